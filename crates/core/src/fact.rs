@@ -1,0 +1,494 @@
+//! The lines of history: every fact the core can decide.
+//!
+//! Decisions become facts; recovery and followers only evolve them, so a fact carries all that
+//! `evolve` needs and no configuration is read again (DESIGN F6). How a fact becomes bytes is
+//! `sprag-log`'s, one file per fact; a change here follows the procedure written there.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::id::{DestinationId, Epoch, Hash, Key, Place, Revision, Sequence, SourceId};
+use crate::position::Position;
+use crate::ranges::{Range, Ranges};
+use crate::time::{OpenMicros, UnixMicros};
+
+/// One line of history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A new owner's term begins.
+    Claimed(Claimed),
+    /// A source as first started with, and what must not change (DESIGN F6, K8).
+    SourceDeclared(SourceDeclared),
+    /// A destination as first started with.
+    DestinationDeclared(DestinationDeclared),
+    /// An operator stopped all attempts to a destination.
+    DestinationPaused(DestinationPaused),
+    /// An operator let attempts to a destination go on.
+    DestinationResumed(DestinationResumed),
+    /// An event came in and is kept. The fact after it says what became of it.
+    Received(Received),
+    /// The event that was just received waits behind missing positions.
+    Held(Held),
+    /// An event got its sequence and entered its lanes.
+    Released(Released),
+    /// An event that was known already; nothing but this line is kept.
+    Duplicate(Duplicate),
+    /// The event just received contradicts one with the same position: dead-lettered (K5).
+    Conflict(Conflict),
+    /// The event just received has an impossible position: dead-lettered (K4).
+    Invalid(Invalid),
+    /// An event of a type the source does not accept; nothing but this line is kept.
+    Ignored(Ignored),
+    /// A key waits for missing positions.
+    GapOpened(GapOpened),
+    /// The missing positions came.
+    GapFilled(GapFilled),
+    /// The missing positions were given up.
+    GapAbandoned(GapAbandoned),
+    /// A try to deliver, and what came of it.
+    Attempted(Attempted),
+    /// An operator sent dead letters of a lane on their way again.
+    Redriven(Redriven),
+    /// An operator gave a dead letter up for good.
+    Dropped(Dropped),
+    /// An operator stopped the lanes of a key.
+    KeyPaused(KeyPaused),
+    /// An operator let the lanes of a key go on.
+    KeyResumed(KeyResumed),
+}
+
+/// See [`Fact::Claimed`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The term that begins.
+    pub epoch: Epoch,
+}
+
+/// See [`Fact::SourceDeclared`]. Written to partition 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceDeclared {
+    /// The number facts use.
+    pub source: SourceId,
+    /// The name in the configuration.
+    pub name: Arc<str>,
+    /// The fields of rule K8 (id, key, position, contract, first) as one canonical text.
+    pub identity: Arc<str>,
+}
+
+/// See [`Fact::DestinationDeclared`]. Written to partition 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationDeclared {
+    /// The number facts use.
+    pub destination: DestinationId,
+    /// The name in the configuration.
+    pub name: Arc<str>,
+}
+
+/// See [`Fact::DestinationPaused`]. Written to partition 0 (DESIGN F7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationPaused {
+    /// The destination.
+    pub destination: DestinationId,
+}
+
+/// See [`Fact::DestinationResumed`]. Written to partition 0 (DESIGN F7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationResumed {
+    /// The destination.
+    pub destination: DestinationId,
+}
+
+/// A provider's header that is kept with the event (DESIGN F13).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredHeader {
+    /// The name in lower case.
+    pub name: Arc<str>,
+    /// The value as received.
+    pub value: Arc<[u8]>,
+}
+
+/// See [`Fact::Received`]. Its place is the event's permanent id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The resource it is about.
+    pub key: Key,
+    /// The source's id of the event; none where the source has none (DESIGN D3).
+    pub id: Option<Arc<str>>,
+    /// What the source says about its order.
+    pub position: Position,
+    /// The event's type; empty where the source names none.
+    pub event_type: Arc<str>,
+    /// The content type as received; empty when absent.
+    pub content_type: Arc<str>,
+    /// The headers that are kept.
+    pub headers: Vec<StoredHeader>,
+    /// SHA-256 of the body: Dₙ of the chain (DESIGN C1).
+    pub digest: Hash,
+    /// The body's length in bytes.
+    pub size: u32,
+    /// Which body of the frame is its own, from 0.
+    pub body: u32,
+}
+
+/// Why an event waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HoldReason {
+    /// Positions before it are missing.
+    Gap,
+    /// Its key is unknown and where it begins is not settled (DESIGN K7).
+    Start,
+}
+
+/// See [`Fact::Held`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The resource.
+    pub key: Key,
+    /// The event that was just received.
+    pub event: Place,
+    /// Why it waits.
+    pub reason: HoldReason,
+    /// The open time at which waiting ends, unless the gap fills before.
+    pub deadline: OpenMicros,
+}
+
+/// What a delivery tells its consumer about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// In its place.
+    Event,
+    /// Released after its place was given up (DESIGN G4).
+    Late,
+}
+
+impl Kind {
+    /// The text of the `sprag-kind` header and of the chain (DESIGN C1).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// See [`Fact::Released`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// The resource.
+    pub key: Key,
+    /// The event's `received` fact.
+    pub event: Place,
+    /// The event's position, so that evolving needs no other fact.
+    pub position: Position,
+    /// The number it got.
+    pub sequence: Sequence,
+    /// In its place, or late.
+    pub kind: Kind,
+    /// Hₙ₋₁ of the chain (DESIGN C1).
+    pub previous_hash: Hash,
+    /// Hₙ of the chain.
+    pub hash: Hash,
+    /// The destinations whose lanes it entered.
+    pub lanes: Vec<DestinationId>,
+    /// The destinations that take this source but not this event.
+    pub filtered: Vec<DestinationId>,
+    /// The configuration this was decided under.
+    pub revision: Revision,
+    /// The abandoned positions just before it: `sprag-missing` (DESIGN G3).
+    pub missing: Ranges,
+    /// The salt of erasable sources (DESIGN C1). Reserved.
+    pub salt: Option<Hash>,
+    /// The event a compensation undoes. Reserved.
+    pub refers_to: Option<Place>,
+}
+
+/// By what a repeat was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recognised {
+    /// The source's id of the event.
+    Id,
+    /// The position.
+    Position,
+}
+
+/// See [`Fact::Duplicate`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The resource.
+    pub key: Key,
+    /// The source's id of the repeat.
+    pub id: Option<Arc<str>>,
+    /// The repeat's position.
+    pub position: Position,
+    /// SHA-256 of the repeat's body.
+    pub digest: Hash,
+    /// The event it repeats; none when that fact is no longer kept (DESIGN F4).
+    pub original: Option<Place>,
+    /// By what it was recognised.
+    pub by: Recognised,
+    /// Whether the repeat's body differs from the original's (same id, other body: DESIGN K5).
+    pub altered: bool,
+}
+
+/// See [`Fact::Conflict`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The resource.
+    pub key: Key,
+    /// The event that was just received, dead-lettered.
+    pub event: Place,
+    /// The event that has the position.
+    pub other: Place,
+    /// SHA-256 of the body of the event that has the position.
+    pub other_digest: Hash,
+}
+
+/// Why a position is impossible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InvalidReason {
+    /// Further ahead than `hold.span` of the highest position known (DESIGN K4).
+    BeyondSpan,
+    /// Before the `first` position of its source (decision record 001).
+    BeforeFirst,
+}
+
+/// See [`Fact::Invalid`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// The resource.
+    pub key: Key,
+    /// The dead-lettered event: the one just received, or a held one judged when its base was
+    /// chosen (DESIGN K4).
+    pub event: Place,
+    /// Its position.
+    pub position: Position,
+    /// Why it cannot be.
+    pub reason: InvalidReason,
+}
+
+/// See [`Fact::Ignored`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// The source.
+    pub source: SourceId,
+    /// The source's id of the event.
+    pub id: Option<Arc<str>>,
+    /// The type that is not accepted.
+    pub event_type: Arc<str>,
+    /// SHA-256 of the body.
+    pub digest: Hash,
+}
+
+/// See [`Fact::GapOpened`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapOpened {
+    /// The resource.
+    pub key: Key,
+    /// The positions it waits for.
+    pub missing: Range,
+}
+
+/// See [`Fact::GapFilled`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapFilled {
+    /// The resource.
+    pub key: Key,
+}
+
+/// Why missing positions were given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AbandonReason {
+    /// `hold.wait` passed.
+    Waited,
+    /// More than `hold.events` waited behind it.
+    Full,
+    /// The key begins at a higher position than `first`: no gap, but what lies before it counts
+    /// as abandoned (DESIGN K7).
+    Start,
+}
+
+/// See [`Fact::GapAbandoned`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapAbandoned {
+    /// The resource.
+    pub key: Key,
+    /// The positions given up.
+    pub missing: Range,
+    /// Why.
+    pub reason: AbandonReason,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The consumer answered with this HTTP status.
+    Answered {
+        /// The status code; 200 … 299 acknowledges.
+        status: u16,
+    },
+    /// No connection could be made: nothing was sent.
+    Unreachable,
+    /// The address is not allowed by the destination (DESIGN section 5, `allow`).
+    Refused,
+    /// Sent, perhaps applied, not answered in time or the connection broke (DESIGN L1).
+    Unknown,
+    /// The event's body cannot be read from the log.
+    Unreadable,
+}
+
+impl Outcome {
+    /// Whether it acknowledges the event.
+    #[must_use]
+    pub fn is_acknowledged(self) -> bool {
+        matches!(self, Self::Answered { status: 200..=299 })
+    }
+}
+
+/// What an attempt's outcome means for its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Consequence {
+    /// The event is delivered; the lane goes on.
+    Delivered,
+    /// The event is tried again when due.
+    Retry {
+        /// When, by the recorded clock.
+        due: UnixMicros,
+    },
+    /// Given up: the lane stops and keeps the event (DESIGN L4).
+    Halted,
+    /// Given up: the event and all that follow become dead letters, in order.
+    Parked,
+    /// Given up: the event is a dead letter; the lane goes on.
+    Dead,
+}
+
+/// See [`Fact::Attempted`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempted {
+    /// The resource.
+    pub key: Key,
+    /// The lane's destination.
+    pub destination: DestinationId,
+    /// The event's sequence.
+    pub sequence: Sequence,
+    /// Which try it was of this event in this lane, from 1.
+    pub number: u32,
+    /// Whether the lane had gone past the event (DESIGN L4).
+    pub out_of_order: bool,
+    /// When it was sent.
+    pub started: UnixMicros,
+    /// How long it took, in microseconds.
+    pub took: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What that means for the lane.
+    pub consequence: Consequence,
+}
+
+/// See [`Fact::Redriven`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redriven {
+    /// The resource.
+    pub key: Key,
+    /// The lane's destination.
+    pub destination: DestinationId,
+    /// One event the lane has gone past, sent out of order; none: the lane drains in order.
+    pub passed: Option<Sequence>,
+}
+
+/// What an operator gives up for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeadLetter {
+    /// An event in a lane.
+    InLane {
+        /// The lane's destination.
+        destination: DestinationId,
+        /// The event's sequence.
+        sequence: Sequence,
+    },
+    /// An event that never got a sequence: a conflict or an invalid one.
+    AtIngress {
+        /// The event.
+        event: Place,
+    },
+}
+
+/// See [`Fact::Dropped`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// The resource.
+    pub key: Key,
+    /// What is given up.
+    pub letter: DeadLetter,
+}
+
+/// See [`Fact::KeyPaused`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPaused {
+    /// The resource.
+    pub key: Key,
+}
+
+/// See [`Fact::KeyResumed`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyResumed {
+    /// The resource.
+    pub key: Key,
+}
+
+impl Fact {
+    /// The key the fact is about; none for facts about a source, a destination or an owner.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Claimed(_)
+            | Self::SourceDeclared(_)
+            | Self::DestinationDeclared(_)
+            | Self::DestinationPaused(_)
+            | Self::DestinationResumed(_)
+            | Self::Ignored(_) => None,
+            Self::Received(fact) => Some(&fact.key),
+            Self::Held(fact) => Some(&fact.key),
+            Self::Released(fact) => Some(&fact.key),
+            Self::Duplicate(fact) => Some(&fact.key),
+            Self::Conflict(fact) => Some(&fact.key),
+            Self::Invalid(fact) => Some(&fact.key),
+            Self::GapOpened(fact) => Some(&fact.key),
+            Self::GapFilled(fact) => Some(&fact.key),
+            Self::GapAbandoned(fact) => Some(&fact.key),
+            Self::Attempted(fact) => Some(&fact.key),
+            Self::Redriven(fact) => Some(&fact.key),
+            Self::Dropped(fact) => Some(&fact.key),
+            Self::KeyPaused(fact) => Some(&fact.key),
+            Self::KeyResumed(fact) => Some(&fact.key),
+        }
+    }
+
+    /// Its name in history, API and tables.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Claimed(_) => "claimed",
+            Self::SourceDeclared(_) => "source-declared",
+            Self::DestinationDeclared(_) => "destination-declared",
+            Self::DestinationPaused(_) => "destination-paused",
+            Self::DestinationResumed(_) => "destination-resumed",
+            Self::Received(_) => "received",
+            Self::Held(_) => "held",
+            Self::Released(_) => "released",
+            Self::Duplicate(_) => "duplicate",
+            Self::Conflict(_) => "conflict",
+            Self::Invalid(_) => "invalid",
+            Self::Ignored(_) => "ignored",
+            Self::GapOpened(_) => "gap-opened",
+            Self::GapFilled(_) => "gap-filled",
+            Self::GapAbandoned(_) => "gap-abandoned",
+            Self::Attempted(_) => "attempted",
+            Self::Redriven(_) => "redriven",
+            Self::Dropped(_) => "dropped",
+            Self::KeyPaused(_) => "key-paused",
+            Self::KeyResumed(_) => "key-resumed",
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Every bound of the core, with its unit and its reason. Configured bounds are in `settings`.
+
+use core::time::Duration;
+
+/// Bytes of an encoded key (DESIGN K1).
+pub const KEY_BYTES: usize = 200;
+/// Bytes of a stored position (DESIGN C4: `sprag-position` ≤ 256 B).
+pub const POSITION_BYTES: usize = 256;
+/// Bytes of a source's event id, an event type, a content type: longer ones are refused.
+pub const TEXT_BYTES: usize = 256;
+/// Open time grows by at most this a step (DESIGN F9): a suspended machine expires no hold.
+pub const OPEN_STEP: Duration = Duration::from_secs(1);
+/// Frames of a partition that may wait for their commit: one syncs while one is decided (F10).
+pub const FRAMES_IN_FLIGHT: usize = 2;
+/// Facts in a frame: a frame is one write, and its facts are decoded as one piece.
+pub const FRAME_FACTS: usize = 4_096;
+/// Bytes of bodies in a frame, above which it takes no further event.
+pub const FRAME_BODY_BYTES: u64 = 8 << 20;
+/// Abandoned ranges a key remembers; the oldest merge (DESIGN G2).
+pub const ABANDONED_RANGES: usize = 1_000;
+/// Ranges `sprag-missing` and `sprag-omitted` may carry (DESIGN C4), and a lane remembers (F5).
+pub const HEADER_RANGES: usize = 32;
+/// Passed events of a lane that may be redriven out of order at a time (DESIGN F5).
+pub const LANE_EXCEPTIONS: usize = 32;
+/// Waiting events a lane keeps at hand; the rest is asked for (DESIGN F5, L6).
+pub const LANE_WINDOW: usize = 16;
+/// Inputs that wait for one cold key to be loaded; beyond it the answer is busy.
+pub const COLD_KEY_INPUTS: usize = 1_024;
+/// Keys a page of keys with work brings (DESIGN F5).
+pub const PAGE_KEYS: usize = 1_024;
+/// Steps between two checks of every invariant; touched keys are checked every step.
+pub const STEPS_BETWEEN_FULL_CHECKS: u64 = 1_000;

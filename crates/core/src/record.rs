@@ -1,0 +1,224 @@
+//! What a partition knows durably of one key: the sum of the key's facts.
+//!
+//! A record is what the state store keeps of a cold key. It holds nothing that is only true in
+//! one process (attempts under way, timers): that is `partition::hot`.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::fact::HoldReason;
+use crate::id::{DestinationId, Hash, Place, Sequence};
+use crate::position::Position;
+use crate::ranges::{Range, Ranges};
+use crate::time::{OpenMicros, UnixMicros};
+
+/// The durable state of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyRecord {
+    /// The sequence of the last released event; 0 before the first.
+    pub sequence: Sequence,
+    /// Hₙ of the last released event; zeros before the first (DESIGN C1).
+    pub hash: Hash,
+    /// The place of the newest fact about the key.
+    pub newest: Place,
+    /// Whether an operator paused the key.
+    pub paused: bool,
+    /// What its positions add up to.
+    pub order: Order,
+    /// Its lanes, in the order of their destinations' numbers.
+    pub lanes: Vec<Lane>,
+}
+
+/// What the positions of a key add up to under its contract.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Order {
+    /// The next position in order; none until the key's base is settled, and under `arrival`.
+    pub next: Option<u64>,
+    /// The highest position released; 0 before the first.
+    pub highest: u64,
+    /// Positions given up that did not come since.
+    pub abandoned: Ranges,
+    /// Positions given up since the last release: the next one's `sprag-missing` (DESIGN G3).
+    pub missing: Ranges,
+    /// The missing positions the key waits for, as last written down.
+    pub gap: Option<Range>,
+    /// Events that wait, by position.
+    pub held: BTreeMap<u64, HeldEvent>,
+}
+
+/// An event that waits behind missing positions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldEvent {
+    /// Its `received` fact.
+    pub event: Place,
+    /// Why it waits.
+    pub reason: HoldReason,
+    /// The open time at which waiting for what lies before it ends.
+    pub deadline: OpenMicros,
+    /// What its release needs of it.
+    pub essence: Essence,
+}
+
+/// What the release of an event needs of its `received` fact (DESIGN C1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Essence {
+    /// The source's id of the event.
+    pub id: Option<Arc<str>>,
+    /// Its position.
+    pub position: Position,
+    /// Its type.
+    pub event_type: Arc<str>,
+    /// Its content type.
+    pub content_type: Arc<str>,
+    /// SHA-256 of its body.
+    pub digest: Hash,
+    /// Its body's length in bytes.
+    pub size: u32,
+}
+
+/// How a lane behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LaneMode {
+    /// It delivers.
+    #[default]
+    Active,
+    /// It stopped at an event and keeps it (DESIGN L4).
+    Halted,
+    /// The event it stopped at and all that follow are dead letters.
+    Parked,
+    /// It was halted and delivers again up to and including `until`; a new failure halts it.
+    DrainingHalted {
+        /// The last event that had waited.
+        until: Sequence,
+    },
+    /// It was parked and delivers again up to and including `until`; a new failure parks it.
+    DrainingParked {
+        /// The last event that had waited.
+        until: Sequence,
+    },
+}
+
+impl LaneMode {
+    /// Whether a lane in this mode attempts deliveries.
+    #[must_use]
+    pub fn delivers(self) -> bool {
+        !matches!(self, Self::Halted | Self::Parked)
+    }
+}
+
+/// Why a lane settled an event without delivering it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OmitReason {
+    /// The destination does not take it.
+    Filtered,
+    /// It is a dead letter.
+    Dead,
+}
+
+/// A range of events that a lane settled without delivering (DESIGN C2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Omission {
+    /// The sequences.
+    pub range: Range,
+    /// Why.
+    pub reason: OmitReason,
+    /// Whether ranges were merged into it, so that not all of it was omitted (DESIGN C4).
+    pub merged: bool,
+}
+
+/// A dead letter behind a lane's head that an operator sent again (DESIGN L4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redrive {
+    /// Its sequence.
+    pub sequence: Sequence,
+    /// Tries since the redrive that were not acknowledged.
+    pub failures: u32,
+    /// When it is due, by the recorded clock; 0 is at once.
+    pub due: UnixMicros,
+    /// The open time of its first failure.
+    pub failing_since: OpenMicros,
+}
+
+/// A lane as a cursor over the released events of its key (DESIGN F5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// Where it leads.
+    pub destination: DestinationId,
+    /// How it behaves.
+    pub mode: LaneMode,
+    /// The next event to settle.
+    pub head: Sequence,
+    /// The last event that entered, or was filtered; `head` = `tail` + 1 when nothing waits.
+    pub tail: Sequence,
+    /// The last event that was delivered in order: `sprag-previous-sequence`; 0 before the first.
+    pub delivered: Sequence,
+    /// What was settled without delivery since then: `sprag-omitted` (DESIGN C2).
+    pub omitted: Vec<Omission>,
+    /// Tries of the head that were not acknowledged.
+    pub failures: u32,
+    /// When the head is due, by the recorded clock; 0 is at once.
+    pub due: UnixMicros,
+    /// The open time of the head's first failure; its give-up counts from it.
+    pub failing_since: OpenMicros,
+    /// Passed dead letters under way again, in the order they were redriven.
+    pub redrives: Vec<Redrive>,
+}
+
+impl Lane {
+    /// A lane whose first event is `head`.
+    #[must_use]
+    pub fn new(destination: DestinationId, head: Sequence) -> Self {
+        Self {
+            destination,
+            mode: LaneMode::Active,
+            head,
+            tail: Sequence(head.0.saturating_sub(1)),
+            delivered: Sequence::default(),
+            omitted: Vec::new(),
+            failures: 0,
+            due: UnixMicros::default(),
+            failing_since: OpenMicros::default(),
+            redrives: Vec::new(),
+        }
+    }
+
+    /// Whether events wait in it.
+    #[must_use]
+    pub fn has_backlog(&self) -> bool {
+        self.head <= self.tail
+    }
+
+    /// Whether it has something to attempt, now or when due.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        (self.mode.delivers() && self.has_backlog()) || !self.redrives.is_empty()
+    }
+}
+
+impl KeyRecord {
+    /// Whether the key has something to do by itself: events that wait, lanes to serve.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.order.held.is_empty() || (!self.paused && self.lanes.iter().any(Lane::has_work))
+    }
+
+    /// When its earliest work is due, by the recorded clock; 0 is at once, none is never.
+    #[must_use]
+    pub fn due(&self) -> Option<UnixMicros> {
+        if !self.order.held.is_empty() {
+            return Some(UnixMicros::default());
+        }
+        let lanes = self.lanes.iter().filter(|_| !self.paused).flat_map(|lane| {
+            let head = (lane.mode.delivers() && lane.has_backlog()).then_some(lane.due);
+            head.into_iter().chain(lane.redrives.iter().map(|redrive| redrive.due))
+        });
+        lanes.min()
+    }
+
+    /// The lane to a destination.
+    #[must_use]
+    pub fn lane(&self, destination: DestinationId) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.destination == destination)
+    }
+}
