@@ -1,0 +1,5 @@
+//! The gateway.
+
+pub mod limits;
+pub mod secret;
+pub mod verify;

@@ -1,0 +1,68 @@
+//! Every fixed bound of the pure parts of the gateway, with its unit and the reason for it.
+//!
+//! A bound an operator may change is a configuration key (see `config::reference`) and not here.
+//! This file holds numbers only; it must not know what is done at a limit.
+
+/// Encoded key, bytes (rule K1). A key is in every delivery header and in every index.
+pub const KEY_BYTES: usize = 200;
+
+/// Id of an event as its source gave it, bytes. Longest id of the known providers: 64.
+pub const ID_BYTES: usize = 256;
+
+/// Type of an event, bytes. Types are dotted words; the longest known has 80.
+pub const TYPE_BYTES: usize = 256;
+
+/// Depth of nested arrays and objects in a JSON body. `serde_json` refuses at 128 as well, so a
+/// consumer can parse what was accepted here.
+pub const JSON_DEPTH: usize = 128;
+
+/// Different JSON pointers one source may read. A bit set of 64 tells duplicate members.
+pub const POINTERS: usize = 32;
+
+/// Segments of one JSON pointer.
+pub const POINTER_SEGMENTS: usize = 16;
+
+/// Locations joined to one key. 200 bytes hold no more useful parts.
+pub const JOIN_PARTS: usize = 8;
+
+/// Rules of a key that depends on the type. They are tried in order for every event.
+pub const KEY_RULES: usize = 64;
+
+/// Patterns in one `accept` list. They are tried in order for every event.
+pub const ACCEPT_PATTERNS: usize = 64;
+
+/// Digits of a sequence, leading zeros included. `u64` needs 20; padded ones seldom exceed 32.
+pub const SEQUENCE_DIGITS: usize = 64;
+
+/// Secrets of one source or destination. Each costs one HMAC of the body for a wrong signature.
+pub const SECRETS: usize = 8;
+
+/// Bytes of one secret. A secret file that is larger is the wrong file.
+pub const SECRET_BYTES: usize = 4096;
+
+/// Signatures looked at in one signature header. Signers that rotate send two or three.
+pub const SIGNATURES: usize = 16;
+
+/// Bytes of an id, sequence or timestamp header that goes under a signature.
+pub const SIGNED_HEADER_BYTES: usize = 256;
+
+/// Parts (literals and placeholders) of a signed-text template.
+pub const TEMPLATE_PARTS: usize = 16;
+
+/// Name of a source or destination, bytes: part of paths, metric labels and every `webhook-id`.
+pub const NAME_BYTES: usize = 64;
+
+/// Configuration text, bytes. Thousands of sources fit.
+pub const CONFIGURATION_BYTES: usize = 4 * 1024 * 1024;
+
+/// Sources, and destinations, in one configuration: both are metric labels.
+pub const NAMES: usize = 1024;
+
+/// Longest configurable duration, seconds (10 years): sums of two never overflow.
+pub const DURATION_SECONDS: u64 = 10 * 366 * 86_400;
+
+/// Largest configurable `max_body`, bytes: a body is held in memory whole.
+pub const BODY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Largest configurable number of partitions: each costs threads' time and a file of state.
+pub const PARTITIONS: u64 = 1024;

@@ -1,0 +1,50 @@
+//! Why a request was refused by its verifier, each reason with a stable code.
+//!
+//! The codes are published: `problem::Code` lists them with status and meaning.
+
+/// A reason to answer 401. None of them says which secret or which byte differed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The signature header is absent.
+    MissingSignature,
+    /// The signature header holds no signature of a known form.
+    MalformedSignature,
+    /// No signature in the header matches any secret.
+    SignatureMismatch,
+    /// The header with the signed time is absent.
+    MissingTimestamp,
+    /// The signed time is not a time of the declared form (rule K3).
+    MalformedTimestamp,
+    /// The header with the signed id is absent.
+    MissingSignedId,
+    /// The signed id is empty, too long, or contains the separator that follows it.
+    MalformedSignedId,
+    /// The header with the signed sequence is absent.
+    MissingSignedSequence,
+    /// The signed sequence is empty, too long, or contains the separator that follows it.
+    MalformedSignedSequence,
+    /// The header with the token is absent.
+    MissingToken,
+    /// The token is none of the secrets.
+    TokenMismatch,
+}
+
+impl Refusal {
+    /// The stable code of problem documents, facts and metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::MissingSignature => "missing-signature",
+            Self::MalformedSignature => "malformed-signature",
+            Self::SignatureMismatch => "signature-mismatch",
+            Self::MissingTimestamp => "missing-timestamp",
+            Self::MalformedTimestamp => "malformed-timestamp",
+            Self::MissingSignedId => "missing-signed-id",
+            Self::MalformedSignedId => "malformed-signed-id",
+            Self::MissingSignedSequence => "missing-signed-sequence",
+            Self::MalformedSignedSequence => "malformed-signed-sequence",
+            Self::MissingToken => "missing-token",
+            Self::TokenMismatch => "token-mismatch",
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What Sprag signs for a destination: `webhook-signature` (Standard Webhooks 1.0.0, `v1`) and
+//! `sprag-signature` (rule C3), with keys prepared once per destination.
+//!
+//! It must not know HTTP: ids, times, header names and values come in as text.
+
+use super::SecretProblem;
+use super::mac::{key, tag};
+use super::standard_webhooks::decode_secret;
+use crate::secret::Secret;
+use aws_lc_rs::hmac::{HMAC_SHA256, Key};
+use data_encoding::BASE64;
+
+/// Bytes of `v1,` and a base64 HMAC-SHA256.
+const SIGNATURE_BYTES: usize = 3 + 44;
+
+/// The secrets of one destination. With several (rotation) each signs, in the order configured.
+pub struct DestinationKeys(Vec<Key>);
+
+impl std::fmt::Debug for DestinationKeys {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "DestinationKeys({})", self.0.len())
+    }
+}
+
+impl DestinationKeys {
+    /// Prepares the keys of `whsec_` secrets (or bare base64).
+    pub fn new(secrets: &[Secret]) -> Result<Self, SecretProblem> {
+        if secrets.is_empty() {
+            return Err(SecretProblem::Absent);
+        }
+        let prepared = |secret| key(HMAC_SHA256, &decode_secret(secret)?);
+        Ok(Self(secrets.iter().map(prepared).collect::<Result<_, _>>()?))
+    }
+
+    /// The value of `webhook-signature` over `{id}.{timestamp}.{body}`; `timestamp_s` in seconds
+    /// since 1970 of this attempt.
+    #[must_use]
+    pub fn webhook_signature(&self, id: &str, timestamp_s: i64, body: &[u8]) -> String {
+        let timestamp = timestamp_s.to_string();
+        let pieces = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
+        self.list(&pieces)
+    }
+
+    /// The value of `sprag-signature` (rule C3): over `{id}.{timestamp}\n`, then every `sprag-*`
+    /// header but this one, name in lower case, sorted by name, as `name:value\n`. Headers with
+    /// other names are left out, so a caller may pass all it sends.
+    #[must_use]
+    pub fn sprag_signature<'a>(
+        &self,
+        id: &str,
+        timestamp_s: i64,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> String {
+        let mut signed: Vec<(String, &[u8])> = headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .filter(|(name, _)| name.starts_with("sprag-") && name != "sprag-signature")
+            .collect();
+        signed.sort_unstable();
+        let timestamp = timestamp_s.to_string();
+        let mut pieces: Vec<&[u8]> = Vec::with_capacity(4 + 4 * signed.len());
+        pieces.extend([id.as_bytes(), b".", timestamp.as_bytes(), b"\n"]);
+        for (name, value) in &signed {
+            pieces.extend([name.as_bytes(), b":", *value, b"\n"]);
+        }
+        self.list(&pieces)
+    }
+
+    /// One `v1,<base64>` per key, separated by spaces.
+    fn list(&self, pieces: &[&[u8]]) -> String {
+        let mut text = String::with_capacity(self.0.len() * (SIGNATURE_BYTES + 1));
+        for key in &self.0 {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str("v1,");
+            BASE64.encode_append(tag(key, pieces.iter().copied()).as_ref(), &mut text);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+    fn keys(secrets: &[&str]) -> DestinationKeys {
+        let secrets: Vec<Secret> = secrets.iter().map(|text| Secret::from(*text)).collect();
+        DestinationKeys::new(&secrets).unwrap()
+    }
+
+    /// From the Rust reference library of Standard Webhooks.
+    #[test]
+    fn the_published_vector_is_reproduced() {
+        let signature = keys(&[SECRET]).webhook_signature(
+            "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
+            1_649_367_553,
+            br#"{"email":"test@example.com","username":"test_user"}"#,
+        );
+        assert_eq!(signature, "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=");
+    }
+
+    #[test]
+    fn every_secret_signs_in_the_order_configured() {
+        let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let both = keys(&[SECRET, other]).webhook_signature("a", 1, b"{}");
+        let one = keys(&[SECRET]).webhook_signature("a", 1, b"{}");
+        let two = keys(&[other]).webhook_signature("a", 1, b"{}");
+        assert_eq!(both, format!("{one} {two}"));
+    }
+
+    /// Rule C3, recomputed from its text over one joined buffer.
+    #[test]
+    fn sprag_signature_covers_sorted_lower_case_sprag_headers_only() {
+        let headers: [(&str, &[u8]); 5] = [
+            ("Sprag-Sequence", b"7"),
+            ("content-type", b"application/json"),
+            ("sprag-signature", b"v1,old"),
+            ("sprag-key", b"cus_1"),
+            ("webhook-id", b"billing:cus_1:7"),
+        ];
+        let text = b"billing:cus_1:7.1700000000\nsprag-key:cus_1\nsprag-sequence:7\n";
+        let secret = BASE64.decode(SECRET.trim_start_matches("whsec_").as_bytes()).unwrap();
+        let expected = aws_lc_rs::hmac::sign(&Key::new(HMAC_SHA256, &secret), text);
+        let expected = format!("v1,{}", BASE64.encode(expected.as_ref()));
+        let keys = keys(&[SECRET]);
+        let sign = |headers: &[(&'static str, &'static [u8])]| {
+            keys.sprag_signature("billing:cus_1:7", 1_700_000_000, headers.iter().copied())
+        };
+        assert_eq!(sign(&headers), expected);
+        let mut renumbered = headers;
+        renumbered[0].1 = b"8";
+        assert_ne!(sign(&renumbered), expected);
+    }
+
+    #[test]
+    fn unusable_secrets_are_told_apart() {
+        let problem = |text: &str| DestinationKeys::new(&[Secret::from(text)]).unwrap_err();
+        assert_eq!(DestinationKeys::new(&[]).unwrap_err(), SecretProblem::Absent);
+        assert_eq!(problem("whsec_"), SecretProblem::Empty);
+        assert_eq!(problem("whsec_not base64"), SecretProblem::NotBase64);
+        assert_eq!(problem("whsk_AAAA"), SecretProblem::Asymmetric);
+    }
+}
