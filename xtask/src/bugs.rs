@@ -89,8 +89,11 @@ fn prove_green(workspace: &Workspace, copy: &SourceCopy, patches: &[Patch]) -> R
 fn plant(workspace: &Workspace, copy: &SourceCopy, patch: &Patch) -> Result<Verdict, Failure> {
     copy.refresh(workspace)?;
     let file = workspace.root().join(DIRECTORY).join(format!("{}.patch", patch.name));
-    match copy.apply(&file) {
-        Ok(()) => patch.catcher.run(copy),
-        Err(failure) => Ok(Verdict::Unclear(format!("does not apply: {failure}"))),
+    if let Err(failure) = copy.apply(&file) {
+        return Ok(Verdict::Unclear(format!("does not apply: {failure}")));
+    }
+    match patch.catcher.run(copy)? {
+        Verdict::Green => Ok(Verdict::Unclear(format!("{} is green", patch.catcher))),
+        verdict => Ok(verdict),
     }
 }
