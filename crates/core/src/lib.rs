@@ -1,14 +1,29 @@
 //! Every decision of Sprag about order, durability order, retry, fairness and limits.
+//!
+//! `no_std`, no dependencies, no clock, no IO, no async, no JSON, no randomness but a seed. Inputs
+//! in, outputs out, one deadline: [`partition::Partition`] says in which order. Tests, simulator
+//! and server drive the same code.
 #![no_std]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 extern crate alloc;
 
+pub mod chain;
+pub mod contract;
+pub mod destination;
 pub mod fact;
 pub mod id;
+pub mod input;
+pub mod invariants;
 pub mod limits;
+pub mod output;
+pub mod partition;
 pub mod position;
 pub mod random;
 pub mod ranges;
+pub mod recent;
 pub mod record;
+pub mod retry;
+pub mod settings;
+pub mod slab;
 pub mod time;

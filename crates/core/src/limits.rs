@@ -30,3 +30,11 @@ pub const COLD_KEY_INPUTS: usize = 1_024;
 pub const PAGE_KEYS: usize = 1_024;
 /// Steps between two checks of every invariant; touched keys are checked every step.
 pub const STEPS_BETWEEN_FULL_CHECKS: u64 = 1_000;
+/// The highest position of `fifo`: half of `u64`, so that no arithmetic on positions overflows.
+pub const POSITION_MAX: u64 = u64::MAX / 2;
+/// Keys a sweep for idle ones looks at in one step.
+pub const SWEEP_KEYS: usize = 16;
+/// A lane whose waiting events could not be read asks again after this.
+pub const BACKLOG_RETRY: Duration = Duration::from_secs(1);
+/// Recorded open time may lag behind by this while something is held (DESIGN F9).
+pub const OPEN_PERSIST: Duration = Duration::from_secs(1);

@@ -3,12 +3,12 @@
 //! A record is what the state store keeps of a cold key. It holds nothing that is only true in
 //! one process (attempts under way, timers): that is `partition::hot`.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::fact::HoldReason;
-use crate::id::{DestinationId, Hash, Place, Sequence};
+use crate::fact::{DestinationDeclared, DestinationPaused, Fact, HoldReason, SourceDeclared};
+use crate::id::{DestinationId, Hash, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
@@ -127,19 +127,6 @@ pub struct Omission {
     pub merged: bool,
 }
 
-/// A dead letter behind a lane's head that an operator sent again (DESIGN L4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Redrive {
-    /// Its sequence.
-    pub sequence: Sequence,
-    /// Tries since the redrive that were not acknowledged.
-    pub failures: u32,
-    /// When it is due, by the recorded clock; 0 is at once.
-    pub due: UnixMicros,
-    /// The open time of its first failure.
-    pub failing_since: OpenMicros,
-}
-
 /// A lane as a cursor over the released events of its key (DESIGN F5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
@@ -161,8 +148,9 @@ pub struct Lane {
     pub due: UnixMicros,
     /// The open time of the head's first failure; its give-up counts from it.
     pub failing_since: OpenMicros,
-    /// Passed dead letters under way again, in the order they were redriven.
-    pub redrives: Vec<Redrive>,
+    /// Dead letters behind the head that an operator sent again, in that order; each is tried
+    /// once (DESIGN L4).
+    pub redrives: Vec<Sequence>,
 }
 
 impl Lane {
@@ -211,7 +199,8 @@ impl KeyRecord {
         }
         let lanes = self.lanes.iter().filter(|_| !self.paused).flat_map(|lane| {
             let head = (lane.mode.delivers() && lane.has_backlog()).then_some(lane.due);
-            head.into_iter().chain(lane.redrives.iter().map(|redrive| redrive.due))
+            let redrive = (!lane.redrives.is_empty()).then_some(UnixMicros::default());
+            head.into_iter().chain(redrive)
         });
         lanes.min()
     }
@@ -220,5 +209,50 @@ impl KeyRecord {
     #[must_use]
     pub fn lane(&self, destination: DestinationId) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.destination == destination)
+    }
+}
+
+/// The sources and destinations that history knows, and which destinations are paused. Kept by
+/// partition 0 (DESIGN F6, F7).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Directory {
+    /// The sources by number.
+    pub sources: BTreeMap<SourceId, SourceDeclared>,
+    /// The destinations by number.
+    pub destinations: BTreeMap<DestinationId, DestinationDeclared>,
+    /// The destinations an operator paused.
+    pub paused: BTreeSet<DestinationId>,
+}
+
+impl Directory {
+    /// Takes in a fact; says whether it was one of the directory's.
+    pub fn evolve(&mut self, fact: &Fact) -> bool {
+        match fact {
+            Fact::SourceDeclared(declared) => {
+                self.sources.insert(declared.source, declared.clone());
+            }
+            Fact::DestinationDeclared(declared) => {
+                self.destinations.insert(declared.destination, declared.clone());
+            }
+            Fact::DestinationPaused(paused) => {
+                self.paused.insert(paused.destination);
+            }
+            Fact::DestinationResumed(resumed) => {
+                self.paused.remove(&resumed.destination);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The facts that add up to this directory.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Fact> {
+        let sources = self.sources.values().cloned().map(Fact::SourceDeclared);
+        let destinations = self.destinations.values().cloned().map(Fact::DestinationDeclared);
+        let paused = self.paused.iter().map(|destination| {
+            Fact::DestinationPaused(DestinationPaused { destination: *destination })
+        });
+        sources.chain(destinations).chain(paused).collect()
     }
 }

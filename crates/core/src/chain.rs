@@ -1,0 +1,90 @@
+//! The chain of a key's events (DESIGN C1), and the fingerprints dedupe knows events by.
+//!
+//! Must not know: how a digest is computed; the outside brings it (DESIGN F12).
+
+use crate::id::{Hash, Key, Sequence};
+use crate::position::Position;
+use crate::record::Essence;
+
+use crate::fact::Kind;
+
+/// SHA-256, brought in at construction.
+pub trait Digest {
+    /// The digest of the parts, one after another.
+    fn sha256(&self, parts: &[&[u8]]) -> Hash;
+}
+
+/// The tag of the event chain: a change of what is hashed is a new tag.
+pub const EVENT_TAG: &[u8] = b"sprag-event-1";
+
+/// Computes Hₙ = SHA-256(tag ‖ source ‖ key ‖ n ‖ position ‖ kind ‖ content type ‖ source id ‖
+/// Hₙ₋₁ ‖ Dₙ), every part after its length as u32 big-endian, n as u64 big-endian (DESIGN C1).
+pub fn event_hash(
+    digest: &impl Digest,
+    source: &str,
+    key: &Key,
+    sequence: Sequence,
+    kind: Kind,
+    essence: &Essence,
+    previous: &Hash,
+) -> Hash {
+    let number = sequence.0.to_be_bytes();
+    let position = essence.position.header_text();
+    let parts: [&[u8]; 10] = [
+        EVENT_TAG,
+        source.as_bytes(),
+        key.name.as_bytes(),
+        &number,
+        position.as_bytes(),
+        kind.as_str().as_bytes(),
+        essence.content_type.as_bytes(),
+        essence.id.as_deref().unwrap_or_default().as_bytes(),
+        &previous.0,
+        &essence.digest.0,
+    ];
+    let lengths = parts.map(length_prefix);
+    let mut framed: [&[u8]; 20] = [&[]; 20];
+    for (at, (length, part)) in lengths.iter().zip(parts).enumerate() {
+        framed[2 * at] = length;
+        framed[2 * at + 1] = part;
+    }
+    digest.sha256(&framed)
+}
+
+/// A part's length as u32 big-endian; the bounds of every part keep it below 2³².
+fn length_prefix(part: &[u8]) -> [u8; 4] {
+    u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// What dedupe knows an event by: 128 bits of SHA-256 over (what, source, key, value).
+///
+/// Two different events share one with a chance of 2⁻¹²⁸; to make two on purpose takes 2⁶⁴
+/// digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fingerprint(pub u128);
+
+impl Fingerprint {
+    /// The fingerprint of a source's event id within its key.
+    pub fn of_id(digest: &impl Digest, key: &Key, id: &str) -> Self {
+        Self::of(digest, b"id", key, id.as_bytes())
+    }
+
+    /// The fingerprint of a position within its key; none where there is no position.
+    pub fn of_position(digest: &impl Digest, key: &Key, position: &Position) -> Option<Self> {
+        match position {
+            Position::None => None,
+            Position::Sequence(number) => {
+                Some(Self::of(digest, b"position", key, &number.to_be_bytes()))
+            }
+        }
+    }
+
+    fn of(digest: &impl Digest, what: &[u8], key: &Key, value: &[u8]) -> Self {
+        let source = key.source.0.to_be_bytes();
+        let length = length_prefix(key.name.as_bytes());
+        let hash = digest.sha256(&[what, &source, &length, key.name.as_bytes(), value]);
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash.0[..16]);
+        Self(u128::from_be_bytes(half))
+    }
+}

@@ -1,0 +1,9 @@
+//! `arrival`: the source says nothing about order, so events keep the order they came in.
+
+use super::Judgement;
+use crate::fact::Kind;
+
+/// Every event that is no repeat is next.
+pub(super) fn judge() -> Judgement {
+    Judgement::Release(Kind::Event)
+}

@@ -1,0 +1,92 @@
+//! How positions become an order: a pure judgement per contract.
+//!
+//! A judgement says what an arriving event is; it changes nothing. What follows from it is
+//! `partition::receive`'s. Must not know: lanes, frames, answers.
+
+mod arrival;
+mod fifo;
+
+pub use fifo::{base_poison, head_gap};
+
+use crate::fact::{HoldReason, InvalidReason, Kind, Recognised};
+use crate::id::{Hash, Place, Sequence};
+use crate::position::Position;
+use crate::recent::Prior;
+use crate::record::Order;
+use crate::settings::{Contract, SourceSettings};
+use crate::time::{UnixMicros, micros};
+
+/// What is known of an arriving event besides its key's order.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Its position.
+    pub position: Position,
+    /// SHA-256 of its body.
+    pub digest: Hash,
+    /// The event with the same id in the same key.
+    pub by_id: Option<&'a Prior>,
+    /// The released event with the same position in the same key.
+    pub by_position: Option<&'a Prior>,
+    /// The recorded time of the decision.
+    pub recorded: UnixMicros,
+}
+
+/// What an arriving event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// Known already.
+    Duplicate {
+        /// The event it repeats, while that is known.
+        original: Option<Place>,
+        /// That event's sequence, when it has one.
+        sequence: Option<Sequence>,
+        /// By what it was recognised.
+        by: Recognised,
+        /// Whether the bodies differ.
+        altered: bool,
+    },
+    /// Its position belongs to an event with another body.
+    Conflict {
+        /// That event.
+        other: Place,
+        /// SHA-256 of that event's body.
+        other_digest: Hash,
+    },
+    /// Its position is impossible.
+    Invalid(InvalidReason),
+    /// Something before it is missing.
+    Hold(HoldReason),
+    /// It is next, or late.
+    Release(Kind),
+    /// As many events as allowed wait behind a halted gap.
+    Full,
+}
+
+/// Judges an arriving event: by its id first (DESIGN D3), then by its contract.
+#[must_use]
+pub fn judge(
+    source: &SourceSettings,
+    key_backlog: usize,
+    order: &Order,
+    evidence: &Evidence<'_>,
+) -> Judgement {
+    if let Some(prior) = evidence.by_id
+        && evidence.recorded.0.saturating_sub(prior.recorded.0) <= micros(source.dedupe)
+    {
+        return repeats(prior, Recognised::Id, evidence.digest);
+    }
+    match source.contract {
+        Contract::Arrival => arrival::judge(),
+        Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
+    }
+}
+
+/// The event repeats `prior`.
+fn repeats(prior: &Prior, by: Recognised, digest: Hash) -> Judgement {
+    Judgement::Duplicate {
+        original: Some(prior.event),
+        sequence: Some(prior.sequence).filter(|sequence| *sequence != Sequence(0)),
+        by,
+        altered: prior.digest != digest,
+    }
+}

@@ -1,0 +1,185 @@
+//! What comes in: every event of the outside world that a partition acts on.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::destination::LaneRef;
+use crate::fact::{DeadLetter, Fact, Outcome, StoredHeader};
+use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
+use crate::position::Position;
+use crate::recent::Seen;
+use crate::record::KeyRecord;
+use crate::time::UnixMicros;
+
+/// Names a request that waits for an answer. The outside chooses it, once per process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Names an attempt: its number counts within the epoch (DESIGN F10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId {
+    /// The term in which it was made.
+    pub epoch: Epoch,
+    /// 1, 2, 3… within the term.
+    pub number: u64,
+}
+
+/// An event as verified and extracted; its body stays outside under the ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// Who waits for the answer.
+    pub ticket: Ticket,
+    /// The resource.
+    pub key: Key,
+    /// The source's id of the event.
+    pub id: Option<Arc<str>>,
+    /// What the source says about its order.
+    pub position: Position,
+    /// Its type; empty where the source names none.
+    pub event_type: Arc<str>,
+    /// Its content type; empty when absent.
+    pub content_type: Arc<str>,
+    /// The headers to keep.
+    pub headers: Vec<StoredHeader>,
+    /// SHA-256 of its body.
+    pub digest: Hash,
+    /// Its body's length in bytes.
+    pub size: u32,
+    /// Whether its signature lies within the tolerance; if not, it is only answered when its id
+    /// is known (DESIGN section 5).
+    pub in_time: bool,
+}
+
+/// A released event that waits in a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its sequence.
+    pub sequence: Sequence,
+    /// Its `released` fact.
+    pub released: Place,
+    /// When it was released.
+    pub recorded: UnixMicros,
+    /// The term in which it was released.
+    pub epoch: Epoch,
+}
+
+/// Where a page of keys with work ended: the next begins behind it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PageCursor {
+    /// The last key's due time.
+    pub due: UnixMicros,
+    /// The last key.
+    pub key: Key,
+}
+
+/// What an operator asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Stop the lanes of a key.
+    PauseKey(Key),
+    /// Let them go on.
+    ResumeKey(Key),
+    /// Send dead letters again: the whole stopped lane in order, or one event it has passed.
+    Redrive {
+        /// The resource.
+        key: Key,
+        /// The lane's destination.
+        destination: DestinationId,
+        /// An event the lane has passed, sent out of order.
+        passed: Option<Sequence>,
+    },
+    /// Give a dead letter up for good.
+    Drop {
+        /// The resource.
+        key: Key,
+        /// What is given up.
+        letter: DeadLetter,
+    },
+    /// Stop attempts to a destination. Only partition 0 takes it.
+    PauseDestination(DestinationId),
+    /// Let them go on. Only partition 0 takes it.
+    ResumeDestination(DestinationId),
+    /// Write down a source or destination seen for the first time. Only partition 0 takes it.
+    Declare(Vec<Fact>),
+}
+
+/// One thing that happened outside.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// An event came in.
+    Receive {
+        /// The event.
+        arrival: Box<Arrival>,
+        /// What older frames know of it.
+        seen: Seen,
+    },
+    /// An event came in whose type its source does not accept.
+    Ignore {
+        /// Who waits for the answer.
+        ticket: Ticket,
+        /// The source.
+        source: SourceId,
+        /// The source's id of the event.
+        id: Option<Arc<str>>,
+        /// The type.
+        event_type: Arc<str>,
+        /// SHA-256 of the body.
+        digest: Hash,
+    },
+    /// A cold key that was asked for; none when nothing is known of it.
+    Loaded {
+        /// The key.
+        key: Key,
+        /// What the state store has of it.
+        record: Option<Box<KeyRecord>>,
+    },
+    /// A page of keys with work, that was asked for.
+    Page {
+        /// Keys in the order of their due time.
+        keys: Vec<(Key, KeyRecord)>,
+        /// Where the next page begins; none after the last.
+        next: Option<PageCursor>,
+    },
+    /// Waiting events of a lane that were asked for, contiguous; none when they cannot be read.
+    Backlog {
+        /// The lane.
+        lane: LaneRef,
+        /// The events.
+        events: Vec<Waiting>,
+    },
+    /// A lane may attempt.
+    Granted(LaneRef),
+    /// An attempt ended.
+    Ended {
+        /// Which.
+        attempt: AttemptId,
+        /// How.
+        outcome: Outcome,
+        /// What the consumer asked for with `Retry-After`.
+        retry_after: Option<Duration>,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A frame is durable.
+    Committed(FrameNumber),
+    /// The state store holds everything up to and including this frame.
+    Stored(FrameNumber),
+    /// An operator's command.
+    Command {
+        /// Who waits for the answer.
+        ticket: Ticket,
+        /// What is asked for.
+        command: Command,
+    },
+    /// A fact of another partition that concerns this one.
+    Foreign {
+        /// Where it stands.
+        place: Place,
+        /// What it says.
+        fact: Box<Fact>,
+    },
+    /// Nothing but that time has passed.
+    Tick,
+}

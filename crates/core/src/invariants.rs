@@ -1,0 +1,77 @@
+//! What must hold of a partition after every step, checked in simulations and debug builds.
+
+use crate::chain::Digest;
+use crate::id::Sequence;
+use crate::limits;
+use crate::partition::Partition;
+use crate::record::{KeyRecord, Lane, LaneMode, Order};
+
+/// The first thing that is wrong with a record, if anything is.
+#[must_use]
+pub fn broken(record: &KeyRecord) -> Option<&'static str> {
+    let sorted = record.lanes.windows(2).all(|pair| pair[0].destination < pair[1].destination);
+    if !sorted {
+        return Some("lanes are not in the order of their destinations");
+    }
+    broken_order(&record.order)
+        .or_else(|| record.lanes.iter().find_map(|lane| broken_lane(lane, record.sequence)))
+}
+
+fn broken_order(order: &Order) -> Option<&'static str> {
+    if !order.abandoned.is_sound() || !order.missing.is_sound() {
+        return Some("abandoned ranges touch or overlap");
+    }
+    if order.abandoned.as_slice().len() > limits::ABANDONED_RANGES {
+        return Some("more abandoned ranges than allowed");
+    }
+    let next = order.next?;
+    if order.held.first_key_value().is_some_and(|(lowest, _)| *lowest <= next) {
+        return Some("an event waits although nothing before it is missing");
+    }
+    if order.abandoned.as_slice().last().is_some_and(|last| last.to >= next) {
+        return Some("a position is abandoned that can still come in order");
+    }
+    None
+}
+
+fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
+    if lane.head.0 > lane.tail.0 + 1 {
+        return Some("a lane's head is past its tail");
+    }
+    if lane.tail > released {
+        return Some("a lane holds an event that was not released");
+    }
+    if lane.delivered >= lane.head {
+        return Some("a lane delivered past its head");
+    }
+    if lane.omitted.len() > limits::HEADER_RANGES || lane.redrives.len() > limits::LANE_EXCEPTIONS {
+        return Some("a lane has more exceptions than allowed");
+    }
+    if lane.redrives.iter().any(|sequence| *sequence >= lane.head) {
+        return Some("an event is redriven out of order that the lane has not passed");
+    }
+    match lane.mode {
+        LaneMode::Halted | LaneMode::Parked if !lane.has_backlog() => {
+            Some("a lane stopped at nothing")
+        }
+        LaneMode::DrainingHalted { until } | LaneMode::DrainingParked { until }
+            if lane.head > until =>
+        {
+            Some("a drained lane still drains")
+        }
+        _ => None,
+    }
+}
+
+impl<D: Digest> Partition<D> {
+    /// Checks everything that must hold, of every key in memory.
+    ///
+    /// # Panics
+    /// When something does not hold: that is a bug in the core.
+    pub fn check_invariants(&self) {
+        for (key, record) in self.records() {
+            assert_eq!(broken(record), None, "{key:?}: {record:?}");
+        }
+        self.assert_counts();
+    }
+}

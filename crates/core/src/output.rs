@@ -1,0 +1,195 @@
+//! What is polled: everything a partition asks the outside to do.
+//!
+//! Outputs that promise something (answers, attempts) leave only after the facts they rest on
+//! are committed (DESIGN D1, D2, F11).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::destination::{LaneRef, Urgency};
+use crate::fact::Fact;
+use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence};
+use crate::input::{Arrival, AttemptId, PageCursor, Ticket};
+use crate::record::{KeyRecord, Omission};
+use crate::time::{OpenMicros, UnixMicros};
+
+/// What an arriving event is told it became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// It got its sequence.
+    Released,
+    /// It got its sequence after its place was given up.
+    Late,
+    /// It waits for what is missing before it.
+    Held,
+    /// It was known already.
+    Duplicate,
+    /// It contradicts an event with its position: dead-lettered.
+    Conflict,
+    /// Its position is impossible: dead-lettered.
+    Invalid,
+    /// Its type is not accepted.
+    Ignored,
+}
+
+/// Why a request is not taken now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Busy {
+    /// Too many events of this key wait behind its gap.
+    KeyBacklog,
+    /// Too many keys are in memory.
+    Keys,
+    /// Too many inputs wait for this key to be loaded.
+    Loading,
+}
+
+/// Why a command cannot be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rejection {
+    /// Nothing is known of the key.
+    UnknownKey,
+    /// The key has no lane to that destination.
+    UnknownLane,
+    /// The destination is not known.
+    UnknownDestination,
+    /// The lane delivers: there is nothing to redrive.
+    NotStopped,
+    /// The event is no dead letter the lane has passed.
+    NotPassed,
+    /// The event is under way again already.
+    AlreadyRedriven,
+    /// As many passed events as a lane allows are under way again.
+    TooManyRedriven,
+    /// Only the event a stopped lane stands at, or one it has passed, can be dropped.
+    NotDroppable,
+    /// The signature is older or newer than allowed and its id is not known.
+    OutsideTolerance,
+}
+
+/// The answer to a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Durable. What became of the event.
+    Event {
+        /// What it became.
+        status: Status,
+        /// The event it is, or repeats; none where that is no longer known or was not kept.
+        event: Option<Place>,
+        /// The sequence of that event, when it has one.
+        sequence: Option<Sequence>,
+    },
+    /// Durable. The command was carried out.
+    Done,
+    /// Not taken, nothing written: try later.
+    Busy(Busy),
+    /// Cannot be made durable now; whether it was is unknown: try again.
+    Unavailable,
+    /// Not carried out, nothing written.
+    Rejected(Rejection),
+}
+
+/// One try to deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its name, for its end.
+    pub id: AttemptId,
+    /// The resource.
+    pub key: Key,
+    /// Where to.
+    pub destination: DestinationId,
+    /// The event's sequence.
+    pub sequence: Sequence,
+    /// The event's `released` fact, when the lane has it at hand.
+    pub released: Option<Place>,
+    /// Which try of this event in this lane it is, from 1.
+    pub number: u32,
+    /// Whether the event may have been sent before (DESIGN F11).
+    pub redelivery: bool,
+    /// Whether the lane has gone past the event.
+    pub out_of_order: bool,
+    /// The last event the lane delivered in order; 0 before the first.
+    pub previous: Sequence,
+    /// What was settled without delivery since then.
+    pub omitted: Vec<Omission>,
+}
+
+/// A frame to append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Its number.
+    pub number: FrameNumber,
+    /// The term it is written in.
+    pub epoch: Epoch,
+    /// Its recorded time.
+    pub recorded: UnixMicros,
+    /// The partition's open time.
+    pub open: OpenMicros,
+    /// Its facts.
+    pub facts: Vec<Fact>,
+    /// The tickets of its bodies, in the order its `received` facts number them.
+    pub bodies: Vec<Ticket>,
+}
+
+/// The keys that changed, as they are once `through` is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The newest frame the records reflect.
+    pub through: FrameNumber,
+    /// The records, sorted by key.
+    pub records: Vec<(Key, KeyRecord)>,
+    /// The recorded time of that frame.
+    pub recorded: UnixMicros,
+    /// The partition's open time in that frame.
+    pub open: OpenMicros,
+    /// The directory as facts; empty but in partition 0.
+    pub directory: Vec<Fact>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Answer a request.
+    Answer {
+        /// Whose.
+        ticket: Ticket,
+        /// What.
+        answer: Answer,
+    },
+    /// Deliver an event.
+    Attempt(Box<Attempt>),
+    /// Break an attempt off; its end is still reported.
+    Abort(AttemptId),
+    /// Ask a destination for a permit.
+    Request {
+        /// How urgent it is.
+        urgency: Urgency,
+        /// For which lane.
+        lane: LaneRef,
+    },
+    /// Give a destination's permit back.
+    Return(DestinationId),
+    /// Load a cold key.
+    Load(Key),
+    /// Look up what older frames know of an event, and bring it again.
+    LookUp(Box<Arrival>),
+    /// Load keys with work, the earliest due first.
+    Page(Option<PageCursor>),
+    /// Find waiting events of a lane.
+    Backlog {
+        /// The lane.
+        lane: LaneRef,
+        /// Its key.
+        key: Key,
+        /// The first sequence wanted.
+        from: Sequence,
+        /// The last sequence wanted.
+        to: Sequence,
+    },
+    /// Bring a committed fact to every other partition and to the destinations.
+    Forward {
+        /// Where it stands.
+        place: Place,
+        /// What it says.
+        fact: Box<Fact>,
+    },
+}

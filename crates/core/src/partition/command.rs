@@ -1,0 +1,154 @@
+//! What an operator may ask of a partition, and why it may be refused.
+
+use alloc::boxed::Box;
+
+use super::Partition;
+use super::draft::Promise;
+use crate::chain::Digest;
+use crate::fact::{DeadLetter, DestinationPaused, Dropped, Fact, KeyPaused, KeyResumed, Redriven};
+use crate::id::{DestinationId, Key, Sequence};
+use crate::input::{Command, Input, Ticket};
+use crate::limits;
+use crate::output::{Answer, Output, Rejection};
+use crate::record::{KeyRecord, Lane};
+use crate::slab::Slot;
+
+impl<D: Digest> Partition<D> {
+    /// Carries out a command, or says why not. The answer waits for the commit.
+    pub(super) fn command(&mut self, ticket: Ticket, command: Command) {
+        let slot = match key_of(&command) {
+            None => None,
+            Some(key) => {
+                let waiting = || Input::Command { ticket, command: command.clone() };
+                let Some(slot) = self.slot_or_load(key, waiting) else { return };
+                Some(slot)
+            }
+        };
+        match self.carry_out(slot, command) {
+            Ok(()) => self.promise(Promise::Answer(ticket, Answer::Done)),
+            Err(rejection) => {
+                let answer = Answer::Rejected(rejection);
+                self.outputs.push_back(Output::Answer { ticket, answer });
+            }
+        }
+    }
+
+    fn carry_out(&mut self, slot: Option<Slot>, command: Command) -> Result<(), Rejection> {
+        match command {
+            Command::PauseKey(key) => {
+                self.known(slot)?;
+                self.write(Fact::KeyPaused(KeyPaused { key }));
+            }
+            Command::ResumeKey(key) => {
+                self.known(slot)?;
+                self.write(Fact::KeyResumed(KeyResumed { key }));
+            }
+            Command::Redrive { key, destination, passed } => {
+                self.redrive(slot, key, destination, passed)?;
+            }
+            Command::Drop { key, letter } => self.drop_letter(slot, key, letter)?,
+            Command::PauseDestination(destination) => {
+                self.known_destination(destination)?;
+                self.write_forwarded(Fact::DestinationPaused(DestinationPaused { destination }));
+            }
+            Command::ResumeDestination(destination) => {
+                self.known_destination(destination)?;
+                self.write_forwarded(Self::resumed(destination));
+                self.promise(Promise::WakeAll);
+            }
+            Command::Declare(facts) => {
+                for fact in facts {
+                    self.write(fact);
+                }
+            }
+        }
+        if let Some(slot) = slot {
+            self.promise(Promise::Wake(slot));
+        }
+        Ok(())
+    }
+
+    fn write_forwarded(&mut self, fact: Fact) {
+        let place = self.write(fact.clone());
+        self.promise(Promise::Forward(place, Box::new(fact)));
+    }
+
+    /// The key's record, if anything is known of it.
+    fn known(&self, slot: Option<Slot>) -> Result<&KeyRecord, Rejection> {
+        let hot = slot.and_then(|slot| self.keys.get(slot));
+        let record = hot.map(|hot| &hot.record).filter(|record| record.newest.frame.0 > 0);
+        record.ok_or(Rejection::UnknownKey)
+    }
+
+    fn known_lane(&self, slot: Option<Slot>, to: DestinationId) -> Result<&Lane, Rejection> {
+        self.known(slot)?.lane(to).ok_or(Rejection::UnknownLane)
+    }
+
+    fn known_destination(&self, destination: DestinationId) -> Result<(), Rejection> {
+        let known = self.directory.destinations.contains_key(&destination);
+        if known { Ok(()) } else { Err(Rejection::UnknownDestination) }
+    }
+
+    fn redrive(
+        &mut self,
+        slot: Option<Slot>,
+        key: Key,
+        destination: DestinationId,
+        passed: Option<Sequence>,
+    ) -> Result<(), Rejection> {
+        let lane = self.known_lane(slot, destination)?;
+        match passed {
+            None if lane.mode.delivers() => return Err(Rejection::NotStopped),
+            Some(sequence) => check_passed(lane, sequence)?,
+            None => {}
+        }
+        self.write(Fact::Redriven(Redriven { key, destination, passed }));
+        Ok(())
+    }
+
+    /// A dropped event is the one its stopped lane stands at, or one its lane has passed.
+    fn drop_letter(
+        &mut self,
+        slot: Option<Slot>,
+        key: Key,
+        letter: DeadLetter,
+    ) -> Result<(), Rejection> {
+        self.known(slot)?;
+        if let DeadLetter::InLane { destination, sequence } = letter {
+            let lane = self.known_lane(slot, destination)?;
+            let stands_at_it = sequence == lane.head && lane.has_backlog() && !lane.mode.delivers();
+            let under_way = lane.redrives.contains(&sequence);
+            if under_way {
+                return Err(Rejection::AlreadyRedriven);
+            }
+            if !stands_at_it && sequence >= lane.head {
+                return Err(Rejection::NotDroppable);
+            }
+        }
+        self.write(Fact::Dropped(Dropped { key, letter }));
+        Ok(())
+    }
+}
+
+fn check_passed(lane: &Lane, sequence: Sequence) -> Result<(), Rejection> {
+    if sequence >= lane.head || sequence == Sequence(0) {
+        return Err(Rejection::NotPassed);
+    }
+    if lane.redrives.contains(&sequence) {
+        return Err(Rejection::AlreadyRedriven);
+    }
+    if lane.redrives.len() >= limits::LANE_EXCEPTIONS {
+        return Err(Rejection::TooManyRedriven);
+    }
+    Ok(())
+}
+
+fn key_of(command: &Command) -> Option<&Key> {
+    match command {
+        Command::PauseKey(key)
+        | Command::ResumeKey(key)
+        | Command::Redrive { key, .. }
+        | Command::Drop { key, .. } => Some(key),
+        Command::PauseDestination(_) | Command::ResumeDestination(_) | Command::Declare(_) => None,
+    }
+}

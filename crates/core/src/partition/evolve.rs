@@ -1,0 +1,272 @@
+//! How facts add up to the state of a key: the only code that changes a record.
+//!
+//! The same code runs when a fact is decided and when it is recovered. It reads no configuration,
+//! no clock and no randomness (DESIGN F6).
+
+use alloc::vec::Vec;
+
+use super::Partition;
+use super::draft::Times;
+use super::hot::{Arriving, Hot};
+use crate::chain::{Digest, Fingerprint};
+use crate::fact::{
+    AbandonReason, Attempted, Consequence, DeadLetter, Dropped, Fact, GapAbandoned, Held, Kind,
+    Received, Redriven, Released,
+};
+use crate::id::{Place, Sequence};
+use crate::limits;
+use crate::position::Position;
+use crate::ranges::{Range, Ranges};
+use crate::recent::Prior;
+use crate::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason};
+use crate::retry;
+use crate::time::{OpenMicros, UnixMicros};
+
+impl<D: Digest> Partition<D> {
+    /// Takes in one fact, decided or recovered.
+    pub(super) fn evolve(&mut self, place: Place, times: Times, fact: &Fact) {
+        self.directory.evolve(fact);
+        let Some(key) = fact.key() else { return };
+        let slot = self.slot_or_new(key);
+        self.dirty.insert(slot);
+        self.touched.push(slot);
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        hot.record.newest = place;
+        match fact {
+            Fact::Received(received) => receive(hot, place, times, received),
+            Fact::Released(released) => {
+                let Some(arriving) = release(hot, times, released) else { return };
+                self.remember_released(place, released, &arriving);
+                return;
+            }
+            _ => evolve_record(hot, times, fact),
+        }
+        if let Fact::Received(received) = fact {
+            self.remember_received(place, times, received);
+        }
+    }
+
+    /// The id of a received event is known from now on (DESIGN D3).
+    fn remember_received(&mut self, place: Place, times: Times, received: &Received) {
+        let Some(id) = &received.id else { return };
+        let fingerprint = Fingerprint::of_id(&self.digest, &received.key, id);
+        let prior = Prior {
+            event: place,
+            digest: received.digest,
+            sequence: Sequence(0),
+            recorded: times.recorded,
+        };
+        self.recent.insert(place.frame, fingerprint, prior);
+    }
+
+    /// The position of a released event is taken from now on.
+    fn remember_released(&mut self, place: Place, released: &Released, arriving: &Arriving) {
+        let key = &released.key;
+        if let Some(id) = &arriving.essence.id {
+            let fingerprint = Fingerprint::of_id(&self.digest, key, id);
+            self.recent.set_sequence(fingerprint, released.event, released.sequence);
+        }
+        let position = Fingerprint::of_position(&self.digest, key, &released.position);
+        let Some(fingerprint) = position else { return };
+        let prior = Prior {
+            event: released.event,
+            digest: arriving.essence.digest,
+            sequence: released.sequence,
+            recorded: arriving.recorded,
+        };
+        self.recent.insert(place.frame, fingerprint, prior);
+    }
+}
+
+fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
+    let essence = Essence {
+        id: received.id.clone(),
+        position: received.position,
+        event_type: received.event_type.clone(),
+        content_type: received.content_type.clone(),
+        digest: received.digest,
+        size: received.size,
+    };
+    hot.arriving = Some(Arriving { event: place, recorded: times.recorded, essence });
+}
+
+/// The event gets its sequence; gives back what was known of it.
+fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving> {
+    let arriving = take_event(hot, released.event, released.position, times.recorded)?;
+    let record = &mut hot.record;
+    record.sequence = released.sequence;
+    record.hash = released.hash;
+    if let Position::Sequence(position) = released.position {
+        record.order.abandoned.remove(position);
+        record.order.highest = record.order.highest.max(position);
+        if released.kind == Kind::Event {
+            record.order.next = Some(position + 1);
+            record.order.missing = Ranges::default();
+        }
+    }
+    for destination in &released.lanes {
+        hot.lane_or_new(*destination, released.sequence).tail = released.sequence;
+    }
+    Some(arriving)
+}
+
+/// Takes the event out of where it waits: just received, or held.
+fn take_event(
+    hot: &mut Hot,
+    event: Place,
+    position: Position,
+    recorded: UnixMicros,
+) -> Option<Arriving> {
+    if hot.arriving.as_ref().is_some_and(|arriving| arriving.event == event) {
+        return hot.arriving.take();
+    }
+    let Position::Sequence(position) = position else { return None };
+    let held = hot.record.order.held.remove(&position)?;
+    Some(Arriving { event: held.event, recorded, essence: held.essence })
+}
+
+fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
+    match fact {
+        Fact::Held(held) => hold(hot, held),
+        Fact::Conflict(conflict) => {
+            hot.arriving.take_if(|arriving| arriving.event == conflict.event);
+        }
+        Fact::Invalid(invalid) => {
+            take_event(hot, invalid.event, invalid.position, times.recorded);
+        }
+        Fact::GapOpened(opened) => hot.record.order.gap = Some(opened.missing),
+        Fact::GapFilled(_) => hot.record.order.gap = None,
+        Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
+        Fact::Attempted(attempted) => attempt(&mut hot.record, times.open, attempted),
+        Fact::Redriven(redriven) => redrive(&mut hot.record, redriven),
+        Fact::Dropped(dropped) => drop_letter(&mut hot.record, dropped),
+        Fact::KeyPaused(_) => hot.record.paused = true,
+        Fact::KeyResumed(_) => hot.record.paused = false,
+        _ => {}
+    }
+}
+
+fn hold(hot: &mut Hot, held: &Held) {
+    let Some(arriving) = hot.arriving.take_if(|arriving| arriving.event == held.event) else {
+        return;
+    };
+    let Position::Sequence(position) = arriving.essence.position else { return };
+    let event = HeldEvent {
+        event: held.event,
+        reason: held.reason,
+        deadline: held.deadline,
+        essence: arriving.essence,
+    };
+    hot.record.order.held.insert(position, event);
+}
+
+fn abandon(record: &mut KeyRecord, abandoned: &GapAbandoned) {
+    let order = &mut record.order;
+    order.abandoned.insert(abandoned.missing);
+    order.abandoned.merge_oldest(limits::ABANDONED_RANGES);
+    if abandoned.reason != AbandonReason::Start {
+        order.missing.insert(abandoned.missing);
+        order.missing.merge_oldest(limits::HEADER_RANGES);
+    }
+    order.next = Some(abandoned.missing.to + 1);
+    order.gap = None;
+}
+
+fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
+    let lane = record.lanes.iter_mut().find(|lane| lane.destination == attempted.destination);
+    let Some(lane) = lane else { return };
+    if attempted.out_of_order {
+        lane.redrives.retain(|sequence| *sequence != attempted.sequence);
+        return;
+    }
+    match attempted.consequence {
+        Consequence::Delivered => {
+            lane.delivered = attempted.sequence;
+            lane.omitted = Vec::new();
+            settle_head(lane);
+        }
+        Consequence::Retry { due } => fail_head(lane, open, due),
+        Consequence::Halted => {
+            fail_head(lane, open, UnixMicros::default());
+            lane.mode = LaneMode::Halted;
+        }
+        Consequence::Parked => {
+            fail_head(lane, open, UnixMicros::default());
+            lane.mode = LaneMode::Parked;
+        }
+        Consequence::Dead => {
+            omit(lane, attempted.sequence, OmitReason::Dead);
+            settle_head(lane);
+        }
+    }
+}
+
+fn fail_head(lane: &mut Lane, open: OpenMicros, due: UnixMicros) {
+    lane.failing_since = retry::failing_since(lane.failing_since, open);
+    lane.failures = lane.failures.saturating_add(1);
+    lane.due = due;
+}
+
+/// The lane goes on behind its head; a drain that is through ends.
+fn settle_head(lane: &mut Lane) {
+    lane.head = lane.head.next();
+    lane.failures = 0;
+    lane.due = UnixMicros::default();
+    lane.failing_since = OpenMicros::default();
+    let drained = match lane.mode {
+        LaneMode::DrainingHalted { until } | LaneMode::DrainingParked { until } => {
+            lane.head > until
+        }
+        LaneMode::Halted | LaneMode::Parked => !lane.has_backlog(),
+        LaneMode::Active => false,
+    };
+    if drained {
+        lane.mode = LaneMode::Active;
+    }
+}
+
+/// Notes that the lane went past an event without delivering it (DESIGN C2, C4).
+fn omit(lane: &mut Lane, sequence: Sequence, reason: OmitReason) {
+    let follows = |last: &&mut Omission| {
+        last.reason == reason && last.range.to.saturating_add(1) == sequence.0
+    };
+    if let Some(last) = lane.omitted.last_mut().filter(follows) {
+        last.range.to = sequence.0;
+        return;
+    }
+    lane.omitted.push(Omission { range: Range::one(sequence.0), reason, merged: false });
+    if lane.omitted.len() > limits::HEADER_RANGES {
+        let oldest = lane.omitted.remove(0);
+        lane.omitted[0].range.from = oldest.range.from;
+        lane.omitted[0].merged = true;
+    }
+}
+
+fn redrive(record: &mut KeyRecord, redriven: &Redriven) {
+    let lane = record.lanes.iter_mut().find(|lane| lane.destination == redriven.destination);
+    let Some(lane) = lane else { return };
+    if let Some(sequence) = redriven.passed {
+        lane.redrives.push(sequence);
+        return;
+    }
+    lane.failures = 0;
+    lane.due = UnixMicros::default();
+    lane.failing_since = OpenMicros::default();
+    lane.mode = match lane.mode {
+        LaneMode::Halted => LaneMode::DrainingHalted { until: lane.tail },
+        LaneMode::Parked => LaneMode::DrainingParked { until: lane.tail },
+        mode => mode,
+    };
+}
+
+fn drop_letter(record: &mut KeyRecord, dropped: &Dropped) {
+    let DeadLetter::InLane { destination, sequence } = dropped.letter else { return };
+    let lane = record.lanes.iter_mut().find(|lane| lane.destination == destination);
+    let Some(lane) = lane else { return };
+    if sequence == lane.head && !lane.mode.delivers() {
+        omit(lane, sequence, OmitReason::Dead);
+        settle_head(lane);
+    } else {
+        lane.redrives.retain(|redriven| *redriven != sequence);
+    }
+}

@@ -1,0 +1,131 @@
+//! A key in memory: its durable record and what is true of it in this process only.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::id::{DestinationId, FrameNumber, Key, Place, Sequence};
+use crate::input::{AttemptId, Waiting};
+use crate::limits;
+use crate::record::{Essence, KeyRecord, Lane};
+use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
+
+/// A key in memory.
+#[derive(Debug)]
+pub(super) struct Hot {
+    pub(super) key: Key,
+    pub(super) record: KeyRecord,
+    /// The event whose `received` fact was the key's last: the next fact says what became of it.
+    pub(super) arriving: Option<Arriving>,
+    /// One per lane of the record, in the same order.
+    pub(super) lanes: Vec<LaneHot>,
+    /// The open time at which waiting for the head gap ends, while a timer runs for it.
+    pub(super) hold_timer: Option<OpenMicros>,
+}
+
+/// An event between its `received` fact and the fact that follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Arriving {
+    pub(super) event: Place,
+    pub(super) recorded: UnixMicros,
+    pub(super) essence: Essence,
+}
+
+/// A lane in memory.
+#[derive(Debug)]
+pub(super) struct LaneHot {
+    pub(super) destination: DestinationId,
+    /// Waiting events, contiguous from the head once it is not empty.
+    pub(super) window: VecDeque<Waiting>,
+    /// Whether its waiting events were asked for and have not come yet.
+    pub(super) asked: bool,
+    /// Whether a permit was asked for and has not come yet.
+    pub(super) requested: bool,
+    /// The attempt under way: at most one (DESIGN promise 2).
+    pub(super) attempt: Option<Ongoing>,
+    /// The frame of its last outcome: nothing leaves before it is committed (DESIGN F11).
+    pub(super) outcome_frame: FrameNumber,
+    /// When it wakes by itself.
+    pub(super) timer: Option<ElapsedMicros>,
+    /// When its head is due, in elapsed time; the record has it in recorded time.
+    pub(super) due: ElapsedMicros,
+}
+
+/// An attempt under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ongoing {
+    pub(super) id: AttemptId,
+    pub(super) sequence: Sequence,
+    pub(super) number: u32,
+    pub(super) out_of_order: bool,
+    pub(super) started: UnixMicros,
+}
+
+impl LaneHot {
+    fn new(destination: DestinationId) -> Self {
+        Self {
+            destination,
+            window: VecDeque::new(),
+            asked: false,
+            requested: false,
+            attempt: None,
+            outcome_frame: FrameNumber::default(),
+            timer: None,
+            due: ElapsedMicros::default(),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.attempt.is_none() && !self.requested && !self.asked
+    }
+}
+
+impl Hot {
+    /// A key with what the state store has of it.
+    pub(super) fn new(key: Key, record: KeyRecord) -> Self {
+        let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.destination)).collect();
+        Self { key, record, arriving: None, lanes, hold_timer: None }
+    }
+
+    /// Where the lane to a destination stands in the record and here.
+    pub(super) fn lane_at(&self, destination: DestinationId) -> Option<usize> {
+        self.record.lanes.iter().position(|lane| lane.destination == destination)
+    }
+
+    /// The lane to a destination, which begins at `head` when there was none.
+    pub(super) fn lane_or_new(&mut self, destination: DestinationId, head: Sequence) -> &mut Lane {
+        let at = self.record.lanes.partition_point(|lane| lane.destination < destination);
+        if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
+            self.record.lanes.insert(at, Lane::new(destination, head));
+            self.lanes.insert(at, LaneHot::new(destination));
+        }
+        &mut self.record.lanes[at]
+    }
+
+    /// Puts a released event at the end of a lane's window, if it follows what is there.
+    pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting) {
+        let follows = match self.lanes[at].window.back() {
+            Some(last) => last.sequence.next() == waiting.sequence,
+            None => self.record.lanes[at].head == waiting.sequence,
+        };
+        if follows && self.lanes[at].window.len() < limits::LANE_WINDOW {
+            self.lanes[at].window.push_back(waiting);
+        }
+    }
+
+    /// Drops what the lane has gone past; says what stands at its head, if that is at hand.
+    pub(super) fn head_of(&mut self, at: usize) -> Option<Waiting> {
+        let head = self.record.lanes[at].head;
+        let window = &mut self.lanes[at].window;
+        while window.front().is_some_and(|waiting| waiting.sequence < head) {
+            window.pop_front();
+        }
+        window.front().copied().filter(|waiting| waiting.sequence == head)
+    }
+
+    /// Whether the key may be dropped from memory once its facts are in the state store.
+    pub(super) fn is_idle(&self) -> bool {
+        self.arriving.is_none()
+            && !self.record.has_work()
+            && self.lanes.iter().all(LaneHot::is_idle)
+    }
+}

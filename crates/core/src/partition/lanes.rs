@@ -1,0 +1,311 @@
+//! Lanes: who may be attempted, what an attempt's end means, where waiting events come from.
+//!
+//! Nothing leaves before the facts it rests on are committed: the release of the event, and the
+//! outcome of the attempt before it (DESIGN F11).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Partition;
+use super::draft::Promise;
+use super::hot::{Hot, Ongoing};
+use crate::chain::Digest;
+use crate::destination::{LaneRef, Urgency};
+use crate::fact::{Attempted, Consequence, Fact, Outcome};
+use crate::id::{Epoch, FrameNumber, Place, Sequence};
+use crate::input::{AttemptId, Waiting};
+use crate::limits;
+use crate::output::{Attempt, Output};
+use crate::record::{Lane, LaneMode};
+use crate::retry;
+use crate::settings::{OnGiveUp, Retry};
+use crate::slab::Slot;
+use crate::time::{ElapsedMicros, UnixMicros, micros};
+
+/// What a lane would attempt next.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    sequence: Sequence,
+    released: Option<Place>,
+    recorded: UnixMicros,
+    failures: u32,
+    redelivery: bool,
+    out_of_order: bool,
+}
+
+/// Whether a lane can go on.
+enum Readiness {
+    Ready(Work),
+    /// Something else wakes it: a commit, an end, a grant, a release, an operator.
+    Waits,
+    /// Time wakes it.
+    Due(ElapsedMicros),
+    /// Its waiting events must be asked for.
+    NeedsBacklog,
+}
+
+impl<D: Digest> Partition<D> {
+    /// Lets the lanes of a key go on as far as they can.
+    pub(super) fn wake(&mut self, slot: Slot) {
+        let lanes = self.keys.get(slot).map_or(0, |hot| hot.lanes.len());
+        (0..lanes).for_each(|at| self.wake_lane(slot, at));
+    }
+
+    pub(super) fn wake_all(&mut self) {
+        let slots: Vec<_> = self.keys.iter().map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.wake(slot));
+    }
+
+    fn wake_lane(&mut self, slot: Slot, at: usize) {
+        match self.readiness(slot, at) {
+            Readiness::Ready(work) => self.request(slot, at, work),
+            Readiness::Due(due) => self.set_timer(slot, at, due),
+            Readiness::NeedsBacklog => self.ask_backlog(slot, at),
+            Readiness::Waits => {}
+        }
+    }
+
+    fn readiness(&mut self, slot: Slot, at: usize) -> Readiness {
+        // Attempts of an earlier term must have ended before a lane starts again (DESIGN F10).
+        if !self.ending.is_empty() {
+            return Readiness::Waits;
+        }
+        let Some(hot) = self.keys.get_mut(slot) else { return Readiness::Waits };
+        let lane = &hot.lanes[at];
+        let busy = lane.attempt.is_some() || lane.requested;
+        let paused = hot.record.paused || self.directory.paused.contains(&lane.destination);
+        // The outcome before must be durable before the next attempt leaves (DESIGN F11).
+        if busy || paused || lane.outcome_frame > self.committed {
+            return Readiness::Waits;
+        }
+        let record = &hot.record.lanes[at];
+        if let Some(sequence) = record.redrives.first() {
+            return Readiness::Ready(passed_work(*sequence, self.recorded));
+        }
+        head_readiness(hot, at, self.now.elapsed, self.committed, self.epoch)
+    }
+
+    fn set_timer(&mut self, slot: Slot, at: usize, due: ElapsedMicros) {
+        let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) else { return };
+        if let Some(old) = lane.timer.replace(due) {
+            self.timers.remove(&(old, slot, lane.destination));
+        }
+        self.timers.insert((due, slot, lane.destination));
+    }
+
+    fn request(&mut self, slot: Slot, at: usize, work: Work) {
+        let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) else { return };
+        lane.requested = true;
+        let place = work.released.unwrap_or_default();
+        let urgency = Urgency { recorded: work.recorded, place };
+        let lane = LaneRef { partition: self.id, slot, destination: lane.destination };
+        self.outputs.push_back(Output::Request { urgency, lane });
+    }
+
+    fn ask_backlog(&mut self, slot: Slot, at: usize) {
+        let partition = self.id;
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let record = &hot.record.lanes[at];
+        let to = Sequence(record.tail.0.min(record.head.0 + limits::LANE_WINDOW as u64 - 1));
+        let (from, key) = (record.head, hot.key.clone());
+        let lane = &mut hot.lanes[at];
+        if core::mem::replace(&mut lane.asked, true) {
+            return;
+        }
+        lane.window.clear();
+        let lane = LaneRef { partition, slot, destination: lane.destination };
+        self.outputs.push_back(Output::Backlog { lane, key, from, to });
+    }
+
+    /// Waiting events of a lane came. Where none could be read, it asks again later.
+    pub(super) fn backlog(&mut self, lane: LaneRef, events: Vec<Waiting>) {
+        let Some(hot) = self.keys.get_mut(lane.slot) else { return };
+        let Some(at) = hot.lane_at(lane.destination) else { return };
+        hot.lanes[at].asked = false;
+        if events.is_empty() {
+            let again = self.now.elapsed.after(limits::BACKLOG_RETRY);
+            hot.lanes[at].due = again;
+            self.set_timer(lane.slot, at, again);
+            return;
+        }
+        let head = hot.record.lanes[at].head;
+        hot.lanes[at].window.clear();
+        for event in events.into_iter().filter(|event| event.sequence >= head) {
+            hot.extend_window(at, event);
+        }
+        self.wake_lane(lane.slot, at);
+    }
+
+    /// A permit came: the attempt leaves, unless the lane cannot use it any more.
+    pub(super) fn granted(&mut self, lane: LaneRef) {
+        let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
+        let Some(at) = at else {
+            self.outputs.push_back(Output::Return(lane.destination));
+            return;
+        };
+        if let Some(hot) = self.keys.get_mut(lane.slot) {
+            hot.lanes[at].requested = false;
+        }
+        match self.readiness(lane.slot, at) {
+            Readiness::Ready(work) => self.attempt(lane.slot, at, work),
+            _ => {
+                self.outputs.push_back(Output::Return(lane.destination));
+                self.wake_lane(lane.slot, at);
+            }
+        }
+    }
+
+    fn attempt(&mut self, slot: Slot, at: usize, work: Work) {
+        self.next_attempt += 1;
+        let id = AttemptId { epoch: self.epoch, number: self.next_attempt };
+        let started = self.recorded;
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let number = work.failures.saturating_add(1);
+        let (sequence, out_of_order) = (work.sequence, work.out_of_order);
+        hot.lanes[at].attempt = Some(Ongoing { id, sequence, number, out_of_order, started });
+        let record = &hot.record.lanes[at];
+        let attempt = Attempt {
+            id,
+            key: hot.key.clone(),
+            destination: record.destination,
+            sequence,
+            released: work.released,
+            number,
+            redelivery: work.redelivery,
+            out_of_order,
+            previous: record.delivered,
+            omitted: if out_of_order { Vec::new() } else { record.omitted.clone() },
+        };
+        self.attempts.insert(id, (slot, record.destination));
+        self.outputs.push_back(Output::Attempt(Box::new(attempt)));
+    }
+
+    /// An attempt ended: its outcome is written down, and the lane goes on once that is durable.
+    pub(super) fn ended(
+        &mut self,
+        id: AttemptId,
+        outcome: Outcome,
+        retry_after: Option<Duration>,
+        took: Duration,
+    ) {
+        let Some((slot, destination)) = self.attempts.remove(&id) else {
+            self.forget_attempt(id);
+            return;
+        };
+        self.outputs.push_back(Output::Return(destination));
+        let Some(hot) = self.keys.get(slot) else { return };
+        let Some(at) = hot.lane_at(destination) else { return };
+        let Some(ongoing) = hot.lanes[at].attempt else { return };
+        let key = hot.key.clone();
+        let lane = hot.record.lanes[at].clone();
+        let (consequence, delay) = self.consequence(&lane, ongoing, outcome, retry_after);
+        self.write(Fact::Attempted(Attempted {
+            key,
+            destination,
+            sequence: ongoing.sequence,
+            number: ongoing.number,
+            out_of_order: ongoing.out_of_order,
+            started: ongoing.started,
+            took: micros(took),
+            outcome,
+            consequence,
+        }));
+        let due = self.now.elapsed.after(delay);
+        let written = self.taken.next();
+        if let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) {
+            lane.attempt = None;
+            lane.outcome_frame = written;
+            lane.due = due;
+        }
+        self.promise(Promise::Wake(slot));
+    }
+
+    /// What an outcome means, and how long the lane waits.
+    fn consequence(
+        &mut self,
+        lane: &Lane,
+        ongoing: Ongoing,
+        outcome: Outcome,
+        retry_after: Option<Duration>,
+    ) -> (Consequence, Duration) {
+        if outcome.is_acknowledged() {
+            return (Consequence::Delivered, Duration::ZERO);
+        }
+        let Some(destination) = self.settings.destinations.get(&lane.destination) else {
+            return (Consequence::Halted, Duration::ZERO);
+        };
+        let (retry, on_give_up) = (destination.retry, destination.on_give_up);
+        if self.is_given_up(&retry, lane, ongoing, outcome) {
+            return (given_up(lane, ongoing, on_give_up), Duration::ZERO);
+        }
+        let delay = retry::delay(&retry, ongoing.number, retry_after, &mut self.random);
+        let due = self.decided_at().after(delay);
+        (Consequence::Retry { due }, delay)
+    }
+
+    fn is_given_up(&self, retry: &Retry, lane: &Lane, ongoing: Ongoing, outcome: Outcome) -> bool {
+        let draining =
+            matches!(lane.mode, LaneMode::DrainingHalted { .. } | LaneMode::DrainingParked { .. });
+        outcome == Outcome::Unreadable
+            || ongoing.out_of_order
+            || draining
+            || retry::is_exhausted(retry, ongoing.number, lane.failing_since, self.open)
+    }
+
+    /// An attempt of an earlier term ended: when it was the last, lanes start again.
+    pub(super) fn forget_attempt(&mut self, id: AttemptId) {
+        let Some(destination) = self.ending.remove(&id) else { return };
+        self.outputs.push_back(Output::Return(destination));
+        if self.ending.is_empty() && self.phase == super::Phase::Serving {
+            self.wake_all();
+        }
+    }
+}
+
+/// What giving up means (DESIGN L4): a drained lane stops as it had stopped, and an event sent
+/// out of order is a dead letter again.
+fn given_up(lane: &Lane, ongoing: Ongoing, on_give_up: OnGiveUp) -> Consequence {
+    match (lane.mode, on_give_up) {
+        _ if ongoing.out_of_order => Consequence::Dead,
+        (LaneMode::DrainingHalted { .. }, _) => Consequence::Halted,
+        (LaneMode::DrainingParked { .. }, _) => Consequence::Parked,
+        (_, OnGiveUp::Halt) => Consequence::Halted,
+        (_, OnGiveUp::Park) => Consequence::Parked,
+        (_, OnGiveUp::Skip) => Consequence::Dead,
+    }
+}
+
+/// A passed event that an operator sent again.
+fn passed_work(sequence: Sequence, recorded: UnixMicros) -> Work {
+    Work { sequence, released: None, recorded, failures: 0, redelivery: true, out_of_order: true }
+}
+
+fn head_readiness(
+    hot: &mut Hot,
+    at: usize,
+    now: ElapsedMicros,
+    committed: FrameNumber,
+    epoch: Epoch,
+) -> Readiness {
+    let record = &hot.record.lanes[at];
+    if !record.mode.delivers() || !record.has_backlog() {
+        return Readiness::Waits;
+    }
+    let failures = record.failures;
+    if hot.lanes[at].due > now {
+        return Readiness::Due(hot.lanes[at].due);
+    }
+    let Some(waiting) = hot.head_of(at) else { return Readiness::NeedsBacklog };
+    if waiting.released.frame > committed {
+        return Readiness::Waits;
+    }
+    Readiness::Ready(Work {
+        sequence: waiting.sequence,
+        released: Some(waiting.released),
+        recorded: waiting.recorded,
+        failures,
+        redelivery: failures > 0 || waiting.epoch < epoch,
+        out_of_order: false,
+    })
+}

@@ -1,0 +1,339 @@
+//! The pure machine of a partition: order, lanes and facts of its keys.
+//!
+//! Must not know: clocks, files, sockets, threads, other partitions but by their facts.
+
+mod command;
+mod draft;
+mod evolve;
+mod hot;
+mod keys;
+mod lanes;
+mod order;
+mod receive;
+mod recover;
+mod view;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::chain::Digest;
+use crate::fact::{AbandonReason, DestinationPaused, DestinationResumed, Fact};
+use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place};
+use crate::input::{AttemptId, Input};
+use crate::limits;
+use crate::output::{Draft, Output};
+use crate::random::Random;
+use crate::recent::Recent;
+use crate::record::Directory;
+use crate::settings::Settings;
+use crate::slab::{Slab, Slot};
+use crate::time::{ElapsedMicros, Now, OpenMicros, UnixMicros};
+use draft::{Filling, InFlight, Promise, Times};
+use hot::Hot;
+
+pub use recover::{Frame, Head};
+pub use view::{KeyView, LaneView, WaitsFor};
+
+/// A partition: everything that is decided about a fixed hash range of keys.
+///
+/// Its methods fall in four families.
+///
+/// - **What comes in**: [`handle`](Self::handle) takes one [`Input`] with the time it happened.
+///   Recovery has its own: [`begin`](Self::begin), [`insert_record`](Self::insert_record),
+///   [`evolve_frame`](Self::evolve_frame), [`resume`](Self::resume), [`fail`](Self::fail).
+/// - **What is asked**: getters change nothing: [`view`](Self::view),
+///   [`directory`](Self::directory), [`recent_floor`](Self::recent_floor), …
+/// - **What is polled**: [`poll_output`](Self::poll_output), [`poll_frame`](Self::poll_frame),
+///   [`checkpoint`](Self::checkpoint).
+/// - **When**: [`deadline`](Self::deadline) says when [`Input::Tick`] is due if nothing else
+///   comes before.
+///
+/// In which order: after every `handle`, poll the frame, append it, then poll outputs until there
+/// are none, then ask for the deadline. A frame's commit is an input; answers and attempts that
+/// rest on its facts are polled after it. While it is recovering it decides nothing and answers
+/// that it is unavailable.
+#[derive(Debug)]
+pub struct Partition<D> {
+    id: PartitionId,
+    digest: D,
+    random: Random,
+    settings: Arc<Settings>,
+    phase: Phase,
+    /// Time, as of the last step.
+    now: Now,
+    open: OpenMicros,
+    recorded: UnixMicros,
+    /// Open time as the newest frame has it.
+    open_persisted: OpenMicros,
+    /// Frames: committed ≤ taken; the one being filled is taken + 1.
+    epoch: Epoch,
+    taken: FrameNumber,
+    committed: FrameNumber,
+    /// Everything up to here is in the state store.
+    stored: FrameNumber,
+    filling: Filling,
+    in_flight: VecDeque<InFlight>,
+    outputs: VecDeque<Output>,
+    /// Keys in memory.
+    keys: Slab<Hot>,
+    names: BTreeMap<Key, Slot>,
+    loading: BTreeMap<Key, Vec<Input>>,
+    paging: keys::Paging,
+    sweep: usize,
+    /// Keys changed since the last checkpoint, and since the last invariant check.
+    dirty: BTreeSet<Slot>,
+    touched: Vec<Slot>,
+    recent: Recent,
+    directory: Directory,
+    /// Lanes that wake by themselves, and keys whose wait for missing positions ends.
+    timers: BTreeSet<(ElapsedMicros, Slot, DestinationId)>,
+    holds: BTreeSet<(OpenMicros, Slot)>,
+    /// Attempts under way, and those of an earlier term that have not ended yet (DESIGN F10).
+    attempts: BTreeMap<AttemptId, (Slot, DestinationId)>,
+    ending: BTreeMap<AttemptId, DestinationId>,
+    next_attempt: u64,
+    steps: u64,
+}
+
+/// Whether a partition decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It takes in history.
+    Recovering,
+    /// It decides.
+    Serving,
+}
+
+impl<D: Digest> Partition<D> {
+    /// A partition that has taken in nothing yet. The seed is all its randomness.
+    #[must_use]
+    pub fn new(id: PartitionId, settings: Arc<Settings>, seed: u64, digest: D) -> Self {
+        Self {
+            id,
+            digest,
+            random: Random::new(seed),
+            settings,
+            phase: Phase::Recovering,
+            now: Now::default(),
+            open: OpenMicros::default(),
+            recorded: UnixMicros::default(),
+            open_persisted: OpenMicros::default(),
+            epoch: Epoch::default(),
+            taken: FrameNumber::default(),
+            committed: FrameNumber::default(),
+            stored: FrameNumber::default(),
+            filling: Filling::default(),
+            in_flight: VecDeque::new(),
+            outputs: VecDeque::new(),
+            keys: Slab::default(),
+            names: BTreeMap::new(),
+            loading: BTreeMap::new(),
+            paging: keys::Paging::default(),
+            sweep: 0,
+            dirty: BTreeSet::new(),
+            touched: Vec::new(),
+            recent: Recent::default(),
+            directory: Directory::default(),
+            timers: BTreeSet::new(),
+            holds: BTreeSet::new(),
+            attempts: BTreeMap::new(),
+            ending: BTreeMap::new(),
+            next_attempt: 0,
+            steps: 0,
+        }
+    }
+
+    /// Takes in one thing that happened, and what time makes of it.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.advance(now);
+        match self.phase {
+            Phase::Serving => {
+                self.dispatch(input);
+                self.expire();
+                self.make_room();
+            }
+            Phase::Recovering => self.refuse(input),
+        }
+        self.recent.trim(self.settings.dedupe_ids, self.committed);
+        self.check();
+    }
+
+    fn dispatch(&mut self, input: Input) {
+        match input {
+            Input::Receive { arrival, seen } => self.receive(arrival, &seen),
+            Input::Ignore { ticket, source, id, event_type, digest } => {
+                self.ignore(ticket, source, id, event_type, digest);
+            }
+            Input::Loaded { key, record } => self.loaded(key, record),
+            Input::Page { keys, next } => self.page(keys, next),
+            Input::Backlog { lane, events } => self.backlog(lane, events),
+            Input::Granted(lane) => self.granted(lane),
+            Input::Ended { attempt, outcome, retry_after, took } => {
+                self.ended(attempt, outcome, retry_after, took);
+            }
+            Input::Committed(frame) => self.commit(frame),
+            Input::Stored(frame) => self.stored = self.stored.max(frame),
+            Input::Command { ticket, command } => self.command(ticket, command),
+            Input::Foreign { place, fact } => self.foreign(place, &fact),
+            Input::Tick => {}
+        }
+    }
+
+    /// Time goes on: open time by no more than its step (DESIGN F9), recorded time never back.
+    fn advance(&mut self, now: Now) {
+        if self.phase == Phase::Serving {
+            let passed = now.elapsed.since(self.now.elapsed).min(limits::OPEN_STEP);
+            self.open = self.open.after(passed);
+        }
+        self.recorded = self.recorded.max(now.clock);
+        self.now = Now { elapsed: self.now.elapsed.max(now.elapsed), clock: now.clock };
+    }
+
+    /// What time alone makes happen.
+    fn expire(&mut self) {
+        while let Some((due, slot, _)) = self.timers.first().copied() {
+            if due > self.now.elapsed {
+                break;
+            }
+            self.timers.pop_first();
+            self.wake(slot);
+        }
+        while let Some((deadline, slot)) = self.holds.first().copied() {
+            if deadline > self.open {
+                break;
+            }
+            self.holds.pop_first();
+            if let Some(hot) = self.keys.get_mut(slot) {
+                hot.hold_timer = None;
+            }
+            self.end_wait(slot, AbandonReason::Waited);
+        }
+        let unpersisted = self.open.since(self.open_persisted);
+        if !self.holds.is_empty() && unpersisted >= limits::OPEN_PERSIST {
+            self.begin_frame();
+        }
+    }
+
+    /// When time alone makes something happen; none while nothing waits.
+    #[must_use]
+    pub fn deadline(&self) -> Option<ElapsedMicros> {
+        if self.phase == Phase::Recovering {
+            return None;
+        }
+        let timer = self.timers.first().map(|(due, _, _)| *due);
+        let hold = self.holds.first().map(|(deadline, _)| {
+            let wait = deadline.since(self.open).min(limits::OPEN_STEP);
+            self.now.elapsed.after(wait)
+        });
+        timer.into_iter().chain(hold).min()
+    }
+
+    /// The next thing to do outside.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The next frame to append: as soon as it holds something and fewer than
+    /// [`limits::FRAMES_IN_FLIGHT`] wait for their commit.
+    pub fn poll_frame(&mut self) -> Option<Draft> {
+        if self.phase == Phase::Recovering || self.in_flight.len() >= limits::FRAMES_IN_FLIGHT {
+            return None;
+        }
+        let times = self.filling.times.take()?;
+        let filling = core::mem::take(&mut self.filling);
+        self.taken = self.taken.next();
+        self.open_persisted = times.open;
+        self.in_flight.push_back(InFlight { number: self.taken, promises: filling.promises });
+        Some(Draft {
+            number: self.taken,
+            epoch: self.epoch,
+            recorded: times.recorded,
+            open: times.open,
+            facts: filling.facts,
+            bodies: filling.bodies,
+        })
+    }
+
+    /// Writes a fact down in the frame being filled, and takes it in.
+    fn write(&mut self, fact: Fact) -> Place {
+        let times = self.begin_frame();
+        let index = u32::try_from(self.filling.facts.len()).unwrap_or(u32::MAX);
+        let place = Place { partition: self.id, frame: self.taken.next(), index };
+        self.evolve(place, times, &fact);
+        self.filling.facts.push(fact);
+        place
+    }
+
+    /// Fixes the times of the frame being filled, if its first fact has not.
+    fn begin_frame(&mut self) -> Times {
+        let times = Times { recorded: self.recorded, open: self.open };
+        *self.filling.times.get_or_insert(times)
+    }
+
+    /// The recorded time of what is decided now.
+    fn decided_at(&self) -> UnixMicros {
+        self.filling.times.map_or(self.recorded, |times| times.recorded)
+    }
+
+    /// Something leaves once the frame being filled is committed.
+    fn promise(&mut self, promise: Promise) {
+        self.begin_frame();
+        self.filling.promises.push(promise);
+    }
+
+    fn commit(&mut self, frame: FrameNumber) {
+        if self.in_flight.front().is_none_or(|first| first.number != frame) {
+            return;
+        }
+        let Some(first) = self.in_flight.pop_front() else { return };
+        self.committed = frame;
+        for promise in first.promises {
+            match promise {
+                Promise::Answer(ticket, answer) => {
+                    self.outputs.push_back(Output::Answer { ticket, answer });
+                }
+                Promise::Wake(slot) => self.wake(slot),
+                Promise::WakeAll => self.wake_all(),
+                Promise::Forward(place, fact) => {
+                    self.outputs.push_back(Output::Forward { place, fact });
+                }
+            }
+        }
+    }
+
+    /// A fact of partition 0 that all must know: which destinations are paused.
+    fn foreign(&mut self, _place: Place, fact: &Fact) {
+        if self.directory.evolve(fact) && matches!(fact, Fact::DestinationResumed(_)) {
+            self.wake_all();
+        }
+    }
+
+    /// The facts that bring another partition up to what this one knows of destinations.
+    #[must_use]
+    pub fn pauses(&self) -> Vec<Fact> {
+        let paused = |destination: &DestinationId| {
+            Fact::DestinationPaused(DestinationPaused { destination: *destination })
+        };
+        self.directory.paused.iter().map(paused).collect()
+    }
+
+    fn resumed(destination: DestinationId) -> Fact {
+        Fact::DestinationResumed(DestinationResumed { destination })
+    }
+
+    /// In debug builds and simulations: the touched keys after every step, all of them every
+    /// [`limits::STEPS_BETWEEN_FULL_CHECKS`] steps.
+    fn check(&mut self) {
+        self.steps += 1;
+        let touched = core::mem::take(&mut self.touched);
+        if cfg!(debug_assertions) {
+            for slot in touched {
+                self.assert_key(slot);
+            }
+            if self.steps.is_multiple_of(limits::STEPS_BETWEEN_FULL_CHECKS) {
+                self.check_invariants();
+            }
+        }
+    }
+}

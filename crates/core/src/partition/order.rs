@@ -1,0 +1,152 @@
+//! Releases: sequences, the chain, drains behind a filled gap, and the end of a wait.
+
+use alloc::vec::Vec;
+
+use super::Partition;
+use super::draft::Promise;
+use crate::chain::{self, Digest};
+use crate::contract;
+use crate::fact::{
+    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Released,
+};
+use crate::id::{Key, Place, Sequence};
+use crate::input::Waiting;
+use crate::position::Position;
+use crate::ranges::{Range, Ranges};
+use crate::record::{Essence, Order};
+use crate::settings::{Contract, First, OnGap, SourceSettings};
+use crate::slab::Slot;
+
+impl<D: Digest> Partition<D> {
+    /// Gives an event the next sequence of its key and lets it enter its lanes.
+    pub(super) fn release(
+        &mut self,
+        slot: Slot,
+        key: &Key,
+        event: Place,
+        essence: &Essence,
+        kind: Kind,
+    ) -> Sequence {
+        let settings = self.settings.clone();
+        let Some((hot, source)) = self.keys.get(slot).zip(settings.sources.get(&key.source)) else {
+            return Sequence(0);
+        };
+        let sequence = hot.record.sequence.next();
+        let previous = hot.record.hash;
+        let missing = match kind {
+            Kind::Event => hot.record.order.missing.clone(),
+            Kind::Late => Ranges::default(),
+        };
+        let name = &source.name;
+        let hash = chain::event_hash(&self.digest, name, key, sequence, kind, essence, &previous);
+        let released = Released {
+            key: key.clone(),
+            event,
+            position: essence.position,
+            sequence,
+            kind,
+            previous_hash: previous,
+            hash,
+            lanes: source.destinations.clone(),
+            filtered: Vec::new(),
+            revision: settings.revision,
+            missing,
+            salt: None,
+            refers_to: None,
+        };
+        let place = self.write(Fact::Released(released));
+        self.offer(slot, sequence, place);
+        sequence
+    }
+
+    /// Puts a released event at hand of the lanes that stand just before it.
+    fn offer(&mut self, slot: Slot, sequence: Sequence, released: Place) {
+        let recorded = self.decided_at();
+        let waiting = Waiting { sequence, released, recorded, epoch: self.epoch };
+        if let Some(hot) = self.keys.get_mut(slot) {
+            (0..hot.lanes.len()).for_each(|at| hot.extend_window(at, waiting));
+        }
+        self.promise(Promise::Wake(slot));
+    }
+
+    /// Releases what waited for nothing but what was just released, and writes down what became
+    /// of the gap.
+    pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
+        while let Some((event, essence)) = self.next_held(slot) {
+            self.release(slot, key, event, &essence, Kind::Event);
+        }
+        let Some(source) = self.settings.sources.get(&key.source) else { return };
+        let Some(order) = self.keys.get(slot).map(|hot| &hot.record.order) else { return };
+        let (was, is) = (order.gap, head_gap(source, order));
+        let passed = was.is_some_and(|was| is.is_none_or(|is| is.from > was.to));
+        if passed {
+            self.write(Fact::GapFilled(GapFilled { key: key.clone() }));
+        }
+        if let Some(missing) = is
+            && (passed || was.is_none())
+        {
+            self.write(Fact::GapOpened(GapOpened { key: key.clone(), missing }));
+        }
+        self.arm_hold(slot);
+    }
+
+    /// The held event that is next in order.
+    fn next_held(&self, slot: Slot) -> Option<(Place, Essence)> {
+        let order = &self.keys.get(slot)?.record.order;
+        let held = order.held.get(&order.next?)?;
+        Some((held.event, held.essence.clone()))
+    }
+
+    /// Waiting for what is missing before a key's held events ends: it is abandoned, or, for a
+    /// key that only begins, its lowest position becomes its base (DESIGN G2, K7).
+    pub(super) fn end_wait(&mut self, slot: Slot, reason: AbandonReason) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let key = hot.key.clone();
+        let Some(source) = self.settings.sources.get(&key.source).cloned() else { return };
+        let order = &hot.record.order;
+        match head_gap(&source, order) {
+            Some(missing) if source.on_gap == OnGap::Skip => {
+                self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
+            }
+            Some(_) => {}
+            None => self.choose_base(slot, &key, &source),
+        }
+        self.drain(slot, &key);
+    }
+
+    /// The lowest held position becomes the key's base; what lies before it counts as abandoned.
+    fn choose_base(&mut self, slot: Slot, key: &Key, source: &SourceSettings) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let poison: Vec<_> = contract::base_poison(source.hold_span, &hot.record.order)
+            .into_iter()
+            .filter_map(|position| hot.record.order.held.get(&position))
+            .map(|held| (held.event, held.essence.position))
+            .collect();
+        let base = hot.record.order.held.first_key_value();
+        let Some((base, event, essence)) = base.map(|(p, h)| (*p, h.event, h.essence.clone()))
+        else {
+            return;
+        };
+        for (event, position) in poison {
+            let reason = InvalidReason::BeyondSpan;
+            self.write(Fact::Invalid(Invalid { key: key.clone(), event, position, reason }));
+        }
+        if let Contract::Fifo { first: First::At(first) } = source.contract
+            && first < base
+        {
+            let missing = Range { from: first, to: base - 1 };
+            let reason = AbandonReason::Start;
+            self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
+        }
+        debug_assert_eq!(essence.position, Position::Sequence(base));
+        self.release(slot, key, event, &essence, Kind::Event);
+    }
+}
+
+/// The positions a key of this source waits for now.
+pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> {
+    match source.contract {
+        Contract::Fifo { first } => contract::head_gap(first, order),
+        Contract::Arrival => None,
+    }
+}

@@ -1,0 +1,218 @@
+//! What becomes of an arriving event, from its judgement to the facts and the promised answer.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use super::Partition;
+use super::draft::Promise;
+use super::keys::ticket_of;
+use crate::chain::{Digest, Fingerprint};
+use crate::contract::{self, Evidence, Judgement};
+use crate::fact::{
+    AbandonReason, Conflict, Duplicate, Fact, GapOpened, Held, HoldReason, Ignored, Invalid,
+    InvalidReason, Kind, Received, Recognised,
+};
+use crate::id::{Hash, Place, Sequence, SourceId};
+use crate::input::{Arrival, Input, Ticket};
+use crate::output::{Answer, Busy, Output, Rejection, Status};
+use crate::recent::{Prior, Seen};
+use crate::record::Essence;
+use crate::slab::Slot;
+
+impl<D: Digest> Partition<D> {
+    /// An event came in: load its key, look up what is forgotten, judge, write, promise.
+    pub(super) fn receive(&mut self, arrival: Box<Arrival>, seen: &Seen) {
+        if seen.through < self.recent.floor() {
+            self.outputs.push_back(Output::LookUp(arrival));
+            return;
+        }
+        let key = arrival.key.clone();
+        let waiting = || Input::Receive { arrival: arrival.clone(), seen: *seen };
+        let Some(slot) = self.slot_or_load(&key, waiting) else { return };
+        let Some(judgement) = self.judge(slot, &arrival, seen) else { return };
+        let known = matches!(judgement, Judgement::Duplicate { by: Recognised::Id, .. });
+        if !arrival.in_time && !known {
+            let answer = Answer::Rejected(Rejection::OutsideTolerance);
+            self.outputs.push_back(Output::Answer { ticket: arrival.ticket, answer });
+            return;
+        }
+        self.settle(slot, *arrival, judgement);
+    }
+
+    fn judge(&mut self, slot: Slot, arrival: &Arrival, seen: &Seen) -> Option<Judgement> {
+        let recorded = self.decided_at();
+        let (by_id, by_position) = self.priors(arrival, seen);
+        let source = self.settings.sources.get(&arrival.key.source)?;
+        let order = &self.keys.get(slot)?.record.order;
+        let evidence = Evidence {
+            position: arrival.position,
+            digest: arrival.digest,
+            by_id: by_id.as_ref(),
+            by_position: by_position.as_ref(),
+            recorded,
+        };
+        Some(contract::judge(source, self.settings.key_backlog, order, &evidence))
+    }
+
+    /// What is known of the arrival's id and position: here, or as looked up (DESIGN F4).
+    fn priors(&self, arrival: &Arrival, seen: &Seen) -> (Option<Prior>, Option<Prior>) {
+        let recent = |fingerprint| self.recent.get(fingerprint).copied();
+        let id = arrival.id.as_deref();
+        let by_id = id.map(|id| Fingerprint::of_id(&self.digest, &arrival.key, id));
+        let by_position = Fingerprint::of_position(&self.digest, &arrival.key, &arrival.position);
+        (by_id.and_then(recent).or(seen.by_id), by_position.and_then(recent).or(seen.by_position))
+    }
+
+    /// Writes down what the judgement means and promises the answer.
+    fn settle(&mut self, slot: Slot, arrival: Arrival, judgement: Judgement) {
+        let ticket = arrival.ticket;
+        let (status, event, sequence) = match judgement {
+            Judgement::Full => {
+                let answer = Answer::Busy(Busy::KeyBacklog);
+                self.outputs.push_back(Output::Answer { ticket, answer });
+                return;
+            }
+            Judgement::Duplicate { original, sequence, by, altered } => {
+                self.write_duplicate(arrival, original, by, altered);
+                (Status::Duplicate, original, sequence)
+            }
+            Judgement::Conflict { other, other_digest } => {
+                let event = self.write_conflict(arrival, other, other_digest);
+                (Status::Conflict, Some(event), None)
+            }
+            Judgement::Invalid(reason) => {
+                (Status::Invalid, Some(self.write_invalid(arrival, reason)), None)
+            }
+            Judgement::Hold(reason) => {
+                let event = self.hold(slot, arrival, reason);
+                (Status::Held, Some(event), None)
+            }
+            Judgement::Release(kind) => {
+                let (event, sequence) = self.release_arrival(slot, arrival, kind);
+                (released_status(kind), Some(event), Some(sequence))
+            }
+        };
+        self.promise(Promise::Answer(ticket, Answer::Event { status, event, sequence }));
+    }
+
+    fn write_received(&mut self, arrival: Arrival) -> (Place, Essence) {
+        let essence = Essence {
+            id: arrival.id.clone(),
+            position: arrival.position,
+            event_type: arrival.event_type.clone(),
+            content_type: arrival.content_type.clone(),
+            digest: arrival.digest,
+            size: arrival.size,
+        };
+        let body = u32::try_from(self.filling.bodies.len()).unwrap_or(u32::MAX);
+        self.filling.bodies.push(arrival.ticket);
+        self.filling.body_bytes += u64::from(arrival.size);
+        let received = Received {
+            key: arrival.key,
+            id: arrival.id,
+            position: arrival.position,
+            event_type: arrival.event_type,
+            content_type: arrival.content_type,
+            headers: arrival.headers,
+            digest: arrival.digest,
+            size: arrival.size,
+            body,
+        };
+        (self.write(Fact::Received(received)), essence)
+    }
+
+    fn write_duplicate(
+        &mut self,
+        arrival: Arrival,
+        original: Option<Place>,
+        by: Recognised,
+        altered: bool,
+    ) {
+        self.write(Fact::Duplicate(Duplicate {
+            key: arrival.key,
+            id: arrival.id,
+            position: arrival.position,
+            digest: arrival.digest,
+            original,
+            by,
+            altered,
+        }));
+    }
+
+    fn write_conflict(&mut self, arrival: Arrival, other: Place, other_digest: Hash) -> Place {
+        let key = arrival.key.clone();
+        let (event, _) = self.write_received(arrival);
+        self.write(Fact::Conflict(Conflict { key, event, other, other_digest }));
+        event
+    }
+
+    fn write_invalid(&mut self, arrival: Arrival, reason: InvalidReason) -> Place {
+        let (key, position) = (arrival.key.clone(), arrival.position);
+        let (event, _) = self.write_received(arrival);
+        self.write(Fact::Invalid(Invalid { key, event, position, reason }));
+        event
+    }
+
+    /// The event waits; with too many waiting, the wait of its key ends (DESIGN G2).
+    fn hold(&mut self, slot: Slot, arrival: Arrival, reason: HoldReason) -> Place {
+        let key = arrival.key.clone();
+        let (event, _) = self.write_received(arrival);
+        let Some(source) = self.settings.sources.get(&key.source).cloned() else { return event };
+        let deadline = self.open.after(source.hold_wait);
+        self.write(Fact::Held(Held { key: key.clone(), event, reason, deadline }));
+        let Some(hot) = self.keys.get(slot) else { return event };
+        let held = hot.record.order.held.len();
+        if let Some(missing) = super::order::head_gap(&source, &hot.record.order)
+            && hot.record.order.gap.is_none()
+        {
+            self.write(Fact::GapOpened(GapOpened { key, missing }));
+        }
+        self.arm_hold(slot);
+        if held >= source.hold_events.max(1) {
+            self.end_wait(slot, AbandonReason::Full);
+        }
+        event
+    }
+
+    fn release_arrival(&mut self, slot: Slot, arrival: Arrival, kind: Kind) -> (Place, Sequence) {
+        let key = arrival.key.clone();
+        let (event, essence) = self.write_received(arrival);
+        let sequence = self.release(slot, &key, event, &essence, kind);
+        self.drain(slot, &key);
+        (event, sequence)
+    }
+
+    /// An event of a type that its source does not accept: a line of history, nothing else.
+    pub(super) fn ignore(
+        &mut self,
+        ticket: Ticket,
+        source: SourceId,
+        id: Option<Arc<str>>,
+        event_type: Arc<str>,
+        digest: Hash,
+    ) {
+        self.write(Fact::Ignored(Ignored { source, id, event_type, digest }));
+        let answer = Answer::Event { status: Status::Ignored, event: None, sequence: None };
+        self.promise(Promise::Answer(ticket, answer));
+    }
+
+    /// While it is recovering, a partition can make nothing durable.
+    pub(super) fn refuse(&mut self, input: Input) {
+        if let Some(ticket) = ticket_of(&input) {
+            self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });
+        }
+        match input {
+            Input::Ended { attempt, .. } => self.forget_attempt(attempt),
+            Input::Granted(lane) => self.outputs.push_back(Output::Return(lane.destination)),
+            Input::Foreign { place, fact } => self.foreign(place, &fact),
+            _ => {}
+        }
+    }
+}
+
+fn released_status(kind: Kind) -> Status {
+    match kind {
+        Kind::Event => Status::Released,
+        Kind::Late => Status::Late,
+    }
+}

@@ -1,0 +1,154 @@
+//! Coming back: history is taken in, nothing is decided again (DESIGN F6, F10).
+//!
+//! The driver begins at what the state store reflects, brings the records of the keys that the
+//! frames after it name, then the frames, then resumes with a new term.
+
+use alloc::sync::Arc;
+
+use super::draft::{self, Filling, Promise, Times};
+use super::keys::{Paging, ticket_of};
+use super::{Partition, Phase};
+use crate::chain::Digest;
+use crate::fact::{Claimed, Fact};
+use crate::id::{Epoch, FrameNumber, Key, Place};
+use crate::input::AttemptId;
+use crate::output::{Answer, Output};
+use crate::recent::Recent;
+use crate::record::{Directory, KeyRecord};
+use crate::settings::Settings;
+use crate::time::{Now, OpenMicros, UnixMicros};
+
+/// Where recovery begins: what the state store reflects; all zero when it is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Head {
+    /// The newest frame it reflects.
+    pub frame: FrameNumber,
+    /// The recorded time of that frame.
+    pub recorded: UnixMicros,
+    /// The partition's open time in that frame.
+    pub open: OpenMicros,
+    /// The directory as facts; empty but in partition 0.
+    pub directory: alloc::vec::Vec<Fact>,
+}
+
+/// A frame as read back from the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Its number.
+    pub number: FrameNumber,
+    /// Its recorded time.
+    pub recorded: UnixMicros,
+    /// The partition's open time in it.
+    pub open: OpenMicros,
+    /// Its facts.
+    pub facts: &'a [Fact],
+}
+
+impl<D: Digest> Partition<D> {
+    /// Drops everything in memory: a commit failed, or the term is lost. Who waits for an answer
+    /// gets that it is unavailable; attempts under way are aborted and their ends awaited.
+    pub fn fail(&mut self) {
+        for ticket in draft::tickets(&self.filling, &self.in_flight) {
+            self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });
+        }
+        for input in core::mem::take(&mut self.loading).into_values().flatten() {
+            if let Some(ticket) = ticket_of(&input) {
+                self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });
+            }
+        }
+        for (id, (_, destination)) in core::mem::take(&mut self.attempts) {
+            self.outputs.push_back(Output::Abort(id));
+            self.ending.insert(id, destination);
+        }
+        self.phase = Phase::Recovering;
+        self.filling = Filling::default();
+        self.in_flight.clear();
+        self.forget_keys();
+    }
+
+    fn forget_keys(&mut self) {
+        self.keys.clear();
+        self.names.clear();
+        self.dirty.clear();
+        self.touched.clear();
+        self.timers.clear();
+        self.holds.clear();
+        self.paging = Paging::Done;
+    }
+
+    /// Begins to take in history behind what the state store reflects.
+    pub fn begin(&mut self, head: &Head) {
+        debug_assert_eq!(self.phase, Phase::Recovering);
+        self.forget_keys();
+        self.taken = head.frame;
+        self.committed = head.frame;
+        self.stored = head.frame;
+        self.recorded = self.recorded.max(head.recorded);
+        self.open = head.open;
+        self.open_persisted = head.open;
+        self.recent = Recent::since(head.frame);
+        let paused = core::mem::take(&mut self.directory.paused);
+        self.directory = Directory { paused, ..Directory::default() };
+        if self.id.0 == 0 {
+            self.directory = Directory::default();
+        }
+        for fact in &head.directory {
+            self.directory.evolve(fact);
+        }
+    }
+
+    /// Whether a key is in memory; if not, its record must be brought before a frame that names
+    /// it.
+    #[must_use]
+    pub fn knows(&self, key: &Key) -> bool {
+        self.names.contains_key(key)
+    }
+
+    /// Brings what the state store has of a key; none when it has nothing.
+    pub fn insert_record(&mut self, key: Key, record: Option<KeyRecord>) {
+        debug_assert_eq!(self.phase, Phase::Recovering);
+        if !self.names.contains_key(&key) {
+            self.insert(key, record.unwrap_or_default());
+        }
+    }
+
+    /// Takes in a frame. Frames come in their order, each exactly once.
+    pub fn evolve_frame(&mut self, frame: &Frame<'_>) {
+        debug_assert_eq!(self.phase, Phase::Recovering);
+        debug_assert_eq!(frame.number, self.taken.next());
+        let times = Times { recorded: frame.recorded, open: frame.open };
+        for (index, fact) in (0_u32..).zip(frame.facts) {
+            let place = Place { partition: self.id, frame: frame.number, index };
+            self.evolve(place, times, fact);
+        }
+        self.taken = frame.number;
+        self.committed = frame.number;
+        self.recorded = self.recorded.max(frame.recorded);
+        self.open = self.open.max(frame.open);
+        self.open_persisted = self.open;
+        self.recent.trim(self.settings.dedupe_ids, self.committed);
+    }
+
+    /// All history is taken in: decides again, in a new term, under these settings. Lanes start
+    /// once the term's claim is durable and the attempts of earlier terms have ended.
+    pub fn resume(&mut self, now: Now, epoch: Epoch, settings: Arc<Settings>) {
+        debug_assert!(epoch > self.epoch, "a term follows the one before");
+        self.settings = settings;
+        self.epoch = epoch;
+        self.now = now;
+        self.recorded = self.recorded.max(now.clock);
+        self.phase = Phase::Serving;
+        self.write(Fact::Claimed(Claimed { epoch }));
+        self.promise(Promise::WakeAll);
+        let slots: alloc::vec::Vec<_> = self.keys.iter().map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.arm_timers(slot));
+        self.outputs.push_back(Output::Page(None));
+        self.paging = Paging::Asked;
+        self.check();
+    }
+
+    /// Attempts of earlier terms whose end has not come yet.
+    pub fn ending(&self) -> impl Iterator<Item = AttemptId> {
+        self.ending.keys().copied()
+    }
+}

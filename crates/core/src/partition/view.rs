@@ -1,0 +1,194 @@
+//! What is asked of a partition: pictures of its keys, for operators and judges.
+
+use alloc::vec::Vec;
+
+use super::{Partition, Phase};
+use crate::chain::Digest;
+use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId};
+use crate::record::{Directory, KeyRecord, LaneMode};
+use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
+
+/// Why a lane does not deliver at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Nothing waits in it.
+    Nothing,
+    /// The consumer's answer.
+    Answer,
+    /// A free slot of its destination.
+    Permit,
+    /// Its events to be read from the log.
+    Backlog,
+    /// The time of its next try, by elapsed time.
+    Retry(ElapsedMicros),
+    /// An operator to redrive or drop what it stopped at.
+    Redrive,
+    /// An operator to resume the key.
+    KeyResumed,
+    /// An operator to resume the destination.
+    DestinationResumed,
+    /// A commit.
+    Commit,
+}
+
+/// A lane as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneView {
+    /// Its destination.
+    pub destination: DestinationId,
+    /// What it waits for.
+    pub waits_for: WaitsFor,
+}
+
+/// A key as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyView {
+    /// Its durable state, with facts that may not be committed yet.
+    pub record: KeyRecord,
+    /// When waiting for its head gap ends, in open time.
+    pub hold_deadline: Option<OpenMicros>,
+    /// Its lanes, in the record's order.
+    pub lanes: Vec<LaneView>,
+}
+
+impl<D: Digest> Partition<D> {
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// The term it decides in.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether it decides.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.phase == Phase::Serving
+    }
+
+    /// The newest durable frame.
+    #[must_use]
+    pub fn committed(&self) -> FrameNumber {
+        self.committed
+    }
+
+    /// The newest frame taken.
+    #[must_use]
+    pub fn taken(&self) -> FrameNumber {
+        self.taken
+    }
+
+    /// The newest recorded time.
+    #[must_use]
+    pub fn recorded(&self) -> UnixMicros {
+        self.recorded
+    }
+
+    /// Its open time.
+    #[must_use]
+    pub fn open_time(&self) -> OpenMicros {
+        self.open
+    }
+
+    /// Whether the frame being filled takes no more inputs before it is taken.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.filling.is_full()
+    }
+
+    /// Everything up to this frame must be looked up by the driver (DESIGN F4).
+    #[must_use]
+    pub fn recent_floor(&self) -> FrameNumber {
+        self.recent.floor()
+    }
+
+    /// The sources and destinations history knows. Whole in partition 0 only.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Keys in memory.
+    #[must_use]
+    pub fn hot_keys(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Keys in memory that wait for missing positions, with how many events each holds.
+    pub fn held(&self) -> impl Iterator<Item = (&Key, &KeyRecord)> {
+        let hot = self.keys.iter().map(|(_, hot)| hot);
+        hot.filter(|hot| !hot.record.order.held.is_empty()).map(|hot| (&hot.key, &hot.record))
+    }
+
+    /// Every key in memory with its record.
+    pub fn records(&self) -> impl Iterator<Item = (&Key, &KeyRecord)> {
+        self.keys.iter().map(|(_, hot)| (&hot.key, &hot.record))
+    }
+
+    /// A key in memory as it is; none when it is not in memory.
+    #[must_use]
+    pub fn view(&self, key: &Key) -> Option<KeyView> {
+        let hot = self.keys.get(*self.names.get(key)?)?;
+        let lanes = (0..hot.lanes.len()).map(|at| LaneView {
+            destination: hot.lanes[at].destination,
+            waits_for: self.waits_for(hot, at),
+        });
+        Some(KeyView {
+            record: hot.record.clone(),
+            hold_deadline: hot.hold_timer,
+            lanes: lanes.collect(),
+        })
+    }
+
+    fn waits_for(&self, hot: &super::hot::Hot, at: usize) -> WaitsFor {
+        let (lane, record) = (&hot.lanes[at], &hot.record.lanes[at]);
+        if lane.attempt.is_some() {
+            return WaitsFor::Answer;
+        }
+        if !record.has_backlog() && record.redrives.is_empty() {
+            return WaitsFor::Nothing;
+        }
+        if hot.record.paused {
+            return WaitsFor::KeyResumed;
+        }
+        if self.directory.paused.contains(&record.destination) {
+            return WaitsFor::DestinationResumed;
+        }
+        match record.mode {
+            LaneMode::Halted | LaneMode::Parked => WaitsFor::Redrive,
+            _ if lane.requested => WaitsFor::Permit,
+            _ if lane.asked => WaitsFor::Backlog,
+            _ if lane.due > self.now.elapsed => WaitsFor::Retry(lane.due),
+            _ => WaitsFor::Commit,
+        }
+    }
+
+    /// What must hold of a key in memory.
+    pub(super) fn assert_key(&self, slot: crate::slab::Slot) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let broken = crate::invariants::broken(&hot.record);
+        assert_eq!(broken, None, "{:?}: {:?}", hot.key, hot.record);
+        assert_eq!(hot.lanes.len(), hot.record.lanes.len(), "lanes of {:?}", hot.key);
+        for (lane, record) in hot.lanes.iter().zip(&hot.record.lanes) {
+            assert_eq!(lane.destination, record.destination);
+            assert!(lane.window.len() <= crate::limits::LANE_WINDOW);
+            let known = |id| self.attempts.contains_key(&id);
+            assert!(lane.attempt.is_none_or(|ongoing| known(ongoing.id)), "{:?}", hot.key);
+        }
+    }
+
+    /// What must hold of the partition as a whole.
+    pub(crate) fn assert_counts(&self) {
+        self.keys.iter().for_each(|(slot, _)| self.assert_key(slot));
+        assert_eq!(self.keys.iter().count(), self.names.len());
+        assert!(self.in_flight.len() <= crate::limits::FRAMES_IN_FLIGHT);
+        assert_eq!(self.taken.0, self.committed.0 + self.in_flight.len() as u64);
+        let under_way = self.keys.iter().flat_map(|(_, hot)| &hot.lanes);
+        let under_way = under_way.filter(|lane| lane.attempt.is_some()).count();
+        assert_eq!(under_way, self.attempts.len());
+    }
+}

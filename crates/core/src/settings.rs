@@ -1,0 +1,116 @@
+//! What the configuration says to the core. Decisions read it; `evolve` never does (DESIGN F6).
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::id::{DestinationId, Revision, SourceId};
+
+/// Everything the core is configured with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The revision written into what is decided under it.
+    pub revision: Revision,
+    /// The sources by number.
+    pub sources: BTreeMap<SourceId, SourceSettings>,
+    /// The destinations by number.
+    pub destinations: BTreeMap<DestinationId, DestinationSettings>,
+    /// Keys a partition keeps in memory before it lets idle ones go; at twice as many, new keys
+    /// are answered busy.
+    pub hot_keys: usize,
+    /// Events one key may hold behind a gap before its source is answered busy (DESIGN G2).
+    pub key_backlog: usize,
+    /// Ids and positions a partition keeps in memory for dedupe; older ones are looked up.
+    pub dedupe_ids: usize,
+}
+
+/// One source.
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// Its name, part of the chain (DESIGN C1).
+    pub name: Arc<str>,
+    /// How its positions become an order.
+    pub contract: Contract,
+    /// How long an event waits for what is missing before it, in open time.
+    pub hold_wait: Duration,
+    /// Events that may wait before waiting ends under [`OnGap::Skip`].
+    pub hold_events: usize,
+    /// How far ahead of the highest known position one may be (DESIGN K4).
+    pub hold_span: u64,
+    /// What ends a wait that was in vain.
+    pub on_gap: OnGap,
+    /// How long an id is remembered (DESIGN D3).
+    pub dedupe: Duration,
+    /// The destinations that take its events, ascending.
+    pub destinations: Vec<DestinationId>,
+}
+
+/// How positions become an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contract {
+    /// Contiguous sequence numbers per key.
+    Fifo {
+        /// Where the numbers of a key begin.
+        first: First,
+    },
+    /// No positions: the order of arrival.
+    Arrival,
+}
+
+/// Where the positions of a key begin (DESIGN K7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// At this number. A key that begins higher waits, then starts at its lowest.
+    At(u64),
+    /// At this number, and what is missing from there on is a gap like any other.
+    Strictly(u64),
+    /// Anywhere: every unknown key waits before it starts at its lowest.
+    Any,
+}
+
+/// What happens when missing positions do not come in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnGap {
+    /// They are abandoned and the key goes on.
+    Skip,
+    /// The key waits.
+    Halt,
+}
+
+/// One destination.
+#[derive(Debug, Clone)]
+pub struct DestinationSettings {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Attempts under way at the same time.
+    pub concurrency: usize,
+    /// When a failed attempt is made again, and how long.
+    pub retry: Retry,
+    /// What becomes of a lane whose event is given up.
+    pub on_give_up: OnGiveUp,
+}
+
+/// Backoff: exponential with full jitter.
+#[derive(Debug, Clone, Copy)]
+pub struct Retry {
+    /// The first delay's upper bound; it doubles with every failure.
+    pub first: Duration,
+    /// The longest delay.
+    pub cap: Duration,
+    /// Giving up after failing for so long, in open time.
+    pub give_up_after: Duration,
+    /// Giving up after so many attempts; none: only time counts.
+    pub attempts: Option<u32>,
+}
+
+/// What becomes of a lane whose event is given up (DESIGN L4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnGiveUp {
+    /// The lane stops and keeps the event.
+    Halt,
+    /// The event and all that follow become dead letters, in order.
+    Park,
+    /// The event becomes a dead letter; the lane goes on.
+    Skip,
+}
