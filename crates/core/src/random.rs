@@ -22,7 +22,7 @@ impl Random {
 
     /// A number below `limit`; 0 when the limit is 0. Its bias is below 2⁻⁶⁴ × limit.
     pub fn below(&mut self, limit: u64) -> u64 {
-        let wide = u128::from(self.next()) * u128::from(limit);
+        let wide = u128::from(self.draw()) * u128::from(limit);
         // The high half of a 64 × 64 bit product fits 64 bits.
         (wide >> 64) as u64
     }
