@@ -1,0 +1,36 @@
+//! SHA-256, the one digest of the product. Must not know what is digested.
+
+use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
+use sprag_core::id::Hash;
+
+/// SHA-256 of the parts, one after another.
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> Hash {
+    if let [part] = parts {
+        return hash(&digest(&SHA256, part));
+    }
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    hash(&context.finish())
+}
+
+fn hash(digest: &Digest) -> Hash {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    Hash(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FIPS 180-4, the example of one block.
+    #[test]
+    fn digests_the_published_example_however_it_is_cut() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(&[b"abc"]).to_string(), expected);
+        assert_eq!(sha256(&[b"a", b"", b"bc"]).to_string(), expected);
+    }
+}

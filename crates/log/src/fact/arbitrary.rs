@@ -1,0 +1,237 @@
+//! Every fact with every kind of content, for properties.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use sprag_core::fact::*;
+use sprag_core::id::*;
+use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
+use sprag_core::time::{OpenMicros, UnixMicros};
+use std::sync::Arc;
+
+pub(crate) fn text(most: usize) -> impl Strategy<Value = Arc<str>> {
+    "[a-zé/%0-9]*".prop_map(move |text| {
+        let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+        Arc::from(&text[..end.unwrap()])
+    })
+}
+
+pub(crate) fn key() -> impl Strategy<Value = Key> {
+    (any::<u32>(), text(200)).prop_map(|(source, name)| Key { source: SourceId(source), name })
+}
+
+pub(crate) fn place() -> impl Strategy<Value = Place> {
+    (any::<u16>(), any::<u64>(), any::<u32>()).prop_map(|(partition, frame, index)| Place {
+        partition: PartitionId(partition),
+        frame: FrameNumber(frame),
+        index,
+    })
+}
+
+pub(crate) fn hash() -> impl Strategy<Value = Hash> {
+    any::<[u8; 32]>().prop_map(Hash)
+}
+
+pub(crate) fn position() -> impl Strategy<Value = Position> {
+    prop_oneof![Just(Position::None), any::<u64>().prop_map(Position::Sequence)]
+}
+
+pub(crate) fn range() -> impl Strategy<Value = Range> {
+    (any::<u64>(), any::<u64>()).prop_map(|(a, b)| Range { from: a.min(b), to: a.max(b) })
+}
+
+pub(crate) fn ranges() -> impl Strategy<Value = Ranges> {
+    vec((0..10_000_u64, 0..20_u64), 0..20).prop_map(|list| {
+        Ranges::from_ranges(list.into_iter().map(|(from, more)| Range { from, to: from + more }))
+    })
+}
+
+fn destination() -> impl Strategy<Value = DestinationId> {
+    any::<u32>().prop_map(DestinationId)
+}
+
+fn sequence() -> impl Strategy<Value = Sequence> {
+    any::<u64>().prop_map(Sequence)
+}
+
+fn header() -> impl Strategy<Value = StoredHeader> {
+    (text(256), vec(any::<u8>(), 0..40))
+        .prop_map(|(name, value)| StoredHeader { name, value: value.into() })
+}
+
+pub(crate) fn hold_reason() -> impl Strategy<Value = HoldReason> {
+    prop_oneof![Just(HoldReason::Gap), Just(HoldReason::Start)]
+}
+
+fn received() -> impl Strategy<Value = Received> {
+    let texts = (option::of(text(256)), text(256), text(256));
+    let rest = (vec(header(), 0..5), hash(), any::<u32>(), any::<u32>());
+    (key(), position(), texts, rest).prop_map(|(key, position, texts, rest)| Received {
+        key,
+        id: texts.0,
+        position,
+        event_type: texts.1,
+        content_type: texts.2,
+        headers: rest.0,
+        digest: rest.1,
+        size: rest.2,
+        body: rest.3,
+    })
+}
+
+fn released() -> impl Strategy<Value = Released> {
+    let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late)];
+    let order = (position(), sequence(), kind, hash(), hash());
+    let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
+    let reserved = (option::of(hash()), option::of(place()));
+    (key(), place(), order, lanes, reserved).prop_map(|(key, event, order, lanes, reserved)| {
+        Released {
+            key,
+            event,
+            position: order.0,
+            sequence: order.1,
+            kind: order.2,
+            previous_hash: order.3,
+            hash: order.4,
+            lanes: lanes.0,
+            filtered: lanes.1,
+            revision: Revision(lanes.2),
+            missing: lanes.3,
+            salt: reserved.0,
+            refers_to: reserved.1,
+        }
+    })
+}
+
+fn duplicate() -> impl Strategy<Value = Duplicate> {
+    let by = prop_oneof![Just(Recognised::Id), Just(Recognised::Position)];
+    let rest = (option::of(place()), by, any::<bool>());
+    (key(), option::of(text(256)), position(), hash(), rest).prop_map(
+        |(key, id, position, digest, (original, by, altered))| Duplicate {
+            key,
+            id,
+            position,
+            digest,
+            original,
+            by,
+            altered,
+        },
+    )
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        any::<u16>().prop_map(|status| Outcome::Answered { status }),
+        Just(Outcome::Unreachable),
+        Just(Outcome::Refused),
+        Just(Outcome::Unknown),
+        Just(Outcome::Unreadable),
+    ]
+}
+
+fn consequence() -> impl Strategy<Value = Consequence> {
+    prop_oneof![
+        Just(Consequence::Delivered),
+        any::<u64>().prop_map(|due| Consequence::Retry { due: UnixMicros(due) }),
+        Just(Consequence::Halted),
+        Just(Consequence::Parked),
+        Just(Consequence::Dead),
+    ]
+}
+
+fn attempted() -> impl Strategy<Value = Attempted> {
+    let times = (any::<u64>(), any::<u64>(), any::<u32>(), any::<bool>());
+    (key(), destination(), sequence(), times, outcome(), consequence()).prop_map(
+        |(key, destination, sequence, times, outcome, consequence)| Attempted {
+            key,
+            destination,
+            sequence,
+            number: times.2,
+            out_of_order: times.3,
+            started: UnixMicros(times.0),
+            took: times.1,
+            outcome,
+            consequence,
+        },
+    )
+}
+
+fn letter() -> impl Strategy<Value = DeadLetter> {
+    prop_oneof![
+        (destination(), sequence())
+            .prop_map(|(destination, sequence)| DeadLetter::InLane { destination, sequence }),
+        place().prop_map(|event| DeadLetter::AtIngress { event }),
+    ]
+}
+
+fn declared() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        any::<u64>().prop_map(|epoch| Fact::Claimed(Claimed { epoch: Epoch(epoch) })),
+        (any::<u32>(), text(256), text(900)).prop_map(|(source, name, identity)| {
+            Fact::SourceDeclared(SourceDeclared { source: SourceId(source), name, identity })
+        }),
+        (destination(), text(256)).prop_map(|(destination, name)| {
+            Fact::DestinationDeclared(DestinationDeclared { destination, name })
+        }),
+        destination()
+            .prop_map(|destination| { Fact::DestinationPaused(DestinationPaused { destination }) }),
+        destination().prop_map(|destination| {
+            Fact::DestinationResumed(DestinationResumed { destination })
+        }),
+        key().prop_map(|key| Fact::KeyPaused(KeyPaused { key })),
+        key().prop_map(|key| Fact::KeyResumed(KeyResumed { key })),
+    ]
+}
+
+fn gaps() -> impl Strategy<Value = Fact> {
+    let abandon = prop_oneof![
+        Just(AbandonReason::Waited),
+        Just(AbandonReason::Full),
+        Just(AbandonReason::Start)
+    ];
+    prop_oneof![
+        (key(), range()).prop_map(|(key, missing)| Fact::GapOpened(GapOpened { key, missing })),
+        key().prop_map(|key| Fact::GapFilled(GapFilled { key })),
+        (key(), range(), abandon).prop_map(|(key, missing, reason)| {
+            Fact::GapAbandoned(GapAbandoned { key, missing, reason })
+        }),
+        (key(), place(), hold_reason(), any::<u64>()).prop_map(|(key, event, reason, deadline)| {
+            Fact::Held(Held { key, event, reason, deadline: OpenMicros(deadline) })
+        }),
+    ]
+}
+
+fn fates() -> impl Strategy<Value = Fact> {
+    let invalid = prop_oneof![Just(InvalidReason::BeyondSpan), Just(InvalidReason::BeforeFirst)];
+    prop_oneof![
+        duplicate().prop_map(Fact::Duplicate),
+        (key(), place(), place(), hash()).prop_map(|(key, event, other, other_digest)| {
+            Fact::Conflict(Conflict { key, event, other, other_digest })
+        }),
+        (key(), place(), position(), invalid).prop_map(|(key, event, position, reason)| {
+            Fact::Invalid(Invalid { key, event, position, reason })
+        }),
+        (any::<u32>(), option::of(text(256)), text(256), hash()).prop_map(
+            |(source, id, event_type, digest)| {
+                Fact::Ignored(Ignored { source: SourceId(source), id, event_type, digest })
+            }
+        ),
+        (key(), letter()).prop_map(|(key, letter)| Fact::Dropped(Dropped { key, letter })),
+        (key(), destination(), option::of(sequence())).prop_map(|(key, destination, passed)| {
+            Fact::Redriven(Redriven { key, destination, passed })
+        }),
+    ]
+}
+
+/// Any fact.
+pub(crate) fn fact() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        declared(),
+        gaps(),
+        fates(),
+        received().prop_map(Fact::Received),
+        released().prop_map(Fact::Released),
+        attempted().prop_map(Fact::Attempted),
+    ]
+}

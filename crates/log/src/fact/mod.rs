@@ -1,0 +1,229 @@
+//! Facts as bytes: a tag byte, a four-byte length, and the fields of the fact, one file per fact.
+//!
+//! # How to change a fact
+//! What is on disk stays readable for ever, so bytes are never reinterpreted:
+//! 1. **A new fact** gets the next free tag in [`tag`] and a file of its own here. A tag is never
+//!    reused, also not after its fact is gone.
+//! 2. **A new field** goes behind the last one, and `decode` reads it only when bytes are left
+//!    (`reader.left() > 0`), with the meaning that history without it had. `encode` always writes
+//!    it. The old golden bytes stay as a test that they still decode; new ones are added.
+//! 3. **Anything else** (a field removed, reordered, of another type or meaning) is a new fact with
+//!    a new tag; the old one keeps its decoder.
+//! 4. A new variant of an enumeration inside a fact gets the next free byte.
+//!
+//! An older version that meets a tag, a byte or a trailing field it does not know refuses the
+//! frame and names it: it must not guess at history. `frame` gives facts their checksum and hash.
+
+mod attempted;
+mod claimed;
+mod conflict;
+mod destination_declared;
+mod destination_paused;
+mod destination_resumed;
+mod dropped;
+mod duplicate;
+mod gap_abandoned;
+mod gap_filled;
+mod gap_opened;
+pub(crate) mod held;
+mod ignored;
+mod invalid;
+mod key_paused;
+mod key_resumed;
+pub(crate) mod parts;
+mod received;
+mod redriven;
+mod released;
+mod source_declared;
+
+use sprag_core::fact::Fact;
+
+use crate::codec::{DecodeError, Reader, Writer};
+
+/// The tag byte of each fact. Never changed, never reused.
+mod tag {
+    pub(super) const CLAIMED: u8 = 1;
+    pub(super) const SOURCE_DECLARED: u8 = 2;
+    pub(super) const DESTINATION_DECLARED: u8 = 3;
+    pub(super) const DESTINATION_PAUSED: u8 = 4;
+    pub(super) const DESTINATION_RESUMED: u8 = 5;
+    pub(super) const RECEIVED: u8 = 6;
+    pub(super) const HELD: u8 = 7;
+    pub(super) const RELEASED: u8 = 8;
+    pub(super) const DUPLICATE: u8 = 9;
+    pub(super) const CONFLICT: u8 = 10;
+    pub(super) const INVALID: u8 = 11;
+    pub(super) const IGNORED: u8 = 12;
+    pub(super) const GAP_OPENED: u8 = 13;
+    pub(super) const GAP_FILLED: u8 = 14;
+    pub(super) const GAP_ABANDONED: u8 = 15;
+    pub(super) const ATTEMPTED: u8 = 16;
+    pub(super) const REDRIVEN: u8 = 17;
+    pub(super) const DROPPED: u8 = 18;
+    pub(super) const KEY_PAUSED: u8 = 19;
+    pub(super) const KEY_RESUMED: u8 = 20;
+}
+
+/// Appends a fact: tag, length, fields.
+pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
+    writer.byte(tag_of(fact));
+    let opened = writer.open_length();
+    match fact {
+        Fact::Claimed(fact) => claimed::encode(writer, fact),
+        Fact::SourceDeclared(fact) => source_declared::encode(writer, fact),
+        Fact::DestinationDeclared(fact) => destination_declared::encode(writer, fact),
+        Fact::DestinationPaused(fact) => destination_paused::encode(writer, fact),
+        Fact::DestinationResumed(fact) => destination_resumed::encode(writer, fact),
+        Fact::Received(fact) => received::encode(writer, fact),
+        Fact::Held(fact) => held::encode(writer, fact),
+        Fact::Released(fact) => released::encode(writer, fact),
+        Fact::Duplicate(fact) => duplicate::encode(writer, fact),
+        Fact::Conflict(fact) => conflict::encode(writer, fact),
+        Fact::Invalid(fact) => invalid::encode(writer, fact),
+        Fact::Ignored(fact) => ignored::encode(writer, fact),
+        Fact::GapOpened(fact) => gap_opened::encode(writer, fact),
+        Fact::GapFilled(fact) => gap_filled::encode(writer, fact),
+        Fact::GapAbandoned(fact) => gap_abandoned::encode(writer, fact),
+        Fact::Attempted(fact) => attempted::encode(writer, fact),
+        Fact::Redriven(fact) => redriven::encode(writer, fact),
+        Fact::Dropped(fact) => dropped::encode(writer, fact),
+        Fact::KeyPaused(fact) => key_paused::encode(writer, fact),
+        Fact::KeyResumed(fact) => key_resumed::encode(writer, fact),
+    }
+    writer.close_length("fact", opened);
+}
+
+/// Reads one fact, whole: a field that is missing or too many is an error.
+///
+/// # Errors
+/// When the bytes are not a fact this version knows.
+pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
+    let start = reader.position();
+    let tag = reader.byte()?;
+    let mut part = reader.part("fact is longer than its frame")?;
+    let fields = &mut part;
+    let fact = match tag {
+        tag::CLAIMED => Fact::Claimed(claimed::decode(fields)?),
+        tag::SOURCE_DECLARED => Fact::SourceDeclared(source_declared::decode(fields)?),
+        tag::DESTINATION_DECLARED => {
+            Fact::DestinationDeclared(destination_declared::decode(fields)?)
+        }
+        tag::DESTINATION_PAUSED => Fact::DestinationPaused(destination_paused::decode(fields)?),
+        tag::DESTINATION_RESUMED => Fact::DestinationResumed(destination_resumed::decode(fields)?),
+        tag::RECEIVED => Fact::Received(received::decode(fields)?),
+        tag::HELD => Fact::Held(held::decode(fields)?),
+        tag::RELEASED => Fact::Released(released::decode(fields)?),
+        tag::DUPLICATE => Fact::Duplicate(duplicate::decode(fields)?),
+        tag::CONFLICT => Fact::Conflict(conflict::decode(fields)?),
+        tag::INVALID => Fact::Invalid(invalid::decode(fields)?),
+        tag::IGNORED => Fact::Ignored(ignored::decode(fields)?),
+        tag::GAP_OPENED => Fact::GapOpened(gap_opened::decode(fields)?),
+        tag::GAP_FILLED => Fact::GapFilled(gap_filled::decode(fields)?),
+        tag::GAP_ABANDONED => Fact::GapAbandoned(gap_abandoned::decode(fields)?),
+        tag::ATTEMPTED => Fact::Attempted(attempted::decode(fields)?),
+        tag::REDRIVEN => Fact::Redriven(redriven::decode(fields)?),
+        tag::DROPPED => Fact::Dropped(dropped::decode(fields)?),
+        tag::KEY_PAUSED => Fact::KeyPaused(key_paused::decode(fields)?),
+        tag::KEY_RESUMED => Fact::KeyResumed(key_resumed::decode(fields)?),
+        _ => {
+            let found = Some(u64::from(tag));
+            return Err(DecodeError { at: start, what: "unknown fact tag", found });
+        }
+    };
+    part.end()?;
+    Ok(fact)
+}
+
+/// Passes over one fact without reading its fields.
+///
+/// # Errors
+/// When its length does not fit.
+pub fn skip(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    reader.byte()?;
+    reader.part("fact is longer than its frame").map(|_| ())
+}
+
+fn tag_of(fact: &Fact) -> u8 {
+    match fact {
+        Fact::Claimed(_) => tag::CLAIMED,
+        Fact::SourceDeclared(_) => tag::SOURCE_DECLARED,
+        Fact::DestinationDeclared(_) => tag::DESTINATION_DECLARED,
+        Fact::DestinationPaused(_) => tag::DESTINATION_PAUSED,
+        Fact::DestinationResumed(_) => tag::DESTINATION_RESUMED,
+        Fact::Received(_) => tag::RECEIVED,
+        Fact::Held(_) => tag::HELD,
+        Fact::Released(_) => tag::RELEASED,
+        Fact::Duplicate(_) => tag::DUPLICATE,
+        Fact::Conflict(_) => tag::CONFLICT,
+        Fact::Invalid(_) => tag::INVALID,
+        Fact::Ignored(_) => tag::IGNORED,
+        Fact::GapOpened(_) => tag::GAP_OPENED,
+        Fact::GapFilled(_) => tag::GAP_FILLED,
+        Fact::GapAbandoned(_) => tag::GAP_ABANDONED,
+        Fact::Attempted(_) => tag::ATTEMPTED,
+        Fact::Redriven(_) => tag::REDRIVEN,
+        Fact::Dropped(_) => tag::DROPPED,
+        Fact::KeyPaused(_) => tag::KEY_PAUSED,
+        Fact::KeyResumed(_) => tag::KEY_RESUMED,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
+mod golden;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_fact_reads_back(fact in arbitrary::fact()) {
+            let mut bytes = Vec::new();
+            let mut writer = Writer::new(&mut bytes);
+            encode(&mut writer, &fact);
+            prop_assert_eq!(writer.finish(), Ok(()));
+            let mut reader = Reader::new(&bytes);
+            prop_assert_eq!(decode(&mut reader), Ok(fact));
+            prop_assert_eq!(reader.end(), Ok(()));
+            let mut skipping = Reader::new(&bytes);
+            prop_assert_eq!(skip(&mut skipping), Ok(()));
+            prop_assert_eq!(skipping.left(), 0);
+        }
+
+        /// Whatever is accepted is what its own encoding says: no two byte strings, one fact.
+        #[test]
+        fn damaged_facts_are_refused_or_are_other_facts(
+            fact in arbitrary::fact(), at: prop::sample::Index, flip in 1_u8..
+        ) {
+            let mut bytes = Vec::new();
+            encode(&mut Writer::new(&mut bytes), &fact);
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            if let Ok(other) = decode(&mut Reader::new(&bytes)) {
+                let mut again = Vec::new();
+                encode(&mut Writer::new(&mut again), &other);
+                prop_assert!(bytes.starts_with(&again));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&mut Reader::new(&bytes));
+        }
+    }
+
+    #[test]
+    fn an_unknown_tag_is_named() {
+        let error = decode(&mut Reader::new(&[200, 0, 0, 0, 0])).unwrap_err();
+        assert_eq!(error.to_string(), "unknown fact tag (200) at byte 0");
+    }
+
+    #[test]
+    fn a_field_of_a_later_version_is_refused() {
+        let error = decode(&mut Reader::new(&[tag::CLAIMED, 2, 0, 0, 0, 1, 1])).unwrap_err();
+        assert_eq!(error.what, "bytes beyond the end");
+    }
+}

@@ -1,0 +1,148 @@
+//! What facts and snapshots are made of: keys, places, positions, ranges, texts.
+
+use std::sync::Arc;
+
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence, SourceId};
+use sprag_core::limits::{KEY_BYTES, POSITION_BYTES, TEXT_BYTES};
+use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
+use sprag_core::time::{OpenMicros, UnixMicros};
+
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::limits::{LANES, RANGES};
+
+type Decoded<T> = Result<T, DecodeError>;
+
+pub(crate) fn write_key(writer: &mut Writer<'_>, key: &Key) {
+    writer.number(u64::from(key.source.0));
+    writer.text("key", &key.name, KEY_BYTES);
+}
+
+pub(crate) fn read_key(reader: &mut Reader<'_>) -> Decoded<Key> {
+    Ok(Key { source: read_source(reader)?, name: Arc::from(reader.text("key", KEY_BYTES)?) })
+}
+
+pub(crate) fn read_source(reader: &mut Reader<'_>) -> Decoded<SourceId> {
+    reader.narrow("source number").map(SourceId)
+}
+
+pub(crate) fn write_destination(writer: &mut Writer<'_>, destination: DestinationId) {
+    writer.number(u64::from(destination.0));
+}
+
+pub(crate) fn read_destination(reader: &mut Reader<'_>) -> Decoded<DestinationId> {
+    reader.narrow("destination number").map(DestinationId)
+}
+
+pub(crate) fn write_destinations(writer: &mut Writer<'_>, destinations: &[DestinationId]) {
+    writer.count("lanes", destinations.len(), LANES);
+    destinations.iter().for_each(|destination| write_destination(writer, *destination));
+}
+
+pub(crate) fn read_destinations(reader: &mut Reader<'_>) -> Decoded<Vec<DestinationId>> {
+    reader.list("lanes", LANES, read_destination)
+}
+
+pub(crate) fn write_place(writer: &mut Writer<'_>, place: &Place) {
+    writer.number(u64::from(place.partition.0));
+    writer.number(place.frame.0);
+    writer.number(u64::from(place.index));
+}
+
+pub(crate) fn read_place(reader: &mut Reader<'_>) -> Decoded<Place> {
+    Ok(Place {
+        partition: PartitionId(reader.narrow("partition")?),
+        frame: FrameNumber(reader.number()?),
+        index: reader.narrow("index of a place")?,
+    })
+}
+
+pub(crate) fn read_sequence(reader: &mut Reader<'_>) -> Decoded<Sequence> {
+    reader.number().map(Sequence)
+}
+
+pub(crate) fn read_unix(reader: &mut Reader<'_>) -> Decoded<UnixMicros> {
+    reader.number().map(UnixMicros)
+}
+
+pub(crate) fn read_open(reader: &mut Reader<'_>) -> Decoded<OpenMicros> {
+    reader.number().map(OpenMicros)
+}
+
+/// A text of at most 256 bytes: an event's id, its type, its content type.
+pub(crate) fn write_text(writer: &mut Writer<'_>, what: &'static str, text: &str) {
+    writer.text(what, text, TEXT_BYTES);
+}
+
+pub(crate) fn read_text(reader: &mut Reader<'_>, what: &'static str) -> Decoded<Arc<str>> {
+    reader.text(what, TEXT_BYTES).map(Arc::from)
+}
+
+pub(crate) fn write_id(writer: &mut Writer<'_>, id: Option<&Arc<str>>) {
+    writer.option(id, |writer, id| write_text(writer, "event id", id));
+}
+
+pub(crate) fn read_id(reader: &mut Reader<'_>) -> Decoded<Option<Arc<str>>> {
+    reader.option(|reader| read_text(reader, "event id"))
+}
+
+const POSITION_NONE: u8 = 0;
+const POSITION_SEQUENCE: u8 = 1;
+
+/// A tag, a length of at most 256, and the bytes, so that a position of a later contract is a
+/// new tag. A sequence is eight bytes, big-endian, as it also is in index hashes.
+pub(crate) fn write_position(writer: &mut Writer<'_>, position: &Position) {
+    match position {
+        Position::None => {
+            writer.byte(POSITION_NONE);
+            writer.bytes("position", &[], POSITION_BYTES);
+        }
+        Position::Sequence(sequence) => {
+            writer.byte(POSITION_SEQUENCE);
+            writer.bytes("position", &sequence.to_be_bytes(), POSITION_BYTES);
+        }
+    }
+}
+
+pub(crate) fn read_position(reader: &mut Reader<'_>) -> Decoded<Position> {
+    let tag = reader.byte()?;
+    let bytes = reader.bytes("position", POSITION_BYTES)?;
+    match (tag, bytes) {
+        (POSITION_NONE, []) => Ok(Position::None),
+        (POSITION_SEQUENCE, bytes) => match <[u8; 8]>::try_from(bytes) {
+            Ok(bytes) => Ok(Position::Sequence(u64::from_be_bytes(bytes))),
+            Err(_) => Err(reader.error("sequence is not eight bytes", Some(bytes.len() as u64))),
+        },
+        _ => Err(reader.error("unknown position tag", Some(u64::from(tag)))),
+    }
+}
+
+/// The first number, and how many follow it.
+pub(crate) fn write_range(writer: &mut Writer<'_>, range: Range) {
+    writer.number(range.from);
+    writer.number(range.to.saturating_sub(range.from));
+}
+
+pub(crate) fn read_range(reader: &mut Reader<'_>) -> Decoded<Range> {
+    let (from, more) = (reader.number()?, reader.number()?);
+    match from.checked_add(more) {
+        Some(to) => Ok(Range { from, to }),
+        None => Err(reader.error("range exceeds 64 bits", Some(more))),
+    }
+}
+
+pub(crate) fn write_ranges(writer: &mut Writer<'_>, ranges: &Ranges) {
+    writer.count("ranges", ranges.as_slice().len(), RANGES);
+    ranges.as_slice().iter().for_each(|range| write_range(writer, *range));
+}
+
+pub(crate) fn read_ranges(reader: &mut Reader<'_>) -> Decoded<Ranges> {
+    let list = reader.list("ranges", RANGES, read_range)?;
+    let apart = list.windows(2).all(|pair| pair[0].to.saturating_add(1) < pair[1].from);
+    if apart { Ok(Ranges::from_ranges(list)) } else { Err(reader.error("ranges touch", None)) }
+}
+
+/// An enumeration's byte that no variant has.
+pub(crate) fn unknown<T>(reader: &Reader<'_>, what: &'static str, byte: u8) -> Decoded<T> {
+    Err(reader.error(what, Some(u64::from(byte))))
+}

@@ -1,0 +1,75 @@
+//! `received`: an event came in and is kept. Fields: key, id, position, event type, content type,
+//! headers (name, value), digest, size, body.
+
+use super::parts::{
+    read_id, read_key, read_position, read_text, write_id, write_key, write_position, write_text,
+};
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::limits::{HEADER_NAME_BYTES, HEADER_VALUE_BYTES, STORED_HEADERS};
+use sprag_core::fact::{Received, StoredHeader};
+use std::sync::Arc;
+
+pub(super) fn encode(writer: &mut Writer<'_>, fact: &Received) {
+    write_key(writer, &fact.key);
+    write_id(writer, fact.id.as_ref());
+    write_position(writer, &fact.position);
+    write_text(writer, "event type", &fact.event_type);
+    write_text(writer, "content type", &fact.content_type);
+    writer.count("stored headers", fact.headers.len(), STORED_HEADERS);
+    for header in &fact.headers {
+        writer.text("header name", &header.name, HEADER_NAME_BYTES);
+        writer.bytes("header value", &header.value, HEADER_VALUE_BYTES);
+    }
+    writer.hash(&fact.digest);
+    writer.number(u64::from(fact.size));
+    writer.number(u64::from(fact.body));
+}
+
+pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Received, DecodeError> {
+    Ok(Received {
+        key: read_key(reader)?,
+        id: read_id(reader)?,
+        position: read_position(reader)?,
+        event_type: read_text(reader, "event type")?,
+        content_type: read_text(reader, "content type")?,
+        headers: reader.list("stored headers", STORED_HEADERS, header)?,
+        digest: reader.hash()?,
+        size: reader.narrow("body size")?,
+        body: reader.narrow("body index")?,
+    })
+}
+
+fn header(reader: &mut Reader<'_>) -> Result<StoredHeader, DecodeError> {
+    Ok(StoredHeader {
+        name: Arc::from(reader.text("header name", HEADER_NAME_BYTES)?),
+        value: Arc::from(reader.bytes("header value", HEADER_VALUE_BYTES)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::golden::*;
+    use super::*;
+
+    #[test]
+    fn golden_bytes() {
+        let fact = Received {
+            key: key(),
+            id: Some("e1".into()),
+            position: Position::Sequence(7),
+            event_type: "push".into(),
+            content_type: "application/json".into(),
+            headers: vec![StoredHeader { name: "x-a".into(), value: (*b"1").into() }],
+            digest: Hash([9; 32]),
+            size: 1200,
+            body: 3,
+        };
+        check(
+            Fact::Received(fact),
+            "06 53000000 \
+             0103612f6201026531010800000000000000070470757368106170706c69636174696f6e \
+             2f6a736f6e0103782d610131090909090909090909090909090909090909090909090909 \
+             0909090909090909b00903",
+        );
+    }
+}

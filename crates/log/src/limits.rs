@@ -1,0 +1,36 @@
+//! Every bound of the log's formats and engines, with its unit and its reason.
+
+/// Bytes of a source's or destination's name.
+pub const NAME_BYTES: usize = 256;
+/// Bytes of a source's identity text (DESIGN K8): five configuration values.
+pub const IDENTITY_BYTES: usize = 16 << 10;
+/// Headers kept with an event (DESIGN F13).
+pub const STORED_HEADERS: usize = 256;
+/// Bytes of a stored header's name.
+pub const HEADER_NAME_BYTES: usize = 256;
+/// Bytes of a stored header's value: what HTTP servers accept at most for a whole head.
+pub const HEADER_VALUE_BYTES: usize = 64 << 10;
+/// Destinations an event enters or is filtered from.
+pub const LANES: usize = 4_096;
+/// Ranges in one list: `abandoned` of a key has 1,000 (DESIGN G2), one more may be in the making.
+pub const RANGES: usize = 1_024;
+/// Held events of one key's record; under `halt` a key holds up to its backlog limit.
+pub const HELD_EVENTS: usize = 1 << 20;
+/// Redrives and omissions of one lane's record: the core keeps 32 of each.
+pub const LANE_LIST: usize = 1_024;
+
+/// Facts of a frame: the index of a place has 16 bits in index files.
+pub const FRAME_FACTS: usize = 1 << 16;
+/// Bytes of a frame's facts section: it is read and decoded as one piece.
+pub const FRAME_FACTS_BYTES: usize = 64 << 20;
+/// Bodies of a frame: at most one a fact.
+pub const FRAME_BODIES: usize = FRAME_FACTS;
+/// Bytes of a frame's bodies section: 8 MiB by the core's limit, and one body beyond it.
+pub const FRAME_BODIES_BYTES: usize = 256 << 20;
+
+/// Frames of one answer to a read, whatever their size: empty frames have no facts to count.
+pub const READ_FRAMES: usize = 4_096;
+/// Facts one lookup returns, oldest first: an id or position that was sent that often is abuse.
+pub const FOUND_FACTS: usize = 64;
+/// Things looked up by one query.
+pub const WANTED: usize = 4_096;
