@@ -1,5 +1,6 @@
 //! The gateway.
 
+pub mod extract;
 pub mod limits;
 pub mod secret;
 pub mod verify;

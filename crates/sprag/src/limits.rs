@@ -12,9 +12,9 @@ pub const ID_BYTES: usize = 256;
 /// Type of an event, bytes. Types are dotted words; the longest known has 80.
 pub const TYPE_BYTES: usize = 256;
 
-/// Depth of nested arrays and objects in a JSON body. `serde_json` refuses at 128 as well, so a
-/// consumer can parse what was accepted here.
-pub const JSON_DEPTH: usize = 128;
+/// Depth of nested arrays and objects in a JSON body: what `serde_json` accepts, so that a consumer
+/// can parse what was accepted here. The scanner keeps one bit per level in a `u128`.
+pub const JSON_DEPTH: usize = 127;
 
 /// Different JSON pointers one source may read. A bit set of 64 tells duplicate members.
 pub const POINTERS: usize = 32;

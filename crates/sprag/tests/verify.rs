@@ -1,5 +1,7 @@
 //! Every scheme against published vectors, and what an attacker would alter.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use sprag::secret::Secret;

@@ -1,0 +1,298 @@
+//! The rules of a source on one request: type, then acceptance, then id, key and position.
+
+use super::json::{Found, Paths, scan, unescape};
+use super::{
+    ExtractError, IdRule, Invalid, KeyRule, Location, PositionRule, Reason, Rules, RulesProblem,
+    Subject, encode, form,
+};
+use crate::limits;
+use http::HeaderMap;
+use std::borrow::Cow;
+
+/// A request as far as extraction looks at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// The query of the URL without `?`; empty when there is none.
+    pub query: &'a str,
+    /// The raw body.
+    pub body: &'a [u8],
+    /// SHA-256 of the body, which the chain needs anyway (rule C1).
+    pub digest: &'a [u8; 32],
+}
+
+/// What one event says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extracted {
+    /// At most `limits::ID_BYTES`; absent with `id = "none"`.
+    pub id: Option<String>,
+    /// Encoded by rule K1, at most `limits::KEY_BYTES`.
+    pub key: String,
+    /// At most `limits::TYPE_BYTES`; empty without a rule.
+    pub event_type: String,
+    /// What it says about order.
+    pub position: ExtractedPosition,
+}
+
+/// A position as the source gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtractedPosition {
+    /// Nothing is said.
+    None,
+    /// A number.
+    Sequence(u64),
+}
+
+/// An event, or one of a type that is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extraction {
+    /// To be ordered.
+    Event(Extracted),
+    /// Not in `accept`: answered 200, fate `ignored`.
+    Ignored {
+        /// Its type.
+        event_type: String,
+    },
+}
+
+/// What the locations read the body as: decides which content types are accepted (415).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyForm {
+    /// Nothing is read from the body.
+    Opaque,
+    /// JSON.
+    Json,
+    /// `application/x-www-form-urlencoded`
+    Form,
+}
+
+/// Rules prepared for use on every request of a source.
+#[derive(Debug, Clone)]
+pub struct Extractor {
+    rules: Rules,
+    paths: Paths,
+    body: BodyForm,
+}
+
+impl Extractor {
+    /// Joins the pointers of all rules, so that a body is read once.
+    pub fn new(rules: Rules) -> Result<Self, RulesProblem> {
+        let mut paths = Paths::default();
+        let mut form = false;
+        for location in rules.locations() {
+            match location {
+                Location::Body(pointer) if !paths.add(pointer) => {
+                    return Err(RulesProblem::TooManyPointers);
+                }
+                Location::Body(_) => {}
+                Location::Form(_) => form = true,
+                Location::Header(_) | Location::Query(_) | Location::Const(_) => {}
+            }
+        }
+        let body = match (paths.is_empty(), form) {
+            (true, false) => BodyForm::Opaque,
+            (true, true) => BodyForm::Form,
+            (false, false) => BodyForm::Json,
+            (false, true) => return Err(RulesProblem::JsonAndForm),
+        };
+        Ok(Self { rules, paths, body })
+    }
+
+    /// What the body is read as.
+    #[must_use]
+    pub fn body_form(&self) -> BodyForm {
+        self.body
+    }
+
+    /// The rules as configured.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Reads one request.
+    pub fn extract(&self, received: Received<'_>) -> Result<Extraction, ExtractError> {
+        let found = scan_if_needed(received.body, &self.paths)?;
+        let values = Values { received, paths: &self.paths, found: &found };
+        let event_type = self.event_type(&values).map_err(ExtractError::Invalid)?;
+        if !self.rules.accept.iter().any(|pattern| pattern.matches(&event_type)) {
+            return Ok(Extraction::Ignored { event_type });
+        }
+        self.accepted(&values, event_type).map(Extraction::Event).map_err(ExtractError::Invalid)
+    }
+
+    fn accepted(&self, values: &Values<'_>, event_type: String) -> Result<Extracted, Invalid> {
+        Ok(Extracted {
+            id: self.id(values)?,
+            key: self.key(values, &event_type)?,
+            position: self.position(values)?,
+            event_type,
+        })
+    }
+
+    fn event_type(&self, values: &Values<'_>) -> Result<String, Invalid> {
+        match &self.rules.event_type {
+            Some(location) => values.bounded(location, Subject::Type, limits::TYPE_BYTES),
+            None => Ok(String::new()),
+        }
+    }
+
+    fn id(&self, values: &Values<'_>) -> Result<Option<String>, Invalid> {
+        match &self.rules.id {
+            IdRule::At(location) => {
+                values.bounded(location, Subject::Id, limits::ID_BYTES).map(Some)
+            }
+            IdRule::Sha256 => Ok(Some(data_encoding::HEXLOWER.encode(values.received.digest))),
+            IdRule::None => Ok(None),
+        }
+    }
+
+    fn key(&self, values: &Values<'_>, event_type: &str) -> Result<String, Invalid> {
+        let parts = self.key_parts(event_type)?;
+        let mut key = String::new();
+        for (number, location) in parts.iter().enumerate() {
+            let part = values.text(location).map_err(|reason| Invalid {
+                subject: Subject::Key,
+                at: location.to_string(),
+                reason,
+            })?;
+            if number > 0 {
+                key.push('/');
+            }
+            encode::push_part(&mut key, &part);
+            if key.len() > limits::KEY_BYTES {
+                return Err(Invalid {
+                    subject: Subject::Key,
+                    at: joined(parts),
+                    reason: Reason::TooLong { limit: limits::KEY_BYTES },
+                });
+            }
+        }
+        Ok(key)
+    }
+
+    fn key_parts(&self, event_type: &str) -> Result<&[Location], Invalid> {
+        match &self.rules.key {
+            KeyRule::Parts(parts) => Ok(parts),
+            KeyRule::ByType(rules) => rules
+                .iter()
+                .find(|(pattern, _)| pattern.matches(event_type))
+                .map(|(_, parts)| parts.as_slice())
+                .ok_or_else(|| Invalid {
+                    subject: Subject::Key,
+                    at: format!("type {}", encode::encode_part(event_type.as_bytes())),
+                    reason: Reason::NoRuleForType,
+                }),
+        }
+    }
+
+    fn position(&self, values: &Values<'_>) -> Result<ExtractedPosition, Invalid> {
+        let PositionRule::Sequence(location) = &self.rules.position else {
+            return Ok(ExtractedPosition::None);
+        };
+        let invalid =
+            |reason| Invalid { subject: Subject::Position, at: location.to_string(), reason };
+        let text = values.text(location).map_err(invalid)?;
+        sequence(&text).map(ExtractedPosition::Sequence).map_err(invalid)
+    }
+}
+
+fn joined(parts: &[Location]) -> String {
+    parts.iter().map(Location::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn scan_if_needed<'a>(body: &'a [u8], paths: &Paths) -> Result<Vec<Found<'a>>, ExtractError> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    scan(body, paths).map_err(ExtractError::Unreadable)
+}
+
+/// A sequence: digits, 0 to 2⁶⁴−1. Leading zeros are accepted and mean nothing, because sources
+/// that compare sequences as text pad them (CloudEvents `sequence`): `007` is 7.
+fn sequence(text: &[u8]) -> Result<u64, Reason> {
+    let text = match text {
+        [b'-', digits @ ..] if is_digits(digits) => return Err(Reason::Negative),
+        digits if is_digits(digits) => digits,
+        _ => return Err(Reason::NotDigits),
+    };
+    if text.len() > limits::SEQUENCE_DIGITS {
+        return Err(Reason::TooLarge);
+    }
+    text.iter()
+        .try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+        .ok_or(Reason::TooLarge)
+}
+
+fn is_digits(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}
+
+/// One request with its scanned body.
+struct Values<'a> {
+    received: Received<'a>,
+    paths: &'a Paths,
+    found: &'a [Found<'a>],
+}
+
+impl<'a> Values<'a> {
+    /// The bytes at a location by rule K1: texts as they are, integers as their digits.
+    fn text(&self, location: &'a Location) -> Result<Cow<'a, [u8]>, Reason> {
+        let text = match location {
+            Location::Header(name) => self.header(name)?,
+            Location::Body(pointer) => body_text(self.paths.find(pointer, self.found))?,
+            Location::Form(name) => form::field(self.received.body, name)?,
+            Location::Query(name) => form::field(self.received.query.as_bytes(), name)?,
+            Location::Const(value) => Cow::Borrowed(value.as_bytes()),
+        };
+        if text.is_empty() { Err(Reason::Empty) } else { Ok(text) }
+    }
+
+    fn header(&self, name: &http::HeaderName) -> Result<Cow<'a, [u8]>, Reason> {
+        let mut values = self.received.headers.get_all(name).iter();
+        let value = values.next().ok_or(Reason::Missing)?;
+        if values.next().is_some() {
+            return Err(Reason::Repeated);
+        }
+        Ok(Cow::Borrowed(value.as_bytes()))
+    }
+
+    /// UTF-8 text of bounded length.
+    fn bounded(
+        &self,
+        location: &'a Location,
+        subject: Subject,
+        limit: usize,
+    ) -> Result<String, Invalid> {
+        let read = || {
+            let text = self.text(location)?;
+            if text.len() > limit {
+                return Err(Reason::TooLong { limit });
+            }
+            String::from_utf8(text.into_owned()).map_err(|_| Reason::NotUtf8)
+        };
+        read().map_err(|reason| Invalid { subject, at: location.to_string(), reason })
+    }
+}
+
+/// Rule K1 on a JSON value.
+fn body_text(found: Found<'_>) -> Result<Cow<'_, [u8]>, Reason> {
+    match found {
+        Found::Missing => Err(Reason::Missing),
+        Found::Duplicate => Err(Reason::DuplicateMember),
+        Found::String { quoted, escaped: false } => {
+            Ok(Cow::Borrowed(&quoted.as_bytes()[1..quoted.len() - 1]))
+        }
+        Found::String { quoted, escaped: true } => {
+            unescape(quoted).map(|text| text.into_bytes().into()).ok_or(Reason::LoneSurrogate)
+        }
+        Found::Number("-0") => Err(Reason::Float),
+        Found::Number(text) if text.contains(['.', 'e', 'E']) => Err(Reason::Float),
+        Found::Number(text) => Ok(Cow::Borrowed(text.as_bytes())),
+        Found::Boolean => Err(Reason::Boolean),
+        Found::Null => Err(Reason::Null),
+        Found::Object => Err(Reason::Object),
+        Found::Array => Err(Reason::Array),
+    }
+}

@@ -1,0 +1,152 @@
+//! Why a value of a request is not usable: what it was for, where it was looked for, the reason.
+
+use super::json::Unreadable;
+
+/// What a value was read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The id of the event.
+    Id,
+    /// The key, or a part of it.
+    Key,
+    /// The type.
+    Type,
+    /// The position.
+    Position,
+}
+
+impl Subject {
+    /// The word of messages.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Key => "key",
+            Self::Type => "type",
+            Self::Position => "position",
+        }
+    }
+
+    /// The stable code of the problem document.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Id => "invalid-id",
+            Self::Key => "invalid-key",
+            Self::Type => "invalid-type",
+            Self::Position => "invalid-position",
+        }
+    }
+}
+
+/// The reasons of rules K1 and of the position sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing is there.
+    Missing,
+    /// A header, form field or query parameter occurs more than once.
+    Repeated,
+    /// An object on the path has the same member twice.
+    DuplicateMember,
+    /// JSON `null`.
+    Null,
+    /// No bytes.
+    Empty,
+    /// JSON `true` or `false`.
+    Boolean,
+    /// A number with a fraction, an exponent or a negative zero.
+    Float,
+    /// A JSON object.
+    Object,
+    /// A JSON array.
+    Array,
+    /// A JSON string with half of a UTF-16 pair.
+    LoneSurrogate,
+    /// An id or type whose bytes are not UTF-8.
+    NotUtf8,
+    /// More bytes than allowed.
+    TooLong {
+        /// The most that is accepted, bytes.
+        limit: usize,
+    },
+    /// A sequence that is not made of digits.
+    NotDigits,
+    /// A sequence below zero.
+    Negative,
+    /// A sequence above 2⁶⁴−1.
+    TooLarge,
+    /// No rule of the key matches the type.
+    NoRuleForType,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = match self {
+            Self::Missing => "is missing",
+            Self::Repeated => "occurs more than once",
+            Self::DuplicateMember => "has a duplicate member on its path",
+            Self::Null => "is null",
+            Self::Empty => "is empty",
+            Self::Boolean => "is a boolean",
+            Self::Float => "is not an integer",
+            Self::Object => "is an object",
+            Self::Array => "is an array",
+            Self::LoneSurrogate => "holds half of a UTF-16 pair",
+            Self::NotUtf8 => "is not UTF-8",
+            Self::TooLong { limit } => {
+                return write!(formatter, "is longer than {limit} bytes");
+            }
+            Self::NotDigits => "is not made of digits",
+            Self::Negative => "is negative",
+            Self::TooLarge => "is larger than 2^64-1",
+            Self::NoRuleForType => "has no rule for this type",
+        };
+        formatter.write_str(text)
+    }
+}
+
+/// A value that is not usable: 422.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// What it was for.
+    pub subject: Subject,
+    /// The location as configured, `body:/data/customer`; several are separated by a blank.
+    pub at: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl std::fmt::Display for Invalid {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "the {} at {} {}", self.subject.word(), self.at, self.reason)
+    }
+}
+
+/// Why nothing was extracted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExtractError {
+    /// The body is not JSON: 400.
+    Unreadable(Unreadable),
+    /// A value is not usable: 422.
+    Invalid(Invalid),
+}
+
+impl ExtractError {
+    /// The stable code of the problem document.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable-json",
+            Self::Invalid(invalid) => invalid.subject.code(),
+        }
+    }
+}
+
+impl std::fmt::Display for ExtractError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreadable(unreadable) => unreadable.fmt(formatter),
+            Self::Invalid(invalid) => invalid.fmt(formatter),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Id, key, type and position of an event, read from where the configuration says (rules K1, K3).
+//!
+//! Pure functions of (rules, headers, query, body, digest). Nothing here decides about order, and
+//! nothing here knows JSON beyond finding the values: the document is never built.
+//!
+//! | file | what |
+//! |---|---|
+//! | `location` | `header:`, `body:`, `form:`, `query:`, `const:` |
+//! | `pointer`, `json` | RFC 6901 and the one-pass scanner that follows several pointers |
+//! | `form` | `application/x-www-form-urlencoded` bodies and queries |
+//! | `pattern` | globs over types |
+//! | `encode` | how key parts are written; the `webhook-id` of a delivery |
+//! | `rules`, `extractor` | what a source configures, and its use on a request |
+//! | `invalid` | why a value is not usable, each reason with its place |
+
+pub mod encode;
+mod extractor;
+mod form;
+mod invalid;
+pub mod json;
+mod location;
+mod pattern;
+mod pointer;
+mod rules;
+
+pub use encode::webhook_id;
+pub use extractor::{BodyForm, Extracted, ExtractedPosition, Extraction, Extractor, Received};
+pub use invalid::{ExtractError, Invalid, Reason, Subject};
+pub use location::{Location, LocationProblem};
+pub use pattern::{Pattern, PatternProblem};
+pub use pointer::{Pointer, PointerProblem};
+pub use rules::{IdRule, KeyRule, PositionRule, Rules, RulesProblem};

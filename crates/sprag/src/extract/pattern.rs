@@ -1,0 +1,125 @@
+//! Globs over event types: `*` stands for any run of characters, dots included, also for none.
+//!
+//! `customer.*` matches `customer.created` and `customer.subscription.updated`, not `customer`.
+
+use crate::limits;
+
+/// A parsed pattern: the literal pieces around the stars.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(Vec<String>);
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatternProblem {
+    /// It would match only an event without a type.
+    Empty,
+    /// Longer than `limits::TYPE_BYTES`: no type could match.
+    TooLong,
+}
+
+impl std::fmt::Display for PatternProblem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => {
+                formatter.write_str("a pattern is a type or a glob such as `customer.*`")
+            }
+            Self::TooLong => {
+                write!(formatter, "a pattern has at most {} bytes", limits::TYPE_BYTES)
+            }
+        }
+    }
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn parse(text: &str) -> Result<Self, PatternProblem> {
+        if text.is_empty() {
+            return Err(PatternProblem::Empty);
+        }
+        if text.len() > limits::TYPE_BYTES {
+            return Err(PatternProblem::TooLong);
+        }
+        Ok(Self(text.split('*').map(str::to_owned).collect()))
+    }
+
+    /// Is it `*`, which matches everything, an absent type included?
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.0.len() > 1 && self.0.iter().all(String::is_empty)
+    }
+
+    /// Compares bytes; linear in the type for each piece.
+    #[must_use]
+    pub fn matches(&self, event_type: &str) -> bool {
+        let [first, middle @ .., last] = self.0.as_slice() else {
+            return self.0.first().is_some_and(|only| only == event_type);
+        };
+        let Some(rest) = event_type.strip_prefix(first.as_str()) else { return false };
+        let Some(mut rest) = rest.strip_suffix(last.as_str()) else { return false };
+        // The leftmost place of each piece leaves the most room for those after it.
+        for piece in middle {
+            match rest.find(piece.as_str()) {
+                Some(at) => rest = &rest[at + piece.len()..],
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn matches(pattern: &str, event_type: &str) -> bool {
+        Pattern::parse(pattern).unwrap().matches(event_type)
+    }
+
+    #[test]
+    fn prefix_suffix_infix_and_exact() {
+        for (pattern, event_type) in [
+            ("*", ""),
+            ("*", "a.b"),
+            ("customer.*", "customer.created"),
+            ("customer.*", "customer.subscription.updated"),
+            ("*.updated", "customer.subscription.updated"),
+            ("customer.*.updated", "customer.subscription.updated"),
+            ("a*a", "aa"),
+            ("*b*b*", "abcbd"),
+            ("exact.type", "exact.type"),
+        ] {
+            assert!(matches(pattern, event_type), "{pattern} {event_type}");
+        }
+        for (pattern, event_type) in [
+            ("customer.*", "customer"),
+            ("customer.*", "my.customer.created"),
+            ("a*a", "a"),
+            ("*b*b*", "abc"),
+            ("exact.type", "exact.types"),
+            ("exact.type", ""),
+        ] {
+            assert!(!matches(pattern, event_type), "{pattern} {event_type}");
+        }
+    }
+
+    /// The obvious exponential definition.
+    fn defined(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some((b'*', rest)), Some((_, after))) => {
+                defined(rest, text) || defined(pattern, after)
+            }
+            (Some((b'*', rest)), None) => defined(rest, text),
+            (Some((a, rest)), Some((b, after))) => a == b && defined(rest, after),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(pattern in "[ab*]{1,6}", text in "[ab]{0,8}") {
+            prop_assert_eq!(matches(&pattern, &text), defined(pattern.as_bytes(), text.as_bytes()));
+        }
+    }
+}
