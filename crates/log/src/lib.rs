@@ -7,7 +7,16 @@
 //!
 //! The byte layout is drawn in `docs/internals/log-format.md`.
 
+pub mod chain;
 pub mod codec;
 pub mod digest;
 pub mod fact;
+pub mod frame;
 pub mod limits;
+mod log;
+pub mod lookup;
+
+pub use log::{
+    Answer, AppendError, Claim, ClaimError, Completion, Corruption, Damage, Found, Frames, Log,
+    Query, ReadError, ReadFrame, Request, StoredEvent, StoredFact, Ticket,
+};
