@@ -15,6 +15,7 @@ pub mod frame;
 pub mod limits;
 mod log;
 pub mod lookup;
+pub mod snapshot;
 
 pub use log::{
     Answer, AppendError, Claim, ClaimError, Completion, Corruption, Damage, Found, Frames, Log,

@@ -1,0 +1,442 @@
+//! What the state store keeps, as bytes: the record of a key (a version byte and the fields of
+//! [`KeyRecord`] in their order), and the directory (a version byte and the facts it sums up).
+//!
+//! State can be deleted and is rebuilt from the log, so there is one version at a time and no
+//! procedure: whoever changes the record counts [`VERSION`] up, and every older record answers
+//! [`SnapshotError::Rebuild`]. Must not know where records are kept.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sprag_core::record::{
+    Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+};
+
+use crate::codec::{DecodeError, Reader, TooLarge, Writer};
+use crate::fact;
+use crate::fact::held::{read_reason, write_reason};
+use crate::fact::parts::{
+    read_destination, read_id, read_open, read_place, read_position, read_range, read_ranges,
+    read_sequence, read_text, read_unix, unknown, write_destination, write_id, write_place,
+    write_position, write_range, write_ranges, write_text,
+};
+use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
+
+/// The version of the format.
+pub const VERSION: u8 = 1;
+
+/// Why a record cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotError {
+    /// Another version of Sprag wrote it: the state is to be rebuilt from the log.
+    Rebuild {
+        /// The version that was found.
+        version: u8,
+    },
+    /// It is damaged.
+    Decode(DecodeError),
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rebuild { version } => write!(
+                formatter,
+                "record of version {version}, this is version {VERSION}: rebuild the state"
+            ),
+            Self::Decode(error) => write!(formatter, "damaged record: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+impl From<DecodeError> for SnapshotError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+/// Appends the bytes of a record.
+///
+/// # Errors
+/// When something in it is larger than the format allows; `out` is then as before.
+pub fn encode(record: &KeyRecord, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    let start = out.len();
+    let mut writer = Writer::new(out);
+    writer.byte(VERSION);
+    writer.number(record.sequence.0);
+    writer.hash(&record.hash);
+    write_place(&mut writer, &record.newest);
+    writer.flag(record.paused);
+    write_order(&mut writer, &record.order);
+    writer.count("lanes", record.lanes.len(), LANES);
+    record.lanes.iter().for_each(|lane| write_lane(&mut writer, lane));
+    let written = writer.finish();
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// When it is of another version or damaged.
+pub fn decode(bytes: &[u8]) -> Result<KeyRecord, SnapshotError> {
+    let reader = &mut Reader::new(bytes);
+    let version = reader.byte()?;
+    if version != VERSION {
+        return Err(SnapshotError::Rebuild { version });
+    }
+    let record = KeyRecord {
+        sequence: read_sequence(reader)?,
+        hash: reader.hash()?,
+        newest: read_place(reader)?,
+        paused: reader.flag()?,
+        order: read_order(reader)?,
+        lanes: reader.list("lanes", LANES, read_lane)?,
+    };
+    reader.end()?;
+    Ok(record)
+}
+
+/// Appends the bytes of the directory.
+///
+/// # Errors
+/// When something in it is larger than the format allows; `out` is then as before.
+pub fn encode_directory(directory: &Directory, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    let start = out.len();
+    let mut writer = Writer::new(out);
+    writer.byte(VERSION);
+    directory.facts().iter().for_each(|fact| fact::encode(&mut writer, fact));
+    let written = writer.finish();
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// Reads the directory.
+///
+/// # Errors
+/// When it is of another version or damaged.
+pub fn decode_directory(bytes: &[u8]) -> Result<Directory, SnapshotError> {
+    let reader = &mut Reader::new(bytes);
+    let version = reader.byte()?;
+    if version != VERSION {
+        return Err(SnapshotError::Rebuild { version });
+    }
+    let mut directory = Directory::default();
+    while reader.left() > 0 {
+        if !directory.evolve(&fact::decode(reader)?) {
+            return Err(reader.error("not a fact of the directory", None).into());
+        }
+    }
+    Ok(directory)
+}
+
+fn write_order(writer: &mut Writer<'_>, order: &Order) {
+    writer.option(order.next.as_ref(), |writer, next| writer.number(*next));
+    writer.number(order.highest);
+    write_ranges(writer, &order.abandoned);
+    write_ranges(writer, &order.missing);
+    writer.option(order.gap.as_ref(), |writer, gap| write_range(writer, *gap));
+    writer.count("held events", order.held.len(), HELD_EVENTS);
+    for (position, held) in &order.held {
+        writer.number(*position);
+        write_held(writer, held);
+    }
+}
+
+fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
+    Ok(Order {
+        next: reader.option(Reader::number)?,
+        highest: reader.number()?,
+        abandoned: read_ranges(reader)?,
+        missing: read_ranges(reader)?,
+        gap: reader.option(read_range)?,
+        held: read_all_held(reader)?,
+    })
+}
+
+fn read_all_held(reader: &mut Reader<'_>) -> Result<BTreeMap<u64, HeldEvent>, DecodeError> {
+    let count = reader.count("held events", HELD_EVENTS)?;
+    let mut all = BTreeMap::new();
+    for _ in 0..count {
+        let position = reader.number()?;
+        let ascends = all.last_key_value().is_none_or(|(last, _)| *last < position);
+        if !ascends {
+            return Err(reader.error("held positions do not ascend", Some(position)));
+        }
+        all.insert(position, read_held(reader)?);
+    }
+    Ok(all)
+}
+
+fn write_held(writer: &mut Writer<'_>, held: &HeldEvent) {
+    write_place(writer, &held.event);
+    write_reason(writer, held.reason);
+    writer.number(held.deadline.0);
+    let essence = &held.essence;
+    write_id(writer, essence.id.as_ref());
+    write_position(writer, &essence.position);
+    write_text(writer, "event type", &essence.event_type);
+    write_text(writer, "content type", &essence.content_type);
+    writer.hash(&essence.digest);
+    writer.number(u64::from(essence.size));
+}
+
+fn read_held(reader: &mut Reader<'_>) -> Result<HeldEvent, DecodeError> {
+    Ok(HeldEvent {
+        event: read_place(reader)?,
+        reason: read_reason(reader)?,
+        deadline: read_open(reader)?,
+        essence: Essence {
+            id: read_id(reader)?,
+            position: read_position(reader)?,
+            event_type: read_text(reader, "event type")?,
+            content_type: read_text(reader, "content type")?,
+            digest: reader.hash()?,
+            size: reader.narrow("body size")?,
+        },
+    })
+}
+
+fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
+    write_destination(writer, lane.destination);
+    write_mode(writer, lane.mode);
+    writer.number(lane.head.0);
+    writer.number(lane.tail.0);
+    writer.number(lane.delivered.0);
+    writer.count("omissions", lane.omitted.len(), LANE_LIST);
+    for omission in &lane.omitted {
+        write_range(writer, omission.range);
+        writer.byte(match omission.reason {
+            OmitReason::Filtered => 0,
+            OmitReason::Dead => 1,
+        });
+        writer.flag(omission.merged);
+    }
+    writer.number(u64::from(lane.failures));
+    writer.number(lane.due.0);
+    writer.number(lane.failing_since.0);
+    writer.count("redrives", lane.redrives.len(), LANE_LIST);
+    lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
+}
+
+fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
+    Ok(Lane {
+        destination: read_destination(reader)?,
+        mode: read_mode(reader)?,
+        head: read_sequence(reader)?,
+        tail: read_sequence(reader)?,
+        delivered: read_sequence(reader)?,
+        omitted: reader.list("omissions", LANE_LIST, read_omission)?,
+        failures: reader.narrow("failures")?,
+        due: read_unix(reader)?,
+        failing_since: read_open(reader)?,
+        redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
+    })
+}
+
+fn read_omission(reader: &mut Reader<'_>) -> Result<Omission, DecodeError> {
+    Ok(Omission {
+        range: read_range(reader)?,
+        reason: match reader.byte()? {
+            0 => OmitReason::Filtered,
+            1 => OmitReason::Dead,
+            byte => return unknown(reader, "unknown reason of an omission", byte),
+        },
+        merged: reader.flag()?,
+    })
+}
+
+fn write_mode(writer: &mut Writer<'_>, mode: LaneMode) {
+    match mode {
+        LaneMode::Active => writer.byte(0),
+        LaneMode::Halted => writer.byte(1),
+        LaneMode::Parked => writer.byte(2),
+        LaneMode::DrainingHalted { until } => {
+            writer.byte(3);
+            writer.number(until.0);
+        }
+        LaneMode::DrainingParked { until } => {
+            writer.byte(4);
+            writer.number(until.0);
+        }
+    }
+}
+
+fn read_mode(reader: &mut Reader<'_>) -> Result<LaneMode, DecodeError> {
+    match reader.byte()? {
+        0 => Ok(LaneMode::Active),
+        1 => Ok(LaneMode::Halted),
+        2 => Ok(LaneMode::Parked),
+        3 => Ok(LaneMode::DrainingHalted { until: read_sequence(reader)? }),
+        4 => Ok(LaneMode::DrainingParked { until: read_sequence(reader)? }),
+        byte => unknown(reader, "unknown lane mode", byte),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::arbitrary;
+    use proptest::collection::{btree_map, vec};
+    use proptest::option;
+    use proptest::prelude::*;
+    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact};
+    use sprag_core::id::{DestinationId, Sequence};
+    use sprag_core::time::{OpenMicros, UnixMicros};
+
+    fn held() -> impl Strategy<Value = HeldEvent> {
+        let essence = (
+            option::of(arbitrary::text(256)),
+            arbitrary::position(),
+            arbitrary::text(256),
+            arbitrary::text(256),
+            arbitrary::hash(),
+            any::<u32>(),
+        );
+        let essence = essence.prop_map(|parts| Essence {
+            id: parts.0,
+            position: parts.1,
+            event_type: parts.2,
+            content_type: parts.3,
+            digest: parts.4,
+            size: parts.5,
+        });
+        (arbitrary::place(), arbitrary::hold_reason(), any::<u64>(), essence).prop_map(
+            |(event, reason, deadline, essence)| HeldEvent {
+                event,
+                reason,
+                deadline: OpenMicros(deadline),
+                essence,
+            },
+        )
+    }
+
+    fn mode() -> impl Strategy<Value = LaneMode> {
+        (0..5, any::<u64>()).prop_map(|(mode, until)| match (mode, Sequence(until)) {
+            (0, _) => LaneMode::Active,
+            (1, _) => LaneMode::Halted,
+            (2, _) => LaneMode::Parked,
+            (3, until) => LaneMode::DrainingHalted { until },
+            (_, until) => LaneMode::DrainingParked { until },
+        })
+    }
+
+    fn lane() -> impl Strategy<Value = Lane> {
+        let reason = prop_oneof![Just(OmitReason::Filtered), Just(OmitReason::Dead)];
+        let omission = (arbitrary::range(), reason, any::<bool>())
+            .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
+        let redrive = any::<u64>().prop_map(Sequence);
+        let numbers = any::<(u32, u64, u64, u64, u32, u64, u64)>();
+        (numbers, mode(), vec(omission, 0..5), vec(redrive, 0..5)).prop_map(
+            |(numbers, mode, omitted, redrives)| Lane {
+                destination: DestinationId(numbers.0),
+                mode,
+                head: Sequence(numbers.1),
+                tail: Sequence(numbers.2),
+                delivered: Sequence(numbers.3),
+                omitted,
+                failures: numbers.4,
+                due: UnixMicros(numbers.5),
+                failing_since: OpenMicros(numbers.6),
+                redrives,
+            },
+        )
+    }
+
+    fn record() -> impl Strategy<Value = KeyRecord> {
+        let order = (
+            option::of(any::<u64>()),
+            any::<u64>(),
+            arbitrary::ranges(),
+            arbitrary::ranges(),
+            option::of(arbitrary::range()),
+            btree_map(any::<u64>(), held(), 0..5),
+        );
+        let order = order.prop_map(|(next, highest, abandoned, missing, gap, held)| Order {
+            next,
+            highest,
+            abandoned,
+            missing,
+            gap,
+            held,
+        });
+        let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>());
+        (head, order, vec(lane(), 0..4)).prop_map(|(head, order, lanes)| KeyRecord {
+            sequence: Sequence(head.0),
+            hash: head.1,
+            newest: head.2,
+            paused: head.3,
+            order,
+            lanes,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn records_read_back(record in record()) {
+            let mut bytes = Vec::new();
+            prop_assert_eq!(encode(&record, &mut bytes), Ok(()));
+            prop_assert_eq!(decode(&bytes), Ok(record));
+        }
+
+        #[test]
+        fn damaged_records_are_refused_or_are_other_records(
+            record in record(), at: prop::sample::Index, flip in 1_u8..
+        ) {
+            let mut bytes = Vec::new();
+            encode(&record, &mut bytes).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            if let Ok(other) = decode(&bytes) {
+                let mut again = Vec::new();
+                encode(&other, &mut again).unwrap();
+                prop_assert_eq!(bytes, again);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes in vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+        }
+    }
+
+    /// An idle key of one lane is what a million of are kept: its size is part of the design.
+    #[test]
+    fn golden_bytes_of_an_idle_key() {
+        let mut record = KeyRecord { sequence: Sequence(4), ..KeyRecord::default() };
+        record.lanes.push(Lane::new(DestinationId(1), Sequence(5)));
+        let mut bytes = Vec::new();
+        encode(&record, &mut bytes).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = "00".repeat(32);
+        let order = "00 00 00 00 00 00";
+        let golden = format!("01 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00");
+        assert_eq!(hex, golden.replace(' ', ""));
+    }
+
+    #[test]
+    fn the_directory_reads_back() {
+        let mut directory = Directory::default();
+        for destination in [DestinationId(1), DestinationId(2)] {
+            let name = "app".into();
+            directory.evolve(&Fact::DestinationDeclared(DestinationDeclared { destination, name }));
+        }
+        let destination = DestinationId(2);
+        directory.evolve(&Fact::DestinationPaused(DestinationPaused { destination }));
+        let mut bytes = Vec::new();
+        encode_directory(&directory, &mut bytes).unwrap();
+        assert_eq!(decode_directory(&bytes), Ok(directory));
+        assert!(decode_directory(&bytes[..bytes.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn another_version_means_rebuild() {
+        assert_eq!(decode(&[9, 1, 2]), Err(SnapshotError::Rebuild { version: 9 }));
+    }
+}
