@@ -18,6 +18,8 @@ pub mod invariants;
 pub mod limits;
 pub mod output;
 pub mod partition;
+pub mod partitioning;
+pub mod plan;
 pub mod position;
 pub mod random;
 pub mod ranges;

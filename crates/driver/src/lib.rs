@@ -1,1 +1,16 @@
-//! The driver.
+//! Turns the core's partitions and destinations over a log and a state store.
+//!
+//! Everything is a synchronous step: the gateway's threads and the simulator's virtual time turn
+//! the same [`node::Node`] (DESIGN F8). It decides nothing; that is `sprag-core`.
+
+mod ask;
+pub mod cache;
+mod checkpoint;
+mod commit;
+pub mod effect;
+pub mod letters;
+pub mod limits;
+pub mod node;
+mod owner;
+mod recovery;
+pub mod state;

@@ -1,0 +1,310 @@
+//! Questions to the log: dedupe beyond what the core remembers, waiting events, cold events.
+
+use std::sync::Arc;
+
+use sprag_core::chain::Digest;
+use sprag_core::destination::LaneRef;
+use sprag_core::fact::{Fact, Outcome, Released};
+use sprag_core::id::{Key, PartitionId, Sequence};
+use sprag_core::input::{Arrival, AttemptId, Input, Waiting};
+use sprag_core::output::Attempt;
+use sprag_core::position::Position;
+use sprag_core::recent::{Prior, Seen};
+use sprag_core::time::Now;
+use sprag_log::lookup::{Handle, Wanted};
+use sprag_log::{Answer, Found, Log, Query, ReadError, Request, StoredFact, Ticket};
+
+use crate::cache::{ReleasedEvent, StoredEvent};
+use crate::effect::Effect;
+use crate::node::Node;
+use crate::state::State;
+
+/// What an answer of the log is for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Recovery.
+    History(PartitionId),
+    /// What older frames know of an arriving event.
+    Priors(PartitionId, Box<Arrival>),
+    /// The event that has the position of an arriving one: its digest is still missing.
+    PositionOwner(PartitionId, Box<Arrival>, Seen, Box<StoredFact>),
+    /// Waiting events of a lane.
+    Backlog(PartitionId, LaneRef),
+    /// The `released` fact of a cold event.
+    ColdRelease(PartitionId, Box<Attempt>),
+    /// A cold event.
+    ColdEvent(PartitionId, Box<Attempt>, Arc<Released>),
+}
+
+impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
+    pub(crate) fn ask(&mut self, asked: Asked, query: Query) {
+        self.next_query += 1;
+        self.asked.insert(self.next_query, asked);
+        self.log.submit(Request::Query { ticket: Ticket(self.next_query), query });
+    }
+
+    pub(crate) fn answered(&mut self, now: Now, ticket: u64, result: Result<Answer, ReadError>) {
+        let Some(asked) = self.asked.remove(&ticket) else { return };
+        match asked {
+            Asked::History(partition) => match result {
+                Ok(Answer::Frames(frames)) => self.history(now, partition, frames),
+                Ok(_) => {}
+                Err(error) => self.history_unreadable(now, partition, error.to_string()),
+            },
+            Asked::Priors(partition, arrival) => self.priors(now, partition, arrival, result),
+            Asked::PositionOwner(partition, arrival, seen, released) => {
+                self.position_owner(now, partition, arrival, seen, &released, result);
+            }
+            Asked::Backlog(partition, lane) => {
+                let events = waiting(result);
+                self.input(now, partition, Input::Backlog { lane, events });
+            }
+            Asked::ColdRelease(partition, attempt) => {
+                self.cold_release(now, partition, attempt, result);
+            }
+            Asked::ColdEvent(partition, attempt, released) => {
+                self.cold_event(now, partition, attempt, released, result);
+            }
+        }
+    }
+
+    /// Finds out what older frames know of an arriving event, then lets it in (DESIGN F4).
+    pub(crate) fn look_up(&mut self, now: Now, partition: PartitionId, arrival: Box<Arrival>) {
+        let owner = &self.owners[usize::from(partition.0)];
+        let through = owner.partition.committed();
+        let remembers_all = owner.partition.recent_floor().0 == 0;
+        let wanted = if remembers_all { Vec::new() } else { wanted(&arrival) };
+        let may = |wanted: &Wanted| self.log.may_contain(partition, wanted);
+        if wanted.iter().any(may) {
+            let query = Query::Find { partition, wanted, up_to: through };
+            self.ask(Asked::Priors(partition, arrival), query);
+        } else {
+            let seen = Seen { through, ..Seen::default() };
+            self.input(now, partition, Input::Receive { arrival, seen });
+        }
+    }
+
+    fn priors(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        arrival: Box<Arrival>,
+        result: Result<Answer, ReadError>,
+    ) {
+        let Ok(Answer::Found(found)) = result else {
+            self.not_looked_up(partition, &arrival);
+            return;
+        };
+        let (seen, released) = seen(&found, &arrival);
+        match released {
+            Some(released) if seen.by_position.is_none() => {
+                let Fact::Released(fact) = &released.fact else { return };
+                let query = Query::Fact { place: fact.event };
+                self.ask(Asked::PositionOwner(partition, arrival, seen, released), query);
+            }
+            _ => self.input(now, partition, Input::Receive { arrival, seen }),
+        }
+    }
+
+    fn position_owner(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        arrival: Box<Arrival>,
+        mut seen: Seen,
+        released: &StoredFact,
+        result: Result<Answer, ReadError>,
+    ) {
+        match result {
+            Ok(Answer::Fact(stored)) => {
+                seen.by_position = position_prior(released, &stored);
+                self.input(now, partition, Input::Receive { arrival, seen });
+            }
+            // The older fact is no longer kept: then it is a duplicate (DESIGN F4).
+            Err(ReadError::Trimmed { .. } | ReadError::Missing) => {
+                self.input(now, partition, Input::Receive { arrival, seen });
+            }
+            _ => self.not_looked_up(partition, &arrival),
+        }
+    }
+
+    /// Without knowing what came before, an event cannot be taken: its source tries again.
+    fn not_looked_up(&mut self, partition: PartitionId, arrival: &Arrival) {
+        self.owner(partition).bodies.remove(&arrival.ticket);
+        let answer = sprag_core::output::Answer::Unavailable;
+        self.effects.push_back(Effect::Answer { ticket: arrival.ticket, answer });
+    }
+
+    pub(crate) fn ask_backlog(
+        &mut self,
+        partition: PartitionId,
+        lane: LaneRef,
+        key: Key,
+        from: Sequence,
+        to: Sequence,
+    ) {
+        let most = sprag_core::limits::LANE_WINDOW;
+        let query = Query::Sequences { partition, key, from, to, most };
+        self.ask(Asked::Backlog(partition, lane), query);
+    }
+
+    /// Sends an attempt out, with its event from memory or from the log.
+    pub(crate) fn deliver(&mut self, _now: Now, partition: PartitionId, attempt: Box<Attempt>) {
+        if let Some(event) = attempt.released.and_then(|place| self.cache.get(place)).cloned() {
+            self.effects.push_back(Effect::Deliver { partition, attempt, event });
+            return;
+        }
+        let query = match attempt.released {
+            Some(place) => Query::Fact { place },
+            None => Query::Sequences {
+                partition,
+                key: attempt.key.clone(),
+                from: attempt.sequence,
+                to: attempt.sequence,
+                most: 1,
+            },
+        };
+        self.ask(Asked::ColdRelease(partition, attempt), query);
+    }
+
+    fn cold_release(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        attempt: Box<Attempt>,
+        result: Result<Answer, ReadError>,
+    ) {
+        let fact = match result {
+            Ok(Answer::Fact(stored)) => Ok(Some(stored.fact)),
+            Ok(Answer::Sequences(stored)) => Ok(stored.into_iter().next().map(|one| one.fact)),
+            Ok(_) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match fact {
+            Ok(Some(Fact::Released(released))) => {
+                let query = Query::Event { place: released.event };
+                self.ask(Asked::ColdEvent(partition, attempt, Arc::new(released)), query);
+            }
+            Ok(_) => self.unreadable(now, partition, attempt.id, Outcome::Unreadable),
+            Err(error) => self.unreadable(now, partition, attempt.id, unread(&error)),
+        }
+    }
+
+    fn cold_event(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        attempt: Box<Attempt>,
+        released: Arc<Released>,
+        result: Result<Answer, ReadError>,
+    ) {
+        let key = (partition, attempt.id);
+        match result {
+            _ if self.broken_off.contains(&key) => {
+                self.unreadable(now, partition, attempt.id, Outcome::Unreachable);
+            }
+            Ok(Answer::Event(stored)) => {
+                let event = StoredEvent {
+                    received: stored.received,
+                    body: stored.body.bytes,
+                    recorded: stored.recorded,
+                };
+                let event = ReleasedEvent { released, event: Arc::new(event) };
+                self.effects.push_back(Effect::Deliver { partition, attempt, event });
+            }
+            Ok(_) => self.unreadable(now, partition, attempt.id, Outcome::Unreadable),
+            Err(error) => self.unreadable(now, partition, attempt.id, unread(&error)),
+        }
+    }
+
+    /// An attempt ended before anything was sent.
+    fn unreadable(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        attempt: AttemptId,
+        outcome: Outcome,
+    ) {
+        self.broken_off.remove(&(partition, attempt));
+        self.ended(now, partition, attempt, outcome, None, std::time::Duration::ZERO);
+    }
+
+    /// Breaks an attempt off: outside, or here while its event is still being read.
+    pub(crate) fn abort(&mut self, partition: PartitionId, attempt: AttemptId) {
+        let reading = self.asked.values().any(|asked| match asked {
+            Asked::ColdRelease(of, cold) | Asked::ColdEvent(of, cold, _) => {
+                (*of, cold.id) == (partition, attempt)
+            }
+            _ => false,
+        });
+        if reading {
+            self.broken_off.insert((partition, attempt));
+        } else {
+            self.effects.push_back(Effect::Abort { partition, attempt });
+        }
+    }
+}
+
+/// What an event that cannot be read means: damaged or gone for good, or a disk that may answer
+/// later.
+fn unread(error: &ReadError) -> Outcome {
+    match error {
+        ReadError::Failed(_) => Outcome::Unreachable,
+        _ => Outcome::Unreadable,
+    }
+}
+
+fn wanted(arrival: &Arrival) -> Vec<Wanted> {
+    let id = arrival.id.clone().map(Handle::Id);
+    let position = Some(arrival.position).filter(|position| *position != Position::None);
+    let handles = id.into_iter().chain(position.map(Handle::Position));
+    handles.map(|by| Wanted { key: arrival.key.clone(), by }).collect()
+}
+
+/// What a lookup says of an arrival, and the release that has its position.
+fn seen(found: &Found, arrival: &Arrival) -> (Seen, Option<Box<StoredFact>>) {
+    let mut facts = found.facts.iter();
+    let mut newest = |present: bool| present.then(|| facts.next()).flatten().and_then(|f| f.last());
+    let by_id = newest(arrival.id.is_some());
+    let released = newest(arrival.position != Position::None);
+    let mut seen = Seen { through: found.through, ..Seen::default() };
+    seen.by_id = by_id.and_then(id_prior);
+    if let (Some(prior), Some(StoredFact { fact: Fact::Released(fact), .. })) =
+        (&mut seen.by_id, released)
+        && fact.event == prior.event
+    {
+        prior.sequence = fact.sequence;
+        seen.by_position = Some(*prior);
+    }
+    (seen, released.cloned().map(Box::new))
+}
+
+fn id_prior(stored: &StoredFact) -> Option<Prior> {
+    let Fact::Received(received) = &stored.fact else { return None };
+    Some(Prior {
+        event: stored.place,
+        digest: received.digest,
+        sequence: Sequence(0),
+        recorded: stored.recorded,
+    })
+}
+
+fn position_prior(released: &StoredFact, received: &StoredFact) -> Option<Prior> {
+    let Fact::Released(fact) = &released.fact else { return None };
+    let prior = id_prior(received)?;
+    Some(Prior { sequence: fact.sequence, ..prior })
+}
+
+fn waiting(result: Result<Answer, ReadError>) -> Vec<Waiting> {
+    let Ok(Answer::Sequences(stored)) = result else { return Vec::new() };
+    let waiting = |stored: StoredFact| match stored.fact {
+        Fact::Released(released) => Some(Waiting {
+            sequence: released.sequence,
+            released: stored.place,
+            recorded: stored.recorded,
+            epoch: stored.epoch,
+        }),
+        _ => None,
+    };
+    stored.into_iter().filter_map(waiting).collect()
+}

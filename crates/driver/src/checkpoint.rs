@@ -1,0 +1,116 @@
+//! Batches on their way to the state store: behind the log, whole frames at a time.
+
+use sprag_core::chain::Digest;
+use sprag_core::id::{FrameNumber, PartitionId};
+use sprag_core::input::Ticket;
+use sprag_core::output::{Answer, Checkpoint};
+use sprag_core::partition::Head;
+use sprag_core::time::{ElapsedMicros, Now};
+use sprag_log::Log;
+
+use crate::effect::{Effect, Notice};
+use crate::limits;
+use crate::node::Node;
+use crate::owner::{Owner, Stage};
+use crate::state::{Batch, State, StateRequest};
+
+/// A ticket that waits until the state store has what was committed when it came.
+#[derive(Debug)]
+pub(crate) struct Storing {
+    ticket: Ticket,
+    /// For each partition the frame that must be in the store.
+    frames: Vec<FrameNumber>,
+}
+
+impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
+    /// Answers the ticket once the state store reflects everything decided until now: lists that
+    /// are read from the store are then no older than the question.
+    pub fn store_now(&mut self, ticket: Ticket) {
+        for owner in &mut self.owners {
+            owner.checkpoint_due = ElapsedMicros(0);
+        }
+        let frames = self.owners.iter().map(|owner| owner.partition.taken()).collect();
+        self.storing.push(Storing { ticket, frames });
+    }
+
+    pub(crate) fn answer_stored(&mut self) {
+        let owners = &self.owners;
+        let stored = |storing: &Storing| {
+            owners.iter().zip(&storing.frames).all(|(owner, frame)| reflects(owner, *frame))
+        };
+        let (done, waiting) = self.storing.drain(..).partition(stored);
+        self.storing = waiting;
+        for Storing { ticket, .. } in done {
+            self.effects.push_back(Effect::Answer { ticket, answer: Answer::Done });
+        }
+    }
+
+    /// Makes a batch of the keys that changed, when it is due and none is under way. It waits for
+    /// the commit of the frame it reflects.
+    pub(crate) fn checkpoint(&mut self, now: Now, at: usize) {
+        self.offer_again(now, at);
+        let owner = &mut self.owners[at];
+        if !matches!(owner.stage, Stage::Serving) || !owner.is_settled() {
+            return;
+        }
+        let many = owner.partition.dirty_keys() >= limits::CHECKPOINT_KEYS;
+        if !many && now.elapsed < owner.checkpoint_due {
+            return;
+        }
+        let Some(checkpoint) = owner.partition.checkpoint() else { return };
+        owner.checkpoint_due = now.elapsed.after(limits::CHECKPOINT_EVERY);
+        owner.ready = Some(Box::new(batch(owner, checkpoint)));
+        let partition = owner.partition.id();
+        self.write_ready(partition);
+    }
+
+    /// Sends the batch that waits, if its frame is committed.
+    pub(crate) fn write_ready(&mut self, partition: PartitionId) {
+        let owner = self.owner(partition);
+        let committed = owner.partition.committed();
+        let is_due = |batch: &mut Box<Batch>| batch.head.frame <= committed;
+        if owner.writing || owner.refused.is_some() {
+            return;
+        }
+        if let Some(batch) = owner.ready.take_if(is_due) {
+            owner.writing = true;
+            self.state.submit(StateRequest::Write(partition, batch));
+        }
+    }
+
+    /// A batch was refused. It stays due: later ones build on it.
+    pub(crate) fn not_written(&mut self, now: Now, partition: PartitionId, batch: Box<Batch>) {
+        let owner = self.owner(partition);
+        owner.writing = false;
+        owner.refused = Some((now.elapsed.after(limits::STATE_RETRY), batch));
+        self.effects.push_back(Effect::Notice(Notice::StateFailed(partition)));
+    }
+
+    fn offer_again(&mut self, now: Now, at: usize) {
+        let owner = &mut self.owners[at];
+        if let Some((_, batch)) = owner.refused.take_if(|(due, _)| *due <= now.elapsed) {
+            owner.writing = true;
+            let partition = owner.partition.id();
+            self.state.submit(StateRequest::Write(partition, batch));
+        }
+    }
+}
+
+/// Whether the store has everything of a partition up to a frame.
+fn reflects<D: Digest>(owner: &Owner<D>, frame: FrameNumber) -> bool {
+    let clean = owner.is_settled() && owner.partition.dirty_keys() == 0;
+    owner.stored >= frame || (clean && owner.partition.committed() >= frame)
+}
+
+fn batch<D>(owner: &mut Owner<D>, checkpoint: Checkpoint) -> Batch {
+    let through = checkpoint.through;
+    let reflected = owner.letters.iter().take_while(|(frame, _)| *frame <= through).count();
+    let letters = owner.letters.drain(..reflected).map(|(_, change)| change).collect();
+    let head = Head {
+        frame: through,
+        recorded: checkpoint.recorded,
+        open: checkpoint.open,
+        directory: checkpoint.directory,
+    };
+    Batch { head, records: checkpoint.records, letters }
+}

@@ -1,0 +1,73 @@
+//! What the node asks of the network: answers, deliveries, and what an operator must know.
+
+use std::fmt;
+
+use sprag_core::id::PartitionId;
+use sprag_core::input::{AttemptId, Ticket};
+use sprag_core::output::{Answer, Attempt};
+use sprag_core::plan::SourceChanged;
+
+use crate::cache::ReleasedEvent;
+
+/// One thing to do outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Answer a request.
+    Answer {
+        /// Whose.
+        ticket: Ticket,
+        /// What.
+        answer: Answer,
+    },
+    /// Send an event to its destination, and report the attempt's end.
+    Deliver {
+        /// The partition to report to.
+        partition: PartitionId,
+        /// The attempt.
+        attempt: Box<Attempt>,
+        /// The event.
+        event: ReleasedEvent,
+    },
+    /// Break an attempt off: close its connection, then report its end.
+    Abort {
+        /// The partition to report to.
+        partition: PartitionId,
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// Something an operator must know.
+    Notice(Notice),
+}
+
+/// Something an operator must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A source is not configured as its history was written: the node does not start (K8).
+    SourceChanged(SourceChanged),
+    /// A partition lost its log; it tries again until it has it back.
+    Lost(PartitionId, String),
+    /// A partition decides again.
+    Serving(PartitionId),
+    /// The state store refused a batch; it is offered again.
+    StateFailed(PartitionId),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SourceChanged(changed) => write!(
+                formatter,
+                "source {:?} was started with {} and is now configured with {}: its keys and \
+                 positions would be misread; rename the source",
+                changed.name, changed.was, changed.is
+            ),
+            Self::Lost(partition, why) => {
+                write!(formatter, "partition {} lost its log: {why}; trying again", partition.0)
+            }
+            Self::Serving(partition) => write!(formatter, "partition {} serves", partition.0),
+            Self::StateFailed(partition) => {
+                write!(formatter, "the state store refused a batch of partition {}", partition.0)
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Every bound of the driver, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Bytes of events kept in memory for delivery over all partitions (DESIGN L6: 64 MiB).
+pub const CACHE_BYTES: usize = 64 << 20;
+/// Bytes of frames read at a time during recovery: a few frames of the largest size.
+pub const RECOVERY_READ_BYTES: usize = 4 << 20;
+/// The state store lags behind the log by about this, so that a restart reads little.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// … or by this many changed keys of a partition, whichever comes first.
+pub const CHECKPOINT_KEYS: usize = 20_000;
+/// A partition that lost its log tries to claim it again after this.
+pub const CLAIM_RETRY: Duration = Duration::from_millis(250);
+/// A batch the state store could not take is offered again after this.
+pub const STATE_RETRY: Duration = Duration::from_secs(1);

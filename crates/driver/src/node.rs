@@ -1,0 +1,385 @@
+//! The node: all partitions and destinations over one log and one state store.
+//!
+//! It decides nothing: it carries inputs to the core and outputs to log, state and network, and
+//! keeps what it takes to do so. Every step returns at once; what takes time is submitted and
+//! completes later (DESIGN F8). Must not know: clocks, threads, sockets, files.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sprag_core::chain::Digest;
+use sprag_core::destination::Destination;
+use sprag_core::fact::{Fact, Outcome};
+use sprag_core::id::{DestinationId, Hash, Key, PartitionId, SourceId};
+use sprag_core::input::{Arrival, AttemptId, Command, Input, Ticket};
+use sprag_core::output::{Answer, Output};
+use sprag_core::partition::{KeyView, Partition};
+use sprag_core::partitioning::partition_of;
+use sprag_core::plan::Plan;
+use sprag_core::record::Directory;
+use sprag_core::settings::Settings;
+use sprag_core::time::{ElapsedMicros, Now};
+use sprag_log::{Completion, Log, Request};
+
+use crate::ask::Asked;
+use crate::cache::EventCache;
+use crate::effect::Effect;
+use crate::limits;
+use crate::owner::{Owner, Stage};
+use crate::state::{State, StateRequest};
+
+/// The ticket of what the node asks of itself.
+pub(crate) const OWN_TICKET: Ticket = Ticket(u64::MAX);
+
+/// All partitions and destinations of a process.
+///
+/// After any of the calls that bring something in ([`receive`](Self::receive),
+/// [`ignore`](Self::ignore), [`command`](Self::command), [`ended`](Self::ended)), call
+/// [`turn`](Self::turn), then carry out [`poll_effect`](Self::poll_effect) until there is none,
+/// and call `turn` again when log or state completed something, and at
+/// [`deadline`](Self::deadline).
+#[derive(Debug)]
+pub struct Node<L, S, D> {
+    pub(crate) log: L,
+    pub(crate) state: S,
+    pub(crate) digest: D,
+    pub(crate) plan: Plan,
+    /// None until the history of partition 0 says which numbers names have.
+    pub(crate) settings: Option<Arc<Settings>>,
+    pub(crate) owners: Vec<Owner<D>>,
+    pub(crate) destinations: BTreeMap<DestinationId, Destination>,
+    pub(crate) cache: EventCache,
+    pub(crate) asked: HashMap<u64, Asked>,
+    pub(crate) next_query: u64,
+    /// Attempts broken off while their event was still being read.
+    pub(crate) broken_off: HashSet<(PartitionId, AttemptId)>,
+    /// Tickets that wait until the state store has what was committed when they came.
+    pub(crate) storing: Vec<crate::checkpoint::Storing>,
+    /// Facts about names seen for the first time, until partition 0 writes them down.
+    pub(crate) declare: Vec<Fact>,
+    pub(crate) effects: VecDeque<Effect>,
+}
+
+impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
+    /// A node over `partitions` partitions (DESIGN K2). The seed is all its randomness.
+    #[must_use]
+    pub fn new(log: L, state: S, digest: D, plan: Plan, partitions: u16, seed: u64) -> Self {
+        let nothing = Arc::new(Settings {
+            revision: plan.revision,
+            sources: BTreeMap::new(),
+            destinations: BTreeMap::new(),
+            hot_keys: plan.hot_keys,
+            key_backlog: plan.key_backlog,
+            dedupe_ids: plan.dedupe_ids,
+        });
+        let owner = |number: u16| {
+            let seed = seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9));
+            let id = PartitionId(number);
+            Owner::new(Partition::new(id, nothing.clone(), seed, digest.clone()))
+        };
+        Self {
+            owners: (0..partitions.max(1)).map(owner).collect(),
+            log,
+            state,
+            digest,
+            plan,
+            settings: None,
+            destinations: BTreeMap::new(),
+            cache: EventCache::new(limits::CACHE_BYTES),
+            asked: HashMap::new(),
+            next_query: 0,
+            broken_off: HashSet::new(),
+            storing: Vec::new(),
+            declare: Vec::new(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// An event came in. Its ticket is answered with an effect, always.
+    pub fn receive(&mut self, now: Now, arrival: Arrival, body: Arc<[u8]>) {
+        let partition = self.partition_of(&arrival.key);
+        self.owner(partition).bodies.insert(arrival.ticket, body);
+        self.look_up(now, partition, Box::new(arrival));
+    }
+
+    /// An event came in whose type its source does not accept. History has it in partition 0,
+    /// for it may have no key.
+    pub fn ignore(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        source: SourceId,
+        id: Option<Arc<str>>,
+        event_type: Arc<str>,
+        digest: Hash,
+    ) {
+        let input = Input::Ignore { ticket, source, id, event_type, digest };
+        self.input(now, PartitionId(0), input);
+    }
+
+    /// An operator's command.
+    pub fn command(&mut self, now: Now, ticket: Ticket, command: Command) {
+        let partition = match &command {
+            Command::PauseKey(key)
+            | Command::ResumeKey(key)
+            | Command::Redrive { key, .. }
+            | Command::Drop { key, .. } => self.partition_of(key),
+            Command::PauseDestination(_) | Command::ResumeDestination(_) | Command::Declare(_) => {
+                PartitionId(0)
+            }
+        };
+        self.input(now, partition, Input::Command { ticket, command });
+    }
+
+    /// An attempt ended.
+    pub fn ended(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        attempt: AttemptId,
+        outcome: Outcome,
+        retry_after: Option<Duration>,
+        took: Duration,
+    ) {
+        self.input(now, partition, Input::Ended { attempt, outcome, retry_after, took });
+    }
+
+    /// Works off what has completed and what is due, until nothing more can be done now.
+    pub fn turn(&mut self, now: Now) {
+        loop {
+            let mut progressed = false;
+            while let Some(completion) = self.log.complete() {
+                self.log_completed(now, completion);
+                progressed = true;
+            }
+            while let Some(completion) = self.state.complete() {
+                self.state_completed(now, completion);
+                progressed = true;
+            }
+            for at in 0..self.owners.len() {
+                progressed |= self.turn_partition(now, at);
+            }
+            progressed |= self.grant(now);
+            if !progressed {
+                self.answer_stored();
+                return;
+            }
+        }
+    }
+
+    fn turn_partition(&mut self, now: Now, at: usize) -> bool {
+        let owner = &mut self.owners[at];
+        if let Stage::Unclaimed(due) = owner.stage
+            && due <= now.elapsed
+        {
+            owner.stage = Stage::Claiming;
+            let partition = owner.partition.id();
+            self.log.submit(Request::Claim { partition });
+            return true;
+        }
+        if owner.partition.deadline().is_some_and(|deadline| deadline <= now.elapsed) {
+            owner.partition.handle(now, Input::Tick);
+        }
+        let taken = self.take_frames(now, at);
+        self.checkpoint(now, at);
+        let put_out = self.put_out(now, at);
+        taken || put_out
+    }
+
+    /// Carries the outputs of a partition out.
+    fn put_out(&mut self, now: Now, at: usize) -> bool {
+        let mut progressed = false;
+        let mut cold = Vec::new();
+        while let Some(output) = self.owners[at].partition.poll_output() {
+            progressed = true;
+            match output {
+                Output::Load(key) => cold.push(key),
+                output => self.carry_out(now, at, output),
+            }
+        }
+        if !cold.is_empty() {
+            let partition = self.owners[at].partition.id();
+            self.state.submit(StateRequest::Load(partition, cold));
+        }
+        progressed
+    }
+
+    fn carry_out(&mut self, now: Now, at: usize, output: Output) {
+        let partition = self.owners[at].partition.id();
+        match output {
+            Output::Answer { ticket, answer } => self.answer(at, ticket, answer),
+            Output::Attempt(attempt) => self.deliver(now, partition, attempt),
+            Output::Abort(attempt) => self.abort(partition, attempt),
+            Output::Request { urgency, lane } => {
+                // A lane to a destination that is no longer configured waits for it.
+                if let Some(destination) = self.destinations.get_mut(&lane.destination) {
+                    destination.request(urgency, lane);
+                }
+            }
+            Output::Return(destination) => {
+                if let Some(destination) = self.destinations.get_mut(&destination) {
+                    destination.give_back();
+                }
+            }
+            Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
+            Output::LookUp(arrival) => self.look_up(now, partition, arrival),
+            Output::Page(after) => {
+                let keys = sprag_core::limits::PAGE_KEYS;
+                self.state.submit(StateRequest::Page { partition, after, keys });
+            }
+            Output::Backlog { lane, key, from, to } => {
+                self.ask_backlog(partition, lane, key, from, to);
+            }
+            Output::Forward { place, fact } => self.forward(now, partition, place, &fact),
+        }
+    }
+
+    fn answer(&mut self, at: usize, ticket: Ticket, answer: Answer) {
+        self.owners[at].bodies.remove(&ticket);
+        if ticket != OWN_TICKET {
+            self.effects.push_back(Effect::Answer { ticket, answer });
+        }
+    }
+
+    /// Brings a fact of one partition to the others and to the destinations.
+    fn forward(&mut self, now: Now, from: PartitionId, place: sprag_core::id::Place, fact: &Fact) {
+        self.pause_destinations(fact);
+        for at in 0..self.owners.len() {
+            if self.owners[at].partition.id() != from {
+                let fact = Box::new(fact.clone());
+                self.owners[at].partition.handle(now, Input::Foreign { place, fact });
+            }
+        }
+    }
+
+    pub(crate) fn pause_destinations(&mut self, fact: &Fact) {
+        let (id, paused) = match fact {
+            Fact::DestinationPaused(fact) => (fact.destination, true),
+            Fact::DestinationResumed(fact) => (fact.destination, false),
+            _ => return,
+        };
+        if let Some(destination) = self.destinations.get_mut(&id) {
+            destination.set_paused(paused);
+        }
+    }
+
+    /// Hands permits out, the oldest lane of each destination first.
+    fn grant(&mut self, now: Now) -> bool {
+        let mut progressed = false;
+        let ids: Vec<_> = self.destinations.keys().copied().collect();
+        for id in ids {
+            while let Some(lane) = self.destinations.get_mut(&id).and_then(Destination::poll_grant)
+            {
+                progressed = true;
+                let at = usize::from(lane.partition.0);
+                self.owners[at].partition.handle(now, Input::Granted(lane));
+                self.put_out(now, at);
+            }
+        }
+        progressed
+    }
+
+    /// Gives an input to its partition, or lets it wait for room in the frame being filled.
+    pub(crate) fn input(&mut self, now: Now, partition: PartitionId, input: Input) {
+        let owner = self.owner(partition);
+        if owner.partition.is_full() {
+            owner.inbox.push_back(input);
+        } else {
+            owner.partition.handle(now, input);
+        }
+    }
+
+    pub(crate) fn owner(&mut self, partition: PartitionId) -> &mut Owner<D> {
+        &mut self.owners[usize::from(partition.0)]
+    }
+
+    /// The partition of a key; 0 for a source that is not configured.
+    fn partition_of(&self, key: &Key) -> PartitionId {
+        let source = self.settings.as_ref().and_then(|known| known.sources.get(&key.source));
+        let Some(source) = source else { return PartitionId(0) };
+        // There are as many owners as partitions, which is a u16.
+        let partitions = u16::try_from(self.owners.len()).unwrap_or(u16::MAX);
+        partition_of(&self.digest, &source.name, &key.name, partitions)
+    }
+
+    fn log_completed(&mut self, now: Now, completion: Completion) {
+        match completion {
+            Completion::Claimed { partition, result } => self.claimed(now, partition, result),
+            Completion::Appended { partition, number, result } => {
+                self.appended(now, partition, number, result.err());
+            }
+            Completion::Answered { ticket, result } => self.answered(now, ticket.0, result),
+            Completion::Trimmed { .. } => {}
+        }
+    }
+
+    /// The next thing to do outside.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When time alone makes something happen.
+    #[must_use]
+    pub fn deadline(&self) -> Option<ElapsedMicros> {
+        let owners = self.owners.iter();
+        let times = owners.flat_map(|owner| {
+            let claim = match owner.stage {
+                Stage::Unclaimed(due) => Some(due),
+                _ => None,
+            };
+            let refused = owner.refused.as_ref().map(|(due, _)| *due);
+            let dirty = owner.partition.is_serving() && owner.partition.dirty_keys() > 0;
+            let checkpoint = (dirty && owner.is_settled()).then_some(owner.checkpoint_due);
+            [owner.partition.deadline(), claim, refused, checkpoint]
+        });
+        times.flatten().min()
+    }
+
+    /// Whether every partition serves.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.owners.iter().all(|owner| matches!(owner.stage, Stage::Serving))
+    }
+
+    /// The settings by number, once the history of partition 0 is known.
+    #[must_use]
+    pub fn settings(&self) -> Option<&Arc<Settings>> {
+        self.settings.as_ref()
+    }
+
+    /// The sources and destinations that history knows.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        self.owners[0].partition.directory()
+    }
+
+    /// The partitions, by number.
+    pub fn partitions(&self) -> impl Iterator<Item = &Partition<D>> {
+        self.owners.iter().map(|owner| &owner.partition)
+    }
+
+    /// The destinations, by number.
+    #[must_use]
+    pub fn destinations(&self) -> &BTreeMap<DestinationId, Destination> {
+        &self.destinations
+    }
+
+    /// A key in memory as it is; none when it is not in memory.
+    #[must_use]
+    pub fn view(&self, key: &Key) -> Option<(PartitionId, KeyView)> {
+        let partition = self.partition_of(key);
+        let view = self.owners[usize::from(partition.0)].partition.view(key)?;
+        Some((partition, view))
+    }
+
+    /// The log, for whoever turns it.
+    pub fn log_mut(&mut self) -> &mut L {
+        &mut self.log
+    }
+
+    /// The state store, for whoever turns it.
+    pub fn state_mut(&mut self) -> &mut S {
+        &mut self.state
+    }
+}

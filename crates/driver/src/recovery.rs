@@ -1,0 +1,218 @@
+//! From nothing to serving: claim a term, open the state, read the frames behind it, resume.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sprag_core::chain::Digest;
+use sprag_core::destination::Destination;
+use sprag_core::fact::Fact;
+use sprag_core::id::{Epoch, FrameNumber, Key, PartitionId, Place};
+use sprag_core::input::{Command, Input};
+use sprag_core::partition::{Frame, Head};
+use sprag_core::record::KeyRecord;
+use sprag_core::time::Now;
+use sprag_log::{Claim, ClaimError, Frames, Log, Query};
+
+use crate::ask::Asked;
+use crate::effect::{Effect, Notice};
+use crate::letters;
+use crate::limits;
+use crate::node::{Node, OWN_TICKET};
+use crate::owner::{Owner, Stage};
+use crate::state::{State, StateCompletion, StateRequest};
+
+impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
+    /// A term began, or not.
+    pub(crate) fn claimed(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        result: Result<Claim, ClaimError>,
+    ) {
+        match result {
+            Err(error) => self.retry_claim(now, partition, error.to_string()),
+            Ok(claim) => {
+                self.owner(partition).stage = Stage::Opening(claim);
+                self.state.submit(StateRequest::Open(partition));
+            }
+        }
+    }
+
+    fn retry_claim(&mut self, now: Now, partition: PartitionId, why: String) {
+        let due = now.elapsed.after(limits::CLAIM_RETRY);
+        self.owner(partition).stage = Stage::Unclaimed(due);
+        self.effects.push_back(Effect::Notice(Notice::Lost(partition, why)));
+    }
+
+    pub(crate) fn state_completed(&mut self, now: Now, completion: StateCompletion) {
+        match completion {
+            StateCompletion::Opened(partition, head) => self.opened(now, partition, &head),
+            StateCompletion::Loaded(partition, records) => self.loaded(now, partition, records),
+            StateCompletion::Paged { partition, keys, next } => {
+                self.input(now, partition, Input::Page { keys, next });
+            }
+            StateCompletion::Written(partition, frame) => self.written(now, partition, frame),
+            StateCompletion::NotWritten(partition, batch) => {
+                self.not_written(now, partition, batch);
+            }
+        }
+    }
+
+    /// The state reflects the log up to a frame; what is behind it is read. A state that is
+    /// ahead of the log belongs to another log: it is built anew.
+    fn opened(&mut self, now: Now, partition: PartitionId, head: &Head) {
+        let owner = self.owner(partition);
+        let Stage::Opening(claim) = owner.stage else { return };
+        let nothing = Head::default();
+        let foreign = head.frame > claim.tip.number;
+        let head = if foreign { &nothing } else { head };
+        owner.partition.begin(head);
+        owner.stored = head.frame;
+        owner.letters.clear();
+        if foreign {
+            self.state.submit(StateRequest::Clear(partition));
+        }
+        self.read_on(now, partition, claim);
+    }
+
+    /// Asks for the next frames, or resumes behind the last.
+    fn read_on(&mut self, now: Now, partition: PartitionId, claim: Claim) {
+        let owner = self.owner(partition);
+        let from = owner.partition.taken().next();
+        if from > claim.tip.number {
+            self.recovered(now, partition, claim.epoch);
+            return;
+        }
+        owner.stage = Stage::Reading(claim);
+        let bytes = limits::RECOVERY_READ_BYTES;
+        self.ask(Asked::History(partition), Query::Frames { partition, from, bytes });
+    }
+
+    /// Frames came: the records of the keys they name must be there before they are taken in.
+    pub(crate) fn history(&mut self, now: Now, partition: PartitionId, frames: Frames) {
+        let owner = self.owner(partition);
+        let Stage::Reading(claim) = owner.stage else { return };
+        let missing = unknown_keys(owner, &frames);
+        owner.stage = Stage::Loading(claim, frames);
+        if missing.is_empty() {
+            self.take_in(now, partition);
+        } else {
+            self.state.submit(StateRequest::Load(partition, missing));
+        }
+    }
+
+    /// History could not be read: from the claim on again.
+    pub(crate) fn history_unreadable(&mut self, now: Now, partition: PartitionId, why: String) {
+        if matches!(self.owner(partition).stage, Stage::Reading(_)) {
+            self.retry_claim(now, partition, why);
+        }
+    }
+
+    fn loaded(&mut self, now: Now, partition: PartitionId, records: Vec<(Key, Option<KeyRecord>)>) {
+        let owner = self.owner(partition);
+        if matches!(owner.stage, Stage::Loading(..)) {
+            for (key, record) in records {
+                owner.partition.insert_record(key, record);
+            }
+            self.take_in(now, partition);
+            return;
+        }
+        for (key, record) in records {
+            let record = record.map(Box::new);
+            self.owner(partition).partition.handle(now, Input::Loaded { key, record });
+        }
+    }
+
+    /// Takes the frames in whose keys are all known now.
+    fn take_in(&mut self, now: Now, partition: PartitionId) {
+        let owner = self.owner(partition);
+        let stage = std::mem::replace(&mut owner.stage, Stage::Claiming);
+        let Stage::Loading(claim, frames) = stage else { return };
+        for frame in frames.frames.iter().filter(|frame| frame.number <= claim.tip.number) {
+            for (index, fact) in (0_u32..).zip(&frame.facts) {
+                let place = Place { partition, frame: frame.number, index };
+                let change = letters::change(place, frame.recorded, fact);
+                owner.letters.extend(change.map(|change| (frame.number, change)));
+            }
+            owner.partition.evolve_frame(&Frame {
+                number: frame.number,
+                recorded: frame.recorded,
+                open: frame.open,
+                facts: &frame.facts,
+            });
+        }
+        self.read_on(now, partition, claim);
+    }
+
+    /// All history of a partition is taken in. The first partition's says which numbers the
+    /// configured names have; the others wait for it.
+    fn recovered(&mut self, now: Now, partition: PartitionId, epoch: Epoch) {
+        self.owner(partition).stage = Stage::Recovered(epoch);
+        if partition == PartitionId(0) && self.settings.is_none() && !self.resolve() {
+            return;
+        }
+        for number in 0..self.owners.len() {
+            self.resume(now, number);
+        }
+    }
+
+    /// Matches the configuration with history; says whether the node may start.
+    fn resolve(&mut self) -> bool {
+        match self.plan.resolve(self.owners[0].partition.directory()) {
+            Err(changed) => {
+                self.effects.push_back(Effect::Notice(Notice::SourceChanged(changed)));
+                false
+            }
+            Ok((settings, declared)) => {
+                for (id, destination) in &settings.destinations {
+                    self.destinations.insert(*id, Destination::new(destination.concurrency));
+                }
+                self.settings = Some(Arc::new(settings));
+                let facts: Vec<Fact> = self.owners[0].partition.pauses();
+                facts.iter().for_each(|fact| self.pause_destinations(fact));
+                self.declare = declared;
+                true
+            }
+        }
+    }
+
+    fn resume(&mut self, now: Now, at: usize) {
+        let Some(settings) = self.settings.clone() else { return };
+        let Stage::Recovered(epoch) = self.owners[at].stage else { return };
+        let pauses = self.owners[0].partition.pauses();
+        let owner = &mut self.owners[at];
+        let partition = owner.partition.id();
+        owner.partition.resume(now, epoch, settings);
+        owner.stage = Stage::Serving;
+        owner.checkpoint_due = now.elapsed.after(limits::CHECKPOINT_EVERY);
+        if partition == PartitionId(0) {
+            let facts = std::mem::take(&mut self.declare);
+            if !facts.is_empty() {
+                let command = Command::Declare(facts);
+                owner.partition.handle(now, Input::Command { ticket: OWN_TICKET, command });
+            }
+        } else {
+            for fact in pauses {
+                let (place, fact) = (Place::default(), Box::new(fact));
+                owner.partition.handle(now, Input::Foreign { place, fact });
+            }
+        }
+        self.effects.push_back(Effect::Notice(Notice::Serving(partition)));
+    }
+
+    fn written(&mut self, now: Now, partition: PartitionId, frame: FrameNumber) {
+        let owner = self.owner(partition);
+        owner.writing = false;
+        owner.stored = owner.stored.max(frame);
+        if matches!(owner.stage, Stage::Serving) {
+            owner.partition.handle(now, Input::Stored(frame));
+        }
+        self.write_ready(partition);
+    }
+}
+
+fn unknown_keys<D: Digest>(owner: &Owner<D>, frames: &Frames) -> Vec<Key> {
+    let facts = frames.frames.iter().flat_map(|frame| &frame.facts);
+    let keys: BTreeSet<&Key> = facts.filter_map(Fact::key).collect();
+    keys.into_iter().filter(|key| !owner.partition.knows(key)).cloned().collect()
+}

@@ -1,0 +1,122 @@
+//! The state store: records of keys, written behind the log (DESIGN section 3).
+//!
+//! It can be lost at any time; what it holds is rebuilt from the log. Requests and completions
+//! never block, and a store works them off in order. Must not know: how records are stored.
+
+use sprag_core::fact::DeadLetter;
+use sprag_core::id::{FrameNumber, Key, PartitionId, Place};
+use sprag_core::input::PageCursor;
+use sprag_core::partition::Head;
+use sprag_core::record::KeyRecord;
+use sprag_core::time::UnixMicros;
+
+/// A store of key records.
+pub trait State {
+    /// Hands over a request. Completions come in the order of requests.
+    fn submit(&mut self, request: StateRequest);
+
+    /// The next completion, if one is there.
+    fn complete(&mut self) -> Option<StateCompletion>;
+}
+
+/// What a store is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateRequest {
+    /// What does it reflect of a partition?
+    Open(PartitionId),
+    /// Forget all of a partition: it is ahead of the log, so it belongs to another one.
+    Clear(PartitionId),
+    /// The records of these keys.
+    Load(PartitionId, Vec<Key>),
+    /// Up to `keys` keys with work behind a cursor, the earliest due first.
+    Page {
+        /// The partition.
+        partition: PartitionId,
+        /// Where the last page ended.
+        after: Option<PageCursor>,
+        /// How many keys at the most.
+        keys: usize,
+    },
+    /// Take in a batch, whole or not at all.
+    Write(PartitionId, Box<Batch>),
+}
+
+/// What a store answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateCompletion {
+    /// To [`StateRequest::Open`]; a fresh or unreadable store reflects nothing.
+    Opened(PartitionId, Head),
+    /// To [`StateRequest::Load`]; a record that is unknown is none.
+    Loaded(PartitionId, Vec<(Key, Option<KeyRecord>)>),
+    /// To [`StateRequest::Page`].
+    Paged {
+        /// The partition.
+        partition: PartitionId,
+        /// The keys in the order of their due time.
+        keys: Vec<(Key, KeyRecord)>,
+        /// Where the next page begins; none after the last.
+        next: Option<PageCursor>,
+    },
+    /// To [`StateRequest::Write`]: everything up to this frame is in the store.
+    Written(PartitionId, FrameNumber),
+    /// To [`StateRequest::Write`] that failed, with the batch: it can be tried again.
+    NotWritten(PartitionId, Box<Batch>),
+}
+
+/// Keys that changed, and what else a store keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// What the store reflects afterwards.
+    pub head: Head,
+    /// The records, sorted by key.
+    pub records: Vec<(Key, KeyRecord)>,
+    /// The passed dead letters that came and went, in order.
+    pub letters: Vec<LetterChange>,
+}
+
+/// Why an event is a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LetterReason {
+    /// Its lane gave it up and went on.
+    GivenUp,
+    /// It contradicts an event with its position.
+    Conflict,
+    /// Its position is impossible.
+    Invalid,
+}
+
+impl LetterReason {
+    /// Its name in API and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GivenUp => "given-up",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// A dead letter that no lane stands at: operators list these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The fact that made it one.
+    pub place: Place,
+    /// When.
+    pub recorded: UnixMicros,
+    /// The resource.
+    pub key: Key,
+    /// Which event.
+    pub letter: DeadLetter,
+    /// Why.
+    pub reason: LetterReason,
+}
+
+/// A change of the list of dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LetterChange {
+    /// One more.
+    Added(Letter),
+    /// Delivered or dropped.
+    Removed(Key, DeadLetter),
+}
