@@ -9,12 +9,14 @@
 
 pub mod chain;
 pub mod codec;
+pub mod conformance;
 pub mod digest;
 pub mod fact;
 pub mod frame;
 pub mod limits;
 mod log;
 pub mod lookup;
+pub mod memory;
 pub mod snapshot;
 
 pub use log::{
