@@ -6,8 +6,8 @@
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use sprag::extract::Pointer;
-use sprag::extract::json::{Paths, scan};
+use sprag::extract::json::scan;
+use sprag::extract::{Paths, Pointer};
 use std::collections::HashMap;
 use std::hint::black_box;
 

@@ -9,6 +9,7 @@ use sprag::extract::{
     Location, Pattern, PositionRule, Reason, Received, Rules, RulesProblem, Subject,
 };
 use sprag::limits;
+use sprag::problem::{Code, Problem};
 
 fn at(text: &str) -> Location {
     Location::parse(text).unwrap()
@@ -270,11 +271,11 @@ fn forms_headers_and_queries_are_read_without_json() {
 #[test]
 fn unreadable_json_is_no_invalid_value() {
     let error = extract(rules(), &request("{")).unwrap_err();
-    assert_eq!(error.code(), "unreadable-json");
+    assert_eq!(Problem::from(&error).code, Code::UnreadableJson);
     assert!(error.to_string().ends_with("at byte 1"), "{error}");
     let error = extract(rules(), &request(r#"{"type":"t","sequence":1,"key":null}"#)).unwrap_err();
-    assert_eq!(error.code(), "invalid-key");
-    assert_eq!(error.to_string(), "the key at body:/key is null");
+    let problem = Problem::new(Code::InvalidKey).with_detail("the key at body:/key is null");
+    assert_eq!(Problem::from(&error), problem);
 }
 
 #[test]

@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use sprag::extract::Pointer;
-use sprag::extract::json::{Found, Paths, Unreadable, scan, unescape};
+use sprag::extract::json::{Found, Unreadable, scan, unescape};
+use sprag::extract::{Paths, Pointer};
 use sprag::limits::{JSON_DEPTH, POINTERS};
 
 fn find<'a>(body: &'a [u8], pointers: &[&str]) -> Result<Vec<Found<'a>>, Unreadable> {
@@ -131,6 +131,7 @@ fn pointers_are_bounded_and_equal_ones_are_one() {
         assert!(paths.add(&Pointer::parse(&format!("/{number}")).unwrap()));
     }
     assert!(!paths.add(&Pointer::parse("/x").unwrap()));
+    assert!(paths.add(&Pointer::parse("/0").unwrap()), "an equal pointer needs no room");
 }
 
 /// Documents with unique member names, nested a little, with awkward names and texts.

@@ -1,9 +1,9 @@
 //! The rules of a source on one request: type, then acceptance, then id, key and position.
 
-use super::json::{Found, Paths, scan, unescape};
+use super::json::{Found, scan, unescape};
 use super::{
-    ExtractError, IdRule, Invalid, KeyRule, Location, PositionRule, Reason, Rules, RulesProblem,
-    Subject, encode, form,
+    ExtractError, IdRule, Invalid, KeyRule, Location, Paths, PositionRule, Reason, Rules,
+    RulesProblem, Subject, encode, form,
 };
 use crate::limits;
 use http::HeaderMap;

@@ -26,17 +26,6 @@ impl Subject {
             Self::Position => "position",
         }
     }
-
-    /// The stable code of the problem document.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Id => "invalid-id",
-            Self::Key => "invalid-key",
-            Self::Type => "invalid-type",
-            Self::Position => "invalid-position",
-        }
-    }
 }
 
 /// The reasons of rules K1 and of the position sequence.
@@ -129,17 +118,6 @@ pub enum ExtractError {
     Unreadable(Unreadable),
     /// A value is not usable: 422.
     Invalid(Invalid),
-}
-
-impl ExtractError {
-    /// The stable code of the problem document.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Unreadable(_) => "unreadable-json",
-            Self::Invalid(invalid) => invalid.subject.code(),
-        }
-    }
 }
 
 impl std::fmt::Display for ExtractError {

@@ -7,8 +7,8 @@
 //!
 //! It must not know what the values are for.
 
-use super::Pointer;
-use crate::limits::{JSON_DEPTH, POINTERS};
+use super::paths::{Child, Node, Paths};
+use crate::limits::JSON_DEPTH;
 
 /// What a pointer led to. Texts are slices of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,88 +51,16 @@ impl std::fmt::Display for Unreadable {
     }
 }
 
-/// The pointers of a source as a tree, so that one pass follows all of them.
-#[derive(Debug, Clone, Default)]
-pub struct Paths {
-    nodes: Vec<Node>,
-    slots: usize,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Node {
-    /// Segment, the same as an element index where it is one, and the node it leads to.
-    children: Vec<(String, Option<usize>, usize)>,
-    slot: Option<usize>,
-}
-
-impl Paths {
-    /// Adds a pointer; false, and nothing added, when `limits::POINTERS` are followed already: one
-    /// `u64` holds which members of an object were seen.
-    pub fn add(&mut self, pointer: &Pointer) -> bool {
-        if self.slots == POINTERS {
-            return false;
-        }
-        if self.nodes.is_empty() {
-            self.nodes.push(Node::default());
-        }
-        let mut node = 0;
-        for segment in pointer.segments() {
-            node = self.child(node, segment);
-        }
-        if self.nodes[node].slot.is_none() {
-            self.nodes[node].slot = Some(self.slots);
-            self.slots += 1;
-        }
-        true
-    }
-
-    /// What a pointer that was added led to in the result of [`scan`].
-    #[must_use]
-    pub fn find<'a>(&self, pointer: &Pointer, found: &[Found<'a>]) -> Found<'a> {
-        let mut node = self.nodes.first();
-        for segment in pointer.segments() {
-            let children = node.map_or([].as_slice(), |node| &node.children);
-            let child = children.iter().find(|child| child.0 == *segment);
-            node = child.and_then(|child| self.nodes.get(child.2));
-        }
-        let slot = node.and_then(|node| node.slot);
-        slot.and_then(|slot| found.get(slot)).copied().unwrap_or(Found::Missing)
-    }
-
-    /// Is there nothing to look for?
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.slots == 0
-    }
-
-    fn child(&mut self, node: usize, segment: &str) -> usize {
-        if let Some(known) = self.nodes[node].children.iter().find(|child| child.0 == segment) {
-            return known.2;
-        }
-        let next = self.nodes.len();
-        self.nodes.push(Node::default());
-        self.nodes[node].children.push((segment.to_owned(), element_index(segment), next));
-        next
-    }
-}
-
-/// RFC 6901: digits without leading zeros.
-fn element_index(segment: &str) -> Option<usize> {
-    let canonical = segment == "0" || !segment.starts_with('0');
-    let digits = segment.bytes().all(|byte| byte.is_ascii_digit());
-    if canonical && digits { segment.parse().ok() } else { None }
-}
-
 /// Reads the body once; [`Paths::find`] looks up what each pointer led to.
 pub fn scan<'a>(body: &'a [u8], paths: &Paths) -> Result<Vec<Found<'a>>, Unreadable> {
     let text = std::str::from_utf8(body).map_err(|fault| Unreadable {
         offset: fault.valid_up_to(),
         reason: "a byte is not UTF-8",
     })?;
-    let found = vec![Found::Missing; paths.slots];
+    let found = vec![Found::Missing; paths.slots()];
     let mut scanner = Scanner { text, bytes: body, at: 0, paths, found };
     scanner.blank();
-    match paths.nodes.first() {
+    match paths.root() {
         Some(root) => scanner.value(root, 0)?,
         None => scanner.skip(0)?,
     }
@@ -211,15 +139,15 @@ impl<'a, 'p> Scanner<'a, 'p> {
         }
         let mut seen = 0_u64;
         loop {
-            let name = self.name()?;
-            match child_named(node, name) {
+            let (name, escaped) = self.name()?;
+            match node.named(name, escaped) {
                 Some(at) if seen & (1 << at) != 0 => {
-                    self.mark_duplicate(node.children[at].2);
+                    self.mark_duplicate(&node.children[at]);
                     self.skip(depth)?;
                 }
                 Some(at) => {
                     seen |= 1 << at;
-                    self.value(&self.paths.nodes[node.children[at].2], depth)?;
+                    self.value(self.paths.node(&node.children[at]), depth)?;
                 }
                 None => self.skip(depth)?,
             }
@@ -237,8 +165,8 @@ impl<'a, 'p> Scanner<'a, 'p> {
         }
         let mut index = 0;
         loop {
-            match node.children.iter().find(|child| child.1 == Some(index)) {
-                Some(child) => self.value(&self.paths.nodes[child.2], depth)?,
+            match node.children.iter().find(|child| child.index == Some(index)) {
+                Some(child) => self.value(self.paths.node(child), depth)?,
                 None => self.skip(depth)?,
             }
             index += 1;
@@ -284,13 +212,13 @@ impl<'a, 'p> Scanner<'a, 'p> {
         Ok(name)
     }
 
-    fn mark_duplicate(&mut self, node: usize) {
-        let node = &self.paths.nodes[node];
+    fn mark_duplicate(&mut self, child: &Child) {
+        let node = self.paths.node(child);
         if let Some(slot) = node.slot {
             self.found[slot] = Found::Duplicate;
         }
         for child in &node.children {
-            self.mark_duplicate(child.2);
+            self.mark_duplicate(child);
         }
     }
 
@@ -427,17 +355,6 @@ impl<'a, 'p> Scanner<'a, 'p> {
         }
         Ok(())
     }
-}
-
-/// Which child of the node has this member name?
-fn child_named(node: &Node, (quoted, escaped): (&str, bool)) -> Option<usize> {
-    let name = &quoted.as_bytes()[1..quoted.len() - 1];
-    if !escaped {
-        return node.children.iter().position(|child| child.0.as_bytes() == name);
-    }
-    // Half a pair equals no segment of a pointer, for those are UTF-8.
-    let name = unescape(quoted)?;
-    node.children.iter().position(|child| child.0 == name)
 }
 
 /// The text of a string with escapes; `None` when it holds half of a UTF-16 pair.

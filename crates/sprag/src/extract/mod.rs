@@ -6,7 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | `location` | `header:`, `body:`, `form:`, `query:`, `const:` |
-//! | `pointer`, `json` | RFC 6901 and the one-pass scanner that follows several pointers |
+//! | `pointer`, `paths`, `json` | RFC 6901, the pointers of a source, the scanner that follows them in one pass |
 //! | `form` | `application/x-www-form-urlencoded` bodies and queries |
 //! | `pattern` | globs over types |
 //! | `encode` | how key parts are written; the `webhook-id` of a delivery |
@@ -19,6 +19,7 @@ mod form;
 mod invalid;
 pub mod json;
 mod location;
+mod paths;
 mod pattern;
 mod pointer;
 mod rules;
@@ -27,6 +28,7 @@ pub use encode::webhook_id;
 pub use extractor::{BodyForm, Extracted, ExtractedPosition, Extraction, Extractor, Received};
 pub use invalid::{ExtractError, Invalid, Reason, Subject};
 pub use location::{Location, LocationProblem};
+pub use paths::Paths;
 pub use pattern::{Pattern, PatternProblem};
 pub use pointer::{Pointer, PointerProblem};
 pub use rules::{IdRule, KeyRule, PositionRule, Rules, RulesProblem};

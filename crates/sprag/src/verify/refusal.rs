@@ -1,6 +1,6 @@
-//! Why a request was refused by its verifier, each reason with a stable code.
+//! Why a request was refused by its verifier.
 //!
-//! The codes are published: `problem::Code` lists them with status and meaning.
+//! Each reason has a stable code of its own: `problem::Code` lists them with status and meaning.
 
 /// A reason to answer 401. None of them says which secret or which byte differed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,24 +27,4 @@ pub enum Refusal {
     MissingToken,
     /// The token is none of the secrets.
     TokenMismatch,
-}
-
-impl Refusal {
-    /// The stable code of problem documents, facts and metrics.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::MissingSignature => "missing-signature",
-            Self::MalformedSignature => "malformed-signature",
-            Self::SignatureMismatch => "signature-mismatch",
-            Self::MissingTimestamp => "missing-timestamp",
-            Self::MalformedTimestamp => "malformed-timestamp",
-            Self::MissingSignedId => "missing-signed-id",
-            Self::MalformedSignedId => "malformed-signed-id",
-            Self::MissingSignedSequence => "missing-signed-sequence",
-            Self::MalformedSignedSequence => "malformed-signed-sequence",
-            Self::MissingToken => "missing-token",
-            Self::TokenMismatch => "token-mismatch",
-        }
-    }
 }

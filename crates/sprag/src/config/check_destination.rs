@@ -1,0 +1,176 @@
+//! `[destinations.NAME]`, and what holds between sources and destinations.
+
+use super::Named;
+use super::check_server::path;
+use super::check_verify::secret_list;
+use super::checked::{Destination, OnGiveUp, Retry, Source, Url};
+use super::network::Network;
+use super::raw::{Section, or};
+use crate::limits;
+use crate::verify::signature::DestinationKeys;
+use http::Uri;
+use http::uri::Scheme;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_hours(24);
+const TEN_MINUTES: Duration = Duration::from_mins(10);
+/// Address ranges of one destination.
+const NETWORKS: usize = 64;
+
+pub(super) fn destinations(root: &Section<'_>) -> Named<Destination> {
+    super::named(root, "destinations", destination)
+}
+
+fn destination(section: &Section<'_>) -> Option<Destination> {
+    let from = from(section);
+    let url = section.required("url").and_then(|entry| entry.parsed(url));
+    let secrets = secrets(section);
+    let timeout = or(section.get("timeout"), SECOND * 15, |entry| {
+        entry.duration(Duration::from_millis(100)..=TEN_MINUTES)
+    });
+    let connect_timeout = connect_timeout(section, timeout);
+    let concurrency = or(section.get("concurrency"), 64, |entry| entry.integer(1..=4096));
+    let retry = retry(&section.section("retry"));
+    let on_give_up = or(section.get("on_give_up"), OnGiveUp::Halt, |entry| {
+        entry.choice(&[
+            ("halt", OnGiveUp::Halt),
+            ("park", OnGiveUp::Park),
+            ("skip", OnGiveUp::Skip),
+        ])
+    });
+    let allow = allow(section);
+    let ca = or(section.get("ca"), None, |entry| path(entry).map(Some));
+    Some(Destination {
+        from: from?,
+        url: url?,
+        secrets: secrets?,
+        timeout: timeout?,
+        connect_timeout: connect_timeout?,
+        concurrency: u32::try_from(concurrency?).ok()?,
+        retry: retry?,
+        on_give_up: on_give_up?,
+        allow: allow?,
+        ca: ca?,
+    })
+}
+
+fn from(section: &Section<'_>) -> Option<Vec<String>> {
+    let entry = section.required("from")?;
+    let names: Vec<_> = entry.list(limits::NAMES)?.iter().map(|entry| entry.text()).collect();
+    let names: Vec<String> =
+        names.into_iter().map(|name| name.map(str::to_owned)).collect::<Option<_>>()?;
+    for (at, name) in names.iter().enumerate() {
+        if names[..at].contains(name) {
+            entry.error(format!("`{name}` is named twice"));
+        }
+    }
+    Some(names)
+}
+
+fn secrets(section: &Section<'_>) -> Option<Vec<crate::secret::Secret>> {
+    let entry = section.required("secrets")?;
+    let secrets = secret_list(&entry)?;
+    if let Err(problem) = DestinationKeys::new(&secrets) {
+        entry.error(problem);
+        return None;
+    }
+    Some(secrets)
+}
+
+/// The default gives way to a short timeout; a value that is written must fit it.
+fn connect_timeout(section: &Section<'_>, timeout: Option<Duration>) -> Option<Duration> {
+    let most = timeout.unwrap_or(TEN_MINUTES);
+    or(section.get("connect_timeout"), most.min(SECOND * 5), |entry| {
+        let value = entry.duration(Duration::from_millis(10)..=TEN_MINUTES)?;
+        if value > most {
+            entry.error("must not be longer than `timeout`");
+            return None;
+        }
+        Some(value)
+    })
+}
+
+fn retry(section: &Section<'_>) -> Option<Retry> {
+    let wait = |name, default, most: Duration| {
+        or(section.get(name), default, |entry| entry.duration(Duration::from_millis(10)..=most))
+    };
+    let (first, cap) = (wait("first", SECOND, DAY), wait("cap", SECOND * 3600, DAY * 7));
+    let during = or(section.get("for"), DAY * 3, |entry| entry.duration(SECOND..=DAY * 365));
+    let attempts =
+        or(section.get("attempts"), None, |entry| entry.integer(1..=1_000_000).map(Some));
+    let attempts = attempts?.map(u32::try_from).transpose().ok()?;
+    let retry = Retry { first: first?, cap: cap?, during: during?, attempts };
+    if retry.first > retry.cap {
+        section.error("`first` is longer than `cap`");
+    }
+    Some(retry)
+}
+
+fn allow(section: &Section<'_>) -> Option<Vec<Network>> {
+    let Some(entry) = section.get("allow") else { return Some(Vec::new()) };
+    if entry.is_array() && entry.elements().is_empty() {
+        return Some(Vec::new());
+    }
+    let networks: Vec<_> =
+        entry.list(NETWORKS)?.iter().map(|entry| entry.parsed(Network::parse)).collect();
+    networks.into_iter().collect()
+}
+
+/// A URL with everything a connection and a request line need.
+fn url(text: &str) -> Result<Url, &'static str> {
+    let uri: Uri = text.parse().map_err(|_| "not a URL")?;
+    let tls = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTPS => true,
+        Some(scheme) if *scheme == Scheme::HTTP => false,
+        _ => return Err("a URL that starts with http:// or https:// is needed"),
+    };
+    let authority = uri.authority().ok_or("the URL has no host")?;
+    if authority.as_str().contains('@') {
+        return Err("a URL must not hold a user or password: they would be logged");
+    }
+    if text.contains('#') {
+        return Err("a fragment is not sent to the server");
+    }
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    if host.is_empty() {
+        return Err("the URL has no host");
+    }
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let port = match authority.port() {
+        Some(port) if port.as_u16() == 0 => return Err("port 0 cannot be connected to"),
+        Some(port) => port.as_u16(),
+        None if authority.as_str().ends_with(':') => return Err("the port is missing"),
+        None if tls => 443,
+        None => 80,
+    };
+    Ok(Url { tls, host, port, authority: authority.to_string(), target: target.to_owned() })
+}
+
+/// Every source that is named exists, and every source is named.
+pub(super) fn joined(
+    root: &Section<'_>,
+    sources: &Named<Source>,
+    destinations: &Named<Destination>,
+) {
+    for (_, section) in root.named("destinations") {
+        let from = section.get("from").map(|entry| entry.elements()).unwrap_or_default();
+        for entry in from {
+            match entry.text() {
+                Some(source) if !sources.contains_key(source) => {
+                    entry.error(format!("there is no source `{source}`"));
+                }
+                _ => {}
+            }
+        }
+    }
+    let taken = |source: &str| {
+        let mut known = destinations.values();
+        known.any(|to| to.as_ref().is_none_or(|to| to.from.iter().any(|from| from == source)))
+    };
+    for (name, section) in root.named("sources") {
+        if !taken(name) {
+            section.warn("no destination takes from this source");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `id`, `key`, `type`, `accept` and `position` of a source.
+
+use super::raw::{Entry, Section, or};
+use crate::extract::{IdRule, KeyRule, Location, Pattern, PositionRule, Rules};
+use crate::limits;
+
+pub(super) fn rules(section: &Section<'_>) -> Option<Rules> {
+    let id = section.required("id").and_then(|entry| id(&entry));
+    let key_entry = section.required("key");
+    let key = key_entry.as_ref().and_then(key);
+    let event_type = or(section.get("type"), None, |entry| location(entry).map(Some));
+    let accept = accept(section);
+    let position = position(section);
+    if let (Some(KeyRule::ByType(_)), Some(None), Some(entry)) = (&key, &event_type, &key_entry) {
+        entry.error("a key by type needs `type`, which says where the type is");
+    }
+    Some(Rules {
+        id: id?,
+        key: key?,
+        event_type: event_type?,
+        accept: accept?,
+        position: position?,
+    })
+}
+
+fn location(entry: &Entry<'_>) -> Option<Location> {
+    entry.parsed(Location::parse)
+}
+
+fn id(entry: &Entry<'_>) -> Option<IdRule> {
+    match entry.text()? {
+        "sha256" => Some(IdRule::Sha256),
+        "none" => Some(IdRule::None),
+        _ => location(entry).map(IdRule::At),
+    }
+}
+
+fn key(entry: &Entry<'_>) -> Option<KeyRule> {
+    if !entry.is_array() {
+        return parts(entry).map(KeyRule::Parts);
+    }
+    let rules = entry.list(limits::KEY_RULES)?;
+    let rules: Vec<_> = rules.iter().map(key_rule).collect();
+    rules.into_iter().collect::<Option<_>>().map(KeyRule::ByType)
+}
+
+fn key_rule(entry: &Entry<'_>) -> Option<(Pattern, Vec<Location>)> {
+    let section = entry.section()?;
+    let pattern = section.required("type").and_then(|entry| entry.parsed(Pattern::parse));
+    let parts = section.required("at").and_then(|entry| parts(&entry));
+    Some((pattern?, parts?))
+}
+
+/// One location, or `{ join = […] }`.
+fn parts(entry: &Entry<'_>) -> Option<Vec<Location>> {
+    if !entry.is_table() {
+        return location(entry).map(|location| vec![location]);
+    }
+    let join = entry.section()?.required("join")?;
+    let parts: Vec<_> = join.list(limits::JOIN_PARTS)?.iter().map(location).collect();
+    parts.into_iter().collect()
+}
+
+fn accept(section: &Section<'_>) -> Option<Vec<Pattern>> {
+    let Some(entry) = section.get("accept") else {
+        return Pattern::parse("*").ok().map(|any| vec![any]);
+    };
+    let patterns = entry.list(limits::ACCEPT_PATTERNS)?;
+    let patterns: Vec<_> = patterns.iter().map(|entry| entry.parsed(Pattern::parse)).collect();
+    patterns.into_iter().collect()
+}
+
+fn position(section: &Section<'_>) -> Option<PositionRule> {
+    or(section.get("position"), PositionRule::None, |entry| {
+        if entry.is_table() {
+            let sequence = entry.section()?.required("sequence")?;
+            return location(&sequence).map(PositionRule::Sequence);
+        }
+        entry.choice(&[("none", ())]).map(|()| PositionRule::None)
+    })
+}

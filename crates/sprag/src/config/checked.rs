@@ -1,0 +1,222 @@
+//! The configuration after every check: what the rest of the gateway is started with.
+//!
+//! Values here are valid together; nobody looks at TOML or units after this. It must not know
+//! tokio, sockets or the core's own types.
+
+use super::network::Network;
+use crate::extract::{Extractor, Rules, RulesProblem};
+use crate::secret::Secret;
+use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything an instance needs to start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Addresses and the data directory.
+    pub server: Server,
+    /// Which log engine keeps the frames.
+    pub engine: Engine,
+    /// The token of the admin API, from `SPRAG_ADMIN_TOKEN` or `[admin] token`. Absent only when
+    /// `server.admin` is a loopback address: then a random one is made and printed at start.
+    pub admin_token: Option<Secret>,
+    /// By name.
+    pub sources: BTreeMap<String, Source>,
+    /// By name.
+    pub destinations: BTreeMap<String, Destination>,
+    /// Bounds an operator may change.
+    pub limits: Limits,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// `/in/…` and `/out/…`
+    pub listen: SocketAddr,
+    /// `/v1/…`, health and metrics.
+    pub admin: SocketAddr,
+    /// The data directory.
+    pub data: PathBuf,
+    /// Fixed for the life of a data directory (rule K2).
+    pub partitions: u16,
+}
+
+/// `log.engine`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Segment files in the data directory.
+    Embedded,
+    /// Nothing survives the process.
+    Memory,
+}
+
+/// `[sources.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// How requests are signed.
+    pub scheme: Scheme,
+    /// Any of them may match.
+    pub secrets: Vec<Secret>,
+    /// How far a signed time may be from now, both ways.
+    pub tolerance: Duration,
+    /// Where id, key, type and position are, and which types are taken.
+    pub rules: Rules,
+    /// How positions become an order.
+    pub contract: Contract,
+    /// How long ids are remembered.
+    pub dedupe: Duration,
+    /// Largest body, bytes.
+    pub max_body: u64,
+}
+
+impl Source {
+    /// The verifier with its keys prepared.
+    pub fn verifier(&self) -> Result<Verifier, SecretProblem> {
+        let tolerance_us = i64::try_from(self.tolerance.as_micros()).unwrap_or(i64::MAX);
+        Verifier::new(&self.scheme, &self.secrets, tolerance_us)
+    }
+
+    /// The sending side, for `send` and `demo`.
+    pub fn signer(&self) -> Result<Signer, SecretProblem> {
+        Signer::new(&self.scheme, &self.secrets)
+    }
+
+    /// The rules prepared for use on requests.
+    pub fn extractor(&self) -> Result<Extractor, RulesProblem> {
+        Extractor::new(self.rules.clone())
+    }
+}
+
+/// `contract`, with what only it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contract {
+    /// By sequence, waiting for what is missing.
+    Fifo(Fifo),
+    /// As they arrive.
+    Arrival,
+}
+
+/// The settings of `contract = "fifo"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fifo {
+    /// Where an unknown key begins (rule K7).
+    pub first: First,
+    /// How long and how much is held behind a gap.
+    pub hold: Hold,
+    /// What ends the waiting.
+    pub on_gap: OnGap,
+}
+
+/// `first` and `strict_first`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// This position is released at once; a key that begins higher waits, then starts there.
+    At(u64),
+    /// As `At`, but what is missing from this position on is a gap like any other.
+    Strictly(u64),
+    /// Positions have no natural start.
+    Any,
+}
+
+/// `hold`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// From the first event beyond a gap (rule G1).
+    pub wait: Duration,
+    /// Held events of a key that end the waiting under `skip` (rule G2).
+    pub events: u64,
+    /// How far a position may be ahead (rule K4).
+    pub span: u64,
+}
+
+/// `on_gap`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnGap {
+    /// Abandon what is missing and go on.
+    Skip,
+    /// Wait until it comes.
+    Halt,
+}
+
+/// `[destinations.NAME]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Destination {
+    /// Names of sources.
+    pub from: Vec<String>,
+    /// Where attempts are posted.
+    pub url: Url,
+    /// `whsec_` secrets; each signs every delivery.
+    pub secrets: Vec<Secret>,
+    /// For a whole attempt.
+    pub timeout: Duration,
+    /// For TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Attempts in flight.
+    pub concurrency: u32,
+    /// When a failed attempt is repeated and when it is given up.
+    pub retry: Retry,
+    /// What happens to the lane then (rule L4).
+    pub on_give_up: OnGiveUp,
+    /// Private addresses that may be connected to all the same.
+    pub allow: Vec<Network>,
+    /// A PEM file with roots accepted besides the public ones.
+    pub ca: Option<PathBuf>,
+}
+
+/// An `http` or `https` URL with its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    /// Is it `https`?
+    pub tls: bool,
+    /// Name or address, without brackets.
+    pub host: String,
+    /// Given or by scheme.
+    pub port: u16,
+    /// The `Host` header: host and port as written.
+    pub authority: String,
+    /// Path and query, from `/`.
+    pub target: String,
+}
+
+/// `retry`: exponential with full jitter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Upper end of the first wait.
+    pub first: Duration,
+    /// Upper end of any wait.
+    pub cap: Duration,
+    /// Give up after this time.
+    pub during: Duration,
+    /// Or after so many attempts.
+    pub attempts: Option<u32>,
+}
+
+/// `on_give_up`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnGiveUp {
+    /// Keep it at the head of its lane.
+    Halt,
+    /// Dead-letter it and all that follows in the lane.
+    Park,
+    /// Dead-letter it and go on.
+    Skip,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections of providers and consumers.
+    pub connections: u32,
+    /// For the head and body of one request.
+    pub request_time: Duration,
+    /// Keys with their state in memory, over all partitions.
+    pub hot_keys: u64,
+    /// Events one key may hold behind a gap; beyond, 429 for this key (rule G2).
+    pub key_backlog: u64,
+    /// Ids and positions in memory for dedupe, over all partitions (foundation F4).
+    pub dedupe_ids: u64,
+    /// Free disk below which ingress answers 503, bytes.
+    pub disk_reserve: u64,
+}

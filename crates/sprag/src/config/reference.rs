@@ -1,0 +1,468 @@
+//! Every key of the configuration: the one table behind the check for unknown keys and the page
+//! docs/reference/configuration.md.
+//!
+//! `*` stands for a name, `[]` for the elements of an array. A key that is not here cannot be
+//! read: `raw` refuses it, and a test compares this table with what the checks read.
+
+/// What it means that a key is omitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Omitted {
+    /// Must be given.
+    Required,
+    /// May be given; absence means what the text says.
+    Absent(&'static str),
+    /// This TOML value.
+    Value(&'static str),
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// `sources.*.hold.wait`
+    pub path: &'static str,
+    /// What is written there.
+    pub kind: &'static str,
+    /// What applies without it.
+    pub default: Omitted,
+    /// What it does, in one or two sentences.
+    pub meaning: &'static str,
+}
+
+const fn key(
+    path: &'static str,
+    kind: &'static str,
+    default: Omitted,
+    meaning: &'static str,
+) -> Key {
+    Key { path, kind, default, meaning }
+}
+
+use Omitted::{Absent, Required, Value};
+
+/// The whole configuration, section by section.
+pub const KEYS: &[Key] = &[
+    key(
+        "server.listen",
+        "address",
+        Value(r#""127.0.0.1:8080""#),
+        "Where providers post (`/in/…`) and consumers ask (`/out/…`).",
+    ),
+    key(
+        "server.admin",
+        "address",
+        Value(r#""127.0.0.1:8081""#),
+        "Where the admin API, health and metrics are. An address that is not loopback needs an admin token.",
+    ),
+    key(
+        "server.data",
+        "path",
+        Value(r#""./sprag-data""#),
+        "The data directory. One process uses it at a time.",
+    ),
+    key(
+        "server.partitions",
+        "integer 1–1024",
+        Value("16"),
+        "Hash ranges of keys, fixed for the life of a data directory.",
+    ),
+    key(
+        "log.engine",
+        "`embedded`, `memory`",
+        Value(r#""embedded""#),
+        "Where frames are kept. `memory` forgets everything when the process ends.",
+    ),
+    key(
+        "admin.token",
+        "secret",
+        Absent("`SPRAG_ADMIN_TOKEN`; without that a random token on a loopback address"),
+        "Protects the admin API. The environment variable `SPRAG_ADMIN_TOKEN` comes first.",
+    ),
+    key(
+        "sources.*.verify",
+        "table",
+        Required,
+        "How requests are verified. Nothing is accepted unverified unless `scheme = \"none\"` says so.",
+    ),
+    key(
+        "sources.*.verify.scheme",
+        "`standard-webhooks`, `github`, `hmac`, `token`, `none`",
+        Required,
+        "The scheme of the signature.",
+    ),
+    key(
+        "sources.*.verify.secrets",
+        "array of secrets",
+        Absent("none, which only scheme `none` allows"),
+        "Any of them may match, so a secret is rotated by naming the old and the new one. At most 8.",
+    ),
+    key(
+        "sources.*.verify.tolerance",
+        "duration 1s–7d",
+        Value(r#""5m""#),
+        "How far a signed time may be from now, in the past or in the future. Only for schemes that sign a time.",
+    ),
+    key(
+        "sources.*.verify.header",
+        "header name",
+        Absent("required with `hmac`; `authorization` with `token`"),
+        "Where the signature or token is. In `authorization` a token may follow `Bearer `.",
+    ),
+    key(
+        "sources.*.verify.algorithm",
+        "`sha256`, `sha1`, `sha512`",
+        Value(r#""sha256""#),
+        "Scheme `hmac`: the digest.",
+    ),
+    key(
+        "sources.*.verify.prefix",
+        "text",
+        Value(r#""""#),
+        "Scheme `hmac`: what precedes the encoded signature, such as `sha256=`. Several signatures may be separated by commas or blanks; others are skipped.",
+    ),
+    key(
+        "sources.*.verify.encoding",
+        "`hex`, `base64`",
+        Value(r#""hex""#),
+        "Scheme `hmac`: how the signature is written.",
+    ),
+    key(
+        "sources.*.verify.secret_encoding",
+        "`raw`, `hex`, `base64`",
+        Value(r#""raw""#),
+        "Scheme `hmac`: how the secret becomes key bytes.",
+    ),
+    key(
+        "sources.*.verify.signed",
+        "template",
+        Value(r#""{body}""#),
+        "Scheme `hmac`: the signed text made of `{timestamp}`, `{id}`, `{sequence}`, `{body}` and literals. With `{sequence}` the signature binds the place in the order; read the position from the same header.",
+    ),
+    key(
+        "sources.*.verify.timestamp",
+        "table",
+        Absent("required when the template has `{timestamp}`"),
+        "Scheme `hmac`: where the signed time is.",
+    ),
+    key(
+        "sources.*.verify.timestamp.at",
+        "`header:NAME`",
+        Required,
+        "The header of the signed time.",
+    ),
+    key(
+        "sources.*.verify.timestamp.unit",
+        "`s`, `ms`, `rfc3339`",
+        Required,
+        "How it is written. A time without a zone is refused.",
+    ),
+    key(
+        "sources.*.verify.id",
+        "`header:NAME`",
+        Absent("required when the template has `{id}`"),
+        "Scheme `hmac`: the header of the signed id.",
+    ),
+    key(
+        "sources.*.verify.sequence",
+        "`header:NAME`",
+        Absent("required when the template has `{sequence}`"),
+        "Scheme `hmac`: the header of the signed sequence.",
+    ),
+    key(
+        "sources.*.id",
+        "location, `sha256`, `none`",
+        Required,
+        "What makes a repeat recognisable. `sha256` is the digest of the body; `none` leaves it to positions.",
+    ),
+    key(
+        "sources.*.key",
+        "location, `{ join = […] }`, or array of rules by type",
+        Required,
+        "The resource whose events stay in order. Parts are percent-encoded and joined by `/`.",
+    ),
+    key(
+        "sources.*.key.join",
+        "array of locations",
+        Absent("the key is one location"),
+        "The parts of a key, at most 8.",
+    ),
+    key(
+        "sources.*.key[].type",
+        "pattern",
+        Required,
+        "Types this rule is for; the first rule that matches counts.",
+    ),
+    key("sources.*.key[].at", "location or `{ join = […] }`", Required, "The key of those types."),
+    key(
+        "sources.*.key[].at.join",
+        "array of locations",
+        Absent("the key is one location"),
+        "The parts of the key of those types.",
+    ),
+    key(
+        "sources.*.type",
+        "location",
+        Absent("events have no type"),
+        "The type of an event, such as `invoice.paid`.",
+    ),
+    key(
+        "sources.*.accept",
+        "array of patterns",
+        Value(r#"["*"]"#),
+        "Types that are taken. Others are answered 200 and end as `ignored`. `*` stands for any run of characters.",
+    ),
+    key(
+        "sources.*.position",
+        "`{ sequence = LOCATION }`, `none`",
+        Value(r#""none""#),
+        "What the source says about order.",
+    ),
+    key(
+        "sources.*.position.sequence",
+        "location",
+        Absent("no position"),
+        "A number per event, contiguous within a key: an integer or a string of digits, 0 to 2^64-1; leading zeros mean nothing.",
+    ),
+    key(
+        "sources.*.contract",
+        "`fifo`, `arrival`",
+        Value(r#""fifo""#),
+        "How positions become an order. `fifo` needs a sequence, `arrival` takes none.",
+    ),
+    key(
+        "sources.*.first",
+        "integer or `any`",
+        Value("1"),
+        "Contract `fifo`: the position an unknown key begins with. With `any` every unknown key waits `hold.wait` and begins at the lowest position seen.",
+    ),
+    key(
+        "sources.*.strict_first",
+        "boolean",
+        Value("false"),
+        "Contract `fifo`: whether positions from `first` on that are missing at the beginning of a key are a gap like any other.",
+    ),
+    key(
+        "sources.*.hold",
+        "table",
+        Absent("the defaults below"),
+        "Contract `fifo`: how long and how much is held behind a gap.",
+    ),
+    key(
+        "sources.*.hold.wait",
+        "duration 1ms–30d",
+        Value(r#""5s""#),
+        "How long an event waits for what is missing before it. Time in which Sprag was not open does not count.",
+    ),
+    key(
+        "sources.*.hold.events",
+        "integer 1–1000000",
+        Value("1000"),
+        "Held events of a key that end the waiting under `on_gap = \"skip\"`.",
+    ),
+    key(
+        "sources.*.hold.span",
+        "integer 1–1000000000",
+        Value("10000"),
+        "How far a position may be ahead of the highest known one; beyond it the event is dead-lettered.",
+    ),
+    key(
+        "sources.*.on_gap",
+        "`skip`, `halt`",
+        Value(r#""skip""#),
+        "Contract `fifo`: after `hold.wait`, go on without what is missing, or wait until it comes.",
+    ),
+    key("sources.*.dedupe", "duration 1s–400d", Value(r#""7d""#), "How long ids are remembered."),
+    key(
+        "sources.*.max_body",
+        "size 1B–64MiB",
+        Value(r#""1MiB""#),
+        "Largest body; a larger one is answered 413.",
+    ),
+    key("destinations.*.from", "array of source names", Required, "Whose events are delivered."),
+    key("destinations.*.url", "`http` or `https` URL", Required, "Where deliveries are posted."),
+    key(
+        "destinations.*.secrets",
+        "array of secrets",
+        Required,
+        "`whsec_` secrets (base64). Each signs every delivery, in this order. At most 8.",
+    ),
+    key(
+        "destinations.*.timeout",
+        "duration 100ms–10m",
+        Value(r#""15s""#),
+        "For a whole attempt, from connecting to the head of the answer.",
+    ),
+    key(
+        "destinations.*.connect_timeout",
+        "duration 10ms–10m",
+        Value(r#""5s""#),
+        "For connecting, TLS included; at most `timeout`.",
+    ),
+    key("destinations.*.concurrency", "integer 1–4096", Value("64"), "Attempts in flight."),
+    key(
+        "destinations.*.retry",
+        "table",
+        Absent("the defaults below"),
+        "When a failed attempt is repeated: exponential with full jitter.",
+    ),
+    key(
+        "destinations.*.retry.first",
+        "duration 10ms–1d",
+        Value(r#""1s""#),
+        "Upper end of the first wait.",
+    ),
+    key(
+        "destinations.*.retry.cap",
+        "duration 10ms–7d",
+        Value(r#""1h""#),
+        "Upper end of any wait; at least `first`.",
+    ),
+    key(
+        "destinations.*.retry.for",
+        "duration 1s–365d",
+        Value(r#""72h""#),
+        "Give up after this time.",
+    ),
+    key(
+        "destinations.*.retry.attempts",
+        "integer 1–1000000",
+        Absent("only time counts"),
+        "Give up after so many attempts.",
+    ),
+    key(
+        "destinations.*.on_give_up",
+        "`halt`, `park`, `skip`",
+        Value(r#""halt""#),
+        "Keep the event at the head of its lane; dead-letter it and all that follows in the lane; or dead-letter it and go on.",
+    ),
+    key(
+        "destinations.*.allow",
+        "array of address ranges",
+        Value("[]"),
+        "Private, loopback and link-local addresses that may be connected to, such as `127.0.0.0/8`. All others of them are refused.",
+    ),
+    key(
+        "destinations.*.ca",
+        "path",
+        Absent("the public roots"),
+        "A PEM file with roots accepted besides the public ones.",
+    ),
+    key(
+        "limits.connections",
+        "integer 1–1000000",
+        Value("10000"),
+        "Open connections to `server.listen`; further ones wait to be accepted.",
+    ),
+    key(
+        "limits.request_time",
+        "duration 1s–10m",
+        Value(r#""30s""#),
+        "For receiving the head and body of one request.",
+    ),
+    key(
+        "limits.hot_keys",
+        "integer 1–100000000",
+        Value("100000"),
+        "Keys with their state in memory, over all partitions.",
+    ),
+    key(
+        "limits.key_backlog",
+        "integer 1–10000000",
+        Value("10000"),
+        "Events one key may hold behind a gap; beyond it this key is answered 429.",
+    ),
+    key(
+        "limits.dedupe_ids",
+        "integer 1–100000000",
+        Value("1000000"),
+        "Ids and positions kept in memory for dedupe, over all partitions; older ones are looked up.",
+    ),
+    key(
+        "limits.disk_reserve",
+        "size 1MiB–1024GiB",
+        Value(r#""512MiB""#),
+        "Free space below which ingress answers 503.",
+    ),
+];
+
+/// The keys that may stand directly in a table: the next word after its pattern.
+pub(super) fn children(pattern: &str) -> Vec<&'static str> {
+    let mut names: Vec<&str> = KEYS
+        .iter()
+        .filter_map(|key| match pattern {
+            "" => Some(key.path),
+            _ => key.path.strip_prefix(pattern)?.strip_prefix('.'),
+        })
+        .filter_map(|rest| rest.split(['.', '[']).next())
+        .collect();
+    names.dedup();
+    names
+}
+
+const HEAD: &str = "# Configuration\n\n\
+Generated from the table the program checks with; change it there (`config/reference.rs`).\n\n\
+TOML. An unknown key is refused with the nearest known one; every error names file, line and \
+reason, and all are reported at once. Durations and sizes carry units (`250ms`, `5s`, `10m`, \
+`72h`, `7d`; `512B`, `64KiB`, `1MiB`, `2GiB`). A secret is `env:NAME` or `file:PATH`. A location is \
+`header:NAME`, `body:/json/pointer`, `form:NAME`, `query:NAME` or `const:VALUE`. Names of sources \
+and destinations are made of `a-z`, `0-9`, `-` and `_`, at most 64.\n";
+
+/// The text of docs/reference/configuration.md.
+#[must_use]
+pub fn reference_markdown() -> String {
+    let mut page = HEAD.to_owned();
+    let mut section = "";
+    for key in KEYS {
+        let (table, name) = split(key.path);
+        if table != section {
+            section = table;
+            page.push_str(&format!(
+                "\n## `[{}]`\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
+                table.replace('*', "NAME")
+            ));
+        }
+        let default = match key.default {
+            Required => "required".to_owned(),
+            Absent(meaning) => meaning.to_owned(),
+            Value(value) => format!("`{value}`"),
+        };
+        page.push_str(&format!("| `{name}` | {} | {default} | {} |\n", key.kind, key.meaning));
+    }
+    page
+}
+
+/// `sources.*` and `hold.wait`; `server` and `listen`.
+fn split(path: &str) -> (&str, &str) {
+    let named = path.match_indices(".*.").next().map(|(at, _)| at + 2);
+    let at = named.or_else(|| path.find('.')).unwrap_or(0);
+    (&path[..at], &path[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_of_tables() {
+        assert_eq!(children(""), ["server", "log", "admin", "sources", "destinations", "limits"]);
+        assert_eq!(children("sources"), ["*"]);
+        assert_eq!(children("sources.*.hold"), ["wait", "events", "span"]);
+        assert_eq!(children("sources.*.key[]"), ["type", "at"]);
+        assert_eq!(children("sources.*.key"), ["join"]);
+        assert!(children("sources.*.hold.wait").is_empty());
+    }
+
+    #[test]
+    fn the_page_has_a_row_for_every_key() {
+        let page = reference_markdown();
+        assert_eq!(page.matches("\n| `").count(), KEYS.len());
+        assert!(page.contains("\n## `[sources.NAME]`\n"));
+        assert!(page.contains("| `hold.wait` | duration 1ms–30d | `\"5s\"` |"), "{page}");
+    }
+
+    #[test]
+    fn no_key_is_described_twice() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[at + 1..].iter().all(|other| other.path != key.path), "{}", key.path);
+        }
+    }
+}

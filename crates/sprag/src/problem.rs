@@ -1,0 +1,284 @@
+//! Refusals as problem documents (RFC 9457) with a stable `code` from one published list.
+//!
+//! The list is the source of docs/reference/problems.md. It must not know HTTP servers: a problem
+//! is a status, a text and what to say about trying again.
+
+use crate::extract::{ExtractError, Subject};
+use crate::verify::Refusal;
+use serde_json::{Map, Value};
+
+/// The content type of a problem document.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+macro_rules! codes {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $status:literal, $code:literal, $title:literal;)+) => {
+        /// Every reason to refuse a request, with the code that never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[doc = $meaning])+ $name,)+
+        }
+
+        impl Code {
+            /// All codes in the order of the published list.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// As documents, facts and metrics have it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The HTTP status.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)+ }
+            }
+
+            /// One short sentence, the same for every occurrence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            /// When it occurs and what to do, for the published list.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($meaning),+),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request ended before its body was complete, or its framing is broken. Send it again.
+    UnreadableRequest = 400, "unreadable-request", "The request cannot be read";
+    /// The body is not JSON although a value of this source is read from it. The detail names the byte.
+    UnreadableJson = 400, "unreadable-json", "The body is not JSON";
+    /// A query parameter of the admin API is unknown or has a value that cannot be used.
+    InvalidParameter = 400, "invalid-parameter", "A parameter cannot be used";
+    /// The header with the signature is absent.
+    MissingSignature = 401, "missing-signature", "The signature is missing";
+    /// The header holds no signature of the form this source is configured for, or occurs twice.
+    MalformedSignature = 401, "malformed-signature", "The signature has no known form";
+    /// No signature in the header matches any secret: another secret, or an altered request.
+    SignatureMismatch = 401, "signature-mismatch", "The signature does not match";
+    /// The header with the signed time is absent.
+    MissingTimestamp = 401, "missing-timestamp", "The signed time is missing";
+    /// The signed time is not written as this source is configured for. A time without a zone is refused.
+    MalformedTimestamp = 401, "malformed-timestamp", "The signed time cannot be read";
+    /// The signature is valid, but its time is outside of `tolerance` and the id is unknown. Check both clocks; sign again for every attempt.
+    TimestampOutsideTolerance = 401, "timestamp-outside-tolerance", "The signed time is too far from now";
+    /// The header with the signed id is absent.
+    MissingSignedId = 401, "missing-signed-id", "The signed id is missing";
+    /// The signed id is empty, too long, occurs twice, or holds the separator that follows it in the signed text.
+    MalformedSignedId = 401, "malformed-signed-id", "The signed id cannot be used";
+    /// The header with the signed sequence is absent.
+    MissingSignedSequence = 401, "missing-signed-sequence", "The signed sequence is missing";
+    /// The signed sequence is empty, too long, occurs twice, or holds the separator that follows it in the signed text.
+    MalformedSignedSequence = 401, "malformed-signed-sequence", "The signed sequence cannot be used";
+    /// The header with the token is absent.
+    MissingToken = 401, "missing-token", "The token is missing";
+    /// The token is none that is known here.
+    TokenMismatch = 401, "token-mismatch", "The token is not known";
+    /// No source has the name in the path.
+    UnknownSource = 404, "unknown-source", "There is no such source";
+    /// No destination has the name in the path.
+    UnknownDestination = 404, "unknown-destination", "There is no such destination";
+    /// The source never received an event with this key.
+    UnknownKey = 404, "unknown-key", "There is no such key";
+    /// No event has this id.
+    UnknownEvent = 404, "unknown-event", "There is no such event";
+    /// Nothing is at this path.
+    UnknownPath = 404, "unknown-path", "There is nothing at this path";
+    /// The path exists for other methods; `Allow` names them. Events are posted.
+    MethodNotAllowed = 405, "method-not-allowed", "This method is not available here";
+    /// Head and body did not arrive within `limits.request_time`.
+    RequestTimeout = 408, "request-timeout", "The request took too long to arrive";
+    /// The state of the lane, key or dead letter does not allow the command. The detail says why.
+    NotPossibleNow = 409, "not-possible-now", "The command does not fit the present state";
+    /// The body is larger than the source's `max_body`.
+    BodyTooLarge = 413, "body-too-large", "The body is too large";
+    /// Values are read from a JSON or form body, and the content type is another one.
+    UnsupportedContentType = 415, "unsupported-content-type", "This content type is not accepted";
+    /// Bodies are kept byte for byte as signed, so a content encoding is not undone.
+    UnsupportedContentEncoding = 415, "unsupported-content-encoding", "Content encodings are not accepted";
+    /// The id is missing or not usable. The detail names its place and the reason.
+    InvalidId = 422, "invalid-id", "The event has no usable id";
+    /// The key is missing or not usable (null, empty, a float, a boolean, an object, an array, more than 200 bytes encoded, a duplicate member on its path). The detail names its place and the reason.
+    InvalidKey = 422, "invalid-key", "The event has no usable key";
+    /// The type is missing or not usable. The detail names its place and the reason.
+    InvalidType = 422, "invalid-type", "The event has no usable type";
+    /// The position is missing or not a number of 0 to 2^64-1. The detail names its place and the reason.
+    InvalidPosition = 422, "invalid-position", "The event has no usable position";
+    /// As many events of this key are held as `limits.key_backlog` allows. Other keys are not affected.
+    KeyBacklogFull = 429, "key-backlog-full", "Too many events of this key are waiting";
+    /// More keys are active at once than fit in memory (`limits.hot_keys`).
+    TooManyKeys = 429, "too-many-keys", "Too many keys are active";
+    /// A fault of Sprag itself. It is logged; nothing was recorded.
+    Internal = 500, "internal", "Something went wrong here";
+    /// The event could not be made durable, or not before the deadline of the request. Send it again; if it was recorded after all, the repeat is recognised.
+    NotDurable = 503, "not-durable", "The event cannot be made durable now";
+    /// Free disk space is below `limits.disk_reserve`.
+    DiskReserve = 503, "disk-reserve", "There is too little disk space";
+    /// Sprag is starting or shutting down.
+    NotReady = 503, "not-ready", "Sprag is not ready";
+}
+
+impl Code {
+    /// The `type` of the document. Nothing is to be fetched there; the list explains the code.
+    #[must_use]
+    pub fn type_uri(self) -> String {
+        format!("urn:sprag:problem:{}", self.as_str())
+    }
+}
+
+impl From<Refusal> for Code {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::MissingSignature => Self::MissingSignature,
+            Refusal::MalformedSignature => Self::MalformedSignature,
+            Refusal::SignatureMismatch => Self::SignatureMismatch,
+            Refusal::MissingTimestamp => Self::MissingTimestamp,
+            Refusal::MalformedTimestamp => Self::MalformedTimestamp,
+            Refusal::MissingSignedId => Self::MissingSignedId,
+            Refusal::MalformedSignedId => Self::MalformedSignedId,
+            Refusal::MissingSignedSequence => Self::MissingSignedSequence,
+            Refusal::MalformedSignedSequence => Self::MalformedSignedSequence,
+            Refusal::MissingToken => Self::MissingToken,
+            Refusal::TokenMismatch => Self::TokenMismatch,
+        }
+    }
+}
+
+impl From<&ExtractError> for Code {
+    fn from(error: &ExtractError) -> Self {
+        match error {
+            ExtractError::Unreadable(_) => Self::UnreadableJson,
+            ExtractError::Invalid(invalid) => match invalid.subject {
+                Subject::Id => Self::InvalidId,
+                Subject::Key => Self::InvalidKey,
+                Subject::Type => Self::InvalidType,
+                Subject::Position => Self::InvalidPosition,
+            },
+        }
+    }
+}
+
+/// One refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Why.
+    pub code: Code,
+    /// What is particular about this occurrence.
+    pub detail: Option<String>,
+    /// Seconds for `Retry-After`.
+    pub retry_after_s: Option<u64>,
+}
+
+impl Problem {
+    /// A refusal with nothing particular.
+    #[must_use]
+    pub const fn new(code: Code) -> Self {
+        Self { code, detail: None, retry_after_s: None }
+    }
+
+    /// With what is particular. It must not hold secrets: it goes to whoever sent the request.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// With `Retry-After`, in seconds.
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The document: `type`, `title`, `status`, `code` and, where there is one, `detail`.
+    #[must_use]
+    pub fn document(&self) -> String {
+        let mut document = Map::new();
+        document.insert("type".into(), self.code.type_uri().into());
+        document.insert("title".into(), self.code.title().into());
+        document.insert("status".into(), self.code.status().into());
+        document.insert("code".into(), self.code.as_str().into());
+        if let Some(detail) = &self.detail {
+            document.insert("detail".into(), detail.as_str().into());
+        }
+        Value::Object(document).to_string()
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.into())
+    }
+}
+
+impl From<&ExtractError> for Problem {
+    fn from(error: &ExtractError) -> Self {
+        Self::new(error.into()).with_detail(error.to_string())
+    }
+}
+
+const HEAD: &str = "# Problems\n\n\
+Generated from the list the program answers with; change it there (`problem.rs`).\n\n\
+Every refusal is an `application/problem+json` document (RFC 9457) with `type`, `title`, `status`, \
+`code` and mostly `detail`. Codes never change their meaning. 429 and 503 carry `Retry-After`. \
+Old, repeated and dead-lettered events are no refusals: they are answered 200 with their status.\n\n\
+| status | code | title | when, and what to do |\n|---|---|---|---|\n";
+
+/// The text of docs/reference/problems.md.
+#[must_use]
+pub fn problems_markdown() -> String {
+    let mut page = HEAD.to_owned();
+    for code in Code::ALL {
+        let (status, title, meaning) = (code.status(), code.title(), code.meaning().trim());
+        page.push_str(&format!("| {status} | `{}` | {title} | {meaning} |\n", code.as_str()));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_distinct_and_ordered_by_status() {
+        let names: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        assert!(Code::ALL.is_sorted_by_key(|code| code.status()));
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        assert!(names.iter().all(|name| name.bytes().all(allowed)));
+    }
+
+    #[test]
+    fn a_document_has_the_members_of_rfc_9457_and_the_code() {
+        let problem = Problem::new(Code::InvalidKey).with_detail("the key at body:/\"k\" is null");
+        let document: Value = serde_json::from_str(&problem.document()).unwrap();
+        assert_eq!(
+            document,
+            serde_json::json!({
+                "type": "urn:sprag:problem:invalid-key",
+                "title": "The event has no usable key",
+                "status": 422,
+                "code": "invalid-key",
+                "detail": "the key at body:/\"k\" is null",
+            })
+        );
+        assert!(!Problem::new(Code::NotReady).document().contains("detail"));
+    }
+
+    #[test]
+    fn the_page_has_a_row_for_every_code() {
+        let page = problems_markdown();
+        for code in Code::ALL {
+            let row = format!("| {} | `{}` | {} |", code.status(), code.as_str(), code.title());
+            assert!(page.contains(&row), "{row}");
+        }
+        assert!(!page.contains("||") && !page.contains("|  |"));
+    }
+}
