@@ -68,10 +68,7 @@ fn judge_unknown(
     if first == First::At(position) {
         return Judgement::Release(Kind::Event);
     }
-    if order.held.len() >= key_backlog.max(source.hold_events) {
-        return Judgement::Full;
-    }
-    Judgement::Hold(HoldReason::Start)
+    hold_if_room(source, key_backlog, order, HoldReason::Start)
 }
 
 fn judge_ahead(
@@ -86,10 +83,21 @@ fn judge_ahead(
     if position > highest.saturating_add(source.hold_span) {
         return Judgement::Invalid(InvalidReason::BeyondSpan);
     }
+    hold_if_room(source, key_backlog, order, HoldReason::Gap)
+}
+
+/// Under `skip`, `hold.events` ends waits before there are too many; under `halt`, what waits is
+/// bounded by `limits.key_backlog` (DESIGN G2).
+fn hold_if_room(
+    source: &SourceSettings,
+    key_backlog: usize,
+    order: &Order,
+    reason: HoldReason,
+) -> Judgement {
     if source.on_gap == OnGap::Halt && order.held.len() >= key_backlog {
         return Judgement::Full;
     }
-    Judgement::Hold(HoldReason::Gap)
+    Judgement::Hold(reason)
 }
 
 /// A position that the key has gone past: known, given up, or forgotten (DESIGN K5, G4).
@@ -136,16 +144,17 @@ pub fn head_gap(first: First, order: &Order) -> Option<Range> {
     (next < *lowest).then(|| Range { from: next, to: lowest - 1 })
 }
 
-/// The held positions that are impossible once the base of a waiting key is its lowest one,
-/// judged in ascending order (DESIGN K4).
+/// The held positions that are impossible now that the base of a waiting key is released, judged
+/// in ascending order (DESIGN K4).
 #[must_use]
 pub fn base_poison(span: u64, order: &Order) -> Vec<u64> {
-    let mut highest = None;
+    let mut highest = order.highest;
     let mut poison = Vec::new();
     for position in order.held.keys().copied() {
-        match highest {
-            Some(known) if position > span.saturating_add(known) => poison.push(position),
-            _ => highest = Some(position),
+        if position > highest.saturating_add(span) {
+            poison.push(position);
+        } else {
+            highest = position;
         }
     }
     poison

@@ -63,9 +63,17 @@ impl<D: Digest> Partition<D> {
             }
         }
         if let Some(slot) = slot {
-            self.promise(Promise::Wake(slot));
+            self.rest_on_command(slot);
         }
         Ok(())
+    }
+
+    /// What the key's lanes send from now on rests on the command just written.
+    fn rest_on_command(&mut self, slot: Slot) {
+        let written = self.taken.next();
+        let lanes = self.keys.get_mut(slot).map(|hot| hot.lanes.iter_mut());
+        lanes.into_iter().flatten().for_each(|lane| lane.rests_on = written);
+        self.promise(Promise::Wake(slot));
     }
 
     fn write_forwarded(&mut self, fact: Fact) {
@@ -117,11 +125,11 @@ impl<D: Digest> Partition<D> {
         if let DeadLetter::InLane { destination, sequence } = letter {
             let lane = self.known_lane(slot, destination)?;
             let stands_at_it = sequence == lane.head && lane.has_backlog() && !lane.mode.delivers();
-            let under_way = lane.redrives.contains(&sequence);
-            if under_way {
+            if lane.redrives.contains(&sequence) {
                 return Err(Rejection::AlreadyRedriven);
             }
-            if !stands_at_it && sequence >= lane.head {
+            let passed = sequence < lane.head && sequence != Sequence(0);
+            if !stands_at_it && !passed {
                 return Err(Rejection::NotDroppable);
             }
         }

@@ -105,9 +105,19 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         }
     }
     for destination in &released.lanes {
-        hot.lane_or_new(*destination, released.sequence).tail = released.sequence;
+        enter(hot.lane_or_new(*destination, released.sequence), released.sequence);
     }
     Some(arriving)
+}
+
+/// The event enters a lane. What was released since the lane was last entered was not for it.
+fn enter(lane: &mut Lane, sequence: Sequence) {
+    if !lane.has_backlog() && lane.head < sequence {
+        let passed = Range { from: lane.head.0, to: sequence.0.saturating_sub(1) };
+        omit(lane, passed, OmitReason::Filtered);
+        lane.head = sequence;
+    }
+    lane.tail = sequence;
 }
 
 /// Takes the event out of where it waits: just received, or held.
@@ -195,7 +205,7 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
             lane.mode = LaneMode::Parked;
         }
         Consequence::Dead => {
-            omit(lane, attempted.sequence, OmitReason::Dead);
+            omit(lane, Range::one(attempted.sequence.0), OmitReason::Dead);
             settle_head(lane);
         }
     }
@@ -225,16 +235,16 @@ fn settle_head(lane: &mut Lane) {
     }
 }
 
-/// Notes that the lane went past an event without delivering it (DESIGN C2, C4).
-fn omit(lane: &mut Lane, sequence: Sequence, reason: OmitReason) {
+/// Notes that the lane went past events without delivering them (DESIGN C2, C4).
+fn omit(lane: &mut Lane, range: Range, reason: OmitReason) {
     let follows = |last: &&mut Omission| {
-        last.reason == reason && last.range.to.saturating_add(1) == sequence.0
+        last.reason == reason && last.range.to.saturating_add(1) == range.from
     };
     if let Some(last) = lane.omitted.last_mut().filter(follows) {
-        last.range.to = sequence.0;
+        last.range.to = range.to;
         return;
     }
-    lane.omitted.push(Omission { range: Range::one(sequence.0), reason, merged: false });
+    lane.omitted.push(Omission { range, reason, merged: false });
     if lane.omitted.len() > limits::HEADER_RANGES {
         let oldest = lane.omitted.remove(0);
         lane.omitted[0].range.from = oldest.range.from;
@@ -249,7 +259,7 @@ fn redrive(record: &mut KeyRecord, redriven: &Redriven) {
         lane.redrives.push(sequence);
         return;
     }
-    lane.failures = 0;
+    // Failures stay counted: what is sent again was sent before (DESIGN F11).
     lane.due = UnixMicros::default();
     lane.failing_since = OpenMicros::default();
     lane.mode = match lane.mode {
@@ -264,7 +274,7 @@ fn drop_letter(record: &mut KeyRecord, dropped: &Dropped) {
     let lane = record.lanes.iter_mut().find(|lane| lane.destination == destination);
     let Some(lane) = lane else { return };
     if sequence == lane.head && !lane.mode.delivers() {
-        omit(lane, sequence, OmitReason::Dead);
+        omit(lane, Range::one(sequence.0), OmitReason::Dead);
         settle_head(lane);
     } else {
         lane.redrives.retain(|redriven| *redriven != sequence);

@@ -42,8 +42,9 @@ pub(super) struct LaneHot {
     pub(super) requested: bool,
     /// The attempt under way: at most one (DESIGN promise 2).
     pub(super) attempt: Option<Ongoing>,
-    /// The frame of its last outcome: nothing leaves before it is committed (DESIGN F11).
-    pub(super) outcome_frame: FrameNumber,
+    /// The frame of its last outcome, or of the operator's last command: nothing leaves before it
+    /// is committed (DESIGN D1, F11).
+    pub(super) rests_on: FrameNumber,
     /// When it wakes by itself.
     pub(super) timer: Option<ElapsedMicros>,
     /// When its head is due, in elapsed time; the record has it in recorded time.
@@ -68,7 +69,7 @@ impl LaneHot {
             asked: false,
             requested: false,
             attempt: None,
-            outcome_frame: FrameNumber::default(),
+            rests_on: FrameNumber::default(),
             timer: None,
             due: ElapsedMicros::default(),
         }

@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::Partition;
 use super::hot::Hot;
+use super::{Partition, Phase};
 use crate::chain::Digest;
 use crate::id::Key;
 use crate::input::{Input, PageCursor, Ticket};
@@ -101,7 +101,7 @@ impl<D: Digest> Partition<D> {
 
     /// Asks for the next page of keys with work when there is room.
     pub(super) fn continue_paging(&mut self) {
-        if self.names.len() >= self.settings.hot_keys {
+        if self.names.len() >= self.settings.hot_keys.max(1) {
             return;
         }
         if let Paging::Waiting(cursor) = &self.paging {
@@ -110,11 +110,19 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// Lets idle keys go while there are too many, a few looked at in each step. A key goes only
-    /// once the state store has all its facts.
+    /// Whether keys with work wait outside for room in memory.
+    pub(super) fn wants_room(&self) -> bool {
+        matches!(self.paging, Paging::Waiting(_))
+    }
+
+    /// Lets idle keys go while there are too many, or no room for the next page; a few are looked
+    /// at in each step, more where keys with work wait for it. A key goes only once the state
+    /// store has all its facts.
     pub(super) fn make_room(&mut self) {
-        if self.names.len() > self.settings.hot_keys && self.paging != Paging::Asked {
-            for _ in 0..limits::SWEEP_KEYS {
+        let (crowded, wanted) = (self.names.len() > self.settings.hot_keys, self.wants_room());
+        if (crowded || wanted) && self.paging != Paging::Asked {
+            let sweep = if wanted { limits::PAGE_KEYS } else { limits::SWEEP_KEYS };
+            for _ in 0..sweep {
                 self.sweep = self.sweep.wrapping_add(1);
                 if let Some((_, slot)) = self.keys.sweep(self.sweep) {
                     self.let_go(slot);
@@ -183,12 +191,15 @@ impl<D: Digest> Partition<D> {
         if waits_for_ever { None } else { deadlines.min() }
     }
 
-    /// The keys that changed since the last checkpoint, as they are in the newest frame taken.
-    /// None while a frame is being filled: call it right after [`Self::poll_frame`].
+    /// The keys that changed since the last checkpoint, as they are in the newest frame taken;
+    /// perhaps none, where frames held nothing about keys. None while a frame is being filled: call
+    /// it right after [`Self::poll_frame`]. None when no frame was taken since the last.
     pub fn checkpoint(&mut self) -> Option<Checkpoint> {
-        if self.filling.times.is_some() || self.dirty.is_empty() {
+        let nothing_new = self.dirty.is_empty() && self.checkpointed == self.taken;
+        if self.phase == Phase::Recovering || self.filling.times.is_some() || nothing_new {
             return None;
         }
+        self.checkpointed = self.taken;
         let dirty = core::mem::take(&mut self.dirty);
         let record =
             |slot: &Slot| self.keys.get(*slot).map(|hot| (hot.key.clone(), hot.record.clone()));

@@ -67,8 +67,9 @@ impl<D: Digest> Partition<D> {
     }
 
     fn readiness(&mut self, slot: Slot, at: usize) -> Readiness {
-        // Attempts of an earlier term must have ended before a lane starts again (DESIGN F10).
-        if !self.ending.is_empty() {
+        // A term's claim is durable, and attempts of earlier terms have ended, before a lane starts
+        // (DESIGN F10).
+        if self.claim > self.committed || !self.ending.is_empty() {
             return Readiness::Waits;
         }
         let Some(hot) = self.keys.get_mut(slot) else { return Readiness::Waits };
@@ -76,7 +77,7 @@ impl<D: Digest> Partition<D> {
         let busy = lane.attempt.is_some() || lane.requested;
         let paused = hot.record.paused || self.directory.paused.contains(&lane.destination);
         // The outcome before must be durable before the next attempt leaves (DESIGN F11).
-        if busy || paused || lane.outcome_frame > self.committed {
+        if busy || paused || lane.rests_on > self.committed {
             return Readiness::Waits;
         }
         let record = &hot.record.lanes[at];
@@ -118,23 +119,22 @@ impl<D: Digest> Partition<D> {
         self.outputs.push_back(Output::Backlog { lane, key, from, to });
     }
 
-    /// Waiting events of a lane came. Where none could be read, it asks again later.
+    /// Waiting events of a lane came. Where its head is not among them (it cannot be read now, or
+    /// is not committed yet), it asks again later, or when a commit wakes it.
     pub(super) fn backlog(&mut self, lane: LaneRef, events: Vec<Waiting>) {
         let Some(hot) = self.keys.get_mut(lane.slot) else { return };
         let Some(at) = hot.lane_at(lane.destination) else { return };
         hot.lanes[at].asked = false;
-        if events.is_empty() {
-            let again = self.now.elapsed.after(limits::BACKLOG_RETRY);
-            hot.lanes[at].due = again;
-            self.set_timer(lane.slot, at, again);
-            return;
-        }
         let head = hot.record.lanes[at].head;
         hot.lanes[at].window.clear();
         for event in events.into_iter().filter(|event| event.sequence >= head) {
             hot.extend_window(at, event);
         }
-        self.wake_lane(lane.slot, at);
+        if hot.lanes[at].window.is_empty() {
+            self.set_timer(lane.slot, at, self.now.elapsed.after(limits::BACKLOG_RETRY));
+        } else {
+            self.wake_lane(lane.slot, at);
+        }
     }
 
     /// A permit came: the attempt leaves, unless the lane cannot use it any more.
@@ -215,7 +215,7 @@ impl<D: Digest> Partition<D> {
         let written = self.taken.next();
         if let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) {
             lane.attempt = None;
-            lane.outcome_frame = written;
+            lane.rests_on = written;
             lane.due = due;
         }
         self.promise(Promise::Wake(slot));

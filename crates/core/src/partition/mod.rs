@@ -83,6 +83,7 @@ pub struct Partition<D> {
     sweep: usize,
     /// Keys changed since the last checkpoint, and since the last invariant check.
     dirty: BTreeSet<Slot>,
+    checkpointed: FrameNumber,
     touched: Vec<Slot>,
     recent: Recent,
     directory: Directory,
@@ -93,6 +94,8 @@ pub struct Partition<D> {
     attempts: BTreeMap<AttemptId, (Slot, DestinationId)>,
     ending: BTreeMap<AttemptId, DestinationId>,
     next_attempt: u64,
+    /// The frame of the term's claim: no attempt leaves before it is committed.
+    claim: FrameNumber,
     steps: u64,
 }
 
@@ -140,6 +143,8 @@ impl<D: Digest> Partition<D> {
             attempts: BTreeMap::new(),
             ending: BTreeMap::new(),
             next_attempt: 0,
+            claim: FrameNumber::default(),
+            checkpointed: FrameNumber::default(),
             steps: 0,
         }
     }
@@ -200,7 +205,8 @@ impl<D: Digest> Partition<D> {
             self.wake(slot);
         }
         while let Some((deadline, slot)) = self.holds.first().copied() {
-            if deadline > self.open {
+            // A full frame takes no more; the rest follows with the next commit.
+            if deadline > self.open || self.filling.is_full() {
                 break;
             }
             self.holds.pop_first();
@@ -222,11 +228,15 @@ impl<D: Digest> Partition<D> {
             return None;
         }
         let timer = self.timers.first().map(|(due, _, _)| *due);
-        let hold = self.holds.first().map(|(deadline, _)| {
+        let hold = self.holds.first().filter(|_| !self.filling.is_full()).map(|(deadline, _)| {
             let wait = deadline.since(self.open).min(limits::OPEN_STEP);
             self.now.elapsed.after(wait)
         });
-        timer.into_iter().chain(hold).min()
+        // Open time grows by no more than its step: while a give-up may count it, it is stepped.
+        let counted = !self.timers.is_empty() || !self.attempts.is_empty();
+        let step =
+            (counted || self.wants_room()).then(|| self.now.elapsed.after(limits::OPEN_STEP));
+        timer.into_iter().chain(hold).chain(step).min()
     }
 
     /// The next thing to do outside.
@@ -304,18 +314,27 @@ impl<D: Digest> Partition<D> {
 
     /// A fact of partition 0 that all must know: which destinations are paused.
     fn foreign(&mut self, _place: Place, fact: &Fact) {
-        if self.directory.evolve(fact) && matches!(fact, Fact::DestinationResumed(_)) {
+        let paused = self.directory.paused.len();
+        self.directory.evolve(fact);
+        if self.directory.paused.len() < paused {
             self.wake_all();
         }
     }
 
-    /// The facts that bring another partition up to what this one knows of destinations.
+    /// The facts that bring other partitions and the destinations up to what this one knows: which
+    /// destinations are paused, and which are not. To be brought to them whenever this partition
+    /// has resumed, for a commit whose outcome was unknown may have changed it.
     #[must_use]
     pub fn pauses(&self) -> Vec<Fact> {
-        let paused = |destination: &DestinationId| {
-            Fact::DestinationPaused(DestinationPaused { destination: *destination })
+        let known = |destination: &DestinationId| {
+            let destination = *destination;
+            if self.directory.paused.contains(&destination) {
+                Fact::DestinationPaused(DestinationPaused { destination })
+            } else {
+                Self::resumed(destination)
+            }
         };
-        self.directory.paused.iter().map(paused).collect()
+        self.directory.destinations.keys().map(known).collect()
     }
 
     fn resumed(destination: DestinationId) -> Fact {

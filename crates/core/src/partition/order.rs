@@ -117,20 +117,11 @@ impl<D: Digest> Partition<D> {
     /// The lowest held position becomes the key's base; what lies before it counts as abandoned.
     fn choose_base(&mut self, slot: Slot, key: &Key, source: &SourceSettings) {
         let Some(hot) = self.keys.get(slot) else { return };
-        let poison: Vec<_> = contract::base_poison(source.hold_span, &hot.record.order)
-            .into_iter()
-            .filter_map(|position| hot.record.order.held.get(&position))
-            .map(|held| (held.event, held.essence.position))
-            .collect();
         let base = hot.record.order.held.first_key_value();
         let Some((base, event, essence)) = base.map(|(p, h)| (*p, h.event, h.essence.clone()))
         else {
             return;
         };
-        for (event, position) in poison {
-            let reason = InvalidReason::BeyondSpan;
-            self.write(Fact::Invalid(Invalid { key: key.clone(), event, position, reason }));
-        }
         if let Contract::Fifo { first: First::At(first) } = source.contract
             && first < base
         {
@@ -140,6 +131,23 @@ impl<D: Digest> Partition<D> {
         }
         debug_assert_eq!(essence.position, Position::Sequence(base));
         self.release(slot, key, event, &essence, Kind::Event);
+        self.judge_held(slot, key);
+    }
+
+    /// The base of a waiting key was just released: what it holds is judged, in ascending order
+    /// (DESIGN K4).
+    pub(super) fn judge_held(&mut self, slot: Slot, key: &Key) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let Some(source) = self.settings.sources.get(&key.source) else { return };
+        let poison: Vec<_> = contract::base_poison(source.hold_span, &hot.record.order)
+            .into_iter()
+            .filter_map(|position| hot.record.order.held.get(&position))
+            .map(|held| (held.event, held.essence.position))
+            .collect();
+        for (event, position) in poison {
+            let reason = InvalidReason::BeyondSpan;
+            self.write(Fact::Invalid(Invalid { key: key.clone(), event, position, reason }));
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::input::{Arrival, Input, Ticket};
 use crate::output::{Answer, Busy, Output, Rejection, Status};
 use crate::recent::{Prior, Seen};
 use crate::record::Essence;
+use crate::settings::{OnGap, SourceSettings};
 use crate::slab::Slot;
 
 impl<D: Digest> Partition<D> {
@@ -29,7 +30,12 @@ impl<D: Digest> Partition<D> {
         let key = arrival.key.clone();
         let waiting = || Input::Receive { arrival: arrival.clone(), seen: *seen };
         let Some(slot) = self.slot_or_load(&key, waiting) else { return };
-        let Some(judgement) = self.judge(slot, &arrival, seen) else { return };
+        let Some(judgement) = self.judge(slot, &arrival, seen) else {
+            // Its source is not configured here: nothing can be decided, and nobody waits in vain.
+            let answer = Answer::Unavailable;
+            self.outputs.push_back(Output::Answer { ticket: arrival.ticket, answer });
+            return;
+        };
         let known = matches!(judgement, Judgement::Duplicate { by: Recognised::Id, .. });
         if !arrival.in_time && !known {
             let answer = Answer::Rejected(Rejection::OutsideTolerance);
@@ -59,7 +65,7 @@ impl<D: Digest> Partition<D> {
         let recent = |fingerprint| self.recent.get(fingerprint).copied();
         let id = arrival.id.as_deref();
         let by_id = id.map(|id| Fingerprint::of_id(&self.digest, &arrival.key, id));
-        let by_position = Fingerprint::of_position(&self.digest, &arrival.key, &arrival.position);
+        let by_position = self.position_of(arrival);
         (by_id.and_then(recent).or(seen.by_id), by_position.and_then(recent).or(seen.by_position))
     }
 
@@ -84,8 +90,10 @@ impl<D: Digest> Partition<D> {
                 (Status::Invalid, Some(self.write_invalid(arrival, reason)), None)
             }
             Judgement::Hold(reason) => {
+                let fingerprint = self.position_of(&arrival);
                 let event = self.hold(slot, arrival, reason);
-                (Status::Held, Some(event), None)
+                let (status, sequence) = self.became(slot, event, fingerprint);
+                (status, Some(event), sequence)
             }
             Judgement::Release(kind) => {
                 let (event, sequence) = self.release_arrival(slot, arrival, kind);
@@ -161,23 +169,65 @@ impl<D: Digest> Partition<D> {
         let deadline = self.open.after(source.hold_wait);
         self.write(Fact::Held(Held { key: key.clone(), event, reason, deadline }));
         let Some(hot) = self.keys.get(slot) else { return event };
-        let held = hot.record.order.held.len();
         if let Some(missing) = super::order::head_gap(&source, &hot.record.order)
             && hot.record.order.gap.is_none()
         {
             self.write(Fact::GapOpened(GapOpened { key, missing }));
         }
         self.arm_hold(slot);
-        if held >= source.hold_events.max(1) {
-            self.end_wait(slot, AbandonReason::Full);
-        }
+        self.end_crowded_waits(slot, &source);
         event
+    }
+
+    /// With more than `hold.events` waiting, waits end until no more than that are left; only
+    /// under `skip` (DESIGN G2).
+    fn end_crowded_waits(&mut self, slot: Slot, source: &SourceSettings) {
+        if source.on_gap == OnGap::Halt {
+            return;
+        }
+        let held = |partition: &Self| {
+            partition.keys.get(slot).map_or(0, |hot| hot.record.order.held.len())
+        };
+        let mut waiting = held(self);
+        while waiting > source.hold_events {
+            self.end_wait(slot, AbandonReason::Full);
+            let left = held(self);
+            debug_assert!(left < waiting, "the end of a wait releases or dead-letters something");
+            if left >= waiting {
+                return;
+            }
+            waiting = left;
+        }
+    }
+
+    fn position_of(&self, arrival: &Arrival) -> Option<Fingerprint> {
+        Fingerprint::of_position(&self.digest, &arrival.key, &arrival.position)
+    }
+
+    /// What an event that had to wait became by the end of the same step.
+    fn became(
+        &self,
+        slot: Slot,
+        event: Place,
+        fingerprint: Option<Fingerprint>,
+    ) -> (Status, Option<Sequence>) {
+        let released = fingerprint.and_then(|fingerprint| self.recent.get(fingerprint));
+        if let Some(prior) = released.filter(|prior| prior.event == event) {
+            return (Status::Released, Some(prior.sequence));
+        }
+        let held = self.keys.get(slot).map(|hot| &hot.record.order.held);
+        let waits = held.is_some_and(|held| held.values().any(|held| held.event == event));
+        (if waits { Status::Held } else { Status::Invalid }, None)
     }
 
     fn release_arrival(&mut self, slot: Slot, arrival: Arrival, kind: Kind) -> (Place, Sequence) {
         let key = arrival.key.clone();
         let (event, essence) = self.write_received(arrival);
+        let unsettled = self.keys.get(slot).is_some_and(|hot| hot.record.order.next.is_none());
         let sequence = self.release(slot, &key, event, &essence, kind);
+        if unsettled {
+            self.judge_held(slot, &key);
+        }
         self.drain(slot, &key);
         (event, sequence)
     }

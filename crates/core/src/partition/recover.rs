@@ -46,7 +46,9 @@ pub struct Frame<'a> {
 
 impl<D: Digest> Partition<D> {
     /// Drops everything in memory: a commit failed, or the term is lost. Who waits for an answer
-    /// gets that it is unavailable; attempts under way are aborted and their ends awaited.
+    /// gets that it is unavailable; attempts under way are aborted and their ends awaited. What was
+    /// polled before and is not answered yet (loads, pages, backlogs, permits) is void: its answer
+    /// must not be brought any more, for it may be older than what recovery takes in.
     pub fn fail(&mut self) {
         for ticket in draft::tickets(&self.filling, &self.in_flight) {
             self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });
@@ -56,6 +58,7 @@ impl<D: Digest> Partition<D> {
                 self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });
             }
         }
+        self.take_back_outputs();
         for (id, (_, destination)) in core::mem::take(&mut self.attempts) {
             self.outputs.push_back(Output::Abort(id));
             self.ending.insert(id, destination);
@@ -64,6 +67,21 @@ impl<D: Digest> Partition<D> {
         self.filling = Filling::default();
         self.in_flight.clear();
         self.forget_keys();
+    }
+
+    /// What was to be asked is void, and attempts that were not polled yet do not leave.
+    fn take_back_outputs(&mut self) {
+        for output in core::mem::take(&mut self.outputs) {
+            match output {
+                Output::Attempt(attempt) => {
+                    self.attempts.remove(&attempt.id);
+                    self.outputs.push_back(Output::Return(attempt.destination));
+                }
+                Output::Load(_) | Output::Page(_) | Output::Backlog { .. } => {}
+                Output::Request { .. } => {}
+                kept => self.outputs.push_back(kept),
+            }
+        }
     }
 
     fn forget_keys(&mut self) {
@@ -83,6 +101,7 @@ impl<D: Digest> Partition<D> {
         self.taken = head.frame;
         self.committed = head.frame;
         self.stored = head.frame;
+        self.checkpointed = head.frame;
         self.recorded = self.recorded.max(head.recorded);
         self.open = head.open;
         self.open_persisted = head.open;
@@ -138,6 +157,7 @@ impl<D: Digest> Partition<D> {
         self.now = now;
         self.recorded = self.recorded.max(now.clock);
         self.phase = Phase::Serving;
+        self.claim = self.taken.next();
         self.write(Fact::Claimed(Claimed { epoch }));
         self.promise(Promise::WakeAll);
         let slots: alloc::vec::Vec<_> = self.keys.iter().map(|(slot, _)| slot).collect();

@@ -163,6 +163,7 @@ impl<D: Digest> Partition<D> {
             _ if lane.requested => WaitsFor::Permit,
             _ if lane.asked => WaitsFor::Backlog,
             _ if lane.due > self.now.elapsed => WaitsFor::Retry(lane.due),
+            _ if lane.window.is_empty() && record.redrives.is_empty() => WaitsFor::Backlog,
             _ => WaitsFor::Commit,
         }
     }

@@ -1,0 +1,241 @@
+//! Facts, answers and attempts as lines a person reads.
+
+use std::fmt::Write as _;
+
+use sprag_core::fact::{Consequence, DeadLetter, Fact, Outcome};
+use sprag_core::id::{DestinationId, Key, Place, Sequence};
+use sprag_core::output::{Answer, Attempt};
+use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
+use sprag_core::record::{KeyRecord, OmitReason};
+use sprag_core::time::UnixMicros;
+
+/// The machine's clock when a story begins.
+pub(crate) const CLOCK_START: UnixMicros = UnixMicros(1_000_000_000_000);
+
+/// A clock's time as the story tells it: since it began.
+fn clock(at: UnixMicros) -> String {
+    if at.0 == 0 {
+        return "now".to_owned();
+    }
+    match at.0.checked_sub(CLOCK_START.0) {
+        Some(after) => span(after),
+        None => format!("-{}", span(CLOCK_START.0 - at.0)),
+    }
+}
+
+/// A number of microseconds, to the millisecond.
+fn span(micros: u64) -> String {
+    format!("{}.{:03}s", micros / 1_000_000, micros / 1_000 % 1_000)
+}
+
+fn place(place: Place) -> String {
+    format!("{}-{}", place.frame.0, place.index)
+}
+
+fn position(position: Position) -> String {
+    match position {
+        Position::None => "none".to_owned(),
+        Position::Sequence(number) => number.to_string(),
+    }
+}
+
+fn range(range: Range) -> String {
+    if range.from == range.to {
+        range.from.to_string()
+    } else {
+        format!("{}-{}", range.from, range.to)
+    }
+}
+
+fn ranges(set: &Ranges) -> String {
+    set.as_slice().iter().copied().map(range).collect::<Vec<_>>().join(",")
+}
+
+fn lane(key: &Key, destination: DestinationId) -> String {
+    format!("{}>{}", key.name, destination.0)
+}
+
+/// A fact as a line: its place, its name, what it says.
+pub(crate) fn fact(at: Place, fact: &Fact) -> String {
+    let told = match fact {
+        Fact::Claimed(fact) => format!("epoch={}", fact.epoch.0),
+        Fact::SourceDeclared(fact) => fact.name.to_string(),
+        Fact::DestinationDeclared(fact) => fact.name.to_string(),
+        Fact::DestinationPaused(fact) => format!(">{}", fact.destination.0),
+        Fact::DestinationResumed(fact) => format!(">{}", fact.destination.0),
+        Fact::Ignored(fact) => format!("type={}", fact.event_type),
+        Fact::Attempted(_) | Fact::Redriven(_) | Fact::Dropped(_) => lane_fact(fact),
+        Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) => gap_fact(fact),
+        Fact::KeyPaused(fact) => fact.key.name.to_string(),
+        Fact::KeyResumed(fact) => fact.key.name.to_string(),
+        _ => event_fact(fact),
+    };
+    format!("{} {} {told}", place(at), fact.name())
+}
+
+fn event_fact(fact: &Fact) -> String {
+    match fact {
+        Fact::Received(fact) => format!(
+            "{} position={} id={}",
+            fact.key.name,
+            position(fact.position),
+            fact.id.as_deref().unwrap_or("none"),
+        ),
+        Fact::Held(fact) => format!(
+            "{} event={} reason={:?} deadline={}",
+            fact.key.name,
+            place(fact.event),
+            fact.reason,
+            span(fact.deadline.0)
+        ),
+        Fact::Released(fact) => {
+            let mut line = format!(
+                "{} event={} sequence={} kind={} lanes={:?}",
+                fact.key.name,
+                place(fact.event),
+                fact.sequence.0,
+                fact.kind.as_str(),
+                fact.lanes.iter().map(|lane| lane.0).collect::<Vec<_>>()
+            );
+            if !fact.missing.is_empty() {
+                let _ = write!(line, " missing={}", ranges(&fact.missing));
+            }
+            line
+        }
+        Fact::Duplicate(fact) => format!(
+            "{} position={} original={} by={:?}{}",
+            fact.key.name,
+            position(fact.position),
+            fact.original.map_or("unknown".to_owned(), place),
+            fact.by,
+            if fact.altered { " altered" } else { "" }
+        ),
+        Fact::Conflict(fact) => {
+            format!("{} event={} other={}", fact.key.name, place(fact.event), place(fact.other))
+        }
+        Fact::Invalid(fact) => format!(
+            "{} event={} position={} reason={:?}",
+            fact.key.name,
+            place(fact.event),
+            position(fact.position),
+            fact.reason
+        ),
+        other => format!("{other:?}"),
+    }
+}
+
+fn gap_fact(fact: &Fact) -> String {
+    match fact {
+        Fact::GapOpened(fact) => format!("{} missing={}", fact.key.name, range(fact.missing)),
+        Fact::GapFilled(fact) => fact.key.name.to_string(),
+        Fact::GapAbandoned(fact) => {
+            let missing = range(fact.missing);
+            format!("{} missing={missing} reason={:?}", fact.key.name, fact.reason)
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn lane_fact(fact: &Fact) -> String {
+    match fact {
+        Fact::Attempted(fact) => format!(
+            "{} sequence={} try={} {} {}{}",
+            lane(&fact.key, fact.destination),
+            fact.sequence.0,
+            fact.number,
+            outcome(fact.outcome),
+            consequence(fact.consequence),
+            if fact.out_of_order { " out-of-order" } else { "" }
+        ),
+        Fact::Redriven(fact) => {
+            let passed = fact.passed.map_or(String::new(), |n| format!(" passed={}", n.0));
+            format!("{}{passed}", lane(&fact.key, fact.destination))
+        }
+        Fact::Dropped(fact) => match fact.letter {
+            DeadLetter::InLane { destination, sequence } => {
+                format!("{} sequence={}", lane(&fact.key, destination), sequence.0)
+            }
+            DeadLetter::AtIngress { event } => format!("{} event={}", fact.key.name, place(event)),
+        },
+        other => format!("{other:?}"),
+    }
+}
+
+fn outcome(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Answered { status } => status.to_string(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+fn consequence(consequence: Consequence) -> String {
+    match consequence {
+        Consequence::Retry { due } => format!("retry due={}", clock(due)),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// An answer as the request that waited for it sees it.
+pub(crate) fn answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Event { status, event, sequence } => {
+            let mut line = format!("{status:?}").to_lowercase();
+            event.iter().for_each(|event| {
+                let _ = write!(line, " event={}", place(*event));
+            });
+            sequence.iter().for_each(|Sequence(number)| {
+                let _ = write!(line, " sequence={number}");
+            });
+            line
+        }
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// An attempt as its consumer sees it.
+pub(crate) fn attempt(attempt: &Attempt) -> String {
+    let mut line = format!(
+        "{} sequence={} try={} previous={}",
+        lane(&attempt.key, attempt.destination),
+        attempt.sequence.0,
+        attempt.number,
+        attempt.previous.0
+    );
+    for omission in &attempt.omitted {
+        let reason = match omission.reason {
+            OmitReason::Filtered => "filtered",
+            OmitReason::Dead => "dead",
+        };
+        let _ = write!(line, " omitted={};{reason}", range(omission.range));
+    }
+    if attempt.redelivery {
+        line.push_str(" redelivery");
+    }
+    if attempt.out_of_order {
+        line.push_str(" out-of-order");
+    }
+    line
+}
+
+/// What a key adds up to.
+pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
+    let order = &record.order;
+    let held: Vec<_> = order.held.keys().collect();
+    let mut lines = vec![format!(
+        "sequence={} next={:?} held={held:?} abandoned={} gap={}{}",
+        record.sequence.0,
+        order.next,
+        ranges(&order.abandoned),
+        order.gap.map_or("none".to_owned(), range),
+        if record.paused { " paused" } else { "" }
+    )];
+    for lane in &record.lanes {
+        let redrives: Vec<_> = lane.redrives.iter().map(|sequence| sequence.0).collect();
+        lines.push(format!(
+            "lane {} {:?} head={} tail={} failures={} redrives={redrives:?}",
+            lane.destination.0, lane.mode, lane.head.0, lane.tail.0, lane.failures
+        ));
+    }
+    lines
+}

@@ -1,0 +1,223 @@
+//! Promises of DESIGN section 1, kept by simple models that know nothing of the engine.
+//!
+//! It reads durable facts in their order, and is told of every answer and attempt as it leaves.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use sprag_core::chain::event_hash;
+use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Received, Released};
+use sprag_core::id::{DestinationId, Hash, Key, PartitionId, Place, Sequence, SourceId};
+use sprag_core::input::Ticket;
+use sprag_core::output::{Answer, Attempt, Draft, Status};
+use sprag_core::position::Position;
+use sprag_core::record::Essence;
+
+use super::Sha;
+
+/// The fate of an event at ingress, as facts tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Held,
+    Released(Sequence),
+    DeadLettered,
+}
+
+type LaneName = (Key, DestinationId);
+
+/// What durable history and what left so far add up to.
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+    received: BTreeMap<Place, Received>,
+    fates: BTreeMap<Place, Fate>,
+    heads: BTreeMap<Key, (Sequence, Hash)>,
+    /// Released positions of each key.
+    positions: BTreeSet<(Key, u64)>,
+    /// Events of each lane that are not settled, in order.
+    lanes: BTreeMap<LaneName, VecDeque<Sequence>>,
+    /// Passed events that operators sent again.
+    redriven: BTreeMap<LaneName, Vec<Sequence>>,
+    /// How often each fact is durable, by name.
+    pub(crate) facts: BTreeMap<&'static str, u64>,
+    duplicates: u64,
+    duplicate_answers: u64,
+    asked: BTreeSet<Ticket>,
+    answered: BTreeSet<Ticket>,
+    /// Events acknowledged as kept.
+    acknowledged: Vec<Place>,
+    /// Names of sources, for the chain.
+    source_names: BTreeMap<SourceId, Arc<str>>,
+}
+
+impl Judge {
+    /// A judge of an empty history; the chain needs the sources' names.
+    pub(crate) fn of(source_names: BTreeMap<SourceId, Arc<str>>) -> Self {
+        Self { source_names, ..Self::default() }
+    }
+
+    /// A request waits for its answer.
+    pub(crate) fn asked(&mut self, ticket: Ticket) {
+        assert!(self.asked.insert(ticket), "{ticket:?} is used twice");
+    }
+
+    /// The process that would have answered is gone.
+    pub(crate) fn forget_requests(&mut self) {
+        self.answered.extend(self.asked.iter().copied());
+    }
+
+    /// A frame became durable.
+    pub(crate) fn durable(&mut self, partition: PartitionId, frame: &Draft) {
+        for (index, fact) in (0_u32..).zip(&frame.facts) {
+            let place = Place { partition, frame: frame.number, index };
+            *self.facts.entry(fact.name()).or_default() += 1;
+            self.take(place, fact);
+        }
+    }
+
+    fn take(&mut self, place: Place, fact: &Fact) {
+        match fact {
+            Fact::Received(received) => {
+                self.received.insert(place, received.clone());
+            }
+            Fact::Held(held) => self.fate(held.event, Fate::Held),
+            Fact::Conflict(conflict) => self.fate(conflict.event, Fate::DeadLettered),
+            Fact::Invalid(invalid) => self.fate(invalid.event, Fate::DeadLettered),
+            Fact::Duplicate(_) => self.duplicates += 1,
+            Fact::Released(released) => self.release(released),
+            Fact::Attempted(attempted) => self.attempted(attempted),
+            Fact::Redriven(redriven) => {
+                let lane = (redriven.key.clone(), redriven.destination);
+                self.redriven.entry(lane).or_default().extend(redriven.passed);
+            }
+            Fact::Dropped(dropped) => {
+                if let DeadLetter::InLane { destination, sequence } = dropped.letter {
+                    let lane = self.lanes.entry((dropped.key.clone(), destination)).or_default();
+                    if lane.front() == Some(&sequence) {
+                        lane.pop_front();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An event gets one fate; only waiting may end in another.
+    fn fate(&mut self, event: Place, fate: Fate) {
+        assert!(self.received.contains_key(&event), "{event} got a fate and was never received");
+        let before = self.fates.insert(event, fate);
+        let allowed = matches!(before, None | Some(Fate::Held)) && before != Some(fate);
+        assert!(allowed, "{event} was {before:?} and became {fate:?}");
+    }
+
+    /// Sequences are contiguous, no position is released twice, the chain recomputes.
+    fn release(&mut self, released: &Released) {
+        self.fate(released.event, Fate::Released(released.sequence));
+        let received = &self.received[&released.event];
+        let (sequence, hash) = self.heads.get(&released.key).copied().unwrap_or_default();
+        assert_eq!(released.sequence, sequence.next(), "sequences of {:?}", released.key);
+        assert_eq!(released.previous_hash, hash, "the chain of {:?}", released.key);
+        assert_eq!(released.position, received.position);
+        assert_eq!(released.key, received.key);
+        let essence = Essence {
+            id: received.id.clone(),
+            position: received.position,
+            event_type: received.event_type.clone(),
+            content_type: received.content_type.clone(),
+            digest: received.digest,
+            size: received.size,
+        };
+        let source = &self.source_names[&received.key.source];
+        let (key, kind) = (&released.key, released.kind);
+        let again = event_hash(&Sha, source, key, released.sequence, kind, &essence, &hash);
+        assert_eq!(released.hash, again, "the hash of {:?} {:?}", key, released.sequence);
+        self.heads.insert(key.clone(), (released.sequence, released.hash));
+        if let Position::Sequence(position) = released.position {
+            let new = self.positions.insert((key.clone(), position));
+            assert!(new, "position {position} of {key:?} is released twice");
+        }
+        for destination in &released.lanes {
+            let lane = self.lanes.entry((key.clone(), *destination)).or_default();
+            lane.push_back(released.sequence);
+        }
+    }
+
+    fn attempted(&mut self, attempted: &Attempted) {
+        let name = (attempted.key.clone(), attempted.destination);
+        if attempted.out_of_order {
+            let redriven = self.redriven.entry(name).or_default();
+            let at = redriven.iter().position(|sequence| *sequence == attempted.sequence);
+            redriven.remove(at.expect("only what was redriven is attempted out of order"));
+            return;
+        }
+        let lane = self.lanes.entry(name).or_default();
+        assert_eq!(lane.front(), Some(&attempted.sequence), "an outcome that is not the head's");
+        if matches!(attempted.consequence, Consequence::Delivered | Consequence::Dead) {
+            lane.pop_front();
+        }
+    }
+
+    /// An attempt leaves: it must be the first unsettled event of its lane by durable facts, and
+    /// the only one under way.
+    pub(crate) fn attempt(&mut self, attempt: &Attempt, under_way: &[Attempt]) {
+        let same =
+            |one: &&Attempt| one.key == attempt.key && one.destination == attempt.destination;
+        let twice = under_way.iter().find(same);
+        assert_eq!(twice, None, "two attempts in one lane: {attempt:?}");
+        let name = (attempt.key.clone(), attempt.destination);
+        if attempt.out_of_order {
+            let redriven = self.redriven.get(&name);
+            let known = redriven.is_some_and(|redriven| redriven.contains(&attempt.sequence));
+            assert!(known, "sent out of order without a durable redrive: {attempt:?}");
+            return;
+        }
+        let head = self.lanes.get(&name).and_then(|lane| lane.front());
+        assert_eq!(head, Some(&attempt.sequence), "not the durable head: {attempt:?}");
+    }
+
+    /// An answer leaves: what it promises must be durable.
+    pub(crate) fn answer(&mut self, ticket: Ticket, answer: &Answer) {
+        assert!(self.asked.contains(&ticket), "{ticket:?} was never asked");
+        assert!(self.answered.insert(ticket), "{ticket:?} is answered twice");
+        let Answer::Event { status, event, sequence } = answer else { return };
+        let fate = event.and_then(|event| self.fates.get(&event).copied());
+        assert!(event.is_none() || fate.is_some(), "{ticket:?}: {answer:?} is not durable");
+        match status {
+            Status::Released | Status::Late => {
+                let sequence = sequence.expect("a released event has a sequence");
+                assert_eq!(fate, Some(Fate::Released(sequence)), "{ticket:?}");
+            }
+            Status::Held => assert!(matches!(fate, Some(Fate::Held | Fate::Released(_)))),
+            Status::Conflict | Status::Invalid => assert_eq!(fate, Some(Fate::DeadLettered)),
+            Status::Duplicate => {
+                self.duplicate_answers += 1;
+                assert!(self.duplicate_answers <= self.duplicates, "{ticket:?} is not durable");
+                let released = sequence.map(Fate::Released);
+                assert!(released.is_none() || released == fate, "{ticket:?}: {fate:?}");
+            }
+            Status::Ignored => {}
+        }
+        self.acknowledged.extend(*event);
+    }
+
+    /// Requests without an answer.
+    pub(crate) fn unanswered(&self) -> Vec<Ticket> {
+        self.asked.difference(&self.answered).copied().collect()
+    }
+
+    /// Every received event has a fate.
+    pub(crate) fn everything_has_a_fate(&self) {
+        for event in self.received.keys().chain(&self.acknowledged) {
+            assert!(self.fates.contains_key(event), "{event} has no fate");
+        }
+    }
+
+    /// Events that wait behind missing positions.
+    pub(crate) fn held(&self) -> usize {
+        self.fates.values().filter(|fate| **fate == Fate::Held).count()
+    }
+
+    /// Events that wait in lanes.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lanes.values().map(VecDeque::len).sum()
+    }
+}

@@ -1,0 +1,82 @@
+//! What stories and properties say to the world in a few words.
+
+use std::sync::Arc;
+
+use sprag_core::chain::Digest as _;
+use sprag_core::fact::{DestinationDeclared, Fact, SourceDeclared};
+use sprag_core::id::{DestinationId, Key, SourceId};
+use sprag_core::input::{Arrival, Command, Input, Ticket};
+use sprag_core::position::Position;
+use sprag_core::recent::Seen;
+
+use super::Sha;
+use super::world::{World, partition_of};
+
+/// An event as a provider posts it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Post {
+    pub(crate) source: u32,
+    pub(crate) key: String,
+    pub(crate) id: Option<String>,
+    pub(crate) position: Option<u64>,
+    pub(crate) body: String,
+    pub(crate) outside_tolerance: bool,
+}
+
+impl Post {
+    pub(crate) fn key(&self) -> Key {
+        Key { source: SourceId(self.source), name: Arc::from(self.key.as_str()) }
+    }
+}
+
+impl World {
+    /// A provider posts an event.
+    pub(crate) fn post(&mut self, post: &Post) -> Ticket {
+        let ticket = self.ticket();
+        let key = post.key();
+        let arrival = Box::new(Arrival {
+            ticket,
+            key: key.clone(),
+            id: post.id.as_deref().map(Arc::from),
+            position: post.position.map_or(Position::None, Position::Sequence),
+            event_type: Arc::from("changed"),
+            content_type: Arc::from("text/plain"),
+            headers: Vec::new(),
+            digest: Sha.sha256(&[post.body.as_bytes()]),
+            size: u32::try_from(post.body.len()).expect("bodies of tests are small"),
+            in_time: !post.outside_tolerance,
+        });
+        let at = usize::from(partition_of(&key).0);
+        self.handle(at, Input::Receive { arrival, seen: Seen::default() });
+        ticket
+    }
+
+    /// An operator asks a partition for something.
+    pub(crate) fn order(&mut self, at: usize, command: Command) -> Ticket {
+        let ticket = self.ticket();
+        self.handle(at, Input::Command { ticket, command });
+        ticket
+    }
+
+    /// The sources and destinations of the configuration become known to history.
+    pub(crate) fn declare(&mut self) {
+        let settings = self.settings.clone();
+        let sources = settings.sources.iter().map(|(id, source)| {
+            let (name, identity) = (source.name.clone(), Arc::from(""));
+            Fact::SourceDeclared(SourceDeclared { source: *id, name, identity })
+        });
+        let destinations = settings.destinations.iter().map(|(id, destination)| {
+            let name = destination.name.clone();
+            Fact::DestinationDeclared(DestinationDeclared { destination: *id, name })
+        });
+        self.order(0, Command::Declare(sources.chain(destinations).collect()));
+    }
+
+    /// The attempt under way in a lane.
+    pub(crate) fn attempt_of(&self, key: &Key, destination: DestinationId) -> Option<usize> {
+        let same = |attempt: &sprag_core::output::Attempt| {
+            attempt.key == *key && attempt.destination == destination
+        };
+        self.under_way.iter().position(same)
+    }
+}

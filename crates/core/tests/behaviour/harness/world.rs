@@ -1,0 +1,460 @@
+//! The world around the partitions: it carries outputs out and brings their answers back.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sprag_core::destination::Destination;
+use sprag_core::fact::Fact;
+use sprag_core::id::{DestinationId, Epoch, Key, PartitionId};
+use sprag_core::input::{AttemptId, Input, Ticket};
+use sprag_core::output::{Attempt, Draft, Output};
+use sprag_core::partition::{Frame, Partition};
+use sprag_core::record::KeyRecord;
+use sprag_core::settings::Settings;
+use sprag_core::time::{ElapsedMicros, Now, UnixMicros, micros};
+
+use super::judge::Judge;
+use super::store::{FrameLog, StateStore};
+use super::{Sha, describe};
+
+/// One partition and what belongs to it outside.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) partition: Partition<Sha>,
+    pub(crate) log: FrameLog,
+    pub(crate) state: StateStore,
+    /// Frames appended that are not durable yet.
+    pub(crate) flight: VecDeque<Draft>,
+    checkpoints: VecDeque<sprag_core::output::Checkpoint>,
+    epoch: Epoch,
+}
+
+/// How the world behaves unless a story says otherwise.
+#[derive(Debug, Clone)]
+pub(crate) struct Habits {
+    /// Frames become durable after every step.
+    pub(crate) commits: bool,
+    /// The state store takes a checkpoint after every commit.
+    pub(crate) stores: bool,
+    /// Cold keys are loaded at once.
+    pub(crate) loads: bool,
+    /// Aborted attempts end at once.
+    pub(crate) aborts: bool,
+    /// Waiting events can be read.
+    pub(crate) backlogs: bool,
+    /// Keys a page brings.
+    pub(crate) page: usize,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self { commits: true, stores: true, loads: true, aborts: true, backlogs: true, page: 2 }
+    }
+}
+
+/// Everything outside, on virtual time.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) destinations: BTreeMap<DestinationId, Destination>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) habits: Habits,
+    pub(crate) now: Now,
+    pub(crate) under_way: Vec<Attempt>,
+    pub(crate) aborted: Vec<AttemptId>,
+    pub(crate) loads: VecDeque<(PartitionId, Key)>,
+    pub(crate) judge: Judge,
+    pub(crate) trace: Vec<String>,
+    tickets: u64,
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings, partitions: u16, habits: Habits) -> Self {
+        let settings = Arc::new(settings);
+        let names = settings.sources.iter();
+        let judge = Judge::of(names.map(|(id, source)| (*id, source.name.clone())).collect());
+        let mut world = Self {
+            nodes: Vec::new(),
+            destinations: BTreeMap::new(),
+            settings,
+            habits,
+            now: Now { elapsed: ElapsedMicros(0), clock: describe::CLOCK_START },
+            under_way: Vec::new(),
+            aborted: Vec::new(),
+            loads: VecDeque::new(),
+            judge,
+            trace: Vec::new(),
+            tickets: 0,
+        };
+        world.nodes = (0..partitions).map(|id| world.node(PartitionId(id))).collect();
+        world.boot();
+        world
+    }
+
+    fn node(&self, id: PartitionId) -> Node {
+        Node {
+            partition: self.fresh(id),
+            log: FrameLog { partition: id, frames: Vec::new() },
+            state: StateStore::default(),
+            flight: VecDeque::new(),
+            checkpoints: VecDeque::new(),
+            epoch: Epoch(0),
+        }
+    }
+
+    fn fresh(&self, id: PartitionId) -> Partition<Sha> {
+        Partition::new(id, self.settings.clone(), 7 + u64::from(id.0), Sha)
+    }
+
+    /// A process starts: new destinations, every partition recovers.
+    fn boot(&mut self) {
+        let destinations = self.settings.destinations.iter();
+        self.destinations =
+            destinations.map(|(id, told)| (*id, Destination::new(told.concurrency))).collect();
+        (0..self.nodes.len()).for_each(|at| self.recover(at));
+        self.settle();
+    }
+
+    /// A partition takes in what is durable and resumes in a new term.
+    pub(crate) fn recover(&mut self, at: usize) {
+        self.take_in(at);
+        let (now, settings) = (self.now, self.settings.clone());
+        let node = &mut self.nodes[at];
+        node.epoch = Epoch(node.epoch.0 + 1);
+        node.partition.resume(now, node.epoch, settings);
+        self.bring_pauses();
+    }
+
+    fn take_in(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        node.checkpoints.clear();
+        replay(&mut node.partition, &node.log, &node.state);
+    }
+
+    /// What partition 0 knows of destinations reaches everybody again.
+    fn bring_pauses(&mut self) {
+        for fact in self.nodes[0].partition.pauses() {
+            self.forward(sprag_core::id::Place::default(), &fact);
+        }
+    }
+
+    fn forward(&mut self, place: sprag_core::id::Place, fact: &Fact) {
+        let (paused, destination) = match fact {
+            Fact::DestinationPaused(fact) => (true, fact.destination),
+            Fact::DestinationResumed(fact) => (false, fact.destination),
+            _ => return,
+        };
+        if let Some(destination) = self.destinations.get_mut(&destination) {
+            destination.set_paused(paused);
+        }
+        for at in 1..self.nodes.len() {
+            self.handle(at, Input::Foreign { place, fact: Box::new(fact.clone()) });
+        }
+    }
+
+    /// One input, its frame, its outputs.
+    pub(crate) fn handle(&mut self, at: usize, input: Input) {
+        self.nodes[at].partition.handle(self.now, input);
+        self.nodes[at].partition.check_invariants();
+        self.drain(at);
+    }
+
+    /// Takes what a partition has to append and to do.
+    pub(crate) fn drain(&mut self, at: usize) {
+        loop {
+            self.take_frame(at);
+            let Some(output) = self.nodes[at].partition.poll_output() else { break };
+            self.carry_out(at, output);
+        }
+    }
+
+    fn take_frame(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        while let Some(draft) = node.partition.poll_frame() {
+            for (index, fact) in (0_u32..).zip(&draft.facts) {
+                let place = node.log.partition;
+                let place = sprag_core::id::Place { partition: place, frame: draft.number, index };
+                self.trace.push(format!("  {}", describe::fact(place, fact)));
+            }
+            assert_eq!(draft.bodies.len(), bodies(&draft), "a body for every received event");
+            node.flight.push_back(draft);
+            node.checkpoints.extend(node.partition.checkpoint());
+        }
+    }
+
+    fn carry_out(&mut self, at: usize, output: Output) {
+        match output {
+            Output::Answer { ticket, answer } => {
+                self.trace.push(format!("  t{} {}", ticket.0, describe::answer(&answer)));
+                self.judge.answer(ticket, &answer);
+            }
+            Output::Attempt(attempt) => {
+                self.trace.push(format!("  attempt {}", describe::attempt(&attempt)));
+                self.judge.attempt(&attempt, &self.under_way);
+                self.under_way.push(*attempt);
+            }
+            Output::Abort(id) => self.abort(id),
+            Output::Request { urgency, lane } => {
+                if let Some(destination) = self.destinations.get_mut(&lane.destination) {
+                    destination.request(urgency, lane);
+                }
+            }
+            Output::Return(id) => {
+                if let Some(destination) = self.destinations.get_mut(&id) {
+                    destination.give_back();
+                }
+            }
+            Output::Load(key) => {
+                self.trace.push(format!("  load {}", key.name));
+                self.loads.push_back((self.nodes[at].log.partition, key));
+            }
+            Output::LookUp(arrival) => {
+                let seen = self.nodes[at].log.look_up(&arrival);
+                self.nodes[at].partition.handle(self.now, Input::Receive { arrival, seen });
+            }
+            Output::Page(cursor) => {
+                let (keys, next) = self.nodes[at].state.page(cursor.as_ref(), self.habits.page);
+                self.nodes[at].partition.handle(self.now, Input::Page { keys, next });
+            }
+            Output::Backlog { lane, key, from, to } => {
+                let events = self.nodes[at].log.backlog(&key, from, to);
+                let events = if self.habits.backlogs { events } else { Vec::new() };
+                self.nodes[at].partition.handle(self.now, Input::Backlog { lane, events });
+            }
+            Output::Forward { place, fact } => self.forward(place, &fact),
+        }
+    }
+
+    fn abort(&mut self, id: AttemptId) {
+        self.aborted.push(id);
+        let attempt = self.under_way.iter().find(|attempt| attempt.id == id);
+        let attempt = attempt.expect("only what is under way is aborted");
+        self.trace.push(format!("  abort {}", describe::attempt(attempt)));
+    }
+
+    /// Carries everything out that needs no choice, until all is quiet.
+    pub(crate) fn settle(&mut self) {
+        for round in 0.. {
+            assert!(round < 10_000, "the world never comes to rest: {:?}", self.trace.last());
+            if !self.settle_once() {
+                break;
+            }
+        }
+        self.permits_add_up();
+    }
+
+    fn settle_once(&mut self) -> bool {
+        let mut moved = false;
+        for at in 0..self.nodes.len() {
+            self.drain(at);
+            moved |= self.habits.commits && self.commit_one(at);
+            if self.habits.stores {
+                self.store(at);
+            }
+        }
+        if self.habits.aborts {
+            moved |= self.end_aborted();
+        }
+        if self.habits.loads {
+            moved |= self.load_one();
+        }
+        moved | self.grant()
+    }
+
+    /// The oldest frame in flight becomes durable.
+    pub(crate) fn commit_one(&mut self, at: usize) -> bool {
+        self.drain(at);
+        let Some(draft) = self.nodes[at].flight.pop_front() else { return false };
+        let number = draft.number;
+        self.judge.durable(self.nodes[at].log.partition, &draft);
+        self.nodes[at].log.append(draft);
+        self.handle(at, Input::Committed(number));
+        true
+    }
+
+    /// An append fails or its outcome is unknown: the first `durable` frames in flight are in the
+    /// log after all. The partition reads it again in a new term.
+    pub(crate) fn fail(&mut self, at: usize, durable: usize) {
+        self.drain(at);
+        self.lose(at, durable);
+        self.nodes[at].partition.fail();
+        let id = self.nodes[at].log.partition;
+        self.destinations.values_mut().for_each(|destination| destination.withdraw(id));
+        self.loads.retain(|(partition, _)| *partition != id);
+        self.drain(at);
+        self.recover(at);
+    }
+
+    fn lose(&mut self, at: usize, durable: usize) {
+        let node = &mut self.nodes[at];
+        for draft in node.flight.drain(..).take(durable) {
+            self.judge.durable(node.log.partition, &draft);
+            node.log.append(draft);
+        }
+    }
+
+    /// The process ends and starts again: `durable` frames of those in flight are in the log.
+    pub(crate) fn crash(&mut self, durable: usize, keep_state: bool) {
+        self.judge.forget_requests();
+        self.under_way.clear();
+        self.aborted.clear();
+        self.loads.clear();
+        self.now.elapsed = ElapsedMicros(0);
+        for at in 0..self.nodes.len() {
+            self.take_frame(at);
+            self.lose(at, durable);
+            if !keep_state {
+                self.nodes[at].state = StateStore::default();
+            }
+            self.nodes[at].partition = self.fresh(self.nodes[at].log.partition);
+        }
+        self.boot();
+    }
+
+    /// The state store catches up with what is durable.
+    pub(crate) fn store(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        let committed = node.partition.committed();
+        while node.checkpoints.front().is_some_and(|first| first.through <= committed) {
+            let Some(checkpoint) = node.checkpoints.pop_front() else { return };
+            let through = checkpoint.through;
+            node.state.apply(checkpoint);
+            node.partition.handle(self.now, Input::Stored(through));
+        }
+    }
+
+    pub(crate) fn load_one(&mut self) -> bool {
+        let Some((partition, key)) = self.loads.pop_front() else { return false };
+        let at = usize::from(partition.0);
+        let record: Option<KeyRecord> = self.nodes[at].state.records.get(&key).cloned();
+        self.handle(at, Input::Loaded { key, record: record.map(Box::new) });
+        true
+    }
+
+    fn grant(&mut self) -> bool {
+        let granted = self.destinations.values_mut().find_map(Destination::poll_grant);
+        let Some(lane) = granted else { return false };
+        self.handle(usize::from(lane.partition.0), Input::Granted(lane));
+        true
+    }
+
+    pub(crate) fn end_aborted(&mut self) -> bool {
+        let Some(id) = self.aborted.pop() else { return false };
+        let at = self.under_way.iter().position(|attempt| attempt.id == id);
+        if let Some(at) = at {
+            self.end(at, sprag_core::fact::Outcome::Unknown, None);
+        }
+        true
+    }
+
+    /// An attempt under way ends.
+    pub(crate) fn end(
+        &mut self,
+        at: usize,
+        outcome: sprag_core::fact::Outcome,
+        retry_after: Option<Duration>,
+    ) {
+        let attempt = self.under_way.remove(at);
+        self.aborted.retain(|id| *id != attempt.id);
+        let took = Duration::from_millis(1);
+        let ended = Input::Ended { attempt: attempt.id, outcome, retry_after, took };
+        self.handle(usize::from(partition_of(&attempt.key).0), ended);
+    }
+
+    /// Time goes on, with a tick at every deadline; partitions that are quiet hear nothing.
+    pub(crate) fn advance(&mut self, by: Duration) {
+        let end = self.now.elapsed.0 + micros(by);
+        for step in 0.. {
+            assert!(step < 1_000_000, "timers that never end");
+            self.settle();
+            let deadlines = self.nodes.iter().filter_map(|node| node.partition.deadline());
+            let next = deadlines.min().map_or(end, |due| due.0.min(end)).max(self.now.elapsed.0);
+            self.pass(next - self.now.elapsed.0);
+            let due = self.tick();
+            if self.now.elapsed.0 >= end && !due {
+                break;
+            }
+        }
+        self.settle();
+    }
+
+    fn pass(&mut self, by: u64) {
+        self.now.elapsed.0 += by;
+        self.now.clock = UnixMicros(self.now.clock.0 + by);
+    }
+
+    /// Ticks every partition that asked for this time; says whether one did.
+    fn tick(&mut self) -> bool {
+        let now = self.now.elapsed;
+        let due = |node: &Node| node.partition.deadline().is_some_and(|due| due <= now);
+        let due: Vec<_> = (0..self.nodes.len()).filter(|at| due(&self.nodes[*at])).collect();
+        due.iter().for_each(|at| self.handle(*at, Input::Tick));
+        for at in &due {
+            let again = self.nodes[*at].partition.deadline();
+            assert!(again.is_none_or(|again| again > now), "a timer that is due after its tick");
+        }
+        !due.is_empty()
+    }
+
+    /// A ticket nobody has used.
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.judge.asked(ticket);
+        ticket
+    }
+
+    /// Attempts under way and permits given out are the same, once all is quiet.
+    fn permits_add_up(&self) {
+        for (id, destination) in &self.destinations {
+            let under_way = self.under_way.iter().filter(|attempt| attempt.destination == *id);
+            assert_eq!(destination.in_flight(), under_way.count(), "permits of {id:?}");
+        }
+    }
+
+    /// Durable history, replayed into a new partition, adds up to what is in memory.
+    pub(crate) fn memory_equals_history(&self) {
+        for node in &self.nodes {
+            assert!(node.flight.is_empty(), "only durable state can be compared");
+            let mut again = self.fresh(node.log.partition);
+            replay(&mut again, &node.log, &StateStore::default());
+            let known = |(_, record): &(&Key, &KeyRecord)| record.newest.frame.0 > 0;
+            let history: BTreeMap<_, _> = again.records().filter(known).collect();
+            let mut memory: BTreeMap<_, _> = node.state.records.iter().filter(known).collect();
+            memory.extend(node.partition.records().filter(known));
+            assert_eq!(memory, history);
+            if node.log.partition.0 == 0 {
+                assert_eq!(node.partition.directory(), again.directory());
+            }
+        }
+    }
+}
+
+/// Recovery as the driver does it.
+fn replay(partition: &mut Partition<Sha>, log: &FrameLog, state: &StateStore) {
+    partition.begin(&state.head);
+    for draft in log.frames.iter().filter(|draft| draft.number > state.head.frame) {
+        for key in draft.facts.iter().filter_map(Fact::key) {
+            if !partition.knows(key) {
+                partition.insert_record(key.clone(), state.records.get(key).cloned());
+            }
+        }
+        partition.evolve_frame(&Frame {
+            number: draft.number,
+            recorded: draft.recorded,
+            open: draft.open,
+            facts: &draft.facts,
+        });
+    }
+}
+
+fn bodies(draft: &Draft) -> usize {
+    draft.facts.iter().filter(|fact| matches!(fact, Fact::Received(_))).count()
+}
+
+/// The partition of a key: what follows `@` in its name, else 0.
+pub(crate) fn partition_of(key: &Key) -> PartitionId {
+    let number = key.name.split_once('@').and_then(|(_, number)| number.parse().ok());
+    PartitionId(number.unwrap_or_default())
+}
