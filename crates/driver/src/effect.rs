@@ -1,8 +1,10 @@
 //! What the node asks of the network: answers, deliveries, and what an operator must know.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use sprag_core::id::PartitionId;
+use sprag_core::id::{DestinationId, PartitionId, SourceId};
 use sprag_core::input::{AttemptId, Ticket};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::plan::SourceChanged;
@@ -42,6 +44,13 @@ pub enum Effect {
 /// Something an operator must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
+    /// The numbers that history has for the configured names. Comes before anything else leaves.
+    Configured {
+        /// The sources.
+        sources: BTreeMap<SourceId, Arc<str>>,
+        /// The destinations.
+        destinations: BTreeMap<DestinationId, Arc<str>>,
+    },
     /// A source is not configured as its history was written: the node does not start (K8).
     SourceChanged(SourceChanged),
     /// A partition lost its log; it tries again until it has it back.
@@ -55,6 +64,9 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Configured { sources, destinations } => {
+                write!(formatter, "{} sources, {} destinations", sources.len(), destinations.len())
+            }
             Self::SourceChanged(changed) => write!(
                 formatter,
                 "source {:?} was started with {} and is now configured with {}: its keys and \

@@ -167,6 +167,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 for (id, destination) in &settings.destinations {
                     self.destinations.insert(*id, Destination::new(destination.concurrency));
                 }
+                let sources = settings.sources.iter();
+                let destinations = settings.destinations.iter();
+                self.effects.push_back(Effect::Notice(Notice::Configured {
+                    sources: sources.map(|(id, source)| (*id, source.name.clone())).collect(),
+                    destinations: destinations.map(|(id, to)| (*id, to.name.clone())).collect(),
+                }));
                 self.settings = Some(Arc::new(settings));
                 let facts: Vec<Fact> = self.owners[0].partition.pauses();
                 facts.iter().for_each(|fact| self.pause_destinations(fact));

@@ -16,6 +16,16 @@ pub fn sha256(parts: &[&[u8]]) -> Hash {
     hash(&context.finish())
 }
 
+/// SHA-256 as the core takes it (DESIGN F12).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sha256;
+
+impl sprag_core::chain::Digest for Sha256 {
+    fn sha256(&self, parts: &[&[u8]]) -> Hash {
+        sha256(parts)
+    }
+}
+
 fn hash(digest: &Digest) -> Hash {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest.as_ref());

@@ -66,3 +66,46 @@ pub const BODY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Largest configurable number of partitions: each costs threads' time and a file of state.
 pub const PARTITIONS: u64 = 1024;
+
+/// Messages the deciding thread takes in before it carries out what follows from them: enough to
+/// fill a frame under load, few enough that answers do not wait for long.
+pub const MESSAGES_PER_TURN: usize = 1_024;
+
+/// Addresses of a destination's name that are tried in one attempt.
+pub const RESOLVED_ADDRESSES: usize = 4;
+
+/// Bytes of the head of a consumer's answer; hyper needs at least 8 KiB.
+pub const ANSWER_HEAD_BYTES: usize = 64 * 1024;
+
+/// Headers of a consumer's answer.
+pub const ANSWER_HEADERS: usize = 100;
+
+/// Bytes of a consumer's answer that are read to keep its connection (DESIGN L1).
+pub const ANSWER_BYTES: usize = 64 * 1024;
+
+/// How long an answer's body may take before its connection is given up.
+pub const ANSWER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Bytes of `sprag-missing` and `sprag-omitted` (DESIGN C4).
+pub const RANGES_HEADER_BYTES: usize = 1024;
+
+/// Bytes of a request's head; hyper needs at least 8 KiB. Signatures and trace headers of the
+/// known providers stay below 8 KiB.
+pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;
+
+/// Headers of a request. Proxies add a dozen to the sender's.
+pub const REQUEST_HEADERS: usize = 100;
+
+/// Bytes of a kept header's value; longer ones are not kept. The longest signature header known
+/// has a few hundred.
+pub const STORED_HEADER_BYTES: usize = 4 * 1024;
+
+/// How long the listener waits after it could not take a connection.
+pub const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// How often free disk space is looked at: at a gigabyte a second the reserve lasts for one look.
+pub const DISK_LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// How long a stop waits for requests under way, and then for the last commit. What is not done by
+/// then is made up for by recovery.
+pub const STOP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);

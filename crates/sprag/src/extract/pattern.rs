@@ -17,6 +17,12 @@ pub enum PatternProblem {
     TooLong,
 }
 
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0.join("*"))
+    }
+}
+
 impl std::fmt::Display for PatternProblem {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

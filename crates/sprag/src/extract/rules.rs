@@ -2,6 +2,7 @@
 
 use super::{Location, Pattern};
 use crate::limits;
+use std::fmt;
 
 /// Where the id of an event is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,42 @@ pub enum PositionRule {
     Sequence(Location),
 }
 
+impl fmt::Display for IdRule {
+    /// The canonical text, part of a source's identity (rule K8): it must not change.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(location) => write!(formatter, "{location}"),
+            Self::Sha256 => formatter.write_str("sha256"),
+            Self::None => formatter.write_str("none"),
+        }
+    }
+}
+
+impl fmt::Display for KeyRule {
+    /// The canonical text, part of a source's identity (rule K8): it must not change.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let join = |parts: &[Location]| {
+            parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" / ")
+        };
+        match self {
+            Self::Parts(parts) => formatter.write_str(&join(parts)),
+            Self::ByType(rules) => rules.iter().try_for_each(|(pattern, parts)| {
+                write!(formatter, "[{pattern} {}]", join(parts))
+            }),
+        }
+    }
+}
+
+impl fmt::Display for PositionRule {
+    /// The canonical text, part of a source's identity (rule K8): it must not change.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => formatter.write_str("none"),
+            Self::Sequence(location) => write!(formatter, "sequence {location}"),
+        }
+    }
+}
+
 /// All rules of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -56,8 +93,8 @@ pub enum RulesProblem {
     TooManyPointers,
 }
 
-impl std::fmt::Display for RulesProblem {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for RulesProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::JsonAndForm => {
                 formatter.write_str("a body is read either as JSON (body:) or as a form (form:)")
@@ -81,6 +118,18 @@ impl Rules {
             PositionRule::None => None,
         };
         id.into_iter().chain(self.event_type.as_ref()).chain(position).chain(self.key.locations())
+    }
+}
+
+impl Rules {
+    /// The headers that a rule reads.
+    #[must_use]
+    pub fn header_names(&self) -> Vec<http::HeaderName> {
+        let headers = self.locations().filter_map(|location| match location {
+            Location::Header(name) => Some(name.clone()),
+            _ => None,
+        });
+        headers.collect()
     }
 }
 

@@ -36,6 +36,23 @@ impl Scheme {
         }
     }
 
+    /// The headers that prove who sent an event, kept with it as evidence (DESIGN F13). A token
+    /// is none of them: whoever reads it can send with it.
+    #[must_use]
+    pub fn evidence_headers(&self) -> Vec<HeaderName> {
+        match self {
+            Self::StandardWebhooks => {
+                use super::standard_webhooks::{ID, SIGNATURE, TIMESTAMP};
+                vec![ID, TIMESTAMP, SIGNATURE]
+            }
+            Self::Github => vec![super::github::SIGNATURE],
+            Self::Hmac(declared) => {
+                std::iter::once(&declared.header).chain(declared.signed_headers()).cloned().collect()
+            }
+            Self::Token { .. } | Self::None => Vec::new(),
+        }
+    }
+
     /// Does the signature cover the query of the URL? No scheme here signs it.
     #[must_use]
     pub const fn covers_query(&self) -> bool {

@@ -1,0 +1,153 @@
+//! Attempts over HTTP: the sending half of the network.
+//!
+//! It carries out what the core decided and reports how it ended; when to try, and what an
+//! outcome means, is the core's. Nothing is retried here (DESIGN L1).
+
+mod answer;
+mod connect;
+mod endpoint;
+mod guard;
+mod headers;
+mod pool;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sprag_core::fact::Outcome;
+use sprag_core::id::{DestinationId, PartitionId, SourceId};
+use sprag_core::input::AttemptId;
+use sprag_core::output::Attempt;
+use sprag_driver::cache::ReleasedEvent;
+use sprag_driver::effect::Notice;
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::node::{Network, NodeHandle};
+
+pub use endpoint::{Endpoint, EndpointProblem};
+pub use guard::is_public;
+
+/// What came of an attempt, as the wire showed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the consumer asked for with `Retry-After`.
+    pub retry_after: Option<Duration>,
+}
+
+impl Ended {
+    pub(crate) fn with(outcome: Outcome) -> Self {
+        Self { outcome, retry_after: None }
+    }
+}
+
+/// The destinations' endpoints by name.
+pub type Endpoints = BTreeMap<String, Arc<Endpoint>>;
+
+/// Called for what an operator must know.
+pub type OnNotice = Box<dyn FnMut(Notice) + Send>;
+
+/// Carries attempts out as tasks of an async runtime.
+pub struct Dispatcher {
+    runtime: runtime::Handle,
+    node: NodeHandle,
+    endpoints: Endpoints,
+    /// By the numbers that history has for the names: known before anything is to be sent.
+    numbered: BTreeMap<DestinationId, Arc<Endpoint>>,
+    sources: BTreeMap<SourceId, Arc<str>>,
+    clock: Clock,
+    running: Arc<Running>,
+    on_notice: OnNotice,
+}
+
+/// Attempts under way, each with what breaks it off.
+#[derive(Debug, Default)]
+struct Running(Mutex<HashMap<(PartitionId, AttemptId), oneshot::Sender<()>>>);
+
+impl Running {
+    fn insert(&self, name: (PartitionId, AttemptId), breaker: oneshot::Sender<()>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, breaker);
+    }
+
+    fn remove(&self, name: (PartitionId, AttemptId)) -> Option<oneshot::Sender<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&name)
+    }
+}
+
+impl Dispatcher {
+    /// A dispatcher whose tasks run on `runtime` and report to `node`.
+    #[must_use]
+    pub fn new(
+        runtime: runtime::Handle,
+        node: NodeHandle,
+        endpoints: Endpoints,
+        clock: Clock,
+        on_notice: OnNotice,
+    ) -> Self {
+        Self {
+            runtime,
+            node,
+            endpoints,
+            numbered: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            clock,
+            running: Arc::default(),
+            on_notice,
+        }
+    }
+
+    fn number(&mut self, notice: &Notice) {
+        let Notice::Configured { sources, destinations } = notice else { return };
+        self.sources.clone_from(sources);
+        let endpoint = |(id, name): (&DestinationId, &Arc<str>)| {
+            Some((*id, self.endpoints.get(&**name)?.clone()))
+        };
+        self.numbered = destinations.iter().filter_map(endpoint).collect();
+    }
+}
+
+impl Network for Dispatcher {
+    fn deliver(&mut self, partition: PartitionId, attempt: Box<Attempt>, event: ReleasedEvent) {
+        let endpoint = self.numbered.get(&attempt.destination).cloned();
+        let source = self.sources.get(&attempt.key.source).cloned();
+        let id = attempt.id;
+        let Some((endpoint, source)) = endpoint.zip(source) else {
+            // No longer configured: nothing was sent, the lane waits.
+            self.node.ended(partition, id, Outcome::Unreachable, None, Duration::ZERO);
+            return;
+        };
+        let (breaker, broken_off) = oneshot::channel();
+        self.running.insert((partition, id), breaker);
+        let (node, clock, running) = (self.node.clone(), self.clock, self.running.clone());
+        self.runtime.spawn(async move {
+            let started = clock.now();
+            let ended = tokio::select! {
+                biased;
+                // The other branch is dropped, and its connection with it.
+                _ = broken_off => Ended::with(Outcome::Unknown),
+                ended = endpoint.attempt(&source, &attempt, &event, started.clock) => ended,
+            };
+            running.remove((partition, id));
+            let took = clock.now().elapsed.since(started.elapsed);
+            endpoint.metrics().attempt(ended.outcome);
+            node.ended(partition, id, ended.outcome, ended.retry_after, took);
+        });
+    }
+
+    fn abort(&mut self, partition: PartitionId, attempt: AttemptId) {
+        match self.running.remove((partition, attempt)) {
+            // The task reports the end once its connection is gone.
+            Some(breaker) => drop(breaker.send(())),
+            // It has reported already; the report is on its way.
+            None => {}
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.number(&notice);
+        (self.on_notice)(notice);
+    }
+}

@@ -1,0 +1,95 @@
+//! Answers to providers (DESIGN section 5): 200 with what the event became, or a problem.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use sprag_core::output::{Answer, Busy, Rejection, Status};
+
+use crate::problem::{self, Code, Problem};
+
+/// The answer's words for a status.
+#[must_use]
+pub fn status_text(status: Status) -> &'static str {
+    match status {
+        Status::Released => "released",
+        Status::Late => "late",
+        Status::Held => "held",
+        Status::Duplicate => "duplicate",
+        Status::Conflict => "conflict",
+        Status::Invalid => "invalid",
+        Status::Ignored => "ignored",
+    }
+}
+
+/// Seconds after which a busy or unavailable answer suggests to try again.
+const TRY_AGAIN_S: u64 = 1;
+
+/// The node's answer as a response, or as the problem it is.
+///
+/// # Errors
+/// Everything that is not durable.
+pub(super) fn of(answer: Answer, key: &str) -> Result<Response<Full<Bytes>>, Problem> {
+    match answer {
+        Answer::Event { status, event, sequence } => {
+            let id = event.map(|place| place.to_string());
+            Ok(accepted(status, id.as_deref(), key, sequence.map(|sequence| sequence.0)))
+        }
+        Answer::Busy(Busy::KeyBacklog) => Err(later(Code::KeyBacklogFull)),
+        Answer::Busy(Busy::Keys | Busy::Loading) => Err(later(Code::TooManyKeys)),
+        Answer::Rejected(Rejection::OutsideTolerance) => {
+            Err(Problem::new(Code::TimestampOutsideTolerance))
+        }
+        Answer::Rejected(_) | Answer::Done => Err(Problem::new(Code::Internal)),
+        Answer::Unavailable => Err(later(Code::NotDurable)),
+    }
+}
+
+pub(super) fn later(code: Code) -> Problem {
+    Problem::new(code).retry_after(TRY_AGAIN_S)
+}
+
+/// `{"status", "id"?, "key", "sequence"?}`; every value is plain or encoded, so nothing needs
+/// escaping but what the key's encoding leaves, which is nothing either.
+fn accepted(
+    status: Status,
+    id: Option<&str>,
+    key: &str,
+    sequence: Option<u64>,
+) -> Response<Full<Bytes>> {
+    let mut json = String::with_capacity(96 + key.len());
+    json.push_str("{\"status\":\"");
+    json.push_str(status_text(status));
+    if let Some(id) = id {
+        json.push_str("\",\"id\":\"");
+        json.push_str(id);
+    }
+    json.push_str("\",\"key\":\"");
+    json.push_str(key);
+    json.push('"');
+    if let Some(sequence) = sequence {
+        json.push_str(",\"sequence\":");
+        json.push_str(&sequence.to_string());
+    }
+    json.push('}');
+    let mut response = Response::new(Full::new(Bytes::from(json)));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// A problem as a response.
+pub(super) fn problem(problem: &Problem) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(problem.document())));
+    *response.status_mut() =
+        StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
+    if let Some(seconds) = problem.retry_after_s {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if problem.code == Code::MethodNotAllowed {
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
+}

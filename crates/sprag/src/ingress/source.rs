@@ -1,0 +1,117 @@
+//! A source as ingress needs it: keys and rules prepared once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderName;
+use sprag_core::fact::StoredHeader;
+use sprag_core::id::SourceId;
+
+use crate::config::Source;
+use crate::extract::{BodyForm, Extractor, RulesProblem};
+use crate::limits;
+use crate::metrics::SourceMetrics;
+use crate::verify::{SecretProblem, Verifier};
+
+/// A source that events come in for.
+#[derive(Debug)]
+pub struct IngressSource {
+    /// Its number in facts.
+    pub id: SourceId,
+    /// Who may send.
+    pub verifier: Verifier,
+    /// Where id, key, type and position are.
+    pub extractor: Extractor,
+    /// Largest body, bytes.
+    pub max_body: usize,
+    /// Headers kept with the event besides its content type: the signature as evidence, and what
+    /// a rule reads (DESIGN F13).
+    pub kept: Vec<HeaderName>,
+    /// Its counters.
+    pub metrics: SourceMetrics,
+}
+
+/// Why a source cannot be used.
+#[derive(Debug)]
+pub enum SourceProblem {
+    /// One of its secrets.
+    Secret(SecretProblem),
+    /// Its rules.
+    Rules(RulesProblem),
+}
+
+impl fmt::Display for SourceProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(problem) => write!(formatter, "one of its secrets: {problem}"),
+            Self::Rules(problem) => write!(formatter, "its rules: {problem}"),
+        }
+    }
+}
+
+impl IngressSource {
+    /// Prepares keys and rules.
+    ///
+    /// # Errors
+    /// [`SourceProblem`] says what of the configuration cannot be used.
+    pub fn new(
+        id: SourceId,
+        config: &Source,
+        metrics: SourceMetrics,
+    ) -> Result<Self, SourceProblem> {
+        Ok(Self {
+            id,
+            verifier: config.verifier().map_err(SourceProblem::Secret)?,
+            extractor: config.extractor().map_err(SourceProblem::Rules)?,
+            max_body: usize::try_from(config.max_body).unwrap_or(usize::MAX),
+            kept: kept_headers(config),
+            metrics,
+        })
+    }
+
+    /// The headers of a request that are kept.
+    #[must_use]
+    pub fn stored_headers(&self, headers: &http::HeaderMap) -> Vec<StoredHeader> {
+        let present = self.kept.iter().filter_map(|name| headers.get(name).map(|v| (name, v)));
+        let fits = present.filter(|(_, value)| value.len() <= limits::STORED_HEADER_BYTES);
+        fits.map(|(name, value)| StoredHeader {
+            name: Arc::from(name.as_str()),
+            value: Arc::from(value.as_bytes()),
+        })
+        .collect()
+    }
+
+    /// Whether a content type fits what is read from the body.
+    #[must_use]
+    pub fn takes_content_type(&self, content_type: &str) -> bool {
+        let media = content_type.split(';').next().unwrap_or_default().trim();
+        match self.extractor.body_form() {
+            BodyForm::Opaque => true,
+            BodyForm::Json => is_json(media),
+            BodyForm::Form => media.eq_ignore_ascii_case("application/x-www-form-urlencoded"),
+        }
+    }
+}
+
+/// `application/json`, `text/json`, or a `+json` suffix (RFC 6839); absent is taken as JSON, since
+/// the body says soon enough whether it is.
+fn is_json(media: &str) -> bool {
+    let media = media.to_ascii_lowercase();
+    media.is_empty() || media.ends_with("/json") || media.ends_with("+json")
+}
+
+/// Never tokens, authorization or cookies (DESIGN F13): they grant something.
+fn kept_headers(config: &Source) -> Vec<HeaderName> {
+    let evidence = config.scheme.evidence_headers();
+    let read = config.rules.header_names();
+    let mut kept: Vec<HeaderName> = evidence.into_iter().chain(read).collect();
+    kept.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    kept.dedup();
+    kept.retain(|name| !is_sensitive(name));
+    kept
+}
+
+fn is_sensitive(name: &HeaderName) -> bool {
+    [http::header::AUTHORIZATION, http::header::COOKIE, http::header::PROXY_AUTHORIZATION]
+        .contains(name)
+}

@@ -1,0 +1,139 @@
+//! How the rest of the gateway speaks to the deciding thread.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use sprag_core::fact::{Outcome, StoredHeader};
+use sprag_core::id::{Hash, Key, PartitionId, SourceId};
+use sprag_core::input::{Arrival, AttemptId, Command, Ticket};
+use sprag_core::output::Answer;
+use sprag_core::partition::KeyView;
+use sprag_core::position::Position;
+use sprag_core::record::Directory;
+use tokio::sync::oneshot;
+
+use super::message::Message;
+use super::statistics::Statistics;
+
+/// Speaks to the deciding thread. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct NodeHandle {
+    pub(super) sender: Sender<Message>,
+}
+
+/// An event as verified and extracted.
+#[derive(Debug, Clone)]
+pub struct NewArrival {
+    /// The resource.
+    pub key: Key,
+    /// The source's id of the event.
+    pub id: Option<Arc<str>>,
+    /// What the source says about its order.
+    pub position: Position,
+    /// Its type.
+    pub event_type: Arc<str>,
+    /// Its content type.
+    pub content_type: Arc<str>,
+    /// The headers to keep.
+    pub headers: Vec<StoredHeader>,
+    /// SHA-256 of its body.
+    pub digest: Hash,
+    /// Whether its signature lies within the tolerance.
+    pub in_time: bool,
+}
+
+impl NodeHandle {
+    /// Brings an event in. Answers once it is durable; unavailable when the node stops before.
+    pub async fn receive(&self, new: NewArrival, body: Arc<[u8]>) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        let arrival = Arrival {
+            ticket: Ticket(0),
+            key: new.key,
+            id: new.id,
+            position: new.position,
+            event_type: new.event_type,
+            content_type: new.content_type,
+            headers: new.headers,
+            digest: new.digest,
+            size: u32::try_from(body.len()).unwrap_or(u32::MAX),
+            in_time: new.in_time,
+        };
+        self.tell(Message::Receive(Box::new(arrival), body, sender));
+        receiver.await.unwrap_or(Answer::Unavailable)
+    }
+
+    /// Notes an event of a type that its source does not accept.
+    pub async fn ignore(
+        &self,
+        source: SourceId,
+        id: Option<Arc<str>>,
+        event_type: Arc<str>,
+        digest: Hash,
+    ) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        self.tell(Message::Ignore(source, id, event_type, digest, sender));
+        receiver.await.unwrap_or(Answer::Unavailable)
+    }
+
+    /// Carries an operator's command out. Answers once it is durable.
+    pub async fn command(&self, command: Command) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        self.tell(Message::Command(command, sender));
+        receiver.await.unwrap_or(Answer::Unavailable)
+    }
+
+    /// Reports that an attempt ended.
+    pub fn ended(
+        &self,
+        partition: PartitionId,
+        attempt: AttemptId,
+        outcome: Outcome,
+        retry_after: Option<Duration>,
+        took: Duration,
+    ) {
+        self.tell(Message::Ended(partition, attempt, outcome, retry_after, took));
+    }
+
+    /// A key in memory as it is; none when it is not in memory: then the state store has it.
+    pub async fn view(&self, key: Key) -> Option<(PartitionId, KeyView)> {
+        let (sender, receiver) = oneshot::channel();
+        self.tell(Message::View(key, sender));
+        receiver.await.unwrap_or_default()
+    }
+
+    /// Brings the state store up to everything decided until now. Lists read from the store
+    /// afterwards are no older than this call.
+    pub async fn store(&self) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        self.tell(Message::Store(sender));
+        receiver.await.unwrap_or(Answer::Unavailable)
+    }
+
+    /// The names and numbers history knows.
+    pub async fn directory(&self) -> Directory {
+        let (sender, receiver) = oneshot::channel();
+        self.tell(Message::Directory(sender));
+        receiver.await.unwrap_or_default()
+    }
+
+    /// Counts for metrics, health and readiness.
+    pub async fn statistics(&self) -> Statistics {
+        let (sender, receiver) = oneshot::channel();
+        self.tell(Message::Statistics(sender));
+        receiver.await.unwrap_or_default()
+    }
+
+    /// Stops the node: what was decided is committed and stored, then its threads end.
+    pub async fn stop(&self) {
+        let (sender, receiver) = oneshot::channel();
+        self.tell(Message::Stop(sender));
+        // An error says that it has stopped already.
+        let _ = receiver.await;
+    }
+
+    /// A stopped node hears nothing: who waits for its answer learns that by the closed channel.
+    fn tell(&self, message: Message) {
+        let _ = self.sender.send(message);
+    }
+}

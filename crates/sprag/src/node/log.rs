@@ -1,0 +1,177 @@
+//! The log on threads of its own: one appends, one reads, one indexes sealed segments.
+//!
+//! Appends wait for no read, and commits for no index. Must not know what frames mean.
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread;
+
+use sprag_core::id::PartitionId;
+use sprag_log::embedded::{Catalog, Change, Disk, Reader, SealJob, Writer};
+use sprag_log::lookup::Wanted;
+use sprag_log::{Answer, Completion, Log, Query, ReadError, Request, Ticket};
+use tokio::sync::oneshot;
+
+use super::turn::Waker;
+
+/// A log on threads of its own. They end when this is dropped.
+#[derive(Debug)]
+pub struct ThreadLog {
+    changes: Sender<Change>,
+    queries: Sender<Question>,
+    completions: Receiver<Completion>,
+    catalog: Catalog,
+}
+
+/// Reads the log for others than the node: operators' questions.
+#[derive(Debug, Clone)]
+pub struct LogQueries(Sender<Question>);
+
+#[derive(Debug)]
+enum Question {
+    Node(Ticket, Query),
+    Other(Query, oneshot::Sender<Result<Answer, ReadError>>),
+}
+
+impl LogQueries {
+    /// Asks the log.
+    ///
+    /// # Errors
+    /// As the log has it; [`ReadError::Missing`] when the node has stopped.
+    pub async fn query(&self, query: Query) -> Result<Answer, ReadError> {
+        let (sender, receiver) = oneshot::channel();
+        // A stopped log drops the sender, which is told by the receiver.
+        let _ = self.0.send(Question::Other(query, sender));
+        receiver.await.unwrap_or(Err(ReadError::Missing))
+    }
+}
+
+impl ThreadLog {
+    /// Starts the threads over an opened log.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start<D>(
+        writer: Writer<D>,
+        reader: Reader<D>,
+        disk: D,
+        waker: Waker,
+    ) -> io::Result<(Self, LogQueries)>
+    where
+        D: Disk + Send + 'static,
+        D::File: Send,
+    {
+        let catalog = writer.catalog().clone();
+        let (changes, incoming) = channel();
+        let (queries, questions) = channel();
+        let (outgoing, completions) = channel();
+        let (seals, jobs) = channel();
+        spawn("sprag-index", move || index(&jobs, &disk))?;
+        let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
+        spawn("sprag-log", move || append(writer, &incoming, &done, &seals))?;
+        let done = Outlet { outgoing, waker };
+        spawn("sprag-read", move || read(&reader, &questions, &done))?;
+        let others = LogQueries(queries.clone());
+        Ok((Self { changes, queries, completions, catalog }, others))
+    }
+}
+
+impl Log for ThreadLog {
+    fn submit(&mut self, request: Request) {
+        // The threads live as long as this; if one died, nothing it had completes, so nothing
+        // more is acknowledged than what is durable.
+        match Change::try_from(request) {
+            Ok(change) => drop(self.changes.send(change)),
+            Err((ticket, query)) => drop(self.queries.send(Question::Node(ticket, query))),
+        }
+    }
+
+    fn complete(&mut self) -> Option<Completion> {
+        self.completions.try_recv().ok()
+    }
+
+    fn may_contain(&self, _partition: PartitionId, wanted: &Wanted) -> bool {
+        self.catalog.may_contain(wanted.hash())
+    }
+}
+
+/// Where completions go, and who is woken by them.
+struct Outlet {
+    outgoing: Sender<Completion>,
+    waker: Waker,
+}
+
+impl Outlet {
+    /// Hands completions over; false when nobody listens any more.
+    fn put(&self, completions: impl Iterator<Item = Completion>) -> bool {
+        let mut any = false;
+        for completion in completions {
+            any = true;
+            if self.outgoing.send(completion).is_err() {
+                return false;
+            }
+        }
+        if any {
+            self.waker.wake();
+        }
+        true
+    }
+}
+
+/// Appends everything that waits as one batch, again and again.
+fn append<D: Disk>(
+    mut writer: Writer<D>,
+    incoming: &Receiver<Change>,
+    done: &Outlet,
+    seals: &Sender<SealJob>,
+) {
+    while let Ok(change) = incoming.recv() {
+        writer.submit(change);
+        loop {
+            match incoming.try_recv() {
+                Ok(change) => writer.submit(change),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+        while writer.step() {}
+        while let Some(job) = writer.seal_job() {
+            // Without its thread a segment is indexed at the next start.
+            let _ = seals.send(job);
+        }
+        if !done.put(std::iter::from_fn(|| writer.complete())) {
+            return;
+        }
+    }
+}
+
+fn read<D: Disk>(reader: &Reader<D>, questions: &Receiver<Question>, done: &Outlet) {
+    while let Ok(question) = questions.recv() {
+        match question {
+            Question::Node(ticket, query) => {
+                let result = reader.query(&query);
+                let completion = Completion::Answered { ticket, result };
+                if !done.put(std::iter::once(completion)) {
+                    return;
+                }
+            }
+            // Who asked may have gone.
+            Question::Other(query, answer) => drop(answer.send(reader.query(&query))),
+        }
+    }
+}
+
+/// Writes the index of each sealed segment beside it. One that fails is written at the next
+/// start; until then memory serves.
+fn index<D: Disk>(jobs: &Receiver<SealJob>, disk: &D) {
+    while let Ok(job) = jobs.recv() {
+        if let Ok(sealed) = job.run(disk) {
+            sealed.install();
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+}
+

@@ -1,0 +1,53 @@
+//! What the deciding thread is told, and what it tells the network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sprag_core::fact::Outcome;
+use sprag_core::id::{Hash, Key, PartitionId, SourceId};
+use sprag_core::input::{Arrival, AttemptId, Command};
+use sprag_core::output::{Answer, Attempt};
+use sprag_core::partition::KeyView;
+use sprag_core::record::Directory;
+use sprag_driver::cache::ReleasedEvent;
+use sprag_driver::effect::Notice;
+use tokio::sync::oneshot;
+
+use super::statistics::Statistics;
+
+/// The network as the deciding thread sees it. None of these may block.
+pub trait Network: Send + 'static {
+    /// Send an event, and report the attempt's end to the handle.
+    fn deliver(&mut self, partition: PartitionId, attempt: Box<Attempt>, event: ReleasedEvent);
+
+    /// Break an attempt off, and report its end to the handle.
+    fn abort(&mut self, partition: PartitionId, attempt: AttemptId);
+
+    /// An operator must know this.
+    fn notice(&mut self, notice: Notice);
+}
+
+/// What the deciding thread is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// An event; its ticket is set by the thread.
+    Receive(Box<Arrival>, Arc<[u8]>, oneshot::Sender<Answer>),
+    /// An event of a type that is not accepted.
+    Ignore(SourceId, Option<Arc<str>>, Arc<str>, Hash, oneshot::Sender<Answer>),
+    /// An operator's command.
+    Command(Command, oneshot::Sender<Answer>),
+    /// An attempt ended.
+    Ended(PartitionId, AttemptId, Outcome, Option<Duration>, Duration),
+    /// A key in memory as it is.
+    View(Key, oneshot::Sender<Option<(PartitionId, KeyView)>>),
+    /// Bring the state store up to date.
+    Store(oneshot::Sender<Answer>),
+    /// The names and numbers history knows.
+    Directory(oneshot::Sender<Directory>),
+    /// Counts for metrics and health.
+    Statistics(oneshot::Sender<Statistics>),
+    /// Log or state have completed something.
+    Completed,
+    /// Stop deciding. What was decided is committed first.
+    Stop(oneshot::Sender<()>),
+}

@@ -1,0 +1,87 @@
+//! Counts of the node at one moment, for metrics, health and readiness.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sprag_core::chain::Digest;
+use sprag_core::id::{DestinationId, Epoch, FrameNumber, SourceId};
+use sprag_core::time::Now;
+use sprag_driver::node::Node;
+use sprag_driver::state::State;
+use sprag_log::Log;
+
+/// The node at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Statistics {
+    /// Whether every partition serves.
+    pub serving: bool,
+    /// By partition number.
+    pub partitions: Vec<PartitionStatistics>,
+    /// By destination.
+    pub destinations: BTreeMap<DestinationId, DestinationStatistics>,
+    /// Events that wait behind missing positions, by source.
+    pub held: BTreeMap<SourceId, u64>,
+    /// Keys that wait for missing positions, by source.
+    pub gaps_open: BTreeMap<SourceId, u64>,
+}
+
+/// One partition.
+#[derive(Debug, Clone, Copy)]
+pub struct PartitionStatistics {
+    /// Whether it decides.
+    pub serving: bool,
+    /// Its term.
+    pub epoch: Epoch,
+    /// Its newest durable frame.
+    pub committed: FrameNumber,
+    /// Keys in memory.
+    pub hot_keys: usize,
+}
+
+/// One destination.
+#[derive(Debug, Clone, Copy)]
+pub struct DestinationStatistics {
+    /// Attempts under way.
+    pub in_flight: usize,
+    /// Lanes that wait for a permit.
+    pub waiting: usize,
+    /// Whether an operator paused it.
+    pub paused: bool,
+}
+
+impl Statistics {
+    /// Counts. Takes time in the number of keys in memory.
+    pub(super) fn of<L: Log, S: State, D: Digest + Clone>(node: &Node<L, S, D>) -> Self {
+        let mut statistics = Self { serving: node.is_serving(), ..Self::default() };
+        for partition in node.partitions() {
+            statistics.partitions.push(PartitionStatistics {
+                serving: partition.is_serving(),
+                epoch: partition.epoch(),
+                committed: partition.committed(),
+                hot_keys: partition.hot_keys(),
+            });
+            for (key, record) in partition.held() {
+                let held = record.order.held.len() as u64;
+                *statistics.held.entry(key.source).or_default() += held;
+                *statistics.gaps_open.entry(key.source).or_default() += 1;
+            }
+        }
+        for (id, destination) in node.destinations() {
+            let counts = DestinationStatistics {
+                in_flight: destination.in_flight(),
+                waiting: destination.waiting(),
+                paused: destination.is_paused(),
+            };
+            statistics.destinations.insert(*id, counts);
+        }
+        statistics
+    }
+}
+
+/// How long until `deadline`, from `now`; an hour when nothing is due.
+pub(super) fn wait_until(
+    deadline: Option<sprag_core::time::ElapsedMicros>,
+    now: Now,
+) -> Duration {
+    deadline.map_or(Duration::from_secs(3_600), |deadline| deadline.since(now.elapsed))
+}

@@ -1,0 +1,194 @@
+//! The deciding thread: hear, turn, carry out, wait.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::{io, thread};
+
+use sprag_core::chain::Digest;
+use sprag_core::input::Ticket;
+use sprag_core::output::Answer;
+use sprag_driver::effect::Effect;
+use sprag_driver::node::Node;
+use sprag_driver::state::State;
+use sprag_log::Log;
+use tokio::sync::oneshot;
+
+use super::handle::NodeHandle;
+use super::message::{Message, Network};
+use super::statistics::{Statistics, wait_until};
+use crate::clock::Clock;
+use crate::limits;
+
+/// The deciding thread's own things.
+struct Turning<L, S, D, N> {
+    node: Node<L, S, D>,
+    network: N,
+    clock: Clock,
+    answers: HashMap<Ticket, oneshot::Sender<Answer>>,
+    next_ticket: u64,
+    /// Told to stop: nothing new is taken, and it ends once everything is committed and stored.
+    stopping: Option<(Ticket, oneshot::Sender<()>)>,
+}
+
+/// Starts the deciding thread. `make` gets a function that wakes it, for the threads of log and
+/// state to call when something completed, and `network` gets the handle.
+///
+/// # Errors
+/// When the thread cannot be started.
+pub fn start<L, S, D, N>(
+    clock: Clock,
+    make: impl FnOnce(Waker) -> io::Result<Node<L, S, D>>,
+    network: impl FnOnce(NodeHandle) -> N,
+) -> io::Result<(NodeHandle, thread::JoinHandle<()>)>
+where
+    L: Log + Send + 'static,
+    S: State + Send + 'static,
+    D: Digest + Clone + Send + 'static,
+    N: Network,
+{
+    let (sender, receiver) = channel();
+    let handle = NodeHandle { sender };
+    let waker = Waker(handle.clone());
+    let turning = Turning {
+        node: make(waker)?,
+        network: network(handle.clone()),
+        clock,
+        answers: HashMap::new(),
+        next_ticket: 0,
+        stopping: None,
+    };
+    let thread = thread::Builder::new().name("sprag-node".into());
+    let thread = thread.spawn(move || turning.run(&receiver))?;
+    Ok((handle, thread))
+}
+
+/// Wakes the deciding thread: something completed.
+#[derive(Debug, Clone)]
+pub struct Waker(NodeHandle);
+
+impl Waker {
+    /// Wakes it. A stopped node needs no waking.
+    pub fn wake(&self) {
+        let _ = self.0.sender.send(Message::Completed);
+    }
+}
+
+impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
+    fn run(mut self, receiver: &Receiver<Message>) {
+        loop {
+            self.node.turn(self.clock.now());
+            self.carry_out();
+            if self.has_stopped() {
+                return;
+            }
+            let now = self.clock.now();
+            match receiver.recv_timeout(wait_until(self.node.deadline(), now)) {
+                Ok(message) => self.hear_all(message, receiver),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Takes in what has come by now, at most so much that effects do not wait for long.
+    fn hear_all(&mut self, first: Message, receiver: &Receiver<Message>) {
+        self.hear(first);
+        for _ in 1..limits::MESSAGES_PER_TURN {
+            let Ok(message) = receiver.try_recv() else { return };
+            self.hear(message);
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        let now = self.clock.now();
+        match message {
+            Message::Receive(mut arrival, body, answer) => {
+                if let Some(ticket) = self.ticket(answer) {
+                    arrival.ticket = ticket;
+                    self.node.receive(now, *arrival, body);
+                }
+            }
+            Message::Ignore(source, id, event_type, digest, answer) => {
+                if let Some(ticket) = self.ticket(answer) {
+                    self.node.ignore(now, ticket, source, id, event_type, digest);
+                }
+            }
+            Message::Command(command, answer) => {
+                if let Some(ticket) = self.ticket(answer) {
+                    self.node.command(now, ticket, command);
+                }
+            }
+            Message::Ended(partition, attempt, outcome, retry_after, took) => {
+                self.node.ended(now, partition, attempt, outcome, retry_after, took);
+            }
+            Message::Store(answer) => {
+                if let Some(ticket) = self.ticket(answer) {
+                    self.node.store_now(ticket);
+                }
+            }
+            Message::Stop(done) => self.stop(done),
+            question => self.tell(question),
+        }
+    }
+
+    /// Answers what changes nothing. Who asked may have gone.
+    fn tell(&self, question: Message) {
+        match question {
+            Message::View(key, answer) => drop(answer.send(self.node.view(&key))),
+            Message::Directory(answer) => drop(answer.send(self.node.directory().clone())),
+            Message::Statistics(answer) => drop(answer.send(Statistics::of(&self.node))),
+            _ => {}
+        }
+    }
+
+    /// A ticket for who waits; a stopping node takes nothing new and answers so.
+    fn ticket(&mut self, answer: oneshot::Sender<Answer>) -> Option<Ticket> {
+        if self.stopping.is_some() {
+            let _ = answer.send(Answer::Unavailable);
+            return None;
+        }
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.answers.insert(ticket, answer);
+        Some(ticket)
+    }
+
+    fn stop(&mut self, done: oneshot::Sender<()>) {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.node.store_now(ticket);
+        self.stopping.get_or_insert((ticket, done));
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(effect) = self.node.poll_effect() {
+            match effect {
+                Effect::Answer { ticket, answer } => self.answer(ticket, answer),
+                Effect::Deliver { partition, attempt, event } => {
+                    self.network.deliver(partition, attempt, event);
+                }
+                Effect::Abort { partition, attempt } => self.network.abort(partition, attempt),
+                Effect::Notice(notice) => self.network.notice(notice),
+            }
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        if let Some((stopping, done)) = self.stopping.take() {
+            if stopping == ticket {
+                let _ = done.send(());
+                self.stopping = Some((Ticket(u64::MAX), oneshot::channel().0));
+                return;
+            }
+            self.stopping = Some((stopping, done));
+        }
+        if let Some(waiting) = self.answers.remove(&ticket) {
+            let _ = waiting.send(answer);
+        }
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.stopping.as_ref().is_some_and(|(ticket, _)| *ticket == Ticket(u64::MAX))
+    }
+}
+

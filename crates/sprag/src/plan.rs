@@ -1,0 +1,112 @@
+//! The configuration as the core reads it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sprag_core::chain::Digest as _;
+use sprag_core::id::Revision;
+use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
+use sprag_core::settings::{
+    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+};
+use sprag_log::digest::Sha256;
+
+use crate::config::{self, Config, Fifo, Source};
+
+/// The plan of a configuration.
+#[must_use]
+pub fn plan(config: &Config) -> Plan {
+    let partitions = usize::from(config.server.partitions.max(1));
+    let share = |total: u64| {
+        usize::try_from(total).unwrap_or(usize::MAX).div_ceil(partitions)
+    };
+    Plan {
+        revision: revision(config),
+        sources: config.sources.iter().map(|(name, source)| planned_source(name, source)).collect(),
+        destinations: config.destinations.iter().map(planned_destination).collect(),
+        hot_keys: share(config.limits.hot_keys),
+        key_backlog: usize::try_from(config.limits.key_backlog).unwrap_or(usize::MAX),
+        dedupe_ids: share(config.limits.dedupe_ids),
+    }
+}
+
+/// The first four bytes of the digest of what decisions depend on: tells configurations apart,
+/// says nothing about their order.
+fn revision(config: &Config) -> Revision {
+    let sources = config.sources.iter().map(|(name, source)| {
+        format!("{name} {} {:?} {:?}", identity(source), source.contract, source.dedupe)
+    });
+    let destinations = config.destinations.iter().map(|(name, to)| {
+        format!("{name} {:?} {:?} {:?} {:?}", to.from, to.retry, to.on_give_up, to.concurrency)
+    });
+    let text: Vec<String> = sources.chain(destinations).collect();
+    let hash = Sha256.sha256(&[text.join("\n").as_bytes()]);
+    Revision(u32::from_be_bytes([hash.0[0], hash.0[1], hash.0[2], hash.0[3]]))
+}
+
+fn planned_source(name: &str, source: &Source) -> PlannedSource {
+    let (contract, fifo) = match source.contract {
+        config::Contract::Fifo(fifo) => (Contract::Fifo { first: first(fifo) }, Some(fifo)),
+        config::Contract::Arrival => (Contract::Arrival, None),
+    };
+    let hold = fifo.map(|fifo| fifo.hold);
+    PlannedSource {
+        identity: Arc::from(identity(source)),
+        settings: SourceSettings {
+            name: Arc::from(name),
+            contract,
+            hold_wait: hold.map_or(Duration::ZERO, |hold| hold.wait),
+            hold_events: hold.map_or(0, |hold| usize::try_from(hold.events).unwrap_or(usize::MAX)),
+            hold_span: hold.map_or(0, |hold| hold.span),
+            on_gap: match fifo.map(|fifo| fifo.on_gap) {
+                Some(config::OnGap::Halt) => OnGap::Halt,
+                Some(config::OnGap::Skip) | None => OnGap::Skip,
+            },
+            dedupe: source.dedupe,
+            destinations: Vec::new(),
+        },
+    }
+}
+
+fn first(fifo: Fifo) -> First {
+    match fifo.first {
+        config::First::At(number) => First::At(number),
+        config::First::Strictly(number) => First::Strictly(number),
+        config::First::Any => First::Any,
+    }
+}
+
+/// The fields of rule K8 as one text: where id, key and position are, contract and first.
+fn identity(source: &Source) -> String {
+    let rules = &source.rules;
+    let contract = match source.contract {
+        config::Contract::Fifo(fifo) => match fifo.first {
+            config::First::At(number) => format!("fifo first={number}"),
+            config::First::Strictly(number) => format!("fifo first={number} strictly"),
+            config::First::Any => "fifo first=any".to_owned(),
+        },
+        config::Contract::Arrival => "arrival".to_owned(),
+    };
+    format!("id={} key={} position={} contract={contract}", rules.id, rules.key, rules.position)
+}
+
+fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDestination {
+    PlannedDestination {
+        from: to.from.iter().map(|name| Arc::from(name.as_str())).collect(),
+        settings: DestinationSettings {
+            name: Arc::from(name.as_str()),
+            concurrency: usize::try_from(to.concurrency).unwrap_or(usize::MAX),
+            retry: Retry {
+                first: to.retry.first,
+                cap: to.retry.cap,
+                give_up_after: to.retry.during,
+                attempts: to.retry.attempts,
+            },
+            on_give_up: match to.on_give_up {
+                config::OnGiveUp::Halt => OnGiveUp::Halt,
+                config::OnGiveUp::Park => OnGiveUp::Park,
+                config::OnGiveUp::Skip => OnGiveUp::Skip,
+            },
+        },
+    }
+}

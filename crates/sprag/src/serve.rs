@@ -1,0 +1,309 @@
+//! Starts and stops a whole gateway: node, ingress, attempts, admin API.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use sprag_core::id::{DestinationId, SourceId};
+use sprag_core::plan::SourceChanged;
+use sprag_driver::effect::Notice;
+use sprag_driver::node::Node;
+use sprag_log::digest::Sha256;
+use sprag_log::embedded::{self, FileDisk, OpenError};
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::mpsc;
+
+use crate::admin;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::disk_reserve::DiskReserve;
+use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints};
+use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::node::{self, LogQueries, NodeHandle, ThreadLog, ThreadState};
+use crate::plan;
+use crate::secret::Secret;
+use crate::state;
+
+/// Why a gateway does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The log cannot be opened: in use, corrupt, of another format, or the disk fails.
+    Log(OpenError),
+    /// Something of the machine: a file, a thread, the random generator.
+    Machine(io::Error),
+    /// An address cannot be listened on.
+    Listen(SocketAddr, io::Error),
+    /// A source is not what its history was written with (DESIGN K8).
+    SourceChanged(SourceChanged),
+    /// A source cannot be used.
+    Source(String, SourceProblem),
+    /// A destination cannot be used.
+    Destination(String, EndpointProblem),
+    /// The state store cannot be opened.
+    State(String),
+    /// The node ended before it served.
+    Ended,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(error) => write!(formatter, "the log cannot be opened: {error}"),
+            Self::Machine(error) => write!(formatter, "{error}"),
+            Self::Listen(address, error) => {
+                write!(formatter, "cannot listen on {address}: {error}; choose another address")
+            }
+            Self::SourceChanged(changed) => {
+                write!(formatter, "source-changed: {}", Notice::SourceChanged(changed.clone()))
+            }
+            Self::Source(name, problem) => write!(formatter, "source {name:?}: {problem}"),
+            Self::Destination(name, problem) => {
+                write!(formatter, "destination {name:?}: {problem}")
+            }
+            Self::State(why) => write!(formatter, "the state store cannot be opened: {why}"),
+            Self::Ended => formatter.write_str("the node ended before it served"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where providers post.
+    pub listen: SocketAddr,
+    /// Where the admin API is.
+    pub admin: SocketAddr,
+    /// The admin token that was made because none was configured.
+    pub made_token: Option<String>,
+    node: NodeHandle,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    ingress: Listening,
+    admin_api: admin::Serving,
+}
+
+/// What the parts of a starting gateway share.
+struct Starting {
+    config: Config,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+/// The node and what belongs to it.
+struct StartedNode {
+    handle: NodeHandle,
+    thread: JoinHandle<()>,
+    queries: LogQueries,
+    sources: BTreeMap<SourceId, Arc<str>>,
+    destinations: BTreeMap<DestinationId, Arc<str>>,
+}
+
+/// Starts a gateway and returns once it serves: history is taken in, both listeners answer.
+///
+/// # Errors
+/// [`StartError`] says what stands in the way and what to do. Nothing was lost.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let listener = bind(config.server.listen).await?;
+    let admin_listener = bind(config.server.admin).await?;
+    let clock = Clock::start();
+    let starting = Starting { config, clock, metrics: Arc::new(Metrics::new()) };
+    let endpoints = starting.endpoints()?;
+    let node = starting.node(endpoints).await?;
+    let disk = Arc::new(DiskReserve::default());
+    let server = &starting.config.server;
+    disk.clone().watch(server.data.clone(), starting.config.limits.disk_reserve);
+    let ingress = starting.ingress(&node, disk)?;
+    let (token, made_token) = starting.admin_token()?;
+    let admin_api = starting.admin(&node, admin_listener, token)?;
+    let most = starting.config.limits.connections;
+    let ingress = ingress::listen(listener, ingress, most).map_err(StartError::Machine)?;
+    Ok(Running {
+        listen: ingress.address(),
+        admin: admin_api.address(),
+        made_token,
+        node: node.handle,
+        thread: Mutex::new(Some(node.thread)),
+        ingress,
+        admin_api,
+    })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
+}
+
+impl Running {
+    /// How the node is spoken to.
+    #[must_use]
+    pub fn node(&self) -> &NodeHandle {
+        &self.node
+    }
+
+    /// Stops gracefully: no new connections, requests under way are answered, what was decided is
+    /// committed and stored. Attempts under way are left to their consumers; they are made again.
+    pub async fn stop(self) {
+        self.ingress.stop(limits::STOP_PATIENCE).await;
+        let stopped = tokio::time::timeout(limits::STOP_PATIENCE, self.node.stop()).await;
+        self.admin_api.stop().await;
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if let (Ok(()), Some(thread)) = (stopped, thread) {
+            // It has said that it ends; what it was is gone with it.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+impl Starting {
+    fn endpoints(&self) -> Result<Endpoints, StartError> {
+        let endpoint = |(name, config)| {
+            let metrics = self.metrics.destination(name);
+            let endpoint = Endpoint::new(config, metrics);
+            let endpoint = endpoint.map_err(|p| StartError::Destination(String::clone(name), p))?;
+            Ok((String::clone(name), Arc::new(endpoint)))
+        };
+        self.config.destinations.iter().map(endpoint).collect()
+    }
+
+    /// Starts the node and waits until it has taken its history in.
+    async fn node(&self, endpoints: Endpoints) -> Result<StartedNode, StartError> {
+        let (data, partitions) = (self.config.server.data.clone(), self.config.server.partitions);
+        let opened = tokio::task::spawn_blocking(move || open(&data, partitions));
+        let (log, state) = opened.await.map_err(|e| StartError::Machine(e.into()))??;
+        let (notices, mut heard) = mpsc::unbounded_channel();
+        let (clock, runtime) = (self.clock, runtime::Handle::current());
+        let (plan, seed) = (plan::plan(&self.config), seed()?);
+        let mut queries = None;
+        let make = |waker: node::Waker| -> io::Result<_> {
+            let (log, others) = ThreadLog::start(log.writer, log.reader, log.disk, waker.clone())?;
+            queries = Some(others);
+            let state = ThreadState::start(state, waker)?;
+            Ok(Node::new(log, state, Sha256, plan, partitions, seed))
+        };
+        let on_notice = Box::new(move |notice: Notice| {
+            log_notice(&notice);
+            // After the start nobody waits for notices any more.
+            let _ = notices.send(notice);
+        });
+        let network =
+            |handle| Dispatcher::new(runtime, handle, endpoints, clock, on_notice);
+        let (handle, thread) =
+            node::start(clock, make, network).map_err(StartError::Machine)?;
+        let queries = queries.ok_or(StartError::Ended)?;
+        let (sources, destinations) = until_serving(&mut heard, partitions).await?;
+        Ok(StartedNode { handle, thread, queries, sources, destinations })
+    }
+
+    fn ingress(&self, node: &StartedNode, disk: Arc<DiskReserve>) -> Result<Ingress, StartError> {
+        let mut sources = BTreeMap::new();
+        for (id, name) in &node.sources {
+            let Some(config) = self.config.sources.get(&**name) else { continue };
+            let source = IngressSource::new(*id, config, self.metrics.source(name));
+            let source = source.map_err(|p| StartError::Source(name.to_string(), p))?;
+            sources.insert(name.to_string(), source);
+        }
+        Ok(Ingress {
+            sources,
+            node: node.handle.clone(),
+            clock: self.clock,
+            request_time: self.config.limits.request_time,
+            disk,
+        })
+    }
+
+    /// The configured admin token, or a random one on a loopback address.
+    fn admin_token(&self) -> Result<(Secret, Option<String>), StartError> {
+        if let Some(token) = &self.config.admin_token {
+            return Ok((token.clone(), None));
+        }
+        let made = data_encoding::HEXLOWER.encode(&random::<16>()?);
+        Ok((Secret::from(made.as_str()), Some(made)))
+    }
+
+    fn admin(
+        &self,
+        node: &StartedNode,
+        listener: TcpListener,
+        token: Secret,
+    ) -> Result<admin::Serving, StartError> {
+        let reader = state::StateReader::open(&self.config.server.data)
+            .map_err(|error| StartError::State(error.to_string()))?;
+        let shared = admin::AdminState::new(admin::Parts {
+            node: node.handle.clone(),
+            queries: node.queries.clone(),
+            reader,
+            sources: node.sources.clone(),
+            destinations: node.destinations.clone(),
+            token,
+            metrics: self.metrics.clone(),
+            clock: self.clock,
+        });
+        admin::serve(listener, shared).map_err(StartError::Machine)
+    }
+}
+
+/// An opened log with its parts.
+struct OpenedLog {
+    writer: embedded::Writer<FileDisk>,
+    reader: embedded::Reader<FileDisk>,
+    disk: FileDisk,
+}
+
+/// Opens log and state store of a data directory; refuses one in use.
+fn open(data: &Path, partitions: u16) -> Result<(OpenedLog, state::SqliteState), StartError> {
+    let disk = FileDisk::open(&data.join("log")).map_err(StartError::Log)?;
+    let options = embedded::Options { partitions, ..embedded::Options::default() };
+    let opened = embedded::open(disk.clone(), options).map_err(StartError::Log)?;
+    if let Some(torn) = &opened.report.torn {
+        tracing::warn!(%torn, "the end of the log was not synced before the last stop");
+    }
+    let state = state::SqliteState::open(data).map_err(|e| StartError::State(e.to_string()))?;
+    Ok((OpenedLog { writer: opened.writer, reader: opened.reader, disk }, state))
+}
+
+type Names = (BTreeMap<SourceId, Arc<str>>, BTreeMap<DestinationId, Arc<str>>);
+
+/// Waits until every partition serves; gives the numbers of the names.
+async fn until_serving(
+    heard: &mut mpsc::UnboundedReceiver<Notice>,
+    partitions: u16,
+) -> Result<Names, StartError> {
+    let mut names = None;
+    let mut serving = 0;
+    while serving < partitions {
+        match heard.recv().await.ok_or(StartError::Ended)? {
+            Notice::Configured { sources, destinations } => names = Some((sources, destinations)),
+            Notice::SourceChanged(changed) => return Err(StartError::SourceChanged(changed)),
+            Notice::Serving(_) => serving += 1,
+            Notice::Lost(..) | Notice::StateFailed(_) => {}
+        }
+    }
+    heard.close();
+    names.ok_or(StartError::Ended)
+}
+
+fn log_notice(notice: &Notice) {
+    match notice {
+        Notice::Configured { .. } | Notice::Serving(_) => tracing::debug!("{notice}"),
+        Notice::SourceChanged(_) => tracing::error!("{notice}"),
+        Notice::Lost(..) | Notice::StateFailed(_) => tracing::warn!("{notice}"),
+    }
+}
+
+fn seed() -> Result<u64, StartError> {
+    random().map(u64::from_ne_bytes)
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], StartError> {
+    let mut bytes = [0; BYTES];
+    let failed = |_| StartError::Machine(io::Error::other("the machine gives no randomness"));
+    aws_lc_rs::rand::fill(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
