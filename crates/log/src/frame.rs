@@ -104,6 +104,14 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
+    /// Whether the bytes begin with a header whose checksum is right, of whatever version: what
+    /// is wrong with it then was written so and is no damage.
+    pub(crate) fn is_intact(bytes: &[u8]) -> bool {
+        let checksum = bytes.get(CHECKED_BYTES..CHECKED_BYTES + 4);
+        bytes.starts_with(&MAGIC)
+            && checksum == Some(&crc32fast::hash(&bytes[..CHECKED_BYTES]).to_le_bytes())
+    }
+
     /// Reads a header and verifies its checksum.
     ///
     /// # Errors

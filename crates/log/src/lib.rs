@@ -11,6 +11,7 @@ pub mod chain;
 pub mod codec;
 pub mod conformance;
 pub mod digest;
+pub mod embedded;
 pub mod fact;
 pub mod frame;
 pub mod limits;

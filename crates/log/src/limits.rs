@@ -34,3 +34,26 @@ pub const READ_FRAMES: usize = 4_096;
 pub const FOUND_FACTS: usize = 64;
 /// Things looked up by one query.
 pub const WANTED: usize = 4_096;
+
+/// Bytes of a segment after which a new one is begun, unless told otherwise; one batch may exceed
+/// it. Small enough to be sealed and trimmed piece by piece, large enough that 10 million events
+/// are some hundred files.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Bytes of a batch after which the rest waits for the next: what one sync carries.
+pub const BATCH_BYTES: usize = 16 << 20;
+/// Frames of recovery's and the reader's first guess, in bytes: header and facts of most frames.
+pub const HEAD_GUESS_BYTES: usize = 16 << 10;
+/// Bytes looked through at a time when a damaged segment is searched for what comes later.
+pub const SEARCH_BYTES: usize = 1 << 20;
+/// Entries of one page of an index file: 4 KiB, what a lookup reads.
+pub const INDEX_PAGE_ENTRIES: usize = 256;
+/// Bits of an index's filter an entry gets: about one lookup in a hundred reads in vain.
+pub const FILTER_BITS: usize = 10;
+/// Bytes of an index file's head: filter and tables of a segment of empty frames stay below.
+pub const INDEX_HEAD_BYTES: usize = 256 << 20;
+/// Frame heads a reader keeps: facts of one frame are asked for one after another.
+pub const READER_FRAMES: usize = 16;
+/// Bytes of frame heads a reader keeps.
+pub const READER_BYTES: usize = 4 << 20;
+/// Files a disk keeps open for reading.
+pub const OPEN_FILES: usize = 128;

@@ -1,0 +1,228 @@
+//! Which segments there are, and where in them a frame or the facts of a hash lie.
+//!
+//! Shared by the writer, which changes it when a batch is durable, and by readers on other
+//! threads, which look and let go: nothing is read from disk while it is locked.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use sprag_core::id::{FrameNumber, PartitionId, Place};
+
+use super::index::StoredIndex;
+use super::open_index::{FrameTable, OpenIndex};
+use super::record::Seal;
+use crate::log::ReadError;
+
+/// The segments of a log. Clones are the same catalog.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    segments: Arc<RwLock<Segments>>,
+}
+
+#[derive(Debug, Default)]
+struct Segments {
+    /// Oldest first; copied when it changes, so that readers keep what they looked at.
+    sealed: Arc<Vec<Arc<Segment>>>,
+    /// The one being written; none only while the log is opened.
+    open: Option<Segment>,
+}
+
+/// One segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) seal: Seal,
+    /// Where its first record begins.
+    pub(crate) start: u64,
+    /// How many bytes of it are history.
+    pub(crate) length: u64,
+    pub(crate) frames: FrameTable,
+    pub(crate) lookups: Lookups,
+}
+
+/// How a segment's facts are found by hash.
+#[derive(Debug)]
+pub(crate) enum Lookups {
+    Memory(OpenIndex),
+    Stored(StoredIndex),
+}
+
+/// Where a frame lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Location {
+    pub(crate) seal: Seal,
+    pub(crate) offset: u64,
+    /// How far the segment is history.
+    pub(crate) end: u64,
+}
+
+/// A frame that became durable.
+pub(crate) struct Committed<'a> {
+    pub(crate) partition: PartitionId,
+    pub(crate) offset: u64,
+    pub(crate) entries: &'a [(u64, Place)],
+}
+
+impl Segment {
+    fn may_contain(&self, hash: u64) -> bool {
+        match &self.lookups {
+            Lookups::Memory(index) => index.contains(hash),
+            Lookups::Stored(index) => index.may_contain(hash),
+        }
+    }
+
+    /// Adds a frame that follows the last of its partition.
+    pub(crate) fn add(&mut self, frame: &Committed<'_>) {
+        let Some(frames) = self.frames.partitions.get_mut(usize::from(frame.partition.0)) else {
+            return;
+        };
+        let offset = u32::try_from(frame.offset).expect("a segment and one batch stay below 4 GiB");
+        frames.offsets.push(offset);
+        let Lookups::Memory(index) = &mut self.lookups else { return };
+        for (hash, place) in frame.entries {
+            // Every place in a segment packs: its frames are counted from the segment's first
+            // and the format limits its index to 16 bits.
+            if let Some(packed) = self.frames.pack(*place) {
+                index.insert(*hash, packed);
+            }
+        }
+    }
+}
+
+impl Catalog {
+    /// A catalog of sealed segments, oldest first.
+    pub(crate) fn of_sealed(sealed: Vec<Arc<Segment>>) -> Self {
+        let segments = Segments { sealed: Arc::new(sealed), open: None };
+        Self { segments: Arc::new(RwLock::new(segments)) }
+    }
+
+    /// Whether facts of a hash ([`crate::lookup::Wanted::hash`]) may be in the log: no IO, never
+    /// wrong when it says no.
+    #[must_use]
+    pub fn may_contain(&self, hash: u64) -> bool {
+        let segments = self.read();
+        segments.open.as_ref().is_some_and(|open| open.may_contain(hash))
+            || segments.sealed.iter().any(|segment| segment.may_contain(hash))
+    }
+
+    /// The last durable frame of a partition; 0 before the first.
+    #[must_use]
+    pub fn last(&self, partition: PartitionId) -> FrameNumber {
+        self.read().end(partition).map_or(FrameNumber(0), |end| FrameNumber(end.0 - 1))
+    }
+
+    /// The last frame of a partition that lies in a sealed segment; one less than its oldest when
+    /// none does.
+    #[must_use]
+    pub fn sealed_through(&self, partition: PartitionId) -> FrameNumber {
+        let segments = self.read();
+        let open = segments.open.as_ref().and_then(|open| open.frames.of(partition));
+        open.map_or(FrameNumber(0), |frames| FrameNumber(frames.first.0 - 1))
+    }
+
+    /// The oldest frame of a partition that is kept; one more than the last when none is.
+    pub(crate) fn oldest(&self, partition: PartitionId) -> Option<FrameNumber> {
+        self.read().oldest(partition)
+    }
+
+    /// How many segments there are.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        let segments = self.read();
+        segments.sealed.len() + usize::from(segments.open.is_some())
+    }
+
+    /// Where a frame lies.
+    pub(crate) fn locate(
+        &self,
+        partition: PartitionId,
+        number: FrameNumber,
+    ) -> Result<Location, ReadError> {
+        let segments = self.read();
+        let oldest = segments.oldest(partition).ok_or(ReadError::NoSuchPartition)?;
+        if number < oldest {
+            return Err(ReadError::Trimmed { oldest });
+        }
+        let begins = |segment: &Segment| segment.frames.of(partition).map(|frames| frames.first);
+        let open = segments.open.as_ref().filter(|open| begins(open) <= Some(number));
+        let segment = open.or_else(|| {
+            let after = segments.sealed.partition_point(|segment| begins(segment) <= Some(number));
+            after.checked_sub(1).and_then(|at| segments.sealed.get(at)).map(AsRef::as_ref)
+        });
+        let location = segment.and_then(|segment| {
+            let offset = segment.frames.offset(partition, number)?;
+            Some(Location { seal: segment.seal, offset, end: segment.length })
+        });
+        location.ok_or(ReadError::Missing)
+    }
+
+    /// The sealed segments, oldest first, and what the open one has under a hash.
+    pub(crate) fn candidates(&self, hash: u64) -> (Arc<Vec<Arc<Segment>>>, Vec<Place>) {
+        let segments = self.read();
+        let mut places = Vec::new();
+        if let Some(Segment { frames, lookups: Lookups::Memory(index), .. }) = &segments.open {
+            places.extend(index.get(hash).filter_map(|packed| frames.unpack(packed)));
+        }
+        (Arc::clone(&segments.sealed), places)
+    }
+
+    /// Adds frames of the open segment, which is now durable up to `length`.
+    pub(crate) fn commit<'a>(&self, length: u64, frames: impl Iterator<Item = Committed<'a>>) {
+        let mut segments = self.write();
+        if let Some(open) = &mut segments.open {
+            open.length = length;
+            frames.for_each(|frame| open.add(&frame));
+        }
+    }
+
+    /// Seals the open segment, if any, and goes on with another; returns the sealed one.
+    pub(crate) fn begin(&self, next: Segment) -> Option<Arc<Segment>> {
+        let mut segments = self.write();
+        let sealed = Arc::new(segments.open.replace(next)?);
+        let mut all = segments.sealed.to_vec();
+        all.push(Arc::clone(&sealed));
+        segments.sealed = Arc::new(all);
+        Some(sealed)
+    }
+
+    /// Puts a segment in the place of the one with its number; false when that is gone.
+    pub(crate) fn replace(&self, segment: Segment) -> bool {
+        let mut segments = self.write();
+        let mut all = segments.sealed.to_vec();
+        let Some(slot) = all.iter_mut().find(|other| other.seal == segment.seal) else {
+            return false;
+        };
+        *slot = Arc::new(segment);
+        segments.sealed = Arc::new(all);
+        true
+    }
+
+    /// The oldest sealed segment.
+    pub(crate) fn first_sealed(&self) -> Option<Arc<Segment>> {
+        self.read().sealed.first().cloned()
+    }
+
+    /// Forgets the oldest sealed segment.
+    pub(crate) fn forget_first_sealed(&self) {
+        let mut segments = self.write();
+        segments.sealed = Arc::new(segments.sealed.iter().skip(1).cloned().collect());
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Segments> {
+        self.segments.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Segments> {
+        self.segments.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Segments {
+    fn oldest(&self, partition: PartitionId) -> Option<FrameNumber> {
+        let first = self.sealed.first().map(AsRef::as_ref).or(self.open.as_ref());
+        first.and_then(|segment| segment.frames.of(partition)).map(|frames| frames.first)
+    }
+
+    fn end(&self, partition: PartitionId) -> Option<FrameNumber> {
+        let last = self.open.as_ref().or(self.sealed.last().map(AsRef::as_ref));
+        last.and_then(|segment| segment.frames.of(partition)).map(|frames| frames.end())
+    }
+}

@@ -1,0 +1,485 @@
+//! Appends: everything that waits, of all partitions, becomes one write and one sync.
+//!
+//! A failed write or sync voids what was not synced, and every term with it (DESIGN D1): nothing
+//! is written to that file again, and the next claim begins a new segment that names the last
+//! frames that are durable. Must not know threads: [`Writer::step`] blocks for one batch.
+
+use std::collections::VecDeque;
+use std::io;
+
+use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId, Place};
+
+use super::catalog::{Catalog, Committed, Lookups, Segment};
+use super::disk::{Disk, DiskFile};
+use super::open_index::{FrameTable, OpenIndex};
+use super::record::{ENVELOPE_BYTES, Envelope, RecordKind, Seal, encode_claim};
+use super::recover::Carried;
+use super::seal::SealJob;
+use super::segment::{Predecessor, SegmentHeader, index_name, segment_name};
+use super::{Change, Options};
+use crate::chain::Tip;
+use crate::codec::TooLarge;
+use crate::frame::{self, FrameDraft};
+use crate::limits::BATCH_BYTES;
+use crate::log::{AppendError, Claim, ClaimError, Completion};
+use crate::lookup::index_hashes;
+
+/// The writing half of the engine.
+#[derive(Debug)]
+pub struct Writer<D: Disk> {
+    disk: D,
+    options: Options,
+    catalog: Catalog,
+    /// None after a failure, until a claim begins a new segment.
+    open: Option<OpenSegment<D::File>>,
+    /// What the next segment continues.
+    predecessor: Option<Predecessor>,
+    next_segment: u64,
+    partitions: Vec<Owned>,
+    /// The newest epoch claimed.
+    epoch: Epoch,
+    waiting: VecDeque<Change>,
+    batch: Batch,
+    completions: VecDeque<Completion>,
+    seals: Vec<SealJob>,
+}
+
+#[derive(Debug)]
+struct OpenSegment<F> {
+    file: F,
+    seal: Seal,
+    /// How many bytes are durable: everything written by batches before.
+    synced: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Owned {
+    /// The last durable frame.
+    tip: Tip,
+    /// The last frame of the batch being gathered.
+    next: Tip,
+    claimed: Option<Epoch>,
+    /// The first frame that must stay.
+    keep_from: FrameNumber,
+}
+
+/// What one write carries.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    pending: Vec<Pending>,
+    entries: Vec<(u64, Place)>,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Claim {
+        partition: PartitionId,
+        epoch: Epoch,
+    },
+    Frame {
+        partition: PartitionId,
+        tip: Tip,
+        offset: u64,
+        entries: std::ops::Range<usize>,
+    },
+    /// Nothing was written; it only completes in its turn.
+    Refused {
+        partition: PartitionId,
+        number: FrameNumber,
+        error: AppendError,
+    },
+}
+
+/// Where the log stands, as recovery found it.
+pub(crate) struct Start {
+    pub(crate) tips: Vec<Tip>,
+    pub(crate) epoch: Epoch,
+    pub(crate) predecessor: Option<Predecessor>,
+    pub(crate) next_segment: u64,
+    pub(crate) seals: Vec<SealJob>,
+}
+
+impl<D: Disk> Writer<D> {
+    /// A writer that goes on from where the log stands, in a new segment that begins with what
+    /// recovery took over.
+    pub(crate) fn new(
+        disk: D,
+        options: Options,
+        catalog: Catalog,
+        start: Start,
+        carried: &[Carried],
+    ) -> io::Result<Self> {
+        let owned = |tip| Owned { tip, next: tip, ..Owned::default() };
+        let mut writer = Self {
+            disk,
+            options,
+            catalog,
+            open: None,
+            predecessor: start.predecessor,
+            next_segment: start.next_segment,
+            partitions: start.tips.into_iter().map(owned).collect(),
+            epoch: start.epoch,
+            waiting: VecDeque::new(),
+            batch: Batch::default(),
+            completions: VecDeque::new(),
+            seals: start.seals,
+        };
+        writer.begin(carried)?;
+        Ok(writer)
+    }
+
+    /// Takes a change; [`Writer::step`] carries it out.
+    pub fn submit(&mut self, change: Change) {
+        self.waiting.push_back(change);
+    }
+
+    /// The next completion, none when nothing has completed.
+    pub fn complete(&mut self) -> Option<Completion> {
+        self.completions.pop_front()
+    }
+
+    /// An index to be written, none when all are.
+    pub fn seal_job(&mut self) -> Option<SealJob> {
+        self.seals.pop()
+    }
+
+    /// What is where; for lookups without IO.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Carries out one batch of what waits; false when nothing waits.
+    pub fn step(&mut self) -> bool {
+        match self.waiting.front() {
+            None => return false,
+            Some(Change::Trim { partition, before }) => {
+                let (partition, before) = (*partition, *before);
+                self.waiting.pop_front();
+                let result = self.trim(partition, before);
+                self.completions.push_back(Completion::Trimmed { partition, result });
+                return true;
+            }
+            Some(Change::Claim { partition }) if self.open.is_none() => {
+                let partition = *partition;
+                if let Err(error) = self.begin(&[]) {
+                    self.waiting.pop_front();
+                    let result = Err(ClaimError::Failed(error));
+                    self.completions.push_back(Completion::Claimed { partition, result });
+                    return true;
+                }
+            }
+            Some(_) => self.rotate(),
+        }
+        self.gather();
+        let written = self.write();
+        self.settle(written);
+        true
+    }
+
+    /// Begins a new segment when the open one is full.
+    fn rotate(&mut self) {
+        let Some(open) = &self.open else { return };
+        if open.synced < self.options.segment_bytes {
+            return;
+        }
+        let (seal, synced) = (open.seal, open.synced);
+        self.predecessor = Some(Predecessor { segment: seal.segment, length: synced });
+        if let Err(error) = self.begin(&[]) {
+            self.fail_waiting(&error);
+            self.revoke();
+        }
+    }
+
+    /// Creates the next segment and syncs it and its name before anything else uses it.
+    fn begin(&mut self, carried: &[Carried]) -> io::Result<()> {
+        let seal = Seal { salt: self.options.salt, segment: self.next_segment };
+        self.next_segment += 1;
+        let mut header = SegmentHeader {
+            seal,
+            predecessor: self.predecessor,
+            carried: 0,
+            epoch: self.epoch,
+            tips: self.partitions.iter().map(|owned| owned.tip).collect(),
+        };
+        let start = header.bytes();
+        let records = carried_records(carried, seal, start);
+        header.carried = records.len() as u64;
+        let name = segment_name(seal.segment);
+        let file = self.create(&name, &header, &records).inspect_err(|_| {
+            // Best effort: a segment that nothing continues is void anyway.
+            let _ = self.disk.remove(&name);
+        })?;
+        self.enter(&header, carried);
+        self.open = Some(OpenSegment { file, seal, synced: start + header.carried });
+        Ok(())
+    }
+
+    /// The header alone first: records behind a header are the sign that it was durable.
+    fn create(&self, name: &str, header: &SegmentHeader, records: &[u8]) -> io::Result<D::File> {
+        let mut file = self.disk.create(name)?;
+        file.append(&header.encode())?;
+        file.sync_data()?;
+        if !records.is_empty() {
+            file.append(records)?;
+            file.sync_data()?;
+        }
+        self.disk.sync_directory()?;
+        Ok(file)
+    }
+
+    /// Makes the new segment the open one of the catalog, with what it begins with.
+    fn enter(&mut self, header: &SegmentHeader, carried: &[Carried]) {
+        let firsts = header.tips.iter().map(|tip| tip.number.next());
+        let mut segment = Segment {
+            seal: header.seal,
+            start: header.bytes(),
+            length: header.bytes() + header.carried,
+            frames: FrameTable::starting_at(firsts),
+            lookups: Lookups::Memory(OpenIndex::default()),
+        };
+        let mut offset = header.bytes();
+        for frame in carried {
+            let partition = frame.partition;
+            segment.add(&Committed { partition, offset, entries: &frame.entries });
+            offset += (ENVELOPE_BYTES + frame.bytes.len()) as u64;
+            let owned = &mut self.partitions[usize::from(partition.0)];
+            (owned.tip, owned.next) = (frame.tip, frame.tip);
+        }
+        if let Some(sealed) = self.catalog.begin(segment) {
+            self.seals.push(SealJob::new(sealed, self.catalog.clone()));
+        }
+    }
+
+    /// Encodes what waits, up to the first trim, to a claim that needs a new segment, or to the
+    /// size of a batch.
+    fn gather(&mut self) {
+        while self.batch.bytes.len() < BATCH_BYTES {
+            match self.waiting.front() {
+                Some(Change::Claim { .. }) if self.open.is_none() => break,
+                None | Some(Change::Trim { .. }) => break,
+                Some(_) => {}
+            }
+            match self.waiting.pop_front() {
+                Some(Change::Claim { partition }) => self.gather_claim(partition),
+                Some(Change::Append { draft }) => self.gather_frame(&draft),
+                _ => break,
+            }
+        }
+    }
+
+    fn gather_claim(&mut self, partition: PartitionId) {
+        let Some(owned) = self.partitions.get_mut(usize::from(partition.0)) else {
+            let result = Err(ClaimError::NoSuchPartition);
+            self.completions.push_back(Completion::Claimed { partition, result });
+            return;
+        };
+        self.epoch = Epoch(self.epoch.0 + 1);
+        owned.claimed = Some(self.epoch);
+        let epoch = self.epoch;
+        self.batch.pending.push(Pending::Claim { partition, epoch });
+        let start = self.batch.bytes.len();
+        self.batch.bytes.extend_from_slice(&[0; ENVELOPE_BYTES]);
+        self.batch.bytes.extend_from_slice(&encode_claim(partition, epoch));
+        self.seal_record(start, RecordKind::Claim);
+    }
+
+    fn gather_frame(&mut self, draft: &FrameDraft) {
+        let (partition, number) = (draft.partition, draft.number);
+        let start = self.batch.bytes.len();
+        match self.encode(draft) {
+            Ok(tip) => {
+                let offset = self.seal_record(start, RecordKind::Frame);
+                let entries = self.index(draft);
+                self.batch.pending.push(Pending::Frame { partition, tip, offset, entries });
+            }
+            Err(error) => {
+                self.batch.bytes.truncate(start);
+                self.batch.pending.push(Pending::Refused { partition, number, error });
+            }
+        }
+    }
+
+    /// Appends envelope and frame to the batch, if its term is the current one and it is next.
+    fn encode(&mut self, draft: &FrameDraft) -> Result<Tip, AppendError> {
+        let owned = self.partitions.get_mut(usize::from(draft.partition.0));
+        let owned = owned.filter(|owned| owned.claimed == Some(draft.epoch));
+        let owned = owned.ok_or(AppendError::Fenced)?;
+        let expected = owned.next.number.next();
+        if draft.number != expected {
+            return Err(AppendError::OutOfOrder { expected });
+        }
+        self.batch.bytes.extend_from_slice(&[0; ENVELOPE_BYTES]);
+        let hash: Result<Hash, TooLarge> =
+            frame::encode(draft, &owned.next.hash, &mut self.batch.bytes);
+        owned.next = Tip {
+            number: draft.number,
+            epoch: draft.epoch,
+            hash: hash.map_err(AppendError::TooLarge)?,
+            recorded: draft.recorded,
+            open: draft.open,
+        };
+        Ok(owned.next)
+    }
+
+    /// Fills in the envelope of the record that ends the batch; returns where it will stand.
+    fn seal_record(&mut self, start: usize, kind: RecordKind) -> u64 {
+        let Some(open) = &self.open else { return 0 };
+        let length = self.batch.bytes.len() - start - ENVELOPE_BYTES;
+        let length = u32::try_from(length).expect("the sections of a frame are limited to 320 MiB");
+        let offset = open.synced + start as u64;
+        let envelope = Envelope { kind, length, synced: open.synced };
+        let bytes = envelope.encode(open.seal, offset);
+        self.batch.bytes[start..start + ENVELOPE_BYTES].copy_from_slice(&bytes);
+        offset
+    }
+
+    fn index(&mut self, draft: &FrameDraft) -> std::ops::Range<usize> {
+        let entries = &mut self.batch.entries;
+        let start = entries.len();
+        for (index, fact) in (0..).zip(&draft.facts) {
+            let place = Place { partition: draft.partition, frame: draft.number, index };
+            index_hashes(fact, |hash| entries.push((hash, place)));
+        }
+        start..entries.len()
+    }
+
+    /// One write, one sync.
+    fn write(&mut self) -> io::Result<()> {
+        let Some(open) = self.open.as_mut().filter(|_| !self.batch.bytes.is_empty()) else {
+            return Ok(());
+        };
+        open.file.append(&self.batch.bytes)?;
+        open.file.sync_data()
+    }
+
+    fn settle(&mut self, written: io::Result<()>) {
+        let mut batch = std::mem::take(&mut self.batch);
+        match written {
+            Ok(()) => {
+                self.commit(&batch);
+                batch.pending.drain(..).for_each(|pending| self.completed(pending));
+            }
+            Err(error) => {
+                batch.pending.drain(..).for_each(|pending| self.failed(pending, &error));
+                self.revoke();
+            }
+        }
+        batch.bytes.clear();
+        batch.entries.clear();
+        self.batch = batch;
+    }
+
+    fn commit(&mut self, batch: &Batch) {
+        let Some(open) = &mut self.open else { return };
+        open.synced += batch.bytes.len() as u64;
+        let frames = batch.pending.iter().filter_map(|pending| match pending {
+            Pending::Frame { partition, offset, entries, .. } => Some(Committed {
+                partition: *partition,
+                offset: *offset,
+                entries: &batch.entries[entries.clone()],
+            }),
+            Pending::Claim { .. } | Pending::Refused { .. } => None,
+        });
+        self.catalog.commit(open.synced, frames);
+    }
+
+    fn completed(&mut self, pending: Pending) {
+        let completion = match pending {
+            Pending::Claim { partition, epoch } => {
+                let tip = self.partitions[usize::from(partition.0)].tip;
+                let oldest = self.catalog.oldest(partition).unwrap_or_else(|| tip.number.next());
+                Completion::Claimed { partition, result: Ok(Claim { epoch, tip, oldest }) }
+            }
+            Pending::Frame { partition, tip, .. } => {
+                self.partitions[usize::from(partition.0)].tip = tip;
+                Completion::Appended { partition, number: tip.number, result: Ok(tip.hash) }
+            }
+            Pending::Refused { partition, number, error } => {
+                Completion::Appended { partition, number, result: Err(error) }
+            }
+        };
+        self.completions.push_back(completion);
+    }
+
+    fn failed(&mut self, pending: Pending, error: &io::Error) {
+        let completion = match pending {
+            Pending::Claim { partition, .. } => {
+                let error = io::Error::new(error.kind(), error.to_string());
+                Completion::Claimed { partition, result: Err(ClaimError::Failed(error)) }
+            }
+            Pending::Frame { partition, tip, .. } => {
+                let result = Err(append_error(error));
+                Completion::Appended { partition, number: tip.number, result }
+            }
+            Pending::Refused { partition, number, error } => {
+                Completion::Appended { partition, number, result: Err(error) }
+            }
+        };
+        self.completions.push_back(completion);
+    }
+
+    /// Everything that waits for a write fails as a write that failed.
+    fn fail_waiting(&mut self, error: &io::Error) {
+        while let Some(Change::Append { draft }) = self.waiting.front() {
+            let (partition, number) = (draft.partition, draft.number);
+            let result = Err(append_error(error));
+            self.completions.push_back(Completion::Appended { partition, number, result });
+            self.waiting.pop_front();
+        }
+    }
+
+    /// Ends every term and lets go of the file: what is not synced by now is void.
+    fn revoke(&mut self) {
+        if let Some(OpenSegment { seal, synced, .. }) = self.open.take() {
+            self.predecessor = Some(Predecessor { segment: seal.segment, length: synced });
+        }
+        for owned in &mut self.partitions {
+            (owned.next, owned.claimed) = (owned.tip, None);
+        }
+    }
+
+    /// Deletes the oldest segments as long as no partition needs anything in them. Oldest first
+    /// and one by one, so that no crash leaves a hole in history.
+    fn trim(&mut self, partition: PartitionId, before: FrameNumber) -> io::Result<FrameNumber> {
+        let Some(owned) = self.partitions.get_mut(usize::from(partition.0)) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no such partition"));
+        };
+        owned.keep_from = owned.keep_from.max(before);
+        while let Some(segment) = self.catalog.first_sealed() {
+            let mut needed = segment.frames.partitions.iter().zip(&self.partitions);
+            if needed
+                .any(|(frames, owned)| !frames.offsets.is_empty() && frames.end() > owned.keep_from)
+            {
+                break;
+            }
+            self.catalog.forget_first_sealed();
+            self.disk.remove(&segment_name(segment.seal.segment))?;
+            match self.disk.remove(&index_name(segment.seal.segment)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => self.disk.sync_directory()?,
+            }
+        }
+        Ok(self.catalog.oldest(partition).unwrap_or_default())
+    }
+}
+
+/// The records of a new segment that recovery takes over from the tail of the one before.
+fn carried_records(carried: &[Carried], seal: Seal, start: u64) -> Vec<u8> {
+    let mut records = Vec::new();
+    for frame in carried {
+        let length = u32::try_from(frame.bytes.len()).expect("a frame that was read has a u32");
+        let envelope = Envelope { kind: RecordKind::Frame, length, synced: start };
+        records.extend_from_slice(&envelope.encode(seal, start + records.len() as u64));
+        records.extend_from_slice(&frame.bytes);
+    }
+    records
+}
+
+fn append_error(error: &io::Error) -> AppendError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::NoSpace,
+        kind => AppendError::Failed(kind),
+    }
+}

@@ -1,0 +1,55 @@
+//! The embedded engine keeps the promises of the suite: on a real directory, on the simulated
+//! disk, and with segments so small that every few frames begin another.
+
+use sprag_log::conformance::{PARTITIONS, Persistence, run};
+use sprag_log::embedded::simulated::SimulatedDisk;
+use sprag_log::embedded::{Disk, EmbeddedLog, FileDisk, Options};
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+fn options(segment_bytes: u64) -> Options {
+    Options { segment_bytes, ..Options::new(PARTITIONS, 7) }
+}
+
+fn turn<D: Disk>(log: &mut EmbeddedLog<D>) {
+    while log.step() {}
+}
+
+#[test]
+fn on_a_real_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    for segment_bytes in [64 << 20, 1000] {
+        let open = |name: &str| {
+            let path = directory.path().join(segment_bytes.to_string()).join(name);
+            EmbeddedLog::open(FileDisk::open(&path).unwrap(), options(segment_bytes)).unwrap().0
+        };
+        run(Persistence::Kept, open, turn);
+    }
+}
+
+#[test]
+fn on_the_simulated_disk() {
+    for segment_bytes in [64 << 20, 1000] {
+        let disks: RefCell<HashMap<String, SimulatedDisk>> = RefCell::default();
+        let open = |name: &str| {
+            let mut disks = disks.borrow_mut();
+            let disk = disks.entry(name.to_owned()).or_insert_with(|| SimulatedDisk::new(1));
+            EmbeddedLog::open(disk.clone(), options(segment_bytes)).unwrap().0
+        };
+        run(Persistence::Kept, open, turn);
+    }
+}
+
+#[test]
+fn on_the_simulated_disk_after_a_power_cut() {
+    for seed in 0..50 {
+        let disks: RefCell<HashMap<String, SimulatedDisk>> = RefCell::default();
+        let open = |name: &str| {
+            let mut disks = disks.borrow_mut();
+            let disk = disks.entry(name.to_owned()).or_insert_with(|| SimulatedDisk::new(seed));
+            disk.power_cut();
+            EmbeddedLog::open(disk.clone(), options(1000)).unwrap().0
+        };
+        run(Persistence::Kept, open, turn);
+    }
+}
