@@ -1,0 +1,213 @@
+//! What a consumer remembers of one key, and what it expects next.
+//!
+//! Judges of DESIGN promises 2, 4 and 5 and rules C1, C2, G3 and L5, from the consumer's side
+//! alone: it must not know how the gateway decides.
+
+use super::delivery::Delivery;
+use super::limits::SEEN;
+use super::numbers::first_uncovered;
+use super::violation::{Violation, ViolationKind};
+use std::collections::VecDeque;
+
+/// One key at this consumer.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    /// The newest deliveries, in the order they first came.
+    seen: VecDeque<Seen>,
+    /// The highest sequence that came in order; 0 before the first.
+    head: u64,
+    /// The highest sequence acknowledged in order; 0 before the first.
+    settled: u64,
+    /// The highest position of an event that came in its place.
+    position: Option<u64>,
+    /// Did anything come yet?
+    known: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    sequence: u64,
+    body_digest: [u8; 32],
+    hash: [u8; 32],
+    acknowledged: bool,
+}
+
+/// What a delivery was in its lane.
+#[derive(Debug)]
+pub(super) struct Followed {
+    /// Is it the first of its sequence, as far as is remembered?
+    pub(super) fresh: bool,
+    /// What is wrong.
+    pub(super) violations: Vec<Violation>,
+}
+
+/// Collects what is wrong with one delivery.
+struct Notes<'a>(&'a Delivery, Vec<Violation>);
+
+impl Notes<'_> {
+    fn note(&mut self, kind: ViolationKind, detail: String) {
+        self.1.push(Violation { kind, id: self.0.id.clone(), detail });
+    }
+}
+
+impl Lane {
+    /// Takes a delivery in. With `from_first` the lane must begin at its first event; without, an
+    /// unknown key may begin anywhere.
+    pub(super) fn follow(&mut self, delivery: &Delivery, from_first: bool) -> Followed {
+        let mut notes = Notes(delivery, Vec::new());
+        let repeated = self.seen(delivery.sequence).copied();
+        match repeated {
+            Some(seen) => self.check_repeat(delivery, seen, &mut notes),
+            None => self.check_new(delivery, from_first, &mut notes),
+        }
+        self.check_link(delivery, &mut notes);
+        if repeated.is_none() {
+            self.remember(delivery);
+        }
+        self.known = true;
+        Followed { fresh: repeated.is_none(), violations: notes.1 }
+    }
+
+    /// The consumer answers 2xx. Says whether it did so for the first time.
+    pub(super) fn acknowledge(&mut self, delivery: &Delivery) -> bool {
+        if !delivery.out_of_order {
+            self.settled = self.settled.max(delivery.sequence);
+        }
+        let seen = self.seen.iter_mut().find(|seen| seen.sequence == delivery.sequence);
+        seen.is_some_and(|seen| !std::mem::replace(&mut seen.acknowledged, true))
+    }
+
+    fn seen(&self, sequence: u64) -> Option<&Seen> {
+        self.seen.iter().rev().find(|seen| seen.sequence == sequence)
+    }
+
+    fn remember(&mut self, delivery: &Delivery) {
+        if self.seen.len() == SEEN {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(Seen {
+            sequence: delivery.sequence,
+            body_digest: delivery.body_digest,
+            hash: delivery.hash,
+            acknowledged: false,
+        });
+        if delivery.out_of_order {
+            return;
+        }
+        self.head = self.head.max(delivery.sequence);
+        if delivery.is_in_place() {
+            self.position = self.position.max(delivery.position_number());
+        }
+    }
+
+    fn check_repeat(&self, delivery: &Delivery, seen: Seen, notes: &mut Notes<'_>) {
+        if seen.body_digest != delivery.body_digest {
+            notes.note(ViolationKind::RepeatDiffers, "came before with another body".into());
+        } else if seen.hash != delivery.hash {
+            notes.note(ViolationKind::RepeatDiffers, "came before with another hash".into());
+        }
+        if !delivery.redelivery {
+            let detail = "came before, and is not marked sprag-redelivery: true";
+            notes.note(ViolationKind::UnflaggedRedelivery, detail.into());
+        }
+        if !delivery.out_of_order && delivery.sequence < self.head {
+            let detail = format!("came again after {}", self.head);
+            notes.note(ViolationKind::Order, detail);
+        }
+    }
+
+    fn check_new(&self, delivery: &Delivery, from_first: bool, notes: &mut Notes<'_>) {
+        // An attempt out of order says so and has no place to be judged by (rule L4).
+        if delivery.out_of_order {
+            return;
+        }
+        if self.known && delivery.sequence <= self.head {
+            notes.note(ViolationKind::Order, format!("came after {}", self.head));
+            return;
+        }
+        if let Some(previous) = delivery.previous {
+            self.check_previous(delivery, previous, from_first, notes);
+        }
+        self.check_position(delivery, notes);
+    }
+
+    /// Everything between the last acknowledged event and this one must be accounted for.
+    fn check_previous(
+        &self,
+        delivery: &Delivery,
+        previous: u64,
+        from_first: bool,
+        notes: &mut Notes<'_>,
+    ) {
+        if previous >= delivery.sequence {
+            let detail = format!("sprag-previous-sequence {previous} is not before it");
+            notes.note(ViolationKind::Malformed, detail);
+            return;
+        }
+        let begins = !self.known && !from_first;
+        if !begins && previous > self.head {
+            let detail =
+                format!("{previous} is called delivered; the last that came is {}", self.head);
+            notes.note(ViolationKind::Loss, detail);
+        } else if !begins && previous > self.settled {
+            let detail = format!("came before {previous} was acknowledged");
+            notes.note(ViolationKind::Order, detail);
+        }
+        let between = (previous + 1, delivery.sequence - 1);
+        if let Some(missing) = first_uncovered(between.0, between.1, &delivery.omitted) {
+            self.note_unaccounted(missing, notes);
+        }
+    }
+
+    fn note_unaccounted(&self, missing: u64, notes: &mut Notes<'_>) {
+        match self.seen(missing) {
+            Some(seen) if !seen.acknowledged => {
+                let detail = format!("came before {missing} was acknowledged");
+                notes.note(ViolationKind::Order, detail);
+            }
+            _ => {
+                let detail = format!("{missing} is neither delivered nor in sprag-omitted");
+                notes.note(ViolationKind::Loss, detail);
+            }
+        }
+    }
+
+    /// The sequence is the gateway's own number; the position is the source's word on order.
+    fn check_position(&self, delivery: &Delivery, notes: &mut Notes<'_>) {
+        let (Some(highest), Some(position)) = (self.position, delivery.position_number()) else {
+            return;
+        };
+        if !delivery.is_in_place() {
+            return;
+        }
+        if position <= highest {
+            let detail = format!("has position {position} after position {highest}");
+            notes.note(ViolationKind::Order, detail);
+            return;
+        }
+        // Positions of omitted events are not known here.
+        if self.head + 1 != delivery.sequence {
+            return;
+        }
+        if let Some(missing) = first_uncovered(highest + 1, position - 1, &delivery.missing) {
+            let detail = format!("position {missing} is missing and not in sprag-missing");
+            notes.note(ViolationKind::UnnamedGap, detail);
+        }
+    }
+
+    /// Rule C1 between two links: the previous hash is that of the event before.
+    fn check_link(&self, delivery: &Delivery, notes: &mut Notes<'_>) {
+        let before = match delivery.sequence {
+            0 => {
+                notes.note(ViolationKind::Malformed, "sequences begin at 1".into());
+                return;
+            }
+            1 => Some([0; 32]),
+            sequence => self.seen(sequence - 1).map(|seen| seen.hash),
+        };
+        if before.is_some_and(|hash| hash != delivery.previous_hash) {
+            let detail = format!("sprag-previous-hash is not that of {}", delivery.sequence - 1);
+            notes.note(ViolationKind::Chain, detail);
+        }
+    }
+}
