@@ -107,9 +107,10 @@ impl FrameHeader {
     /// Whether the bytes begin with a header whose checksum is right, of whatever version: what
     /// is wrong with it then was written so and is no damage.
     pub(crate) fn is_intact(bytes: &[u8]) -> bool {
-        let checksum = bytes.get(CHECKED_BYTES..CHECKED_BYTES + 4);
-        bytes.starts_with(&MAGIC)
-            && checksum == Some(&crc32fast::hash(&bytes[..CHECKED_BYTES]).to_le_bytes())
+        let head = bytes.get(..HEADER_BYTES).map(|head| head.split_at(CHECKED_BYTES));
+        head.is_some_and(|(head, checksums)| {
+            head.starts_with(&MAGIC) && checksums[..4] == crc32fast::hash(head).to_le_bytes()
+        })
     }
 
     /// Reads a header and verifies its checksum.

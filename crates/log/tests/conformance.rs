@@ -1,5 +1,6 @@
 //! The embedded engine keeps the promises of the suite: on a real directory, on the simulated
 //! disk, and with segments so small that every few frames begin another.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test, though not all in test functions")]
 
 use sprag_log::conformance::{PARTITIONS, Persistence, run};
 use sprag_log::embedded::simulated::SimulatedDisk;

@@ -79,9 +79,11 @@ impl Envelope {
 
     /// Whether these bytes are an envelope of this place, of whatever version.
     pub(crate) fn is_intact(bytes: &[u8], seal: Seal, offset: u64) -> bool {
-        let checksum = bytes.get(17..ENVELOPE_BYTES);
-        bytes.starts_with(&MAGIC)
-            && checksum == Some(&checksum_of(&bytes[..17], seal, offset).to_le_bytes())
+        let Some((head, checksum)) = bytes.get(..ENVELOPE_BYTES).map(|head| head.split_at(17))
+        else {
+            return false;
+        };
+        head.starts_with(&MAGIC) && checksum == checksum_of(head, seal, offset).to_le_bytes()
     }
 
     /// Where the next record begins.

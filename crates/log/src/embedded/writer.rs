@@ -42,6 +42,8 @@ pub struct Writer<D: Disk> {
     batch: Batch,
     completions: VecDeque<Completion>,
     seals: Vec<SealJob>,
+    /// Trimmed segments whose files are not durably gone yet, oldest first.
+    doomed: VecDeque<u64>,
 }
 
 #[derive(Debug)]
@@ -124,6 +126,7 @@ impl<D: Disk> Writer<D> {
             batch: Batch::default(),
             completions: VecDeque::new(),
             seals: start.seals,
+            doomed: VecDeque::new(),
         };
         writer.begin(carried)?;
         Ok(writer)
@@ -447,6 +450,7 @@ impl<D: Disk> Writer<D> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no such partition"));
         };
         owned.keep_from = owned.keep_from.max(before);
+        self.bury()?;
         while let Some(segment) = self.catalog.first_sealed() {
             let mut needed = segment.frames.partitions.iter().zip(&self.partitions);
             if needed
@@ -455,13 +459,25 @@ impl<D: Disk> Writer<D> {
                 break;
             }
             self.catalog.forget_first_sealed();
-            self.disk.remove(&segment_name(segment.seal.segment))?;
-            match self.disk.remove(&index_name(segment.seal.segment)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => self.disk.sync_directory()?,
-            }
+            self.doomed.push_back(segment.seal.segment);
+            self.bury()?;
         }
         Ok(self.catalog.oldest(partition).unwrap_or_default())
+    }
+
+    /// Removes the files of trimmed segments; what fails is tried again before anything newer.
+    fn bury(&mut self) -> io::Result<()> {
+        while let Some(segment) = self.doomed.front() {
+            for name in [segment_name(*segment), index_name(*segment)] {
+                match self.disk.remove(&name) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            self.disk.sync_directory()?;
+            self.doomed.pop_front();
+        }
+        Ok(())
     }
 }
 
