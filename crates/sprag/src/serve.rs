@@ -13,7 +13,7 @@ use sprag_core::plan::SourceChanged;
 use sprag_driver::effect::Notice;
 use sprag_driver::node::Node;
 use sprag_log::digest::Sha256;
-use sprag_log::embedded::{self, FileDisk, OpenError};
+use sprag_log::embedded::{self, Dropped, FileDisk, OpenError};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::mpsc;
@@ -259,13 +259,14 @@ struct OpenedLog {
 /// Opens log and state store of a data directory; refuses one in use.
 fn open(data: &Path, partitions: u16) -> Result<(OpenedLog, state::SqliteState), StartError> {
     let disk = FileDisk::open(&data.join("log")).map_err(StartError::Log)?;
-    let options = embedded::Options { partitions, ..embedded::Options::default() };
-    let opened = embedded::open(disk.clone(), options).map_err(StartError::Log)?;
-    if let Some(torn) = &opened.report.torn {
-        tracing::warn!(%torn, "the end of the log was not synced before the last stop");
+    let options = embedded::Options::new(partitions, random().map(u64::from_ne_bytes)?);
+    let (writer, reader, report) =
+        embedded::open(disk.clone(), options).map_err(StartError::Log)?;
+    if let Some(Dropped { segment, offset, bytes }) = report.dropped {
+        tracing::warn!(segment, offset, bytes, "dropped the end of the log that was not synced");
     }
     let state = state::SqliteState::open(data).map_err(|e| StartError::State(e.to_string()))?;
-    Ok((OpenedLog { writer: opened.writer, reader: opened.reader, disk }, state))
+    Ok((OpenedLog { writer, reader, disk }, state))
 }
 
 type Names = (BTreeMap<SourceId, Arc<str>>, BTreeMap<DestinationId, Arc<str>>);

@@ -24,6 +24,7 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::life;
 use crate::node::{Network, NodeHandle};
 
 pub use endpoint::{Endpoint, EndpointProblem};
@@ -123,6 +124,7 @@ impl Network for Dispatcher {
         self.running.insert((partition, id), breaker);
         let (node, clock, running) = (self.node.clone(), self.clock, self.running.clone());
         self.runtime.spawn(async move {
+            life::step!("attempt");
             let started = clock.now();
             let ended = tokio::select! {
                 biased;
@@ -138,11 +140,10 @@ impl Network for Dispatcher {
     }
 
     fn abort(&mut self, partition: PartitionId, attempt: AttemptId) {
-        match self.running.remove((partition, attempt)) {
-            // The task reports the end once its connection is gone.
-            Some(breaker) => drop(breaker.send(())),
-            // It has reported already; the report is on its way.
-            None => {}
+        // The task reports the end once its connection is gone; without one it has reported
+        // already.
+        if let Some(breaker) = self.running.remove((partition, attempt)) {
+            let _ = breaker.send(());
         }
     }
 

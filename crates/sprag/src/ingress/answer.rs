@@ -10,7 +10,7 @@ use crate::problem::{self, Code, Problem};
 
 /// The answer's words for a status.
 #[must_use]
-pub fn status_text(status: Status) -> &'static str {
+fn status_text(status: Status) -> &'static str {
     match status {
         Status::Released => "released",
         Status::Late => "late",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -15,6 +16,7 @@ use sprag_log::digest::sha256;
 
 use super::{Ingress, IngressSource, answer, body};
 use crate::extract::{Extracted, ExtractedPosition, Extraction, Received};
+use crate::life;
 use crate::node::NewArrival;
 use crate::problem::{Code, Problem};
 use crate::verify::Verified;
@@ -24,17 +26,13 @@ pub(super) async fn respond(
     ingress: &Ingress,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    life::step!("ingress");
     let (parts, body) = request.into_parts();
     let source = match route(ingress, &parts) {
         Ok(source) => source,
         Err(refused) => return answer::problem(&refused),
     };
-    let accepted = accept(ingress, source, &parts, body);
-    let response = match tokio::time::timeout(ingress.request_time, accepted).await {
-        Ok(result) => result,
-        // Reading stops inside; what takes so long is the commit (DESIGN D2).
-        Err(_) => Err(answer::later(Code::NotDurable)),
-    };
+    let response = accept(ingress, source, &parts, body).await;
     response.unwrap_or_else(|refused| {
         source.metrics.refused(refused.code);
         answer::problem(&refused)
@@ -61,6 +59,7 @@ async fn accept(
     let body = tokio::time::timeout(ingress.request_time, reading).await;
     let body = body.map_err(|_| Problem::new(Code::RequestTimeout))??;
     let now_us = i64::try_from(ingress.clock.now().clock.0).unwrap_or(i64::MAX);
+    life::step!("verify");
     let verified = source.verifier.verify(now_us, &parts.headers, &body)?;
     let digest = sha256(&[&body]);
     let received = Received {
@@ -69,22 +68,27 @@ async fn accept(
         body: &body,
         digest: &digest.0,
     };
-    match source.extractor.extract(received).map_err(|error| Problem::from(&error))? {
+    life::step!("extract");
+    let extraction = source.extractor.extract(received).map_err(|e| Problem::from(&e))?;
+    let (key, committing) = match extraction {
         Extraction::Ignored { event_type } => {
-            let ignored = ingress.node.ignore(source.id, None, event_type.into(), digest).await;
-            count(source, &ignored);
-            answer::of(ignored, "")
+            let ignored = ingress.node.ignore(source.id, None, event_type.into(), digest);
+            (Arc::from(""), Either::Left(ignored))
         }
         Extraction::Event(extracted) => {
-            let key: Arc<str> = Arc::from(extracted.key.as_str());
             let in_time = verified == Verified::InTime;
             let headers = source.stored_headers(&parts.headers);
-            let new = NewArrival { headers, digest, in_time, ..arrival(source, extracted, content_type) };
-            let answer = ingress.node.receive(new, body).await;
-            count(source, &answer);
-            answer::of(answer, &key)
+            let new = arrival(source, extracted, content_type);
+            let key = new.key.name.clone();
+            let new = NewArrival { headers, digest, in_time, ..new };
+            (key, Either::Right(ingress.node.receive(new, body)))
         }
-    }
+    };
+    // A wait past the deadline of the request is 503 (DESIGN D2); a repeat is recognised.
+    let answer = tokio::time::timeout(ingress.request_time, committing).await;
+    let answer = answer.map_err(|_| answer::later(Code::NotDurable))?;
+    count(source, &answer);
+    answer::of(answer, &key)
 }
 
 /// What the head alone decides. Gives the content type as text.

@@ -7,12 +7,13 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use sprag_core::id::PartitionId;
-use sprag_log::embedded::{Catalog, Change, Disk, Reader, SealJob, Writer};
+use sprag_log::embedded::{Catalog, Change, Disk, Reader, Routed, SealJob, Writer};
 use sprag_log::lookup::Wanted;
 use sprag_log::{Answer, Completion, Log, Query, ReadError, Request, Ticket};
 use tokio::sync::oneshot;
 
 use super::turn::Waker;
+use crate::life;
 
 /// A log on threads of its own. They end when this is dropped.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl ThreadLog {
         let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
         spawn("sprag-log", move || append(writer, &incoming, &done, &seals))?;
         let done = Outlet { outgoing, waker };
-        spawn("sprag-read", move || read(&reader, &questions, &done))?;
+        spawn("sprag-read", move || read(reader, &questions, &done))?;
         let others = LogQueries(queries.clone());
         Ok((Self { changes, queries, completions, catalog }, others))
     }
@@ -80,9 +81,11 @@ impl Log for ThreadLog {
     fn submit(&mut self, request: Request) {
         // The threads live as long as this; if one died, nothing it had completes, so nothing
         // more is acknowledged than what is durable.
-        match Change::try_from(request) {
-            Ok(change) => drop(self.changes.send(change)),
-            Err((ticket, query)) => drop(self.queries.send(Question::Node(ticket, query))),
+        match Routed::from(request) {
+            Routed::Change(change) => drop(self.changes.send(change)),
+            Routed::Query(ticket, query) => {
+                drop(self.queries.send(Question::Node(ticket, query)));
+            }
         }
     }
 
@@ -134,6 +137,7 @@ fn append<D: Disk>(
                 Err(TryRecvError::Disconnected) => return,
             }
         }
+        life::step!("append");
         while writer.step() {}
         while let Some(job) = writer.seal_job() {
             // Without its thread a segment is indexed at the next start.
@@ -145,18 +149,18 @@ fn append<D: Disk>(
     }
 }
 
-fn read<D: Disk>(reader: &Reader<D>, questions: &Receiver<Question>, done: &Outlet) {
+fn read<D: Disk>(mut reader: Reader<D>, questions: &Receiver<Question>, done: &Outlet) {
     while let Ok(question) = questions.recv() {
         match question {
             Question::Node(ticket, query) => {
-                let result = reader.query(&query);
+                let result = reader.answer(&query);
                 let completion = Completion::Answered { ticket, result };
                 if !done.put(std::iter::once(completion)) {
                     return;
                 }
             }
             // Who asked may have gone.
-            Question::Other(query, answer) => drop(answer.send(reader.query(&query))),
+            Question::Other(query, answer) => drop(answer.send(reader.answer(&query))),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::handle::NodeHandle;
 use super::message::{Message, Network};
 use super::statistics::{Statistics, wait_until};
 use crate::clock::Clock;
-use crate::limits;
+use crate::{life, limits};
 
 /// The deciding thread's own things.
 struct Turning<L, S, D, N> {
@@ -104,6 +104,7 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
         match message {
             Message::Receive(mut arrival, body, answer) => {
                 if let Some(ticket) = self.ticket(answer) {
+                    life::step!("decide");
                     arrival.ticket = ticket;
                     self.node.receive(now, *arrival, body);
                 }
@@ -119,6 +120,7 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                 }
             }
             Message::Ended(partition, attempt, outcome, retry_after, took) => {
+                life::step!("record");
                 self.node.ended(now, partition, attempt, outcome, retry_after, took);
             }
             Message::Store(answer) => {
@@ -183,6 +185,7 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
             self.stopping = Some((stopping, done));
         }
         if let Some(waiting) = self.answers.remove(&ticket) {
+            life::step!("acknowledge");
             let _ = waiting.send(answer);
         }
     }
