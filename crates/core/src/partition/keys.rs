@@ -60,7 +60,9 @@ impl<D: Digest> Partition<D> {
             } else {
                 waiting.push(input);
             }
-        } else if self.names.len() + self.loading.len() >= self.settings.hot_keys.max(1) * 2 {
+        } else if self.names.len() + self.loading.len()
+            >= self.settings.hot_keys.max(1).saturating_mul(2)
+        {
             self.answer_busy(&input, Busy::Keys);
         } else {
             self.loading.insert(key.clone(), Vec::from([input]));
@@ -116,12 +118,11 @@ impl<D: Digest> Partition<D> {
     }
 
     /// Lets idle keys go while there are too many, or no room for the next page; a few are looked
-    /// at in each step, more where keys with work wait for it. A key goes only once the state
+    /// at in each step, more when only time has passed. A key goes only once the state
     /// store has all its facts.
-    pub(super) fn make_room(&mut self) {
-        let (crowded, wanted) = (self.names.len() > self.settings.hot_keys, self.wants_room());
-        if (crowded || wanted) && self.paging != Paging::Asked {
-            let sweep = if wanted { limits::PAGE_KEYS } else { limits::SWEEP_KEYS };
+    pub(super) fn make_room(&mut self, sweep: usize) {
+        let crowded = self.names.len() > self.settings.hot_keys;
+        if (crowded || self.wants_room()) && self.paging != Paging::Asked {
             for _ in 0..sweep {
                 self.sweep = self.sweep.wrapping_add(1);
                 if let Some((_, slot)) = self.keys.sweep(self.sweep) {

@@ -154,9 +154,10 @@ impl<D: Digest> Partition<D> {
         self.advance(now);
         match self.phase {
             Phase::Serving => {
+                let idle = matches!(input, Input::Tick);
                 self.dispatch(input);
                 self.expire();
-                self.make_room();
+                self.make_room(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
             }
             Phase::Recovering => self.refuse(input),
         }

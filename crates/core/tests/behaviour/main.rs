@@ -1,5 +1,10 @@
 //! How the core behaves when the whole outside is played to it: stories, properties, and every
 //! interleaving of a small world.
+#![allow(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says why and ends"
+)]
 
 mod harness;
 mod interleavings;

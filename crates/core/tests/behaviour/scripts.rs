@@ -135,7 +135,7 @@ impl Story {
             "limits" => self.limits(words),
             "partitions" => self.partitions = words.word(1).parse().expect("a number"),
             "manual" => {
-                words.plain[1..].iter().for_each(|habit| set(&mut self.habits, habit, false))
+                words.plain[1..].iter().for_each(|habit| set(&mut self.habits, habit, false));
             }
             _ => return false,
         }
@@ -219,6 +219,7 @@ impl Story {
                 let keep = words.get("state") != Some("lost");
                 world.crash(words.size("durable").unwrap_or(0), keep);
             }
+            "reconfigure" => reconfigure(world, words),
             "store" => (0..world.nodes.len()).for_each(|at| world.store(at)),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
@@ -229,6 +230,15 @@ impl Story {
             _ => command(world, words),
         }
     }
+}
+
+/// The source gets other destinations, from the next start on.
+fn reconfigure(world: &mut World, words: &Words<'_>) {
+    let to = words.get("to").expect("destinations").split(',');
+    let to = to.map(|id| DestinationId(id.parse().expect("a number"))).collect();
+    let mut settings = (*world.settings).clone();
+    settings.sources.get_mut(&SourceId(1)).expect("the source").destinations = to;
+    world.settings = Arc::new(settings);
 }
 
 fn set(habits: &mut Habits, habit: &str, on: bool) {

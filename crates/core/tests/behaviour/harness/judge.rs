@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use sprag_core::chain::event_hash;
-use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Received, Released};
-use sprag_core::id::{DestinationId, Hash, Key, PartitionId, Place, Sequence, SourceId};
+use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Kind, Received, Released};
+use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
 use sprag_core::output::{Answer, Attempt, Draft, Status};
 use sprag_core::position::Position;
+use sprag_core::ranges::Range;
 use sprag_core::record::Essence;
 
 use super::Sha;
@@ -33,6 +34,10 @@ pub(crate) struct Judge {
     heads: BTreeMap<Key, (Sequence, Hash)>,
     /// Released positions of each key.
     positions: BTreeSet<(Key, u64)>,
+    /// The last position of each key that was released in its place.
+    in_place: BTreeMap<Key, u64>,
+    /// Positions that were given up, as facts tell it.
+    abandoned: BTreeMap<Key, Vec<Range>>,
     /// Events of each lane that are not settled, in order.
     lanes: BTreeMap<LaneName, VecDeque<Sequence>>,
     /// Passed events that operators sent again.
@@ -43,6 +48,8 @@ pub(crate) struct Judge {
     duplicate_answers: u64,
     asked: BTreeSet<Ticket>,
     answered: BTreeSet<Ticket>,
+    /// Terms whose claim is durable.
+    claimed: BTreeSet<(PartitionId, Epoch)>,
     /// Events acknowledged as kept.
     acknowledged: Vec<Place>,
     /// Names of sources, for the chain.
@@ -76,6 +83,9 @@ impl Judge {
 
     fn take(&mut self, place: Place, fact: &Fact) {
         match fact {
+            Fact::Claimed(claimed) => {
+                self.claimed.insert((place.partition, claimed.epoch));
+            }
             Fact::Received(received) => {
                 self.received.insert(place, received.clone());
             }
@@ -84,6 +94,9 @@ impl Judge {
             Fact::Invalid(invalid) => self.fate(invalid.event, Fate::DeadLettered),
             Fact::Duplicate(_) => self.duplicates += 1,
             Fact::Released(released) => self.release(released),
+            Fact::GapAbandoned(gap) => {
+                self.abandoned.entry(gap.key.clone()).or_default().push(gap.missing);
+            }
             Fact::Attempted(attempted) => self.attempted(attempted),
             Fact::Redriven(redriven) => {
                 let lane = (redriven.key.clone(), redriven.destination);
@@ -134,10 +147,30 @@ impl Judge {
         if let Position::Sequence(position) = released.position {
             let new = self.positions.insert((key.clone(), position));
             assert!(new, "position {position} of {key:?} is released twice");
+            self.in_its_place(released, position);
         }
         for destination in &released.lanes {
             let lane = self.lanes.entry((key.clone(), *destination)).or_default();
             lane.push_back(released.sequence);
+        }
+    }
+
+    /// In its place: after every lower position, but for those given up, which it names. Late: a
+    /// position that was given up.
+    fn in_its_place(&mut self, released: &Released, position: u64) {
+        let given_up = self.abandoned.get(&released.key).map_or(&[][..], Vec::as_slice);
+        let is_given_up = |position: u64| given_up.iter().any(|range| range.contains(position));
+        if released.kind == Kind::Late {
+            assert!(is_given_up(position), "late, but never given up: {released:?}");
+            return;
+        }
+        if let Some(before) = self.in_place.insert(released.key.clone(), position) {
+            assert!(before < position, "released behind its successor: {released:?}");
+            assert!(
+                (before + 1..position).all(is_given_up),
+                "jumps what it waits for: {released:?}"
+            );
+            assert_eq!(released.missing.count(), position - before - 1, "{released:?}");
         }
     }
 
@@ -158,7 +191,14 @@ impl Judge {
 
     /// An attempt leaves: it must be the first unsettled event of its lane by durable facts, and
     /// the only one under way.
-    pub(crate) fn attempt(&mut self, attempt: &Attempt, under_way: &[Attempt]) {
+    pub(crate) fn attempt(
+        &mut self,
+        partition: PartitionId,
+        attempt: &Attempt,
+        under_way: &[Attempt],
+    ) {
+        let claimed = self.claimed.contains(&(partition, attempt.id.epoch));
+        assert!(claimed, "sent before the claim of its term is durable: {attempt:?}");
         let same =
             |one: &&Attempt| one.key == attempt.key && one.destination == attempt.destination;
         let twice = under_way.iter().find(same);
@@ -186,7 +226,8 @@ impl Judge {
                 let sequence = sequence.expect("a released event has a sequence");
                 assert_eq!(fate, Some(Fate::Released(sequence)), "{ticket:?}");
             }
-            Status::Held => assert!(matches!(fate, Some(Fate::Held | Fate::Released(_)))),
+            // What waited may have ended otherwise before the answer could leave.
+            Status::Held => assert!(fate.is_some(), "{ticket:?}"),
             Status::Conflict | Status::Invalid => assert_eq!(fate, Some(Fate::DeadLettered)),
             Status::Duplicate => {
                 self.duplicate_answers += 1;

@@ -3,6 +3,7 @@
 //! Must not know what the core should decide: that is `judge`'s and the stories'.
 
 pub(crate) mod describe;
+pub(crate) mod ending;
 pub(crate) mod judge;
 pub(crate) mod outside;
 pub(crate) mod store;

@@ -191,7 +191,8 @@ impl World {
             }
             Output::Attempt(attempt) => {
                 self.trace.push(format!("  attempt {}", describe::attempt(&attempt)));
-                self.judge.attempt(&attempt, &self.under_way);
+                let partition = self.nodes[at].log.partition;
+                self.judge.attempt(partition, &attempt, &self.under_way);
                 self.under_way.push(*attempt);
             }
             Output::Abort(id) => self.abort(id),
