@@ -1,0 +1,27 @@
+//! Every bound of the state store, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Dead letters of passed events and of ingress that are listed, over all partitions. At the limit
+/// the oldest leave the list; history keeps them, and how many left is counted. 100,000 rows are
+/// about 20 MB, and more than anybody redrives one by one.
+pub const LETTERS: i64 = 100_000;
+
+/// Pages of the write-ahead log (4 KiB each) after which they go into the database file: every
+/// such checkpoint costs two syncs, which the log's own syncs wait for. 64 MiB.
+pub const WAL_PAGES: i64 = 16_384;
+
+/// Bytes to which the write-ahead log is cut back after a checkpoint.
+pub const WAL_BYTES: i64 = 64 << 20;
+
+/// Page cache of the writing connection, KiB: inner pages of a million keys and one batch.
+pub const WRITE_CACHE_KIB: i64 = 32 << 10;
+
+/// Page cache of the reading connection, KiB: it pages through lists.
+pub const READ_CACHE_KIB: i64 = 4 << 10;
+
+/// Prepared statements a connection keeps: all there are.
+pub const STATEMENTS: usize = 32;
+
+/// How long one connection waits for the other. They only meet when the file is opened.
+pub const BUSY: Duration = Duration::from_secs(5);

@@ -1,0 +1,35 @@
+//! The state store: a SQLite file with the record of every key, what is due, and the lists the
+//! admin API reads (DESIGN section 3).
+//!
+//! It is written behind the log in sorted batches and can be lost at any time: then it is rebuilt
+//! from the log. So it is never repaired; whatever is wrong with it ends in a fresh file.
+//!
+//! What a batch promises: it is there whole, with the head that says what it reflects, or not at
+//! all. One transaction gives that. Syncing is left to SQLite's checkpoints (`synchronous=NORMAL`
+//! in WAL mode): a crash of the machine may take the newest batches, but a file of batches 1…n is
+//! always what is left. `OFF` would be safe against a crash of the process only: after a power
+//! failure pages of different batches could be mixed, and a record older than its head would give
+//! a sequence twice.
+//!
+//! Must not know: HTTP, threads, what the core decides.
+
+mod bytes;
+mod health;
+pub mod limits;
+mod open;
+mod reader;
+mod rows;
+mod sqlite;
+mod write;
+
+pub use bytes::Fault;
+pub use health::StateHealth;
+pub use open::{OpenError, Opened, Rebuilt};
+pub use reader::{
+    KeyCursor, KeyFilter, KeyPage, KeyQuery, KeyRow, LaneCursor, LanePage, LetterCursor,
+    LetterPage, StateReader, StoppedLane,
+};
+pub use sqlite::SqliteState;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Opening the file: a fresh one, the one that is there, or a fresh one in its place.
+//!
+//! Whatever does not fit (another version, another log, damage) is deleted: the log has it all,
+//! and a repaired file could reflect less than its head says.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use sprag_log::snapshot;
+
+use super::bytes::is_damage;
+use super::limits;
+use super::sqlite::SqliteState;
+
+/// The file within the data directory; SQLite keeps two more beside it.
+const FILE: &str = "state.sqlite";
+const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Counts up when the tables below change.
+const SCHEMA: i64 = 1;
+
+/// Version of tables and records in one number.
+const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
+
+/// `keys`: `due` is null while there is nothing to do; `flags` are those of [`super::rows`].
+/// `stopped` is derived from the records; `letters` are events no lane stands at: `destination`
+/// is -1 and `event` a place when it was dead-lettered at ingress.
+const TABLES: &str = "
+    CREATE TABLE facts_of_file (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+    CREATE TABLE heads (
+        partition INTEGER PRIMARY KEY, frame INTEGER NOT NULL, recorded INTEGER NOT NULL,
+        open INTEGER NOT NULL, directory BLOB NOT NULL);
+    CREATE TABLE keys (
+        partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
+        due INTEGER, flags INTEGER NOT NULL, record BLOB NOT NULL,
+        PRIMARY KEY (partition, source, key)) WITHOUT ROWID;
+    CREATE INDEX keys_due ON keys (partition, due, source, key) WHERE due IS NOT NULL;
+    CREATE INDEX keys_flagged ON keys (partition, source, key, flags) WHERE flags <> 0;
+    CREATE TABLE stopped (
+        partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
+        destination INTEGER NOT NULL, mode TEXT NOT NULL, head INTEGER NOT NULL,
+        tail INTEGER NOT NULL,
+        PRIMARY KEY (partition, source, key, destination)) WITHOUT ROWID;
+    CREATE INDEX stopped_by_destination
+        ON stopped (destination, partition, source, key, mode, head, tail);
+    CREATE TABLE letters (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, place TEXT NOT NULL,
+        recorded INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
+        destination INTEGER NOT NULL, sequence INTEGER NOT NULL, event TEXT NOT NULL,
+        reason TEXT NOT NULL);
+    CREATE UNIQUE INDEX letters_by_name
+        ON letters (partition, source, key, destination, sequence, event);
+    CREATE INDEX letters_by_destination ON letters (destination, id);
+";
+
+/// A store that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: SqliteState,
+    /// Why what was there was deleted; none when nothing was.
+    pub rebuilt: Option<Rebuilt>,
+}
+
+/// Why a file was deleted. The state is rebuilt from the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rebuilt {
+    /// It cannot be read.
+    Damaged(String),
+    /// Another version of Sprag wrote it.
+    OtherVersion,
+    /// It belongs to another log.
+    OtherLog,
+}
+
+impl fmt::Display for Rebuilt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the state is rebuilt from the log: the file ")?;
+        match self {
+            Self::Damaged(why) => write!(formatter, "cannot be read ({why})"),
+            Self::OtherVersion => formatter.write_str("was written by another version"),
+            Self::OtherLog => formatter.write_str("belongs to another log"),
+        }
+    }
+}
+
+/// Why there is no store: the directory cannot be used.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The file cannot be deleted.
+    File(PathBuf, io::Error),
+    /// The file cannot be made or opened.
+    Sqlite(PathBuf, rusqlite::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, error) => write!(formatter, "{}: {error}", path.display()),
+            Self::Sqlite(path, error) => write!(formatter, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+pub(super) fn path(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
+/// Deletes the file and what SQLite keeps beside it.
+pub(super) fn delete(path: &Path) -> io::Result<()> {
+    for suffix in BESIDE {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(PathBuf::from(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The connection that writes, and why the file that was there is gone.
+pub(super) fn writing(path: &Path, log: &str) -> Result<(Connection, Option<Rebuilt>), OpenError> {
+    let failed = |error| OpenError::Sqlite(path.to_owned(), error);
+    let rebuilt = match existing(path, log) {
+        Ok(Ok(connection)) => return Ok((connection, None)),
+        Ok(Err(why)) => Some(why),
+        Err(error) if is_damage(&error) => Some(Rebuilt::Damaged(error.to_string())),
+        Err(error) => return Err(failed(error)),
+    };
+    delete(path).map_err(|error| OpenError::File(path.to_owned(), error))?;
+    match existing(path, log).map_err(failed)? {
+        Ok(connection) => Ok((connection, rebuilt)),
+        // A fresh file fits by construction; it would take another process to make it misfit.
+        Err(_) => Err(failed(rusqlite::Error::InvalidQuery)),
+    }
+}
+
+/// The file as it is, made when there is none; the inner error says why it does not fit.
+fn existing(path: &Path, log: &str) -> rusqlite::Result<Result<Connection, Rebuilt>> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(limits::BUSY)?;
+    connection.set_prepared_statement_cache_capacity(limits::STATEMENTS);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", limits::WAL_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", limits::WAL_BYTES)?;
+    connection.pragma_update(None, "cache_size", -limits::WRITE_CACHE_KIB)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if version == 0 && tables == 0 {
+        make(&connection, log)?;
+        return Ok(Ok(connection));
+    }
+    if version != VERSION {
+        return Ok(Err(Rebuilt::OtherVersion));
+    }
+    let found: Option<String> = connection
+        .query_row("SELECT value FROM facts_of_file WHERE name = 'log'", [], |row| row.get(0))
+        .optional()?;
+    if found.as_deref() != Some(log) {
+        return Ok(Err(Rebuilt::OtherLog));
+    }
+    Ok(Ok(connection))
+}
+
+fn make(connection: &Connection, log: &str) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(TABLES)?;
+    let fact = "INSERT INTO facts_of_file (name, value) VALUES (?1, ?2)";
+    transaction.execute(fact, ("log", log))?;
+    transaction.execute(fact, ("letters_left", 0))?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+/// A connection that only reads. The file must be there.
+pub(super) fn reading(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(limits::BUSY)?;
+    connection.set_prepared_statement_cache_capacity(limits::STATEMENTS);
+    connection.pragma_update(None, "cache_size", -limits::READ_CACHE_KIB)?;
+    Ok(connection)
+}

@@ -1,0 +1,95 @@
+//! What the rows are called: flags of keys, modes of lanes, the columns of a dead letter.
+
+use std::sync::Arc;
+
+use rusqlite::Row;
+use sprag_core::fact::DeadLetter;
+use sprag_core::id::{DestinationId, Key, Sequence, SourceId};
+use sprag_core::record::{KeyRecord, Lane, LaneMode};
+use sprag_core::time::UnixMicros;
+use sprag_driver::state::{Letter, LetterReason};
+
+use super::bytes::{Fault, column, number};
+
+/// Events of the key wait for missing positions.
+pub(super) const HELD: i64 = 1;
+/// A lane of the key stopped.
+pub(super) const STOPPED: i64 = 2;
+/// An operator paused the key.
+pub(super) const PAUSED: i64 = 4;
+
+/// The destination of what was dead-lettered at ingress.
+pub(super) const AT_INGRESS: i64 = -1;
+
+pub(super) fn flags(record: &KeyRecord) -> i64 {
+    let held = if record.order.held.is_empty() { 0 } else { HELD };
+    let stopped = if record.lanes.iter().any(is_stopped) { STOPPED } else { 0 };
+    held | stopped | if record.paused { PAUSED } else { 0 }
+}
+
+/// When the key is due; null while it has nothing to do by itself.
+pub(super) fn due(record: &KeyRecord) -> Option<i64> {
+    record.due().filter(|_| record.has_work()).map(|due| column(due.0))
+}
+
+/// Whether an operator must redrive or drop what the lane stands at.
+pub(super) fn is_stopped(lane: &Lane) -> bool {
+    !lane.mode.delivers() && lane.has_backlog()
+}
+
+pub(super) fn mode_name(mode: LaneMode) -> &'static str {
+    match mode {
+        LaneMode::Parked => "parked",
+        _ => "halted",
+    }
+}
+
+pub(super) fn mode(name: &str) -> Result<LaneMode, Fault> {
+    match name {
+        "parked" => Ok(LaneMode::Parked),
+        "halted" => Ok(LaneMode::Halted),
+        _ => Err(Fault::Value("lane mode")),
+    }
+}
+
+/// The columns `destination`, `sequence`, `event` that name a letter of a key.
+pub(super) fn letter_name(letter: &DeadLetter) -> (i64, i64, String) {
+    match letter {
+        DeadLetter::InLane { destination, sequence } => {
+            (i64::from(destination.0), column(sequence.0), String::new())
+        }
+        DeadLetter::AtIngress { event } => (AT_INGRESS, 0, event.to_string()),
+    }
+}
+
+/// The columns of [`letter`], in its order.
+pub(super) const LETTER: &str =
+    "id, place, recorded, source, key, destination, sequence, event, reason";
+
+/// A row of `letters` with its id.
+pub(super) fn letter(row: &Row<'_>) -> Result<(i64, Letter), Fault> {
+    let place = row.get_ref(1)?.as_str().map_err(|_| Fault::Value("place"))?;
+    let destination: i64 = row.get(5)?;
+    let letter = if destination == AT_INGRESS {
+        let event = row.get_ref(7)?.as_str().map_err(|_| Fault::Value("place"))?;
+        DeadLetter::AtIngress { event: event.parse().map_err(|_| Fault::Value("place"))? }
+    } else {
+        let destination = DestinationId(u32::try_from(destination)?);
+        DeadLetter::InLane { destination, sequence: Sequence(number(row.get(6)?)?) }
+    };
+    let reason = row.get_ref(8)?.as_str().map_err(|_| Fault::Value("reason"))?;
+    let all = [LetterReason::GivenUp, LetterReason::Conflict, LetterReason::Invalid];
+    let reason = all.into_iter().find(|known| known.as_str() == reason);
+    let letter = Letter {
+        place: place.parse().map_err(|_| Fault::Value("place"))?,
+        recorded: UnixMicros(number(row.get(2)?)?),
+        key: key(row.get(3)?, row.get(4)?)?,
+        letter,
+        reason: reason.ok_or(Fault::Value("reason"))?,
+    };
+    Ok((row.get(0)?, letter))
+}
+
+pub(super) fn key(source: i64, name: Arc<str>) -> Result<Key, Fault> {
+    Ok(Key { source: SourceId(u32::try_from(source)?), name })
+}

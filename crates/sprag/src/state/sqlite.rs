@@ -1,0 +1,223 @@
+//! The store the node turns: one request, one completion.
+//!
+//! A read that fails gets no completion: to answer "nothing is known of this key" would give its
+//! sequences a second time. The keys it was about wait, [`StateHealth`] says why, and the next
+//! start rebuilds the file, which is deleted at once when it is damaged.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
+use sprag_core::id::{FrameNumber, Key, PartitionId};
+use sprag_core::input::PageCursor;
+use sprag_core::partition::Head;
+use sprag_core::record::KeyRecord;
+use sprag_core::time::{OpenMicros, UnixMicros};
+use sprag_driver::state::{Batch, StateCompletion, StateRequest};
+
+use super::bytes::{self, Fault, column, number};
+use super::health::StateHealth;
+use super::open::{self, OpenError, Opened};
+use super::{rows, write};
+use crate::node::StateStep;
+
+/// The state of all partitions in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteState {
+    connection: Connection,
+    path: PathBuf,
+    health: StateHealth,
+    counts: write::Counts,
+    /// Reused for every record.
+    buffer: Vec<u8>,
+}
+
+impl SqliteState {
+    /// Opens `state.sqlite` in the data directory, or makes it. `log` names the log whose state it
+    /// is; any text that another log would not have. What does not fit is deleted and begun anew.
+    ///
+    /// # Errors
+    /// When the directory cannot be used.
+    pub fn open(directory: &Path, log: &str) -> Result<Opened, OpenError> {
+        let path = open::path(directory);
+        let (connection, rebuilt) = open::writing(&path, log)?;
+        let counts = write::Counts::of(&connection)
+            .map_err(|error| OpenError::Sqlite(path.clone(), error))?;
+        let health = StateHealth::default();
+        let store = Self { connection, path, health, counts, buffer: Vec::new() };
+        Ok(Opened { store, rebuilt })
+    }
+
+    /// Whether it works, for others to ask.
+    #[must_use]
+    pub fn health(&self) -> StateHealth {
+        self.health.clone()
+    }
+
+    fn read(&mut self, request: &StateRequest) -> Result<Option<StateCompletion>, Fault> {
+        Ok(match request {
+            StateRequest::Open(partition) => {
+                let head = head(&self.connection, *partition)?;
+                Some(StateCompletion::Opened(*partition, head.unwrap_or_default()))
+            }
+            StateRequest::Clear(partition) => {
+                self.counts = write::clear(&mut self.connection, *partition)?;
+                None
+            }
+            StateRequest::Load(partition, keys) => {
+                let records = self.load(*partition, keys)?;
+                Some(StateCompletion::Loaded(*partition, records))
+            }
+            StateRequest::Page { partition, after, keys } => {
+                let (keys, next) = self.page(*partition, after.as_ref(), *keys)?;
+                Some(StateCompletion::Paged { partition: *partition, keys, next })
+            }
+            StateRequest::Write(..) => None,
+        })
+    }
+
+    fn load(
+        &mut self,
+        partition: PartitionId,
+        keys: &[Key],
+    ) -> Result<Vec<(Key, Option<KeyRecord>)>, Fault> {
+        // One transaction: the lock is taken once, not per key.
+        let transaction = self.connection.transaction()?;
+        let mut select = record_statement(&transaction)?;
+        let mut records = Vec::with_capacity(keys.len());
+        for key in keys {
+            records.push((key.clone(), record(&mut select, partition, key)?));
+        }
+        drop(select);
+        transaction.commit()?;
+        Ok(records)
+    }
+
+    fn page(
+        &mut self,
+        partition: PartitionId,
+        after: Option<&PageCursor>,
+        most: usize,
+    ) -> Result<(Vec<(Key, KeyRecord)>, Option<PageCursor>), Fault> {
+        let partition = i64::from(partition.0);
+        // One more than wanted tells whether a page follows.
+        let limit = i64::try_from(most)?.saturating_add(1);
+        let mut found = match after {
+            None => due(&self.connection, FIRST_PAGE, (partition, limit))?,
+            Some(PageCursor { due: after, key }) => {
+                let source = i64::from(key.source.0);
+                let after = (partition, column(after.0), source, &*key.name, limit);
+                due(&self.connection, NEXT_PAGE, after)?
+            }
+        };
+        let more = found.len() > most;
+        found.truncate(most);
+        let last = found.last().filter(|_| more);
+        let next = last.map(|(due, key, _)| PageCursor { due: *due, key: key.clone() });
+        Ok((found.into_iter().map(|(_, key, record)| (key, record)).collect(), next))
+    }
+
+    fn write(&mut self, partition: PartitionId, batch: Box<Batch>) -> StateCompletion {
+        if self.health.is_broken() {
+            return StateCompletion::NotWritten(partition, batch);
+        }
+        let (connection, buffer) = (&mut self.connection, &mut self.buffer);
+        match write::write(connection, partition, &batch, self.counts, buffer) {
+            Ok(counts) => {
+                self.counts = counts;
+                self.health.written(None);
+                StateCompletion::Written(partition, batch.head.frame)
+            }
+            Err(fault) => {
+                self.health.written(Some(fault.to_string()));
+                if fault.is_damage() {
+                    self.give_up(&fault);
+                }
+                StateCompletion::NotWritten(partition, batch)
+            }
+        }
+    }
+
+    /// Nothing read from the file can be relied on any more.
+    fn give_up(&mut self, fault: &Fault) {
+        let mut why = fault.to_string();
+        if fault.is_damage()
+            && let Err(error) = open::delete(&self.path)
+        {
+            why = format!("{why}; and it cannot be deleted: {error}");
+        }
+        self.health.broken(why);
+    }
+}
+
+impl StateStep for SqliteState {
+    fn step(&mut self, request: StateRequest) -> Option<StateCompletion> {
+        if let StateRequest::Write(partition, batch) = request {
+            return Some(self.write(partition, batch));
+        }
+        if self.health.is_broken() {
+            return None;
+        }
+        self.read(&request).unwrap_or_else(|fault| {
+            self.give_up(&fault);
+            None
+        })
+    }
+}
+
+/// What the store reflects of a partition.
+pub(super) fn head(connection: &Connection, partition: PartitionId) -> Result<Option<Head>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT frame, recorded, open, directory FROM heads WHERE partition = ?1",
+    )?;
+    let mut rows = select.query([partition.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let directory = row.get_ref(3)?.as_blob().map_err(|_| Fault::Value("directory"))?;
+    Ok(Some(Head {
+        frame: FrameNumber(number(row.get(0)?)?),
+        recorded: UnixMicros(number(row.get(1)?)?),
+        open: OpenMicros(number(row.get(2)?)?),
+        directory: bytes::decode_directory(directory)?,
+    }))
+}
+
+pub(super) fn record_statement(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
+    connection
+        .prepare_cached("SELECT record FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3")
+}
+
+/// One record by its key.
+pub(super) fn record(
+    select: &mut CachedStatement<'_>,
+    partition: PartitionId,
+    key: &Key,
+) -> Result<Option<KeyRecord>, Fault> {
+    let name = (partition.0, key.source.0, &*key.name);
+    let found = select.query_row(name, |row| Ok(decoded(row, 0))).optional()?;
+    found.transpose()
+}
+
+pub(super) fn decoded(row: &Row<'_>, column: usize) -> Result<KeyRecord, Fault> {
+    bytes::decode(row.get_ref(column)?.as_blob().map_err(|_| Fault::Value("record"))?)
+}
+
+const FIRST_PAGE: &str = "SELECT due, source, key, record FROM keys INDEXED BY keys_due \
+    WHERE partition = ?1 AND due IS NOT NULL ORDER BY due, source, key LIMIT ?2";
+const NEXT_PAGE: &str = "SELECT due, source, key, record FROM keys INDEXED BY keys_due \
+    WHERE partition = ?1 AND due IS NOT NULL AND (due, source, key) > (?2, ?3, ?4) \
+    ORDER BY due, source, key LIMIT ?5";
+
+/// Keys with work in the order of (due, source, key).
+fn due(
+    connection: &Connection,
+    select: &str,
+    parameters: impl Params,
+) -> Result<Vec<(UnixMicros, Key, KeyRecord)>, Fault> {
+    let mut select = connection.prepare_cached(select)?;
+    let mut rows = select.query(parameters)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key = rows::key(row.get(1)?, row.get(2)?)?;
+        found.push((UnixMicros(number(row.get(0)?)?), key, decoded(row, 3)?));
+    }
+    Ok(found)
+}

@@ -1,0 +1,421 @@
+//! The store against real files, and against a model.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason};
+use sprag_core::id::{
+    DestinationId, FrameNumber, Hash, Key, PartitionId, Place, Sequence, SourceId,
+};
+use sprag_core::input::PageCursor;
+use sprag_core::partition::Head;
+use sprag_core::position::Position;
+use sprag_core::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode};
+use sprag_core::time::{OpenMicros, UnixMicros};
+use sprag_driver::state::{
+    Batch, Letter, LetterChange, LetterReason, StateCompletion, StateRequest,
+};
+use tempfile::TempDir;
+
+use super::{
+    KeyFilter, KeyQuery, Opened, Rebuilt, SqliteState, StateReader, StoppedLane, limits, open,
+};
+use crate::node::StateStep;
+
+const P: PartitionId = PartitionId(3);
+const APP: DestinationId = DestinationId(1);
+
+fn opened(directory: &Path) -> Opened {
+    SqliteState::open(directory, "log one").unwrap()
+}
+
+fn fresh() -> (TempDir, SqliteState) {
+    let directory = TempDir::new().unwrap();
+    let Opened { store, rebuilt } = opened(directory.path());
+    assert_eq!(rebuilt, None);
+    (directory, store)
+}
+
+fn key(name: &str) -> Key {
+    Key { source: SourceId(1), name: Arc::from(name) }
+}
+
+fn record(sequence: u64) -> KeyRecord {
+    let newest = Place { partition: P, frame: FrameNumber(sequence + 1), index: 0 };
+    KeyRecord { sequence: Sequence(sequence), newest, ..KeyRecord::default() }
+}
+
+fn with_lane(mode: LaneMode, head: u64, tail: u64, due: u64) -> KeyRecord {
+    let mut lane = Lane::new(APP, Sequence(head));
+    (lane.tail, lane.mode, lane.due) = (Sequence(tail), mode, UnixMicros(due));
+    KeyRecord { lanes: vec![lane], ..record(tail) }
+}
+
+fn holding(position: u64) -> KeyRecord {
+    let mut record = record(0);
+    let essence = Essence {
+        id: None,
+        position: Position::Sequence(position),
+        event_type: Arc::from("t"),
+        content_type: Arc::from(""),
+        digest: Hash::default(),
+        size: 3,
+    };
+    let (event, deadline) = (record.newest, OpenMicros(5));
+    let held = HeldEvent { event, reason: HoldReason::Gap, deadline, essence };
+    record.order.held.insert(position, held);
+    record
+}
+
+fn batch(frame: u64, records: Vec<(Key, KeyRecord)>, letters: Vec<LetterChange>) -> Box<Batch> {
+    let declared = DestinationDeclared { destination: APP, name: Arc::from("app") };
+    let head = Head {
+        frame: FrameNumber(frame),
+        recorded: UnixMicros(frame * 10),
+        open: OpenMicros(frame * 7),
+        directory: vec![Fact::DestinationDeclared(declared)],
+    };
+    Box::new(Batch { head, records, letters })
+}
+
+fn write(store: &mut SqliteState, batch: Box<Batch>) {
+    let frame = batch.head.frame;
+    let completion = store.step(StateRequest::Write(P, batch));
+    assert_eq!(completion, Some(StateCompletion::Written(P, frame)));
+}
+
+fn head(store: &mut SqliteState) -> Head {
+    match store.step(StateRequest::Open(P)) {
+        Some(StateCompletion::Opened(P, head)) => head,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn load(store: &mut SqliteState, names: &[&str]) -> Vec<Option<KeyRecord>> {
+    let keys: Vec<Key> = names.iter().map(|name| key(name)).collect();
+    match store.step(StateRequest::Load(P, keys.clone())) {
+        Some(StateCompletion::Loaded(P, records)) => {
+            assert!(records.iter().map(|(key, _)| key).eq(&keys));
+            records.into_iter().map(|(_, record)| record).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+type Page = (Vec<(Key, KeyRecord)>, Option<PageCursor>);
+
+fn page(store: &mut SqliteState, after: Option<PageCursor>, keys: usize) -> Page {
+    match store.step(StateRequest::Page { partition: P, after, keys }) {
+        Some(StateCompletion::Paged { partition: P, keys, next }) => (keys, next),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn given_up(name: &str, sequence: u64) -> Letter {
+    Letter {
+        place: Place { partition: P, frame: FrameNumber(sequence), index: 1 },
+        recorded: UnixMicros(sequence),
+        key: key(name),
+        letter: DeadLetter::InLane { destination: APP, sequence: Sequence(sequence) },
+        reason: LetterReason::GivenUp,
+    }
+}
+
+#[test]
+fn what_was_written_is_there_after_a_restart_with_its_head() {
+    let (directory, mut store) = fresh();
+    assert_eq!(head(&mut store), Head::default());
+    let written = batch(4, vec![(key("a"), record(2)), (key("b"), holding(9))], vec![]);
+    write(&mut store, written.clone());
+    drop(store);
+    let Opened { mut store, rebuilt } = opened(directory.path());
+    assert_eq!(rebuilt, None);
+    assert_eq!(head(&mut store), written.head);
+    assert_eq!(load(&mut store, &["a", "x", "b"]), [Some(record(2)), None, Some(holding(9))]);
+    // Other partitions know nothing of it.
+    let other = store.step(StateRequest::Open(PartitionId(0)));
+    assert_eq!(other, Some(StateCompletion::Opened(PartitionId(0), Head::default())));
+}
+
+/// A statement in the middle of a batch fails: neither its records nor its head are there.
+#[test]
+fn a_batch_that_fails_leaves_the_one_before() {
+    let (directory, mut store) = fresh();
+    let before = batch(4, vec![(key("a"), record(2))], vec![]);
+    write(&mut store, before.clone());
+    let other = rusqlite::Connection::open(open::path(directory.path())).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER no BEFORE INSERT ON letters BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        .unwrap();
+    let records = vec![(key("a"), record(3)), (key("b"), with_lane(LaneMode::Parked, 1, 2, 0))];
+    let letters = vec![LetterChange::Added(given_up("a", 1))];
+    let refused = batch(5, records, letters);
+    let completion = store.step(StateRequest::Write(P, refused.clone()));
+    assert_eq!(completion, Some(StateCompletion::NotWritten(P, refused.clone())));
+    assert!(store.health().fault().unwrap().contains("no"));
+    assert_eq!(head(&mut store), before.head);
+    assert_eq!(load(&mut store, &["a", "b"]), [Some(record(2)), None]);
+    // The same batch is taken once nothing is in its way.
+    other.execute_batch("DROP TRIGGER no").unwrap();
+    write(&mut store, refused);
+    assert_eq!(store.health().fault(), None);
+    assert_eq!(load(&mut store, &["a"]), [Some(record(3))]);
+    let reader = StateReader::open(directory.path()).unwrap();
+    assert_eq!(reader.stopped_lanes(None, None, 10).unwrap().lanes.len(), 1);
+    assert_eq!(reader.dead_letters().unwrap(), [(Some(APP), 3)]);
+}
+
+#[test]
+fn a_deleted_file_is_a_fresh_one() {
+    let (directory, mut store) = fresh();
+    write(&mut store, batch(4, vec![(key("a"), record(2))], vec![]));
+    drop(store);
+    open::delete(&open::path(directory.path())).unwrap();
+    let Opened { mut store, rebuilt } = opened(directory.path());
+    assert_eq!((rebuilt, head(&mut store)), (None, Head::default()));
+}
+
+#[test]
+fn garbage_a_cut_file_another_version_and_another_log_are_begun_anew() {
+    let damaged = |rebuilt: &Rebuilt| matches!(rebuilt, Rebuilt::Damaged(_));
+    let cases: [(&str, fn(&Path), fn(&Rebuilt) -> bool); 4] = [
+        ("garbage", |path| fs::write(path, vec![7; 20_000]).unwrap(), damaged),
+        (
+            "cut",
+            |path| fs::File::options().write(true).open(path).unwrap().set_len(9_000).unwrap(),
+            damaged,
+        ),
+        (
+            "version",
+            |path| {
+                let other = rusqlite::Connection::open(path).unwrap();
+                other.pragma_update(None, "user_version", 7).unwrap();
+            },
+            |rebuilt| *rebuilt == Rebuilt::OtherVersion,
+        ),
+        (
+            "log",
+            |path| {
+                let other = rusqlite::Connection::open(path).unwrap();
+                let change = "UPDATE facts_of_file SET value = 'log two' WHERE name = 'log'";
+                assert_eq!(other.execute(change, []).unwrap(), 1);
+            },
+            |rebuilt| *rebuilt == Rebuilt::OtherLog,
+        ),
+    ];
+    for (name, harm, expected) in cases {
+        let (directory, mut store) = fresh();
+        write(&mut store, batch(4, vec![(key("a"), record(2))], vec![]));
+        drop(store);
+        harm(&open::path(directory.path()));
+        let Opened { mut store, rebuilt } = opened(directory.path());
+        let rebuilt = rebuilt.unwrap_or_else(|| panic!("{name} was taken as it is"));
+        assert!(expected(&rebuilt), "{name}: {rebuilt}");
+        assert_eq!(head(&mut store), Head::default(), "{name}");
+        write(&mut store, batch(1, vec![(key("a"), record(1))], vec![]));
+    }
+}
+
+/// A flipped bit in a record is never read as data: no answer, and a fresh file at the next start.
+#[test]
+fn a_damaged_record_is_no_answer_and_costs_a_rebuild() {
+    let (directory, mut store) = fresh();
+    write(&mut store, batch(4, vec![(key("a"), record(2)), (key("b"), record(2))], vec![]));
+    let other = rusqlite::Connection::open(open::path(directory.path())).unwrap();
+    let mut bytes: Vec<u8> =
+        other.query_row("SELECT record FROM keys WHERE key = 'b'", [], |row| row.get(0)).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    other.execute("UPDATE keys SET record = ?1 WHERE key = 'b'", [bytes]).unwrap();
+    drop(other);
+    assert_eq!(load(&mut store, &["a"]), [Some(record(2))]);
+    assert_eq!(store.step(StateRequest::Load(P, vec![key("a"), key("b")])), None);
+    assert!(store.health().fault().unwrap().contains("checksum"));
+    // From then on nothing is answered and nothing taken.
+    assert_eq!(store.step(StateRequest::Open(P)), None);
+    let next = batch(5, vec![], vec![]);
+    let completion = store.step(StateRequest::Write(P, next.clone()));
+    assert_eq!(completion, Some(StateCompletion::NotWritten(P, next)));
+    drop(store);
+    assert_eq!(head(&mut opened(directory.path()).store), Head::default());
+}
+
+#[test]
+fn a_cleared_partition_is_empty_and_the_others_stay() {
+    let (_directory, mut store) = fresh();
+    write(&mut store, batch(4, vec![(key("a"), record(2))], vec![]));
+    let other = batch(6, vec![(key("o"), record(2))], vec![]);
+    let (elsewhere, kept) = (PartitionId(1), other.head.clone());
+    store.step(StateRequest::Write(elsewhere, other));
+    assert_eq!(store.step(StateRequest::Clear(P)), None);
+    assert_eq!((head(&mut store), load(&mut store, &["a"])), (Head::default(), vec![None]));
+    let opened = store.step(StateRequest::Open(elsewhere));
+    assert_eq!(opened, Some(StateCompletion::Opened(elsewhere, kept)));
+}
+
+#[test]
+fn a_letter_is_listed_once_the_newest_first_until_it_is_removed() {
+    let (directory, mut store) = fresh();
+    let event = Place { partition: P, frame: FrameNumber(1), index: 0 };
+    let conflict = Letter {
+        letter: DeadLetter::AtIngress { event },
+        reason: LetterReason::Conflict,
+        ..given_up("c", 9)
+    };
+    let added = [given_up("a", 1), given_up("b", 2), conflict.clone(), given_up("a", 1)];
+    write(&mut store, batch(1, vec![], added.map(LetterChange::Added).to_vec()));
+    let reader = StateReader::open(directory.path()).unwrap();
+    let first = reader.letters(None, None, 2).unwrap();
+    assert_eq!(first.letters, [given_up("a", 1), conflict.clone()]);
+    let rest = reader.letters(None, first.next, 2).unwrap();
+    assert_eq!((rest.letters, rest.next), (vec![given_up("b", 2)], None));
+    assert_eq!(reader.letters(Some(APP), None, 9).unwrap().letters.len(), 2);
+    assert_eq!(reader.dead_letters().unwrap(), [(None, 1), (Some(APP), 2)]);
+    let found = reader.letter(P, &key("c"), &conflict.letter).unwrap();
+    assert_eq!(found, Some(conflict.clone()));
+    let removed = LetterChange::Removed(key("c"), conflict.letter);
+    write(&mut store, batch(2, vec![], vec![removed]));
+    assert_eq!(reader.letter(P, &key("c"), &conflict.letter).unwrap(), None);
+}
+
+#[test]
+fn beyond_the_limit_the_oldest_letters_leave_the_list_and_are_counted() {
+    let (directory, mut store) = fresh();
+    let many = u64::try_from(limits::LETTERS).unwrap() + 3;
+    let letters = (1..=many).map(|sequence| LetterChange::Added(given_up("a", sequence)));
+    write(&mut store, batch(1, vec![], letters.collect()));
+    let reader = StateReader::open(directory.path()).unwrap();
+    assert_eq!(reader.dead_letters().unwrap(), [(Some(APP), many - 3)]);
+    assert_eq!(reader.letters_left().unwrap(), 3);
+    let oldest = |sequence| reader.letter(P, &key("a"), &given_up("a", sequence).letter).unwrap();
+    assert_eq!((oldest(3), oldest(4)), (None, Some(given_up("a", 4))));
+}
+
+#[test]
+fn stopped_lanes_come_and_go_with_the_records() {
+    let (directory, mut store) = fresh();
+    let records = ["a", "b", "c"].map(|name| (key(name), with_lane(LaneMode::Halted, 2, 5, 0)));
+    write(&mut store, batch(1, records.to_vec(), vec![]));
+    let reader = StateReader::open(directory.path()).unwrap();
+    let lane = |name: &str| StoppedLane {
+        partition: P,
+        key: key(name),
+        destination: APP,
+        mode: LaneMode::Halted,
+        head: Sequence(2),
+        tail: Sequence(5),
+    };
+    let first = reader.stopped_lanes(Some(APP), None, 2).unwrap();
+    assert_eq!(first.lanes, [lane("a"), lane("b")]);
+    let rest = reader.stopped_lanes(Some(APP), first.next.as_ref(), 2).unwrap();
+    assert_eq!((rest.lanes, rest.next), (vec![lane("c")], None));
+    assert!(reader.stopped_lanes(Some(DestinationId(2)), None, 2).unwrap().lanes.is_empty());
+    let draining = LaneMode::DrainingHalted { until: Sequence(5) };
+    write(&mut store, batch(2, vec![(key("b"), with_lane(draining, 2, 5, 0))], vec![]));
+    let all = reader.stopped_lanes(None, None, 9).unwrap().lanes;
+    assert_eq!(all, [lane("a"), lane("c")]);
+}
+
+#[test]
+fn keys_are_listed_by_prefix_and_condition_page_by_page() {
+    let (directory, mut store) = fresh();
+    let paused = KeyRecord { paused: true, ..record(1) };
+    let mut records = vec![
+        (key("a/1"), record(1)),
+        (key("a/2"), holding(9)),
+        (key("a/3"), paused),
+        (key("b"), with_lane(LaneMode::Parked, 1, 1, 0)),
+    ];
+    records.push((Key { source: SourceId(2), name: Arc::from("a/9") }, record(1)));
+    write(&mut store, batch(1, records, vec![]));
+    let elsewhere = batch(1, vec![(key("a/4"), record(1))], vec![]);
+    store.step(StateRequest::Write(PartitionId(9), elsewhere));
+    let reader = StateReader::open(directory.path()).unwrap();
+    let list = |prefix: &str, filter, most| {
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let prefix = prefix.to_owned();
+            let query = KeyQuery { source: SourceId(1), prefix, filter, after, most };
+            let page = reader.keys(&query).unwrap();
+            assert!(page.keys.len() <= most);
+            names.extend(page.keys.iter().map(|row| row.key.name.to_string()));
+            after = page.next;
+            if after.is_none() {
+                return names;
+            }
+        }
+    };
+    for most in 1..6 {
+        assert_eq!(list("", KeyFilter::All, most), ["a/1", "a/2", "a/3", "b", "a/4"]);
+        assert_eq!(list("a/", KeyFilter::All, most), ["a/1", "a/2", "a/3", "a/4"]);
+        assert_eq!(list("", KeyFilter::Held, most), ["a/2"]);
+        assert_eq!(list("a", KeyFilter::Paused, most), ["a/3"]);
+        assert_eq!(list("", KeyFilter::Stopped, most), ["b"]);
+        assert!(list("c", KeyFilter::All, most).is_empty());
+    }
+    assert_eq!(reader.record(P, &key("a/2")).unwrap(), Some(holding(9)));
+    assert_eq!(reader.head(P).unwrap().open, OpenMicros(7));
+}
+
+fn any_record() -> impl Strategy<Value = KeyRecord> {
+    let due = prop_oneof![0..4_u64, Just(u64::MAX), Just(1 << 63)];
+    let mode = prop_oneof![Just(LaneMode::Active), Just(LaneMode::Parked)];
+    (mode, 1..3_u64, 0..3_u64, due, any::<bool>()).prop_map(|(mode, head, tail, due, paused)| {
+        let mut record = with_lane(mode, head, tail, due);
+        record.paused = paused;
+        record
+    })
+}
+
+/// What the trait promises, as a map.
+fn model_page(model: &BTreeMap<Key, KeyRecord>) -> Vec<(Key, KeyRecord)> {
+    let mut keys: Vec<_> = model.iter().filter(|(_, record)| record.has_work()).collect();
+    // SQLite's largest number is 2⁶³ − 1: due times beyond are one and never.
+    let due = |record: &KeyRecord| record.due().map(|due| due.0.min(i64::MAX as u64));
+    keys.sort_by_key(|(key, record)| (due(record), (*key).clone()));
+    keys.into_iter().map(|(key, record)| (key.clone(), record.clone())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn batches_reopens_and_pages_agree_with_a_model(
+        batches in prop::collection::vec(
+            (prop::collection::btree_map("[a-d]{1,2}", any_record(), 0..8), any::<bool>()), 1..6
+        ),
+        most in 1..5_usize,
+    ) {
+        let (directory, mut store) = fresh();
+        let mut model = BTreeMap::new();
+        for (frame, (records, reopen)) in (1..).zip(batches) {
+            let records: Vec<_> = records.into_iter().map(|(n, r)| (key(&n), r)).collect();
+            model.extend(records.clone());
+            write(&mut store, batch(frame, records, vec![]));
+            if reopen {
+                drop(store);
+                store = opened(directory.path()).store;
+            }
+            prop_assert_eq!(head(&mut store).frame, FrameNumber(frame));
+            let (mut paged, mut after) = (Vec::new(), None);
+            loop {
+                let (keys, next) = page(&mut store, after, most);
+                paged.extend(keys);
+                after = next;
+                if after.is_none() { break }
+            }
+            prop_assert_eq!(paged, model_page(&model));
+        }
+        for (key, record) in &model {
+            prop_assert_eq!(load(&mut store, &[&key.name]), vec![Some(record.clone())]);
+        }
+        let stopped = model.values().flat_map(|record| &record.lanes);
+        let stopped = stopped.filter(|lane| super::rows::is_stopped(lane)).count();
+        let reader = StateReader::open(directory.path()).unwrap();
+        prop_assert_eq!(reader.stopped_lanes(None, None, 99).unwrap().lanes.len(), stopped);
+    }
+}

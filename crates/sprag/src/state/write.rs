@@ -1,0 +1,196 @@
+//! One batch, one transaction: the records, the lists derived from them, and the head.
+
+use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior};
+use sprag_core::id::{Key, PartitionId};
+use sprag_core::record::KeyRecord;
+use sprag_driver::state::{Batch, Letter, LetterChange};
+
+use super::bytes::{self, Fault, column};
+use super::{limits, rows};
+
+/// How many rows the small tables have, so that most batches need not touch them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    stopped: i64,
+    letters: i64,
+}
+
+impl Counts {
+    pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let count = "SELECT (SELECT count(*) FROM stopped), (SELECT count(*) FROM letters)";
+        connection
+            .query_row(count, [], |row| Ok(Self { stopped: row.get(0)?, letters: row.get(1)? }))
+    }
+}
+
+/// Takes a batch in, whole or not at all.
+pub(super) fn write(
+    connection: &mut Connection,
+    partition: PartitionId,
+    batch: &Batch,
+    mut counts: Counts,
+    buffer: &mut Vec<u8>,
+) -> Result<Counts, Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    write_records(&transaction, partition, &batch.records, &mut counts, buffer)?;
+    for change in &batch.letters {
+        write_letter(&transaction, partition, change, &mut counts)?;
+    }
+    bound_letters(&transaction, &mut counts)?;
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO heads (partition, frame, recorded, open, directory) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((
+            partition.0,
+            column(batch.head.frame.0),
+            column(batch.head.recorded.0),
+            column(batch.head.open.0),
+            bytes::encode_directory(&batch.head.directory)?,
+        ))?;
+    transaction.commit()?;
+    Ok(counts)
+}
+
+fn write_records(
+    transaction: &Transaction<'_>,
+    partition: PartitionId,
+    records: &[(Key, KeyRecord)],
+    counts: &mut Counts,
+    buffer: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let mut put = transaction.prepare_cached(
+        "INSERT INTO keys (partition, source, key, due, flags, record) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (partition, source, key) \
+         DO UPDATE SET due = excluded.due, flags = excluded.flags, record = excluded.record",
+    )?;
+    let mut lanes = StoppedLanes::prepare(transaction)?;
+    for (key, record) in records {
+        bytes::encode(record, buffer)?;
+        let (due, flags) = (rows::due(record), rows::flags(record));
+        put.execute((partition.0, key.source.0, &*key.name, due, flags, &buffer[..]))?;
+        lanes.write(partition, key, record, counts)?;
+    }
+    Ok(())
+}
+
+/// The statements that keep the list of stopped lanes.
+struct StoppedLanes<'a> {
+    delete: CachedStatement<'a>,
+    insert: CachedStatement<'a>,
+}
+
+impl<'a> StoppedLanes<'a> {
+    fn prepare(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            delete: transaction.prepare_cached(
+                "DELETE FROM stopped WHERE partition = ?1 AND source = ?2 AND key = ?3",
+            )?,
+            insert: transaction.prepare_cached(
+                "INSERT INTO stopped (partition, source, key, destination, mode, head, tail) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?,
+        })
+    }
+
+    fn write(
+        &mut self,
+        partition: PartitionId,
+        key: &Key,
+        record: &KeyRecord,
+        counts: &mut Counts,
+    ) -> Result<(), Fault> {
+        let (partition, source, name) = (partition.0, key.source.0, &*key.name);
+        if counts.stopped > 0 {
+            let gone = self.delete.execute((partition, source, name))?;
+            counts.stopped -= i64::try_from(gone)?;
+        }
+        for lane in record.lanes.iter().filter(|lane| rows::is_stopped(lane)) {
+            let (destination, mode) = (lane.destination.0, rows::mode_name(lane.mode));
+            let (head, tail) = (column(lane.head.0), column(lane.tail.0));
+            self.insert.execute((partition, source, name, destination, mode, head, tail))?;
+            counts.stopped += 1;
+        }
+        Ok(())
+    }
+}
+
+fn write_letter(
+    transaction: &Transaction<'_>,
+    partition: PartitionId,
+    change: &LetterChange,
+    counts: &mut Counts,
+) -> Result<(), Fault> {
+    let (key, name) = match change {
+        LetterChange::Added(letter) => (&letter.key, &letter.letter),
+        LetterChange::Removed(key, name) => (key, name),
+    };
+    let (destination, sequence, event) = rows::letter_name(name);
+    // One that is added again (redriven, and given up again) is listed once, as the newest.
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM letters WHERE partition = ?1 AND source = ?2 AND key = ?3 \
+         AND destination = ?4 AND sequence = ?5 AND event = ?6",
+    )?;
+    let named = (partition.0, key.source.0, &*key.name, destination, sequence, event);
+    counts.letters -= i64::try_from(delete.execute(named)?)?;
+    if let LetterChange::Added(letter) = change {
+        insert_letter(transaction, partition, letter)?;
+        counts.letters += 1;
+    }
+    Ok(())
+}
+
+fn insert_letter(
+    transaction: &Transaction<'_>,
+    partition: PartitionId,
+    letter: &Letter,
+) -> Result<(), Fault> {
+    let (destination, sequence, event) = rows::letter_name(&letter.letter);
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO letters (partition, place, recorded, source, key, destination, sequence, \
+         event, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    insert.execute((
+        partition.0,
+        letter.place.to_string(),
+        column(letter.recorded.0),
+        letter.key.source.0,
+        &*letter.key.name,
+        destination,
+        sequence,
+        event,
+        letter.reason.as_str(),
+    ))?;
+    Ok(())
+}
+
+/// Beyond the limit the oldest leave the list, and are counted.
+fn bound_letters(transaction: &Transaction<'_>, counts: &mut Counts) -> Result<(), Fault> {
+    let excess = counts.letters - limits::LETTERS;
+    if excess <= 0 {
+        return Ok(());
+    }
+    transaction.execute(
+        "DELETE FROM letters WHERE id IN (SELECT id FROM letters ORDER BY id LIMIT ?1)",
+        [excess],
+    )?;
+    transaction.execute(
+        "UPDATE facts_of_file SET value = value + ?1 WHERE name = 'letters_left'",
+        [excess],
+    )?;
+    counts.letters -= excess;
+    Ok(())
+}
+
+/// Forgets all of a partition.
+pub(super) fn clear(connection: &mut Connection, partition: PartitionId) -> Result<Counts, Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for table in ["heads", "keys", "stopped", "letters"] {
+        let delete = format!("DELETE FROM {table} WHERE partition = ?1");
+        transaction.execute(&delete, [partition.0])?;
+    }
+    let counts = Counts::of(&transaction)?;
+    transaction.commit()?;
+    Ok(counts)
+}
