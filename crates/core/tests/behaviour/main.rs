@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says why and ends"
 )]
 
+mod bounds;
 mod harness;
 mod interleavings;
 mod properties;

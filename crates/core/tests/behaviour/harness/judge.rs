@@ -5,16 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use sprag_core::chain::event_hash;
+use sha2::Digest as _;
 use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Kind, Received, Released};
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
 use sprag_core::output::{Answer, Attempt, Draft, Status};
 use sprag_core::position::Position;
 use sprag_core::ranges::Range;
-use sprag_core::record::Essence;
-
-use super::Sha;
 
 /// The fate of an event at ingress, as facts tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,18 +128,9 @@ impl Judge {
         assert_eq!(released.previous_hash, hash, "the chain of {:?}", released.key);
         assert_eq!(released.position, received.position);
         assert_eq!(released.key, received.key);
-        let essence = Essence {
-            id: received.id.clone(),
-            position: received.position,
-            event_type: received.event_type.clone(),
-            content_type: received.content_type.clone(),
-            digest: received.digest,
-            size: received.size,
-        };
-        let source = &self.source_names[&received.key.source];
-        let (key, kind) = (&released.key, released.kind);
-        let again = event_hash(&Sha, source, key, released.sequence, kind, &essence, &hash);
-        assert_eq!(released.hash, again, "the hash of {:?} {:?}", key, released.sequence);
+        let key = &released.key;
+        let again = self.hash_of(received, released);
+        assert_eq!(released.hash, again, "the hash of {key:?} {:?}", released.sequence);
         self.heads.insert(key.clone(), (released.sequence, released.hash));
         if let Position::Sequence(position) = released.position {
             let new = self.positions.insert((key.clone(), position));
@@ -153,6 +141,34 @@ impl Judge {
             let lane = self.lanes.entry((key.clone(), *destination)).or_default();
             lane.push_back(released.sequence);
         }
+    }
+
+    /// Hₙ as an auditor computes it from rule C1 alone.
+    fn hash_of(&self, received: &Received, released: &Released) -> Hash {
+        let position = match received.position {
+            Position::None => String::new(),
+            Position::Sequence(number) => format!("{number}"),
+        };
+        let kind = if released.kind == Kind::Late { "late" } else { "event" };
+        let sequence = released.sequence.0.to_be_bytes();
+        let parts: [&[u8]; 10] = [
+            b"sprag-event-1",
+            self.source_names[&received.key.source].as_bytes(),
+            received.key.name.as_bytes(),
+            &sequence,
+            position.as_bytes(),
+            kind.as_bytes(),
+            received.content_type.as_bytes(),
+            received.id.as_deref().unwrap_or("").as_bytes(),
+            &released.previous_hash.0,
+            &received.digest.0,
+        ];
+        let mut hasher = sha2::Sha256::new();
+        for part in parts {
+            hasher.update(u32::try_from(part.len()).expect("parts are short").to_be_bytes());
+            hasher.update(part);
+        }
+        Hash(hasher.finalize().into())
     }
 
     /// In its place: after every lower position, but for those given up, which it names. Late: a

@@ -1,0 +1,169 @@
+//! What is bounded, and what a partition does at the bound (promise 7).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sprag_core::fact::Fact;
+use sprag_core::id::{DestinationId, Epoch, Key, PartitionId, Revision, SourceId};
+use sprag_core::input::{Arrival, Input, Ticket};
+use sprag_core::limits;
+use sprag_core::output::{Answer, Busy, Output};
+use sprag_core::partition::{Head, Partition};
+use sprag_core::position::Position;
+use sprag_core::recent::Seen;
+use sprag_core::settings::{
+    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+};
+use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
+
+use crate::harness::Sha;
+
+fn settings() -> Settings {
+    let source = SourceSettings {
+        name: Arc::from("billing"),
+        contract: Contract::Fifo { first: First::Strictly(1) },
+        hold_wait: Duration::from_secs(1),
+        hold_events: 10,
+        hold_span: 10,
+        on_gap: OnGap::Skip,
+        dedupe: Duration::from_secs(60),
+        destinations: vec![DestinationId(1)],
+    };
+    let destination = DestinationSettings {
+        name: Arc::from("app"),
+        concurrency: 1,
+        retry: Retry {
+            first: Duration::from_secs(1),
+            cap: Duration::from_secs(1),
+            give_up_after: Duration::from_secs(60),
+            attempts: None,
+        },
+        on_give_up: OnGiveUp::Halt,
+    };
+    Settings {
+        revision: Revision(1),
+        sources: BTreeMap::from([(SourceId(1), source)]),
+        destinations: BTreeMap::from([(DestinationId(1), destination)]),
+        hot_keys: 10_000,
+        key_backlog: 10,
+        dedupe_ids: 100,
+    }
+}
+
+fn at(millis: u64) -> Now {
+    let micros = millis * 1_000;
+    Now { elapsed: ElapsedMicros(micros), clock: UnixMicros(1_000_000_000_000 + micros) }
+}
+
+fn serving() -> Partition<Sha> {
+    let settings = Arc::new(settings());
+    let mut partition = Partition::new(PartitionId(0), settings.clone(), 7, Sha);
+    partition.begin(&Head::default());
+    partition.resume(at(0), Epoch(1), settings);
+    partition
+}
+
+fn receive(partition: &mut Partition<Sha>, now: Now, ticket: u64, name: &str, position: u64) {
+    let arrival = Box::new(Arrival {
+        ticket: Ticket(ticket),
+        key: Key { source: SourceId(1), name: Arc::from(name) },
+        id: None,
+        position: Position::Sequence(position),
+        event_type: Arc::from(""),
+        content_type: Arc::from(""),
+        headers: Vec::new(),
+        digest: sprag_core::id::Hash::default(),
+        size: 0,
+        in_time: true,
+    });
+    let seen = Seen { through: partition.taken(), ..Seen::default() };
+    partition.handle(now, Input::Receive { arrival, seen });
+}
+
+/// Commits what there is, loads empty keys, and gives back how many facts each frame held and
+/// every other output.
+fn carry_out(partition: &mut Partition<Sha>, now: Now) -> (Vec<usize>, Vec<Output>) {
+    let (mut frames, mut outputs) = (Vec::new(), Vec::new());
+    loop {
+        let draft = partition.poll_frame();
+        if let Some(draft) = &draft {
+            frames.push(draft.facts.iter().filter(|fact| fact.key().is_some()).count());
+            partition.handle(now, Input::Committed(draft.number));
+        }
+        let output = partition.poll_output();
+        match output {
+            Some(Output::Load(key)) => partition.handle(now, Input::Loaded { key, record: None }),
+            Some(output) => outputs.push(output),
+            None if draft.is_none() => return (frames, outputs),
+            None => {}
+        }
+    }
+}
+
+#[test]
+fn waits_that_end_at_once_fill_no_frame_beyond_its_bound() {
+    let keys = 3_000;
+    let mut partition = serving();
+    for ticket in 0..keys {
+        receive(&mut partition, at(0), ticket, &format!("k{ticket}"), 2);
+        carry_out(&mut partition, at(0));
+    }
+    partition.handle(at(1_000), Input::Tick);
+    let (frames, _) = carry_out(&mut partition, at(1_000));
+    // What one key does in a step is not torn apart: one wait may end beyond the bound.
+    assert!(frames.iter().all(|facts| *facts <= limits::FRAME_FACTS + 4), "{frames:?}");
+    let written: usize = frames.iter().sum();
+    assert_eq!(written as u64, 2 * keys, "every key gave its gap up and released its event");
+}
+
+#[test]
+fn a_cold_key_takes_only_so_many_inputs() {
+    let mut partition = serving();
+    let most = limits::COLD_KEY_INPUTS as u64;
+    (1..=most + 1).for_each(|ticket| receive(&mut partition, at(0), ticket, "a", ticket));
+    let (_, outputs) = carry_out(&mut partition, at(0));
+    let answers = outputs.iter().filter_map(|output| match output {
+        Output::Answer { ticket, answer } => Some((*ticket, *answer)),
+        _ => None,
+    });
+    let answers: BTreeMap<_, _> = answers.collect();
+    assert_eq!(answers.len() as u64, most + 1, "everybody is answered");
+    assert_eq!(answers[&Ticket(most + 1)], Answer::Busy(Busy::Loading));
+    assert!(matches!(answers[&Ticket(most)], Answer::Event { .. }));
+}
+
+#[test]
+fn what_was_not_polled_when_a_term_is_lost_does_not_leave() {
+    let mut partition = serving();
+    receive(&mut partition, at(0), 1, "a", 1);
+    let (_, outputs) = carry_out(&mut partition, at(0));
+    let lane = outputs.iter().find_map(|output| match output {
+        Output::Request { lane, .. } => Some(*lane),
+        _ => None,
+    });
+    let lane = lane.expect("the released event asks for a permit");
+    partition.handle(at(0), Input::Granted(lane));
+    receive(&mut partition, at(0), 2, "b", 1);
+    partition.fail();
+    let left: Vec<_> = std::iter::from_fn(|| partition.poll_output()).collect();
+    let answer = Output::Answer { ticket: Ticket(2), answer: Answer::Unavailable };
+    assert_eq!(left, [Output::Return(DestinationId(1)), answer]);
+    assert_eq!(partition.ending().count(), 0, "nothing is to be awaited");
+}
+
+#[test]
+fn frames_without_keys_move_the_state_store_forward() {
+    let mut partition = serving();
+    let (_, _) = carry_out(&mut partition, at(0));
+    let first = partition.checkpoint().expect("the claim was taken");
+    assert_eq!((first.through, first.records.len()), (partition.taken(), 0));
+    assert_eq!(partition.checkpoint(), None, "nothing is new");
+    let (id, event_type) = (None, Arc::from("other"));
+    let digest = sprag_core::id::Hash::default();
+    let (ticket, source) = (Ticket(1), SourceId(1));
+    partition.handle(at(1), Input::Ignore { ticket, source, id, event_type, digest });
+    let ignored = partition.poll_frame().expect("a line of history");
+    assert!(matches!(ignored.facts[..], [Fact::Ignored(_)]));
+    assert_eq!(partition.checkpoint().map(|next| next.through), Some(ignored.number));
+}
