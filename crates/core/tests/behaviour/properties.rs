@@ -32,6 +32,7 @@ enum Happening {
     TimeOut { which: u8 },
     EndAborted,
     Load,
+    Read { which: u8 },
     Wait { millis: u64 },
     Clock { hours: i8 },
     Order(Box<Order>),
@@ -71,6 +72,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => which.prop_map(|which| Happening::TimeOut { which }),
         6 => Just(Happening::EndAborted),
         10 => Just(Happening::Load),
+        14 => (0..8_u8).prop_map(|which| Happening::Read { which }),
         8 => (1..4_000_u64).prop_map(|millis| Happening::Wait { millis }),
         1 => (-2..3_i8).prop_map(|hours| Happening::Clock { hours }),
         6 => order().prop_map(|order| Happening::Order(Box::new(order))),
@@ -181,6 +183,9 @@ fn happen(world: &mut World, happening: &Happening) {
         Happening::Load => {
             world.load_one();
         }
+        Happening::Read { which } => {
+            world.read_one(usize::from(*which));
+        }
         Happening::Wait { millis } => world.advance(Duration::from_millis(*millis)),
         Happening::Clock { hours } => {
             let by = i64::from(*hours) * 3_600_000_000;
@@ -233,7 +238,7 @@ proptest! {
         world.declare();
         world.settle();
         world.habits = Habits {
-            commits: false, stores: false, loads: false, aborts: false, backlogs: true, page,
+            commits: false, stores: false, loads: false, aborts: false, backlogs: true, reads: false, page,
         };
         for happening in &happenings {
             happen(&mut world, happening);

@@ -43,13 +43,23 @@ pub(crate) struct Habits {
     pub(crate) aborts: bool,
     /// Waiting events can be read.
     pub(crate) backlogs: bool,
+    /// Pages, backlogs and look-ups are answered at once.
+    pub(crate) reads: bool,
     /// Keys a page brings.
     pub(crate) page: usize,
 }
 
 impl Default for Habits {
     fn default() -> Self {
-        Self { commits: true, stores: true, loads: true, aborts: true, backlogs: true, page: 2 }
+        Self {
+            commits: true,
+            stores: true,
+            loads: true,
+            aborts: true,
+            backlogs: true,
+            reads: true,
+            page: 2,
+        }
     }
 }
 
@@ -64,6 +74,8 @@ pub(crate) struct World {
     pub(crate) under_way: Vec<Attempt>,
     pub(crate) aborted: Vec<AttemptId>,
     pub(crate) loads: VecDeque<(PartitionId, Key)>,
+    /// Pages, backlogs and look-ups that were asked for.
+    reads: VecDeque<(usize, Output)>,
     pub(crate) judge: Judge,
     pub(crate) trace: Vec<String>,
     tickets: u64,
@@ -83,6 +95,7 @@ impl World {
             under_way: Vec::new(),
             aborted: Vec::new(),
             loads: VecDeque::new(),
+            reads: VecDeque::new(),
             judge,
             trace: Vec::new(),
             tickets: 0,
@@ -210,21 +223,41 @@ impl World {
                 self.trace.push(format!("  load {}", key.name));
                 self.loads.push_back((self.nodes[at].log.partition, key));
             }
-            Output::LookUp(arrival) => {
-                let seen = self.nodes[at].log.look_up(&arrival);
-                self.nodes[at].partition.handle(self.now, Input::Receive { arrival, seen });
-            }
-            Output::Page(cursor) => {
-                let (keys, next) = self.nodes[at].state.page(cursor.as_ref(), self.habits.page);
-                self.nodes[at].partition.handle(self.now, Input::Page { keys, next });
-            }
-            Output::Backlog { lane, key, from, to } => {
-                let events = self.nodes[at].log.backlog(&key, from, to);
-                let events = if self.habits.backlogs { events } else { Vec::new() };
-                self.nodes[at].partition.handle(self.now, Input::Backlog { lane, events });
+            Output::LookUp(_) | Output::Page(_) | Output::Backlog { .. } => {
+                self.reads.push_back((at, output));
+                if self.habits.reads {
+                    self.read_one(0);
+                }
             }
             Output::Forward { place, fact } => self.forward(place, &fact),
         }
+    }
+
+    /// One of the things that were asked of log and state is answered.
+    pub(crate) fn read_one(&mut self, which: usize) -> bool {
+        let which = which % self.reads.len().max(1);
+        let Some((at, output)) = self.reads.remove(which) else { return false };
+        let node = &mut self.nodes[at];
+        let input = match output {
+            Output::LookUp(arrival) => {
+                let seen = node.log.look_up(&arrival);
+                Input::Receive { arrival, seen }
+            }
+            Output::Page(cursor) => {
+                let (keys, next) = node.state.page(cursor.as_ref(), self.habits.page);
+                Input::Page { keys, next }
+            }
+            Output::Backlog { lane, key, from, to } => {
+                let events = node.log.backlog(&key, from, to);
+                Input::Backlog {
+                    lane,
+                    events: if self.habits.backlogs { events } else { Vec::new() },
+                }
+            }
+            other => unreachable!("no read: {other:?}"),
+        };
+        node.partition.handle(self.now, input);
+        true
     }
 
     fn abort(&mut self, id: AttemptId) {
@@ -260,6 +293,9 @@ impl World {
         if self.habits.loads {
             moved |= self.load_one();
         }
+        if self.habits.reads {
+            moved |= self.read_one(0);
+        }
         moved | self.grant()
     }
 
@@ -283,6 +319,10 @@ impl World {
         let id = self.nodes[at].log.partition;
         self.destinations.values_mut().for_each(|destination| destination.withdraw(id));
         self.loads.retain(|(partition, _)| *partition != id);
+        // What was asked before is void; a request that is looked up still waits for its answer.
+        let void =
+            |(of, output): &(usize, Output)| *of == at && !matches!(output, Output::LookUp(_));
+        self.reads.retain(|read| !void(read));
         self.drain(at);
         self.recover(at);
     }
@@ -301,6 +341,7 @@ impl World {
         self.under_way.clear();
         self.aborted.clear();
         self.loads.clear();
+        self.reads.clear();
         self.now.elapsed = ElapsedMicros(0);
         for at in 0..self.nodes.len() {
             self.take_frame(at);
