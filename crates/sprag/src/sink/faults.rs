@@ -4,10 +4,11 @@
 //! the same attempts, in whatever order they come.
 
 use super::delivery::{Delivery, sha256};
+use crate::share::Share;
 use sprag_core::random::Random;
 use std::time::Duration;
 
-/// Shares between 0 and 1, in millionths; what is left is answered well.
+/// What is left of the shares is answered well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Faults {
     /// Answered with 500.
@@ -22,10 +23,6 @@ pub struct Faults {
     pub seed: u64,
 }
 
-/// A part of all, in millionths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Share(u32);
-
 /// What happens to one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
@@ -35,45 +32,6 @@ pub enum Reaction {
     Fail,
     /// No answer.
     Silence,
-}
-
-const MILLION: u32 = 1_000_000;
-
-impl Share {
-    /// All.
-    pub const ALL: Self = Self(MILLION);
-
-    /// `None` when it is not between 0 and 1.
-    #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to lie between 0 and 1, so the product lies between 0 and a million"
-    )]
-    pub fn new(share: f64) -> Option<Self> {
-        let in_range = (0.0..=1.0).contains(&share);
-        in_range.then(|| Self((share * f64::from(MILLION)).round() as u32))
-    }
-
-    /// This part of a whole number, rounded down.
-    #[must_use]
-    pub fn of(self, whole: u64) -> u64 {
-        let part = u128::from(whole) * u128::from(self.0) / u128::from(MILLION);
-        u64::try_from(part).unwrap_or(whole)
-    }
-
-    fn hits(self, random: &mut Random) -> bool {
-        random.below(u64::from(MILLION)) < u64::from(self.0)
-    }
-}
-
-impl std::str::FromStr for Share {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let share = text.parse().ok().and_then(Self::new);
-        share.ok_or_else(|| "a fraction between 0 and 1 is needed, such as 0.05".into())
-    }
 }
 
 impl Faults {
@@ -101,19 +59,5 @@ impl Faults {
         let mut seed = [0; 8];
         seed.copy_from_slice(&digest[..8]);
         Random::new(u64::from_be_bytes(seed))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_fractions() {
-        assert_eq!("0.25".parse::<Share>().unwrap().of(1_000), 250);
-        assert_eq!(Share::ALL.of(u64::MAX), u64::MAX);
-        for text in ["-0.1", "1.01", "nan", "5%", ""] {
-            assert!(text.parse::<Share>().is_err(), "{text}");
-        }
     }
 }

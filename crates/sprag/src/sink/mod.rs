@@ -26,7 +26,7 @@ mod violation;
 
 pub use checker::{Checker, Observed};
 pub use delivery::Delivery;
-pub use faults::{Faults, Reaction, Share};
+pub use faults::{Faults, Reaction};
 pub use inspect::{Inspected, Inspector};
 pub use server::{Running, Settings, Silent, Watch, start};
 pub use summary::Summary;

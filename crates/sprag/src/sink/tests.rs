@@ -3,6 +3,7 @@
 use super::inspect::framed_hash;
 use super::*;
 use crate::secret::Secret;
+use crate::share::Share;
 use crate::verify::signature::DestinationKeys;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
@@ -315,8 +316,8 @@ fn summaries_add_up_and_name_every_kind() {
 #[test]
 fn faults_depend_on_the_seed_and_the_attempt_alone() {
     let faults = Faults {
-        fail: Share::new(0.2).unwrap(),
-        silent: Share::new(0.1).unwrap(),
+        fail: Share::per_thousand(200),
+        silent: Share::per_thousand(100),
         slow: Share::ALL,
         delay: std::time::Duration::from_millis(3),
         seed: 7,

@@ -1,0 +1,37 @@
+//! Every bound of the provider, with its unit and the reason for it.
+
+use std::time::Duration;
+
+/// Events generated in one run: 16 bytes each, and an hour of work for a laptop.
+pub const EVENTS: u64 = 20_000_000;
+
+/// Keys generated in one run.
+pub const KEYS: u64 = 5_000_000;
+
+/// Posts under way at once: connections to one gateway.
+pub const CONCURRENCY: usize = 4_096;
+
+/// Files of one `send`, and lines of them: their bodies are in memory.
+pub const FILE_EVENTS: usize = 1_000_000;
+
+/// Bytes of all files of one `send` together.
+pub const FILE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Tries of one event, the first included. With the waits between them half a minute of outage is
+/// sat out; providers try for days, a person at a terminal does not.
+pub const TRIES: u32 = 10;
+
+/// The wait after the first failed try; it doubles.
+pub const WAIT_FIRST: Duration = Duration::from_millis(50);
+
+/// The longest wait, also when `Retry-After` asks for more.
+pub const WAIT_MOST: Duration = Duration::from_secs(5);
+
+/// For one try from connecting to the end of the answer.
+pub const TRY_TIME: Duration = Duration::from_secs(30);
+
+/// Bytes of an answer: a problem document with a long detail.
+pub const ANSWER_BYTES: usize = 64 * 1024;
+
+/// Different statuses and codes that are counted apart.
+pub const STATUSES: usize = 64;
