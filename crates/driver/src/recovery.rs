@@ -197,6 +197,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 let command = Command::Declare(facts);
                 owner.partition.handle(now, Input::Command { ticket: OWN_TICKET, command });
             }
+            // A pause whose commit was unknown may have turned out durable: all must know.
+            for fact in pauses {
+                self.forward(now, partition, Place::default(), &fact);
+            }
         } else {
             for fact in pauses {
                 let (place, fact) = (Place::default(), Box::new(fact));

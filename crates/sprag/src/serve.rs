@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Destination};
 use crate::disk_reserve::DiskReserve;
 use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
@@ -163,11 +163,10 @@ impl Running {
 
 impl Starting {
     fn endpoints(&self) -> Result<Endpoints, StartError> {
-        let endpoint = |(name, config)| {
-            let metrics = self.metrics.destination(name);
-            let endpoint = Endpoint::new(config, metrics);
-            let endpoint = endpoint.map_err(|p| StartError::Destination(String::clone(name), p))?;
-            Ok((String::clone(name), Arc::new(endpoint)))
+        let endpoint = |(name, config): (&String, &Destination)| {
+            let endpoint = Endpoint::new(config, self.metrics.destination(name));
+            let endpoint = endpoint.map_err(|p| StartError::Destination(name.clone(), p))?;
+            Ok((name.clone(), Arc::new(endpoint)))
         };
         self.config.destinations.iter().map(endpoint).collect()
     }
@@ -265,8 +264,12 @@ fn open(data: &Path, partitions: u16) -> Result<(OpenedLog, state::SqliteState),
     if let Some(Dropped { segment, offset, bytes }) = report.dropped {
         tracing::warn!(segment, offset, bytes, "dropped the end of the log that was not synced");
     }
-    let state = state::SqliteState::open(data).map_err(|e| StartError::State(e.to_string()))?;
-    Ok((OpenedLog { writer, reader, disk }, state))
+    let opened = state::SqliteState::open(data, &format!("embedded of {partitions} partitions"));
+    let opened = opened.map_err(|error| StartError::State(error.to_string()))?;
+    if let Some(rebuilt) = opened.rebuilt {
+        tracing::warn!("{rebuilt}");
+    }
+    Ok((OpenedLog { writer, reader, disk }, opened.store))
 }
 
 type Names = (BTreeMap<SourceId, Arc<str>>, BTreeMap<DestinationId, Arc<str>>);
