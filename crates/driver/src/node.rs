@@ -11,7 +11,7 @@ use std::time::Duration;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Destination;
 use sprag_core::fact::{Fact, Outcome};
-use sprag_core::id::{DestinationId, Hash, Key, PartitionId, SourceId};
+use sprag_core::id::{DestinationId, Hash, Key, PartitionId, Place, SourceId};
 use sprag_core::input::{Arrival, AttemptId, Command, Input, Ticket};
 use sprag_core::output::{Answer, Output};
 use sprag_core::partition::{KeyView, Partition};
@@ -243,7 +243,13 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 
     /// Brings a fact of one partition to the others and to the destinations.
-    fn forward(&mut self, now: Now, from: PartitionId, place: sprag_core::id::Place, fact: &Fact) {
+    pub(crate) fn forward(
+        &mut self,
+        now: Now,
+        from: PartitionId,
+        place: sprag_core::id::Place,
+        fact: &Fact,
+    ) {
         self.pause_destinations(fact);
         for at in 0..self.owners.len() {
             if self.owners[at].partition.id() != from {

@@ -26,7 +26,8 @@ impl DiskReserve {
             loop {
                 let (directory, reserve_of) = (directory.clone(), self.clone());
                 // Asking a file system can block; a task that cannot run leaves the flag as it is.
-                let look = tokio::task::spawn_blocking(move || reserve_of.look(&directory, reserve));
+                let look =
+                    tokio::task::spawn_blocking(move || reserve_of.look(&directory, reserve));
                 let _ = look.await;
                 tokio::time::sleep(limits::DISK_LOOK_EVERY).await;
             }

@@ -1,8 +1,26 @@
-//! The gateway.
+//! The gateway: HTTP, TLS, TOML, SQLite, threads and the operator.
+//!
+//! The only crate with an async runtime, a clock and sockets. It decides nothing about order; that
+//! is `sprag-core`. ARCHITECTURE.md has the map and the life of an event.
 
+pub mod admin;
+pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod disk_reserve;
+pub mod dispatch;
 pub mod extract;
+pub mod ingress;
+pub mod life;
 pub mod limits;
+pub mod metrics;
+pub mod node;
+pub mod plan;
 pub mod problem;
+pub mod provider;
 pub mod secret;
+pub mod serve;
+pub mod share;
+pub mod sink;
+pub mod state;
 pub mod verify;

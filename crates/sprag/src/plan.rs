@@ -17,9 +17,7 @@ use crate::config::{self, Config, Fifo, Source};
 #[must_use]
 pub fn plan(config: &Config) -> Plan {
     let partitions = usize::from(config.server.partitions.max(1));
-    let share = |total: u64| {
-        usize::try_from(total).unwrap_or(usize::MAX).div_ceil(partitions)
-    };
+    let share = |total: u64| usize::try_from(total).unwrap_or(usize::MAX).div_ceil(partitions);
     Plan {
         revision: revision(config),
         sources: config.sources.iter().map(|(name, source)| planned_source(name, source)).collect(),

@@ -26,7 +26,7 @@ use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::node::{self, LogQueries, NodeHandle, ThreadLog, ThreadState};
+use crate::node::{self, LogQueries, Meter, NodeHandle, ThreadLog, ThreadState};
 use crate::plan;
 use crate::secret::Secret;
 use crate::state;
@@ -102,6 +102,7 @@ struct StartedNode {
     handle: NodeHandle,
     thread: JoinHandle<()>,
     queries: LogQueries,
+    health: state::StateHealth,
     sources: BTreeMap<SourceId, Arc<str>>,
     destinations: BTreeMap<DestinationId, Arc<str>>,
 }
@@ -176,12 +177,15 @@ impl Starting {
         let (data, partitions) = (self.config.server.data.clone(), self.config.server.partitions);
         let opened = tokio::task::spawn_blocking(move || open(&data, partitions));
         let (log, state) = opened.await.map_err(|e| StartError::Machine(e.into()))??;
+        let health = state.health();
         let (notices, mut heard) = mpsc::unbounded_channel();
         let (clock, runtime) = (self.clock, runtime::Handle::current());
         let (plan, seed) = (plan::plan(&self.config), seed()?);
+        let meter = Meter { clock, metrics: self.metrics.clone() };
         let mut queries = None;
         let make = |waker: node::Waker| -> io::Result<_> {
-            let (log, others) = ThreadLog::start(log.writer, log.reader, log.disk, waker.clone())?;
+            let OpenedLog { writer, reader, disk } = log;
+            let (log, others) = ThreadLog::start(writer, reader, disk, waker.clone(), meter)?;
             queries = Some(others);
             let state = ThreadState::start(state, waker)?;
             Ok(Node::new(log, state, Sha256, plan, partitions, seed))
@@ -191,13 +195,11 @@ impl Starting {
             // After the start nobody waits for notices any more.
             let _ = notices.send(notice);
         });
-        let network =
-            |handle| Dispatcher::new(runtime, handle, endpoints, clock, on_notice);
-        let (handle, thread) =
-            node::start(clock, make, network).map_err(StartError::Machine)?;
+        let network = |handle| Dispatcher::new(runtime, handle, endpoints, clock, on_notice);
+        let (handle, thread) = node::start(clock, make, network).map_err(StartError::Machine)?;
         let queries = queries.ok_or(StartError::Ended)?;
         let (sources, destinations) = until_serving(&mut heard, partitions).await?;
-        Ok(StartedNode { handle, thread, queries, sources, destinations })
+        Ok(StartedNode { handle, thread, queries, health, sources, destinations })
     }
 
     fn ingress(&self, node: &StartedNode, disk: Arc<DiskReserve>) -> Result<Ingress, StartError> {
@@ -238,6 +240,8 @@ impl Starting {
             node: node.handle.clone(),
             queries: node.queries.clone(),
             reader,
+            health: node.health.clone(),
+            partitions: self.config.server.partitions,
             sources: node.sources.clone(),
             destinations: node.destinations.clone(),
             token,

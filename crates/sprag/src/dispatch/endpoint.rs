@@ -69,10 +69,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`EndpointProblem`] says what of the configuration cannot be used.
-    pub fn new(
-        config: &Destination,
-        metrics: DestinationMetrics,
-    ) -> Result<Self, EndpointProblem> {
+    pub fn new(config: &Destination, metrics: DestinationMetrics) -> Result<Self, EndpointProblem> {
         let url = config.url.clone();
         let keys = (!config.secrets.is_empty()).then(|| DestinationKeys::new(&config.secrets));
         let target = Uri::try_from(&url.target).map_err(|_| EndpointProblem::Url)?;

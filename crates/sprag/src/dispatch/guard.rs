@@ -53,7 +53,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(embedded_v4(segments[1], segments[2]));
     }
     // Global unicast is 2000::/3; everything else is local, multicast or reserved.
-    segments[0] & 0xe000 == 0x2000 && !documentation && !(segments[0] == 0x2001 && segments[1] < 0x200)
+    segments[0] & 0xe000 == 0x2000
+        && !documentation
+        && !(segments[0] == 0x2001 && segments[1] < 0x200)
 }
 
 fn embedded_v4(high: u16, low: u16) -> Ipv4Addr {

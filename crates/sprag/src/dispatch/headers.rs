@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sprag_core::output::Attempt;
 use sprag_core::ranges::{Range, Ranges};
-use sprag_core::record::{OmitReason, Omission};
+use sprag_core::record::{Omission, OmitReason};
 use sprag_core::time::UnixMicros;
 use sprag_driver::cache::ReleasedEvent;
 

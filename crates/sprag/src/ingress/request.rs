@@ -42,10 +42,15 @@ pub(super) async fn respond(
 fn route<'a>(ingress: &'a Ingress, parts: &Parts) -> Result<&'a IngressSource, Problem> {
     let path = parts.uri.path();
     let name = path.strip_prefix("/in/").ok_or_else(|| Problem::new(Code::UnknownPath))?;
-    let source = ingress.sources.get(name).ok_or_else(|| {
-        Problem::new(Code::UnknownSource).with_detail("the path is /in/{source}")
-    })?;
-    if parts.method == Method::POST { Ok(source) } else { Err(Problem::new(Code::MethodNotAllowed)) }
+    let source = ingress
+        .sources
+        .get(name)
+        .ok_or_else(|| Problem::new(Code::UnknownSource).with_detail("the path is /in/{source}"))?;
+    if parts.method == Method::POST {
+        Ok(source)
+    } else {
+        Err(Problem::new(Code::MethodNotAllowed))
+    }
 }
 
 async fn accept(
@@ -92,7 +97,11 @@ async fn accept(
 }
 
 /// What the head alone decides. Gives the content type as text.
-fn check_head(ingress: &Ingress, source: &IngressSource, parts: &Parts) -> Result<Arc<str>, Problem> {
+fn check_head(
+    ingress: &Ingress,
+    source: &IngressSource,
+    parts: &Parts,
+) -> Result<Arc<str>, Problem> {
     if ingress.disk.is_reached() {
         return Err(answer::later(Code::DiskReserve));
     }

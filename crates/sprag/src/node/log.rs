@@ -3,6 +3,7 @@
 //! Appends wait for no read, and commits for no index. Must not know what frames mean.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
@@ -13,7 +14,9 @@ use sprag_log::{Answer, Completion, Log, Query, ReadError, Request, Ticket};
 use tokio::sync::oneshot;
 
 use super::turn::Waker;
+use crate::clock::Clock;
 use crate::life;
+use crate::metrics::Metrics;
 
 /// A log on threads of its own. They end when this is dropped.
 #[derive(Debug)]
@@ -57,6 +60,7 @@ impl ThreadLog {
         reader: Reader<D>,
         disk: D,
         waker: Waker,
+        meter: Meter,
     ) -> io::Result<(Self, LogQueries)>
     where
         D: Disk + Send + 'static,
@@ -69,7 +73,7 @@ impl ThreadLog {
         let (seals, jobs) = channel();
         spawn("sprag-index", move || index(&jobs, &disk))?;
         let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
-        spawn("sprag-log", move || append(writer, &incoming, &done, &seals))?;
+        spawn("sprag-log", move || append(writer, &incoming, &done, &seals, &meter))?;
         let done = Outlet { outgoing, waker };
         spawn("sprag-read", move || read(reader, &questions, &done))?;
         let others = LogQueries(queries.clone());
@@ -95,6 +99,23 @@ impl Log for ThreadLog {
 
     fn may_contain(&self, _partition: PartitionId, wanted: &Wanted) -> bool {
         self.catalog.may_contain(wanted.hash())
+    }
+}
+
+/// What commits are measured with.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    /// The clocks.
+    pub clock: Clock,
+    /// Where they are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The events of a frame; none for what is no frame.
+fn events_of(change: &Change) -> Option<u32> {
+    match change {
+        Change::Append { draft } => u32::try_from(draft.bodies.len()).ok(),
+        Change::Claim { .. } | Change::Trim { .. } => None,
     }
 }
 
@@ -127,18 +148,27 @@ fn append<D: Disk>(
     incoming: &Receiver<Change>,
     done: &Outlet,
     seals: &Sender<SealJob>,
+    meter: &Meter,
 ) {
+    let mut frames = Vec::new();
     while let Ok(change) = incoming.recv() {
+        let handed_over = meter.clock.now();
+        frames.extend(events_of(&change));
         writer.submit(change);
         loop {
             match incoming.try_recv() {
-                Ok(change) => writer.submit(change),
+                Ok(change) => {
+                    frames.extend(events_of(&change));
+                    writer.submit(change);
+                }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return,
             }
         }
         life::step!("append");
         while writer.step() {}
+        let took = meter.clock.now().elapsed.since(handed_over.elapsed);
+        frames.drain(..).for_each(|events| meter.metrics.commit(took, events));
         while let Some(job) = writer.seal_job() {
             // Without its thread a segment is indexed at the next start.
             let _ = seals.send(job);
@@ -178,4 +208,3 @@ fn index<D: Disk>(jobs: &Receiver<SealJob>, disk: &D) {
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
-

@@ -11,7 +11,7 @@ mod statistics;
 mod turn;
 
 pub use handle::{NewArrival, NodeHandle};
-pub use log::{LogQueries, ThreadLog};
+pub use log::{LogQueries, Meter, ThreadLog};
 pub use message::Network;
 pub use state::{StateStep, ThreadState};
 pub use statistics::{DestinationStatistics, PartitionStatistics, Statistics};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sprag_core::chain::Digest;
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, SourceId};
-use sprag_core::time::Now;
+use sprag_core::time::{Now, OpenMicros};
 use sprag_driver::node::Node;
 use sprag_driver::state::State;
 use sprag_log::Log;
@@ -34,6 +34,8 @@ pub struct PartitionStatistics {
     pub epoch: Epoch,
     /// Its newest durable frame.
     pub committed: FrameNumber,
+    /// Its open time, by which holds are measured.
+    pub open: OpenMicros,
     /// Keys in memory.
     pub hot_keys: usize,
 }
@@ -58,6 +60,7 @@ impl Statistics {
                 serving: partition.is_serving(),
                 epoch: partition.epoch(),
                 committed: partition.committed(),
+                open: partition.open_time(),
                 hot_keys: partition.hot_keys(),
             });
             for (key, record) in partition.held() {
@@ -79,9 +82,6 @@ impl Statistics {
 }
 
 /// How long until `deadline`, from `now`; an hour when nothing is due.
-pub(super) fn wait_until(
-    deadline: Option<sprag_core::time::ElapsedMicros>,
-    now: Now,
-) -> Duration {
+pub(super) fn wait_until(deadline: Option<sprag_core::time::ElapsedMicros>, now: Now) -> Duration {
     deadline.map_or(Duration::from_secs(3_600), |deadline| deadline.since(now.elapsed))
 }

@@ -194,4 +194,3 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
         self.stopping.as_ref().is_some_and(|(ticket, _)| *ticket == Ticket(u64::MAX))
     }
 }
-
