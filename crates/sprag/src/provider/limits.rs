@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Events generated in one run: 16 bytes each, and an hour of work for a laptop.
-pub const EVENTS: u64 = 20_000_000;
+/// Events generated in one run: the demo keeps about 100 bytes of each.
+pub const EVENTS: u64 = 5_000_000;
 
 /// Keys generated in one run.
 pub const KEYS: u64 = 5_000_000;

@@ -79,7 +79,9 @@ pub async fn run<L: Listener>(run: Run<L>) -> Tally {
             Ok(counts) => tally.join(&counts),
             // None is ever aborted, so what ended otherwise has panicked: a bug is not hidden.
             Err(error) => {
-                error.try_into_panic().map_or((), |panic| std::panic::resume_unwind(panic))
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
             }
         }
     }

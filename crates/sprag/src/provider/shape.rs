@@ -54,8 +54,8 @@ struct Draft {
 }
 
 impl Shape {
-    /// Prepares a source; refuses one for which no readable request can be made.
-    pub fn new(source: &Source, event_type: &str) -> Result<Self, ShapeProblem> {
+    /// Prepares a source for bodies that exist already.
+    pub fn of_rules(source: &Source, event_type: &str) -> Result<Self, ShapeProblem> {
         let extractor = source.extractor().map_err(ShapeProblem::Rules)?;
         let first = match &source.contract {
             Contract::Fifo(fifo) => match fifo.first {
@@ -64,7 +64,12 @@ impl Shape {
             },
             Contract::Arrival => 1,
         };
-        let shape = Self { extractor, event_type: event_type.to_owned(), first };
+        Ok(Self { extractor, event_type: event_type.to_owned(), first })
+    }
+
+    /// Prepares a source for events that are made; refuses one for which none can be made.
+    pub fn new(source: &Source, event_type: &str) -> Result<Self, ShapeProblem> {
+        let shape = Self::of_rules(source, event_type)?;
         let probe = shape.event("probe", shape.first);
         match shape.read(&probe)? {
             Extraction::Event(_) => Ok(shape),

@@ -1,0 +1,103 @@
+//! The command line: arguments in, words and an exit code out.
+//!
+//! One file per command. What a command does is the library's; here are only its arguments, its
+//! words and its exit code: 0 fine, 1 found something, 2 could not run.
+
+mod check;
+mod configuration;
+mod demo;
+mod log;
+mod secret;
+mod send;
+mod serve;
+mod signal;
+mod sink;
+mod words;
+
+use clap::{Parser, Subcommand};
+use std::fmt;
+use std::process::ExitCode;
+
+/// Restores the order of webhooks per resource, durably, and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "sprag", version, after_help = "Start with:\n  sprag demo")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Arguments),
+    Check(check::Arguments),
+    Demo(demo::Arguments),
+    Send(send::Arguments),
+    Sink(sink::Arguments),
+}
+
+/// What a command found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Exit code 0.
+    Fine,
+    /// Exit code 1.
+    Found,
+}
+
+impl Verdict {
+    fn found_if(found: bool) -> Self {
+        if found { Self::Found } else { Self::Fine }
+    }
+}
+
+/// Why a command could not run: exit code 2.
+#[derive(Debug)]
+struct Failure(String);
+
+impl Failure {
+    fn new(reason: impl fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+/// Runs the command that the arguments of the process name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Send(arguments) => send::run(&arguments),
+        Command::Sink(arguments) => sink::run(arguments),
+    };
+    match outcome {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Found) => ExitCode::from(1),
+        Err(Failure(reason)) => {
+            eprintln!("sprag: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs a command that talks to the network.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(Failure::new)?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent_and_every_command_has_an_example() {
+        let command = Arguments::command();
+        command.clone().debug_assert();
+        for subcommand in command.get_subcommands() {
+            let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("sprag {}", subcommand.get_name())), "{subcommand:?}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `sprag send`: a provider that signs and posts.
+
+mod input;
+
+use super::{Failure, Verdict, block_on, configuration, words::say};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::provider::{self, Disorder, Event, Idle, Run, Shape, Supply, Target, limits};
+use crate::share::Share;
+use clap::Args;
+use sprag_core::random::Random;
+use std::path::PathBuf;
+
+/// Sign and post events, as the provider of a source does
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    sprag send --config sprag.toml --source billing events.jsonl\n  \
+    sprag send --source billing --events 1000 --keys 20 --shuffle --repeat 0.05\n\n\
+    FILE with the ending .jsonl or .ndjson, and - for standard input, have one event a line; any\n\
+    other file is one event. Bodies are sent byte for byte. 429, 5xx and lost connections are\n\
+    tried again.\n\
+    Exit code: 0 all acknowledged, 1 some not, 2 could not run")]
+pub(super) struct Arguments {
+    /// The configuration that says how the source verifies and where it reads id, key and position
+    #[arg(long, value_name = "FILE", default_value = configuration::DEFAULT)]
+    config: PathBuf,
+    /// The source to play; may be omitted when there is only one
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Where to post [default: /in/SOURCE at the `server.listen` of the configuration]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Events to post, - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "events", conflicts_with = "events")]
+    files: Vec<PathBuf>,
+    /// Make so many events instead
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=limits::EVENTS))]
+    events: Option<u64>,
+    /// Of so many keys
+    #[arg(long, value_name = "K", default_value_t = 10, requires = "events",
+        value_parser = clap::value_parser!(u64).range(1..=limits::KEYS))]
+    keys: u64,
+    /// The type of the events, where it is not read from the body of a file
+    #[arg(long, value_name = "TYPE", default_value = "customer.updated")]
+    r#type: String,
+    /// Shuffle within a window of so many events
+    #[arg(long, value_name = "WINDOW", num_args = 0..=1, require_equals = true,
+        default_missing_value = "64", default_value_t = 0)]
+    shuffle: u32,
+    /// Send this fraction twice
+    #[arg(long, value_name = "FRACTION", default_value = "0")]
+    repeat: Share,
+    /// What events, shuffle and repeats are drawn from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Connections, each with one event under way; 1 keeps the order
+    #[arg(long, value_name = "C", default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=4096))]
+    concurrency: u16,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let json = arguments.json;
+    let run = prepare(arguments)?;
+    let tally = block_on(async { Ok(provider::run(run).await) })?;
+    if json {
+        say(tally.to_json());
+    } else {
+        say(&tally);
+    }
+    Ok(Verdict::found_if(tally.failed() > 0))
+}
+
+fn prepare(arguments: &Arguments) -> Result<Run<Idle>, Failure> {
+    let config = configuration::load(Some(arguments.config.clone()))?.config;
+    let name = source_name(&config, arguments.source.as_deref())?;
+    let source = config.sources.get(&name).ok_or_else(|| unknown_source(&config, &name))?;
+    let of_source =
+        |problem: &dyn std::fmt::Display| Failure::new(format!("source {name:?}: {problem}"));
+    let url = arguments.url.clone();
+    let url = url.unwrap_or_else(|| format!("http://{}/in/{name}", config.server.listen));
+    let target =
+        Target::parse(&url).map_err(|problem| Failure::new(format!("{url}: {problem}")))?;
+    let signer = source.signer().map_err(|problem| of_source(&problem))?;
+    let shape = if arguments.events.is_some() {
+        Shape::new(source, &arguments.r#type)
+    } else {
+        Shape::of_rules(source, &arguments.r#type)
+    };
+    let shape = shape.map_err(|problem| of_source(&problem))?;
+    let (count, supply) = supply(arguments, shape)?;
+    Ok(Run {
+        target,
+        signer,
+        count,
+        supply,
+        concurrency: usize::from(arguments.concurrency),
+        clock: Clock::start(),
+        listener: Idle,
+    })
+}
+
+fn source_name(config: &Config, wanted: Option<&str>) -> Result<String, Failure> {
+    let mut names = config.sources.keys();
+    match (wanted, names.next(), names.next()) {
+        (Some(name), ..) => Ok(name.to_owned()),
+        (None, Some(only), None) => Ok(only.clone()),
+        (None, ..) => Err(Failure::new(format!("name one with --source: {}", known(config)))),
+    }
+}
+
+fn unknown_source(config: &Config, name: &str) -> Failure {
+    Failure::new(format!("there is no source {name:?}; known: {}", known(config)))
+}
+
+fn known(config: &Config) -> String {
+    config.sources.keys().cloned().collect::<Vec<_>>().join(", ")
+}
+
+/// The events in the order they are sent.
+fn supply(arguments: &Arguments, shape: Shape) -> Result<(usize, Supply), Failure> {
+    let mut random = Random::new(arguments.seed);
+    let disorder = Disorder {
+        window: u64::from(arguments.shuffle),
+        repeated: arguments.repeat,
+        delayed: Share::NONE,
+    };
+    let Some(count) = arguments.events else {
+        let bodies = input::read(&arguments.files)?;
+        let order = disorder.apply(bodies.len(), &mut random);
+        let count = order.len();
+        let post = move |at: usize| shape.wrapped(bodies[order[at]].clone(), order[at] as u64 + 1);
+        return Ok((count, Box::new(post)));
+    };
+    let events: Vec<Event> = provider::events(count, arguments.keys, shape.first(), &mut random);
+    let order = disorder.apply(events.len(), &mut random);
+    let count = order.len();
+    let post = move |at: usize| {
+        let event = events[order[at]];
+        shape.event(&format!("key-{}", event.key), event.sequence)
+    };
+    Ok((count, Box::new(post)))
+}
