@@ -122,7 +122,7 @@ impl<D: Digest> Partition<D> {
         else {
             return;
         };
-        if let Contract::Fifo { first: First::At(first) } = source.contract
+        if let Some(first) = beginning(source.contract)
             && first < base
         {
             let missing = Range { from: first, to: base - 1 };
@@ -156,5 +156,15 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
     match source.contract {
         Contract::Fifo { first } => contract::head_gap(first, order),
         Contract::Arrival => None,
+    }
+}
+
+/// Where the positions of a key could have begun: what lies from there to its base is late when it
+/// still comes (DESIGN K7; decision 006 for sources without a natural start).
+fn beginning(contract: Contract) -> Option<u64> {
+    match contract {
+        Contract::Fifo { first: First::At(first) } => Some(first),
+        Contract::Fifo { first: First::Any } => Some(0),
+        Contract::Fifo { first: First::Strictly(_) } | Contract::Arrival => None,
     }
 }
