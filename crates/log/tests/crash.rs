@@ -217,6 +217,31 @@ fn a_frame_the_system_forgot_survives_the_next_power_cut_once_it_was_seen() {
     }
 }
 
+/// Pages reach the disk in any order: the facts of a frame may be there and its body not.
+#[test]
+fn a_frame_whose_body_did_not_reach_the_disk_is_no_frame() {
+    let (mut whole, mut torn) = (0, 0);
+    for seed in 0..200 {
+        let disk = SimulatedDisk::new(seed);
+        let (mut log, _) = open(&disk);
+        let epoch = log.claim(0).unwrap().epoch;
+        let mut draft = event(0, 1, epoch, &key("a"), 1);
+        draft.bodies[0].bytes = vec![b'x'; 9000].into();
+        disk.inject(Operation::Sync, 0, Fault::Error);
+        log.append(draft.clone()).unwrap_err();
+        drop(log);
+        disk.power_cut();
+        let (mut log, report) = open(&disk);
+        torn += u32::from(report.dropped.is_some());
+        if log.claim(0).unwrap().tip.number == FrameNumber(1) {
+            let place = Place { frame: FrameNumber(1), ..Place::default() };
+            assert_eq!(log.event(place).unwrap().body, draft.bodies[0], "seed {seed}");
+            whole += 1;
+        }
+    }
+    assert!(whole > 20 && torn > 50, "{whole} {torn}");
+}
+
 #[test]
 fn a_full_disk_fails_appends_and_claims_until_there_is_room() {
     let disk = SimulatedDisk::new(2);

@@ -62,8 +62,10 @@ impl World {
 
     /// Opens, with faults on the way at times: then again without.
     fn open(&mut self) -> Log {
-        if self.random.below(4) == 0 {
-            self.fault(12);
+        match self.random.below(8) {
+            0 => self.fault(12),
+            1 => self.disk.inject(Operation::Read, self.random.below(40), Fault::Error),
+            _ => {}
         }
         let segment_bytes = 200 + self.random.below(3000);
         let options = Options { segment_bytes, ..Options::new(PARTITIONS, self.random.draw()) };
@@ -137,13 +139,13 @@ impl World {
                 self.events += 1;
                 let name =
                     format!("k{}", "x".repeat(usize::try_from(self.random.below(90)).unwrap()));
-                drafts.push(event(
-                    Self::id(partition),
-                    number,
-                    known.epoch,
-                    &key(&name),
-                    self.events,
-                ));
+                let id = Self::id(partition);
+                let mut draft = event(id, number, known.epoch, &key(&name), self.events);
+                if self.random.below(6) == 0 {
+                    let length = usize::try_from(self.random.below(9000)).unwrap();
+                    draft.bodies[0].bytes = vec![b'x'; length].into();
+                }
+                drafts.push(draft);
             }
         }
         let requests = drafts.iter().map(|draft| Request::Append { draft: draft.clone() });

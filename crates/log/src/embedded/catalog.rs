@@ -30,8 +30,6 @@ struct Segments {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) seal: Seal,
-    /// Where its first record begins.
-    pub(crate) start: u64,
     /// How many bytes of it are history.
     pub(crate) length: u64,
     pub(crate) frames: FrameTable,

@@ -5,6 +5,7 @@
 //! turns, and a [`Reader`] that another may turn. [`EmbeddedLog`] puts them together for whoever
 //! turns everything in one place: the simulator, tests.
 
+mod begin;
 mod catalog;
 pub mod disk;
 mod file_disk;
@@ -19,6 +20,7 @@ mod scan;
 mod seal;
 mod segment;
 pub mod simulated;
+mod trim;
 mod writer;
 
 use std::collections::VecDeque;

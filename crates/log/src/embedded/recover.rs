@@ -284,8 +284,7 @@ fn sealed_segment(
                 });
             if fits {
                 let lookups = Lookups::Stored(stored);
-                let (seal, start) = (header.seal, header.bytes());
-                return Ok(Segment { seal, start, length, frames, lookups });
+                return Ok(Segment { seal: header.seal, length, frames, lookups });
             }
         }
         Err(IndexError::Unusable) => {}

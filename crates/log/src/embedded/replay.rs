@@ -174,7 +174,6 @@ impl Replay {
         let firsts = header.tips.iter().map(|tip| tip.number.next());
         let segment = Segment {
             seal: header.seal,
-            start: header.bytes(),
             length,
             frames: FrameTable::starting_at(firsts),
             lookups: Lookups::Memory(OpenIndex::default()),

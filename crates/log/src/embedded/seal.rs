@@ -49,7 +49,6 @@ impl SealJob {
         };
         let segment = Segment {
             seal: segment.seal,
-            start: segment.start,
             length: segment.length,
             frames: segment.frames.clone(),
             lookups: Lookups::Stored(stored),

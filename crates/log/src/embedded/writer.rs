@@ -9,13 +9,12 @@ use std::io;
 
 use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId, Place};
 
-use super::catalog::{Catalog, Committed, Lookups, Segment};
+use super::catalog::{Catalog, Committed};
 use super::disk::{Disk, DiskFile};
-use super::open_index::{FrameTable, OpenIndex};
 use super::record::{ENVELOPE_BYTES, Envelope, RecordKind, Seal, encode_claim};
 use super::recover::Carried;
 use super::seal::SealJob;
-use super::segment::{Predecessor, SegmentHeader, index_name, segment_name};
+use super::segment::Predecessor;
 use super::{Change, Options};
 use crate::chain::Tip;
 use crate::codec::TooLarge;
@@ -27,42 +26,42 @@ use crate::lookup::index_hashes;
 /// The writing half of the engine.
 #[derive(Debug)]
 pub struct Writer<D: Disk> {
-    disk: D,
-    options: Options,
-    catalog: Catalog,
+    pub(super) disk: D,
+    pub(super) options: Options,
+    pub(super) catalog: Catalog,
     /// None after a failure, until a claim begins a new segment.
-    open: Option<OpenSegment<D::File>>,
+    pub(super) open: Option<OpenSegment<D::File>>,
     /// What the next segment continues.
-    predecessor: Option<Predecessor>,
-    next_segment: u64,
-    partitions: Vec<Owned>,
+    pub(super) predecessor: Option<Predecessor>,
+    pub(super) next_segment: u64,
+    pub(super) partitions: Vec<Owned>,
     /// The newest epoch claimed.
-    epoch: Epoch,
+    pub(super) epoch: Epoch,
     waiting: VecDeque<Change>,
     batch: Batch,
     completions: VecDeque<Completion>,
-    seals: Vec<SealJob>,
+    pub(super) seals: Vec<SealJob>,
     /// Trimmed segments whose files are not durably gone yet, oldest first.
-    doomed: VecDeque<u64>,
+    pub(super) doomed: VecDeque<u64>,
 }
 
 #[derive(Debug)]
-struct OpenSegment<F> {
-    file: F,
-    seal: Seal,
+pub(super) struct OpenSegment<F> {
+    pub(super) file: F,
+    pub(super) seal: Seal,
     /// How many bytes are durable: everything written by batches before.
-    synced: u64,
+    pub(super) synced: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Owned {
+pub(super) struct Owned {
     /// The last durable frame.
-    tip: Tip,
+    pub(super) tip: Tip,
     /// The last frame of the batch being gathered.
-    next: Tip,
+    pub(super) next: Tip,
     claimed: Option<Epoch>,
     /// The first frame that must stay.
-    keep_from: FrameNumber,
+    pub(super) keep_from: FrameNumber,
 }
 
 /// What one write carries.
@@ -179,80 +178,6 @@ impl<D: Disk> Writer<D> {
         let written = self.write();
         self.settle(written);
         true
-    }
-
-    /// Begins a new segment when the open one is full.
-    fn rotate(&mut self) {
-        let Some(open) = &self.open else { return };
-        if open.synced < self.options.segment_bytes {
-            return;
-        }
-        let (seal, synced) = (open.seal, open.synced);
-        self.predecessor = Some(Predecessor { segment: seal.segment, length: synced });
-        if let Err(error) = self.begin(&[]) {
-            self.fail_waiting(&error);
-            self.revoke();
-        }
-    }
-
-    /// Creates the next segment and syncs it and its name before anything else uses it.
-    fn begin(&mut self, carried: &[Carried]) -> io::Result<()> {
-        let seal = Seal { salt: self.options.salt, segment: self.next_segment };
-        self.next_segment += 1;
-        let mut header = SegmentHeader {
-            seal,
-            predecessor: self.predecessor,
-            carried: 0,
-            epoch: self.epoch,
-            tips: self.partitions.iter().map(|owned| owned.tip).collect(),
-        };
-        let start = header.bytes();
-        let records = carried_records(carried, seal, start);
-        header.carried = records.len() as u64;
-        let name = segment_name(seal.segment);
-        let file = self.create(&name, &header, &records).inspect_err(|_| {
-            // Best effort: a segment that nothing continues is void anyway.
-            let _ = self.disk.remove(&name);
-        })?;
-        self.enter(&header, carried);
-        self.open = Some(OpenSegment { file, seal, synced: start + header.carried });
-        Ok(())
-    }
-
-    /// The header alone first: records behind a header are the sign that it was durable.
-    fn create(&self, name: &str, header: &SegmentHeader, records: &[u8]) -> io::Result<D::File> {
-        let mut file = self.disk.create(name)?;
-        file.append(&header.encode())?;
-        file.sync_data()?;
-        if !records.is_empty() {
-            file.append(records)?;
-            file.sync_data()?;
-        }
-        self.disk.sync_directory()?;
-        Ok(file)
-    }
-
-    /// Makes the new segment the open one of the catalog, with what it begins with.
-    fn enter(&mut self, header: &SegmentHeader, carried: &[Carried]) {
-        let firsts = header.tips.iter().map(|tip| tip.number.next());
-        let mut segment = Segment {
-            seal: header.seal,
-            start: header.bytes(),
-            length: header.bytes() + header.carried,
-            frames: FrameTable::starting_at(firsts),
-            lookups: Lookups::Memory(OpenIndex::default()),
-        };
-        let mut offset = header.bytes();
-        for frame in carried {
-            let partition = frame.partition;
-            segment.add(&Committed { partition, offset, entries: &frame.entries });
-            offset += (ENVELOPE_BYTES + frame.bytes.len()) as u64;
-            let owned = &mut self.partitions[usize::from(partition.0)];
-            (owned.tip, owned.next) = (frame.tip, frame.tip);
-        }
-        if let Some(sealed) = self.catalog.begin(segment) {
-            self.seals.push(SealJob::new(sealed, self.catalog.clone()));
-        }
     }
 
     /// Encodes what waits, up to the first trim, to a claim that needs a new segment, or to the
@@ -424,7 +349,7 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Everything that waits for a write fails as a write that failed.
-    fn fail_waiting(&mut self, error: &io::Error) {
+    pub(super) fn fail_waiting(&mut self, error: &io::Error) {
         while let Some(Change::Append { draft }) = self.waiting.front() {
             let (partition, number) = (draft.partition, draft.number);
             let result = Err(append_error(error));
@@ -434,7 +359,7 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Ends every term and lets go of the file: what is not synced by now is void.
-    fn revoke(&mut self) {
+    pub(super) fn revoke(&mut self) {
         if let Some(OpenSegment { seal, synced, .. }) = self.open.take() {
             self.predecessor = Some(Predecessor { segment: seal.segment, length: synced });
         }
@@ -442,55 +367,6 @@ impl<D: Disk> Writer<D> {
             (owned.next, owned.claimed) = (owned.tip, None);
         }
     }
-
-    /// Deletes the oldest segments as long as no partition needs anything in them. Oldest first
-    /// and one by one, so that no crash leaves a hole in history.
-    fn trim(&mut self, partition: PartitionId, before: FrameNumber) -> io::Result<FrameNumber> {
-        let Some(owned) = self.partitions.get_mut(usize::from(partition.0)) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no such partition"));
-        };
-        owned.keep_from = owned.keep_from.max(before);
-        self.bury()?;
-        while let Some(segment) = self.catalog.first_sealed() {
-            let mut needed = segment.frames.partitions.iter().zip(&self.partitions);
-            if needed
-                .any(|(frames, owned)| !frames.offsets.is_empty() && frames.end() > owned.keep_from)
-            {
-                break;
-            }
-            self.catalog.forget_first_sealed();
-            self.doomed.push_back(segment.seal.segment);
-            self.bury()?;
-        }
-        Ok(self.catalog.oldest(partition).unwrap_or_default())
-    }
-
-    /// Removes the files of trimmed segments; what fails is tried again before anything newer.
-    fn bury(&mut self) -> io::Result<()> {
-        while let Some(segment) = self.doomed.front() {
-            for name in [segment_name(*segment), index_name(*segment)] {
-                match self.disk.remove(&name) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
-            self.disk.sync_directory()?;
-            self.doomed.pop_front();
-        }
-        Ok(())
-    }
-}
-
-/// The records of a new segment that recovery takes over from the tail of the one before.
-fn carried_records(carried: &[Carried], seal: Seal, start: u64) -> Vec<u8> {
-    let mut records = Vec::new();
-    for frame in carried {
-        let length = u32::try_from(frame.bytes.len()).expect("a frame that was read has a u32");
-        let envelope = Envelope { kind: RecordKind::Frame, length, synced: start };
-        records.extend_from_slice(&envelope.encode(seal, start + records.len() as u64));
-        records.extend_from_slice(&frame.bytes);
-    }
-    records
 }
 
 fn append_error(error: &io::Error) -> AppendError {

@@ -1,0 +1,100 @@
+//! Beginning a segment: its header, its records that recovery takes over, and its name are durable
+//! before anything is appended (DESIGN D1).
+
+use std::io;
+
+use super::catalog::{Committed, Lookups, Segment};
+use super::disk::{Disk, DiskFile};
+use super::open_index::{FrameTable, OpenIndex};
+use super::record::{ENVELOPE_BYTES, Envelope, RecordKind, Seal};
+use super::recover::Carried;
+use super::seal::SealJob;
+use super::segment::{Predecessor, SegmentHeader, segment_name};
+use super::writer::{OpenSegment, Writer};
+
+impl<D: Disk> Writer<D> {
+    /// Begins a new segment when the open one is full.
+    pub(super) fn rotate(&mut self) {
+        let Some(open) = &self.open else { return };
+        if open.synced < self.options.segment_bytes {
+            return;
+        }
+        let (seal, synced) = (open.seal, open.synced);
+        self.predecessor = Some(Predecessor { segment: seal.segment, length: synced });
+        if let Err(error) = self.begin(&[]) {
+            self.fail_waiting(&error);
+            self.revoke();
+        }
+    }
+
+    /// Creates the next segment and syncs it and its name before anything else uses it.
+    pub(super) fn begin(&mut self, carried: &[Carried]) -> io::Result<()> {
+        let seal = Seal { salt: self.options.salt, segment: self.next_segment };
+        self.next_segment += 1;
+        let mut header = SegmentHeader {
+            seal,
+            predecessor: self.predecessor,
+            carried: 0,
+            epoch: self.epoch,
+            tips: self.partitions.iter().map(|owned| owned.tip).collect(),
+        };
+        let start = header.bytes();
+        let records = carried_records(carried, seal, start);
+        header.carried = records.len() as u64;
+        let name = segment_name(seal.segment);
+        let file = self.create(&name, &header, &records).inspect_err(|_| {
+            // Best effort: a segment that nothing continues is void anyway.
+            let _ = self.disk.remove(&name);
+        })?;
+        self.enter(&header, carried);
+        self.open = Some(OpenSegment { file, seal, synced: start + header.carried });
+        Ok(())
+    }
+
+    /// The header alone first: records behind a header are the sign that it was durable.
+    fn create(&self, name: &str, header: &SegmentHeader, records: &[u8]) -> io::Result<D::File> {
+        let mut file = self.disk.create(name)?;
+        file.append(&header.encode())?;
+        file.sync_data()?;
+        if !records.is_empty() {
+            file.append(records)?;
+            file.sync_data()?;
+        }
+        self.disk.sync_directory()?;
+        Ok(file)
+    }
+
+    /// Makes the new segment the open one of the catalog, with what it begins with.
+    fn enter(&mut self, header: &SegmentHeader, carried: &[Carried]) {
+        let firsts = header.tips.iter().map(|tip| tip.number.next());
+        let mut segment = Segment {
+            seal: header.seal,
+            length: header.bytes() + header.carried,
+            frames: FrameTable::starting_at(firsts),
+            lookups: Lookups::Memory(OpenIndex::default()),
+        };
+        let mut offset = header.bytes();
+        for frame in carried {
+            let partition = frame.partition;
+            segment.add(&Committed { partition, offset, entries: &frame.entries });
+            offset += (ENVELOPE_BYTES + frame.bytes.len()) as u64;
+            let owned = &mut self.partitions[usize::from(partition.0)];
+            (owned.tip, owned.next) = (frame.tip, frame.tip);
+        }
+        if let Some(sealed) = self.catalog.begin(segment) {
+            self.seals.push(SealJob::new(sealed, self.catalog.clone()));
+        }
+    }
+}
+
+/// The records of a new segment that recovery takes over from the tail of the one before.
+fn carried_records(carried: &[Carried], seal: Seal, start: u64) -> Vec<u8> {
+    let mut records = Vec::new();
+    for frame in carried {
+        let length = u32::try_from(frame.bytes.len()).expect("a frame that was read has a u32");
+        let envelope = Envelope { kind: RecordKind::Frame, length, synced: start };
+        records.extend_from_slice(&envelope.encode(seal, start + records.len() as u64));
+        records.extend_from_slice(&frame.bytes);
+    }
+    records
+}
