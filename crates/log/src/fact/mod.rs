@@ -2,7 +2,7 @@
 //!
 //! # How to change a fact
 //! What is on disk stays readable for ever, so bytes are never reinterpreted:
-//! 1. **A new fact** gets the next free tag in [`tag`] and a file of its own here. A tag is never
+//! 1. **A new fact** gets the next free tag in `tag` and a file of its own here. A tag is never
 //!    reused, also not after its fact is gone.
 //! 2. **A new field** goes behind the last one, and `decode` reads it only when bytes are left
 //!    (`reader.left() > 0`), with the meaning that history without it had. `encode` always writes
