@@ -6,6 +6,7 @@
 use crate::extract::{ExtractError, Subject};
 use crate::verify::Refusal;
 use serde_json::{Map, Value};
+use sprag_core::output::{Busy, Rejection};
 
 /// The content type of a problem document.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -86,6 +87,8 @@ codes! {
     UnknownDestination = 404, "unknown-destination", "There is no such destination";
     /// The source never received an event with this key.
     UnknownKey = 404, "unknown-key", "There is no such key";
+    /// The key has no lane to this destination: it never took an event of it.
+    UnknownLane = 404, "unknown-lane", "There is no such lane";
     /// No event has this id.
     UnknownEvent = 404, "unknown-event", "There is no such event";
     /// Nothing is at this path.
@@ -94,8 +97,14 @@ codes! {
     MethodNotAllowed = 405, "method-not-allowed", "This method is not available here";
     /// Head and body did not arrive within `limits.request_time`.
     RequestTimeout = 408, "request-timeout", "The request took too long to arrive";
-    /// The state of the lane, key or dead letter does not allow the command. The detail says why.
-    NotPossibleNow = 409, "not-possible-now", "The command does not fit the present state";
+    /// The lane delivers, so there is nothing to redrive in order.
+    LaneNotStopped = 409, "lane-not-stopped", "The lane has not stopped";
+    /// The event is no dead letter: it is delivered, still waits, or left the list because that was full.
+    NotADeadLetter = 409, "not-a-dead-letter", "The event is no dead letter";
+    /// The dead letter is on its way again. Wait for what comes of it.
+    AlreadyRedriven = 409, "already-redriven", "The dead letter is already redriven";
+    /// As many passed events of the lane as it allows are on their way again. Wait for some of them.
+    TooManyRedriven = 409, "too-many-redriven", "Too many dead letters of this lane are redriven";
     /// The body is larger than the source's `max_body`.
     BodyTooLarge = 413, "body-too-large", "The body is too large";
     /// Values are read from a JSON or form body, and the content type is another one.
@@ -122,6 +131,8 @@ codes! {
     DiskReserve = 503, "disk-reserve", "There is too little disk space";
     /// Sprag is starting or shutting down.
     NotReady = 503, "not-ready", "Sprag is not ready";
+    /// The key is being brought into memory and too many requests wait for it already. Send it again.
+    KeyLoading = 503, "key-loading", "The key is being loaded";
 }
 
 impl Code {
@@ -160,6 +171,31 @@ impl From<&ExtractError> for Code {
                 Subject::Type => Self::InvalidType,
                 Subject::Position => Self::InvalidPosition,
             },
+        }
+    }
+}
+
+impl From<Busy> for Code {
+    fn from(busy: Busy) -> Self {
+        match busy {
+            Busy::KeyBacklog => Self::KeyBacklogFull,
+            Busy::Keys => Self::TooManyKeys,
+            Busy::Loading => Self::KeyLoading,
+        }
+    }
+}
+
+impl From<Rejection> for Code {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::UnknownKey => Self::UnknownKey,
+            Rejection::UnknownLane => Self::UnknownLane,
+            Rejection::UnknownDestination => Self::UnknownDestination,
+            Rejection::NotStopped => Self::LaneNotStopped,
+            Rejection::NotPassed | Rejection::NotDroppable => Self::NotADeadLetter,
+            Rejection::AlreadyRedriven => Self::AlreadyRedriven,
+            Rejection::TooManyRedriven => Self::TooManyRedriven,
+            Rejection::OutsideTolerance => Self::TimestampOutsideTolerance,
         }
     }
 }

@@ -97,7 +97,7 @@ impl SqliteState {
         partition: PartitionId,
         after: Option<&PageCursor>,
         most: usize,
-    ) -> Result<(Vec<(Key, KeyRecord)>, Option<PageCursor>), Fault> {
+    ) -> Result<Page, Fault> {
         let partition = i64::from(partition.0);
         // One more than wanted tells whether a page follows.
         let limit = i64::try_from(most)?.saturating_add(1);
@@ -199,6 +199,9 @@ pub(super) fn record(
 pub(super) fn decoded(row: &Row<'_>, column: usize) -> Result<KeyRecord, Fault> {
     bytes::decode(row.get_ref(column)?.as_blob().map_err(|_| Fault::Value("record"))?)
 }
+
+/// Keys with work, and where the next page begins.
+type Page = (Vec<(Key, KeyRecord)>, Option<PageCursor>);
 
 const FIRST_PAGE: &str = "SELECT due, source, key, record FROM keys INDEXED BY keys_due \
     WHERE partition = ?1 AND due IS NOT NULL ORDER BY due, source, key LIMIT ?2";

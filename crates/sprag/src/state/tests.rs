@@ -180,10 +180,13 @@ fn a_deleted_file_is_a_fresh_one() {
     assert_eq!((rebuilt, head(&mut store)), (None, Head::default()));
 }
 
+type Harm = fn(&Path);
+type Expected = fn(&Rebuilt) -> bool;
+
 #[test]
 fn garbage_a_cut_file_another_version_and_another_log_are_begun_anew() {
     let damaged = |rebuilt: &Rebuilt| matches!(rebuilt, Rebuilt::Damaged(_));
-    let cases: [(&str, fn(&Path), fn(&Rebuilt) -> bool); 4] = [
+    let cases: [(&str, Harm, Expected); 4] = [
         ("garbage", |path| fs::write(path, vec![7; 20_000]).unwrap(), damaged),
         (
             "cut",

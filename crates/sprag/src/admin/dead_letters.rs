@@ -1,0 +1,187 @@
+//! `/v1/dead-letters`: what waits for an operator: lanes that stopped, and events no lane stands
+//! at (given up and passed, or dead-lettered at ingress).
+//!
+//! Lanes come first, then events, the newest first. A lane is one entry with its range of events.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sprag_core::fact::DeadLetter;
+use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
+use sprag_core::record::LaneMode;
+use sprag_driver::state::Letter;
+
+use super::answer::{Answered, time};
+use super::cursor;
+use super::names::Names;
+use super::request::{Parameters, page_size};
+use super::state::AdminState;
+use crate::extract::webhook_id;
+use crate::problem::Problem;
+use crate::state::{LaneCursor, LetterCursor, StoppedLane};
+
+/// Of which destination; all of them, and ingress, without one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    destination: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// A page.
+#[derive(Debug, Serialize)]
+pub(super) struct Letters {
+    items: Vec<Listed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    /// Events that left the list because it is full; history has them.
+    left: u64,
+}
+
+/// An entry.
+#[derive(Debug, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+enum Listed {
+    /// A lane that stopped. Redrive it in order, or drop its first event.
+    Lane {
+        source: String,
+        key: String,
+        destination: String,
+        mode: &'static str,
+        /// The event it stopped at.
+        sequence: u64,
+        /// The last event that waits in it.
+        to: u64,
+        webhook_id: String,
+    },
+    /// An event its lane has passed. Redrive it out of order, or drop it.
+    Passed {
+        source: String,
+        key: String,
+        destination: String,
+        sequence: u64,
+        webhook_id: String,
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
+    },
+    /// An event that never got a sequence. It can be dropped.
+    Ingress {
+        source: String,
+        key: String,
+        event: String,
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
+    },
+}
+
+/// Where a page ended.
+#[derive(Debug, Serialize, Deserialize)]
+enum Ended {
+    Lanes(u32, u16, u32, String),
+    Letters(Option<i64>),
+}
+
+/// A page of dead letters, no older than the request.
+pub(super) async fn list(
+    State(state): State<AdminState>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Answered<Letters> {
+    let most = page_size(wanted.limit)?;
+    let ended = cursor::read::<Ended>(wanted.cursor.as_deref())?;
+    let names = state.names().await;
+    let destination =
+        wanted.destination.as_deref().map(|name| names.destination_id(name)).transpose()?;
+    state.store().await?;
+    let left = state.read(crate::state::StateReader::letters_left).await?;
+    let (items, next) = match ended {
+        Some(Ended::Letters(before)) => letters(&state, &names, destination, before, most).await?,
+        Some(Ended::Lanes(of, partition, source, name)) => {
+            let after = LaneCursor {
+                destination: DestinationId(of),
+                partition: PartitionId(partition),
+                key: Key { source: SourceId(source), name: name.into() },
+            };
+            lanes(&state, &names, destination, Some(after), most).await?
+        }
+        None => lanes(&state, &names, destination, None, most).await?,
+    };
+    let next = next.map(|ended| cursor::write(&ended)).transpose()?;
+    Ok(Json(Letters { items, next, left }))
+}
+
+type Entries = (Vec<Listed>, Option<Ended>);
+
+/// A page of lanes; where they end, letters fill it up.
+async fn lanes(
+    state: &AdminState,
+    names: &Names,
+    destination: Option<DestinationId>,
+    after: Option<LaneCursor>,
+    most: usize,
+) -> Result<Entries, Problem> {
+    let read = state.read(move |reader| reader.stopped_lanes(destination, after.as_ref(), most));
+    let page = read.await?;
+    let mut items: Vec<Listed> = page.lanes.iter().map(|lane| stopped(names, lane)).collect();
+    if let Some(next) = page.next {
+        let (key, of) = (next.key, next.destination.0);
+        let ended = Ended::Lanes(of, next.partition.0, key.source.0, key.name.to_string());
+        return Ok((items, Some(ended)));
+    }
+    if items.len() == most {
+        return Ok((items, Some(Ended::Letters(None))));
+    }
+    let rest = most - items.len();
+    let (mut more, ended) = letters(state, names, destination, None, rest).await?;
+    items.append(&mut more);
+    Ok((items, ended))
+}
+
+async fn letters(
+    state: &AdminState,
+    names: &Names,
+    destination: Option<DestinationId>,
+    before: Option<i64>,
+    most: usize,
+) -> Result<Entries, Problem> {
+    let before = before.map(LetterCursor);
+    let page = state.read(move |reader| reader.letters(destination, before, most)).await?;
+    let items = page.letters.iter().map(|letter| listed(names, letter)).collect();
+    Ok((items, page.next.map(|next| Ended::Letters(Some(next.0)))))
+}
+
+fn stopped(names: &Names, lane: &StoppedLane) -> Listed {
+    let source = names.source(lane.key.source);
+    Listed::Lane {
+        webhook_id: webhook_id(&source, &lane.key.name, lane.head.0),
+        source: source.to_string(),
+        key: lane.key.name.to_string(),
+        destination: names.destination(lane.destination).to_string(),
+        mode: if lane.mode == LaneMode::Parked { "parked" } else { "halted" },
+        sequence: lane.head.0,
+        to: lane.tail.0,
+    }
+}
+
+fn listed(names: &Names, letter: &Letter) -> Listed {
+    let source = names.source(letter.key.source);
+    let (key, reason) = (letter.key.name.to_string(), letter.reason.as_str());
+    let at = time(letter.recorded);
+    match letter.letter {
+        DeadLetter::InLane { destination, sequence } => Listed::Passed {
+            webhook_id: webhook_id(&source, &key, sequence.0),
+            source: source.to_string(),
+            key,
+            destination: names.destination(destination).to_string(),
+            sequence: sequence.0,
+            reason,
+            at,
+        },
+        DeadLetter::AtIngress { event } => {
+            let event = event.to_string();
+            Listed::Ingress { source: source.to_string(), key, event, reason, at }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `/v1/destinations`: where events go; pause and resume.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use sprag_core::input::Command;
+
+use super::answer::{Answered, Done, Page, done};
+use super::request::Segments;
+use super::state::AdminState;
+
+/// A destination.
+#[derive(Debug, Serialize)]
+pub(super) struct Destination {
+    name: String,
+    /// Whether the running configuration has it; history may know more.
+    configured: bool,
+    /// Whether an operator paused it.
+    paused: bool,
+    /// Attempts under way.
+    in_flight: usize,
+    /// Lanes that wait for a slot.
+    waiting: usize,
+}
+
+/// All destinations that history knows: as many as were ever configured.
+pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Destination>> {
+    let names = state.names().await;
+    let statistics = state.node().statistics().await;
+    let directory = names.directory();
+    let destinations = directory.destinations.iter().map(|(id, destination)| {
+        let counts = statistics.destinations.get(id);
+        Destination {
+            name: destination.name.to_string(),
+            configured: state.parts().destinations.contains_key(id),
+            paused: directory.paused.contains(id),
+            in_flight: counts.map_or(0, |counts| counts.in_flight),
+            waiting: counts.map_or(0, |counts| counts.waiting),
+        }
+    });
+    Ok(Json(Page { items: destinations.collect(), next: None }))
+}
+
+/// Stops attempts to a destination; those under way end.
+pub(super) async fn pause(
+    State(state): State<AdminState>,
+    Segments(destination): Segments<String>,
+) -> Answered<Done> {
+    let destination = state.names().await.destination_id(&destination)?;
+    state.command(Command::PauseDestination(destination)).await?;
+    done()
+}
+
+/// Lets them go on.
+pub(super) async fn resume(
+    State(state): State<AdminState>,
+    Segments(destination): Segments<String>,
+) -> Answered<Done> {
+    let destination = state.names().await.destination_id(&destination)?;
+    state.command(Command::ResumeDestination(destination)).await?;
+    done()
+}

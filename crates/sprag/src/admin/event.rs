@@ -1,0 +1,327 @@
+//! `/v1/events/{id}` and its body: what came in, what became of it, how it fares in each lane.
+//!
+//! An id is an event's place (`3-1042-7`), which every received event has, or a `webhook-id`
+//! (`{source}:{key}:{sequence}`, as one path segment), which every released one has.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, X_CONTENT_TYPE_OPTIONS,
+};
+use data_encoding::BASE64;
+use serde::Serialize;
+use sprag_core::fact::{DeadLetter, Fact, InvalidReason, Received, Released};
+use sprag_core::id::{FrameNumber, PartitionId, Place, Sequence};
+use sprag_core::position::Position;
+use sprag_log::lookup::{Handle, Wanted};
+use sprag_log::{Answer, Query, StoredEvent, StoredFact};
+
+use super::answer::{Answered, time};
+use super::fates::{self, Fates};
+use super::names::Names;
+use super::request::Segments;
+use super::state::{AdminState, KnownKey};
+use crate::extract::webhook_id;
+use crate::problem::{Code, Problem};
+
+/// An event.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    /// Its permanent id.
+    id: String,
+    source: String,
+    key: String,
+    /// What became of it at ingress; `unknown` when that fact is no longer found.
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_at: Option<String>,
+    /// The source's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_id: Option<String>,
+    position: String,
+    r#type: String,
+    content_type: String,
+    size: u32,
+    digest: String,
+    headers: Vec<Header>,
+    /// Why it is a dead letter of ingress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<Release>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fates: Option<Fates>,
+}
+
+/// A kept header. Values that are not UTF-8 are given in Base64.
+#[derive(Debug, Serialize)]
+struct Header {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_base64: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+enum Reason {
+    /// Another event has its position.
+    Conflict { other: String, other_digest: String },
+    /// Its position is further ahead than `hold.span` (rule K4).
+    BeyondSpan,
+    /// Its position lies before `first` (rule K7).
+    BeforeFirst,
+}
+
+/// Its release.
+#[derive(Debug, Serialize)]
+struct Release {
+    webhook_id: String,
+    sequence: u64,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    previous_hash: String,
+    hash: String,
+    /// The configuration it was decided under.
+    revision: u32,
+}
+
+/// What became of an event at ingress.
+enum Arrived {
+    Released(Box<StoredFact>),
+    Held,
+    DeadLetter(Option<Reason>),
+    Unknown,
+}
+
+/// One event.
+pub(super) async fn show(
+    State(state): State<AdminState>,
+    Segments(id): Segments<String>,
+) -> Answered<Shown> {
+    let names = state.names().await;
+    let (place, released) = find(&state, &names, &id).await?;
+    let Some(Answer::Fact(stored)) = state.ask(Query::Fact { place }).await? else {
+        return Err(Problem::new(Code::UnknownEvent));
+    };
+    let Fact::Received(received) = &stored.fact else {
+        return Err(Problem::new(Code::UnknownEvent));
+    };
+    let source = names.source(received.key.source);
+    let known = state.key(&names, &source, &received.key.name).await?;
+    let arrived = match released {
+        Some(released) => Arrived::Released(released),
+        None => arrived(&state, place, received, &known).await?,
+    };
+    let fates = match &arrived {
+        Arrived::Released(released) => fates::of(&state, &names, &known, released).await?,
+        _ => None,
+    };
+    Ok(Json(shown(&names, &stored, received, &arrived, fates)))
+}
+
+/// The body, byte for byte, under the content type it came with. It is somebody else's: a browser
+/// must neither guess what it is nor run it.
+pub(super) async fn body(
+    State(state): State<AdminState>,
+    Segments(id): Segments<String>,
+) -> Result<(HeaderMap, Vec<u8>), Problem> {
+    let names = state.names().await;
+    let (place, _) = find(&state, &names, &id).await?;
+    let Some(Answer::Event(event)) = state.ask(Query::Event { place }).await? else {
+        return Err(Problem::new(Code::UnknownEvent));
+    };
+    let StoredEvent { received, body, .. } = *event;
+    let mut headers = HeaderMap::new();
+    if let Ok(content_type) = HeaderValue::from_str(&received.content_type)
+        && !received.content_type.is_empty()
+    {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    Ok((headers, body.bytes.to_vec()))
+}
+
+/// The event's place, and its release when the id names that.
+async fn find(
+    state: &AdminState,
+    names: &Names,
+    id: &str,
+) -> Result<(Place, Option<Box<StoredFact>>), Problem> {
+    if let Ok(place) = id.parse() {
+        return Ok((place, None));
+    }
+    let unknown = || Problem::new(Code::UnknownEvent);
+    let mut parts = id.splitn(3, ':');
+    let (Some(source), Some(name), Some(sequence)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return Err(unknown());
+    };
+    let sequence = Sequence(sequence.parse().map_err(|_| unknown())?);
+    let key = names.key(source, name)?;
+    let partition = state.partition(source, name);
+    let query = Query::Sequences { partition, key, from: sequence, to: sequence, most: 1 };
+    let Some(Answer::Sequences(stored)) = state.ask(query).await? else { return Err(unknown()) };
+    let stored = stored.into_iter().next().ok_or_else(unknown)?;
+    match &stored.fact {
+        Fact::Released(released) => Ok((released.event, Some(Box::new(stored)))),
+        _ => Err(unknown()),
+    }
+}
+
+/// What became of a received event: the next facts of its frame say so; what was held is looked
+/// for by its position.
+async fn arrived(
+    state: &AdminState,
+    place: Place,
+    received: &Received,
+    known: &KnownKey,
+) -> Result<Arrived, Problem> {
+    let query = Query::Frames { partition: place.partition, from: place.frame, bytes: 1 };
+    if let Some(Answer::Frames(frames)) = state.ask(query).await?
+        && let Some(frame) = frames.frames.first()
+    {
+        for (index, fact) in (0..).zip(&frame.facts) {
+            let at = Place { index, ..place };
+            let (epoch, recorded) = (frame.epoch, frame.recorded);
+            let stored = || StoredFact { place: at, epoch, recorded, fact: fact.clone() };
+            match fact {
+                Fact::Released(released) if released.event == place => {
+                    return Ok(Arrived::Released(Box::new(stored())));
+                }
+                fact => {
+                    if let Some(reason) = dead_letter(place, fact) {
+                        return Ok(Arrived::DeadLetter(Some(reason)));
+                    }
+                }
+            }
+        }
+    }
+    if known.record.order.held.values().any(|held| held.event == place) {
+        return Ok(Arrived::Held);
+    }
+    match released_later(state, place, received, known.partition).await? {
+        Some(released) => Ok(Arrived::Released(released)),
+        None => judged_later(state, place, known).await,
+    }
+}
+
+fn dead_letter(place: Place, fact: &Fact) -> Option<Reason> {
+    match fact {
+        Fact::Conflict(conflict) if conflict.event == place => Some(Reason::Conflict {
+            other: conflict.other.to_string(),
+            other_digest: conflict.other_digest.to_string(),
+        }),
+        Fact::Invalid(invalid) if invalid.event == place => Some(match invalid.reason {
+            InvalidReason::BeyondSpan => Reason::BeyondSpan,
+            InvalidReason::BeforeFirst => Reason::BeforeFirst,
+        }),
+        _ => None,
+    }
+}
+
+async fn released_later(
+    state: &AdminState,
+    place: Place,
+    received: &Received,
+    partition: PartitionId,
+) -> Result<Option<Box<StoredFact>>, Problem> {
+    if received.position == Position::None {
+        return Ok(None);
+    }
+    let by = Handle::Position(received.position);
+    let wanted = vec![Wanted { key: received.key.clone(), by }];
+    let query = Query::Find { partition, wanted, up_to: FrameNumber(u64::MAX) };
+    let Some(Answer::Found(found)) = state.ask(query).await? else { return Ok(None) };
+    let is_it = |stored: &StoredFact| match &stored.fact {
+        Fact::Released(released) => released.event == place,
+        _ => false,
+    };
+    Ok(found.facts.into_iter().flatten().find(is_it).map(Box::new))
+}
+
+/// A held event can be judged invalid when the base of its key is chosen (rule K4): the list of
+/// dead letters has where.
+async fn judged_later(
+    state: &AdminState,
+    place: Place,
+    known: &KnownKey,
+) -> Result<Arrived, Problem> {
+    let (partition, key) = (known.partition, known.key.clone());
+    let name = DeadLetter::AtIngress { event: place };
+    let Some(letter) = state.read(move |reader| reader.letter(partition, &key, &name)).await?
+    else {
+        return Ok(Arrived::Unknown);
+    };
+    let judged = state.ask(Query::Fact { place: letter.place }).await?;
+    let reason = match judged {
+        Some(Answer::Fact(stored)) => dead_letter(place, &stored.fact),
+        _ => None,
+    };
+    Ok(Arrived::DeadLetter(reason))
+}
+
+fn shown(
+    names: &Names,
+    stored: &StoredFact,
+    received: &Received,
+    arrived: &Arrived,
+    fates: Option<Fates>,
+) -> Shown {
+    let source = names.source(received.key.source);
+    let release = match arrived {
+        Arrived::Released(stored) => release(&source, stored),
+        _ => None,
+    };
+    let (status, reason) = match arrived {
+        Arrived::Released(_) => ("released", None),
+        Arrived::Held => ("held", None),
+        Arrived::Unknown => ("unknown", None),
+        Arrived::DeadLetter(Some(reason @ Reason::Conflict { .. })) => {
+            ("conflict", Some(reason.clone()))
+        }
+        Arrived::DeadLetter(reason) => ("invalid", reason.clone()),
+    };
+    Shown {
+        id: stored.place.to_string(),
+        source: source.to_string(),
+        key: received.key.name.to_string(),
+        status,
+        received_at: time(stored.recorded),
+        source_id: received.id.as_ref().map(ToString::to_string),
+        position: received.position.header_text(),
+        r#type: received.event_type.to_string(),
+        content_type: received.content_type.to_string(),
+        size: received.size,
+        digest: received.digest.to_string(),
+        headers: received.headers.iter().map(header).collect(),
+        reason,
+        release,
+        fates,
+    }
+}
+
+fn header(header: &sprag_core::fact::StoredHeader) -> Header {
+    let text = std::str::from_utf8(&header.value).ok().map(str::to_owned);
+    let value_base64 = text.is_none().then(|| BASE64.encode(&header.value));
+    Header { name: header.name.to_string(), value: text, value_base64 }
+}
+
+fn release(source: &str, stored: &StoredFact) -> Option<Release> {
+    let Fact::Released(released) = &stored.fact else { return None };
+    let Released { key, sequence, kind, previous_hash, hash, revision, .. } = released;
+    Some(Release {
+        webhook_id: webhook_id(source, &key.name, sequence.0),
+        sequence: sequence.0,
+        kind: kind.as_str(),
+        at: time(stored.recorded),
+        previous_hash: previous_hash.to_string(),
+        hash: hash.to_string(),
+        revision: revision.0,
+    })
+}

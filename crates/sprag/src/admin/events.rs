@@ -1,0 +1,89 @@
+//! `/v1/events?source=&key=`: the released events of a key, the newest first.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sprag_core::fact::{Fact, Released};
+use sprag_core::id::Sequence;
+use sprag_log::{Answer, Query, StoredFact};
+
+use super::answer::{Answered, Page, time};
+use super::cursor;
+use super::names::Names;
+use super::request::{Parameters, page_size};
+use super::state::AdminState;
+use crate::extract::webhook_id;
+
+/// Of which key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    source: String,
+    key: String,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// A released event in the list; `/v1/events/{id}` tells the rest.
+#[derive(Debug, Serialize)]
+pub(super) struct Listed {
+    /// Its permanent id.
+    id: String,
+    webhook_id: String,
+    sequence: u64,
+    kind: &'static str,
+    position: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released_at: Option<String>,
+    hash: String,
+    /// The destinations whose lanes it entered.
+    destinations: Vec<String>,
+}
+
+/// A page of the key's history, as far back as facts are kept.
+pub(super) async fn list(
+    State(state): State<AdminState>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Answered<Page<Listed>> {
+    let most = page_size(wanted.limit)?;
+    let before = cursor::read::<u64>(wanted.cursor.as_deref())?;
+    let names = state.names().await;
+    let known = state.key(&names, &wanted.source, &wanted.key).await?;
+    let newest = known.record.sequence.0;
+    let to = before.map_or(newest, |before| before.saturating_sub(1).min(newest));
+    let from = to.saturating_sub(most as u64 - 1).max(1);
+    let (partition, key) = (known.partition, known.key);
+    let query = Query::Sequences { partition, key, from: Sequence(from), to: Sequence(to), most };
+    let mut stored = match state.ask(query).await? {
+        Some(Answer::Sequences(stored)) if to > 0 => stored,
+        _ => Vec::new(),
+    };
+    stored.reverse();
+    // What is no longer kept ends the list.
+    let complete = stored.last().is_some_and(|oldest| sequence(oldest) == Some(from));
+    let next = (complete && from > 1).then(|| cursor::write(&from)).transpose()?;
+    let listed = stored.iter().filter_map(|stored| listed(&names, &wanted, stored));
+    Ok(Json(Page { items: listed.collect(), next }))
+}
+
+fn sequence(stored: &StoredFact) -> Option<u64> {
+    match &stored.fact {
+        Fact::Released(released) => Some(released.sequence.0),
+        _ => None,
+    }
+}
+
+fn listed(names: &Names, wanted: &Wanted, stored: &StoredFact) -> Option<Listed> {
+    let Fact::Released(released) = &stored.fact else { return None };
+    let Released { event, position, sequence, kind, hash, lanes, .. } = released;
+    Some(Listed {
+        id: event.to_string(),
+        webhook_id: webhook_id(&wanted.source, &wanted.key, sequence.0),
+        sequence: sequence.0,
+        kind: kind.as_str(),
+        position: position.header_text(),
+        released_at: time(stored.recorded),
+        hash: hash.to_string(),
+        destinations: lanes.iter().map(|lane| names.destination(*lane).to_string()).collect(),
+    })
+}

@@ -1,0 +1,235 @@
+//! `/v1/sources/{source}/keys/{key}`: one key as it is, and why it waits; pause and resume.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use sprag_core::input::Command;
+use sprag_core::record::{HeldEvent, Lane, LaneMode, OmitReason};
+use sprag_core::time::{OpenMicros, UnixMicros};
+
+use super::answer::{Answered, Done, done, time};
+use super::names::Names;
+use super::request::Segments;
+use super::state::{AdminState, KnownKey};
+use super::{limits, waits};
+use crate::problem::Problem;
+
+/// A key.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    source: String,
+    key: String,
+    partition: u16,
+    /// The last released event; 0 before the first.
+    sequence: u64,
+    /// Hₙ of that event (rule C1).
+    hash: String,
+    /// The next position in order; absent under `arrival` and until it is settled where the key
+    /// begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_position: Option<u64>,
+    paused: bool,
+    /// Whether it is in memory.
+    hot: bool,
+    held_events: usize,
+    /// The first [`limits::SHOWN_POSITIONS`] of them.
+    held: Vec<Held>,
+    /// The first ranges of positions between held events that are missing.
+    missing: Vec<Span>,
+    /// Seconds of open time until waiting for them ends; absent when it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_seconds: Option<f64>,
+    lanes: Vec<ShownLane>,
+    /// Why it waits, in sentences; empty when nothing waits.
+    why: Vec<String>,
+}
+
+/// An event that waits for missing positions.
+#[derive(Debug, Serialize)]
+struct Held {
+    position: u64,
+    event: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+/// A range of numbers, both ends in it.
+#[derive(Debug, Serialize)]
+pub(super) struct Span {
+    from: u64,
+    to: u64,
+}
+
+/// A lane of the key.
+#[derive(Debug, Serialize)]
+struct ShownLane {
+    destination: String,
+    mode: &'static str,
+    /// The event up to which a redriven lane drains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
+    /// The next event to settle.
+    head: u64,
+    /// The last event in it; below `head` when nothing waits.
+    tail: u64,
+    /// The last event that was delivered in order; 0 before the first.
+    delivered: u64,
+    /// Tries of the head that were not acknowledged.
+    failures: u32,
+    /// When the head is due; absent for at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
+    /// What was settled without delivery since the last delivered event.
+    omitted: Vec<Omitted>,
+    /// Passed events that are being sent again.
+    redrives: Vec<u64>,
+    /// Why it does not deliver.
+    why: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Omitted {
+    #[serde(flatten)]
+    range: Span,
+    fate: &'static str,
+}
+
+/// One key.
+pub(super) async fn show(
+    State(state): State<AdminState>,
+    Segments((source, key)): Segments<(String, String)>,
+) -> Answered<Shown> {
+    let names = state.names().await;
+    let known = state.key(&names, &source, &key).await?;
+    let remaining = remaining(&state, &known).await?;
+    Ok(Json(shown(&state, &names, source, &known, remaining)))
+}
+
+/// Stops the lanes of a key.
+pub(super) async fn pause(
+    State(state): State<AdminState>,
+    Segments((source, key)): Segments<(String, String)>,
+) -> Answered<Done> {
+    let key = state.names().await.key(&source, &key)?;
+    state.command(Command::PauseKey(key)).await?;
+    done()
+}
+
+/// Lets them go on.
+pub(super) async fn resume(
+    State(state): State<AdminState>,
+    Segments((source, key)): Segments<(String, String)>,
+) -> Answered<Done> {
+    let key = state.names().await.key(&source, &key)?;
+    state.command(Command::ResumeKey(key)).await?;
+    done()
+}
+
+/// How long the wait for missing positions still takes, in open time (rule G1).
+async fn remaining(
+    state: &AdminState,
+    known: &KnownKey,
+) -> Result<Option<std::time::Duration>, Problem> {
+    let deadline: Option<OpenMicros> = known.view.as_ref().and_then(|view| view.hold_deadline);
+    let Some(deadline) = deadline else { return Ok(None) };
+    let statistics = state.node().statistics().await;
+    let partition = statistics.partitions.get(usize::from(known.partition.0));
+    Ok(partition.map(|partition| deadline.since(partition.open)))
+}
+
+fn shown(
+    state: &AdminState,
+    names: &Names,
+    source: String,
+    known: &KnownKey,
+    remaining: Option<std::time::Duration>,
+) -> Shown {
+    let (record, order) = (&known.record, &known.record.order);
+    let lanes: Vec<ShownLane> =
+        (0..record.lanes.len()).map(|at| shown_lane(state, names, known, at)).collect();
+    let waiting = record
+        .lanes
+        .iter()
+        .zip(&lanes)
+        .filter(|(lane, _)| lane.has_backlog() || !lane.redrives.is_empty());
+    let lanes_wait = waiting.map(|(_, lane)| format!("{}: {}", lane.destination, lane.why));
+    let why = waits::hold(record, remaining).into_iter().chain(lanes_wait).collect();
+    Shown {
+        source,
+        key: known.key.name.to_string(),
+        partition: known.partition.0,
+        sequence: record.sequence.0,
+        hash: record.hash.to_string(),
+        next_position: order.next,
+        paused: record.paused,
+        hot: known.view.is_some(),
+        held_events: order.held.len(),
+        held: order.held.iter().take(limits::SHOWN_POSITIONS).map(held).collect(),
+        missing: missing(order.next, &order.held),
+        hold_seconds: remaining.map(|remaining| remaining.as_secs_f64()),
+        lanes,
+        why,
+    }
+}
+
+fn held((position, held): (&u64, &HeldEvent)) -> Held {
+    let id = held.essence.id.as_ref().map(ToString::to_string);
+    Held { position: *position, event: held.event.to_string(), id }
+}
+
+/// What is missing between the next position and the highest held one.
+fn missing(next: Option<u64>, held: &BTreeMap<u64, HeldEvent>) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut expected = next;
+    for position in held.keys() {
+        if let Some(from) = expected.filter(|from| from < position) {
+            spans.push(Span { from, to: position - 1 });
+        }
+        if spans.len() == limits::SHOWN_POSITIONS {
+            break;
+        }
+        expected = Some(position + 1);
+    }
+    spans
+}
+
+fn shown_lane(state: &AdminState, names: &Names, known: &KnownKey, at: usize) -> ShownLane {
+    let lane = &known.record.lanes[at];
+    let view = known.view.as_ref().and_then(|view| view.lanes.get(at));
+    let paused = names.directory().paused.contains(&lane.destination);
+    let now = state.parts().clock.now();
+    let (mode, until) = mode(lane);
+    let omitted = lane.omitted.iter().map(|omission| Omitted {
+        range: Span { from: omission.range.from, to: omission.range.to },
+        fate: match omission.reason {
+            OmitReason::Filtered => "filtered",
+            OmitReason::Dead => "dead",
+        },
+    });
+    ShownLane {
+        destination: names.destination(lane.destination).to_string(),
+        mode,
+        until,
+        head: lane.head.0,
+        tail: lane.tail.0,
+        delivered: lane.delivered.0,
+        failures: lane.failures,
+        due: Some(lane.due).filter(|due| *due != UnixMicros(0)).and_then(time),
+        omitted: omitted.collect(),
+        redrives: lane.redrives.iter().map(|sequence| sequence.0).collect(),
+        why: waits::lane(&known.record, lane, view, paused, now),
+    }
+}
+
+fn mode(lane: &Lane) -> (&'static str, Option<u64>) {
+    match lane.mode {
+        LaneMode::Active => ("active", None),
+        LaneMode::Halted => ("halted", None),
+        LaneMode::Parked => ("parked", None),
+        LaneMode::DrainingHalted { until } | LaneMode::DrainingParked { until } => {
+            ("draining", Some(until.0))
+        }
+    }
+}

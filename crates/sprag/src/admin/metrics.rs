@@ -1,0 +1,51 @@
+//! `/metrics`: counters and what is true now, as Prometheus reads it. No token.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use sprag_core::id::{DestinationId, SourceId};
+
+use super::names::Names;
+use super::observe::counted;
+use super::state::AdminState;
+use crate::metrics::{self, Observed};
+use crate::node::Statistics;
+use crate::problem::Problem;
+
+/// All metrics. Dead letters are as old as the newest batch of the state store.
+pub(super) async fn show(State(state): State<AdminState>) -> Result<impl IntoResponse, Problem> {
+    let statistics = counted(&state).await;
+    let names = state.names().await;
+    let dead = state.read(crate::state::StateReader::dead_letters).await?;
+    let text = state.parts().metrics.text(&observed(&state, &names, &statistics, &dead));
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
+}
+
+fn observed(
+    state: &AdminState,
+    names: &Names,
+    statistics: &Statistics,
+    dead: &[(Option<DestinationId>, u64)],
+) -> Observed {
+    let parts = state.parts();
+    let by_source = |counts: &BTreeMap<SourceId, u64>| {
+        let count = |id| counts.get(id).copied().unwrap_or_default();
+        parts.sources.iter().map(|(id, name)| (name.to_string(), count(id))).collect()
+    };
+    let in_flight = statistics.destinations.iter().map(|(id, destination)| {
+        (names.destination(*id).to_string(), destination.in_flight as u64)
+    });
+    let dead_letters = dead.iter().map(|(destination, count)| {
+        let name = destination.map(|id| names.destination(id).to_string());
+        (name.unwrap_or_default(), *count)
+    });
+    Observed {
+        held_events: by_source(&statistics.held),
+        gaps_open: by_source(&statistics.gaps_open),
+        in_flight: in_flight.collect(),
+        dead_letters: dead_letters.collect(),
+        partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
+    }
+}

@@ -1,0 +1,203 @@
+//! What all requests share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
+use sprag_core::input::Command;
+use sprag_core::output::Answer as NodeAnswer;
+use sprag_core::partition::KeyView;
+use sprag_core::partitioning::partition_of;
+use sprag_core::record::KeyRecord;
+use sprag_log::digest::Sha256;
+use sprag_log::{Answer, Query, ReadError};
+use tokio::sync::Mutex;
+
+use super::auth::Token;
+use super::history::History;
+use super::names::Names;
+use super::observe::Counted;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::node::NodeHandle;
+use crate::problem::{Code, Problem};
+use crate::secret::Secret;
+use crate::state::{Fault, StateHealth, StateReader};
+
+/// What the admin API is made of.
+pub struct Parts<H> {
+    /// Speaks to the node.
+    pub node: NodeHandle,
+    /// Reads the log.
+    pub queries: H,
+    /// Reads the state store.
+    pub reader: StateReader,
+    /// Whether the state store works.
+    pub health: StateHealth,
+    /// How many partitions there are (DESIGN K2).
+    pub partitions: u16,
+    /// The configured sources.
+    pub sources: BTreeMap<SourceId, Arc<str>>,
+    /// The configured destinations.
+    pub destinations: BTreeMap<DestinationId, Arc<str>>,
+    /// What `/v1` is protected with.
+    pub token: Secret,
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
+    /// The node's clock.
+    pub clock: Clock,
+}
+
+impl<H> std::fmt::Debug for Parts<H> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Parts")
+            .field("partitions", &self.partitions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What all requests share. Cheap to clone.
+#[derive(Clone)]
+pub struct AdminState(Arc<Shared>);
+
+struct Shared {
+    parts: Parts<Box<dyn History>>,
+    token: Token,
+    counted: Mutex<Option<Counted>>,
+}
+
+impl std::fmt::Debug for AdminState {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.parts.fmt(formatter)
+    }
+}
+
+/// A key of which something is known.
+pub(super) struct KnownKey {
+    pub(super) partition: PartitionId,
+    pub(super) key: Key,
+    pub(super) record: KeyRecord,
+    /// None while it is not in memory.
+    pub(super) view: Option<KeyView>,
+}
+
+impl AdminState {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new<H: History>(parts: Parts<H>) -> Self {
+        let token = Token::new(&parts.token);
+        let parts = Parts {
+            queries: Box::new(parts.queries) as Box<dyn History>,
+            node: parts.node,
+            reader: parts.reader,
+            health: parts.health,
+            partitions: parts.partitions,
+            sources: parts.sources,
+            destinations: parts.destinations,
+            token: parts.token,
+            metrics: parts.metrics,
+            clock: parts.clock,
+        };
+        Self(Arc::new(Shared { parts, token, counted: Mutex::new(None) }))
+    }
+
+    pub(super) fn parts(&self) -> &Parts<Box<dyn History>> {
+        &self.0.parts
+    }
+
+    pub(super) fn node(&self) -> &NodeHandle {
+        &self.0.parts.node
+    }
+
+    pub(super) fn token(&self) -> &Token {
+        &self.0.token
+    }
+
+    pub(super) fn counted(&self) -> &Mutex<Option<Counted>> {
+        &self.0.counted
+    }
+
+    /// The names history knows.
+    pub(super) async fn names(&self) -> Names {
+        Names::new(self.node().directory().await)
+    }
+
+    /// Reads the state store on a thread that may block.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&StateReader) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let reader = self.0.parts.reader.clone();
+        let read = tokio::task::spawn_blocking(move || read(&reader)).await;
+        match read {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(fault)) => Err(Problem::new(Code::NotReady)
+                .with_detail(format!("the state store cannot be read: {fault}"))
+                .retry_after(1)),
+            Err(_) => Err(Problem::new(Code::Internal)),
+        }
+    }
+
+    /// Makes lists read from the store from now on no older than this call.
+    pub(super) async fn store(&self) -> Result<(), Problem> {
+        match self.node().store().await {
+            NodeAnswer::Done => Ok(()),
+            _ => Err(Problem::new(Code::NotReady).retry_after(1)),
+        }
+    }
+
+    /// Carries a command out; the answer comes once it is durable.
+    pub(super) async fn command(&self, command: Command) -> Result<(), Problem> {
+        match self.node().command(command).await {
+            NodeAnswer::Done | NodeAnswer::Event { .. } => Ok(()),
+            NodeAnswer::Busy(busy) => Err(Problem::new(busy.into()).retry_after(1)),
+            NodeAnswer::Rejected(rejection) => Err(Problem::new(rejection.into())),
+            NodeAnswer::Unavailable => Err(Problem::new(Code::NotDurable).retry_after(1)),
+        }
+    }
+
+    /// Asks the log. What is not there is none.
+    pub(super) async fn ask(&self, query: Query) -> Result<Option<Answer>, Problem> {
+        match self.0.parts.queries.query(query).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(ReadError::Missing | ReadError::NoSuchPartition | ReadError::Trimmed { .. }) => {
+                Ok(None)
+            }
+            Err(error) => Err(Problem::new(Code::Internal).with_detail(error.to_string())),
+        }
+    }
+
+    /// The partition of a key (DESIGN K2).
+    pub(super) fn partition(&self, source: &str, key: &str) -> PartitionId {
+        partition_of(&Sha256, source, key, self.0.parts.partitions)
+    }
+
+    /// A key in memory or in the store.
+    pub(super) async fn key(
+        &self,
+        names: &Names,
+        source: &str,
+        name: &str,
+    ) -> Result<KnownKey, Problem> {
+        let key = names.key(source, name)?;
+        if let Some((partition, view)) = self.node().view(key.clone()).await {
+            let record = view.record.clone();
+            let known = KnownKey { partition, key, record, view: Some(view) };
+            return known.if_known();
+        }
+        let partition = self.partition(source, name);
+        let asked = key.clone();
+        let record = self.read(move |reader| reader.record(partition, &asked)).await?;
+        let record = record.ok_or(Problem::new(Code::UnknownKey))?;
+        KnownKey { partition, key, record, view: None }.if_known()
+    }
+}
+
+impl KnownKey {
+    /// A key that is only asked for has an empty record in memory.
+    fn if_known(self) -> Result<Self, Problem> {
+        let known = self.record.newest.frame.0 > 0;
+        if known { Ok(self) } else { Err(Problem::new(Code::UnknownKey)) }
+    }
+}

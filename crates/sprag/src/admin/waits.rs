@@ -1,0 +1,142 @@
+//! Why something waits, as a sentence for whoever asks why nothing arrives.
+
+use std::time::Duration;
+
+use sprag_core::fact::HoldReason;
+use sprag_core::partition::{LaneView, WaitsFor};
+use sprag_core::record::{KeyRecord, Lane, LaneMode};
+use sprag_core::time::Now;
+
+/// Why a lane does not deliver. `view` is none while its key is not in memory.
+pub(super) fn lane(
+    record: &KeyRecord,
+    lane: &Lane,
+    view: Option<&LaneView>,
+    paused: bool,
+    now: Now,
+) -> String {
+    match view {
+        Some(view) => sentence(lane, view.waits_for, now),
+        None => cold(record, lane, paused, now),
+    }
+}
+
+fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
+    let head = lane.head.0;
+    match waits_for {
+        WaitsFor::Nothing => "Nothing waits.".to_owned(),
+        WaitsFor::Answer => format!("The consumer has event {head} and has not answered yet."),
+        WaitsFor::Permit => "It waits for a free slot of its destination.".to_owned(),
+        WaitsFor::Backlog => format!("Its events from {head} on are being read from the log."),
+        WaitsFor::Retry(due) => retry(lane, due.since(now.elapsed)),
+        WaitsFor::Redrive => redrive(lane),
+        WaitsFor::KeyResumed => "An operator paused the key; resume it.".to_owned(),
+        WaitsFor::DestinationResumed => "An operator paused the destination; resume it.".to_owned(),
+        WaitsFor::Commit => format!("What was decided about event {head} is being committed."),
+    }
+}
+
+/// The same from the record alone.
+fn cold(record: &KeyRecord, lane: &Lane, paused: bool, now: Now) -> String {
+    let waits_for = match lane.mode {
+        _ if !lane.has_backlog() && lane.redrives.is_empty() => WaitsFor::Nothing,
+        _ if record.paused => WaitsFor::KeyResumed,
+        _ if paused => WaitsFor::DestinationResumed,
+        LaneMode::Halted | LaneMode::Parked if lane.redrives.is_empty() => WaitsFor::Redrive,
+        _ if lane.due > now.clock => return retry(lane, lane.due.since(now.clock)),
+        _ => return "Its key is being brought into memory.".to_owned(),
+    };
+    sentence(lane, waits_for, now)
+}
+
+fn retry(lane: &Lane, wait: Duration) -> String {
+    let (head, failures) = (lane.head.0, lane.failures);
+    let tries = if failures == 1 { "one try" } else { "tries" };
+    let count = if failures == 1 { String::new() } else { format!("{failures} ") };
+    format!(
+        "Event {head} was not acknowledged in {count}{tries}; the next is due in {}.",
+        seconds(wait)
+    )
+}
+
+fn redrive(lane: &Lane) -> String {
+    let (head, tail) = (lane.head.0, lane.tail.0);
+    let what = match lane.mode {
+        LaneMode::Parked => format!("The lane is parked: events {head} to {tail} are dead letters"),
+        _ => format!("The lane is halted at event {head}"),
+    };
+    format!("{what}; redrive it, or drop event {head}.")
+}
+
+/// Why events of a key are held; none when none are.
+pub(super) fn hold(record: &KeyRecord, remaining: Option<Duration>) -> Option<String> {
+    let (position, first) = record.order.held.first_key_value()?;
+    let count = record.order.held.len();
+    let events = if count == 1 {
+        "One event is held".to_owned()
+    } else {
+        format!("{count} events are held")
+    };
+    let until = match remaining {
+        Some(remaining) => format!("waiting ends in {}", seconds(remaining)),
+        None => "waiting ends when they come".to_owned(),
+    };
+    Some(match (first.reason, record.order.next) {
+        (HoldReason::Gap, Some(next)) if next + 1 < *position => {
+            format!("{events}: positions {next} to {} are missing; {until}.", position - 1)
+        }
+        (HoldReason::Gap, Some(next)) if next < *position => {
+            format!("{events}: position {next} is missing; {until}.")
+        }
+        _ => format!(
+            "{events}: the key is new and its events may begin before position {position}; {until}."
+        ),
+    })
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sprag_core::id::{DestinationId, Sequence};
+    use sprag_core::time::{ElapsedMicros, UnixMicros};
+
+    fn stopped(mode: LaneMode) -> Lane {
+        let mut lane = Lane::new(DestinationId(1), Sequence(4));
+        (lane.mode, lane.tail, lane.failures) = (mode, Sequence(9), 3);
+        lane
+    }
+
+    #[test]
+    fn every_reason_is_a_sentence_that_says_what_to_do() {
+        let now = Now { elapsed: ElapsedMicros(1_000_000), clock: UnixMicros(5_000_000) };
+        let say = |waits_for, mode| sentence(&stopped(mode), waits_for, now);
+        let retry = say(WaitsFor::Retry(ElapsedMicros(3_500_000)), LaneMode::Active);
+        assert_eq!(retry, "Event 4 was not acknowledged in 3 tries; the next is due in 2.5 s.");
+        let parked = say(WaitsFor::Redrive, LaneMode::Parked);
+        assert_eq!(
+            parked,
+            "The lane is parked: events 4 to 9 are dead letters; redrive it, or drop event 4."
+        );
+        let halted = say(WaitsFor::Redrive, LaneMode::Halted);
+        assert_eq!(halted, "The lane is halted at event 4; redrive it, or drop event 4.");
+    }
+
+    #[test]
+    fn a_key_that_is_not_in_memory_waits_for_the_same() {
+        let now = Now { elapsed: ElapsedMicros(9), clock: UnixMicros(5_000_000) };
+        let record = KeyRecord::default();
+        let say = |lane: &Lane, paused| super::lane(&record, lane, None, paused, now);
+        let halted = stopped(LaneMode::Halted);
+        assert!(say(&halted, false).starts_with("The lane is halted at event 4"));
+        assert!(say(&halted, true).contains("paused the destination"));
+        let mut active = stopped(LaneMode::Active);
+        active.due = UnixMicros(6_000_000);
+        assert!(say(&active, false).ends_with("the next is due in 1.0 s."));
+        let idle = Lane::new(DestinationId(1), Sequence(1));
+        assert_eq!(say(&idle, true), "Nothing waits.");
+    }
+}
