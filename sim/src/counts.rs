@@ -1,0 +1,203 @@
+//! How often everything happened, over one seed or over a sweep.
+
+use std::collections::BTreeMap;
+
+/// Counts by section and name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<(&'static str, &'static str), u64>);
+
+/// What a full sweep must have seen at least once, by section.
+const REQUIRED: &[(&str, &[&str])] = &[
+    (
+        "fault",
+        &[
+            "crash",
+            "crash between effects",
+            "crash in a disk operation",
+            "power cut",
+            "torn tail dropped",
+            "unsynced frames kept",
+            "clean shutdown",
+            "reconfigured",
+            "claimed by another owner",
+            "clock forwards",
+            "clock back",
+            "suspended",
+            "write failed",
+            "write torn",
+            "sync failed",
+            "sync failed and forgot",
+            "new segment failed",
+            "read failed",
+            "disk full",
+            "bit flipped",
+            "state lost batches",
+            "state lost",
+            "state of another log",
+            "state refused a batch",
+            "flood",
+            "partition lost its term",
+        ],
+    ),
+    (
+        "provider",
+        &[
+            "shuffled",
+            "delayed",
+            "dropped",
+            "repeated",
+            "repeated with another id",
+            "repeated with another body",
+            "contradicted",
+            "poison",
+            "stale signature",
+            "other type",
+            "sent after all",
+            "no connection",
+            "connection broke",
+        ],
+    ),
+    (
+        "consumer",
+        &[
+            "answers",
+            "fails",
+            "fails and says when to retry",
+            "hangs",
+            "acts, then fails to answer",
+            "unreachable",
+            "broken key",
+            "connection cut",
+            "consumer died",
+        ],
+    ),
+    (
+        "command",
+        &[
+            "pause key",
+            "resume key",
+            "pause destination",
+            "resume destination",
+            "redrive",
+            "redrive passed",
+            "drop",
+            "drop at ingress",
+        ],
+    ),
+    (
+        "fact",
+        &[
+            "claimed",
+            "source-declared",
+            "destination-declared",
+            "destination-paused",
+            "destination-resumed",
+            "received",
+            "held",
+            "released",
+            "duplicate",
+            "conflict",
+            "invalid",
+            "ignored",
+            "gap-opened",
+            "gap-filled",
+            "gap-abandoned",
+            "attempted",
+            "redriven",
+            "dropped",
+            "key-paused",
+            "key-resumed",
+        ],
+    ),
+    (
+        "answer",
+        &[
+            "released",
+            "late",
+            "held",
+            "duplicate",
+            "conflict",
+            "invalid",
+            "ignored",
+            "done",
+            "unavailable",
+            "busy: key backlog",
+            "busy: keys",
+            "busy: loading",
+            "rejected: unknown key",
+            "rejected: unknown lane",
+            "rejected: unknown destination",
+            "rejected: not stopped",
+            "rejected: not passed",
+            "rejected: already redriven",
+            "rejected: too many redriven",
+            "rejected: not droppable",
+            "rejected: outside tolerance",
+        ],
+    ),
+];
+
+impl Counts {
+    /// One more.
+    pub(crate) fn hit(&mut self, section: &'static str, name: &'static str) {
+        self.add(section, name, 1);
+    }
+
+    /// Several more.
+    pub(crate) fn add(&mut self, section: &'static str, name: &'static str, count: u64) {
+        *self.0.entry((section, name)).or_default() += count;
+    }
+
+    /// How often something happened.
+    #[must_use]
+    pub fn of(&self, section: &'static str, name: &'static str) -> u64 {
+        self.0.get(&(section, name)).copied().unwrap_or(0)
+    }
+
+    /// Takes the counts of another seed in.
+    pub fn merge(&mut self, other: &Self) {
+        for (name, count) in &other.0 {
+            *self.0.entry(*name).or_default() += count;
+        }
+    }
+
+    /// What a full sweep must have seen and did not.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let all = REQUIRED.iter().flat_map(|(section, names)| {
+            names.iter().map(move |name| (*section, *name))
+        });
+        all.filter(|(section, name)| self.of(section, name) == 0)
+            .map(|(section, name)| format!("{section}: {name}"))
+            .collect()
+    }
+
+    /// The table, one line per name.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut all = self.0.clone();
+        for (section, names) in REQUIRED {
+            for name in *names {
+                all.entry((section, name)).or_default();
+            }
+        }
+        let line = |((section, name), count): (&(&str, &str), &u64)| {
+            format!("  {section:<10}{name:<34}{count:>12}\n")
+        };
+        all.iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_happened_is_named() {
+        let mut counts = Counts::default();
+        let all = counts.missing().len();
+        counts.hit("fault", "crash");
+        assert_eq!(counts.missing().len(), all - 1);
+        assert!(counts.missing().contains(&"answer: late".to_owned()));
+    }
+}

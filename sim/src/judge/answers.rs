@@ -1,0 +1,191 @@
+//! The judge of answers: a 2xx is never taken back, one event is told one place and one sequence,
+//! a repeat of something acknowledged is told so (promises 1, 4, 5; rules D2, K5).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sprag_core::id::{Hash, Place};
+use sprag_core::input::Ticket;
+use sprag_core::output::{Answer, Rejection, Status};
+use sprag_core::position::Position;
+
+use super::{Verdict, must};
+use crate::schedule::Instant;
+use crate::workload::Post;
+
+/// An acknowledgement a provider holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Acknowledged {
+    pub(crate) at: Instant,
+    pub(crate) resource: usize,
+    pub(crate) id: Option<Arc<str>>,
+    pub(crate) position: Position,
+    pub(crate) digest: Hash,
+    pub(crate) status: Status,
+    pub(crate) event: Option<Place>,
+    pub(crate) sequence: Option<u64>,
+}
+
+/// What an answer must be, by what was acknowledged before the request was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expectation {
+    Anything,
+    /// A repeat of this event by its id.
+    Repeats(Place),
+    /// A repeat of this event by its position.
+    SamePosition(Place),
+    Conflict,
+}
+
+#[derive(Debug)]
+struct Sent {
+    post: Post,
+    expectation: Expectation,
+    /// Whether its id was never sent before, so that nothing can have made it known meanwhile.
+    fresh_id: bool,
+}
+
+/// The judge.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    waiting: BTreeMap<Ticket, Sent>,
+    /// What was ever sent, and the uptime at which it was first.
+    first_sent: BTreeMap<(usize, Hash), u64>,
+    sent_ids: BTreeMap<(usize, Arc<str>), u64>,
+    by_id: BTreeMap<(usize, Arc<str>), Place>,
+    by_position: BTreeMap<(usize, u64), (Place, Hash)>,
+    places: BTreeMap<Place, (usize, Hash)>,
+    sequences: BTreeMap<(usize, u64), Place>,
+    pub(crate) acknowledged: Vec<Acknowledged>,
+}
+
+impl Answers {
+    /// A request leaves.
+    pub(crate) fn sent(&mut self, ticket: Ticket, post: &Post, uptime: u64) {
+        self.first_sent.entry((post.resource, post.digest)).or_insert(uptime);
+        let expectation = self.expect(post);
+        let mut fresh_id = true;
+        if let Some(id) = post.id.clone().filter(|_| post.accepted) {
+            let count = self.sent_ids.entry((post.resource, id)).or_default();
+            *count += 1;
+            fresh_id = *count == 1;
+        }
+        self.waiting.insert(ticket, Sent { post: post.clone(), expectation, fresh_id });
+    }
+
+    fn expect(&self, post: &Post) -> Expectation {
+        let id = post.id.clone().and_then(|id| self.by_id.get(&(post.resource, id)));
+        if let Some(place) = id {
+            return Expectation::Repeats(*place);
+        }
+        let Position::Sequence(position) = post.position else { return Expectation::Anything };
+        match self.by_position.get(&(post.resource, position)) {
+            None => Expectation::Anything,
+            Some((place, digest)) if *digest == post.digest => Expectation::SamePosition(*place),
+            Some(_) => Expectation::Conflict,
+        }
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn disconnected(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// The uptime at which a body was first sent for a resource; none if it never was.
+    pub(crate) fn first_sent(&self, resource: usize, digest: Hash) -> Option<u64> {
+        self.first_sent.get(&(resource, digest)).copied()
+    }
+
+    /// A request is answered.
+    pub(crate) fn answered(&mut self, at: Instant, ticket: Ticket, answer: &Answer) -> Verdict {
+        let Some(Sent { post, expectation, fresh_id }) = self.waiting.remove(&ticket) else {
+            return Err(format!("ticket {} was answered twice or never asked", ticket.0));
+        };
+        match answer {
+            Answer::Event { status, event, sequence } => {
+                let acknowledged = Acknowledged {
+                    at,
+                    resource: post.resource,
+                    id: post.id.clone(),
+                    position: post.position,
+                    digest: post.digest,
+                    status: *status,
+                    event: *event,
+                    sequence: sequence.map(|sequence| sequence.0),
+                };
+                fits(&post, expectation, fresh_id, &acknowledged)?;
+                self.acknowledge(&post, acknowledged)
+            }
+            Answer::Rejected(Rejection::OutsideTolerance) => {
+                let known = matches!(expectation, Expectation::Repeats(_));
+                must(!post.in_time && !known, || {
+                    format!("{} was refused as outside the tolerance", name(&post))
+                })
+            }
+            Answer::Busy(_) | Answer::Unavailable => Ok(()),
+            Answer::Done | Answer::Rejected(_) => {
+                Err(format!("{} got a command's answer {answer:?}", name(&post)))
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, post: &Post, acknowledged: Acknowledged) -> Verdict {
+        let Acknowledged { resource, digest, status, event, sequence, .. } = acknowledged;
+        if matches!(status, Status::Duplicate | Status::Ignored) {
+            self.acknowledged.push(acknowledged);
+            return Ok(());
+        }
+        let Some(place) = event else { return Err(format!("{} got no id", name(post))) };
+        let known = self.places.insert(place, (resource, digest));
+        must(known.is_none(), || format!("{} got {place}, the id of another event", name(post)))?;
+        if let Some(id) = &post.id {
+            self.by_id.insert((resource, id.clone()), place);
+        }
+        let released = matches!(status, Status::Released | Status::Late);
+        must(released == sequence.is_some(), || format!("{} got {sequence:?}", name(post)))?;
+        if let Some(sequence) = sequence {
+            if let Position::Sequence(position) = post.position {
+                self.by_position.insert((resource, position), (place, digest));
+            }
+            let other = self.sequences.insert((resource, sequence), place);
+            must(other.is_none(), || {
+                format!("{} got sequence {sequence}, which {other:?} has", name(post))
+            })?;
+        }
+        self.acknowledged.push(acknowledged);
+        Ok(())
+    }
+}
+
+/// Whether an answer is what the judge expects.
+fn fits(post: &Post, expectation: Expectation, fresh_id: bool, got: &Acknowledged) -> Verdict {
+    let status = got.status;
+    let wrong = || format!("{} got {status:?}, {:?}; {expectation:?}", name(post), got.event);
+    must(post.accepted != (status == Status::Ignored), wrong)?;
+    must(post.in_time || matches!(status, Status::Duplicate | Status::Ignored), wrong)?;
+    if post.position == Position::None {
+        let strange = matches!(
+            status,
+            Status::Held | Status::Late | Status::Conflict | Status::Invalid
+        );
+        must(!strange, wrong)?;
+    }
+    let fine = match expectation {
+        _ if status == Status::Ignored => true,
+        Expectation::Anything => true,
+        Expectation::Repeats(place) => status == Status::Duplicate && got.event == Some(place),
+        // Another post with the same id may have come between, and repeats by its id then.
+        Expectation::SamePosition(place) => {
+            status == Status::Duplicate && (got.event == Some(place) || !fresh_id)
+        }
+        Expectation::Conflict => {
+            status == Status::Conflict || (status == Status::Duplicate && !fresh_id)
+        }
+    };
+    must(fine, wrong)
+}
+
+fn name(post: &Post) -> String {
+    let id = post.id.as_deref().unwrap_or("no id");
+    format!("resource {} {:?} ({id}, {})", post.resource, post.position, post.digest)
+}

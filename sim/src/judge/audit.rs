@@ -1,0 +1,154 @@
+//! The audit: what providers and consumers hold against what history says (promises 1, 4, 5).
+
+use std::collections::BTreeMap;
+
+use sprag_core::fact::Kind;
+use sprag_core::id::{DestinationId, Hash};
+use sprag_core::output::Status;
+use sprag_core::settings::OnGap;
+
+use super::answers::{Acknowledged, Answers};
+use super::deliveries::{Deliveries, Seen};
+use super::history::{Context, History};
+use super::key_history::{IngressFate, KeyHistory};
+use super::lane_history::{Fate, LaneHistory};
+use super::{Verdict, must};
+
+/// Whether every acknowledgement is true, by history (D1, D2).
+pub(crate) fn acknowledgements(history: &History, answers: &Answers) -> Verdict {
+    let mut repeats: BTreeMap<(usize, Hash), u64> = BTreeMap::new();
+    let mut ignored = 0;
+    for acknowledged in &answers.acknowledged {
+        let name = || {
+            let Acknowledged { resource, position, digest, status, event, at, .. } = acknowledged;
+            format!("resource {resource} {position:?} {digest} answered {status:?} {event:?} at {at}")
+        };
+        if acknowledged.status == Status::Ignored {
+            ignored += 1;
+            continue;
+        }
+        let Some(key) = history.keys.get(&acknowledged.resource) else {
+            return Err(format!("{}: history has nothing of it", name()));
+        };
+        if acknowledged.status == Status::Duplicate {
+            *repeats.entry((acknowledged.resource, acknowledged.digest)).or_default() += 1;
+        }
+        acknowledged_by(key, acknowledged).map_err(|what| format!("{}: {what}", name()))?;
+    }
+    for ((resource, digest), count) in repeats {
+        let known = history.keys[&resource].duplicates.get(&digest).copied().unwrap_or(0);
+        must(known >= count, || format!("{count} repeats of {digest}, history has {known}"))?;
+    }
+    must(history.ignored >= ignored, || format!("{ignored} ignored, fewer in history"))
+}
+
+fn acknowledged_by(key: &KeyHistory, acknowledged: &Acknowledged) -> Verdict {
+    let Some(place) = acknowledged.event else {
+        return must(acknowledged.status == Status::Duplicate, || "no id".to_owned());
+    };
+    let Some(event) = key.events.get(&place) else {
+        return Err("lost: history has no such event".to_owned());
+    };
+    let is_same = event.digest == acknowledged.digest
+        && event.id == acknowledged.id
+        && event.position == acknowledged.position;
+    let fits = match (acknowledged.status, event.fate) {
+        (Status::Duplicate, _) => {
+            let by_id = acknowledged.id.is_some() && event.id == acknowledged.id;
+            let by_position =
+                event.position == acknowledged.position && event.digest == acknowledged.digest;
+            by_id || by_position
+        }
+        (Status::Released, IngressFate::Released(sequence, Kind::Event))
+        | (Status::Late, IngressFate::Released(sequence, Kind::Late)) => {
+            is_same && acknowledged.sequence == Some(sequence)
+        }
+        (Status::Held, IngressFate::Held | IngressFate::Released(..) | IngressFate::Invalid)
+        | (Status::Conflict, IngressFate::Conflict)
+        | (Status::Invalid, IngressFate::Invalid) => is_same,
+        _ => false,
+    };
+    must(fits, || format!("history has {event:?}"))
+}
+
+/// Whether consumers were told what history says, and history says what consumers answered.
+pub(crate) fn deliveries(history: &History, deliveries: &Deliveries) -> Verdict {
+    for ((resource, sequence), told) in &deliveries.told {
+        let key = history.keys.get(resource);
+        let released = key.and_then(|key| key.released.get(sequence));
+        let is_same = released.is_some_and(|released| {
+            released.event == told.place
+                && released.hash == told.hash
+                && released.kind == told.kind
+                && released.position == told.position
+        });
+        must(is_same, || {
+            format!("resource {resource} sequence {sequence} was {told:?}, is {released:?}")
+        })?;
+    }
+    for (resource, key) in &history.keys {
+        for (destination, lane) in &key.lanes {
+            let seen = deliveries.lanes.get(&(*destination, *resource));
+            let name = || format!("destination {} resource {resource}", destination.0);
+            delivered(lane, seen).map_err(|what| format!("{}: {what}", name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What history calls delivered was acknowledged; what was acknowledged has a fate, or its lane
+/// stands there still because the outcome was lost with a process.
+fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
+    for (sequence, fate) in &lane.fates {
+        let acknowledged = seen.is_some_and(|seen| {
+            seen.acknowledged.contains_key(sequence) || seen.acknowledged_again.contains(sequence)
+        });
+        must(*fate != Fate::Delivered || acknowledged, || {
+            format!("{sequence} is called delivered, its consumer never acknowledged it")
+        })?;
+    }
+    let acknowledged = seen.into_iter().flat_map(|seen| seen.acknowledged.keys());
+    for sequence in acknowledged {
+        must(lane.fates.contains_key(sequence) || *sequence == lane.head, || {
+            format!("{sequence} was acknowledged and has no fate")
+        })?;
+    }
+    Ok(())
+}
+
+/// Which lanes may have something left when all others are through.
+pub(crate) type MayWait<'a> = &'a dyn Fn(DestinationId, usize) -> bool;
+
+/// Whether every event has its fate: at ingress, and in every lane (promise 4).
+pub(crate) fn nothing_is_left(
+    history: &History,
+    context: &Context<'_>,
+    may_wait: MayWait<'_>,
+) -> Verdict {
+    for (key, resource) in context.resources {
+        let Some(known) = history.keys.get(resource) else { continue };
+        let source = context.policies.sources.get(&key.source);
+        let halts = source.is_some_and(|source| source.on_gap == OnGap::Halt);
+        must(halts || known.held.is_empty(), || {
+            format!("resource {resource} holds {:?} still", known.held)
+        })?;
+        must(known.held.first_key_value().is_none_or(|(held, _)| known.next != Some(*held)), || {
+            format!("resource {resource} holds {:?} though nothing is missing", known.held)
+        })?;
+        let open = known.events.iter().find(|(_, event)| event.fate == IngressFate::Open);
+        must(open.is_none(), || format!("resource {resource}: {open:?} has no fate"))?;
+        for (destination, lane) in &known.lanes {
+            let excused = known.paused
+                || history.paused.contains(destination)
+                || may_wait(*destination, *resource);
+            let waits = (lane.has_backlog() && !lane.is_stopped()) || lane.is_redriving();
+            must(excused || !waits, || {
+                format!(
+                    "destination {} resource {resource} stands at {} of {}",
+                    destination.0, lane.head, lane.tail
+                )
+            })?;
+        }
+    }
+    Ok(())
+}

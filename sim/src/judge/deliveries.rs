@@ -1,0 +1,324 @@
+//! The judge of deliveries: what consumers got, in which order, how often, and what each repeat
+//! was called (promises 2, 5, 6; rules F11, C2, G3, G4, L1, L4). Sees only the wire.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sprag_core::fact::{Kind, Outcome};
+use sprag_core::id::{DestinationId, Epoch, Hash, PartitionId, Place};
+use sprag_core::output::Attempt;
+use sprag_core::position::Position;
+use sprag_core::settings::OnGiveUp;
+use sprag_driver::cache::ReleasedEvent;
+use sprag_log::digest::sha256;
+
+use super::commands::{Asked, Commands};
+use super::policies::Policies;
+use super::{Verdict, must};
+use crate::schedule::{Instant, SECOND};
+
+/// An attempt decided before a pause was answered may still be reading its event: its request
+/// leaves within this, in uptime.
+const PAUSE_GRACE: Instant = 2 * SECOND;
+/// Failures are counted from the time of the frame they are written in, which may have been
+/// begun this much before them.
+const GIVE_UP_SLACK: u64 = 2 * SECOND;
+
+/// An attempt as it arrives at a consumer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrived<'a> {
+    pub(crate) at: Instant,
+    pub(crate) uptime: u64,
+    pub(crate) partition: PartitionId,
+    pub(crate) resource: usize,
+    pub(crate) attempt: &'a Attempt,
+    pub(crate) event: &'a ReleasedEvent,
+    /// Whether reads failed in this simulation: then attempts may fail without being sent.
+    pub(crate) reads_fail: bool,
+}
+
+/// What every delivery of an event says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) place: Place,
+    pub(crate) digest: Hash,
+    pub(crate) position: Position,
+    pub(crate) kind: Kind,
+    pub(crate) previous_hash: Hash,
+    pub(crate) hash: Hash,
+}
+
+/// A lane as its consumer sees it.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The highest sequence attempted in order.
+    highest: u64,
+    /// The first sequence attempted, for lanes that begin in the middle.
+    begins: u64,
+    /// Acknowledged in order, with the epoch of the attempt.
+    pub(crate) acknowledged: BTreeMap<u64, Epoch>,
+    /// Acknowledged out of order.
+    pub(crate) acknowledged_again: BTreeSet<u64>,
+    /// Failures by sequence: how many, and the uptime of the first.
+    failures: BTreeMap<u64, (u32, u64)>,
+    attempted: BTreeSet<u64>,
+    under_way: bool,
+    /// Not before this, as the consumer asked; with the epoch and the redrives it was asked in.
+    not_before: Option<(Instant, Epoch, u64)>,
+}
+
+/// The judge.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    pub(crate) lanes: BTreeMap<(DestinationId, usize), Seen>,
+    pub(crate) told: BTreeMap<(usize, u64), Told>,
+    places: BTreeMap<Place, (usize, u64)>,
+    under_way: BTreeMap<DestinationId, usize>,
+    epochs: BTreeMap<PartitionId, Epoch>,
+}
+
+impl Deliveries {
+    /// An attempt arrives at its consumer.
+    pub(crate) fn arrived(
+        &mut self,
+        arrived: &Arrived<'_>,
+        policies: &Policies,
+        commands: &Commands,
+    ) -> Verdict {
+        self.same_event(arrived)?;
+        self.epoch(arrived)?;
+        not_paused(arrived, commands)?;
+        self.lane(arrived, policies, commands).map_err(|what| {
+            let attempt = arrived.attempt;
+            format!(
+                "destination {} resource {} sequence {}: {what}",
+                attempt.destination.0, arrived.resource, attempt.sequence.0
+            )
+        })?;
+        let under_way = self.under_way.entry(arrived.attempt.destination).or_default();
+        *under_way += 1;
+        let policy = policies.destinations.get(&arrived.attempt.destination);
+        let most = policy.map_or(0, |policy| policy.concurrency);
+        must(*under_way <= most, || format!("{under_way} attempts under way, {most} allowed"))
+    }
+
+    /// The same webhook id is the same event, for ever and for every consumer.
+    fn same_event(&mut self, arrived: &Arrived<'_>) -> Verdict {
+        let Arrived { attempt, event, resource, .. } = *arrived;
+        let (released, received) = (&event.released, &event.event.received);
+        let sequence = attempt.sequence.0;
+        must(released.sequence == attempt.sequence && released.key == attempt.key, || {
+            format!("attempt {attempt:?} carries {released:?}")
+        })?;
+        let digest = sha256(&[&event.event.body]);
+        must(received.digest == digest && received.key == attempt.key, || {
+            format!("resource {resource} sequence {sequence} carries another body than it says")
+        })?;
+        let told = Told {
+            place: released.event,
+            digest,
+            position: released.position,
+            kind: released.kind,
+            previous_hash: released.previous_hash,
+            hash: released.hash,
+        };
+        if let Some(known) = self.told.get(&(resource, sequence)) {
+            return must(*known == told, || {
+                format!("resource {resource} sequence {sequence} was {known:?} and is {told:?}")
+            });
+        }
+        let other = self.places.insert(told.place, (resource, sequence));
+        must(other.is_none(), || {
+            format!("event {} has sequence {sequence} and {other:?}", told.place)
+        })?;
+        self.neighbours(resource, sequence, &told)?;
+        self.told.insert((resource, sequence), told);
+        Ok(())
+    }
+
+    /// The chain goes on, and positions rise but for late events.
+    fn neighbours(&self, resource: usize, sequence: u64, told: &Told) -> Verdict {
+        if let Some(previous) = self.told.get(&(resource, sequence.wrapping_sub(1))) {
+            must(previous.hash == told.previous_hash, || {
+                format!("resource {resource} sequence {sequence} breaks the chain")
+            })?;
+        }
+        let ordered = |told: &&Told| told.kind == Kind::Event && told.position != Position::None;
+        let before = self.told.range((resource, 0)..(resource, sequence)).rev();
+        let before = before.map(|(_, told)| told).find(ordered);
+        let after = self.told.range((resource, sequence)..(resource, u64::MAX));
+        let after = after.map(|(_, told)| told).find(ordered);
+        let rises = match told.kind {
+            Kind::Event if told.position == Position::None => true,
+            Kind::Event => {
+                before.is_none_or(|before| before.position < told.position)
+                    && after.is_none_or(|after| after.position > told.position)
+            }
+            Kind::Late => before.is_none_or(|before| before.position > told.position),
+        };
+        must(rises, || {
+            format!("resource {resource} sequence {sequence}: {:?} out of place", told.position)
+        })
+    }
+
+    fn epoch(&mut self, arrived: &Arrived<'_>) -> Verdict {
+        let known = self.epochs.entry(arrived.partition).or_default();
+        let is = arrived.attempt.id.epoch;
+        must(is >= *known, || format!("an attempt of epoch {} after {}", is.0, known.0))?;
+        *known = is;
+        Ok(())
+    }
+
+    fn lane(
+        &mut self,
+        arrived: &Arrived<'_>,
+        policies: &Policies,
+        commands: &Commands,
+    ) -> Verdict {
+        let attempt = arrived.attempt;
+        let source = attempt.key.source;
+        let is_original = policies.original.contains(&(source, attempt.destination));
+        let redrives = commands.redrives(arrived.resource, attempt.destination);
+        let seen = self.lanes.entry((attempt.destination, arrived.resource)).or_default();
+        must(!seen.under_way, || "two attempts under way in one lane".to_owned())?;
+        seen.under_way = true;
+        let sequence = attempt.sequence.0;
+        let repeated = !seen.attempted.insert(sequence);
+        must(!repeated || attempt.redelivery, || "sent again without saying so".to_owned())?;
+        if attempt.out_of_order {
+            let asked =
+                Asked::RedrivePassed(arrived.resource, attempt.destination, sequence);
+            return must(commands.may_have(asked) && attempt.redelivery, || {
+                "sent out of order without a command".to_owned()
+            });
+        }
+        if let Some((until, epoch, before)) = seen.not_before.take()
+            && epoch == attempt.id.epoch
+            && before == redrives
+        {
+            must(arrived.at >= until, || "sent before Retry-After allows".to_owned())?;
+        }
+        seen.in_order(arrived, policies, commands)?;
+        seen.accounts(attempt, is_original)?;
+        seen.highest = sequence;
+        Ok(())
+    }
+
+    /// An attempt ends: its connection is closed, answered or not.
+    pub(crate) fn ended(
+        &mut self,
+        at: Instant,
+        uptime: u64,
+        resource: usize,
+        attempt: &Attempt,
+        end: Option<(Outcome, Option<std::time::Duration>)>,
+        redrives: u64,
+    ) {
+        if let Some(count) = self.under_way.get_mut(&attempt.destination) {
+            *count = count.saturating_sub(1);
+        }
+        let Some(seen) = self.lanes.get_mut(&(attempt.destination, resource)) else { return };
+        seen.under_way = false;
+        let sequence = attempt.sequence.0;
+        let Some((outcome, retry_after)) = end else { return };
+        if !outcome.is_acknowledged() {
+            let failures = seen.failures.entry(sequence).or_insert((0, uptime));
+            failures.0 += 1;
+            if let Some(after) = retry_after.filter(|_| !attempt.out_of_order) {
+                let until = at + u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+                seen.not_before = Some((until, attempt.id.epoch, redrives));
+            }
+        } else if attempt.out_of_order {
+            seen.acknowledged_again.insert(sequence);
+        } else {
+            seen.acknowledged.insert(sequence, attempt.id.epoch);
+        }
+    }
+
+    /// The process died, and all connections with it.
+    pub(crate) fn disconnected(&mut self) {
+        self.under_way.clear();
+        self.lanes.values_mut().for_each(|seen| seen.under_way = false);
+    }
+}
+
+impl Seen {
+    /// In order: never back, and forward only past what is settled.
+    fn in_order(
+        &self,
+        arrived: &Arrived<'_>,
+        policies: &Policies,
+        commands: &Commands,
+    ) -> Verdict {
+        let sequence = arrived.attempt.sequence.0;
+        if self.highest == 0 {
+            return Ok(());
+        }
+        must(sequence >= self.highest, || {
+            format!("attempted after {} was attempted", self.highest)
+        })?;
+        if sequence == self.highest {
+            let epoch = self.acknowledged.get(&sequence);
+            return must(epoch.is_none_or(|epoch| *epoch < arrived.attempt.id.epoch), || {
+                "attempted again after it was acknowledged".to_owned()
+            });
+        }
+        for passed in self.highest..sequence {
+            let dropped = Asked::Drop(arrived.resource, arrived.attempt.destination, passed);
+            let settled = self.acknowledged.contains_key(&passed)
+                || commands.may_have(dropped)
+                || self.given_up(passed, arrived, policies);
+            must(settled, || format!("attempted before {passed} was settled"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the destination's policy lets the lane go on without this event.
+    fn given_up(&self, passed: u64, arrived: &Arrived<'_>, policies: &Policies) -> bool {
+        let Some(policy) = policies.destinations.get(&arrived.attempt.destination) else {
+            return false;
+        };
+        if !policy.on_give_up.contains(&OnGiveUp::Skip) {
+            return false;
+        }
+        if arrived.reads_fail {
+            return true;
+        }
+        let Some((count, first)) = self.failures.get(&passed) else { return false };
+        let tried_enough = policy.attempts.is_some_and(|most| *count >= most);
+        let waited = arrived.uptime - first + GIVE_UP_SLACK;
+        tried_enough || waited >= policy.give_up_after
+    }
+
+    /// `sprag-previous-sequence` and `sprag-omitted` account for everything before.
+    fn accounts(&mut self, attempt: &Attempt, is_original: bool) -> Verdict {
+        let previous = attempt.previous.0;
+        must(previous < attempt.sequence.0, || format!("follows {previous}"))?;
+        must(previous == 0 || self.acknowledged.contains_key(&previous), || {
+            format!("says that {previous} was delivered")
+        })?;
+        let mut next = previous + 1;
+        if previous == 0 {
+            let begins = attempt.omitted.first().map_or(attempt.sequence.0, |o| o.range.from);
+            if self.begins == 0 {
+                self.begins = if is_original { 1 } else { begins };
+            }
+            next = self.begins;
+        }
+        for omission in &attempt.omitted {
+            must(omission.merged || omission.range.from == next, || {
+                format!("omits {:?} where {next} is due", omission.range)
+            })?;
+            next = omission.range.to + 1;
+        }
+        must(next == attempt.sequence.0, || format!("does not account for {next}"))
+    }
+}
+
+fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
+    let key = commands.key_paused(arrived.resource);
+    let destination = commands.destination_paused(arrived.attempt.destination);
+    let since = key.into_iter().chain(destination).min();
+    must(since.is_none_or(|since| arrived.uptime <= since + PAUSE_GRACE), || {
+        format!("resource {} is attempted although it is paused", arrived.resource)
+    })
+}

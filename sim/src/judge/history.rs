@@ -1,0 +1,192 @@
+//! History as an auditor reads it: every frame of every partition, replayed fact by fact.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sprag_core::fact::{DeadLetter, Fact};
+use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
+use sprag_log::ReadFrame;
+
+use super::answers::Answers;
+use super::chain;
+use super::key_history::KeyHistory;
+use super::policies::{Policies, SourcePolicy};
+use super::{Verdict, must};
+
+/// All frames, by partition.
+pub(crate) type Frames = BTreeMap<PartitionId, Vec<ReadFrame>>;
+
+/// When a frame was handed to the log, in uptime.
+pub(crate) type Submitted = BTreeMap<(PartitionId, FrameNumber, Epoch), u64>;
+
+/// What is known from elsewhere while history is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) policies: &'a Policies,
+    pub(crate) answers: &'a Answers,
+    pub(crate) submitted: &'a Submitted,
+    pub(crate) resources: &'a BTreeMap<Key, usize>,
+}
+
+/// Everything that happened.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    pub(crate) keys: BTreeMap<usize, KeyHistory>,
+    pub(crate) paused: BTreeSet<DestinationId>,
+    pub(crate) facts: BTreeMap<&'static str, u64>,
+    sources: BTreeSet<SourceId>,
+    destinations: BTreeSet<DestinationId>,
+    pub(crate) ignored: u64,
+}
+
+impl History {
+    /// Reads all frames; the first thing that breaks a rule is the verdict.
+    pub(crate) fn read(frames: &Frames, context: &Context<'_>) -> Result<Self, String> {
+        let mut history = Self::default();
+        for (partition, frames) in frames {
+            chain::frames_follow(*partition, frames)?;
+            for frame in frames {
+                let uptime = context.submitted.get(&(*partition, frame.number, frame.epoch));
+                open_time(frame, uptime.copied())
+                    .and_then(|()| history.frame(*partition, frame, uptime.copied(), context))
+                    .map_err(|what| format!("frame {}-{}: {what}", partition.0, frame.number.0))?;
+            }
+        }
+        history.names_are_declared()?;
+        Ok(history)
+    }
+
+    fn frame(
+        &mut self,
+        partition: PartitionId,
+        frame: &ReadFrame,
+        uptime: Option<u64>,
+        context: &Context<'_>,
+    ) -> Verdict {
+        for (index, fact) in (0_u32..).zip(&frame.facts) {
+            *self.facts.entry(fact.name()).or_default() += 1;
+            let place = Place { partition, frame: frame.number, index };
+            match fact.key() {
+                Some(key) => self
+                    .about_key(place, key, fact, uptime, context)
+                    .map_err(|what| format!("{}/{}: {what}", key.source.0, key.name))?,
+                None => self.about_names(partition, frame.epoch, fact)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn about_names(&mut self, partition: PartitionId, epoch: Epoch, fact: &Fact) -> Verdict {
+        match fact {
+            Fact::Claimed(claimed) => {
+                return must(claimed.epoch == epoch, || format!("{claimed:?} in {epoch:?}"));
+            }
+            Fact::Ignored(_) => self.ignored += 1,
+            Fact::SourceDeclared(declared) => drop(self.sources.insert(declared.source)),
+            Fact::DestinationDeclared(declared) => {
+                self.destinations.insert(declared.destination);
+            }
+            Fact::DestinationPaused(paused) => drop(self.paused.insert(paused.destination)),
+            Fact::DestinationResumed(resumed) => drop(self.paused.remove(&resumed.destination)),
+            _ => {}
+        }
+        must(partition == PartitionId(0), || "a fact about names outside partition 0".to_owned())
+    }
+
+    fn about_key(
+        &mut self,
+        place: Place,
+        key: &Key,
+        fact: &Fact,
+        uptime: Option<u64>,
+        context: &Context<'_>,
+    ) -> Verdict {
+        let resource = context.resources.get(key).copied();
+        let Some(resource) = resource else { return Err("no such resource".to_owned()) };
+        let Some(source) = context.policies.sources.get(&key.source) else {
+            return Err("no such source".to_owned());
+        };
+        let history = self.keys.entry(resource).or_default();
+        match fact {
+            Fact::Received(received) => {
+                let sent = context.answers.first_sent(resource, received.digest);
+                history.received(place, received, source, sent)
+            }
+            Fact::Attempted(attempted) => {
+                let to = attempted.destination;
+                let Some(policy) = context.policies.destinations.get(&to) else {
+                    return Err(format!("no destination {}", to.0));
+                };
+                let Some(lane) = history.lanes.get_mut(&to) else {
+                    return Err(format!("no lane to {}", to.0));
+                };
+                let fine = lane.attempted(attempted, policy, uptime);
+                fine.map_err(|what| format!("destination {}: {what}", to.0))
+            }
+            fact => about_order(history, fact, source, uptime),
+        }
+    }
+
+    /// Every name that facts use by its number is declared (F6).
+    fn names_are_declared(&self) -> Verdict {
+        for history in self.keys.values() {
+            for released in history.released.values() {
+                must(self.sources.contains(&released.key.source), || {
+                    format!("source {} is not declared", released.key.source.0)
+                })?;
+            }
+            for destination in history.lanes.keys() {
+                must(self.destinations.contains(destination), || {
+                    format!("destination {} is not declared", destination.0)
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn about_order(
+    history: &mut KeyHistory,
+    fact: &Fact,
+    source: &SourcePolicy,
+    uptime: Option<u64>,
+) -> Verdict {
+    match fact {
+        Fact::Held(held) => history.hold(held.event, source),
+        Fact::Released(released) => history.release(released, source, uptime),
+        Fact::Duplicate(duplicate) => history.duplicate(duplicate, source),
+        Fact::Conflict(conflict) => history.conflict(conflict, source),
+        Fact::Invalid(invalid) => history.invalid(invalid.event, source),
+        Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
+        Fact::GapFilled(_) => history.gap_filled(),
+        Fact::GapAbandoned(abandoned) => history.abandon(abandoned, source, uptime),
+        Fact::Redriven(redriven) => match history.lanes.get_mut(&redriven.destination) {
+            Some(lane) => lane.redrive(redriven.passed.map(|sequence| sequence.0)),
+            None => Err("a lane that is none was redriven".to_owned()),
+        },
+        Fact::Dropped(dropped) => match dropped.letter {
+            DeadLetter::InLane { destination, sequence } => {
+                match history.lanes.get_mut(&destination) {
+                    Some(lane) => lane.drop(sequence.0),
+                    None => Err("dropped from a lane that is none".to_owned()),
+                }
+            }
+            DeadLetter::AtIngress { .. } => Ok(()),
+        },
+        Fact::KeyPaused(_) => {
+            history.paused = true;
+            Ok(())
+        }
+        Fact::KeyResumed(_) => {
+            history.paused = false;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Open time never exceeds the time a process was up (F9, G1).
+fn open_time(frame: &ReadFrame, uptime: Option<u64>) -> Verdict {
+    must(uptime.is_none_or(|uptime| frame.open.0 <= uptime), || {
+        format!("open time {} exceeds uptime {uptime:?}", frame.open.0)
+    })
+}

@@ -1,0 +1,368 @@
+//! What history says of one key, replayed with the rules K4, K5, K7, G1–G4 in their plainest form:
+//! every fact must be the one that these rules demand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sprag_core::fact::{
+    AbandonReason, Conflict, Duplicate, GapAbandoned, Kind, Received, Recognised, Released,
+};
+use sprag_core::id::{DestinationId, Hash, Place};
+use sprag_core::position::Position;
+use sprag_core::settings::{Contract, OnGap};
+
+use super::chain::{self, Link};
+use super::lane_history::LaneHistory;
+use super::policies::SourcePolicy;
+use super::{Verdict, must};
+
+/// The highest position there can be.
+const HIGHEST: u64 = u64::MAX / 2;
+
+/// What became of a received event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IngressFate {
+    /// The next fact says it.
+    Open,
+    Held,
+    Released(u64, Kind),
+    Conflict,
+    Invalid,
+}
+
+/// A received event.
+#[derive(Debug, Clone)]
+pub(crate) struct EventHistory {
+    pub(crate) id: Option<Arc<str>>,
+    pub(crate) position: Position,
+    pub(crate) digest: Hash,
+    pub(crate) content_type: Arc<str>,
+    pub(crate) fate: IngressFate,
+    /// The uptime when the provider first sent it.
+    sent: u64,
+}
+
+/// What the rules demand of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    Duplicate(Option<Place>, Recognised),
+    Conflict(Place),
+    Invalid,
+    Hold,
+    Release(Kind),
+}
+
+/// A key by its facts.
+#[derive(Debug, Default)]
+pub(crate) struct KeyHistory {
+    pub(crate) events: BTreeMap<Place, EventHistory>,
+    pub(crate) released: BTreeMap<u64, Released>,
+    pub(crate) lanes: BTreeMap<DestinationId, LaneHistory>,
+    pub(crate) paused: bool,
+    /// Repeats by what they were.
+    pub(crate) duplicates: BTreeMap<Hash, u64>,
+    ids: BTreeMap<Arc<str>, Place>,
+    /// Positions of released events.
+    positions: BTreeMap<u64, Place>,
+    pub(crate) held: BTreeMap<u64, Place>,
+    /// The next position in order, once the base is settled.
+    pub(crate) next: Option<u64>,
+    /// The last position released in order.
+    last: Option<u64>,
+    abandoned: Vec<(u64, u64)>,
+    gap: Option<(u64, u64)>,
+    sequence: u64,
+    hash: Hash,
+}
+
+impl KeyHistory {
+    fn demand(
+        &self,
+        source: &SourcePolicy,
+        id: Option<&Arc<str>>,
+        position: Position,
+        digest: Hash,
+    ) -> Demand {
+        if let Some(place) = id.and_then(|id| self.ids.get(id)) {
+            return Demand::Duplicate(Some(*place), Recognised::Id);
+        }
+        let (Contract::Fifo { .. }, Position::Sequence(position)) = (source.contract, position)
+        else {
+            return Demand::Release(Kind::Event);
+        };
+        if position > HIGHEST || source.first().is_some_and(|first| position < first) {
+            return Demand::Invalid;
+        }
+        let taken = self.held.get(&position).or_else(|| self.positions.get(&position));
+        if let Some(place) = taken {
+            let same = self.events.get(place).is_some_and(|event| event.digest == digest);
+            return match same {
+                true => Demand::Duplicate(Some(*place), Recognised::Position),
+                false => Demand::Conflict(*place),
+            };
+        }
+        self.demand_of_new(source, position)
+    }
+
+    fn demand_of_new(&self, source: &SourcePolicy, position: u64) -> Demand {
+        let strict = source.first().filter(|_| source.is_strict());
+        let Some(next) = self.next.or(strict) else {
+            return match source.first() == Some(position) {
+                true => Demand::Release(Kind::Event),
+                false => Demand::Hold,
+            };
+        };
+        if position == next {
+            return Demand::Release(Kind::Event);
+        }
+        if position < next {
+            let abandoned = self.abandoned.iter().any(|(from, to)| (*from..=*to).contains(&position));
+            return match abandoned {
+                true => Demand::Release(Kind::Late),
+                false => Demand::Duplicate(None, Recognised::Position),
+            };
+        }
+        let highest = self.held.last_key_value().map_or(0, |(held, _)| *held);
+        let highest = highest.max(next.saturating_sub(1));
+        match position > highest.saturating_add(source.hold_span) {
+            true => Demand::Invalid,
+            false => Demand::Hold,
+        }
+    }
+
+    /// An event is kept: it must be none that the rules call a repeat.
+    pub(crate) fn received(
+        &mut self,
+        place: Place,
+        fact: &Received,
+        source: &SourcePolicy,
+        sent: Option<u64>,
+    ) -> Verdict {
+        let Some(sent) = sent else { return Err(format!("{place} was never sent")) };
+        let demand = self.demand(source, fact.id.as_ref(), fact.position, fact.digest);
+        must(!matches!(demand, Demand::Duplicate(..)), || {
+            format!("{place} is kept although {demand:?}")
+        })?;
+        if let Some(id) = &fact.id {
+            self.ids.insert(id.clone(), place);
+        }
+        let event = EventHistory {
+            id: fact.id.clone(),
+            position: fact.position,
+            digest: fact.digest,
+            content_type: fact.content_type.clone(),
+            fate: IngressFate::Open,
+            sent,
+        };
+        self.events.insert(place, event);
+        Ok(())
+    }
+
+    /// What the rules demand of an event that is kept and has no fate yet; its own id is known by
+    /// now.
+    fn demand_of(&self, place: Place, source: &SourcePolicy) -> Result<Demand, String> {
+        let event = self.events.get(&place).filter(|event| event.fate == IngressFate::Open);
+        let Some(event) = event else { return Err(format!("{place} has a fate already")) };
+        Ok(self.demand(source, None, event.position, event.digest))
+    }
+
+    fn give(&mut self, place: Place, fate: IngressFate) {
+        if let Some(event) = self.events.get_mut(&place) {
+            event.fate = fate;
+        }
+    }
+
+    pub(crate) fn hold(&mut self, place: Place, source: &SourcePolicy) -> Verdict {
+        let demand = self.demand_of(place, source)?;
+        must(demand == Demand::Hold, || format!("{place} is held, {demand:?} is due"))?;
+        let Position::Sequence(position) = self.events[&place].position else {
+            return Err(format!("{place} is held without a position"));
+        };
+        self.held.insert(position, place);
+        self.give(place, IngressFate::Held);
+        Ok(())
+    }
+
+    pub(crate) fn conflict(&mut self, fact: &Conflict, source: &SourcePolicy) -> Verdict {
+        let demand = self.demand_of(fact.event, source)?;
+        let other = self.events.get(&fact.other).map(|event| event.digest);
+        must(demand == Demand::Conflict(fact.other) && other == Some(fact.other_digest), || {
+            format!("{fact:?}, {demand:?} is due")
+        })?;
+        self.give(fact.event, IngressFate::Conflict);
+        Ok(())
+    }
+
+    /// Impossible on arrival, or when the base of a waiting key was chosen (K4).
+    pub(crate) fn invalid(&mut self, place: Place, source: &SourcePolicy) -> Verdict {
+        if let Some(EventHistory { fate: IngressFate::Held, position, .. }) =
+            self.events.get(&place)
+        {
+            let Position::Sequence(position) = *position else { return Ok(()) };
+            let below = self.held.range(..position).next_back();
+            let far = below.is_some_and(|(known, _)| position > known + source.hold_span);
+            must(far && self.next.is_none(), || {
+                format!("{place} at {position} was held and is invalid; {below:?}, {:?}", self.next)
+            })?;
+            self.held.remove(&position);
+        } else {
+            let demand = self.demand_of(place, source)?;
+            must(demand == Demand::Invalid, || format!("{place} is invalid, {demand:?} is due"))?;
+        }
+        self.give(place, IngressFate::Invalid);
+        Ok(())
+    }
+
+    pub(crate) fn duplicate(&mut self, fact: &Duplicate, source: &SourcePolicy) -> Verdict {
+        let demand = self.demand(source, fact.id.as_ref(), fact.position, fact.digest);
+        must(demand == Demand::Duplicate(fact.original, fact.by), || {
+            format!("{fact:?}, {demand:?} is due")
+        })?;
+        let original = fact.original.and_then(|place| self.events.get(&place));
+        let altered = original.is_some_and(|original| original.digest != fact.digest);
+        *self.duplicates.entry(fact.digest).or_default() += 1;
+        must(altered == fact.altered, || format!("{fact:?} is flagged wrongly"))
+    }
+
+    /// An event gets its sequence, next in the chain and in its lanes.
+    pub(crate) fn release(
+        &mut self,
+        fact: &Released,
+        source: &SourcePolicy,
+        uptime: Option<u64>,
+    ) -> Verdict {
+        let Some(event) = self.events.get(&fact.event).cloned() else {
+            return Err(format!("{} is released but was not received", fact.event));
+        };
+        self.sequence += 1;
+        must(fact.sequence.0 == self.sequence, || {
+            format!("{} gets sequence {}, {} is due", fact.event, fact.sequence.0, self.sequence)
+        })?;
+        self.in_its_place(fact, &event, source, uptime)?;
+        self.carries_missing(fact, source)?;
+        let link = Link {
+            source: &source.name,
+            key: &fact.key.name,
+            sequence: self.sequence,
+            position: event.position,
+            kind: fact.kind,
+            content_type: &event.content_type,
+            id: event.id.as_deref().unwrap_or_default(),
+            previous: self.hash,
+            digest: event.digest,
+        };
+        must(fact.previous_hash == self.hash && fact.hash == chain::hash(&link), || {
+            format!("{} breaks the chain", fact.event)
+        })?;
+        self.hash = fact.hash;
+        self.give(fact.event, IngressFate::Released(self.sequence, fact.kind));
+        self.released.insert(self.sequence, fact.clone());
+        for destination in &fact.lanes {
+            let lane = self.lanes.entry(*destination).or_default();
+            lane.enter(self.sequence)?;
+        }
+        Ok(())
+    }
+
+    fn in_its_place(
+        &mut self,
+        fact: &Released,
+        event: &EventHistory,
+        source: &SourcePolicy,
+        uptime: Option<u64>,
+    ) -> Verdict {
+        must(event.position == fact.position, || format!("{fact:?} has another position"))?;
+        let Position::Sequence(position) = event.position else {
+            return must(event.fate == IngressFate::Open, || format!("{fact:?} again"));
+        };
+        if event.fate == IngressFate::Held {
+            if self.next.is_none() {
+                self.waited_enough(source, uptime)?;
+            }
+            self.held.remove(&position);
+            let begins = self.next.is_none() && self.held.range(..position).next().is_none();
+            must(begins || self.next == Some(position), || {
+                format!("{position} is released, {:?} is due", self.next)
+            })?;
+            must(fact.kind == Kind::Event, || format!("{position} was held and is late"))?;
+        } else {
+            let demand = self.demand_of(fact.event, source)?;
+            must(demand == Demand::Release(fact.kind), || {
+                format!("{position} is released, {demand:?} is due")
+            })?;
+        }
+        self.positions.insert(position, fact.event);
+        if fact.kind == Kind::Event {
+            self.next = Some(position + 1);
+        }
+        Ok(())
+    }
+
+    /// `sprag-missing` names exactly what was given up just before (G3).
+    fn carries_missing(&mut self, fact: &Released, source: &SourcePolicy) -> Verdict {
+        let Position::Sequence(position) = fact.position else { return Ok(()) };
+        let mut expected = None;
+        if fact.kind == Kind::Event {
+            let strict = source.first().filter(|_| source.is_strict());
+            let from = self.last.map(|last| last + 1).or(strict);
+            expected = from.filter(|from| *from < position).map(|from| (from, position - 1));
+            self.last = Some(position);
+        }
+        // Neighbouring gaps that were given up one after another are one range.
+        let ranges = fact.missing.as_slice();
+        let named = ranges.first().zip(ranges.last()).map(|(one, other)| (one.from, other.to));
+        must(named == expected && ranges.len() <= 1, || {
+            format!("{position} says {:?} is missing, {expected:?} is", fact.missing)
+        })
+    }
+
+    pub(crate) fn gap_opened(&mut self, from: u64, to: u64, source: &SourcePolicy) -> Verdict {
+        let strict = source.first().filter(|_| source.is_strict());
+        let lowest = self.held.first_key_value().map(|(position, _)| *position);
+        let expected = self.next.or(strict).zip(lowest).map(|(next, lowest)| (next, lowest - 1));
+        self.gap = Some((from, to));
+        must(expected == self.gap, || format!("gap {from}-{to} opens, {expected:?} is open"))
+    }
+
+    pub(crate) fn gap_filled(&mut self) -> Verdict {
+        let filled = self.gap.take().is_some_and(|(_, to)| self.next.is_some_and(|n| n > to));
+        must(filled, || "a gap is called filled that is not".to_owned())
+    }
+
+    /// Missing positions are given up: not before their time, and never under `halt`.
+    pub(crate) fn abandon(
+        &mut self,
+        fact: &GapAbandoned,
+        source: &SourcePolicy,
+        uptime: Option<u64>,
+    ) -> Verdict {
+        let (from, to) = (fact.missing.from, fact.missing.to);
+        let strict = source.first().filter(|_| source.is_strict());
+        let lowest = self.held.first_key_value().map(|(position, _)| *position);
+        let begins = match fact.reason {
+            AbandonReason::Start => source.first().filter(|_| self.next.is_none()),
+            _ => self.next.or(strict).filter(|_| source.on_gap == OnGap::Skip),
+        };
+        must(begins == Some(from) && lowest == Some(to + 1), || {
+            format!("{from}-{to} is given up, {begins:?} to before {lowest:?} is missing")
+        })?;
+        self.waited_enough(source, uptime)?;
+        self.abandoned.push((from, to));
+        self.gap = None;
+        self.next = Some(to + 1);
+        Ok(())
+    }
+
+    /// Waiting ends after `hold.wait` of open time since the first event beyond, or with
+    /// `hold.events` waiting (G1, G2).
+    pub(crate) fn waited_enough(&self, source: &SourcePolicy, uptime: Option<u64>) -> Verdict {
+        let waiting = self.held.values().filter_map(|place| self.events.get(place));
+        let since = waiting.map(|event| event.sent).min();
+        let waited = uptime.zip(since).map(|(now, since)| now.saturating_sub(since));
+        let enough = waited.is_none_or(|waited| waited >= source.hold_wait)
+            || self.held.len() >= source.hold_events;
+        must(enough, || {
+            format!("given up after {waited:?} µs of open time with {} held", self.held.len())
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! What history says of one lane: every event enters it once, in order, and gets one fate.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sprag_core::fact::{Attempted, Consequence, Outcome};
+use sprag_core::settings::OnGiveUp;
+
+use super::policies::DestinationPolicy;
+use super::{Verdict, must};
+use crate::schedule::SECOND;
+
+/// Failures are counted from the time of the frame they are written in, which may have been
+/// begun this much before them.
+const GIVE_UP_SLACK: u64 = 2 * SECOND;
+
+/// The fate of an event in a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Delivered,
+    Dead,
+}
+
+/// How a lane behaves, by history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mode {
+    #[default]
+    Delivers,
+    Halted,
+    Parked,
+    /// Redriven up to and including this; a failure stops it as it had stopped.
+    Draining {
+        until: u64,
+        parks: bool,
+    },
+}
+
+/// A lane by its facts.
+#[derive(Debug, Default)]
+pub(crate) struct LaneHistory {
+    pub(crate) head: u64,
+    pub(crate) tail: u64,
+    pub(crate) mode: Mode,
+    pub(crate) fates: BTreeMap<u64, Fate>,
+    redriven: BTreeSet<u64>,
+    failures: u32,
+    /// The uptime of the head's first failure.
+    failing_since: Option<u64>,
+}
+
+impl LaneHistory {
+    /// An event enters.
+    pub(crate) fn enter(&mut self, sequence: u64) -> Verdict {
+        if self.head == 0 {
+            (self.head, self.tail) = (sequence, sequence);
+            return Ok(());
+        }
+        self.tail += 1;
+        must(self.tail == sequence, || format!("{sequence} enters where {} is due", self.tail))
+    }
+
+    /// Whether it waits for an operator.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.mode, Mode::Halted | Mode::Parked)
+    }
+
+    /// Whether events wait in it.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.head != 0 && self.head <= self.tail
+    }
+
+    /// Passed events that are under way again.
+    pub(crate) fn is_redriving(&self) -> bool {
+        !self.redriven.is_empty()
+    }
+
+    /// An attempt and what came of it, in a frame that was submitted at this uptime.
+    pub(crate) fn attempted(
+        &mut self,
+        fact: &Attempted,
+        policy: &DestinationPolicy,
+        uptime: Option<u64>,
+    ) -> Verdict {
+        let sequence = fact.sequence.0;
+        let delivered = fact.consequence == Consequence::Delivered;
+        must(delivered == fact.outcome.is_acknowledged(), || {
+            format!("{:?} means {:?}", fact.outcome, fact.consequence)
+        })?;
+        if fact.out_of_order {
+            must(self.redriven.remove(&sequence), || format!("{sequence} was not redriven"))?;
+            if delivered {
+                self.fates.insert(sequence, Fate::Delivered);
+            }
+            return Ok(());
+        }
+        must(sequence == self.head && self.has_backlog(), || {
+            format!("{sequence} is attempted, {} stands at the head", self.head)
+        })?;
+        must(!self.is_stopped(), || format!("{sequence} is attempted in a stopped lane"))?;
+        must(fact.number == self.failures + 1, || {
+            format!("try {} of {sequence} after {}", fact.number, self.failures)
+        })?;
+        if delivered {
+            return self.settle(Fate::Delivered);
+        }
+        self.failures += 1;
+        self.failing_since = self.failing_since.or(uptime);
+        self.not_delivered(fact, policy, uptime)
+    }
+
+    fn not_delivered(
+        &mut self,
+        fact: &Attempted,
+        policy: &DestinationPolicy,
+        uptime: Option<u64>,
+    ) -> Verdict {
+        let (mode, expected) = match fact.consequence {
+            Consequence::Delivered | Consequence::Retry { .. } => return Ok(()),
+            Consequence::Halted => (Mode::Halted, OnGiveUp::Halt),
+            Consequence::Parked => (Mode::Parked, OnGiveUp::Park),
+            Consequence::Dead => (Mode::Delivers, OnGiveUp::Skip),
+        };
+        let legal = match self.mode {
+            Mode::Draining { parks, .. } => {
+                mode == if parks { Mode::Parked } else { Mode::Halted }
+            }
+            _ => policy.on_give_up.contains(&expected) && self.is_exhausted(fact, policy, uptime),
+        };
+        must(legal, || format!("{:?} after {} failures", fact.consequence, self.failures))?;
+        if fact.consequence == Consequence::Dead {
+            return self.settle(Fate::Dead);
+        }
+        self.mode = mode;
+        Ok(())
+    }
+
+    fn is_exhausted(
+        &self,
+        fact: &Attempted,
+        policy: &DestinationPolicy,
+        uptime: Option<u64>,
+    ) -> bool {
+        let since = uptime.zip(self.failing_since).map(|(now, since)| now - since + GIVE_UP_SLACK);
+        fact.outcome == Outcome::Unreadable
+            || policy.attempts.is_some_and(|most| self.failures >= most)
+            || since.is_some_and(|since| since >= policy.give_up_after)
+    }
+
+    /// The head is settled: exactly once.
+    fn settle(&mut self, fate: Fate) -> Verdict {
+        let head = self.head;
+        let before = self.fates.insert(head, fate);
+        must(before.is_none(), || format!("{head} is {before:?} already"))?;
+        self.head += 1;
+        (self.failures, self.failing_since) = (0, None);
+        match self.mode {
+            Mode::Draining { until, .. } if self.head > until => self.mode = Mode::Delivers,
+            Mode::Halted | Mode::Parked if !self.has_backlog() => self.mode = Mode::Delivers,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An operator sent dead letters on their way again.
+    pub(crate) fn redrive(&mut self, passed: Option<u64>) -> Verdict {
+        if let Some(sequence) = passed {
+            self.redriven.insert(sequence);
+            return must(sequence < self.head, || format!("{sequence} is not passed"));
+        }
+        let parks = self.mode == Mode::Parked;
+        must(self.is_stopped(), || "redriven although it delivers".to_owned())?;
+        (self.failures, self.failing_since) = (0, None);
+        self.mode = Mode::Draining { until: self.tail, parks };
+        Ok(())
+    }
+
+    /// An operator gave a dead letter up.
+    pub(crate) fn drop(&mut self, sequence: u64) -> Verdict {
+        if self.is_stopped() && sequence == self.head {
+            return self.settle(Fate::Dead);
+        }
+        self.redriven.remove(&sequence);
+        must(sequence < self.head, || format!("{sequence} was dropped before its turn"))
+    }
+}

@@ -1,0 +1,114 @@
+//! What was configured over the whole simulation: a judge that sees an act cannot always say under
+//! which revision it was decided, and then allows what any of them allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sprag_core::id::{DestinationId, SourceId};
+use sprag_core::settings::{Contract, First, OnGap, OnGiveUp, Settings};
+
+use super::{Verdict, must};
+
+/// Everything configured so far.
+#[derive(Debug, Default)]
+pub(crate) struct Policies {
+    pub(crate) sources: BTreeMap<SourceId, SourcePolicy>,
+    pub(crate) destinations: BTreeMap<DestinationId, DestinationPolicy>,
+    /// The destinations of the very first start: their lanes begin at sequence 1.
+    pub(crate) original: BTreeSet<(SourceId, DestinationId)>,
+}
+
+/// A source over all revisions.
+#[derive(Debug, Clone)]
+pub(crate) struct SourcePolicy {
+    pub(crate) name: Arc<str>,
+    pub(crate) contract: Contract,
+    pub(crate) on_gap: OnGap,
+    pub(crate) hold_span: u64,
+    /// The shortest wait, in microseconds.
+    pub(crate) hold_wait: u64,
+    /// The fewest events that end a wait.
+    pub(crate) hold_events: usize,
+}
+
+impl SourcePolicy {
+    /// Where the positions of a key begin, if the source says so.
+    pub(crate) fn first(&self) -> Option<u64> {
+        match self.contract {
+            Contract::Fifo { first: First::At(first) | First::Strictly(first) } => Some(first),
+            _ => None,
+        }
+    }
+
+    /// Whether what is missing from the first position on is a gap like any other (K7).
+    pub(crate) fn is_strict(&self) -> bool {
+        matches!(self.contract, Contract::Fifo { first: First::Strictly(_) })
+    }
+}
+
+/// A destination over all revisions.
+#[derive(Debug, Clone)]
+pub(crate) struct DestinationPolicy {
+    pub(crate) name: Arc<str>,
+    /// As configured now.
+    pub(crate) concurrency: usize,
+    /// The fewest attempts after which it gave up; none if it never counted.
+    pub(crate) attempts: Option<u32>,
+    /// The shortest time after which it gave up, in microseconds.
+    pub(crate) give_up_after: u64,
+    /// What it did on giving up.
+    pub(crate) on_give_up: Vec<OnGiveUp>,
+}
+
+impl Policies {
+    /// A process starts with these settings. Names keep their numbers for ever (F6).
+    pub(crate) fn started(&mut self, settings: &Settings) -> Verdict {
+        for (id, source) in &settings.sources {
+            let wait = micros(source.hold_wait);
+            if self.destinations.is_empty() {
+                self.original.extend(source.destinations.iter().map(|to| (*id, *to)));
+            }
+            let policy = self.sources.entry(*id).or_insert_with(|| SourcePolicy {
+                name: source.name.clone(),
+                contract: source.contract,
+                on_gap: source.on_gap,
+                hold_span: source.hold_span,
+                hold_wait: wait,
+                hold_events: source.hold_events,
+            });
+            must(policy.name == source.name && policy.contract == source.contract, || {
+                format!("source {} was {} and is {}", id.0, policy.name, source.name)
+            })?;
+            policy.hold_wait = policy.hold_wait.min(wait);
+            policy.hold_events = policy.hold_events.min(source.hold_events);
+        }
+        for (id, destination) in &settings.destinations {
+            let give_up_after = micros(destination.retry.give_up_after);
+            let policy = self.destinations.entry(*id).or_insert_with(|| DestinationPolicy {
+                name: destination.name.clone(),
+                concurrency: 0,
+                attempts: destination.retry.attempts,
+                give_up_after,
+                on_give_up: Vec::new(),
+            });
+            must(policy.name == destination.name, || {
+                format!("destination {} was {} and is {}", id.0, policy.name, destination.name)
+            })?;
+            let both = policy.attempts.into_iter().chain(destination.retry.attempts);
+            policy.attempts = both.min();
+            policy.give_up_after = policy.give_up_after.min(give_up_after);
+            policy.concurrency = destination.concurrency;
+            policy.on_give_up.push(destination.on_give_up);
+        }
+        Ok(())
+    }
+
+    /// The number of a source.
+    pub(crate) fn source_number(&self, name: &str) -> Option<SourceId> {
+        self.sources.iter().find(|(_, source)| *source.name == *name).map(|(id, _)| *id)
+    }
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

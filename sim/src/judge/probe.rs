@@ -1,0 +1,111 @@
+//! The judge of corruption: on a copy of the disk one bit of one file is flipped. Whatever is read
+//! afterwards must be what was written, or an error that says that it is not.
+
+use std::collections::BTreeMap;
+
+use sprag_core::fact::Fact;
+use sprag_core::id::{FrameNumber, PartitionId, Place};
+use sprag_log::embedded::disk::Disk;
+use sprag_log::embedded::simulated::SimulatedDisk;
+use sprag_log::embedded::{Options, Reader, open};
+use sprag_log::{Answer, Query, ReadError, ReadFrame, StoredEvent};
+
+use super::{Verdict, must};
+use crate::dice::Dice;
+
+/// Bytes of frames read at a time.
+const READ: usize = 1 << 20;
+/// Events whose bodies are read in each image.
+const BODIES: usize = 40;
+
+/// What an image of a disk says.
+#[derive(Debug, Default)]
+struct Image {
+    frames: BTreeMap<(PartitionId, FrameNumber), ReadFrame>,
+    events: BTreeMap<Place, StoredEvent>,
+    /// Whether anything was said to be damaged.
+    is_damaged: bool,
+}
+
+/// Flips a bit and reads everything.
+pub(crate) fn flip(disk: &SimulatedDisk, options: Options, dice: &mut Dice) -> Verdict {
+    let whole = read(&disk.fork(1), options)?;
+    let copy = disk.fork(1);
+    let Ok(mut names) = copy.list() else { return Ok(()) };
+    names.sort();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let name = names[dice.index(names.len())].clone();
+    let length = copy.content(&name).map_or(0, |bytes| bytes.len());
+    let (byte, bit) = (dice.index(length), u32::try_from(dice.below(8)).unwrap_or(0));
+    copy.flip(&name, byte, bit);
+    let Ok(damaged) = read(&copy, options) else { return Ok(()) };
+    let place = format!("bit {bit} of byte {byte} of {length} in {name}");
+    for (at, frame) in &damaged.frames {
+        must(whole.frames.get(at) == Some(frame), || format!("{place} changed frame {at:?}"))?;
+    }
+    for (at, event) in &damaged.events {
+        must(whole.events.get(at) == Some(event), || format!("{place} changed event {at}"))?;
+    }
+    // Only what may not have been durable yet can go without a word: the end of the newest file.
+    let is_newest = names.iter().filter(|other| kind(other) == kind(&name)).max() == Some(&name);
+    let is_whole = damaged.frames.len() == whole.frames.len();
+    must(is_whole || damaged.is_damaged || is_newest, || format!("{place} lost frames silently"))
+}
+
+/// What sort of file it is: the letters of its name.
+fn kind(name: &str) -> String {
+    name.chars().filter(|letter| !letter.is_ascii_hexdigit()).collect()
+}
+
+/// Everything an image says; an error where it does not open.
+fn read(disk: &SimulatedDisk, options: Options) -> Result<Image, String> {
+    let opened = open(disk.clone(), options).map_err(|error| error.to_string())?;
+    let (_writer, mut reader, _) = opened;
+    let mut image = Image::default();
+    for number in 0..options.partitions {
+        image.read_frames(&mut reader, PartitionId(number));
+    }
+    image.read_events(&mut reader);
+    Ok(image)
+}
+
+impl Image {
+    fn read_frames(&mut self, reader: &mut Reader<SimulatedDisk>, partition: PartitionId) {
+        let mut from = FrameNumber(1);
+        loop {
+            let query = Query::Frames { partition, from, bytes: READ };
+            let Ok(Answer::Frames(read)) = reader.answer(&query) else {
+                self.is_damaged = true;
+                return;
+            };
+            from = read.frames.last().map_or(from, |frame| frame.number.next());
+            let frames = read.frames.into_iter().map(|frame| ((partition, frame.number), frame));
+            self.frames.extend(frames);
+            if read.end {
+                return;
+            }
+        }
+    }
+
+    fn read_events(&mut self, reader: &mut Reader<SimulatedDisk>) {
+        let places: Vec<Place> = self
+            .frames
+            .iter()
+            .flat_map(|((partition, frame), read)| {
+                let facts = (0_u32..).zip(&read.facts);
+                let received = facts.filter(|(_, fact)| matches!(fact, Fact::Received(_)));
+                received.map(|(index, _)| Place { partition: *partition, frame: *frame, index })
+            })
+            .collect();
+        let step = (places.len() / BODIES).max(1);
+        for place in places.into_iter().step_by(step) {
+            match reader.answer(&Query::Event { place }) {
+                Ok(Answer::Event(event)) => drop(self.events.insert(place, *event)),
+                Err(ReadError::Corrupt(_)) => self.is_damaged = true,
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Deterministic simulation of Sprag: the real core, driver, log writer and recovery on virtual
+//! time, with a provider, consumers, an operator, a disk and a state store that fail, and judges
+//! that know the promises (DESIGN section 1), not the engine.
+//!
+//! A seed decides everything. The same seed gives the same bytes.
+
+mod consumer;
+mod counts;
+mod dice;
+mod faults;
+mod judge;
+mod operator;
+mod phases;
+mod process;
+mod provider;
+pub mod run;
+mod schedule;
+mod setting;
+mod sim_log;
+mod state_model;
+mod strike;
+pub mod sweep;
+mod talk;
+mod trace;
+mod workload;
+mod world;
+
+pub use counts::Counts;
+pub use judge::Violation;
+pub use trace::LEGEND;
+pub use workload::{EVENTS, KEYS};

@@ -1,0 +1,290 @@
+//! The three phases: everything may fail; then only what stays broken; then nothing. And the end,
+//! at which all that was promised is compared with all that happened.
+
+use std::collections::BTreeMap;
+
+use sprag_core::id::{DestinationId, Key, PartitionId};
+use sprag_core::record::{KeyRecord, Lane};
+use sprag_core::settings::OnGap;
+use sprag_log::embedded::simulated::SimulatedDisk;
+use sprag_log::embedded::{Options, open};
+use sprag_log::{Answer, Query};
+
+use crate::judge::history::{Context, Frames, History};
+use crate::judge::{Verdict, audit, probe, rebuilt};
+use crate::operator;
+use crate::schedule::{Instant, SECOND};
+use crate::world::{Happening, Phase, Sha256, World};
+
+/// Everything but what stays broken is through within this, or something waits that must not.
+const ISOLATION: Instant = 150 * SECOND;
+/// Everything is through within this once all is repaired.
+const REPAIR: Instant = 400 * SECOND;
+/// How often the world looks whether it is.
+const LOOK: Instant = 2 * SECOND;
+/// Bytes of frames read at a time by the auditor.
+const READ: usize = 1 << 20;
+
+impl World {
+    /// Looks whether a phase is over.
+    pub(crate) fn look(&mut self) {
+        if self.now < self.frozen_until {
+            self.schedule.plan(self.frozen_until, Happening::Look);
+            return;
+        }
+        self.schedule.plan(self.now + LOOK, Happening::Look);
+        match self.phase {
+            Phase::Safety => self.isolate(),
+            Phase::Isolation => {
+                if self.is_through() || self.now >= self.phase_ends {
+                    self.judge_isolation();
+                    self.repair();
+                }
+            }
+            Phase::Repair => self.look_at_repair(),
+            Phase::Over => {}
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, length: Instant) {
+        self.phase = phase;
+        self.phase_ends = self.now + length;
+        self.trace.note(self.now, 'p', &[phase as u64], || format!("{phase:?}"));
+    }
+
+    /// Faults end; consumers that are broken stay so.
+    fn isolate(&mut self) {
+        self.enter(Phase::Isolation, ISOLATION);
+        self.consumers.moody = false;
+        self.disk.heal();
+        self.disk.set_capacity(None);
+        if let Some(process) = &mut self.process {
+            (process.dies_before, process.dies_with_disk) = (None, false);
+        }
+    }
+
+    /// Everything works from now on; some of what was dropped is sent after all.
+    fn repair(&mut self) {
+        self.enter(Phase::Repair, REPAIR);
+        self.consumers.repair();
+        for post in std::mem::take(&mut self.dropped) {
+            if self.dice.chance(500) {
+                self.counts.hit("provider", "sent after all");
+                let at = self.now + self.dice.between(0, 5 * SECOND);
+                let number = self.provider.add(post);
+                self.schedule.plan(at, Happening::Post(number));
+            }
+        }
+        self.mend();
+    }
+
+    /// The operator lets everything go on that stands, unless something is to stay paused.
+    fn mend(&mut self) {
+        let shown = self.show();
+        if self.watching.commands.any_waiting() {
+            return;
+        }
+        if !self.leaves_paused {
+            let Some(process) = &self.process else { return };
+            let paused: Vec<_> = process.node.directory().paused.iter().copied().collect();
+            let keys = shown.keys.iter().filter(|(resource, key)| {
+                let is_paused = process.node.view(key).is_some_and(|(_, view)| view.record.paused);
+                is_paused || self.watching.commands.key_paused(*resource).is_some()
+            });
+            let keys: Vec<_> = keys.cloned().collect();
+            keys.into_iter().for_each(|(number, key)| {
+                self.order(operator::resume_key(number, key));
+            });
+            paused.into_iter().for_each(|to| self.order(operator::resume_destination(to)));
+        }
+        for lane in shown.lanes.into_iter().filter(|lane| !lane.mode.delivers()) {
+            self.order(operator::redrive(lane.resource, lane.key, lane.destination));
+        }
+    }
+
+    fn look_at_repair(&mut self) {
+        let Some(process) = &self.process else { return };
+        if process.stopping.is_some() && self.now < self.phase_ends {
+            return;
+        }
+        if self.now >= self.phase_ends {
+            let what = self.what_waits();
+            self.judge("liveness", Err(format!("not everything is through: {what}")));
+            return;
+        }
+        if self.provider.is_done() && self.is_through() && !self.stands() {
+            let ticket = self.next_ticket();
+            if let Some(process) = &mut self.process {
+                process.stopping = Some(ticket);
+                process.node.store_now(ticket);
+            }
+            self.turn();
+        } else {
+            self.mend();
+        }
+    }
+
+    /// Whether any lane waits for an operator.
+    fn stands(&self) -> bool {
+        self.show().lanes.iter().any(|lane| !lane.mode.delivers())
+    }
+
+    fn what_waits(&self) -> String {
+        let Some(process) = &self.process else { return "no process".to_owned() };
+        let busy = process.node.partitions().flat_map(|partition| partition.records());
+        let busy = busy.filter(|(key, record)| self.is_busy(key, record));
+        let keys: Vec<_> = busy.take(3).collect();
+        let (ticket, serving) = (self.provider.oldest_ticket(), process.node.is_serving());
+        format!(
+            "serving {serving}, provider {} {ticket:?}, {} under way, {keys:?}",
+            self.provider.is_done(),
+            self.under_way.len()
+        )
+    }
+
+    /// Whether everything is through that can be.
+    fn is_through(&self) -> bool {
+        let Some(process) = &self.process else { return false };
+        let is_calm = self.under_way.values().all(|under_way| {
+            !self.is_served(under_way.attempt.destination, under_way.resource)
+        });
+        let all = process.node.partitions().flat_map(|partition| partition.records());
+        process.node.is_serving()
+            && is_calm
+            && (self.phase != Phase::Repair || self.provider.is_done())
+            && !self.watching.commands.any_waiting()
+            && all.into_iter().all(|(key, record)| !self.is_busy(key, record))
+    }
+
+    /// Whether something of a key is still to be done that can be done.
+    fn is_busy(&self, key: &Key, record: &KeyRecord) -> bool {
+        let Some(resource) = self.numbers.get(key).copied() else { return false };
+        let halts = self.sources[self.resources[resource].source].on_gap == OnGap::Halt;
+        if !record.order.held.is_empty() && !halts {
+            return true;
+        }
+        let paused = |lane: &&Lane| {
+            let directory = self.process.as_ref().map(|process| process.node.directory());
+            directory.is_some_and(|directory| directory.paused.contains(&lane.destination))
+        };
+        let lanes = record.lanes.iter().filter(|_| !record.paused).filter(|lane| !paused(lane));
+        let served = lanes.filter(|lane| self.is_served(lane.destination, resource));
+        served.into_iter().any(Lane::has_work)
+    }
+
+    /// Whether a destination processes a resource in this phase.
+    fn is_served(&self, to: DestinationId, resource: usize) -> bool {
+        self.consumers.is_healthy(&self.destination_name(to), resource)
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            policies: &self.watching.policies,
+            answers: &self.watching.answers,
+            submitted: &self.watching.submitted,
+            resources: &self.numbers,
+        }
+    }
+
+    /// What is served must be through although other things fail (promise 3).
+    fn judge_isolation(&mut self) {
+        let verdict = self.isolated();
+        self.judge("isolation", verdict);
+    }
+
+    fn isolated(&self) -> Verdict {
+        if self.process.is_none() {
+            return Err("the process did not start again".to_owned());
+        }
+        let frames = self.read_history(&self.disk.fork(self.seed))?;
+        let history = History::read(&frames, &self.context())?;
+        let fails = |to, resource| !self.is_served(to, resource);
+        audit::nothing_is_left(&history, &self.context(), &fails)
+    }
+
+    /// The end: the process has stored everything and stops; the auditor reads.
+    pub(crate) fn finish(&mut self) {
+        let live = self.live_records();
+        let paused = self.process.as_ref().map(|p| p.node.directory().paused.clone());
+        self.end_process();
+        self.disk.restart();
+        self.probe();
+        let frames = match self.read_history(&self.disk) {
+            Ok(frames) => frames,
+            Err(what) => return self.judge("log", Err(what)),
+        };
+        let history = match History::read(&frames, &self.context()) {
+            Ok(history) => history,
+            Err(what) => return self.judge("history", Err(what)),
+        };
+        let acknowledged = audit::acknowledgements(&history, &self.watching.answers);
+        self.judge("loss", acknowledged);
+        let delivered = audit::deliveries(&history, &self.watching.deliveries);
+        self.judge("deliveries", delivered);
+        let left = audit::nothing_is_left(&history, &self.context(), &|_, _| false);
+        self.judge("loss", left);
+        if paused.as_ref() != Some(&history.paused) {
+            let what = format!("{paused:?} are paused, by history {:?}", history.paused);
+            self.judge("state", Err(what));
+        }
+        for (partition, frames) in &frames {
+            let empty = BTreeMap::new();
+            let rebuilt = rebuilt::records(*partition, frames, Sha256);
+            let verdict = rebuilt::compare(live.get(partition).unwrap_or(&empty), &rebuilt);
+            self.judge("state", verdict);
+        }
+        for (fact, count) in &history.facts {
+            self.counts.add("fact", fact, *count);
+        }
+        self.enter(Phase::Over, 0);
+    }
+
+    /// What is live of every key: in memory, else in the state store.
+    fn live_records(&self) -> BTreeMap<PartitionId, BTreeMap<Key, KeyRecord>> {
+        let Some(process) = &self.process else { return BTreeMap::new() };
+        let partitions = process.node.partitions().map(|partition| {
+            let mut records = self.state.records(partition.id());
+            records.extend(partition.records().map(|(key, record)| (key.clone(), record.clone())));
+            (partition.id(), records)
+        });
+        partitions.collect()
+    }
+
+    /// Reads all frames as a process would that starts on this disk.
+    pub(crate) fn read_history(&self, disk: &SimulatedDisk) -> Result<Frames, String> {
+        let options = Options::new(self.setting.partitions, self.seed);
+        let opened = open(disk.clone(), options);
+        let (_writer, mut reader, _) = opened.map_err(|error| error.to_string())?;
+        let mut all = Frames::new();
+        for number in 0..self.setting.partitions {
+            let partition = PartitionId(number);
+            let frames = all.entry(partition).or_default();
+            loop {
+                let from = frames.last().map_or(1, |frame| frame.number.0 + 1);
+                let from = sprag_core::id::FrameNumber(from);
+                let query = Query::Frames { partition, from, bytes: READ };
+                match reader.answer(&query).map_err(|error| error.to_string())? {
+                    Answer::Frames(mut read) => {
+                        frames.append(&mut read.frames);
+                        if read.end {
+                            break;
+                        }
+                    }
+                    other => return Err(format!("frames were asked for, {other:?} came")),
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// On a copy of the disk a bit is flipped: it is noticed, or it changes nothing.
+    pub(crate) fn probe(&mut self) {
+        if !self.faults.bit_flips {
+            return;
+        }
+        let options = Options::new(self.setting.partitions, self.seed);
+        let verdict = probe::flip(&self.disk, options, &mut self.disk_dice);
+        self.counts.hit("fault", "bit flipped");
+        self.judge("corruption", verdict);
+    }
+}

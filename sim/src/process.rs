@@ -1,0 +1,370 @@
+//! The process: how it starts, is turned, and what becomes of its effects.
+
+use sprag_core::id::{Key, PartitionId};
+use sprag_core::output::Attempt;
+use sprag_driver::cache::ReleasedEvent;
+use sprag_driver::effect::{Effect, Notice};
+use sprag_driver::node::Node;
+use sprag_log::embedded::simulated::{Fault, Operation};
+use sprag_log::embedded::{OpenError, Options};
+
+use crate::judge::deliveries::Arrived;
+use crate::schedule::MILLISECOND;
+use crate::sim_log::SimLog;
+use crate::world::{Happening, Phase, Process, Sha256, Strike, UnderWay, World};
+
+/// Which of a process's organs are planned to move; indexes of `Process::planned`.
+const WRITE: usize = 0;
+const ANSWER: usize = 1;
+const LAND: usize = 2;
+const STORE: usize = 3;
+
+impl World {
+    /// The process starts: it opens its log as after any end.
+    pub(crate) fn start(&mut self) {
+        if self.life > 0 && self.faults.reconfigure && self.dice.chance(600) {
+            self.setting.revise(&mut self.dice);
+            self.counts.hit("fault", "reconfigured");
+        }
+        self.life += 1;
+        let options = Options {
+            partitions: self.setting.partitions,
+            segment_bytes: self.disk_dice.pick(&[4 << 10, 30 << 10, 64 << 20]),
+            salt: self.disk_dice.draw(),
+        };
+        let log = match SimLog::open(self.disk.clone(), options) {
+            Ok((log, report)) => {
+                if report.dropped.is_some() {
+                    self.counts.hit("fault", "torn tail dropped");
+                }
+                if report.carried > 0 {
+                    self.counts.hit("fault", "unsynced frames kept");
+                }
+                log
+            }
+            Err(OpenError::Failed(_)) => {
+                self.schedule.plan(self.now + 100 * MILLISECOND, Happening::Start);
+                return;
+            }
+            Err(error) => {
+                self.judge("log", Err(format!("it does not open after a crash: {error}")));
+                return;
+            }
+        };
+        let plan = self.setting.plan.clone();
+        let seed = self.dice.draw();
+        let node =
+            Node::new(log, self.state.clone(), Sha256, plan, self.setting.partitions, seed);
+        let dies_before = (self.faults.crash_between_effects && self.phase == Phase::Safety)
+            .then(|| self.dice.between(20, 4_000));
+        self.process = Some(Process {
+            node,
+            started: self.now,
+            away: 0,
+            is_named: false,
+            effects: 0,
+            dies_before,
+            dies_with_disk: false,
+            stopping: None,
+            turn_at: None,
+            planned: [false; 4],
+        });
+        self.trace.note(self.now, 's', &[self.life], || "the process starts".to_owned());
+        self.turn();
+    }
+
+    pub(crate) fn turn_of(&mut self, life: u64) {
+        let now = self.now;
+        if let Some(process) = self.alive(life)
+            && process.turn_at.take_if(|at| *at <= now).is_some()
+        {
+            self.turn();
+        }
+    }
+
+    /// Turns the node and carries its effects out.
+    pub(crate) fn turn(&mut self) {
+        let now = self.clock();
+        let Some(process) = &mut self.process else { return };
+        process.node.turn(now);
+        self.learn_names();
+        self.note_frames();
+        while self.violation.is_none() {
+            let Some(process) = &mut self.process else { return };
+            if process.dies_before == Some(process.effects) {
+                self.counts.hit("fault", "crash between effects");
+                self.crash();
+                return;
+            }
+            process.effects += 1;
+            let Some(effect) = process.node.poll_effect() else { break };
+            self.carry_out(effect);
+        }
+        self.plan_organs();
+    }
+
+    /// The first time that the numbers of names are known: they must be what they were.
+    fn learn_names(&mut self) {
+        let Some(process) = self.process.as_mut().filter(|process| !process.is_named) else {
+            return;
+        };
+        let Some(settings) = process.node.settings().cloned() else { return };
+        process.is_named = true;
+        let verdict = self.watching.policies.started(&settings);
+        for (number, resource) in self.resources.iter().enumerate() {
+            let name = &self.sources[resource.source].name;
+            if let Some(source) = self.watching.policies.source_number(name) {
+                self.numbers.insert(Key { source, name: resource.name.clone() }, number);
+            }
+        }
+        self.judge("names", verdict);
+    }
+
+    fn note_frames(&mut self) {
+        let uptime = self.uptime();
+        let Some(process) = &mut self.process else { return };
+        let log = process.node.log_mut();
+        for frame in log.submitted.drain(..) {
+            self.watching.submitted.insert(frame, uptime);
+        }
+        if let Some(broken) = log.broken.take() {
+            self.judge("bounds", Err(broken));
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer { ticket, answer } => self.answered(ticket, &answer),
+            Effect::Deliver { partition, attempt, event } => {
+                self.deliver(partition, attempt, &event);
+            }
+            Effect::Abort { partition, attempt } => {
+                let key = (partition, attempt);
+                if let Some(under_way) = self.under_way.get_mut(&key) {
+                    under_way.cut = true;
+                    let at = self.now + self.dice.between(0, 500 * MILLISECOND);
+                    self.counts.hit("consumer", "connection cut");
+                    self.schedule.plan(at, Happening::Reply(self.life, partition, attempt));
+                }
+            }
+            Effect::Notice(notice) => self.notice(&notice),
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        self.trace.note(self.now, 's', &[self.life], || notice.to_string());
+        match notice {
+            Notice::SourceChanged(_) => self.judge("names", Err(notice.to_string())),
+            Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
+            Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),
+            Notice::Serving(_) | Notice::Configured { .. } => {}
+        }
+    }
+
+    /// An attempt reaches its consumer.
+    fn deliver(&mut self, partition: PartitionId, attempt: Box<Attempt>, event: &ReleasedEvent) {
+        let Some(resource) = self.numbers.get(&attempt.key).copied() else {
+            self.judge("order", Err(format!("{attempt:?} of no resource")));
+            return;
+        };
+        let arrived = Arrived {
+            at: self.now,
+            uptime: self.uptime(),
+            partition,
+            resource,
+            attempt: &attempt,
+            event,
+            reads_fail: self.reads_fail,
+        };
+        let watching = &mut self.watching;
+        let verdict =
+            watching.deliveries.arrived(&arrived, &watching.policies, &watching.commands);
+        let name = self.destination_name(attempt.destination);
+        let conduct = self.consumers.take(self.now, &name, resource);
+        self.counts.hit("consumer", conduct.name);
+        let numbers = [
+            u64::from(attempt.destination.0),
+            resource as u64,
+            attempt.sequence.0,
+            u64::from(attempt.number),
+            u64::from(attempt.redelivery),
+        ];
+        self.trace.note(self.now, '=', &numbers, || {
+            let again = if attempt.redelivery { ", redelivery" } else { "" };
+            let order = if attempt.out_of_order { ", out of order" } else { "" };
+            format!(
+                "{name} resource {resource} sequence {} try {} epoch {}{again}{order}",
+                attempt.sequence.0, attempt.number, attempt.id.epoch.0
+            )
+        });
+        let at = self.now + conduct.after;
+        self.schedule.plan(at, Happening::Reply(self.life, partition, attempt.id));
+        let id = attempt.id;
+        let under_way = UnderWay { attempt, resource, conduct, since: self.now, cut: false };
+        self.under_way.insert((partition, id), under_way);
+        self.judge("order", verdict);
+    }
+
+    /// Plans what the log, the state store and the node itself will do next.
+    fn plan_organs(&mut self) {
+        let (disk, state) = (self.faults.disk_delay, self.faults.state_delay);
+        let waits = self.state.is_waiting();
+        let Some(process) = &mut self.process else { return };
+        let log = process.node.log_mut();
+        let moves = [
+            (WRITE, log.is_writing(), disk),
+            (ANSWER, log.is_asked(), disk),
+            (LAND, log.is_landing(), MILLISECOND),
+            (STORE, waits, state),
+        ];
+        for (organ, is_due, delay) in moves {
+            let at = self.now + self.disk_dice.between(50, delay);
+            let Some(process) = &mut self.process else { return };
+            if is_due && !std::mem::replace(&mut process.planned[organ], true) {
+                let happening = match organ {
+                    WRITE => Happening::Write(self.life),
+                    ANSWER => Happening::Answer(self.life),
+                    LAND => Happening::Land(self.life),
+                    _ => Happening::Store(self.life),
+                };
+                self.schedule.plan(at, happening);
+            }
+        }
+        self.plan_turn();
+    }
+
+    fn plan_turn(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let Some(deadline) = process.node.deadline() else { return };
+        let at = process.started + deadline.0;
+        // What is overdue waits for something else as well: it is looked at every millisecond.
+        let at = if at <= self.now { self.now + MILLISECOND } else { at };
+        if process.turn_at.is_none_or(|planned| planned > at) {
+            process.turn_at = Some(at);
+            self.schedule.plan(at, Happening::Turn(self.life));
+        }
+    }
+
+    /// The log writes one batch, on a disk that may fail.
+    pub(crate) fn write_log(&mut self, life: u64) {
+        if self.alive(life).is_none() {
+            return;
+        }
+        self.disk_fails();
+        let before = self.disk.statistics().faults;
+        let Some(process) = self.alive(life) else { return };
+        process.planned[WRITE] = false;
+        let dies = process.dies_with_disk;
+        let log = process.node.log_mut();
+        log.write();
+        while log.seal() {}
+        let failed = self.disk.statistics().faults > before;
+        self.trace.note(self.now, 'w', &[u64::from(failed)], || {
+            if failed { "a batch is written, and the disk fails" } else { "a batch is written" }
+                .to_owned()
+        });
+        if failed && dies {
+            self.counts.hit("fault", "crash in a disk operation");
+            self.crash();
+            return;
+        }
+        self.plan_organs();
+    }
+
+    /// Draws the faults that the next batch meets.
+    fn disk_fails(&mut self) {
+        if self.phase != Phase::Safety {
+            return;
+        }
+        if self.disk_dice.chance(self.faults.io_error) {
+            let (operation, fault, name) = self.disk_dice.pick(&[
+                (Operation::Append, Fault::Error, "write failed"),
+                (Operation::Append, Fault::Torn, "write torn"),
+                (Operation::Create, Fault::Error, "new segment failed"),
+                (Operation::SyncDirectory, Fault::Error, "new segment failed"),
+            ]);
+            self.disk.inject(operation, self.disk_dice.below(2), fault);
+            self.counts.hit("fault", name);
+        }
+        if self.disk_dice.chance(self.faults.failed_sync) {
+            let (fault, name) = self.disk_dice.pick(&[
+                (Fault::Error, "sync failed"),
+                (Fault::Forgotten, "sync failed and forgot"),
+            ]);
+            self.disk.inject(Operation::Sync, self.disk_dice.below(2), fault);
+            self.counts.hit("fault", name);
+        }
+        if self.disk_dice.chance(self.faults.no_space) {
+            self.schedule.plan(self.now, Happening::Strike(Strike::DiskFull));
+        }
+    }
+
+    /// The log answers one query, in any order.
+    pub(crate) fn answer_query(&mut self, life: u64) {
+        let (which, fails) = (self.disk_dice.index(1 << 16), self.disk_dice.chance(20));
+        let fails = fails && self.faults.io_error > 0 && self.phase == Phase::Safety;
+        let disk = self.disk.clone();
+        let Some(process) = self.alive(life) else { return };
+        process.planned[ANSWER] = false;
+        let before = disk.statistics().faults;
+        if fails {
+            disk.inject(Operation::Read, 0, Fault::Error);
+        }
+        process.node.log_mut().answer(which);
+        if disk.statistics().faults > before {
+            self.reads_fail = true;
+            self.counts.hit("fault", "read failed");
+        }
+        self.plan_organs();
+    }
+
+    pub(crate) fn land(&mut self, life: u64) {
+        let Some(process) = self.alive(life) else { return };
+        process.planned[LAND] = false;
+        process.node.log_mut().land();
+        self.turn();
+    }
+
+    pub(crate) fn store(&mut self, life: u64) {
+        let refuses = self.phase == Phase::Safety && self.dice.chance(self.faults.state_refuses);
+        let Some(process) = self.alive(life) else { return };
+        process.planned[STORE] = false;
+        self.state.step(refuses);
+        self.turn();
+    }
+
+    /// An attempt ends: answered, timed out, or cut off.
+    pub(crate) fn reply(
+        &mut self,
+        life: u64,
+        partition: PartitionId,
+        attempt: sprag_core::input::AttemptId,
+    ) {
+        if self.alive(life).is_none() {
+            return;
+        }
+        let Some(under_way) = self.under_way.remove(&(partition, attempt)) else { return };
+        let UnderWay { attempt, resource, conduct, since, cut } = under_way;
+        let is_due = self.now >= since + conduct.after;
+        let (outcome, retry_after) = match is_due || !cut {
+            true => (conduct.outcome, conduct.retry_after),
+            false => (sprag_core::fact::Outcome::Unknown, None),
+        };
+        let redrives = self.watching.commands.redrives(resource, attempt.destination);
+        let uptime = self.uptime();
+        let end = Some((outcome, retry_after));
+        self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives);
+        let numbers = [u64::from(attempt.destination.0), resource as u64, attempt.sequence.0];
+        self.trace.note(self.now, '+', &numbers, || {
+            let name = format!("destination-id {}", attempt.destination.0);
+            let how = if cut { " (cut off)" } else { "" };
+            format!("{name} resource {resource} sequence {} {outcome:?}{how}", attempt.sequence.0)
+        });
+        let (now, took) = (self.clock(), self.now - since);
+        if let Some(process) = &mut self.process {
+            let took = std::time::Duration::from_micros(took);
+            process.node.ended(now, partition, attempt.id, outcome, retry_after, took);
+        }
+        self.turn();
+    }
+}

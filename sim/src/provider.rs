@@ -1,0 +1,99 @@
+//! The provider: sends, waits for the answer, and sends again until it gets a 2xx.
+
+use std::collections::BTreeMap;
+
+use sprag_core::input::Ticket;
+use sprag_core::output::Answer;
+
+use crate::dice::Dice;
+use crate::schedule::{Instant, MILLISECOND};
+use crate::workload::Post;
+
+/// Tries after which a provider that only hears "busy" gives up, once all else is repaired.
+const PATIENCE: u32 = 25;
+
+/// How far the sending of a post has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Planned,
+    Sent,
+    Over,
+}
+
+/// The provider of a simulation.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    posts: Vec<Post>,
+    progress: Vec<(Progress, u32)>,
+    tickets: BTreeMap<Ticket, usize>,
+    left: usize,
+    pub(crate) dice: Dice,
+}
+
+impl Provider {
+    pub(crate) fn new(posts: Vec<Post>, dice: Dice) -> Self {
+        let progress = vec![(Progress::Planned, 0); posts.len()];
+        let left = posts.len();
+        Self { posts, progress, tickets: BTreeMap::new(), left, dice }
+    }
+
+    /// One more thing to send.
+    pub(crate) fn add(&mut self, post: Post) -> usize {
+        self.posts.push(post);
+        self.progress.push((Progress::Planned, 0));
+        self.left += 1;
+        self.posts.len() - 1
+    }
+
+    pub(crate) fn posts(&self) -> &[Post] {
+        &self.posts
+    }
+
+    /// Whether everything was answered or given up.
+    pub(crate) fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
+    /// A post leaves under a ticket.
+    pub(crate) fn sent(&mut self, post: usize, ticket: Ticket) {
+        self.progress[post].0 = Progress::Sent;
+        self.progress[post].1 += 1;
+        self.tickets.insert(ticket, post);
+    }
+
+    /// The post of a ticket that is answered now.
+    pub(crate) fn answered(&mut self, ticket: Ticket) -> Option<usize> {
+        self.tickets.remove(&ticket)
+    }
+
+    /// What comes after an answer: nothing, or another try after a while.
+    pub(crate) fn next_try(&mut self, post: usize, answer: &Answer, patient: bool) -> Option<Instant> {
+        let again = match answer {
+            Answer::Event { .. } | Answer::Done => false,
+            Answer::Rejected(_) => !std::mem::replace(&mut self.posts[post].in_time, true),
+            Answer::Busy(_) => patient || self.progress[post].1 < PATIENCE,
+            Answer::Unavailable => true,
+        };
+        if !again {
+            self.progress[post].0 = Progress::Over;
+            self.left -= 1;
+            return None;
+        }
+        Some(self.pause())
+    }
+
+    /// How long it waits before it tries again.
+    pub(crate) fn pause(&mut self) -> Instant {
+        self.dice.between(100 * MILLISECOND, 2_000 * MILLISECOND)
+    }
+
+    /// All connections broke: who waited for an answer has none.
+    pub(crate) fn disconnected(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.tickets).into_values().collect()
+    }
+
+    /// Tickets that have no answer yet, oldest first.
+    pub(crate) fn oldest_ticket(&self) -> Option<Ticket> {
+        self.tickets.first_key_value().map(|(ticket, _)| *ticket)
+    }
+}

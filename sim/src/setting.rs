@@ -1,0 +1,131 @@
+//! What a seed configures: sources of every contract, destinations of every policy, tight limits.
+//!
+//! Between processes an operator may change what rule K8 lets them change; names stay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sprag_core::id::Revision;
+use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
+use sprag_core::settings::{
+    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+};
+
+use crate::dice::Dice;
+
+/// How long an id is remembered; no simulation lasts that long.
+const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
+
+/// A configuration and the ones it may become.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) plan: Plan,
+    pub(crate) partitions: u16,
+    /// A destination that a later revision adds.
+    spare: Option<PlannedDestination>,
+}
+
+impl Setting {
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
+        let sources = draw_sources(dice);
+        let names: Vec<Arc<str>> =
+            sources.iter().map(|source| source.settings.name.clone()).collect();
+        let count = dice.between(1, 3);
+        let mut destinations: Vec<_> =
+            (0..count).map(|number| draw_destination(dice, number, &names)).collect();
+        let spare = draw_destination(dice, count, &names);
+        if let Some(first) = destinations.first_mut() {
+            first.from.clone_from(&names);
+        }
+        let plan = Plan {
+            revision: Revision(1),
+            sources,
+            destinations,
+            hot_keys: dice.pick(&[5, 12, 40, 10_000]),
+            key_backlog: dice.pick(&[6, 15, 200]),
+            dedupe_ids: dice.pick(&[8, 60, 100_000]),
+        };
+        let spare = dice.chance(500).then_some(spare);
+        Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), spare }
+    }
+
+    /// What an operator changes between two processes.
+    pub(crate) fn revise(&mut self, dice: &mut Dice) {
+        self.plan.revision = Revision(self.plan.revision.0 + 1);
+        for source in &mut self.plan.sources {
+            source.settings.hold_wait = draw_wait(dice);
+            source.settings.hold_events = draw_hold_events(dice);
+        }
+        for destination in &mut self.plan.destinations {
+            let name = destination.settings.name.clone();
+            destination.settings = draw_delivery(dice, name);
+        }
+        if let Some(added) = self.spare.take_if(|_| dice.chance(500)) {
+            // Names written in another order must not change which number a name has (F6).
+            self.plan.destinations.insert(0, added);
+            self.plan.sources.reverse();
+        }
+        self.plan.hot_keys = dice.pick(&[5, 12, 40, 10_000]);
+        self.plan.dedupe_ids = dice.pick(&[8, 60, 100_000]);
+    }
+}
+
+fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
+    let first = dice.pick(&[1, 1, 100]);
+    let kinds = [
+        ("skip", Contract::Fifo { first: First::At(first) }, OnGap::Skip),
+        ("halt", Contract::Fifo { first: First::At(1) }, OnGap::Halt),
+        ("strict", Contract::Fifo { first: First::Strictly(1) }, OnGap::Skip),
+        ("any", Contract::Fifo { first: First::Any }, OnGap::Skip),
+        ("arrival", Contract::Arrival, OnGap::Skip),
+    ];
+    let mut chosen: Vec<_> = kinds.into_iter().filter(|_| dice.chance(600)).collect();
+    while chosen.len() < 2 {
+        chosen = kinds.into_iter().filter(|_| dice.chance(600)).collect();
+    }
+    chosen
+        .into_iter()
+        .map(|(name, contract, on_gap)| PlannedSource {
+            identity: format!("{contract:?}").into(),
+            settings: SourceSettings {
+                name: name.into(),
+                contract,
+                hold_wait: draw_wait(dice),
+                hold_events: draw_hold_events(dice),
+                hold_span: 200,
+                on_gap,
+                dedupe: DEDUPE,
+                destinations: Vec::new(),
+            },
+        })
+        .collect()
+}
+
+fn draw_wait(dice: &mut Dice) -> Duration {
+    Duration::from_millis(dice.between(500, 6_000))
+}
+
+fn draw_hold_events(dice: &mut Dice) -> usize {
+    dice.pick(&[3, 10, 100])
+}
+
+fn draw_destination(dice: &mut Dice, number: u64, names: &[Arc<str>]) -> PlannedDestination {
+    let from = names.iter().filter(|_| dice.chance(700)).cloned().collect();
+    let name = format!("destination-{number}").into();
+    PlannedDestination { from, settings: draw_delivery(dice, name) }
+}
+
+fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
+    let retry = Retry {
+        first: Duration::from_millis(dice.between(20, 400)),
+        cap: Duration::from_millis(dice.between(500, 4_000)),
+        give_up_after: Duration::from_secs(dice.between(4, 40)),
+        attempts: dice.chance(600).then(|| u32::try_from(dice.between(2, 6)).unwrap_or(2)),
+    };
+    DestinationSettings {
+        name,
+        concurrency: dice.index(8) + 1,
+        retry,
+        on_give_up: dice.pick(&[OnGiveUp::Halt, OnGiveUp::Park, OnGiveUp::Skip]),
+    }
+}

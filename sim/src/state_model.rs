@@ -1,0 +1,209 @@
+//! The state store of a simulation: behind the log, slow, sometimes refusing, and at a crash it
+//! loses its last batches, or everything, or turns out to be the store of another log.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use sprag_core::id::{FrameNumber, Key, PartitionId};
+use sprag_core::input::PageCursor;
+use sprag_core::partition::Head;
+use sprag_core::record::KeyRecord;
+use sprag_core::time::{OpenMicros, UnixMicros};
+use sprag_driver::state::{Batch, State, StateCompletion, StateRequest};
+use sprag_log::snapshot;
+
+/// Batches that a crash may take back.
+const RECENT: usize = 3;
+
+/// A handle to the store; the store outlives the process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StateModel(Rc<RefCell<Store>>);
+
+#[derive(Debug, Default)]
+struct Store {
+    partitions: BTreeMap<PartitionId, Kept>,
+    requests: VecDeque<StateRequest>,
+    completions: VecDeque<StateCompletion>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    head: Head,
+    records: BTreeMap<Key, Record>,
+    /// How to take the newest batches back, oldest first.
+    undo: VecDeque<Undo>,
+}
+
+#[derive(Debug, Clone)]
+struct Record {
+    bytes: Vec<u8>,
+    /// When it has work; none when it has none.
+    due: Option<UnixMicros>,
+}
+
+#[derive(Debug)]
+struct Undo {
+    head: Head,
+    records: Vec<(Key, Option<Record>)>,
+}
+
+impl State for StateModel {
+    fn submit(&mut self, request: StateRequest) {
+        self.0.borrow_mut().requests.push_back(request);
+    }
+
+    fn complete(&mut self) -> Option<StateCompletion> {
+        self.0.borrow_mut().completions.pop_front()
+    }
+}
+
+impl StateModel {
+    /// Whether requests wait.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.0.borrow().requests.is_empty()
+    }
+
+    /// Works one request off; a batch may be refused.
+    pub(crate) fn step(&self, refuse: bool) {
+        let mut store = self.0.borrow_mut();
+        let Some(request) = store.requests.pop_front() else { return };
+        let completion = store.work_off(request, refuse);
+        store.completions.extend(completion);
+    }
+
+    /// The process ended: requests and completions are gone, and the last `lost` batches too.
+    pub(crate) fn crash(&self, lost: usize) {
+        let mut store = self.0.borrow_mut();
+        store.requests.clear();
+        store.completions.clear();
+        for kept in store.partitions.values_mut() {
+            for _ in 0..lost {
+                kept.take_back();
+            }
+        }
+    }
+
+    /// Everything is gone.
+    pub(crate) fn wipe(&self) {
+        *self.0.borrow_mut() = Store::default();
+    }
+
+    /// The store turns out to be that of a longer log: its head is ahead and its records are not
+    /// those of this log.
+    pub(crate) fn replace(&self) {
+        let mut store = self.0.borrow_mut();
+        for kept in store.partitions.values_mut() {
+            kept.undo.clear();
+            kept.head.frame = FrameNumber(kept.head.frame.0 + 1_000_000);
+            kept.head.open = OpenMicros(kept.head.open.0 + 3_600_000_000);
+            let mut others: Vec<Record> = kept.records.values().cloned().collect();
+            let by = others.len().min(1);
+            others.rotate_left(by);
+            for (record, other) in kept.records.values_mut().zip(others) {
+                *record = other;
+            }
+        }
+    }
+
+    /// Every record of a partition as the store has it.
+    pub(crate) fn records(&self, partition: PartitionId) -> BTreeMap<Key, KeyRecord> {
+        let store = self.0.borrow();
+        let kept = store.partitions.get(&partition);
+        let records = kept.into_iter().flat_map(|kept| &kept.records);
+        records.map(|(key, record)| (key.clone(), record.read())).collect()
+    }
+}
+
+impl Store {
+    fn work_off(&mut self, request: StateRequest, refuse: bool) -> Option<StateCompletion> {
+        match request {
+            StateRequest::Open(partition) => {
+                Some(StateCompletion::Opened(partition, self.kept(partition).head.clone()))
+            }
+            StateRequest::Clear(partition) => {
+                self.partitions.remove(&partition);
+                None
+            }
+            StateRequest::Load(partition, keys) => {
+                let kept = self.kept(partition);
+                let load = |key: Key| {
+                    let record = kept.records.get(&key).map(Record::read);
+                    (key, record)
+                };
+                Some(StateCompletion::Loaded(partition, keys.into_iter().map(load).collect()))
+            }
+            StateRequest::Page { partition, after, keys } => {
+                let (keys, next) = self.kept(partition).page(after.as_ref(), keys);
+                Some(StateCompletion::Paged { partition, keys, next })
+            }
+            StateRequest::Write(partition, batch) if refuse => {
+                Some(StateCompletion::NotWritten(partition, batch))
+            }
+            StateRequest::Write(partition, batch) => {
+                let frame = batch.head.frame;
+                self.kept(partition).write(*batch);
+                Some(StateCompletion::Written(partition, frame))
+            }
+        }
+    }
+
+    fn kept(&mut self, partition: PartitionId) -> &mut Kept {
+        self.partitions.entry(partition).or_default()
+    }
+}
+
+impl Kept {
+    fn write(&mut self, batch: Batch) {
+        let head = std::mem::replace(&mut self.head, batch.head);
+        let records = batch.records.into_iter().map(|(key, record)| {
+            let old = self.records.insert(key.clone(), Record::write(&record));
+            (key, old)
+        });
+        let undo = Undo { head, records: records.collect() };
+        self.undo.push_back(undo);
+        if self.undo.len() > RECENT {
+            self.undo.pop_front();
+        }
+    }
+
+    fn take_back(&mut self) {
+        let Some(undo) = self.undo.pop_back() else { return };
+        self.head = undo.head;
+        for (key, record) in undo.records {
+            match record {
+                Some(record) => self.records.insert(key, record),
+                None => self.records.remove(&key),
+            };
+        }
+    }
+
+    fn page(
+        &self,
+        after: Option<&PageCursor>,
+        most: usize,
+    ) -> (Vec<(Key, KeyRecord)>, Option<PageCursor>) {
+        let work = self.records.iter().filter_map(|(key, record)| {
+            Some((PageCursor { due: record.due?, key: key.clone() }, record))
+        });
+        let mut work: Vec<_> =
+            work.filter(|(cursor, _)| after.is_none_or(|after| cursor > after)).collect();
+        work.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let more = work.len() > most;
+        work.truncate(most);
+        let next = work.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
+        (work.into_iter().map(|(cursor, record)| (cursor.key, record.read())).collect(), next)
+    }
+}
+
+impl Record {
+    fn write(record: &KeyRecord) -> Self {
+        let mut bytes = Vec::new();
+        snapshot::encode(record, &mut bytes).expect("the core bounds every list of a record");
+        Self { bytes, due: record.has_work().then(|| record.due()).flatten() }
+    }
+
+    fn read(&self) -> KeyRecord {
+        snapshot::decode(&self.bytes).expect("what was encoded decodes")
+    }
+}

@@ -1,0 +1,208 @@
+//! What the provider and the operator say to the process, and what it answers.
+
+use sprag_core::id::Key;
+use sprag_core::input::{Arrival, Ticket};
+use sprag_core::output::{Answer, Busy, Rejection, Status};
+
+use crate::judge::commands;
+use crate::operator::{LaneShown, Ordered, Shown};
+use crate::schedule::{MILLISECOND, SECOND};
+use crate::workload::Post;
+use crate::world::{Happening, Phase, World};
+
+impl World {
+    /// The provider sends a post, if the server takes connections.
+    pub(crate) fn post(&mut self, number: usize) {
+        let post = self.provider.posts()[number].clone();
+        let key = self.key_of(post.resource);
+        let takes = self.process.as_ref().is_some_and(|process| process.stopping.is_none());
+        let Some(key) = key.filter(|_| takes) else {
+            self.counts.hit("provider", "no connection");
+            self.trace.note(self.now, '-', &[number as u64], || format!("post {number}"));
+            let at = self.now + self.provider.pause();
+            self.schedule.plan(at, Happening::Post(number));
+            return;
+        };
+        let ticket = self.next_ticket();
+        let uptime = self.uptime();
+        self.provider.sent(number, ticket);
+        self.watching.answers.sent(ticket, &post, uptime);
+        self.trace.note(self.now, '>', &[ticket.0, number as u64], || {
+            let id = post.id.as_deref().unwrap_or("without id");
+            let resource = post.resource;
+            format!("{} resource {resource} {:?} {id} {}", ticket.0, post.position, post.digest)
+        });
+        self.receive(ticket, key, &post);
+        self.turn();
+    }
+
+    fn receive(&mut self, ticket: Ticket, key: Key, post: &Post) {
+        let now = self.clock();
+        let Some(process) = &mut self.process else { return };
+        let event_type = if post.accepted { "thing.happened" } else { "other" }.into();
+        if !post.accepted {
+            let (id, digest) = (post.id.clone(), post.digest);
+            process.node.ignore(now, ticket, key.source, id, event_type, digest);
+            return;
+        }
+        let arrival = Arrival {
+            ticket,
+            key,
+            id: post.id.clone(),
+            position: post.position,
+            event_type,
+            content_type: "application/json".into(),
+            headers: Vec::new(),
+            digest: post.digest,
+            size: u32::try_from(post.body.len()).unwrap_or(u32::MAX),
+            in_time: post.in_time,
+        };
+        process.node.receive(now, arrival, post.body.clone());
+    }
+
+    /// A resource's key, once its source has a number.
+    fn key_of(&self, resource: usize) -> Option<Key> {
+        let process = self.process.as_ref().filter(|process| process.is_named)?;
+        debug_assert!(process.node.settings().is_some());
+        let resource = &self.resources[resource];
+        let source = self.watching.policies.source_number(&self.sources[resource.source].name)?;
+        Some(Key { source, name: resource.name.clone() })
+    }
+
+    /// A ticket is answered: the provider's, the operator's, or that of a shutdown.
+    pub(crate) fn answered(&mut self, ticket: Ticket, answer: &Answer) {
+        self.counts.hit("answer", name_of(answer));
+        if let Some(process) = &mut self.process
+            && process.stopping == Some(ticket)
+        {
+            self.stored();
+            return;
+        }
+        self.trace.note(self.now, '<', &[ticket.0, code_of(answer)], || {
+            format!("{} {answer:?}", ticket.0)
+        });
+        if let Some(post) = self.provider.answered(ticket) {
+            let verdict = self.watching.answers.answered(self.now, ticket, answer);
+            self.judge("answers", verdict);
+            let patient = self.phase == Phase::Safety;
+            if let Some(pause) = self.provider.next_try(post, answer, patient) {
+                self.schedule.plan(self.now + pause, Happening::Post(post));
+            }
+            return;
+        }
+        let uptime = self.uptime();
+        match self.watching.commands.answered(ticket, answer, uptime) {
+            None => self.judge("answers", Err(format!("nobody waits for {}", ticket.0))),
+            Some(asked) => {
+                let fits = match answer {
+                    Answer::Event { .. } => false,
+                    Answer::Rejected(why) => commands::is_plausible(asked, *why),
+                    _ => true,
+                };
+                let what = || Err(format!("{asked:?} got {answer:?}"));
+                self.judge("answers", if fits { Ok(()) } else { what() });
+            }
+        }
+    }
+
+    /// The operator does something, and comes back later.
+    pub(crate) fn operate(&mut self) {
+        if self.phase != Phase::Safety {
+            return;
+        }
+        let shown = self.show();
+        for ordered in self.operator.next(&shown) {
+            self.order(ordered);
+        }
+        let at = self.now + self.operator.dice.between(100 * MILLISECOND, 2 * SECOND);
+        self.schedule.plan(at, Happening::Operate);
+    }
+
+    /// Gives a command to the process.
+    pub(crate) fn order(&mut self, (command, asked, name): Ordered) {
+        let now = self.clock();
+        let ticket = self.next_ticket();
+        let Some(process) = self.process.as_mut().filter(|process| process.is_named) else {
+            return;
+        };
+        self.counts.hit("command", name);
+        self.trace.note(self.now, 'o', &[ticket.0], || format!("{} {asked:?}", ticket.0));
+        self.watching.commands.asked(ticket, asked);
+        process.node.command(now, ticket, command);
+        self.turn();
+    }
+
+    /// What an operator sees: keys, destinations, lanes, dead letters.
+    pub(crate) fn show(&self) -> Shown {
+        let Some(process) = self.process.as_ref().filter(|process| process.is_named) else {
+            return Shown::default();
+        };
+        let keys = self.numbers.iter().map(|(key, number)| (*number, key.clone())).collect();
+        let mut lanes = Vec::new();
+        for partition in process.node.partitions() {
+            for (key, record) in partition.records() {
+                let Some(resource) = self.numbers.get(key) else { continue };
+                lanes.extend(record.lanes.iter().map(|lane| LaneShown {
+                    resource: *resource,
+                    key: key.clone(),
+                    destination: lane.destination,
+                    head: lane.head,
+                    mode: lane.mode,
+                }));
+            }
+        }
+        let letters = self.watching.answers.acknowledged.iter().filter_map(|acknowledged| {
+            let is_letter = matches!(acknowledged.status, Status::Conflict | Status::Invalid);
+            let event = acknowledged.event.filter(|_| is_letter)?;
+            let key = self.key_of(acknowledged.resource)?;
+            Some((acknowledged.resource, key, event))
+        });
+        let destinations = self.watching.policies.destinations.keys().copied().collect();
+        Shown { keys, destinations, lanes, letters: letters.collect() }
+    }
+}
+
+/// What an answer is called in the table.
+fn name_of(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Event { status, .. } => match status {
+            Status::Released => "released",
+            Status::Late => "late",
+            Status::Held => "held",
+            Status::Duplicate => "duplicate",
+            Status::Conflict => "conflict",
+            Status::Invalid => "invalid",
+            Status::Ignored => "ignored",
+        },
+        Answer::Done => "done",
+        Answer::Unavailable => "unavailable",
+        Answer::Busy(Busy::KeyBacklog) => "busy: key backlog",
+        Answer::Busy(Busy::Keys) => "busy: keys",
+        Answer::Busy(Busy::Loading) => "busy: loading",
+        Answer::Rejected(rejection) => match rejection {
+            Rejection::UnknownKey => "rejected: unknown key",
+            Rejection::UnknownLane => "rejected: unknown lane",
+            Rejection::UnknownDestination => "rejected: unknown destination",
+            Rejection::NotStopped => "rejected: not stopped",
+            Rejection::NotPassed => "rejected: not passed",
+            Rejection::AlreadyRedriven => "rejected: already redriven",
+            Rejection::TooManyRedriven => "rejected: too many redriven",
+            Rejection::NotDroppable => "rejected: not droppable",
+            Rejection::OutsideTolerance => "rejected: outside tolerance",
+        },
+    }
+}
+
+/// A number for the hash of the trace.
+fn code_of(answer: &Answer) -> u64 {
+    match answer {
+        Answer::Event { status, event, sequence } => {
+            let place = event.map_or(0, |place| place.frame.0 << 20 | u64::from(place.index) << 4);
+            place ^ sequence.map_or(0, |sequence| sequence.0 << 40) ^ *status as u64
+        }
+        Answer::Done => 100,
+        Answer::Unavailable => 101,
+        Answer::Busy(busy) => 110 + *busy as u64,
+        Answer::Rejected(rejection) => 120 + *rejection as u64,
+    }
+}

@@ -1,0 +1,324 @@
+//! The world of one seed: virtual time, one machine with its disk, a provider, consumers, an
+//! operator, and the judges that watch.
+
+use std::collections::BTreeMap;
+
+use sprag_core::chain::Digest;
+use sprag_core::id::{DestinationId, Hash, Key, PartitionId};
+use sprag_core::input::{AttemptId, Ticket};
+use sprag_core::output::Attempt;
+use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
+use sprag_driver::node::Node;
+use sprag_log::digest::sha256;
+use sprag_log::embedded::simulated::SimulatedDisk;
+
+use crate::consumer::{Conduct, Consumers};
+use crate::counts::Counts;
+use crate::dice::Dice;
+use crate::faults::Faults;
+use crate::judge::answers::Answers;
+use crate::judge::commands::Commands;
+use crate::judge::deliveries::Deliveries;
+use crate::judge::history::Submitted;
+use crate::judge::policies::Policies;
+use crate::judge::{Verdict, Violation};
+use crate::operator::Operator;
+use crate::provider::Provider;
+use crate::schedule::{Instant, SECOND, Schedule};
+use crate::setting::Setting;
+use crate::sim_log::SimLog;
+use crate::state_model::StateModel;
+use crate::trace::Trace;
+use crate::workload::{Post, Resource, Source, Workload};
+
+/// The machine's clock at the beginning: 2026-01-01T00:00:00Z, in microseconds.
+const CLOCK: u64 = 1_767_225_600_000_000;
+/// Things that happen in one simulation; one that never ends is a violation, not a hang.
+const MOST_EVENTS: u64 = 1_000_000;
+
+/// SHA-256 for the core.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sha256;
+
+impl Digest for Sha256 {
+    fn sha256(&self, parts: &[&[u8]]) -> Hash {
+        sha256(parts)
+    }
+}
+
+/// The node that is simulated: the real one.
+pub(crate) type SimNode = Node<SimLog, StateModel, Sha256>;
+
+/// What happens. Things of a process carry its number: they die with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Happening {
+    /// The process starts.
+    Start,
+    /// The process acts because time passed.
+    Turn(u64),
+    /// The log writes a batch.
+    Write(u64),
+    /// The log answers a query.
+    Answer(u64),
+    /// Completions of the log reach the process.
+    Land(u64),
+    /// The state store works a request off.
+    Store(u64),
+    /// The provider sends.
+    Post(usize),
+    /// A consumer answers, or its connection ends.
+    Reply(u64, PartitionId, AttemptId),
+    /// The operator acts.
+    Operate,
+    /// A fault strikes.
+    Strike(Strike),
+    /// The world looks whether everything is through.
+    Look,
+}
+
+/// A fault that comes at its own time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strike {
+    Crash,
+    Shutdown,
+    Claim,
+    ClockStep,
+    Suspend,
+    /// A suspended machine goes on; for so long it was away.
+    Thaw(Instant),
+    DiskFull,
+    SpaceFreed,
+    ConsumerDies,
+    Flood,
+}
+
+/// What the simulation is about at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Everything may fail; nothing may break.
+    Safety,
+    /// Only some keys and destinations fail still: the others must be through.
+    Isolation,
+    /// Everything works: everything must be through.
+    Repair,
+    /// All is through.
+    Over,
+}
+
+/// An attempt at its consumer.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    pub(crate) attempt: Box<Attempt>,
+    pub(crate) resource: usize,
+    pub(crate) conduct: Conduct,
+    pub(crate) since: Instant,
+    /// Whether the connection is being closed by the server.
+    pub(crate) cut: bool,
+}
+
+/// A process and what is true of it.
+pub(crate) struct Process {
+    pub(crate) node: SimNode,
+    pub(crate) started: Instant,
+    /// Time that it was suspended and that does not count as up.
+    pub(crate) away: Instant,
+    /// Whether the numbers of names are known.
+    pub(crate) is_named: bool,
+    pub(crate) effects: u64,
+    /// The effect before which it dies.
+    pub(crate) dies_before: Option<u64>,
+    /// Whether it dies at the next fault of the disk.
+    pub(crate) dies_with_disk: bool,
+    /// The ticket of a shutdown that waits for everything to be stored.
+    pub(crate) stopping: Option<Ticket>,
+    pub(crate) turn_at: Option<Instant>,
+    pub(crate) planned: [bool; 4],
+}
+
+/// The judges that watch while the simulation runs.
+#[derive(Default)]
+pub(crate) struct Watching {
+    pub(crate) answers: Answers,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) commands: Commands,
+    pub(crate) policies: Policies,
+    pub(crate) submitted: Submitted,
+}
+
+/// The world.
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) schedule: Schedule<Happening>,
+    pub(crate) faults: Faults,
+    pub(crate) setting: Setting,
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) state: StateModel,
+    pub(crate) process: Option<Process>,
+    /// Counts processes: what belongs to an earlier one is void.
+    pub(crate) life: u64,
+    pub(crate) uptime_before: u64,
+    /// What the machine's clock is ahead or behind, in microseconds.
+    pub(crate) skew: i64,
+    pub(crate) frozen_until: Instant,
+    pub(crate) provider: Provider,
+    pub(crate) consumers: Consumers,
+    pub(crate) operator: Operator,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) numbers: BTreeMap<Key, usize>,
+    pub(crate) dropped: Vec<Post>,
+    pub(crate) under_way: BTreeMap<(PartitionId, AttemptId), UnderWay>,
+    pub(crate) watching: Watching,
+    pub(crate) reads_fail: bool,
+    pub(crate) counts: Counts,
+    pub(crate) trace: Trace,
+    pub(crate) phase: Phase,
+    pub(crate) phase_ends: Instant,
+    pub(crate) leaves_paused: bool,
+    pub(crate) tickets: u64,
+    pub(crate) dice: Dice,
+    pub(crate) disk_dice: Dice,
+    pub(crate) seed: u64,
+    pub(crate) violation: Option<Violation>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, trace: Trace) -> Self {
+        let mut dice = Dice::new(seed, 1);
+        let faults = Faults::draw(&mut Dice::new(seed, 2));
+        let setting = Setting::draw(&mut Dice::new(seed, 3));
+        let length = dice.between(15, 50) * SECOND;
+        let workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
+        let destinations = setting.plan.destinations.iter();
+        let names: Vec<String> =
+            destinations.map(|destination| destination.settings.name.to_string()).collect();
+        let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
+        let mut world = Self {
+            now: 0,
+            schedule: Schedule::new(),
+            faults,
+            setting,
+            disk: SimulatedDisk::new(seed),
+            state: StateModel::default(),
+            process: None,
+            life: 0,
+            uptime_before: 0,
+            skew: 0,
+            frozen_until: 0,
+            provider: Provider::new(workload.posts, Dice::new(seed, 6)),
+            consumers,
+            operator: Operator { dice: Dice::new(seed, 7) },
+            sources: workload.sources,
+            resources: workload.resources,
+            numbers: BTreeMap::new(),
+            dropped: workload.dropped,
+            under_way: BTreeMap::new(),
+            watching: Watching::default(),
+            reads_fail: false,
+            counts: Counts::default(),
+            trace,
+            phase: Phase::Safety,
+            phase_ends: length,
+            leaves_paused: dice.chance(400),
+            tickets: 0,
+            dice,
+            disk_dice: Dice::new(seed, 8),
+            seed,
+            violation: None,
+        };
+        world.plan_all();
+        world
+    }
+
+    fn plan_all(&mut self) {
+        self.schedule.plan(0, Happening::Start);
+        self.plan_strikes();
+        for post in 0..self.provider.posts().len() {
+            let at = self.provider.posts()[post].at;
+            self.schedule.plan(at, Happening::Post(post));
+            if let Some(twist) = self.provider.posts()[post].twist {
+                self.counts.hit("provider", twist);
+            }
+        }
+        self.counts.add("provider", "dropped", self.dropped.len() as u64);
+        self.schedule.plan(SECOND, Happening::Operate);
+        self.schedule.plan(self.phase_ends, Happening::Look);
+    }
+
+    /// Runs to the end, or to the first violation.
+    pub(crate) fn run(&mut self) {
+        while self.violation.is_none() && self.phase != Phase::Over {
+            let Some((at, happening)) = self.schedule.advance() else {
+                self.judge("liveness", Err("nothing happens any more".to_owned()));
+                return;
+            };
+            self.now = self.now.max(at);
+            self.happen(happening);
+            if self.trace.events() > MOST_EVENTS {
+                self.judge("liveness", Err(format!("more than {MOST_EVENTS} events")));
+            }
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let touches_process = !matches!(happening, Happening::Look | Happening::Start);
+        let thaws = matches!(happening, Happening::Strike(Strike::Thaw(_)));
+        if touches_process && !thaws && self.now < self.frozen_until {
+            self.schedule.plan(self.frozen_until, happening);
+            return;
+        }
+        match happening {
+            Happening::Start => self.start(),
+            Happening::Turn(life) => self.turn_of(life),
+            Happening::Write(life) => self.write_log(life),
+            Happening::Answer(life) => self.answer_query(life),
+            Happening::Land(life) => self.land(life),
+            Happening::Store(life) => self.store(life),
+            Happening::Post(post) => self.post(post),
+            Happening::Reply(life, partition, attempt) => self.reply(life, partition, attempt),
+            Happening::Operate => self.operate(),
+            Happening::Strike(strike) => self.strike(strike),
+            Happening::Look => self.look(),
+        }
+    }
+
+    /// Takes a judge's verdict down; the first one against counts.
+    pub(crate) fn judge(&mut self, judge: &'static str, verdict: Verdict) {
+        if let Err(what) = verdict
+            && self.violation.is_none()
+        {
+            self.violation = Some(Violation { judge, at: self.now, what });
+        }
+    }
+
+    /// What the process is told the time is.
+    pub(crate) fn clock(&self) -> Now {
+        let started = self.process.as_ref().map_or(self.now, |process| process.started);
+        Now {
+            elapsed: ElapsedMicros(self.now - started),
+            clock: UnixMicros((CLOCK + self.now).saturating_add_signed(self.skew)),
+        }
+    }
+
+    /// For how long a process was up so far; suspended it counts for no more than a second.
+    pub(crate) fn uptime(&self) -> u64 {
+        let up = self.process.as_ref().map_or(0, |p| self.now - p.started - p.away);
+        self.uptime_before + up
+    }
+
+    pub(crate) fn next_ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    /// The process of this number, if it lives.
+    pub(crate) fn alive(&mut self, life: u64) -> Option<&mut Process> {
+        self.process.as_mut().filter(|_| life == self.life)
+    }
+
+    /// The name of a destination.
+    pub(crate) fn destination_name(&self, to: DestinationId) -> String {
+        let policy = self.watching.policies.destinations.get(&to);
+        policy.map_or_else(|| format!("destination {}", to.0), |policy| policy.name.to_string())
+    }
+}
