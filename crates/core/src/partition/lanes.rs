@@ -216,7 +216,10 @@ impl<D: Digest> Partition<D> {
         if let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) {
             lane.attempt = None;
             lane.rests_on = written;
-            lane.due = due;
+            // The head's own wait goes on while an event sent out of order ends.
+            if !ongoing.out_of_order {
+                lane.due = due;
+            }
         }
         self.promise(Promise::Wake(slot));
     }

@@ -66,6 +66,7 @@ impl<D: Digest> Partition<D> {
         self.phase = Phase::Recovering;
         self.filling = Filling::default();
         self.in_flight.clear();
+        self.taken = self.committed;
         self.forget_keys();
     }
 
