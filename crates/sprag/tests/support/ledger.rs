@@ -1,0 +1,159 @@
+//! What providers know: the events there are, which of them were acknowledged, and what to post
+//! next. New events come in shuffled within a window, acknowledged ones come again.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::support::dice::Dice;
+use crate::support::event::{Event, SOURCES};
+
+/// Keys of each source.
+const KEYS: usize = 24;
+/// Events that wait to be posted, in any order.
+const WINDOW: usize = 60;
+/// Of a thousand posts, so many repeat an event that was posted before.
+const REPEATS: usize = 200;
+/// Repeats are of the newest events, some of them still under way.
+const REPEATED_AMONG: usize = 400;
+/// Largest filler of a body, characters.
+const FILLER: usize = 120;
+
+/// An event and what its provider heard.
+struct Entry {
+    event: Event,
+    acknowledged: bool,
+    /// Answers that say it was taken rather than known: one at most.
+    taken: usize,
+}
+
+/// One post.
+pub(crate) struct Job {
+    entry: usize,
+    /// The event's own post goes back to the waiting ones without an answer, a repeat does not.
+    repeat: bool,
+    /// It was acknowledged before this post began, so this must be a duplicate.
+    known: bool,
+}
+
+/// All events.
+pub(crate) struct Ledger {
+    dice: Dice,
+    entries: Vec<Entry>,
+    last: BTreeMap<(usize, usize), u64>,
+    waiting: Vec<usize>,
+    /// New events that may still be made.
+    budget: usize,
+    /// Repeats that were asked for.
+    repeats: usize,
+    /// Posts that were answered 2xx, and not at all or with 429 or 503.
+    pub(crate) answered: usize,
+    pub(crate) unanswered: usize,
+    /// Answers no provider should ever get.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Ledger {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            dice: Dice::new(seed),
+            entries: Vec::new(),
+            last: BTreeMap::new(),
+            waiting: Vec::new(),
+            budget: 0,
+            repeats: 0,
+            answered: 0,
+            unanswered: 0,
+            problems: Vec::new(),
+        }
+    }
+
+    /// So many new events may be made from now on.
+    pub(crate) fn allow(&mut self, events: usize) {
+        self.budget = events;
+    }
+
+    /// The next post; none when nothing is left to do.
+    pub(crate) fn next(&mut self) -> Option<(Job, Event)> {
+        while self.budget > 0 && self.waiting.len() < WINDOW {
+            self.budget -= 1;
+            self.make();
+        }
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let repeat = self.dice.per_mille(REPEATS);
+        let entry = if repeat {
+            let newest = self.entries.len().min(REPEATED_AMONG);
+            self.entries.len() - 1 - self.dice.below(newest)
+        } else {
+            let place = self.dice.below(self.waiting.len());
+            self.waiting.swap_remove(place)
+        };
+        Some(self.job(entry, repeat))
+    }
+
+    /// So many repeats are wanted from [`Ledger::next_repeat`].
+    pub(crate) fn repeat(&mut self, posts: usize) {
+        self.repeats = posts;
+    }
+
+    /// A repeat of any event there ever was.
+    pub(crate) fn next_repeat(&mut self) -> Option<(Job, Event)> {
+        self.repeats = self.repeats.checked_sub(1)?;
+        let entry = self.dice.below(self.entries.len());
+        Some(self.job(entry, true))
+    }
+
+    fn job(&self, entry: usize, repeat: bool) -> (Job, Event) {
+        let Entry { event, acknowledged, .. } = &self.entries[entry];
+        (Job { entry, repeat, known: *acknowledged }, event.clone())
+    }
+
+    fn make(&mut self) {
+        let (source, key) = (self.dice.below(SOURCES.len()), self.dice.below(KEYS));
+        let position = self.last.entry((source, key)).or_default();
+        *position += 1;
+        let event = Event::new(source, key, *position, self.dice.below(FILLER));
+        self.waiting.push(self.entries.len());
+        self.entries.push(Entry { event, acknowledged: false, taken: 0 });
+    }
+
+    /// The gateway went away before it answered.
+    pub(crate) fn no_answer(&mut self, job: &Job) {
+        self.unanswered += 1;
+        if !job.repeat {
+            self.waiting.push(job.entry);
+        }
+    }
+
+    pub(crate) fn answer(&mut self, job: &Job, status: StatusCode, answer: &Value) {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            return self.no_answer(job);
+        }
+        self.answered += 1;
+        let entry = &mut self.entries[job.entry];
+        entry.acknowledged |= status == StatusCode::OK;
+        let word = answer["status"].as_str().unwrap_or_default();
+        entry.taken += usize::from(word != "duplicate");
+        let fine = status == StatusCode::OK
+            && match word {
+                "released" | "held" => !job.known && entry.taken == 1,
+                "duplicate" => true,
+                _ => false,
+            };
+        if !fine {
+            let (id, known) = (entry.event.id(), job.known);
+            self.problems.push(format!("{id} (acknowledged before: {known}): {status} {answer}"));
+        }
+    }
+
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.entries.iter().map(|entry| &entry.event)
+    }
+
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.acknowledged).count()
+    }
+}
