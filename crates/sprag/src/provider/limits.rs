@@ -9,7 +9,7 @@ pub const EVENTS: u64 = 5_000_000;
 pub const KEYS: u64 = 5_000_000;
 
 /// Posts under way at once: connections to one gateway.
-pub const CONCURRENCY: usize = 4_096;
+pub const CONCURRENCY: u16 = 4_096;
 
 /// Files of one `send`, and lines of them: their bodies are in memory.
 pub const FILE_EVENTS: usize = 1_000_000;

@@ -27,7 +27,7 @@ const DISORDER: Disorder =
     Disorder { window: 40, repeated: Share::per_thousand(30), delayed: Share::per_thousand(20) };
 
 /// Connections of the provider.
-const CONCURRENCY: usize = 32;
+const CONCURRENCY: usize = 64;
 
 /// How long nothing may be delivered before the rest counts as lost: the wait for a gap, the
 /// longest backoff many times over, and a machine that is busy with something else.

@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     seed: u64,
     /// Connections, each with one event under way; 1 keeps the order
     #[arg(long, value_name = "C", default_value_t = 1,
-        value_parser = clap::value_parser!(u16).range(1..=4096))]
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(limits::CONCURRENCY)))]
     concurrency: u16,
     /// Print one JSON object
     #[arg(long)]
