@@ -3,6 +3,7 @@
 //! Sprag does, so it depends on none of its crates and builds in seconds.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks on standard output")]
 
+mod bench;
 mod bugs;
 mod deny;
 mod docs;
@@ -32,6 +33,8 @@ enum Task {
     Docs(docs::Options),
     /// Plants every bug of bugs/ and shows that it is caught
     Bugs(bugs::Options),
+    /// Measures speed beside nginx, and order under that load
+    Bench(bench::Options),
     /// Installs what the tests need beside Rust
     Setup(setup::Options),
 }
@@ -53,6 +56,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Tidy => tidy::run(&workspace).map(|note| println!("{note}")),
         Task::Docs(options) => docs::run(&workspace, &options).map(|note| println!("{note}")),
         Task::Bugs(options) => bugs::run(&workspace, &options).map(|note| println!("{note}")),
+        Task::Bench(options) => bench::run(&workspace, &options),
         Task::Setup(options) => setup::run(&workspace, &options),
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::failure::Failure;
 
@@ -22,6 +22,14 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) fn now() -> Instant {
     #[expect(clippy::disallowed_methods, reason = "the duration of a step, shown to a person")]
     Instant::now()
+}
+
+/// Seconds since 1970, to be compared with what another program wrote down.
+pub(crate) fn unix_seconds() -> f64 {
+    #[expect(clippy::disallowed_methods, reason = "a measurement, shown to a person")]
+    let now = SystemTime::now();
+    // A clock before 1970 shows as 1970.
+    now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// The program and its arguments as one would type them.

@@ -38,7 +38,7 @@ pub(crate) const CARGO_NEXTEST: CargoTool =
     CargoTool { subcommand: "nextest", version: "0.9.151", features: "default-no-update" };
 
 /// A program the tests start, how to see that it works, and the Debian packages that hold it.
-struct Program {
+pub(crate) struct Program {
     probe: &'static [&'static str],
     packages: &'static [&'static str],
 }
@@ -50,8 +50,9 @@ const PYTHON: Program = Program {
     probe: &["python3", "-c", "import venv, ensurepip"],
     packages: &["python3", "python3-venv"],
 };
-const NGINX: Program = Program { probe: &["nginx", "-v"], packages: &["nginx-light"] };
-const WRK: Program = Program { probe: &["sh", "-c", "command -v wrk"], packages: &["wrk"] };
+pub(crate) const NGINX: Program = Program { probe: &["nginx", "-v"], packages: &["nginx-light"] };
+pub(crate) const WRK: Program =
+    Program { probe: &["sh", "-c", "command -v wrk"], packages: &["wrk"] };
 
 /// The command: everything `cargo xtask test` would install on its way, at once.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failure> {
@@ -148,7 +149,7 @@ fn works(program: &Program) -> bool {
 }
 
 /// Installs the packages of the programs that do not work, and checks that they do then.
-fn programs(wanted: &[Program]) -> Result<(), Failure> {
+pub(crate) fn programs(wanted: &[Program]) -> Result<(), Failure> {
     let missing = wanted.iter().filter(|program| !works(program));
     let mut packages: Vec<&str> = missing.flat_map(|program| program.packages).copied().collect();
     packages.sort_unstable();
