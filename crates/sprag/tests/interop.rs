@@ -2,7 +2,6 @@
 //! in Node and Python (DESIGN section 8, test 5). The programs in `interop/` do; this test judges.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
-#![expect(clippy::print_stdout, reason = "the test log names counts and versions")]
 
 mod support {
     pub(crate) mod child;
