@@ -78,11 +78,14 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
     }
 
-    /// A batch was refused. It stays due: later ones build on it.
+    /// A batch was refused. It stays due: later ones build on it. Not so once the partition starts
+    /// over from the log.
     pub(crate) fn not_written(&mut self, now: Now, partition: PartitionId, batch: Box<Batch>) {
         let owner = self.owner(partition);
         owner.writing = false;
-        owner.refused = Some((now.elapsed.after(limits::STATE_RETRY), batch));
+        if matches!(owner.stage, Stage::Serving) {
+            owner.refused = Some((now.elapsed.after(limits::STATE_RETRY), batch));
+        }
         self.effects.push_back(Effect::Notice(Notice::StateFailed(partition)));
     }
 

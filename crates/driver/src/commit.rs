@@ -100,7 +100,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let owner = self.owner(partition);
         owner.stage = Stage::Unclaimed(now.elapsed.after(limits::CLAIM_RETRY));
         owner.partition.fail();
+        // Recovery takes all that in again; written while it does, it would be taken in twice.
         owner.ready = None;
+        owner.refused = None;
         owner.letters.clear();
         for input in std::mem::take(&mut owner.inbox) {
             owner.partition.handle(now, input);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Destination;
 use sprag_core::fact::{Fact, Outcome};
-use sprag_core::id::{DestinationId, Hash, Key, PartitionId, Place, SourceId};
+use sprag_core::id::{DestinationId, Hash, Key, PartitionId, SourceId};
 use sprag_core::input::{Arrival, AttemptId, Command, Input, Ticket};
 use sprag_core::output::{Answer, Output};
 use sprag_core::partition::{KeyView, Partition};
@@ -56,8 +56,8 @@ pub struct Node<L, S, D> {
     pub(crate) broken_off: HashSet<(PartitionId, AttemptId)>,
     /// Tickets that wait until the state store has what was committed when they came.
     pub(crate) storing: Vec<crate::checkpoint::Storing>,
-    /// Facts about names seen for the first time, until partition 0 writes them down.
-    pub(crate) declare: Vec<Fact>,
+    /// Whether history has all configured names: before, no fact may use their numbers (F6).
+    pub(crate) is_declared: bool,
     pub(crate) effects: VecDeque<Effect>,
 }
 
@@ -91,7 +91,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             next_query: 0,
             broken_off: HashSet::new(),
             storing: Vec::new(),
-            declare: Vec::new(),
+            is_declared: false,
             effects: VecDeque::new(),
         }
     }
@@ -208,7 +208,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     fn carry_out(&mut self, now: Now, at: usize, output: Output) {
         let partition = self.owners[at].partition.id();
         match output {
-            Output::Answer { ticket, answer } => self.answer(at, ticket, answer),
+            Output::Answer { ticket, answer } => self.answer(now, at, ticket, answer),
             Output::Attempt(attempt) => self.deliver(now, partition, attempt),
             Output::Abort(attempt) => self.abort(partition, attempt),
             Output::Request { urgency, lane } => {
@@ -235,10 +235,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
     }
 
-    fn answer(&mut self, at: usize, ticket: Ticket, answer: Answer) {
+    fn answer(&mut self, now: Now, at: usize, ticket: Ticket, answer: Answer) {
         self.owners[at].bodies.remove(&ticket);
         if ticket != OWN_TICKET {
             self.effects.push_back(Effect::Answer { ticket, answer });
+        } else if answer == Answer::Done {
+            self.declared(now);
         }
     }
 

@@ -151,8 +151,39 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         if partition == PartitionId(0) && self.settings.is_none() && !self.resolve() {
             return;
         }
-        for number in 0..self.owners.len() {
-            self.resume(now, number);
+        if partition == PartitionId(0) {
+            self.resume(now, 0);
+            self.declare(now);
+        }
+        self.resume_others(now);
+    }
+
+    /// Lets partition 0 write down the names that history does not know yet.
+    fn declare(&mut self, now: Now) {
+        let Ok((_, facts)) = self.plan.resolve(self.owners[0].partition.directory()) else {
+            return;
+        };
+        if facts.is_empty() {
+            self.is_declared = true;
+        } else {
+            let command = Command::Declare(facts);
+            let input = Input::Command { ticket: OWN_TICKET, command };
+            self.owners[0].partition.handle(now, input);
+        }
+    }
+
+    /// The names are written down durably: from now on facts may use their numbers.
+    pub(crate) fn declared(&mut self, now: Now) {
+        self.is_declared = true;
+        self.resume_others(now);
+    }
+
+    /// Resumes what is recovered. The facts of partition 0 follow its declarations in its own
+    /// log; those of the others must wait until these are durable, or a crash between could give
+    /// the numbers to other names (DESIGN F6).
+    fn resume_others(&mut self, now: Now) {
+        if self.is_declared {
+            (1..self.owners.len()).for_each(|number| self.resume(now, number));
         }
     }
 
@@ -163,7 +194,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 self.effects.push_back(Effect::Notice(Notice::SourceChanged(changed)));
                 false
             }
-            Ok((settings, declared)) => {
+            Ok((settings, _)) => {
                 for (id, destination) in &settings.destinations {
                     self.destinations.insert(*id, Destination::new(destination.concurrency));
                 }
@@ -176,7 +207,6 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 self.settings = Some(Arc::new(settings));
                 let facts: Vec<Fact> = self.owners[0].partition.pauses();
                 facts.iter().for_each(|fact| self.pause_destinations(fact));
-                self.declare = declared;
                 true
             }
         }
@@ -192,11 +222,6 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         owner.stage = Stage::Serving;
         owner.checkpoint_due = now.elapsed.after(limits::CHECKPOINT_EVERY);
         if partition == PartitionId(0) {
-            let facts = std::mem::take(&mut self.declare);
-            if !facts.is_empty() {
-                let command = Command::Declare(facts);
-                owner.partition.handle(now, Input::Command { ticket: OWN_TICKET, command });
-            }
             // A pause whose commit was unknown may have turned out durable: all must know.
             for fact in pauses {
                 self.forward(now, partition, Place::default(), &fact);
