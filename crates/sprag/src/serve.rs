@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use sprag_core::id::{DestinationId, SourceId};
@@ -16,7 +16,7 @@ use sprag_log::digest::Sha256;
 use sprag_log::embedded::{self, Dropped, FileDisk, OpenError};
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::admin;
 use crate::clock::Clock;
@@ -26,7 +26,7 @@ use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::node::{self, LogQueries, Meter, NodeHandle, ThreadLog, ThreadState};
+use crate::node::{self, LogQueries, Meter, NodeHandle, StartedThread, ThreadLog, ThreadState};
 use crate::plan;
 use crate::secret::Secret;
 use crate::state;
@@ -85,7 +85,8 @@ pub struct Running {
     /// The admin token that was made because none was configured.
     pub made_token: Option<String>,
     node: NodeHandle,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
     ingress: Listening,
     admin_api: admin::Serving,
 }
@@ -101,6 +102,7 @@ struct Starting {
 struct StartedNode {
     handle: NodeHandle,
     thread: JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
     queries: LogQueries,
     health: state::StateHealth,
     sources: BTreeMap<SourceId, Arc<str>>,
@@ -131,7 +133,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         admin: admin_api.address(),
         made_token,
         node: node.handle,
-        thread: Mutex::new(Some(node.thread)),
+        thread: node.thread,
+        ended: node.ended,
         ingress,
         admin_api,
     })
@@ -148,16 +151,21 @@ impl Running {
         &self.node
     }
 
+    /// Returns when the node has ended by itself, which is a fault: nothing is decided any more.
+    pub async fn ended(&mut self) {
+        // The channel closes when the thread ends.
+        let _ = (&mut self.ended).await;
+    }
+
     /// Stops gracefully: no new connections, requests under way are answered, what was decided is
     /// committed and stored. Attempts under way are left to their consumers; they are made again.
     pub async fn stop(self) {
         self.ingress.stop(limits::STOP_PATIENCE).await;
         let stopped = tokio::time::timeout(limits::STOP_PATIENCE, self.node.stop()).await;
         self.admin_api.stop().await;
-        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
-        if let (Ok(()), Some(thread)) = (stopped, thread) {
+        if stopped.is_ok() {
             // It has said that it ends; what it was is gone with it.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
         }
     }
 }
@@ -196,10 +204,11 @@ impl Starting {
             let _ = notices.send(notice);
         });
         let network = |handle| Dispatcher::new(runtime, handle, endpoints, clock, on_notice);
-        let (handle, thread) = node::start(clock, make, network).map_err(StartError::Machine)?;
+        let started = node::start(clock, make, network).map_err(StartError::Machine)?;
+        let StartedThread { handle, thread, ended } = started;
         let queries = queries.ok_or(StartError::Ended)?;
         let (sources, destinations) = until_serving(&mut heard, partitions).await?;
-        Ok(StartedNode { handle, thread, queries, health, sources, destinations })
+        Ok(StartedNode { handle, thread, ended, queries, health, sources, destinations })
     }
 
     fn ingress(&self, node: &StartedNode, disk: Arc<DiskReserve>) -> Result<Ingress, StartError> {

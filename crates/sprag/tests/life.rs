@@ -1,5 +1,7 @@
 //! One event is followed through a running gateway; its steps are those ARCHITECTURE.md prints.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking; helpers are part of it")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -33,13 +33,16 @@ pub(super) fn run(arguments: Arguments) -> Result<Verdict, Failure> {
 
 async fn serve(config: Config) -> Result<Verdict, Failure> {
     let mut signals = Signals::listen()?;
-    let running = tokio::select! {
+    let mut running = tokio::select! {
         started = serve::start(config) => started.map_err(Failure::new)?,
         // Nothing was taken yet, so nothing needs to be brought to an end.
         () = signals.wait() => return Ok(Verdict::Fine),
     };
     say_addresses(&running);
-    signals.wait().await;
+    tokio::select! {
+        () = signals.wait() => {}
+        () = running.ended() => return Err(Failure::new("the node ended by a fault of its own")),
+    }
     tracing::info!("stopping; a second signal ends at once");
     signals.end_at_once();
     running.stop().await;

@@ -15,4 +15,4 @@ pub use log::{LogQueries, Meter, ThreadLog};
 pub use message::Network;
 pub use state::{StateStep, ThreadState};
 pub use statistics::{DestinationStatistics, PartitionStatistics, Statistics};
-pub use turn::{Waker, start};
+pub use turn::{StartedThread, Waker, start};

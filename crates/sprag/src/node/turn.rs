@@ -39,7 +39,7 @@ pub fn start<L, S, D, N>(
     clock: Clock,
     make: impl FnOnce(Waker) -> io::Result<Node<L, S, D>>,
     network: impl FnOnce(NodeHandle) -> N,
-) -> io::Result<(NodeHandle, thread::JoinHandle<()>)>
+) -> io::Result<StartedThread>
 where
     L: Log + Send + 'static,
     S: State + Send + 'static,
@@ -58,8 +58,24 @@ where
         stopping: None,
     };
     let thread = thread::Builder::new().name("sprag-node".into());
-    let thread = thread.spawn(move || turning.run(&receiver))?;
-    Ok((handle, thread))
+    let (alive, ended) = oneshot::channel();
+    let thread = thread.spawn(move || {
+        // Dropped however the thread ends: by a stop, or by a fault of its own.
+        let _alive = alive;
+        turning.run(&receiver);
+    })?;
+    Ok(StartedThread { handle, thread, ended })
+}
+
+/// The deciding thread.
+#[derive(Debug)]
+pub struct StartedThread {
+    /// How it is spoken to.
+    pub handle: NodeHandle,
+    /// The thread itself.
+    pub thread: thread::JoinHandle<()>,
+    /// Completes when it has ended.
+    pub ended: oneshot::Receiver<()>,
 }
 
 /// Wakes the deciding thread: something completed.
