@@ -163,8 +163,8 @@ impl World {
             let state = ThreadState::start(opened.store, waker)?;
             Ok(Node::new(log, state, Sha256, plan(), PARTITIONS, 1))
         };
-        let (node, _) =
-            node::start(clock, make, |node| ScriptedNetwork { node, script: told }).unwrap();
+        let network = |node| ScriptedNetwork { node, script: told };
+        let node = node::start(clock, make, network).unwrap().handle;
         let metrics = Arc::new(Metrics::new());
         let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
         let state = AdminState::new(Parts {
