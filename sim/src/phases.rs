@@ -20,6 +20,8 @@ use crate::world::{Happening, Phase, Sha256, World};
 const ISOLATION: Instant = 150 * SECOND;
 /// Everything is through within this once all is repaired.
 const REPAIR: Instant = 400 * SECOND;
+/// A process that was up for so long has claimed, recovered and read every page of its state.
+const SETTLE: Instant = 20 * SECOND;
 /// How often the world looks whether it is.
 const LOOK: Instant = 2 * SECOND;
 /// Bytes of frames read at a time by the auditor.
@@ -36,7 +38,7 @@ impl World {
         match self.phase {
             Phase::Safety => self.isolate(),
             Phase::Isolation => {
-                if self.is_through() || self.now >= self.phase_ends {
+                if self.is_settled() && self.is_through() || self.now >= self.phase_ends {
                     self.judge_isolation();
                     self.repair();
                 }
@@ -112,7 +114,7 @@ impl World {
             self.judge("liveness", Err(format!("not everything is through: {what}")));
             return;
         }
-        if self.provider.is_done() && self.is_through() && !self.stands() {
+        if self.is_settled() && self.is_through() && !self.stands() {
             let ticket = self.next_ticket();
             if let Some(process) = &mut self.process {
                 process.stopping = Some(ticket);
@@ -142,6 +144,11 @@ impl World {
         )
     }
 
+    /// Whether the process has been up long enough to have everything in memory that has work.
+    fn is_settled(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| self.now >= process.started + SETTLE)
+    }
+
     /// Whether everything is through that can be.
     fn is_through(&self) -> bool {
         let Some(process) = &self.process else { return false };
@@ -149,7 +156,9 @@ impl World {
             !self.is_served(under_way.attempt.destination, under_way.resource)
         });
         let all = process.node.partitions().flat_map(|partition| partition.records());
+        let mut partitions = process.node.partitions();
         process.node.is_serving()
+            && partitions.all(|partition| partition.taken() == partition.committed())
             && is_calm
             && (self.phase != Phase::Repair || self.provider.is_done())
             && !self.watching.commands.any_waiting()

@@ -18,6 +18,8 @@ const WRITE: usize = 0;
 const ANSWER: usize = 1;
 const LAND: usize = 2;
 const STORE: usize = 3;
+/// Queries the log answers at a time, at the most.
+const QUERIES: usize = 24;
 
 impl World {
     /// The process starts: it opens its log as after any end.
@@ -299,7 +301,7 @@ impl World {
         }
     }
 
-    /// The log answers one query, in any order.
+    /// The log answers some queries, in any order.
     pub(crate) fn answer_query(&mut self, life: u64) {
         let (which, fails) = (self.disk_dice.index(1 << 16), self.disk_dice.chance(20));
         let fails = fails && self.faults.io_error > 0 && self.phase == Phase::Safety;
@@ -310,7 +312,9 @@ impl World {
         if fails {
             disk.inject(Operation::Read, 0, Fault::Error);
         }
-        process.node.log_mut().answer(which);
+        for next in 0..=which % QUERIES {
+            process.node.log_mut().answer(which / QUERIES + next);
+        }
         if disk.statistics().faults > before {
             self.reads_fail = true;
             self.counts.hit("fault", "read failed");

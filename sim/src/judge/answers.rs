@@ -41,8 +41,6 @@ enum Expectation {
 struct Sent {
     post: Post,
     expectation: Expectation,
-    /// Whether its id was never sent before, so that nothing can have made it known meanwhile.
-    fresh_id: bool,
 }
 
 /// The judge.
@@ -64,13 +62,10 @@ impl Answers {
     pub(crate) fn sent(&mut self, ticket: Ticket, post: &Post, uptime: u64) {
         self.first_sent.entry((post.resource, post.digest)).or_insert(uptime);
         let expectation = self.expect(post);
-        let mut fresh_id = true;
         if let Some(id) = post.id.clone().filter(|_| post.accepted) {
-            let count = self.sent_ids.entry((post.resource, id)).or_default();
-            *count += 1;
-            fresh_id = *count == 1;
+            *self.sent_ids.entry((post.resource, id)).or_default() += 1;
         }
-        self.waiting.insert(ticket, Sent { post: post.clone(), expectation, fresh_id });
+        self.waiting.insert(ticket, Sent { post: post.clone(), expectation });
     }
 
     fn expect(&self, post: &Post) -> Expectation {
@@ -98,7 +93,7 @@ impl Answers {
 
     /// A request is answered.
     pub(crate) fn answered(&mut self, at: Instant, ticket: Ticket, answer: &Answer) -> Verdict {
-        let Some(Sent { post, expectation, fresh_id }) = self.waiting.remove(&ticket) else {
+        let Some(Sent { post, expectation }) = self.waiting.remove(&ticket) else {
             return Err(format!("ticket {} was answered twice or never asked", ticket.0));
         };
         match answer {
@@ -113,7 +108,7 @@ impl Answers {
                     event: *event,
                     sequence: sequence.map(|sequence| sequence.0),
                 };
-                fits(&post, expectation, fresh_id, &acknowledged)?;
+                fits(&post, expectation, self.is_fresh(&post), &acknowledged)?;
                 self.acknowledge(&post, acknowledged)
             }
             Answer::Rejected(Rejection::OutsideTolerance) => {
@@ -127,6 +122,13 @@ impl Answers {
                 Err(format!("{} got a command's answer {answer:?}", name(&post)))
             }
         }
+    }
+
+    /// Whether its id was sent only once, so that nothing else can have made it known.
+    fn is_fresh(&self, post: &Post) -> bool {
+        let id = post.id.clone();
+        let count = id.and_then(|id| self.sent_ids.get(&(post.resource, id)));
+        count.is_none_or(|count| *count == 1)
     }
 
     fn acknowledge(&mut self, post: &Post, acknowledged: Acknowledged) -> Verdict {

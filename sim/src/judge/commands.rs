@@ -2,7 +2,7 @@
 //!
 //! A command whose outcome is unknown (503, crash) may have been carried out or not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sprag_core::fact::DeadLetter;
 use sprag_core::id::{DestinationId, Place};
@@ -45,8 +45,8 @@ enum Pausable {
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
     waiting: BTreeMap<Ticket, Asked>,
-    /// Asked and not rejected.
-    possible: BTreeSet<Asked>,
+    /// How often it was asked for and not rejected.
+    possible: BTreeMap<Asked, u64>,
     /// Paused for sure, since this uptime.
     paused: BTreeMap<Pausable, u64>,
     /// Commands to let something paused go on that have no answer yet.
@@ -57,7 +57,7 @@ pub(crate) struct Commands {
 impl Commands {
     pub(crate) fn asked(&mut self, ticket: Ticket, asked: Asked) {
         self.waiting.insert(ticket, asked);
-        self.possible.insert(asked);
+        *self.possible.entry(asked).or_default() += 1;
         match asked {
             Asked::ResumeKey(key) => self.let_go(Pausable::Key(key)),
             Asked::ResumeDestination(to) => self.let_go(Pausable::Destination(to)),
@@ -103,9 +103,10 @@ impl Commands {
         {
             self.paused.insert(what, uptime);
         }
-        let repeated = self.waiting.values().any(|other| *other == asked);
-        if matches!(answer, Answer::Rejected(_)) && !repeated {
-            self.possible.remove(&asked);
+        if matches!(answer, Answer::Rejected(_))
+            && let Some(count) = self.possible.get_mut(&asked)
+        {
+            *count = count.saturating_sub(1);
         }
         Some(asked)
     }
@@ -128,7 +129,7 @@ impl Commands {
 
     /// Whether a command was given that may have been carried out.
     pub(crate) fn may_have(&self, asked: Asked) -> bool {
-        self.possible.contains(&asked)
+        self.possible.get(&asked).is_some_and(|count| *count > 0)
     }
 
     /// How often a lane was redriven, or may have been.

@@ -62,8 +62,8 @@ pub(crate) struct Seen {
     failures: BTreeMap<u64, (u32, u64)>,
     attempted: BTreeSet<u64>,
     under_way: bool,
-    /// Not before this, as the consumer asked; with the epoch and the redrives it was asked in.
-    not_before: Option<(Instant, Epoch, u64)>,
+    /// Not before this, as the consumer asked; with the sequence, epoch and redrives of that.
+    not_before: Option<(Instant, u64, Epoch, u64)>,
 }
 
 /// The judge.
@@ -144,16 +144,20 @@ impl Deliveries {
         }
         let ordered = |told: &&Told| told.kind == Kind::Event && told.position != Position::None;
         let before = self.told.range((resource, 0)..(resource, sequence)).rev();
-        let before = before.map(|(_, told)| told).find(ordered);
+        let before = before.map(|((_, at), told)| (*at, told)).find(|(_, told)| ordered(&told));
         let after = self.told.range((resource, sequence)..(resource, u64::MAX));
         let after = after.map(|(_, told)| told).find(ordered);
         let rises = match told.kind {
             Kind::Event if told.position == Position::None => true,
             Kind::Event => {
-                before.is_none_or(|before| before.position < told.position)
+                before.is_none_or(|(_, before)| before.position < told.position)
                     && after.is_none_or(|after| after.position > told.position)
             }
-            Kind::Late => before.is_none_or(|before| before.position > told.position),
+            Kind::Late => before.is_none_or(|(at, before)| {
+                // What was told to nobody (dropped, or paused) may have stood between.
+                let between = self.told.range((resource, at)..(resource, sequence)).count() as u64;
+                between < sequence - at || before.position > told.position
+            }),
         };
         must(rises, || {
             format!("resource {resource} sequence {sequence}: {:?} out of place", told.position)
@@ -191,9 +195,8 @@ impl Deliveries {
                 "sent out of order without a command".to_owned()
             });
         }
-        if let Some((until, epoch, before)) = seen.not_before.take()
-            && epoch == attempt.id.epoch
-            && before == redrives
+        if let Some((until, refused, epoch, before)) = seen.not_before.take()
+            && (refused, epoch, before) == (sequence, attempt.id.epoch, redrives)
         {
             must(arrived.at >= until, || "sent before Retry-After allows".to_owned())?;
         }
@@ -225,7 +228,7 @@ impl Deliveries {
             failures.0 += 1;
             if let Some(after) = retry_after.filter(|_| !attempt.out_of_order) {
                 let until = at + u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-                seen.not_before = Some((until, attempt.id.epoch, redrives));
+                seen.not_before = Some((until, sequence, attempt.id.epoch, redrives));
             }
         } else if attempt.out_of_order {
             seen.acknowledged_again.insert(sequence);

@@ -199,11 +199,10 @@ impl KeyHistory {
             self.events.get(&place)
         {
             let Position::Sequence(position) = *position else { return Ok(()) };
-            let below = self.held.range(..position).next_back();
-            let far = below.is_some_and(|(known, _)| position > known + source.hold_span);
-            must(far && self.next.is_none(), || {
-                format!("{place} at {position} was held and is invalid; {below:?}, {:?}", self.next)
-            })?;
+            let below = self.held.range(..position).next_back().map(|(known, _)| *known);
+            let known = below.max(self.next.map(|next| next - 1));
+            let far = known.is_some_and(|known| position > known + source.hold_span);
+            must(far, || format!("{place} at {position} was held and is invalid after {known:?}"))?;
             self.held.remove(&position);
         } else {
             let demand = self.demand_of(place, source)?;
@@ -340,7 +339,8 @@ impl KeyHistory {
         let strict = source.first().filter(|_| source.is_strict());
         let lowest = self.held.first_key_value().map(|(position, _)| *position);
         let begins = match fact.reason {
-            AbandonReason::Start => source.first().filter(|_| self.next.is_none()),
+            // Without a natural start, everything below the base is late (decision 006).
+            AbandonReason::Start => source.first().or(Some(0)).filter(|_| self.next.is_none()),
             _ => self.next.or(strict).filter(|_| source.on_gap == OnGap::Skip),
         };
         must(begins == Some(from) && lowest == Some(to + 1), || {

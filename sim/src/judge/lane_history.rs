@@ -168,7 +168,8 @@ impl LaneHistory {
         }
         let parks = self.mode == Mode::Parked;
         must(self.is_stopped(), || "redriven although it delivers".to_owned())?;
-        (self.failures, self.failing_since) = (0, None);
+        // Failures stay counted: what is sent again was sent before.
+        self.failing_since = None;
         self.mode = Mode::Draining { until: self.tail, parks };
         Ok(())
     }

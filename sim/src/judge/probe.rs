@@ -15,8 +15,8 @@ use crate::dice::Dice;
 
 /// Bytes of frames read at a time.
 const READ: usize = 1 << 20;
-/// Events whose bodies are read in each image.
-const BODIES: usize = 40;
+/// One event in so many has its body read.
+const BODIES: u64 = 8;
 
 /// What an image of a disk says.
 #[derive(Debug, Default)]
@@ -29,8 +29,10 @@ struct Image {
 
 /// Flips a bit and reads everything.
 pub(crate) fn flip(disk: &SimulatedDisk, options: Options, dice: &mut Dice) -> Verdict {
-    let whole = read(&disk.fork(1), options)?;
-    let copy = disk.fork(1);
+    let (original, copy) = (disk.fork(1), disk.fork(1));
+    original.set_capacity(None);
+    copy.set_capacity(None);
+    let whole = read(&original, options)?;
     let Ok(mut names) = copy.list() else { return Ok(()) };
     names.sort();
     if names.is_empty() {
@@ -90,17 +92,18 @@ impl Image {
     }
 
     fn read_events(&mut self, reader: &mut Reader<SimulatedDisk>) {
-        let places: Vec<Place> = self
-            .frames
-            .iter()
-            .flat_map(|((partition, frame), read)| {
-                let facts = (0_u32..).zip(&read.facts);
-                let received = facts.filter(|(_, fact)| matches!(fact, Fact::Received(_)));
-                received.map(|(index, _)| Place { partition: *partition, frame: *frame, index })
-            })
-            .collect();
-        let step = (places.len() / BODIES).max(1);
-        for place in places.into_iter().step_by(step) {
+        let mut places = Vec::new();
+        for ((partition, frame), read) in &self.frames {
+            let facts = (0_u32..).zip(&read.facts);
+            let received = facts.filter(|(_, fact)| matches!(fact, Fact::Received(_)));
+            let chosen = received.filter(|(index, _)| (frame.0 + u64::from(*index)) % BODIES == 0);
+            places.extend(chosen.map(|(index, _)| Place {
+                partition: *partition,
+                frame: *frame,
+                index,
+            }));
+        }
+        for place in places {
             match reader.answer(&Query::Event { place }) {
                 Ok(Answer::Event(event)) => drop(self.events.insert(place, *event)),
                 Err(ReadError::Corrupt(_)) => self.is_damaged = true,
