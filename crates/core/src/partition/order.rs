@@ -151,7 +151,7 @@ impl<D: Digest> Partition<D> {
     }
 }
 
-/// The positions a key of this source waits for now.
+/// The missing positions that a key of this source waits for.
 pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> {
     match source.contract {
         Contract::Fifo { first } => contract::head_gap(first, order),

@@ -52,9 +52,9 @@ impl fmt::Display for KeyRule {
         };
         match self {
             Self::Parts(parts) => formatter.write_str(&join(parts)),
-            Self::ByType(rules) => rules.iter().try_for_each(|(pattern, parts)| {
-                write!(formatter, "[{pattern} {}]", join(parts))
-            }),
+            Self::ByType(rules) => rules
+                .iter()
+                .try_for_each(|(pattern, parts)| write!(formatter, "[{pattern} {}]", join(parts))),
         }
     }
 }

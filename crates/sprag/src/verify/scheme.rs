@@ -46,9 +46,10 @@ impl Scheme {
                 vec![ID, TIMESTAMP, SIGNATURE]
             }
             Self::Github => vec![super::github::SIGNATURE],
-            Self::Hmac(declared) => {
-                std::iter::once(&declared.header).chain(declared.signed_headers()).cloned().collect()
-            }
+            Self::Hmac(declared) => std::iter::once(&declared.header)
+                .chain(declared.signed_headers())
+                .cloned()
+                .collect(),
             Self::Token { .. } | Self::None => Vec::new(),
         }
     }
