@@ -164,9 +164,9 @@ impl Counts {
     /// What a full sweep must have seen and did not.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
-        let all = REQUIRED.iter().flat_map(|(section, names)| {
-            names.iter().map(move |name| (*section, *name))
-        });
+        let all = REQUIRED
+            .iter()
+            .flat_map(|(section, names)| names.iter().map(move |name| (*section, *name)));
         all.filter(|(section, name)| self.of(section, name) == 0)
             .map(|(section, name)| format!("{section}: {name}"))
             .collect()

@@ -80,7 +80,10 @@ fn sweep_with(options: &[&str]) -> Result<bool, String> {
     let summary = sweep(seeds, stop_at_first, |report| drop(print(&report.to_string())));
     print(&format!("how often everything happened:\n{}", summary.counts.table()))?;
     for missing in summary.missing() {
-        print(&format!("never happened in {} seeds (of {FULL} or more): {missing}", summary.seeds))?;
+        print(&format!(
+            "never happened in {} seeds (of {FULL} or more): {missing}",
+            summary.seeds
+        ))?;
     }
     let green = summary.is_green();
     print(&format!(

@@ -56,6 +56,9 @@ impl World {
 
     /// Faults end; consumers that are broken stay so.
     fn isolate(&mut self) {
+        if self.counts.of("fault", "crash") == 0 {
+            self.crash();
+        }
         self.enter(Phase::Isolation, ISOLATION);
         self.consumers.moody = false;
         self.disk.heal();
@@ -152,9 +155,10 @@ impl World {
     /// Whether everything is through that can be.
     fn is_through(&self) -> bool {
         let Some(process) = &self.process else { return false };
-        let is_calm = self.under_way.values().all(|under_way| {
-            !self.is_served(under_way.attempt.destination, under_way.resource)
-        });
+        let is_calm = self
+            .under_way
+            .values()
+            .all(|under_way| !self.is_served(under_way.attempt.destination, under_way.resource));
         let all = process.node.partitions().flat_map(|partition| partition.records());
         let mut partitions = process.node.partitions();
         process.node.is_serving()

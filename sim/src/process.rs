@@ -55,8 +55,7 @@ impl World {
         };
         let plan = self.setting.plan.clone();
         let seed = self.dice.draw();
-        let node =
-            Node::new(log, self.state.clone(), Sha256, plan, self.setting.partitions, seed);
+        let node = Node::new(log, self.state.clone(), Sha256, plan, self.setting.partitions, seed);
         let dies_before = (self.faults.crash_between_effects && self.phase == Phase::Safety)
             .then(|| self.dice.between(20, 4_000));
         self.process = Some(Process {
@@ -179,8 +178,7 @@ impl World {
             reads_fail: self.reads_fail,
         };
         let watching = &mut self.watching;
-        let verdict =
-            watching.deliveries.arrived(&arrived, &watching.policies, &watching.commands);
+        let verdict = watching.deliveries.arrived(&arrived, &watching.policies, &watching.commands);
         let name = self.destination_name(attempt.destination);
         let conduct = self.consumers.take(self.now, &name, resource);
         self.counts.hit("consumer", conduct.name);

@@ -67,7 +67,12 @@ impl Provider {
     }
 
     /// What comes after an answer: nothing, or another try after a while.
-    pub(crate) fn next_try(&mut self, post: usize, answer: &Answer, patient: bool) -> Option<Instant> {
+    pub(crate) fn next_try(
+        &mut self,
+        post: usize,
+        answer: &Answer,
+        patient: bool,
+    ) -> Option<Instant> {
         let again = match answer {
             Answer::Event { .. } | Answer::Done => false,
             Answer::Rejected(_) => !std::mem::replace(&mut self.posts[post].in_time, true),

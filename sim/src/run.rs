@@ -69,7 +69,10 @@ impl std::fmt::Display for Report {
             Some(Violation { judge, at, what }) => {
                 let (seconds, rest) = (at / 1_000_000, at % 1_000_000);
                 let (seed, what) = (self.seed, what.replace('\n', " "));
-                write!(formatter, "violation: seed={seed} judge={judge} at={seconds}.{rest:06}: {what}")
+                write!(
+                    formatter,
+                    "violation: seed={seed} judge={judge} at={seconds}.{rest:06}: {what}"
+                )
             }
         }
     }

@@ -33,10 +33,7 @@ pub(crate) struct SimLog {
 
 impl SimLog {
     /// Opens the log as a process does that starts.
-    pub(crate) fn open(
-        disk: SimulatedDisk,
-        options: Options,
-    ) -> Result<(Self, Report), OpenError> {
+    pub(crate) fn open(disk: SimulatedDisk, options: Options) -> Result<(Self, Report), OpenError> {
         let (writer, reader, report) = open(disk.clone(), options)?;
         let log = Self {
             writer,

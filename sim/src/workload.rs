@@ -117,13 +117,19 @@ impl Workload {
             .collect();
         let habits = Habits::draw(dice, length);
         let mut workload = Self { sources, resources, posts: Vec::new(), dropped: Vec::new() };
-        while workload.posts.len() < EVENTS {
+        while workload.originals() < EVENTS {
             for resource in 0..count {
                 let events = if resource == 0 { 45 } else { 8 + dice.between(0, 18) };
                 workload.tell(dice, habits, resource, events);
             }
         }
         workload
+    }
+
+    /// Events that are sent, repeats and oddities not counted.
+    fn originals(&self) -> usize {
+        let usual = [None, Some("shuffled"), Some("delayed"), Some("stale signature")];
+        self.posts.iter().filter(|post| usual.contains(&post.twist)).count()
     }
 
     /// The events of one resource; a second telling goes on where the first ended.

@@ -166,10 +166,8 @@ fn fits(post: &Post, expectation: Expectation, fresh_id: bool, got: &Acknowledge
     must(post.accepted != (status == Status::Ignored), wrong)?;
     must(post.in_time || matches!(status, Status::Duplicate | Status::Ignored), wrong)?;
     if post.position == Position::None {
-        let strange = matches!(
-            status,
-            Status::Held | Status::Late | Status::Conflict | Status::Invalid
-        );
+        let strange =
+            matches!(status, Status::Held | Status::Late | Status::Conflict | Status::Invalid);
         must(!strange, wrong)?;
     }
     let fine = match expectation {

@@ -21,7 +21,9 @@ pub(crate) fn acknowledgements(history: &History, answers: &Answers) -> Verdict 
     for acknowledged in &answers.acknowledged {
         let name = || {
             let Acknowledged { resource, position, digest, status, event, at, .. } = acknowledged;
-            format!("resource {resource} {position:?} {digest} answered {status:?} {event:?} at {at}")
+            format!(
+                "resource {resource} {position:?} {digest} answered {status:?} {event:?} at {at}"
+            )
         };
         if acknowledged.status == Status::Ignored {
             ignored += 1;
@@ -132,9 +134,10 @@ pub(crate) fn nothing_is_left(
         must(halts || known.held.is_empty(), || {
             format!("resource {resource} holds {:?} still", known.held)
         })?;
-        must(known.held.first_key_value().is_none_or(|(held, _)| known.next != Some(*held)), || {
-            format!("resource {resource} holds {:?} though nothing is missing", known.held)
-        })?;
+        must(
+            known.held.first_key_value().is_none_or(|(held, _)| known.next != Some(*held)),
+            || format!("resource {resource} holds {:?} though nothing is missing", known.held),
+        )?;
         let open = known.events.iter().find(|(_, event)| event.fate == IngressFate::Open);
         must(open.is_none(), || format!("resource {resource}: {open:?} has no fate"))?;
         for (destination, lane) in &known.lanes {

@@ -144,7 +144,7 @@ impl Deliveries {
         }
         let ordered = |told: &&Told| told.kind == Kind::Event && told.position != Position::None;
         let before = self.told.range((resource, 0)..(resource, sequence)).rev();
-        let before = before.map(|((_, at), told)| (*at, told)).find(|(_, told)| ordered(&told));
+        let before = before.map(|((_, at), told)| (*at, told)).find(|(_, told)| ordered(told));
         let after = self.told.range((resource, sequence)..(resource, u64::MAX));
         let after = after.map(|(_, told)| told).find(ordered);
         let rises = match told.kind {
@@ -172,12 +172,7 @@ impl Deliveries {
         Ok(())
     }
 
-    fn lane(
-        &mut self,
-        arrived: &Arrived<'_>,
-        policies: &Policies,
-        commands: &Commands,
-    ) -> Verdict {
+    fn lane(&mut self, arrived: &Arrived<'_>, policies: &Policies, commands: &Commands) -> Verdict {
         let attempt = arrived.attempt;
         let source = attempt.key.source;
         let is_original = policies.original.contains(&(source, attempt.destination));
@@ -189,8 +184,7 @@ impl Deliveries {
         let repeated = !seen.attempted.insert(sequence);
         must(!repeated || attempt.redelivery, || "sent again without saying so".to_owned())?;
         if attempt.out_of_order {
-            let asked =
-                Asked::RedrivePassed(arrived.resource, attempt.destination, sequence);
+            let asked = Asked::RedrivePassed(arrived.resource, attempt.destination, sequence);
             return must(commands.may_have(asked) && attempt.redelivery, || {
                 "sent out of order without a command".to_owned()
             });
@@ -246,12 +240,7 @@ impl Deliveries {
 
 impl Seen {
     /// In order: never back, and forward only past what is settled.
-    fn in_order(
-        &self,
-        arrived: &Arrived<'_>,
-        policies: &Policies,
-        commands: &Commands,
-    ) -> Verdict {
+    fn in_order(&self, arrived: &Arrived<'_>, policies: &Policies, commands: &Commands) -> Verdict {
         let sequence = arrived.attempt.sequence.0;
         if self.highest == 0 {
             return Ok(());

@@ -116,7 +116,8 @@ impl KeyHistory {
             return Demand::Release(Kind::Event);
         }
         if position < next {
-            let abandoned = self.abandoned.iter().any(|(from, to)| (*from..=*to).contains(&position));
+            let abandoned =
+                self.abandoned.iter().any(|(from, to)| (*from..=*to).contains(&position));
             return match abandoned {
                 true => Demand::Release(Kind::Late),
                 false => Demand::Duplicate(None, Recognised::Position),
@@ -180,7 +181,9 @@ impl KeyHistory {
         };
         self.held.insert(position, place);
         self.give(place, IngressFate::Held);
-        Ok(())
+        must(self.held.len() <= source.most_held, || {
+            format!("{} events are held, {} are allowed", self.held.len(), source.most_held)
+        })
     }
 
     pub(crate) fn conflict(&mut self, fact: &Conflict, source: &SourcePolicy) -> Verdict {

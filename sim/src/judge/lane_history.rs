@@ -120,9 +120,7 @@ impl LaneHistory {
             Consequence::Dead => (Mode::Delivers, OnGiveUp::Skip),
         };
         let legal = match self.mode {
-            Mode::Draining { parks, .. } => {
-                mode == if parks { Mode::Parked } else { Mode::Halted }
-            }
+            Mode::Draining { parks, .. } => mode == if parks { Mode::Parked } else { Mode::Halted },
             _ => policy.on_give_up.contains(&expected) && self.is_exhausted(fact, policy, uptime),
         };
         must(legal, || format!("{:?} after {} failures", fact.consequence, self.failures))?;

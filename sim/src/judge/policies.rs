@@ -29,6 +29,8 @@ pub(crate) struct SourcePolicy {
     pub(crate) hold_wait: u64,
     /// The fewest events that end a wait.
     pub(crate) hold_events: usize,
+    /// The most events a key may ever hold.
+    pub(crate) most_held: usize,
 }
 
 impl SourcePolicy {
@@ -75,12 +77,16 @@ impl Policies {
                 hold_span: source.hold_span,
                 hold_wait: wait,
                 hold_events: source.hold_events,
+                most_held: 0,
             });
             must(policy.name == source.name && policy.contract == source.contract, || {
                 format!("source {} was {} and is {}", id.0, policy.name, source.name)
             })?;
             policy.hold_wait = policy.hold_wait.min(wait);
             policy.hold_events = policy.hold_events.min(source.hold_events);
+            // One more may come in the step in which waiting ends.
+            let most = source.hold_events.max(settings.key_backlog) + 1;
+            policy.most_held = policy.most_held.max(most);
         }
         for (id, destination) in &settings.destinations {
             let give_up_after = micros(destination.retry.give_up_after);
