@@ -45,7 +45,7 @@ pub(super) fn path(entry: &Entry<'_>) -> Option<PathBuf> {
 
 pub(super) fn engine(section: &Section<'_>) -> Option<Engine> {
     or(section.get("engine"), Engine::Embedded, |entry| {
-        entry.choice(&[("embedded", Engine::Embedded), ("memory", Engine::Memory)])
+        entry.choice(&[("embedded", Engine::Embedded)])
     })
 }
 

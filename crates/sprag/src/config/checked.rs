@@ -48,8 +48,6 @@ pub struct Server {
 pub enum Engine {
     /// Segment files in the data directory.
     Embedded,
-    /// Nothing survives the process.
-    Memory,
 }
 
 /// `[sources.NAME]`

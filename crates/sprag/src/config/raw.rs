@@ -252,7 +252,11 @@ impl<'a> Entry<'a> {
         if chosen.is_none() {
             let words: Vec<String> =
                 choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            self.error(format!("\"{text}\" is not available; one of {} is", words.join(", ")));
+            let available = match words.as_slice() {
+                [only] => format!("only {only} is"),
+                several => format!("one of {} is", several.join(", ")),
+            };
+            self.error(format!("\"{text}\" is not available; {available}"));
         }
         chosen
     }

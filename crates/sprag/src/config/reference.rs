@@ -67,9 +67,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "log.engine",
-        "`embedded`, `memory`",
+        "`embedded`",
         Value(r#""embedded""#),
-        "Where frames are kept. `memory` forgets everything when the process ends.",
+        "Where frames are kept: segment files in the data directory.",
     ),
     key(
         "admin.token",

@@ -152,7 +152,7 @@ retry = { first = "2h", cap = "1h" }
     let told = lines(&errors(text));
     let expected = r#"sprag.toml:2: error: server.listen: an address with a port is needed, such as "127.0.0.1:8080"
 sprag.toml:3: error: server.partition: unknown key; the nearest known one is `partitions`
-sprag.toml:6: error: log.engine: "nats" is not available; one of "embedded", "memory" is
+sprag.toml:6: error: log.engine: "nats" is not available; only "embedded" is
 sprag.toml:8: error: sources.Billing: a name is made of a-z, 0-9, - and _, at most 64 of them
 sprag.toml:9: error: sources.Billing.verify.scheme: "hmacs" is not available; one of "standard-webhooks", "github", "hmac", "token", "none" is
 sprag.toml:9: error: sources.Billing.verify.secrets[0]: a secret is env:NAME or file:PATH, never written here
