@@ -25,6 +25,8 @@ struct Image {
     events: BTreeMap<Place, StoredEvent>,
     /// Whether anything was said to be damaged.
     is_damaged: bool,
+    /// Segments that were begun and never used.
+    void: Vec<String>,
 }
 
 /// Flips a bit and reads everything.
@@ -50,8 +52,10 @@ pub(crate) fn flip(disk: &SimulatedDisk, options: Options, dice: &mut Dice) -> V
     for (at, event) in &damaged.events {
         must(whole.events.get(at) == Some(event), || format!("{place} changed event {at}"))?;
     }
-    // Only what may not have been durable yet can go without a word: the end of the newest file.
-    let is_newest = names.iter().filter(|other| kind(other) == kind(&name)).max() == Some(&name);
+    // Only what may not have been durable yet can go without a word: the end of the newest file
+    // that was used.
+    let used = names.iter().filter(|other| !whole.void.contains(other));
+    let is_newest = used.filter(|other| kind(other) == kind(&name)).max() == Some(&name);
     let is_whole = damaged.frames.len() == whole.frames.len();
     must(is_whole || damaged.is_damaged || is_newest, || format!("{place} lost frames silently"))
 }
@@ -64,8 +68,9 @@ fn kind(name: &str) -> String {
 /// Everything an image says; an error where it does not open.
 fn read(disk: &SimulatedDisk, options: Options) -> Result<Image, String> {
     let opened = open(disk.clone(), options).map_err(|error| error.to_string())?;
-    let (_writer, mut reader, _) = opened;
-    let mut image = Image::default();
+    let (_writer, mut reader, report) = opened;
+    let void = report.void.iter().map(|number| format!("{number:010}.segment")).collect();
+    let mut image = Image { void, ..Image::default() };
     for number in 0..options.partitions {
         image.read_frames(&mut reader, PartitionId(number));
     }
