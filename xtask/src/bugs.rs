@@ -50,6 +50,20 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<String, Fa
     Err(Failure::new(format!("{summary}; not caught: {}", uncaught.join(", "))))
 }
 
+/// Whether every patch still applies: a bug that cannot be planted is one that nobody looks for.
+/// Planting them all takes a build each, which is `cargo xtask bugs` and not for every test run.
+pub(crate) fn apply_all(workspace: &Workspace) -> Result<String, Failure> {
+    let patches = patches(workspace, &[])?;
+    let copy = SourceCopy::new(workspace);
+    for patch in &patches {
+        copy.refresh(workspace)?;
+        let file = workspace.root().join(DIRECTORY).join(format!("{}.patch", patch.name));
+        let name = format!("{DIRECTORY}/{}.patch does not apply", patch.name);
+        copy.apply(&file).map_err(Failure::while_doing(name))?;
+    }
+    Ok(format!("{} patches apply; `cargo xtask bugs` shows each caught", patches.len()))
+}
+
 fn patches(workspace: &Workspace, only: &[String]) -> Result<Vec<Patch>, Failure> {
     let mut patches = Vec::new();
     for path in workspace.files()? {

@@ -41,7 +41,7 @@ const STEPS: &[Step] = &[
     Step { name: "simulation", run: simulation },
     Step { name: "interop", run: interop },
     Step { name: "kill-rounds", run: |w| counted(real_binary(w, "kill_rounds")) },
-    Step { name: "bugs", run: |w| bugs::run(w, &bugs::Options::default()) },
+    Step { name: "bug-patches", run: bugs::apply_all },
 ];
 
 /// These test files start the real program, need Node and Python or want the machine for
