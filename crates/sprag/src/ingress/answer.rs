@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use sprag_core::output::{Answer, Busy, Rejection, Status};
+use sprag_core::output::{Answer, Rejection, Status};
 
 use crate::problem::{self, Code, Problem};
 
@@ -35,8 +35,7 @@ pub(super) fn of(answer: Answer, key: &str) -> Result<Response<Full<Bytes>>, Pro
             let id = event.map(|place| place.to_string());
             Ok(accepted(status, id.as_deref(), key, sequence.map(|sequence| sequence.0)))
         }
-        Answer::Busy(Busy::KeyBacklog) => Err(later(Code::KeyBacklogFull)),
-        Answer::Busy(Busy::Keys | Busy::Loading) => Err(later(Code::TooManyKeys)),
+        Answer::Busy(busy) => Err(later(busy.into())),
         Answer::Rejected(Rejection::OutsideTolerance) => {
             Err(Problem::new(Code::TimestampOutsideTolerance))
         }
