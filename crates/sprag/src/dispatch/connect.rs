@@ -12,14 +12,35 @@ use rustls::pki_types::ServerName;
 use sprag_core::fact::Outcome;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::guard;
 use crate::config::{Network, Url};
 use crate::limits;
 
-/// The sending half of a connection.
-pub(super) type Sender = SendRequest<Full<Bytes>>;
+/// A connection: what sends on it, and the task that moves its bytes. Dropped, it closes.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<Full<Bytes>>,
+    task: JoinHandle<()>,
+}
+
+impl Connection {
+    /// Closes, whatever the consumer does, and returns once it is closed (DESIGN L1).
+    pub(super) async fn abort(mut self) {
+        self.task.abort();
+        // It ended, one way or the other.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Connection {
+    /// Without this a task that still has bytes to send would wait for a consumer that reads none.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 /// Connects. The first address that is allowed and answers is taken.
 ///
@@ -30,7 +51,7 @@ pub(super) async fn connect(
     url: &Url,
     allow: &[Network],
     tls: Option<&Arc<ClientConfig>>,
-) -> Result<Sender, Outcome> {
+) -> Result<Connection, Outcome> {
     let stream = connect_tcp(url, allow).await?;
     // Small requests must not wait for more; an error only costs time.
     let _ = stream.set_nodelay(true);
@@ -61,7 +82,7 @@ async fn connect_tcp(url: &Url, allow: &[Network]) -> Result<TcpStream, Outcome>
     Err(last)
 }
 
-async fn handshake<S>(stream: S) -> Result<Sender, Outcome>
+async fn handshake<S>(stream: S) -> Result<Connection, Outcome>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -71,7 +92,7 @@ where
         .handshake(TokioIo::new(stream))
         .await;
     let (sender, connection) = handshake.map_err(|_| Outcome::Unreachable)?;
-    // It ends when the sender is dropped or the consumer closes; how is told by the request.
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(sender)
+    // It ends when the connection is dropped or the consumer closes; how is told by the request.
+    let task = tokio::spawn(async move { drop(connection.await) });
+    Ok(Connection { sender, task })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use rustls::{ClientConfig, RootCertStore};
@@ -15,8 +15,9 @@ use sprag_core::fact::Outcome;
 use sprag_core::output::Attempt;
 use sprag_core::time::UnixMicros;
 use sprag_driver::cache::ReleasedEvent;
+use tokio::sync::oneshot;
 
-use super::connect::{Sender, connect};
+use super::connect::{Connection, connect};
 use super::headers::Delivery;
 use super::pool::Pool;
 use super::{Ended, answer};
@@ -96,22 +97,31 @@ impl Endpoint {
         &self.metrics
     }
 
-    /// One try to deliver. Dropping the future closes the connection.
+    /// One try to deliver, until it ends or `broken_off` says so. One without an answer has its
+    /// connection closed when this returns.
     pub async fn attempt(
         &self,
         source: &str,
         attempt: &Attempt,
         event: &ReleasedEvent,
         now: UnixMicros,
+        broken_off: oneshot::Receiver<()>,
     ) -> Ended {
         let keys = self.keys.as_ref();
         let delivery = Delivery { attempt, event, source, keys, host: &self.host, now };
         let request = self.request(&delivery);
-        match tokio::time::timeout(self.timeout, self.exchange(request, now)).await {
-            Ok(ended) => ended,
-            // It may have been applied: nobody knows (DESIGN L1).
-            Err(_) => Ended::with(Outcome::Unknown),
+        let mut open = None;
+        let exchange = self.exchange(request, now, &mut open);
+        let ended = tokio::select! {
+            biased;
+            _ = broken_off => None,
+            ended = tokio::time::timeout(self.timeout, exchange) => ended.ok(),
+        };
+        if let Some(connection) = open {
+            connection.abort().await;
         }
+        // Without an end it may have been applied: nobody knows (DESIGN L1).
+        ended.unwrap_or(Ended::with(Outcome::Unknown))
     }
 
     fn request(&self, delivery: &Delivery<'_>) -> Request<Full<Bytes>> {
@@ -123,11 +133,17 @@ impl Endpoint {
         request
     }
 
-    async fn exchange(&self, mut request: Request<Full<Bytes>>, now: UnixMicros) -> Ended {
+    /// What is sent on stays in `open` until there is the head of an answer.
+    async fn exchange(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        now: UnixMicros,
+        open: &mut Option<Connection>,
+    ) -> Ended {
         // A kept connection may have been closed meanwhile. As long as nothing of the request was
         // sent on it, another connection carries it: that is no retry, the consumer saw nothing.
-        while let Some(sender) = self.pool.take() {
-            match self.send(sender, request, now).await {
+        while let Some(kept) = self.pool.take() {
+            match self.send(kept, request, now, open).await {
                 Ok(ended) => return ended,
                 Err(unsent) => request = *unsent,
             }
@@ -136,7 +152,7 @@ impl Endpoint {
         match tokio::time::timeout(self.connect_timeout, connecting).await {
             Err(_) => Ended::with(Outcome::Unreachable),
             Ok(Err(outcome)) => Ended::with(outcome),
-            Ok(Ok(sender)) => match self.send(sender, request, now).await {
+            Ok(Ok(connection)) => match self.send(connection, request, now, open).await {
                 Ok(ended) => ended,
                 Err(_) => Ended::with(Outcome::Unreachable),
             },
@@ -146,12 +162,20 @@ impl Endpoint {
     /// Sends on a connection; gives the request back when nothing of it was sent.
     async fn send(
         &self,
-        mut sender: Sender,
+        connection: Connection,
         request: Request<Full<Bytes>>,
         now: UnixMicros,
+        open: &mut Option<Connection>,
     ) -> Result<Ended, Box<Request<Full<Bytes>>>> {
-        match sender.try_send_request(request).await {
-            Ok(response) => Ok(self.answered(sender, response, now)),
+        match open.insert(connection).sender.try_send_request(request).await {
+            Ok(response) => {
+                let outcome = Outcome::Answered { status: response.status().as_u16() };
+                let retry_after = answer::retry_after(response.headers(), now);
+                if let Some(connection) = open.take() {
+                    self.keep(connection, response.into_body());
+                }
+                Ok(Ended { outcome, retry_after })
+            }
             Err(mut error) => match error.take_message() {
                 Some(request) => Err(Box::new(request)),
                 None => Ok(Ended::with(Outcome::Unknown)),
@@ -160,23 +184,20 @@ impl Endpoint {
     }
 
     /// The head of the answer decides; its body is read apart, so that the lane need not wait.
-    fn answered(&self, sender: Sender, response: Response<Incoming>, now: UnixMicros) -> Ended {
-        let ended = Ended {
-            outcome: Outcome::Answered { status: response.status().as_u16() },
-            retry_after: answer::retry_after(response.headers(), now),
-        };
-        let (pool, body) = (self.pool.clone(), response.into_body());
-        if hyper::body::Body::is_end_stream(&body) {
-            pool.keep(sender);
-            return ended;
+    fn keep(&self, mut connection: Connection, body: Incoming) {
+        let pool = self.pool.clone();
+        if hyper::body::Body::is_end_stream(&body) && connection.sender.is_ready() {
+            pool.keep(connection);
+            return;
         }
         tokio::spawn(async move {
-            let drained = tokio::time::timeout(limits::ANSWER_PATIENCE, answer::drain(body)).await;
-            if drained == Ok(true) {
-                pool.keep(sender);
+            // A consumer may answer before it has read the request: then the rest is still sent.
+            let done =
+                async { answer::drain(body).await && connection.sender.ready().await.is_ok() };
+            if tokio::time::timeout(limits::ANSWER_PATIENCE, done).await == Ok(true) {
+                pool.keep(connection);
             }
         });
-        ended
     }
 }
 

@@ -126,12 +126,8 @@ impl Network for Dispatcher {
         self.runtime.spawn(async move {
             life::step!("attempt");
             let started = clock.now();
-            let ended = tokio::select! {
-                biased;
-                // The other branch is dropped, and its connection with it.
-                _ = broken_off => Ended::with(Outcome::Unknown),
-                ended = endpoint.attempt(&source, &attempt, &event, started.clock) => ended,
-            };
+            let ended = endpoint.attempt(&source, &attempt, &event, started.clock, broken_off);
+            let ended = ended.await;
             running.remove((partition, id));
             let took = clock.now().elapsed.since(started.elapsed);
             endpoint.metrics().attempt(ended.outcome);

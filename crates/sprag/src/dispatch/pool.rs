@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::connect::Sender;
+use super::connect::Connection;
 
 /// Idle connections, the most recently used first: it is the least likely to be closed.
 #[derive(Debug)]
 pub(super) struct Pool {
-    idle: Mutex<Vec<Sender>>,
+    idle: Mutex<Vec<Connection>>,
     most: usize,
 }
 
@@ -18,21 +18,21 @@ impl Pool {
     }
 
     /// An idle connection that is not known to be closed.
-    pub(super) fn take(&self) -> Option<Sender> {
+    pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(sender) = idle.pop() {
-            if sender.is_ready() {
-                return Some(sender);
+        while let Some(connection) = idle.pop() {
+            if connection.sender.is_ready() {
+                return Some(connection);
             }
         }
         None
     }
 
     /// Keeps a connection whose last answer was read to its end.
-    pub(super) fn keep(&self, sender: Sender) {
+    pub(super) fn keep(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.most && !sender.is_closed() {
-            idle.push(sender);
+        if idle.len() < self.most && !connection.sender.is_closed() {
+            idle.push(connection);
         }
     }
 }
