@@ -4,8 +4,6 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use serde_json::Value;
-
 /// Nothing that is expected takes longer, on a busy machine either.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -42,11 +40,6 @@ impl Message {
     pub(crate) fn status(&self) -> u16 {
         self.start.split(' ').nth(1).and_then(|text| text.parse().ok()).unwrap_or_default()
     }
-
-    /// The body as JSON; null when it is none.
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
 }
 
 /// A connection and what of it was read too far.
@@ -78,7 +71,12 @@ impl<Stream: Read + Write> Connection<Stream> {
 
     /// The next message with its body; none when the connection ends before.
     pub(crate) fn message(&mut self) -> Option<Message> {
-        let mut message = self.head()?;
+        let head = self.head()?;
+        self.body(head)
+    }
+
+    /// A message of which the head was read.
+    pub(crate) fn body(&mut self, mut message: Message) -> Option<Message> {
         let length = message.header("content-length").parse().unwrap_or(0);
         while self.buffer.len() < length {
             self.read_more()?;
