@@ -12,6 +12,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
         "fault",
         &[
             "crash",
+            "bad start",
             "crash between effects",
             "crash in a disk operation",
             "power cut",

@@ -13,6 +13,8 @@ pub(crate) struct Faults {
     pub(crate) crash_between_effects: bool,
     /// Crashes inside a disk operation.
     pub(crate) crash_in_disk: bool,
+    /// The very first start goes wrong: syncs fail and the process crashes within a second.
+    pub(crate) bad_start: bool,
     /// Shutdowns that store everything first.
     pub(crate) restarts: u64,
     /// The longest downtime.
@@ -57,6 +59,7 @@ impl Faults {
             crashes: dice.between(1, 4),
             crash_between_effects: dice.chance(500),
             crash_in_disk: dice.chance(500),
+            bad_start: dice.chance(200),
             restarts: 0,
             downtime: dice.pick(&[50 * MILLISECOND, 2 * SECOND, 40 * SECOND]),
             reconfigure: dice.chance(400),
@@ -91,7 +94,7 @@ impl Faults {
             io_error: some(250, 1, 8),
             no_space: some(250, 1, 8),
             failed_sync: some(300, 2, 15),
-            state_refuses: some(300, 50, 500),
+            state_refuses: some(350, 50, 900),
             ..self
         }
     }

@@ -153,7 +153,8 @@ impl World {
 
     /// Whether the process has been up long enough to have everything in memory that has work.
     fn is_settled(&self) -> bool {
-        self.process.as_ref().is_some_and(|process| self.now >= process.started + SETTLE)
+        let process = self.process.as_ref();
+        process.is_some_and(|process| self.now >= process.started + process.away + SETTLE)
     }
 
     /// Whether everything is through that can be.

@@ -71,6 +71,14 @@ impl World {
             planned: [false; 4],
         });
         self.trace.note(self.now, 's', &[self.life], || "the process starts".to_owned());
+        if self.life == 1 && self.faults.bad_start {
+            self.spoil_start();
+        }
+        // Power that fails once fails again soon: recovery itself must survive it.
+        if self.life > 1 && self.phase == Phase::Safety && self.dice.chance(250) {
+            let at = self.now + self.dice.between(0, 600 * MILLISECOND);
+            self.schedule.plan(at, Happening::Strike(Strike::Crash));
+        }
         self.turn();
     }
 

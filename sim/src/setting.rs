@@ -45,7 +45,7 @@ impl Setting {
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
         };
-        let spare = dice.chance(500).then_some(spare);
+        let spare = dice.chance(750).then_some(spare);
         Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), spare }
     }
 
@@ -60,7 +60,7 @@ impl Setting {
             let name = destination.settings.name.clone();
             destination.settings = draw_delivery(dice, name);
         }
-        if let Some(added) = self.spare.take_if(|_| dice.chance(500)) {
+        if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
             // Names written in another order must not change which number a name has (F6).
             self.plan.destinations.insert(0, added);
             self.plan.sources.reverse();

@@ -3,12 +3,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use sprag_core::fact::{Claimed, Fact};
 use sprag_core::id::{Epoch, FrameNumber, PartitionId};
 use sprag_core::limits::FRAMES_IN_FLIGHT;
 use sprag_log::embedded::simulated::SimulatedDisk;
 use sprag_log::embedded::{Change, OpenError, Options, Reader, Report, Routed, Writer, open};
+use sprag_log::frame::FrameDraft;
 use sprag_log::lookup::Wanted;
-use sprag_log::{Completion, Log, Query, Request, Ticket};
+use sprag_log::{Claim, Completion, Log, Query, Request, Ticket};
+
+/// An append on its way.
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    epoch: Epoch,
+    /// Whether another owner wrote it.
+    is_foreign: bool,
+}
 
 /// The log of a simulated process.
 #[derive(Debug)]
@@ -22,7 +32,10 @@ pub(crate) struct SimLog {
     /// Completed, but not known to the process yet.
     landing: VecDeque<Completion>,
     ready: VecDeque<Completion>,
-    in_flight: BTreeMap<PartitionId, usize>,
+    /// Appends that have not completed, in their order.
+    in_flight: BTreeMap<PartitionId, VecDeque<InFlight>>,
+    /// The newest term of each partition.
+    terms: BTreeMap<PartitionId, Epoch>,
     /// The frames handed over since this was last taken.
     pub(crate) submitted: Vec<(PartitionId, FrameNumber, Epoch)>,
     /// A bound that did not hold.
@@ -44,6 +57,7 @@ impl SimLog {
             landing: VecDeque::new(),
             ready: VecDeque::new(),
             in_flight: BTreeMap::new(),
+            terms: BTreeMap::new(),
             submitted: Vec::new(),
             broken: None,
             foreign_claims: 0,
@@ -70,15 +84,58 @@ impl SimLog {
     pub(crate) fn write(&mut self) {
         self.waiting = self.writer.step();
         while let Some(completion) = self.writer.complete() {
-            if let Completion::Appended { partition, .. } = &completion {
-                *self.in_flight.entry(*partition).or_default() -= 1;
+            if !self.is_foreign(&completion) {
+                self.landing.push_back(completion);
             }
-            if self.foreign_claims > 0 && matches!(completion, Completion::Claimed { .. }) {
-                self.foreign_claims -= 1;
-                continue;
-            }
-            self.landing.push_back(completion);
         }
+    }
+
+    /// Whether a completion is another owner's; keeps count of terms and appends on the way.
+    fn is_foreign(&mut self, completion: &Completion) -> bool {
+        match completion {
+            Completion::Claimed { partition, result } => {
+                if let Ok(claim) = result {
+                    self.terms.insert(*partition, claim.epoch);
+                }
+                if self.foreign_claims == 0 {
+                    return false;
+                }
+                self.foreign_claims -= 1;
+                if let Ok(claim) = result {
+                    self.append_by_another(*partition, claim);
+                }
+                true
+            }
+            Completion::Appended { partition, number, result } => {
+                let queue = self.in_flight.entry(*partition).or_default();
+                let Some(append) = queue.pop_front() else { return false };
+                let term = self.terms.get(partition).copied().unwrap_or_default();
+                if result.is_ok() && append.epoch < term {
+                    let (partition, number, epoch) = (partition.0, number.0, append.epoch.0);
+                    let what = format!("frame {partition}-{number} of epoch {epoch}");
+                    self.broken = Some(format!("{what} after epoch {} began", term.0));
+                }
+                append.is_foreign
+            }
+            _ => false,
+        }
+    }
+
+    /// The other owner writes its claim down, as an owner does, and then is gone.
+    fn append_by_another(&mut self, partition: PartitionId, claim: &Claim) {
+        let draft = FrameDraft {
+            partition,
+            number: claim.tip.number.next(),
+            epoch: claim.epoch,
+            recorded: claim.tip.recorded,
+            open: claim.tip.open,
+            facts: vec![Fact::Claimed(Claimed { epoch: claim.epoch })],
+            bodies: Vec::new(),
+        };
+        let append = InFlight { epoch: claim.epoch, is_foreign: true };
+        self.in_flight.entry(partition).or_default().push_back(append);
+        self.writer.submit(Change::Append { draft });
+        self.waiting = true;
     }
 
     /// Writes the index of a sealed segment, if one waits for it.
@@ -115,11 +172,12 @@ impl SimLog {
         }
     }
 
-    fn count(&mut self, partition: PartitionId) {
-        let in_flight = self.in_flight.entry(partition).or_default();
-        *in_flight += 1;
-        if *in_flight > FRAMES_IN_FLIGHT {
-            self.broken = Some(format!("{in_flight} frames of {} in flight", partition.0));
+    fn count(&mut self, partition: PartitionId, epoch: Epoch) {
+        let queue = self.in_flight.entry(partition).or_default();
+        queue.push_back(InFlight { epoch, is_foreign: false });
+        let own = queue.iter().filter(|append| append.epoch == epoch).count();
+        if own > FRAMES_IN_FLIGHT {
+            self.broken = Some(format!("{own} frames of {} in flight", partition.0));
         }
     }
 }
@@ -131,7 +189,7 @@ impl Log for SimLog {
             Routed::Change(change) => {
                 if let Change::Append { draft } = &change {
                     self.submitted.push((draft.partition, draft.number, draft.epoch));
-                    self.count(draft.partition);
+                    self.count(draft.partition, draft.epoch);
                 }
                 self.writer.submit(change);
                 self.waiting = true;

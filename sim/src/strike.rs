@@ -4,6 +4,7 @@ use sprag_core::id::PartitionId;
 use sprag_core::output::Attempt;
 use sprag_log::embedded::simulated::{Fault, Operation};
 
+use crate::judge::policies::Policies;
 use crate::schedule::{MILLISECOND, SECOND};
 use crate::workload::flood_post;
 use crate::world::{Happening, Phase, Strike, World};
@@ -32,6 +33,15 @@ impl World {
                 self.schedule.plan(at, Happening::Strike(strike));
             }
         }
+    }
+
+    /// Before history has any names, syncs fail and the process crashes.
+    pub(crate) fn spoil_start(&mut self) {
+        let fault = self.disk_dice.pick(&[Fault::Error, Fault::Forgotten]);
+        self.disk.inject(Operation::Sync, self.disk_dice.between(1, 6), fault);
+        self.counts.hit("fault", "bad start");
+        let at = self.now + self.dice.between(MILLISECOND, SECOND);
+        self.schedule.plan(at, Happening::Strike(Strike::Crash));
     }
 
     pub(crate) fn strike(&mut self, strike: Strike) {
@@ -97,6 +107,12 @@ impl World {
         self.uptime_before = self.uptime();
         self.process = None;
         self.under_way.clear();
+        // Numbers of names that nothing durable was acknowledged under may become others (F6).
+        let watching = &mut self.watching;
+        if watching.answers.acknowledged.is_empty() && watching.deliveries.told.is_empty() {
+            watching.policies = Policies::default();
+            self.numbers.clear();
+        }
         self.watching.answers.disconnected();
         self.watching.deliveries.disconnected();
         self.watching.commands.disconnected();

@@ -11,7 +11,7 @@ use crate::run::{self, Report};
 /// Threads of a sweep: the machines this is sized for have two cores.
 const THREADS: usize = 2;
 /// From this many seeds on, a sweep must have seen everything that can happen.
-pub const FULL: u64 = 500;
+pub const FULL: u64 = 1_000;
 
 /// What came of a sweep.
 #[derive(Debug, Default)]
