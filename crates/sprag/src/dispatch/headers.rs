@@ -1,17 +1,21 @@
 //! The headers of a delivery (DESIGN section 5, rules C1–C4).
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+use std::ops::Range as Span;
 use std::time::Duration;
 
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sprag_core::id::Hash;
 use sprag_core::output::Attempt;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::record::{Omission, OmitReason};
 use sprag_core::time::UnixMicros;
 use sprag_driver::cache::ReleasedEvent;
 
-use crate::extract::encode::{encode_part, webhook_id};
+use crate::extract::encode::{push_part, webhook_id};
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
 
@@ -25,8 +29,67 @@ pub(super) struct Delivery<'a> {
     pub(super) now: UnixMicros,
 }
 
-/// A `sprag-*` header.
-type Own = (&'static str, String);
+/// Bytes that the values of a delivery usually need.
+const USUAL_BYTES: usize = 512;
+/// Headers that a delivery has at most, but `missing` and the like.
+const USUAL_HEADERS: usize = 20;
+
+/// Names and values of headers. The values lie one after another in one buffer, which the headers
+/// of the request then share: one allocation for all of them.
+struct Values {
+    text: String,
+    /// The name of each value and where it ends.
+    ends: Vec<(&'static str, usize)>,
+}
+
+impl Values {
+    fn new() -> Self {
+        let text = String::with_capacity(USUAL_BYTES);
+        Self { text, ends: Vec::with_capacity(USUAL_HEADERS) }
+    }
+
+    /// Adds a header whose value `write` appends.
+    fn put(&mut self, name: &'static str, write: impl FnOnce(&mut String)) {
+        write(&mut self.text);
+        self.ends.push((name, self.text.len()));
+    }
+
+    fn number(&mut self, name: &'static str, number: u64) {
+        self.put(name, |text| push(text, number));
+    }
+
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.put(name, |text| text.push_str(value));
+    }
+
+    fn hash(&mut self, name: &'static str, hash: &Hash) {
+        self.put(name, |text| HEXLOWER.encode_append(&hash.0, text));
+    }
+
+    fn encoded(&mut self, name: &'static str, value: &str) {
+        self.put(name, |text| push_part(text, value.as_bytes()));
+    }
+
+    /// Each name with where its value lies.
+    fn ranges(&self) -> impl Iterator<Item = (&'static str, Span<usize>)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        self.ends.iter().zip(starts).map(|((name, end), start)| (*name, start..*end))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.ranges().map(|(name, range)| (name, &self.text.as_bytes()[range]))
+    }
+
+    /// Every value is encoded or made of digits and fixed words, so it is a header value.
+    fn insert_into(mut self, headers: &mut HeaderMap) {
+        let text = Bytes::from(std::mem::take(&mut self.text));
+        for (name, range) in self.ranges() {
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(range)) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+}
 
 impl Delivery<'_> {
     /// All headers of the request.
@@ -34,8 +97,8 @@ impl Delivery<'_> {
         let received = &self.event.event.received;
         let id = webhook_id(self.source, &self.attempt.key.name, self.attempt.sequence.0);
         let seconds = i64::try_from(self.now.0 / 1_000_000).unwrap_or(i64::MAX);
-        let own = self.own();
-        let mut headers = HeaderMap::with_capacity(own.len() + 8);
+        let mut values = self.own();
+        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS + 8);
         headers.insert(HOST, self.host.clone());
         if let Ok(value) = HeaderValue::from_str(&received.content_type)
             && !value.is_empty()
@@ -43,73 +106,75 @@ impl Delivery<'_> {
             headers.insert(CONTENT_TYPE, value);
         }
         if let Some(keys) = self.keys {
-            let signed = own.iter().map(|(name, value)| (*name, value.as_bytes()));
-            let signature = keys.sprag_signature(&id, seconds, signed);
-            put(&mut headers, "sprag-signature", signature);
+            let signature = keys.sprag_signature(&id, seconds, values.iter());
+            values.text("sprag-signature", &signature);
             let signature = keys.webhook_signature(&id, seconds, &self.event.event.body);
-            put(&mut headers, "webhook-signature", signature);
+            values.text("webhook-signature", &signature);
         }
-        put(&mut headers, "webhook-id", id);
-        put(&mut headers, "webhook-timestamp", seconds.to_string());
-        own.into_iter().for_each(|(name, value)| put(&mut headers, name, value));
+        values.text("webhook-id", &id);
+        values.put("webhook-timestamp", |text| push(text, seconds));
+        values.insert_into(&mut headers);
         headers
     }
 
     /// The `sprag-*` headers but the signature, sorted by name.
-    fn own(&self) -> Vec<Own> {
+    fn own(&self) -> Values {
         let (attempt, released) = (self.attempt, &self.event.released);
-        let received = &self.event.event.received;
-        let mut own = Vec::with_capacity(18);
-        own.push(("sprag-attempt", attempt.number.to_string()));
-        own.push(("sprag-epoch", attempt.id.epoch.0.to_string()));
-        own.push(("sprag-hash", released.hash.to_string()));
-        own.push(("sprag-key", attempt.key.name.to_string()));
-        own.push(("sprag-kind", released.kind.as_str().to_owned()));
+        let mut own = Values::new();
+        own.number("sprag-attempt", attempt.number.into());
+        own.number("sprag-epoch", attempt.id.epoch.0);
+        own.hash("sprag-hash", &released.hash);
+        own.text("sprag-key", &attempt.key.name);
+        own.text("sprag-kind", released.kind.as_str());
         if !released.missing.is_empty() {
-            own.push(("sprag-missing", missing(&released.missing)));
+            own.text("sprag-missing", &missing(&released.missing));
         }
         if !attempt.omitted.is_empty() {
-            own.push(("sprag-omitted", omitted(&attempt.omitted)));
+            own.text("sprag-omitted", &omitted(&attempt.omitted));
         }
         if attempt.out_of_order {
-            own.push(("sprag-out-of-order", "true".to_owned()));
+            own.text("sprag-out-of-order", "true");
         }
         let position = released.position.header_text();
         if !position.is_empty() {
-            own.push(("sprag-position", position));
+            own.text("sprag-position", &position);
         }
-        own.push(("sprag-previous-hash", released.previous_hash.to_string()));
+        own.hash("sprag-previous-hash", &released.previous_hash);
         if !attempt.out_of_order {
-            own.push(("sprag-previous-sequence", attempt.previous.0.to_string()));
+            own.number("sprag-previous-sequence", attempt.previous.0);
         }
-        own.push(("sprag-received-at", instant(self.event.event.recorded)));
+        own.put("sprag-received-at", |text| push_instant(text, self.event.event.recorded));
+        self.own_of_source(&mut own);
+        own
+    }
+
+    /// The second half of the alphabet.
+    fn own_of_source(&self, own: &mut Values) {
+        let (attempt, received) = (self.attempt, &self.event.event.received);
         if attempt.redelivery {
-            own.push(("sprag-redelivery", "true".to_owned()));
+            own.text("sprag-redelivery", "true");
         }
-        own.push(("sprag-sequence", attempt.sequence.0.to_string()));
-        own.push(("sprag-source", self.source.to_owned()));
+        own.number("sprag-sequence", attempt.sequence.0);
+        own.text("sprag-source", self.source);
         if let Some(id) = &received.id {
-            own.push(("sprag-source-id", encode_part(id.as_bytes())));
+            own.encoded("sprag-source-id", id);
         }
         if !received.event_type.is_empty() {
-            own.push(("sprag-type", encode_part(received.event_type.as_bytes())));
+            own.encoded("sprag-type", &received.event_type);
         }
-        own
     }
 }
 
-/// Every value is encoded or made of digits and fixed words, so it is a header value.
-fn put(headers: &mut HeaderMap, name: &'static str, value: String) {
-    if let Ok(value) = HeaderValue::try_from(value) {
-        headers.insert(HeaderName::from_static(name), value);
-    }
+fn push(text: &mut String, value: impl Display) {
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{value}");
 }
 
 /// RFC 3339 in UTC with microseconds.
-fn instant(at: UnixMicros) -> String {
+fn push_instant(text: &mut String, at: UnixMicros) {
     let since = jiff::SignedDuration::try_from(Duration::from_micros(at.0)).unwrap_or_default();
     let instant = jiff::Timestamp::from_duration(since).unwrap_or_default();
-    format!("{instant:.6}")
+    push(text, format_args!("{instant:.6}"));
 }
 
 /// `3-5,8`; above the bounds of rule C4 the enclosing range with `;more`.
@@ -189,6 +254,8 @@ mod tests {
 
     #[test]
     fn instants_are_utc_with_microseconds() {
-        assert_eq!(instant(UnixMicros(1_700_000_000_000_042)), "2023-11-14T22:13:20.000042Z");
+        let mut text = String::new();
+        push_instant(&mut text, UnixMicros(1_700_000_000_000_042));
+        assert_eq!(text, "2023-11-14T22:13:20.000042Z");
     }
 }

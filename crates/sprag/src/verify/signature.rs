@@ -9,6 +9,7 @@ use super::standard_webhooks::decode_secret;
 use crate::secret::Secret;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key};
 use data_encoding::BASE64;
+use std::borrow::Cow;
 
 /// Bytes of `v1,` and a base64 HMAC-SHA256.
 const SIGNATURE_BYTES: usize = 3 + 44;
@@ -51,8 +52,8 @@ impl DestinationKeys {
         timestamp_s: i64,
         headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     ) -> String {
-        let mut signed: Vec<(String, &[u8])> = headers
-            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        let mut signed: Vec<(Cow<'_, str>, &[u8])> = headers
+            .map(|(name, value)| (lower_case(name), value))
             .filter(|(name, _)| name.starts_with("sprag-") && name != "sprag-signature")
             .collect();
         signed.sort_unstable();
@@ -77,6 +78,14 @@ impl DestinationKeys {
         }
         text
     }
+}
+
+/// The gateway's own names are in lower case already: they are not copied, an attempt has dozens.
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Owned(name.to_ascii_lowercase());
+    }
+    Cow::Borrowed(name)
 }
 
 #[cfg(test)]
