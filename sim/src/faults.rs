@@ -33,7 +33,7 @@ pub(crate) struct Faults {
     pub(crate) no_space: u64,
     /// Syncs that fail.
     pub(crate) failed_sync: u64,
-    /// At a crash, what was not synced is partly there and partly garbage.
+    /// Most crashes are power cuts: what was not synced is partly there and partly garbage.
     pub(crate) torn: bool,
     /// At a crash, a bit of what was not synced, or of a body, is flipped.
     pub(crate) bit_flips: bool,

@@ -78,6 +78,9 @@ impl World {
             (Operation::Append, Fault::Torn),
             (Operation::Append, Fault::Error),
             (Operation::Sync, Fault::Error),
+            (Operation::Sync, Fault::Error),
+            (Operation::Sync, Fault::Error),
+            (Operation::Sync, Fault::Forgotten),
             (Operation::Create, Fault::Error),
             (Operation::SyncDirectory, Fault::Error),
         ]);
@@ -89,8 +92,13 @@ impl World {
     pub(crate) fn crash(&mut self) {
         self.counts.hit("fault", "crash");
         self.note("crash");
+        let up_before = self.uptime_before;
         self.end_process();
-        if self.faults.torn || self.disk_dice.chance(300) {
+        // Power that failed once fails again soon; a process that is killed leaves what it wrote in
+        // the system's cache, where only the next power cut takes it.
+        let again = self.uptime_before - up_before < SECOND;
+        let often = if self.faults.torn { 550 } else { 250 };
+        if self.disk_dice.chance(if again { 800 } else { often }) {
             self.counts.hit("fault", "power cut");
             self.disk.power_cut();
         } else {
