@@ -157,8 +157,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 self.state_completed(now, completion);
                 progressed = true;
             }
+            // Asked once for all partitions: their frames go out in one write.
+            let write = self.log.is_idle();
             for at in 0..self.owners.len() {
-                progressed |= self.turn_partition(now, at);
+                progressed |= self.turn_partition(now, at, write);
             }
             progressed |= self.grant(now);
             if !progressed {
@@ -168,7 +170,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
     }
 
-    fn turn_partition(&mut self, now: Now, at: usize) -> bool {
+    fn turn_partition(&mut self, now: Now, at: usize, write: bool) -> bool {
         let owner = &mut self.owners[at];
         if let Stage::Unclaimed(due) = owner.stage
             && due <= now.elapsed
@@ -181,7 +183,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         if owner.partition.deadline().is_some_and(|deadline| deadline <= now.elapsed) {
             owner.partition.handle(now, Input::Tick);
         }
-        let taken = self.take_frames(now, at);
+        let taken = write && self.take_frames(now, at);
         self.checkpoint(now, at);
         let put_out = self.put_out(now, at);
         taken || put_out

@@ -27,6 +27,12 @@ pub trait Log {
     /// The next completion, none when nothing has completed.
     fn complete(&mut self) -> Option<Completion>;
 
+    /// Whether a frame handed over now would be written at once. While one batch syncs, a frame
+    /// that waits gets fuller, and fewer frames cost less; asking is up to the asker.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
     /// Whether a lookup could find anything, answered from memory. `false` is certain for all
     /// that is durable; `true` only means that [`Query::Find`] must be asked. Dedupe asks this
     /// for every event, so it must cost next to nothing.

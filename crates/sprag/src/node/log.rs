@@ -25,6 +25,8 @@ pub struct ThreadLog {
     queries: Sender<Question>,
     completions: Receiver<Completion>,
     catalog: Catalog,
+    /// Changes that have not completed.
+    under_way: usize,
 }
 
 /// Reads the log for others than the node: operators' questions.
@@ -77,7 +79,7 @@ impl ThreadLog {
         let done = Outlet { outgoing, waker };
         spawn("sprag-read", move || read(reader, &questions, &done))?;
         let others = LogQueries(queries.clone());
-        Ok((Self { changes, queries, completions, catalog }, others))
+        Ok((Self { changes, queries, completions, catalog, under_way: 0 }, others))
     }
 }
 
@@ -86,7 +88,10 @@ impl Log for ThreadLog {
         // The threads live as long as this; if one died, nothing it had completes, so nothing
         // more is acknowledged than what is durable.
         match Routed::from(request) {
-            Routed::Change(change) => drop(self.changes.send(change)),
+            Routed::Change(change) => {
+                self.under_way += 1;
+                drop(self.changes.send(change));
+            }
             Routed::Query(ticket, query) => {
                 drop(self.queries.send(Question::Node(ticket, query)));
             }
@@ -94,7 +99,15 @@ impl Log for ThreadLog {
     }
 
     fn complete(&mut self) -> Option<Completion> {
-        self.completions.try_recv().ok()
+        let completion = self.completions.try_recv().ok()?;
+        if !matches!(completion, Completion::Answered { .. }) {
+            self.under_way = self.under_way.saturating_sub(1);
+        }
+        Some(completion)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.under_way == 0
     }
 
     fn may_contain(&self, _partition: PartitionId, wanted: &Wanted) -> bool {
