@@ -51,11 +51,12 @@ impl SourceCopy {
         git
     }
 
-    /// Cargo in the copy.
+    /// Cargo in the copy. Not incremental: with files that change back and forth the linker was seen
+    /// to miss symbols, and a build that fails says nothing about a bug.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(cargo_program());
         command.args(arguments).current_dir(&self.tree);
-        command.env("CARGO_TARGET_DIR", &self.target).env("CARGO_INCREMENTAL", "1");
+        command.env("CARGO_TARGET_DIR", &self.target).env("CARGO_INCREMENTAL", "0");
         command
     }
 }
