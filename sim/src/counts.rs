@@ -31,8 +31,6 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "new segment failed",
             "read failed",
             "disk full",
-            "slow disk",
-            "slow state store",
             "bit flipped",
             "state lost batches",
             "state lost",

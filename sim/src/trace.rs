@@ -12,7 +12,6 @@ Lines of a trace: virtual time in seconds, a letter, what happened.
   -  the provider's connection breaks, or the server is down
   =  a consumer gets an attempt (destination, key, sequence, try, flags)
   +  a consumer answers, or its connection ends (destination, key, sequence, outcome)
-  w  the log writes a batch
   !  a fault strikes
   o  an operator's command or its answer
   s  the process starts, serves, stops or loses a partition

@@ -24,7 +24,7 @@ use crate::judge::policies::Policies;
 use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
 use crate::provider::Provider;
-use crate::schedule::{Instant, MILLISECOND, SECOND, Schedule};
+use crate::schedule::{Instant, SECOND, Schedule};
 use crate::setting::Setting;
 use crate::sim_log::SimLog;
 use crate::state_model::StateModel;
@@ -33,8 +33,6 @@ use crate::workload::{Post, Resource, Source, Workload};
 
 /// The machine's clock at the beginning: 2026-01-01T00:00:00Z, in microseconds.
 const CLOCK: u64 = 1_767_225_600_000_000;
-/// A disk or store that takes longer than this is called slow.
-const SLOW: Instant = 30 * MILLISECOND;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -243,8 +241,6 @@ impl World {
             }
         }
         self.counts.add("provider", "dropped", self.dropped.len() as u64);
-        self.counts.add("fault", "slow disk", u64::from(self.faults.disk_delay > SLOW));
-        self.counts.add("fault", "slow state store", u64::from(self.faults.state_delay > SLOW));
         self.schedule.plan(SECOND, Happening::Operate);
         self.schedule.plan(self.phase_ends, Happening::Look);
     }
