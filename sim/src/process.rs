@@ -288,6 +288,7 @@ impl World {
             let (operation, fault, name) = self.disk_dice.pick(&[
                 (Operation::Append, Fault::Error, "write failed"),
                 (Operation::Append, Fault::Torn, "write torn"),
+                (Operation::Reserve, Fault::Error, "reserve failed"),
                 (Operation::Create, Fault::Error, "new segment failed"),
                 (Operation::SyncDirectory, Fault::Error, "new segment failed"),
             ]);

@@ -41,6 +41,12 @@ pub const WANTED: usize = 4_096;
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Bytes of a batch after which the rest waits for the next: what one sync carries.
 pub const BATCH_BYTES: usize = 16 << 20;
+/// Bytes of zeros kept ahead in the open segment: as much as it holds, within these bounds. Less and
+/// more syncs would carry the growth of the file; more and the sync that carries the zeros takes
+/// longer than a commit should.
+pub const RESERVE_BYTES: (u64, u64) = (64 << 10, 1 << 20);
+/// Bytes of zeros written at a time.
+pub const ZEROS_BYTES: usize = 64 << 10;
 /// Frames of recovery's and the reader's first guess, in bytes: header and facts of most frames.
 pub const HEAD_GUESS_BYTES: usize = 16 << 10;
 /// Bytes looked through at a time when a damaged segment is searched for what comes later.

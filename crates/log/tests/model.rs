@@ -88,12 +88,14 @@ impl World {
         let operations = [
             Operation::Create,
             Operation::Append,
+            Operation::Reserve,
             Operation::Sync,
             Operation::Sync,
             Operation::SyncDirectory,
             Operation::Remove,
         ];
-        let operation = operations[usize::try_from(self.random.below(6)).unwrap()];
+        let operation =
+            operations[usize::try_from(self.random.below(operations.len() as u64)).unwrap()];
         let fault = match (operation, self.random.below(2)) {
             (Operation::Append, 0) => Fault::Torn,
             (Operation::Sync, 0) => Fault::Forgotten,

@@ -47,7 +47,8 @@ impl<D: Disk> Writer<D> {
             let _ = self.disk.remove(&name);
         })?;
         self.enter(&header, carried);
-        self.open = Some(OpenSegment { file, seal, synced: start + header.carried });
+        let synced = start + header.carried;
+        self.open = Some(OpenSegment { file, seal, synced, reserved: synced });
         Ok(())
     }
 

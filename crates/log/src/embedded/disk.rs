@@ -50,6 +50,15 @@ pub trait Disk: Clone {
 
 /// A file being written.
 pub trait DiskFile {
+    /// Makes the file `length` bytes long with zeros behind what was appended; appended bytes take
+    /// their place. A sync of bytes that replace others need not write down that the file grew,
+    /// which on a journaling file system costs more than the bytes. After a crash any of the zeros
+    /// may be there. Does nothing when the file is as long already.
+    ///
+    /// # Errors
+    /// When the disk fails or is full; the file is then as good as before.
+    fn reserve(&mut self, length: u64) -> io::Result<()>;
+
     /// Appends all bytes.
     ///
     /// # Errors

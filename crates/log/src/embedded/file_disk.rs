@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::disk::{Disk, DiskFile};
 use super::recover::OpenError;
-use crate::limits::OPEN_FILES;
+use crate::limits::{OPEN_FILES, ZEROS_BYTES};
 
 /// The file that is locked while a process uses the directory. It stays when the process ends;
 /// the lock does not.
@@ -76,8 +76,8 @@ impl Disk for FileDisk {
     type File = AppendFile;
 
     fn create(&self, name: &str) -> io::Result<AppendFile> {
-        let file = OpenOptions::new().append(true).create_new(true).open(self.path(name))?;
-        Ok(AppendFile { file })
+        let file = OpenOptions::new().write(true).create_new(true).open(self.path(name))?;
+        Ok(AppendFile { file, appended: 0, length: 0 })
     }
 
     fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -105,19 +105,47 @@ impl Disk for FileDisk {
     }
 }
 
-/// A file of the file system, open for appending.
+/// A file of the file system, open for appending. Dropped, it gives back what it reserved in vain.
 #[derive(Debug)]
 pub struct AppendFile {
     file: File,
+    /// Where the next bytes go.
+    appended: u64,
+    /// How long the file is: the rest is zeros.
+    length: u64,
 }
 
 impl DiskFile for AppendFile {
+    fn reserve(&mut self, length: u64) -> io::Result<()> {
+        // Written, not allocated: allocated blocks are marked as written by the sync of the first
+        // bytes in them, and that is the journal entry again.
+        while self.length < length {
+            let step = usize::try_from(length - self.length).unwrap_or(usize::MAX);
+            let zeros = &[0; ZEROS_BYTES][..step.min(ZEROS_BYTES)];
+            self.file.write_all_at(zeros, self.length)?;
+            self.length += zeros.len() as u64;
+        }
+        Ok(())
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        self.file.write_all_at(bytes, self.appended)?;
+        self.appended += bytes.len() as u64;
+        self.length = self.length.max(self.appended);
+        Ok(())
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
         self.file.sync_data()
+    }
+}
+
+impl Drop for AppendFile {
+    fn drop(&mut self) {
+        if self.appended < self.length {
+            // Nobody reads the zeros; they only take space when they stay.
+            let _ = self.file.set_len(self.appended);
+        }
     }
 }
 
@@ -142,11 +170,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let disk = FileDisk::open(directory.path()).unwrap();
         let mut file = disk.create("a").unwrap();
+        file.reserve(9).unwrap();
         file.append(b"hello ").unwrap();
         file.append(b"world").unwrap();
         file.sync_data().unwrap();
         disk.sync_directory().unwrap();
         assert_eq!(disk.create("a").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        file.reserve(100_000).unwrap();
+        assert_eq!(disk.length("a").unwrap(), 100_000);
+        drop(file);
         let mut buffer = [0; 8];
         assert_eq!(disk.read_at("a", 6, &mut buffer).unwrap(), 5);
         assert_eq!((&buffer[..5], disk.length("a").unwrap()), (&b"world"[..], 11));

@@ -18,6 +18,7 @@ use super::catalog::{Catalog, Lookups, Segment};
 use super::disk::Disk;
 use super::index::{self, IndexError};
 use super::replay::{Replay, replay_sealed, replay_tail};
+use super::scan::start_of_zeros;
 use super::seal::SealJob;
 use super::segment::{
     Predecessor, SegmentHeader, header_bytes, index_name, number_of, segment_name,
@@ -122,7 +123,10 @@ pub(crate) struct Carried {
 /// A segment file as found.
 struct Found {
     header: Result<SegmentHeader, DecodeError>,
+    /// Bytes of the file.
     length: u64,
+    /// Where the zeros that end it begin: kept ahead of what is appended, or the last of it.
+    zeros: u64,
 }
 
 /// Opens the log of a disk, or begins one.
@@ -150,8 +154,8 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
     let mut carried = Vec::new();
     let mut tail = None;
     if let (Some(header), Some(newest)) = (headers.last(), path.last()) {
-        let length = found.get(newest).map_or(0, |file| file.length);
-        let replayed = replay_tail(disk, header, length)?;
+        let (length, zeros) = found.get(newest).map_or((0, 0), |file| (file.length, file.zeros));
+        let replayed = replay_tail(disk, header, length, zeros)?;
         report.dropped = replayed.dropped;
         report.carried = replayed.carried.len();
         let Replay { segment, tips, epoch } = replayed.durable;
@@ -185,7 +189,9 @@ fn survey(
                 return Err(OpenError::Partitions { found, wanted });
             }
         }
-        found.insert(number, Found { header, length: disk.length(&name)? });
+        let length = disk.length(&name)?;
+        let zeros = start_of_zeros(disk, &name, length)?;
+        found.insert(number, Found { header, length, zeros });
     }
     Ok(found)
 }
@@ -226,7 +232,7 @@ impl Found {
             Ok(header) => header.bytes() + header.carried,
             Err(_) => header_bytes(usize::from(options.partitions)) as u64,
         };
-        self.length > begun
+        self.zeros > begun
     }
 }
 
@@ -254,7 +260,7 @@ fn newest(found: &BTreeMap<u64, Found>, options: Options) -> Result<Option<u64>,
             Ok(header) => match header.predecessor.map(|predecessor| predecessor.segment) {
                 None => older,
                 Some(predecessor) if found.contains_key(&predecessor) => predecessor,
-                Some(_) if file.length == header.bytes() + header.carried => {
+                Some(_) if file.length >= header.bytes() + header.carried => {
                     return Ok(Some(number));
                 }
                 Some(_) => return Err(absent(number, "records it began with are missing")),

@@ -63,11 +63,13 @@ pub(crate) fn replay_segment(disk: &impl Disk, segment: &Segment) -> Result<Segm
     replay_sealed(disk, &header, segment.length).map(|replay| replay.segment)
 }
 
-/// Reads the newest segment, a file of `length` bytes, to its last whole frame.
+/// Reads the newest segment, a file of `length` bytes that ends with zeros from `zeros` on, to its
+/// last whole frame. Zeros behind that were reserved, not torn.
 pub(crate) fn replay_tail(
     disk: &impl Disk,
     header: &SegmentHeader,
     length: u64,
+    zeros: u64,
 ) -> Result<ReplayedTail, OpenError> {
     let used = header.bytes() + header.carried;
     let mut replay = Replay::of(header, used);
@@ -86,13 +88,13 @@ pub(crate) fn replay_tail(
             Err(Stop::Failed(error)) => return Err(error.into()),
             Err(Stop::Bad(bad)) => {
                 end = bad.corruption.offset;
-                refuse_damage(disk, header, bad, used, length)?;
+                refuse_damage(disk, header, bad, used, zeros)?;
                 break;
             }
         }
     }
     let (carried, end) = whole_frames(disk, &mut replay, uncertain, end)?;
-    let (segment, bytes) = (header.seal.segment, length - end);
+    let (segment, bytes) = (header.seal.segment, zeros.saturating_sub(end));
     let dropped = (bytes > 0).then_some(Dropped { segment, offset: end, bytes });
     Ok(ReplayedTail { durable: replay, carried, dropped })
 }

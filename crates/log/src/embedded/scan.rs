@@ -11,7 +11,7 @@ use super::segment::segment_name;
 use crate::chain::frame_hash;
 use crate::codec::DecodeError;
 use crate::frame::{self, FrameHeader, HEADER_BYTES};
-use crate::limits::{HEAD_GUESS_BYTES, SEARCH_BYTES};
+use crate::limits::{HEAD_GUESS_BYTES, SEARCH_BYTES, ZEROS_BYTES};
 use crate::log::{Corruption, Damage};
 
 /// A record as read.
@@ -171,6 +171,22 @@ fn frame_of(content: &Content) -> Option<(PartitionId, FrameNumber)> {
         Content::Frame(frame) => Some((frame.header.partition, frame.header.number)),
         Content::Claim(_) => None,
     }
+}
+
+/// Where the zeros begin that end a file; its length when it ends with something else.
+pub(crate) fn start_of_zeros(disk: &impl Disk, name: &str, length: u64) -> io::Result<u64> {
+    let mut buffer = vec![0; ZEROS_BYTES];
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(ZEROS_BYTES as u64);
+        let wanted = usize::try_from(end - start).map_err(io::Error::other)?;
+        let read = read_up_to(disk, name, start, &mut buffer[..wanted])?;
+        if let Some(at) = buffer[..read].iter().rposition(|byte| *byte != 0) {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 /// Whether a record behind `bad` knows the bytes at `bad` to have been durable.

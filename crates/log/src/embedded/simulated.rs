@@ -18,6 +18,8 @@ use super::disk::{Disk, DiskFile};
 pub enum Operation {
     /// [`Disk::create`].
     Create,
+    /// [`DiskFile::reserve`].
+    Reserve,
     /// [`DiskFile::append`].
     Append,
     /// [`DiskFile::sync_data`].
@@ -81,9 +83,14 @@ struct State {
 
 #[derive(Debug, Clone, Default)]
 struct File {
+    /// What was appended, and zeros behind it.
     bytes: Vec<u8>,
+    /// How much was appended.
+    appended: usize,
     /// Up to here the bytes survive a power cut, but for those forgotten.
     synced: usize,
+    /// The file is at least that long after a power cut.
+    synced_length: usize,
     /// Ranges that a failed sync forgot.
     forgotten: Vec<(usize, usize)>,
 }
@@ -175,9 +182,15 @@ impl SimulatedDisk {
     /// Puts a file there, durably: for building images by hand.
     pub fn put(&self, name: &str, bytes: Vec<u8>) {
         let mut state = self.state();
-        let synced = bytes.len();
+        let length = bytes.len();
         let file = state.files.len();
-        state.files.push(File { bytes, synced, forgotten: Vec::new() });
+        state.files.push(File {
+            bytes,
+            appended: length,
+            synced: length,
+            synced_length: length,
+            forgotten: Vec::new(),
+        });
         state.names.insert(name.to_owned(), file);
         state.durable_names.insert(name.to_owned(), file);
     }
@@ -285,7 +298,10 @@ impl State {
                 }
             }
             self.statistics.lost_bytes += (before - content.bytes.len()) as u64;
-            content.synced = content.bytes.len();
+            // Its length was durable: what is not there reads as the zeros that were.
+            let length = content.bytes.len().max(content.synced_length);
+            content.bytes.resize(length, 0);
+            (content.appended, content.synced, content.synced_length) = (length, length, length);
             self.files[file] = content;
         }
     }
@@ -308,6 +324,7 @@ impl State {
     fn append(&mut self, file: usize, bytes: &[u8]) -> io::Result<()> {
         let fault = self.meet(Operation::Append);
         let free = self.capacity.map_or(usize::MAX, |most| most.saturating_sub(self.used()));
+        let free = free.saturating_add(self.reserved(file));
         let (written, result) = match fault {
             Some(Fault::Torn) => (self.index_below(bytes.len() + 1), Err(broken())),
             Some(_) => (0, Err(broken())),
@@ -318,8 +335,26 @@ impl State {
             None => (bytes.len(), Ok(())),
         };
         self.statistics.appends += u64::from(result.is_ok());
-        self.files[file].bytes.extend_from_slice(&bytes[..written]);
+        let content = &mut self.files[file];
+        let end = content.appended + written;
+        content.bytes.resize(content.bytes.len().max(end), 0);
+        content.bytes[content.appended..end].copy_from_slice(&bytes[..written]);
+        content.appended = end;
         result
+    }
+
+    /// How many bytes can be appended to a file without its growing.
+    fn reserved(&self, file: usize) -> usize {
+        self.files[file].bytes.len() - self.files[file].appended
+    }
+
+    fn reserve(&mut self, file: usize, length: usize) -> io::Result<()> {
+        self.check(Operation::Reserve)?;
+        let free = self.capacity.map_or(usize::MAX, |most| most.saturating_sub(self.used()));
+        let content = &mut self.files[file];
+        let more = length.saturating_sub(content.bytes.len());
+        content.bytes.resize(content.bytes.len() + more.min(free), 0);
+        if more > free { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn sync(&mut self, file: usize) -> io::Result<()> {
@@ -327,12 +362,13 @@ impl State {
         let content = &mut self.files[file];
         match fault {
             None => {
-                content.synced = content.bytes.len();
+                content.synced = content.appended;
+                content.synced_length = content.bytes.len();
                 self.statistics.syncs += 1;
                 Ok(())
             }
             Some(Fault::Forgotten) => {
-                content.forgotten.push((content.synced, content.bytes.len()));
+                content.forgotten.push((content.synced, content.appended));
                 Err(broken())
             }
             Some(_) => Err(broken()),
@@ -411,7 +447,23 @@ impl SimulatedFile {
     }
 }
 
+impl Drop for SimulatedFile {
+    /// As the real one gives back what it reserved; a power cut may bring it back.
+    fn drop(&mut self) {
+        let file = self.file;
+        if let Ok(mut state) = self.alive() {
+            let appended = state.files[file].appended;
+            state.files[file].bytes.truncate(appended);
+        }
+    }
+}
+
 impl DiskFile for SimulatedFile {
+    fn reserve(&mut self, length: u64) -> io::Result<()> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        self.alive()?.reserve(self.file, length)
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.alive()?.append(self.file, bytes)
     }

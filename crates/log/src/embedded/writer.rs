@@ -19,7 +19,7 @@ use super::{Change, Options};
 use crate::chain::Tip;
 use crate::codec::TooLarge;
 use crate::frame::{self, FrameDraft};
-use crate::limits::BATCH_BYTES;
+use crate::limits::{BATCH_BYTES, RESERVE_BYTES};
 use crate::log::{AppendError, Claim, ClaimError, Completion};
 use crate::lookup::index_hashes;
 
@@ -51,6 +51,24 @@ pub(super) struct OpenSegment<F> {
     pub(super) seal: Seal,
     /// How many bytes are durable: everything written by batches before.
     pub(super) synced: u64,
+    /// How long the file is: zeros are ahead of what is appended.
+    pub(super) reserved: u64,
+}
+
+impl<F: DiskFile> OpenSegment<F> {
+    /// Has the file long enough for so many more bytes, and then some.
+    fn reserve(&mut self, bytes: u64, segment_bytes: u64) {
+        let end = self.synced + bytes;
+        if end <= self.reserved {
+            return;
+        }
+        let (least, most) = RESERVE_BYTES;
+        self.reserved = end + end.clamp(least, most).min(segment_bytes);
+        if self.file.reserve(self.reserved).is_err() {
+            // Then the file grows by what is appended, or that tells what is wrong with the disk.
+            self.reserved = u64::MAX;
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -278,6 +296,7 @@ impl<D: Disk> Writer<D> {
         let Some(open) = self.open.as_mut().filter(|_| !self.batch.bytes.is_empty()) else {
             return Ok(());
         };
+        open.reserve(self.batch.bytes.len() as u64, self.options.segment_bytes);
         open.file.append(&self.batch.bytes)?;
         open.file.sync_data()
     }
