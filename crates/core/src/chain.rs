@@ -69,13 +69,17 @@ impl Fingerprint {
         Self::of(digest, b"id", key, id.as_bytes())
     }
 
-    /// The fingerprint of a position within its key; none where there is no position.
+    /// The fingerprint of a position within its key; none where a position names no event.
     pub fn of_position(digest: &impl Digest, key: &Key, position: &Position) -> Option<Self> {
-        match position {
-            Position::None => None,
-            Position::Sequence(number) => {
-                Some(Self::of(digest, b"position", key, &number.to_be_bytes()))
-            }
+        let number = position.number().filter(|_| position.is_unique())?;
+        Some(Self::of(digest, b"position", key, &number.to_be_bytes()))
+    }
+
+    /// What tells events of one instant apart: the source's id, or the body where there is none.
+    pub fn of_event(digest: &impl Digest, key: &Key, id: Option<&str>, body: &Hash) -> Self {
+        match id {
+            Some(id) => Self::of_id(digest, key, id),
+            None => Self::of(digest, b"body", key, &body.0),
         }
     }
 

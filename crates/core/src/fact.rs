@@ -37,6 +37,8 @@ pub enum Fact {
     Conflict(Conflict),
     /// The event just received has an impossible position: dead-lettered (K4).
     Invalid(Invalid),
+    /// The event just received is older than what its key released: kept, not delivered.
+    Stale(Stale),
     /// An event of a type the source does not accept; nothing but this line is kept.
     Ignored(Ignored),
     /// A key waits for missing positions.
@@ -47,6 +49,8 @@ pub enum Fact {
     GapAbandoned(GapAbandoned),
     /// A try to deliver, and what came of it.
     Attempted(Attempted),
+    /// A newer event took the place of older ones that waited in a lane.
+    Superseded(Superseded),
     /// An operator sent dead letters of a lane on their way again.
     Redriven(Redriven),
     /// An operator gave a dead letter up for good.
@@ -251,6 +255,8 @@ pub enum InvalidReason {
     BeyondSpan,
     /// Before the `first` position of its source (decision record 001).
     BeforeFirst,
+    /// An instant further ahead of its receipt than `max_ahead` (DESIGN K4).
+    AheadOfTime,
 }
 
 /// See [`Fact::Invalid`].
@@ -265,6 +271,32 @@ pub struct Invalid {
     pub position: Position,
     /// Why it cannot be.
     pub reason: InvalidReason,
+}
+
+/// See [`Fact::Stale`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// The resource.
+    pub key: Key,
+    /// The event that was just received.
+    pub event: Place,
+    /// Its position.
+    pub position: Position,
+    /// The sequence of the event that made it stale: the last released.
+    pub newest: Sequence,
+}
+
+/// See [`Fact::Superseded`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Superseded {
+    /// The resource.
+    pub key: Key,
+    /// The lane's destination.
+    pub destination: DestinationId,
+    /// The oldest event that will not be delivered; the lane stood at it.
+    pub from: Sequence,
+    /// The event that took their place: the next to deliver.
+    pub by: Sequence,
 }
 
 /// See [`Fact::Ignored`].
@@ -454,6 +486,8 @@ impl Fact {
             Self::Duplicate(fact) => Some(&fact.key),
             Self::Conflict(fact) => Some(&fact.key),
             Self::Invalid(fact) => Some(&fact.key),
+            Self::Stale(fact) => Some(&fact.key),
+            Self::Superseded(fact) => Some(&fact.key),
             Self::GapOpened(fact) => Some(&fact.key),
             Self::GapFilled(fact) => Some(&fact.key),
             Self::GapAbandoned(fact) => Some(&fact.key),
@@ -480,6 +514,8 @@ impl Fact {
             Self::Duplicate(_) => "duplicate",
             Self::Conflict(_) => "conflict",
             Self::Invalid(_) => "invalid",
+            Self::Stale(_) => "stale",
+            Self::Superseded(_) => "superseded",
             Self::Ignored(_) => "ignored",
             Self::GapOpened(_) => "gap-opened",
             Self::GapFilled(_) => "gap-filled",

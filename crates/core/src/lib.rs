@@ -14,6 +14,7 @@ pub mod destination;
 pub mod fact;
 pub mod id;
 pub mod input;
+pub mod instant;
 pub mod invariants;
 pub mod limits;
 pub mod output;

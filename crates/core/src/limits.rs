@@ -18,6 +18,9 @@ pub const FRAME_FACTS: usize = 4_096;
 pub const FRAME_BODY_BYTES: u64 = 8 << 20;
 /// Abandoned ranges a key remembers; the oldest merge (DESIGN G2).
 pub const ABANDONED_RANGES: usize = 1_000;
+/// Events of one instant a key remembers, so that one that comes again is known for ever (DESIGN
+/// K3); of more, the oldest are forgotten.
+pub const INSTANT_EVENTS: usize = 64;
 /// Ranges `sprag-missing` and `sprag-omitted` may carry (DESIGN C4), and a lane remembers (F5).
 pub const HEADER_RANGES: usize = 32;
 /// Passed events of a lane that may be redriven out of order at a time (DESIGN F5).
@@ -30,7 +33,7 @@ pub const COLD_KEY_INPUTS: usize = 1_024;
 pub const PAGE_KEYS: usize = 1_024;
 /// Steps between two checks of every invariant; touched keys are checked every step.
 pub const STEPS_BETWEEN_FULL_CHECKS: u64 = 1_000;
-/// The highest position of `fifo`: half of `u64`, so that no arithmetic on positions overflows.
+/// The highest position: half of `u64`, so that no arithmetic on positions overflows.
 pub const POSITION_MAX: u64 = u64::MAX / 2;
 /// Keys a sweep for idle ones looks at in one step.
 pub const SWEEP_KEYS: usize = 16;

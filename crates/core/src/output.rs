@@ -28,6 +28,8 @@ pub enum Status {
     Conflict,
     /// Its position is impossible: dead-lettered.
     Invalid,
+    /// It is older than what its key released.
+    Stale,
     /// Its type is not accepted.
     Ignored,
 }

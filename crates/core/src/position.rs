@@ -2,26 +2,51 @@
 
 use alloc::string::{String, ToString};
 
+use crate::instant::instant_text;
+
 /// What a source says about the order of an event.
 ///
 /// Stored as a tag and at most [`crate::limits::POSITION_BYTES`] bytes, so that the positions of
-/// later contracts (timestamp, version, clock, link) are new variants with new tags.
+/// later contracts (clock, link) are new variants with new tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Position {
-    /// The source says nothing: contract `arrival`.
+    /// The source says nothing: contracts `arrival` and `unordered`.
     #[default]
     None,
-    /// A number counted by the source per key: contract `fifo`.
+    /// A number counted by the source per key, without gaps: contracts `fifo` and `latest`.
     Sequence(u64),
+    /// A number that grows with every change of the resource, perhaps in jumps: contract `latest`.
+    Version(u64),
+    /// An instant in nanoseconds since 1970 (DESIGN K3): contract `latest`.
+    Timestamp(u64),
 }
 
 impl Position {
-    /// The text of the `sprag-position` header and of the chain (DESIGN C1); none is empty.
+    /// The number it is compared by; none where there is no position.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Sequence(number) | Self::Version(number) | Self::Timestamp(number) => {
+                Some(*number)
+            }
+        }
+    }
+
+    /// Whether no two events of a key have it: an instant may be that of several (DESIGN K3).
+    #[must_use]
+    pub fn is_unique(&self) -> bool {
+        matches!(self, Self::Sequence(_) | Self::Version(_))
+    }
+
+    /// The text of the `sprag-position` header and of the chain (DESIGN C1); none is empty, an
+    /// instant is RFC 3339 in UTC with nine digits of a second.
     #[must_use]
     pub fn header_text(&self) -> String {
         match self {
             Self::None => String::new(),
-            Self::Sequence(sequence) => sequence.to_string(),
+            Self::Sequence(number) | Self::Version(number) => number.to_string(),
+            Self::Timestamp(nanoseconds) => instant_text(*nanoseconds),
         }
     }
 }

@@ -7,6 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::chain::Fingerprint;
 use crate::fact::{DestinationDeclared, DestinationPaused, Fact, HoldReason, SourceDeclared};
 use crate::id::{DestinationId, Hash, Place, Sequence, SourceId};
 use crate::position::Position;
@@ -45,6 +46,17 @@ pub struct Order {
     pub gap: Option<Range>,
     /// Events that wait, by position.
     pub held: BTreeMap<u64, HeldEvent>,
+    /// The events released at the newest instant, as far as remembered (DESIGN K3); empty where
+    /// positions are no instants.
+    pub instant: Vec<Fingerprint>,
+}
+
+impl Order {
+    /// The newest position released; none before the first.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.next.map(|next| next.saturating_sub(1))
+    }
 }
 
 /// An event that waits behind missing positions.
@@ -114,6 +126,8 @@ pub enum OmitReason {
     Filtered,
     /// It is a dead letter.
     Dead,
+    /// A newer event took its place (DESIGN C5).
+    Skipped,
 }
 
 /// A range of events that a lane settled without delivering (DESIGN C2).

@@ -38,6 +38,8 @@ pub struct SourceSettings {
     pub hold_events: usize,
     /// How far ahead of the highest known position one may be (DESIGN K4).
     pub hold_span: u64,
+    /// How far ahead of its receipt an instant may be (DESIGN K4).
+    pub max_ahead: Duration,
     /// What ends a wait that was in vain.
     pub on_gap: OnGap,
     /// How long an id is remembered (DESIGN D3).
@@ -56,6 +58,11 @@ pub enum Contract {
     },
     /// No positions: the order of arrival.
     Arrival,
+    /// Only what is newer than everything before is released; the rest is stale.
+    Latest {
+        /// Whether a newer event supersedes older ones that wait to be delivered.
+        coalesce: bool,
+    },
 }
 
 /// Where the positions of a key begin (DESIGN K7).

@@ -256,7 +256,7 @@ fn unread(error: &ReadError) -> Outcome {
 
 fn wanted(arrival: &Arrival) -> Vec<Wanted> {
     let id = arrival.id.clone().map(Handle::Id);
-    let position = Some(arrival.position).filter(|position| *position != Position::None);
+    let position = Some(arrival.position).filter(Position::is_unique);
     let handles = id.into_iter().chain(position.map(Handle::Position));
     handles.map(|by| Wanted { key: arrival.key.clone(), by }).collect()
 }
@@ -266,7 +266,7 @@ fn seen(found: &Found, arrival: &Arrival) -> (Seen, Option<Box<StoredFact>>) {
     let mut facts = found.facts.iter();
     let mut newest = |present: bool| present.then(|| facts.next()).flatten().and_then(|f| f.last());
     let by_id = newest(arrival.id.is_some());
-    let released = newest(arrival.position != Position::None);
+    let released = newest(arrival.position.is_unique());
     let mut seen = Seen { through: found.through, ..Seen::default() };
     seen.by_id = by_id.and_then(id_prior);
     if let (Some(prior), Some(StoredFact { fact: Fact::Released(fact), .. })) =

@@ -68,7 +68,7 @@ pub fn index_hashes(fact: &Fact, mut each: impl FnMut(u64)) {
             }
         }
         Fact::Released(released) => {
-            if released.position != Position::None {
+            if released.position.is_unique() {
                 each(hash_position(&released.key, &released.position));
             }
             each(hash_sequence(&released.key, released.sequence));

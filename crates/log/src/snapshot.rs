@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use sprag_core::chain::Fingerprint;
 use sprag_core::record::{
     Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
 };
@@ -23,7 +24,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
 
 /// The version of the format.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +148,10 @@ fn write_order(writer: &mut Writer<'_>, order: &Order) {
         writer.number(*position);
         write_held(writer, held);
     }
+    writer.count("events of an instant", order.instant.len(), LANE_LIST);
+    for Fingerprint(identity) in &order.instant {
+        writer.raw(&identity.to_be_bytes());
+    }
 }
 
 fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
@@ -157,7 +162,14 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
         missing: read_ranges(reader)?,
         gap: reader.option(read_range)?,
         held: read_all_held(reader)?,
+        instant: reader.list("events of an instant", LANE_LIST, read_fingerprint)?,
     })
+}
+
+fn read_fingerprint(reader: &mut Reader<'_>) -> Result<Fingerprint, DecodeError> {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(reader.raw(16)?);
+    Ok(Fingerprint(u128::from_be_bytes(bytes)))
 }
 
 fn read_all_held(reader: &mut Reader<'_>) -> Result<BTreeMap<u64, HeldEvent>, DecodeError> {
@@ -215,6 +227,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
         writer.byte(match omission.reason {
             OmitReason::Filtered => 0,
             OmitReason::Dead => 1,
+            OmitReason::Skipped => 2,
         });
         writer.flag(omission.merged);
     }
@@ -246,6 +259,7 @@ fn read_omission(reader: &mut Reader<'_>) -> Result<Omission, DecodeError> {
         reason: match reader.byte()? {
             0 => OmitReason::Filtered,
             1 => OmitReason::Dead,
+            2 => OmitReason::Skipped,
             byte => return unknown(reader, "unknown reason of an omission", byte),
         },
         merged: reader.flag()?,
@@ -328,7 +342,11 @@ mod tests {
     }
 
     fn lane() -> impl Strategy<Value = Lane> {
-        let reason = prop_oneof![Just(OmitReason::Filtered), Just(OmitReason::Dead)];
+        let reason = prop_oneof![
+            Just(OmitReason::Filtered),
+            Just(OmitReason::Dead),
+            Just(OmitReason::Skipped)
+        ];
         let omission = (arbitrary::range(), reason, any::<bool>())
             .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
         let redrive = any::<u64>().prop_map(Sequence);
@@ -357,14 +375,10 @@ mod tests {
             arbitrary::ranges(),
             option::of(arbitrary::range()),
             btree_map(any::<u64>(), held(), 0..5),
+            vec(any::<u128>().prop_map(Fingerprint), 0..5),
         );
-        let order = order.prop_map(|(next, highest, abandoned, missing, gap, held)| Order {
-            next,
-            highest,
-            abandoned,
-            missing,
-            gap,
-            held,
+        let order = order.prop_map(|(next, highest, abandoned, missing, gap, held, instant)| {
+            Order { next, highest, abandoned, missing, gap, held, instant }
         });
         let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>());
         (head, order, vec(lane(), 0..4)).prop_map(|(head, order, lanes)| KeyRecord {
@@ -415,8 +429,8 @@ mod tests {
         encode(&record, &mut bytes).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
-        let order = "00 00 00 00 00 00";
-        let golden = format!("01 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00");
+        let order = "00 00 00 00 00 00 00";
+        let golden = format!("02 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 

@@ -5,9 +5,11 @@
 
 mod arrival;
 mod fifo;
+mod latest;
 
 pub use fifo::{base_poison, head_gap};
 
+use crate::chain::Fingerprint;
 use crate::fact::{HoldReason, InvalidReason, Kind, Recognised};
 use crate::id::{Hash, Place, Sequence};
 use crate::position::Position;
@@ -27,6 +29,8 @@ pub struct Evidence<'a> {
     pub by_id: Option<&'a Prior>,
     /// The released event with the same position in the same key.
     pub by_position: Option<&'a Prior>,
+    /// What tells it from others of the same instant; none where the position is no instant.
+    pub identity: Option<Fingerprint>,
     /// The recorded time of the decision.
     pub recorded: UnixMicros,
 }
@@ -54,6 +58,8 @@ pub enum Judgement {
     },
     /// Its position is impossible.
     Invalid(InvalidReason),
+    /// It is older than what was released.
+    Stale,
     /// Something before it is missing.
     Hold(HoldReason),
     /// It is next, or late.
@@ -77,6 +83,7 @@ pub fn judge(
     }
     match source.contract {
         Contract::Arrival => arrival::judge(),
+        Contract::Latest { .. } => latest::judge(source, order, evidence),
         Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
     }
 }

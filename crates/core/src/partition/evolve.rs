@@ -11,15 +11,16 @@ use super::hot::{Arriving, Hot};
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
     AbandonReason, Attempted, Consequence, DeadLetter, Dropped, Fact, GapAbandoned, Held, Kind,
-    Received, Redriven, Released,
+    Received, Redriven, Released, Superseded,
 };
 use crate::id::{Place, Sequence};
 use crate::limits;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::recent::Prior;
-use crate::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason};
+use crate::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order};
 use crate::retry;
+use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros};
 
 impl<D: Digest> Partition<D> {
@@ -36,7 +37,7 @@ impl<D: Digest> Partition<D> {
             Fact::Received(received) => receive(hot, place, times, received),
             Fact::Released(released) => {
                 let Some(arriving) = release(hot, times, released) else { return };
-                self.remember_released(place, released, &arriving);
+                self.remember_released(slot, place, released, &arriving);
                 return;
             }
             _ => evolve_record(hot, times, fact),
@@ -60,8 +61,21 @@ impl<D: Digest> Partition<D> {
     }
 
     /// The position of a released event is taken from now on.
-    fn remember_released(&mut self, place: Place, released: &Released, arriving: &Arriving) {
+    fn remember_released(
+        &mut self,
+        slot: Slot,
+        place: Place,
+        released: &Released,
+        arriving: &Arriving,
+    ) {
         let key = &released.key;
+        if let Position::Timestamp(_) = released.position {
+            let (id, body) = (arriving.essence.id.as_deref(), &arriving.essence.digest);
+            let identity = Fingerprint::of_event(&self.digest, key, id, body);
+            if let Some(hot) = self.keys.get_mut(slot) {
+                remember_instant(&mut hot.record.order, identity);
+            }
+        }
         if let Some(id) = &arriving.essence.id {
             let fingerprint = Fingerprint::of_id(&self.digest, key, id);
             self.recent.set_sequence(fingerprint, released.event, released.sequence);
@@ -96,18 +110,30 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
     let record = &mut hot.record;
     record.sequence = released.sequence;
     record.hash = released.hash;
-    if let Position::Sequence(position) = released.position {
-        record.order.abandoned.remove(position);
-        record.order.highest = record.order.highest.max(position);
+    if let Some(position) = released.position.number() {
+        let order = &mut record.order;
+        order.abandoned.remove(position);
+        order.highest = order.highest.max(position);
         if released.kind == Kind::Event {
-            record.order.next = Some(position + 1);
-            record.order.missing = Ranges::default();
+            if order.newest() != Some(position) {
+                order.instant = Vec::new();
+            }
+            order.next = Some(position.saturating_add(1));
+            order.missing = Ranges::default();
         }
     }
     for destination in &released.lanes {
         enter(hot.lane_or_new(*destination, released.sequence), released.sequence);
     }
     Some(arriving)
+}
+
+/// One more event of the newest instant (DESIGN K3).
+fn remember_instant(order: &mut Order, identity: Fingerprint) {
+    if order.instant.len() >= limits::INSTANT_EVENTS {
+        order.instant.remove(0);
+    }
+    order.instant.push(identity);
 }
 
 /// The event enters a lane. What was released since the lane was last entered was not for it.
@@ -144,6 +170,10 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         Fact::Invalid(invalid) => {
             take_event(hot, invalid.event, invalid.position, times.recorded);
         }
+        Fact::Stale(stale) => {
+            hot.arriving.take_if(|arriving| arriving.event == stale.event);
+        }
+        Fact::Superseded(superseded) => supersede(&mut hot.record, superseded),
         Fact::GapOpened(opened) => hot.record.order.gap = Some(opened.missing),
         Fact::GapFilled(_) => hot.record.order.gap = None,
         Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
@@ -250,6 +280,18 @@ fn omit(lane: &mut Lane, range: Range, reason: OmitReason) {
         lane.omitted[0].range.from = oldest.range.from;
         lane.omitted[0].merged = true;
     }
+}
+
+/// The lane goes on with the event that took the place of its oldest. A wait after a failure goes
+/// on: it spares the consumer, whatever the event.
+fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
+    let lane = record.lanes.iter_mut().find(|lane| lane.destination == superseded.destination);
+    let Some(lane) = lane else { return };
+    let passed = Range { from: superseded.from.0, to: superseded.by.0.saturating_sub(1) };
+    omit(lane, passed, OmitReason::Skipped);
+    lane.head = superseded.by;
+    lane.failures = 0;
+    lane.failing_since = OpenMicros::default();
 }
 
 fn redrive(record: &mut KeyRecord, redriven: &Redriven) {

@@ -221,6 +221,7 @@ impl<D: Digest> Partition<D> {
                 lane.due = due;
             }
         }
+        self.supersede(slot);
         self.promise(Promise::Wake(slot));
     }
 

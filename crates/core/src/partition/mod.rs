@@ -11,6 +11,7 @@ mod lanes;
 mod order;
 mod receive;
 mod recover;
+mod supersede;
 mod view;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};

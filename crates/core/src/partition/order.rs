@@ -66,6 +66,7 @@ impl<D: Digest> Partition<D> {
         if let Some(hot) = self.keys.get_mut(slot) {
             (0..hot.lanes.len()).for_each(|at| hot.extend_window(at, waiting));
         }
+        self.supersede(slot);
         self.promise(Promise::Wake(slot));
     }
 
@@ -155,7 +156,7 @@ impl<D: Digest> Partition<D> {
 pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> {
     match source.contract {
         Contract::Fifo { first } => contract::head_gap(first, order),
-        Contract::Arrival => None,
+        Contract::Arrival | Contract::Latest { .. } => None,
     }
 }
 
@@ -165,6 +166,8 @@ fn beginning(contract: Contract) -> Option<u64> {
     match contract {
         Contract::Fifo { first: First::At(first) } => Some(first),
         Contract::Fifo { first: First::Any } => Some(0),
-        Contract::Fifo { first: First::Strictly(_) } | Contract::Arrival => None,
+        Contract::Fifo { first: First::Strictly(_) }
+        | Contract::Arrival
+        | Contract::Latest { .. } => None,
     }
 }

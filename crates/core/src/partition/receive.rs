@@ -10,11 +10,12 @@ use crate::chain::{Digest, Fingerprint};
 use crate::contract::{self, Evidence, Judgement};
 use crate::fact::{
     AbandonReason, Conflict, Duplicate, Fact, GapOpened, Held, HoldReason, Ignored, Invalid,
-    InvalidReason, Kind, Received, Recognised,
+    InvalidReason, Kind, Received, Recognised, Stale,
 };
 use crate::id::{Hash, Place, Sequence, SourceId};
 use crate::input::{Arrival, Input, Ticket};
 use crate::output::{Answer, Busy, Output, Rejection, Status};
+use crate::position::Position;
 use crate::recent::{Prior, Seen};
 use crate::record::Essence;
 use crate::settings::{OnGap, SourceSettings};
@@ -50,7 +51,12 @@ impl<D: Digest> Partition<D> {
         let (by_id, by_position) = self.priors(arrival, seen);
         let source = self.settings.sources.get(&arrival.key.source)?;
         let order = &self.keys.get(slot)?.record.order;
+        let identity = matches!(arrival.position, Position::Timestamp(_)).then(|| {
+            let id = arrival.id.as_deref();
+            Fingerprint::of_event(&self.digest, &arrival.key, id, &arrival.digest)
+        });
         let evidence = Evidence {
+            identity,
             position: arrival.position,
             digest: arrival.digest,
             by_id: by_id.as_ref(),
@@ -89,6 +95,7 @@ impl<D: Digest> Partition<D> {
             Judgement::Invalid(reason) => {
                 (Status::Invalid, Some(self.write_invalid(arrival, reason)), None)
             }
+            Judgement::Stale => (Status::Stale, Some(self.write_stale(slot, arrival)), None),
             Judgement::Hold(reason) => {
                 let fingerprint = self.position_of(&arrival);
                 let event = self.hold(slot, arrival, reason);
@@ -158,6 +165,14 @@ impl<D: Digest> Partition<D> {
         let (key, position) = (arrival.key.clone(), arrival.position);
         let (event, _) = self.write_received(arrival);
         self.write(Fact::Invalid(Invalid { key, event, position, reason }));
+        event
+    }
+
+    fn write_stale(&mut self, slot: Slot, arrival: Arrival) -> Place {
+        let (key, position) = (arrival.key.clone(), arrival.position);
+        let newest = self.keys.get(slot).map(|hot| hot.record.sequence).unwrap_or_default();
+        let (event, _) = self.write_received(arrival);
+        self.write(Fact::Stale(Stale { key, event, position, newest }));
         event
     }
 

@@ -26,6 +26,7 @@ fn settings() -> Settings {
         hold_wait: Duration::from_secs(1),
         hold_events: 10,
         hold_span: 10,
+        max_ahead: Duration::from_secs(300),
         on_gap: OnGap::Skip,
         dedupe: Duration::from_secs(60),
         destinations: vec![DestinationId(1)],

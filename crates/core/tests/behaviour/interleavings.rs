@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use sprag_core::fact::Outcome;
 use sprag_core::id::{DestinationId, Revision, Sequence, SourceId};
+use sprag_core::position::Position;
 use sprag_core::record::LaneMode;
 use sprag_core::settings::{
     Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
@@ -45,6 +46,7 @@ fn settings() -> Settings {
         hold_wait: Duration::from_secs(5),
         hold_events: 10,
         hold_span: 10,
+        max_ahead: Duration::from_secs(300),
         on_gap: OnGap::Halt,
         dedupe: Duration::from_secs(3_600),
         destinations: vec![DestinationId(1)],
@@ -84,7 +86,7 @@ fn post(world: &mut World, position: u64) {
         source: 1,
         key: "a".to_owned(),
         id: Some(format!("id{position}")),
-        position: Some(position),
+        position: Position::Sequence(position),
         body: format!("body {position}"),
         outside_tolerance: false,
     });

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
 use sprag_core::input::Command;
+use sprag_core::position::Position;
 use sprag_core::settings::{
     Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
@@ -99,6 +100,8 @@ fn settings() -> impl Strategy<Value = Settings> {
         1 => Just(Contract::Fifo { first: First::Strictly(1) }),
         1 => Just(Contract::Fifo { first: First::Any }),
         1 => Just(Contract::Arrival),
+        1 => Just(Contract::Latest { coalesce: false }),
+        1 => Just(Contract::Latest { coalesce: true }),
     ];
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
@@ -111,6 +114,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             hold_wait: Duration::from_secs(2),
             hold_events,
             hold_span: 20,
+            max_ahead: Duration::from_secs(300),
             on_gap,
             dedupe: Duration::from_secs(3_600),
             destinations: vec![DestinationId(1), DestinationId(2)],
@@ -151,13 +155,19 @@ fn key(number: u8) -> Key {
 fn happen(world: &mut World, happening: &Happening) {
     match happening {
         Happening::Post { key: number, position, id, body, late } => {
-            let arrival = world.settings.sources[&SourceId(1)].contract == Contract::Arrival;
+            let position = match world.settings.sources[&SourceId(1)].contract {
+                Contract::Arrival => Position::None,
+                Contract::Fifo { .. } => Position::Sequence(*position),
+                Contract::Latest { coalesce: false } => Position::Version(*position),
+                Contract::Latest { coalesce: true } => Position::Timestamp(*position),
+            };
+            let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
             world.post(&Post {
                 source: 1,
                 key: key(*number).name.to_string(),
                 id: id.map(|id| format!("id{id}")),
-                position: (!arrival).then_some(*position),
-                body: format!("body {}", if *body == 0 { *position } else { 99 }),
+                position,
+                body: format!("body {body}"),
                 outside_tolerance: *late,
             });
         }

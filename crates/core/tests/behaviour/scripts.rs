@@ -12,6 +12,7 @@ use std::time::Duration;
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
 use sprag_core::input::Command;
+use sprag_core::position::Position;
 use sprag_core::settings::{
     Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
@@ -152,6 +153,7 @@ impl Story {
         };
         let contract = match words.word(2) {
             "arrival" => Contract::Arrival,
+            "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
         let on_gap = if words.get("on_gap") == Some("halt") { OnGap::Halt } else { OnGap::Skip };
@@ -162,6 +164,7 @@ impl Story {
             hold_wait: words.duration("wait").unwrap_or(Duration::from_secs(5)),
             hold_events: words.size("events").unwrap_or(1_000),
             hold_span: words.number("span").unwrap_or(10_000),
+            max_ahead: words.duration("max_ahead").unwrap_or(Duration::from_secs(300)),
             on_gap,
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
             destinations: to.map(|id| DestinationId(id.parse().expect("a number"))).collect(),
@@ -261,12 +264,23 @@ fn receive(world: &mut World, words: &Words<'_>) {
         source: words.number("source").map_or(1, |id| u32::try_from(id).expect("small")),
         key: words.get("key").expect("an event has a key").to_owned(),
         id: words.get("id").map(str::to_owned),
-        position: words.number("position"),
+        position: position(words),
         body: words.get("body").unwrap_or("body").to_owned(),
         outside_tolerance: words.plain.contains(&"outside-tolerance"),
     };
     let ticket = world.post(&post);
     world.trace.insert(0, format!("  is t{}", ticket.0));
+}
+
+/// `position=3`, `version=3`, or `at=1.5s`: an instant after the beginning of the story.
+fn position(words: &Words<'_>) -> Position {
+    let numbered = words.number("position").map(Position::Sequence);
+    let version = || words.number("version").map(Position::Version);
+    let instant = || {
+        let at = describe::CLOCK_START.after(words.duration("at")?);
+        Some(Position::Timestamp(at.0 * 1_000))
+    };
+    numbered.or_else(version).or_else(instant).unwrap_or_default()
 }
 
 fn destination(words: &Words<'_>) -> DestinationId {

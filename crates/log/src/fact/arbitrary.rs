@@ -34,7 +34,12 @@ pub(crate) fn hash() -> impl Strategy<Value = Hash> {
 }
 
 pub(crate) fn position() -> impl Strategy<Value = Position> {
-    prop_oneof![Just(Position::None), any::<u64>().prop_map(Position::Sequence)]
+    prop_oneof![
+        Just(Position::None),
+        any::<u64>().prop_map(Position::Sequence),
+        any::<u64>().prop_map(Position::Version),
+        any::<u64>().prop_map(Position::Timestamp),
+    ]
 }
 
 pub(crate) fn range() -> impl Strategy<Value = Range> {
@@ -203,7 +208,11 @@ fn gaps() -> impl Strategy<Value = Fact> {
 }
 
 fn fates() -> impl Strategy<Value = Fact> {
-    let invalid = prop_oneof![Just(InvalidReason::BeyondSpan), Just(InvalidReason::BeforeFirst)];
+    let invalid = prop_oneof![
+        Just(InvalidReason::BeyondSpan),
+        Just(InvalidReason::BeforeFirst),
+        Just(InvalidReason::AheadOfTime)
+    ];
     prop_oneof![
         duplicate().prop_map(Fact::Duplicate),
         (key(), place(), place(), hash()).prop_map(|(key, event, other, other_digest)| {
@@ -211,6 +220,12 @@ fn fates() -> impl Strategy<Value = Fact> {
         }),
         (key(), place(), position(), invalid).prop_map(|(key, event, position, reason)| {
             Fact::Invalid(Invalid { key, event, position, reason })
+        }),
+        (key(), place(), position(), sequence()).prop_map(|(key, event, position, newest)| {
+            Fact::Stale(Stale { key, event, position, newest })
+        }),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, by)| {
+            Fact::Superseded(Superseded { key, destination, from, by })
         }),
         (any::<u32>(), option::of(text(256)), text(256), hash()).prop_map(
             |(source, id, event_type, digest)| {

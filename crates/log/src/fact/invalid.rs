@@ -14,6 +14,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Invalid) {
     writer.byte(match fact.reason {
         InvalidReason::BeyondSpan => 0,
         InvalidReason::BeforeFirst => 1,
+        InvalidReason::AheadOfTime => 2,
     });
 }
 
@@ -30,6 +31,7 @@ fn reason(reader: &mut Reader<'_>) -> Result<InvalidReason, DecodeError> {
     match reader.byte()? {
         0 => Ok(InvalidReason::BeyondSpan),
         1 => Ok(InvalidReason::BeforeFirst),
+        2 => Ok(InvalidReason::AheadOfTime),
         byte => unknown(reader, "unknown reason of an invalid position", byte),
     }
 }

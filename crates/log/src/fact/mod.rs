@@ -35,6 +35,8 @@ mod received;
 mod redriven;
 mod released;
 mod source_declared;
+mod stale;
+mod superseded;
 
 use sprag_core::fact::Fact;
 
@@ -62,6 +64,8 @@ mod tag {
     pub(super) const DROPPED: u8 = 18;
     pub(super) const KEY_PAUSED: u8 = 19;
     pub(super) const KEY_RESUMED: u8 = 20;
+    pub(super) const STALE: u8 = 21;
+    pub(super) const SUPERSEDED: u8 = 22;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -89,6 +93,8 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Dropped(fact) => dropped::encode(writer, fact),
         Fact::KeyPaused(fact) => key_paused::encode(writer, fact),
         Fact::KeyResumed(fact) => key_resumed::encode(writer, fact),
+        Fact::Stale(fact) => stale::encode(writer, fact),
+        Fact::Superseded(fact) => superseded::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -125,6 +131,8 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::DROPPED => Fact::Dropped(dropped::decode(fields)?),
         tag::KEY_PAUSED => Fact::KeyPaused(key_paused::decode(fields)?),
         tag::KEY_RESUMED => Fact::KeyResumed(key_resumed::decode(fields)?),
+        tag::STALE => Fact::Stale(stale::decode(fields)?),
+        tag::SUPERSEDED => Fact::Superseded(superseded::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -165,6 +173,8 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Dropped(_) => tag::DROPPED,
         Fact::KeyPaused(_) => tag::KEY_PAUSED,
         Fact::KeyResumed(_) => tag::KEY_RESUMED,
+        Fact::Stale(_) => tag::STALE,
+        Fact::Superseded(_) => tag::SUPERSEDED,
     }
 }
 

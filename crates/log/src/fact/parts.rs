@@ -88,32 +88,37 @@ pub(crate) fn read_id(reader: &mut Reader<'_>) -> Decoded<Option<Arc<str>>> {
 
 const POSITION_NONE: u8 = 0;
 const POSITION_SEQUENCE: u8 = 1;
+const POSITION_VERSION: u8 = 2;
+const POSITION_TIMESTAMP: u8 = 3;
 
 /// A tag, a length of at most 256, and the bytes, so that a position of a later contract is a
-/// new tag. A sequence is eight bytes, big-endian, as it also is in index hashes.
+/// new tag. A number is eight bytes, big-endian, as it also is in index hashes.
 pub(crate) fn write_position(writer: &mut Writer<'_>, position: &Position) {
-    match position {
-        Position::None => {
-            writer.byte(POSITION_NONE);
-            writer.bytes("position", &[], POSITION_BYTES);
-        }
-        Position::Sequence(sequence) => {
-            writer.byte(POSITION_SEQUENCE);
-            writer.bytes("position", &sequence.to_be_bytes(), POSITION_BYTES);
-        }
+    writer.byte(match position {
+        Position::None => POSITION_NONE,
+        Position::Sequence(_) => POSITION_SEQUENCE,
+        Position::Version(_) => POSITION_VERSION,
+        Position::Timestamp(_) => POSITION_TIMESTAMP,
+    });
+    match position.number() {
+        Some(number) => writer.bytes("position", &number.to_be_bytes(), POSITION_BYTES),
+        None => writer.bytes("position", &[], POSITION_BYTES),
     }
 }
 
 pub(crate) fn read_position(reader: &mut Reader<'_>) -> Decoded<Position> {
     let tag = reader.byte()?;
     let bytes = reader.bytes("position", POSITION_BYTES)?;
-    match (tag, bytes) {
-        (POSITION_NONE, []) => Ok(Position::None),
-        (POSITION_SEQUENCE, bytes) => match <[u8; 8]>::try_from(bytes) {
-            Ok(bytes) => Ok(Position::Sequence(u64::from_be_bytes(bytes))),
-            Err(_) => Err(reader.error("sequence is not eight bytes", Some(bytes.len() as u64))),
-        },
-        _ => Err(reader.error("unknown position tag", Some(u64::from(tag)))),
+    let numbered = match (tag, bytes) {
+        (POSITION_NONE, []) => return Ok(Position::None),
+        (POSITION_SEQUENCE, _) => Position::Sequence,
+        (POSITION_VERSION, _) => Position::Version,
+        (POSITION_TIMESTAMP, _) => Position::Timestamp,
+        _ => return Err(reader.error("unknown position tag", Some(u64::from(tag)))),
+    };
+    match <[u8; 8]>::try_from(bytes) {
+        Ok(bytes) => Ok(numbered(u64::from_be_bytes(bytes))),
+        Err(_) => Err(reader.error("position is not eight bytes", Some(bytes.len() as u64))),
     }
 }
 

@@ -37,6 +37,8 @@ fn position(position: Position) -> String {
     match position {
         Position::None => "none".to_owned(),
         Position::Sequence(number) => number.to_string(),
+        Position::Version(number) => format!("v{number}"),
+        Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
     }
 }
 
@@ -65,7 +67,9 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         Fact::DestinationPaused(fact) => format!(">{}", fact.destination.0),
         Fact::DestinationResumed(fact) => format!(">{}", fact.destination.0),
         Fact::Ignored(fact) => format!("type={}", fact.event_type),
-        Fact::Attempted(_) | Fact::Redriven(_) | Fact::Dropped(_) => lane_fact(fact),
+        Fact::Attempted(_) | Fact::Redriven(_) | Fact::Dropped(_) | Fact::Superseded(_) => {
+            lane_fact(fact)
+        }
         Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) => gap_fact(fact),
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
@@ -121,6 +125,13 @@ fn event_fact(fact: &Fact) -> String {
             position(fact.position),
             fact.reason
         ),
+        Fact::Stale(fact) => format!(
+            "{} event={} position={} newest={}",
+            fact.key.name,
+            place(fact.event),
+            position(fact.position),
+            fact.newest.0
+        ),
         other => format!("{other:?}"),
     }
 }
@@ -148,6 +159,10 @@ fn lane_fact(fact: &Fact) -> String {
             consequence(fact.consequence),
             if fact.out_of_order { " out-of-order" } else { "" }
         ),
+        Fact::Superseded(fact) => {
+            let lane = lane(&fact.key, fact.destination);
+            format!("{lane} from={} by={}", fact.from.0, fact.by.0)
+        }
         Fact::Redriven(fact) => {
             let passed = fact.passed.map_or(String::new(), |n| format!(" passed={}", n.0));
             format!("{}{passed}", lane(&fact.key, fact.destination))
@@ -206,6 +221,7 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
         let reason = match omission.reason {
             OmitReason::Filtered => "filtered",
             OmitReason::Dead => "dead",
+            OmitReason::Skipped => "skipped",
         };
         let _ = write!(line, " omitted={};{reason}", range(omission.range));
     }

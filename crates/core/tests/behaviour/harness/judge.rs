@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use sha2::Digest as _;
-use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Kind, Received, Released};
+use sprag_core::fact::{
+    Attempted, Consequence, DeadLetter, Fact, Kind, Received, Released, Stale, Superseded,
+};
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
 use sprag_core::output::{Answer, Attempt, Draft, Status};
@@ -19,6 +21,7 @@ pub(crate) enum Fate {
     Held,
     Released(Sequence),
     DeadLettered,
+    Stale,
 }
 
 type LaneName = (Key, DestinationId);
@@ -31,6 +34,8 @@ pub(crate) struct Judge {
     heads: BTreeMap<Key, (Sequence, Hash)>,
     /// Released positions of each key.
     positions: BTreeSet<(Key, u64)>,
+    /// The newest version or instant released of each key.
+    newest: BTreeMap<Key, u64>,
     /// The last position of each key that was released in its place.
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
@@ -89,6 +94,8 @@ impl Judge {
             Fact::Held(held) => self.fate(held.event, Fate::Held),
             Fact::Conflict(conflict) => self.fate(conflict.event, Fate::DeadLettered),
             Fact::Invalid(invalid) => self.fate(invalid.event, Fate::DeadLettered),
+            Fact::Stale(stale) => self.stale(stale),
+            Fact::Superseded(superseded) => self.supersede(superseded),
             Fact::Duplicate(_) => self.duplicates += 1,
             Fact::Released(released) => self.release(released),
             Fact::GapAbandoned(gap) => {
@@ -119,6 +126,24 @@ impl Judge {
         assert!(allowed, "{event} was {before:?} and became {fate:?}");
     }
 
+    /// Only what is older than something released is stale.
+    fn stale(&mut self, stale: &Stale) {
+        self.fate(stale.event, Fate::Stale);
+        let number = stale.position.number().expect("what has no position is never stale");
+        let newest = self.newest.get(&stale.key).copied();
+        let older = newest.is_some_and(|newest| number <= newest);
+        assert!(older, "stale beside {newest:?}: {stale:?}");
+    }
+
+    /// A lane goes past events only in favour of a newer one that waits in it.
+    fn supersede(&mut self, superseded: &Superseded) {
+        let name = (superseded.key.clone(), superseded.destination);
+        let lane = self.lanes.entry(name).or_default();
+        assert_eq!(lane.front(), Some(&superseded.from), "{superseded:?}");
+        assert_eq!(lane.back(), Some(&superseded.by), "{superseded:?}");
+        lane.retain(|sequence| *sequence >= superseded.by);
+    }
+
     /// Sequences are contiguous, no position is released twice, the chain recomputes.
     fn release(&mut self, released: &Released) {
         self.fate(released.event, Fate::Released(released.sequence));
@@ -132,10 +157,21 @@ impl Judge {
         let again = self.hash_of(received, released);
         assert_eq!(released.hash, again, "the hash of {key:?} {:?}", released.sequence);
         self.heads.insert(key.clone(), (released.sequence, released.hash));
-        if let Position::Sequence(position) = released.position {
-            let new = self.positions.insert((key.clone(), position));
-            assert!(new, "position {position} of {key:?} is released twice");
-            self.in_its_place(released, position);
+        match released.position {
+            Position::None => {}
+            Position::Sequence(position) => {
+                let new = self.positions.insert((key.clone(), position));
+                assert!(new, "position {position} of {key:?} is released twice");
+                self.in_its_place(released, position);
+            }
+            Position::Version(number) => {
+                let newest = self.newest.insert(key.clone(), number);
+                assert!(newest.is_none_or(|newest| newest < number), "not newer: {released:?}");
+            }
+            Position::Timestamp(number) => {
+                let newest = self.newest.insert(key.clone(), number);
+                assert!(newest.is_none_or(|newest| newest <= number), "older: {released:?}");
+            }
         }
         for destination in &released.lanes {
             let lane = self.lanes.entry((key.clone(), *destination)).or_default();
@@ -147,7 +183,8 @@ impl Judge {
     fn hash_of(&self, received: &Received, released: &Released) -> Hash {
         let position = match received.position {
             Position::None => String::new(),
-            Position::Sequence(number) => format!("{number}"),
+            Position::Sequence(number) | Position::Version(number) => format!("{number}"),
+            Position::Timestamp(number) => january_1970(number),
         };
         let kind = if released.kind == Kind::Late { "late" } else { "event" };
         let sequence = released.sequence.0.to_be_bytes();
@@ -245,6 +282,7 @@ impl Judge {
             // What waited may have ended otherwise before the answer could leave.
             Status::Held => assert!(fate.is_some(), "{ticket:?}"),
             Status::Conflict | Status::Invalid => assert_eq!(fate, Some(Fate::DeadLettered)),
+            Status::Stale => assert_eq!(fate, Some(Fate::Stale)),
             Status::Duplicate => {
                 self.duplicate_answers += 1;
                 assert!(self.duplicate_answers <= self.duplicates, "{ticket:?} is not durable");
@@ -277,4 +315,12 @@ impl Judge {
     pub(crate) fn waiting(&self) -> usize {
         self.lanes.values().map(VecDeque::len).sum()
     }
+}
+
+/// An instant as text, by arithmetic for the one month all tests lie in.
+fn january_1970(nanoseconds: u64) -> String {
+    let (seconds, rest) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
+    let (day, hour) = (seconds / 86_400 + 1, seconds / 3_600 % 24);
+    assert!(day <= 31, "tests lie in January 1970");
+    format!("1970-01-{day:02}T{hour:02}:{:02}:{:02}.{rest:09}Z", seconds / 60 % 60, seconds % 60)
 }

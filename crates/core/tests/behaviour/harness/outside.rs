@@ -18,7 +18,7 @@ pub(crate) struct Post {
     pub(crate) source: u32,
     pub(crate) key: String,
     pub(crate) id: Option<String>,
-    pub(crate) position: Option<u64>,
+    pub(crate) position: Position,
     pub(crate) body: String,
     pub(crate) outside_tolerance: bool,
 }
@@ -38,7 +38,7 @@ impl World {
             ticket,
             key: key.clone(),
             id: post.id.as_deref().map(Arc::from),
-            position: post.position.map_or(Position::None, Position::Sequence),
+            position: post.position,
             event_type: Arc::from("changed"),
             content_type: Arc::from("text/plain"),
             headers: Vec::new(),

@@ -7,7 +7,6 @@ use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_core::input::{Arrival, PageCursor, Waiting};
 use sprag_core::output::{Checkpoint, Draft};
 use sprag_core::partition::Head;
-use sprag_core::position::Position;
 use sprag_core::recent::{Prior, Seen};
 use sprag_core::record::KeyRecord;
 
@@ -50,7 +49,7 @@ impl FrameLog {
                         seen.by_id = Some(prior);
                     }
                     let same = fact.position == arrival.position;
-                    if same && fact.position != Position::None && prior.sequence.0 > 0 {
+                    if same && fact.position.is_unique() && prior.sequence.0 > 0 {
                         seen.by_position = Some(prior);
                     }
                 }

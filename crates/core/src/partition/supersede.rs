@@ -1,0 +1,45 @@
+//! `coalesce`: a newer event takes the place of older ones that wait in a lane.
+//!
+//! Whenever an event enters a lane or an attempt ends, all that waits but the newest is passed,
+//! unless it is under way: what was sent is seen to its end first.
+
+use alloc::vec::Vec;
+
+use super::Partition;
+use super::hot::Hot;
+use crate::chain::Digest;
+use crate::fact::{Fact, Superseded};
+use crate::record::LaneMode;
+use crate::settings::Contract;
+use crate::slab::Slot;
+
+impl<D: Digest> Partition<D> {
+    /// Passes what newer events supersede in the lanes of a key.
+    pub(super) fn supersede(&mut self, slot: Slot) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let source = self.settings.sources.get(&hot.key.source);
+        let coalesces = source
+            .is_some_and(|source| matches!(source.contract, Contract::Latest { coalesce: true }));
+        if !coalesces {
+            return;
+        }
+        let superseded: Vec<_> =
+            (0..hot.lanes.len()).filter_map(|at| superseded(hot, at)).collect();
+        for fact in superseded {
+            self.write(Fact::Superseded(fact));
+        }
+    }
+}
+
+/// What the newest event of a lane supersedes. A lane that an operator has to look at keeps what it
+/// stopped at.
+fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
+    let lane = &hot.record.lanes[at];
+    let idle = hot.lanes[at].attempt.is_none() && lane.mode == LaneMode::Active;
+    (idle && lane.head < lane.tail).then(|| Superseded {
+        key: hot.key.clone(),
+        destination: lane.destination,
+        from: lane.head,
+        by: lane.tail,
+    })
+}
