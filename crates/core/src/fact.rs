@@ -41,6 +41,12 @@ pub enum Fact {
     Stale(Stale),
     /// An event of a type the source does not accept; nothing but this line is kept.
     Ignored(Ignored),
+    /// A request that was refused: nothing of it is kept but this line (DESIGN D7).
+    Refused(Refused),
+    /// Many old positions in a row with new ids: the source seems to count anew (DESIGN K9).
+    SequenceReset(SequenceReset),
+    /// An operator lets the positions of a key begin anew (DESIGN K9).
+    Rebased(Rebased),
     /// A key waits for missing positions.
     GapOpened(GapOpened),
     /// The missing positions came.
@@ -257,6 +263,8 @@ pub enum InvalidReason {
     BeforeFirst,
     /// An instant further ahead of its receipt than `max_ahead` (DESIGN K4).
     AheadOfTime,
+    /// Its key, type or position cannot be read: it belongs to no resource.
+    Unreadable,
 }
 
 /// See [`Fact::Invalid`].
@@ -312,6 +320,37 @@ pub struct Ignored {
     pub digest: Hash,
 }
 
+/// See [`Fact::Refused`]. Written to partition 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The source it was meant for.
+    pub source: SourceId,
+    /// The code of the problem it was answered with.
+    pub code: Arc<str>,
+    /// Who sent it: the address of the peer.
+    pub peer: Arc<str>,
+    /// SHA-256 of its body; none when that was not read.
+    pub digest: Option<Hash>,
+    /// Requests of this source refused since the last such line and only counted.
+    pub counted: u64,
+}
+
+/// See [`Fact::SequenceReset`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequenceReset {
+    /// The resource.
+    pub key: Key,
+    /// The last of the old positions.
+    pub position: Position,
+}
+
+/// See [`Fact::Rebased`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebased {
+    /// The resource.
+    pub key: Key,
+}
+
 /// See [`Fact::GapOpened`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GapOpened {
@@ -338,6 +377,8 @@ pub enum AbandonReason {
     /// The key begins at a higher position than `first`: no gap, but what lies before it counts
     /// as abandoned (DESIGN K7).
     Start,
+    /// An operator let the positions of the key begin anew.
+    Rebased,
 }
 
 /// See [`Fact::GapAbandoned`].
@@ -479,7 +520,8 @@ impl Fact {
             | Self::DestinationDeclared(_)
             | Self::DestinationPaused(_)
             | Self::DestinationResumed(_)
-            | Self::Ignored(_) => None,
+            | Self::Ignored(_)
+            | Self::Refused(_) => None,
             Self::Received(fact) => Some(&fact.key),
             Self::Held(fact) => Some(&fact.key),
             Self::Released(fact) => Some(&fact.key),
@@ -487,6 +529,8 @@ impl Fact {
             Self::Conflict(fact) => Some(&fact.key),
             Self::Invalid(fact) => Some(&fact.key),
             Self::Stale(fact) => Some(&fact.key),
+            Self::SequenceReset(fact) => Some(&fact.key),
+            Self::Rebased(fact) => Some(&fact.key),
             Self::Superseded(fact) => Some(&fact.key),
             Self::GapOpened(fact) => Some(&fact.key),
             Self::GapFilled(fact) => Some(&fact.key),
@@ -515,6 +559,9 @@ impl Fact {
             Self::Conflict(_) => "conflict",
             Self::Invalid(_) => "invalid",
             Self::Stale(_) => "stale",
+            Self::Refused(_) => "refused",
+            Self::SequenceReset(_) => "sequence-reset",
+            Self::Rebased(_) => "rebased",
             Self::Superseded(_) => "superseded",
             Self::Ignored(_) => "ignored",
             Self::GapOpened(_) => "gap-opened",

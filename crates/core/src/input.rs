@@ -31,7 +31,8 @@ pub struct AttemptId {
 pub struct Arrival {
     /// Who waits for the answer.
     pub ticket: Ticket,
-    /// The resource.
+    /// The resource. No resource has an empty name (DESIGN K1): that stands for an event whose key,
+    /// type or position cannot be read, and which is to be a dead letter all the same.
     pub key: Key,
     /// The source's id of the event.
     pub id: Option<Arc<str>>,
@@ -90,6 +91,9 @@ pub enum Command {
         /// An event the lane has passed, sent out of order.
         passed: Option<Sequence>,
     },
+    /// Let the positions of a key begin anew: what it holds is released in order, what is missing
+    /// is given up.
+    Rebase(Key),
     /// Give a dead letter up for good.
     Drop {
         /// The resource.
@@ -127,6 +131,17 @@ pub enum Input {
         event_type: Arc<str>,
         /// SHA-256 of the body.
         digest: Hash,
+    },
+    /// A request was refused; nobody waits for this to be durable.
+    Refuse {
+        /// The source it was meant for.
+        source: SourceId,
+        /// The code of the problem it was answered with.
+        code: Arc<str>,
+        /// Who sent it.
+        peer: Arc<str>,
+        /// SHA-256 of its body; none when that was not read.
+        digest: Option<Hash>,
     },
     /// A cold key that was asked for; none when nothing is known of it.
     Loaded {

@@ -21,6 +21,10 @@ pub const ABANDONED_RANGES: usize = 1_000;
 /// Events of one instant a key remembers, so that one that comes again is known for ever (DESIGN
 /// K3); of more, the oldest are forgotten.
 pub const INSTANT_EVENTS: usize = 64;
+/// Old positions with new ids in a row after which the source seems to count anew (DESIGN K9).
+pub const OLD_POSITIONS: u32 = 20;
+/// Refused requests of one source written down per second; the others are counted (DESIGN D7).
+pub const REFUSALS_PER_SECOND: u32 = 10;
 /// Ranges `sprag-missing` and `sprag-omitted` may carry (DESIGN C4), and a lane remembers (F5).
 pub const HEADER_RANGES: usize = 32;
 /// Passed events of a lane that may be redriven out of order at a time (DESIGN F5).

@@ -176,6 +176,8 @@ pub enum Output {
     LookUp(Box<Arrival>),
     /// Load keys with work, the earliest due first.
     Page(Option<PageCursor>),
+    /// Tell an operator: the positions of a key seem to begin anew (DESIGN K9).
+    SequenceReset(Key),
     /// Find waiting events of a lane.
     Backlog {
         /// The lane.

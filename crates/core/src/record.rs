@@ -46,6 +46,11 @@ pub struct Order {
     pub gap: Option<Range>,
     /// Events that wait, by position.
     pub held: BTreeMap<u64, HeldEvent>,
+    /// Old positions with new ids that came one after another (DESIGN K9).
+    pub old: u32,
+    /// Where its positions began anew: what lies before says nothing about positions behind. The
+    /// place of no fact where they never did.
+    pub since: Place,
     /// The events released at the newest instant, as far as remembered (DESIGN K3); empty where
     /// positions are no instants.
     pub instant: Vec<Fingerprint>,

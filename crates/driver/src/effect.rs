@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use sprag_core::id::{DestinationId, PartitionId, SourceId};
+use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
 use sprag_core::input::{AttemptId, Ticket};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::plan::SourceChanged;
@@ -59,6 +59,8 @@ pub enum Notice {
     Serving(PartitionId),
     /// The state store refused a batch; it is offered again.
     StateFailed(PartitionId),
+    /// The positions of a key seem to begin anew (DESIGN K9).
+    SequenceReset(Key),
 }
 
 impl fmt::Display for Notice {
@@ -77,6 +79,12 @@ impl fmt::Display for Notice {
                 write!(formatter, "partition {} lost its log: {why}; trying again", partition.0)
             }
             Self::Serving(partition) => write!(formatter, "partition {} serves", partition.0),
+            Self::SequenceReset(key) => write!(
+                formatter,
+                "sequence-reset: key {:?} of source {} got many old positions with new ids in a \
+                 row; if it counts anew, rebase the key",
+                key.name, key.source.0
+            ),
             Self::StateFailed(partition) => {
                 write!(formatter, "the state store refused a batch of partition {}", partition.0)
             }

@@ -24,7 +24,7 @@ use sprag_log::{Completion, Log, Request};
 
 use crate::ask::Asked;
 use crate::cache::EventCache;
-use crate::effect::Effect;
+use crate::effect::{Effect, Notice};
 use crate::limits;
 use crate::owner::{Owner, Stage};
 use crate::state::{State, StateRequest};
@@ -118,11 +118,24 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         self.input(now, PartitionId(0), input);
     }
 
+    /// A request was refused. History has it in partition 0, as far as its bounds allow.
+    pub fn refuse(
+        &mut self,
+        now: Now,
+        source: SourceId,
+        code: Arc<str>,
+        peer: Arc<str>,
+        digest: Option<Hash>,
+    ) {
+        self.input(now, PartitionId(0), Input::Refuse { source, code, peer, digest });
+    }
+
     /// An operator's command.
     pub fn command(&mut self, now: Now, ticket: Ticket, command: Command) {
         let partition = match &command {
             Command::PauseKey(key)
             | Command::ResumeKey(key)
+            | Command::Rebase(key)
             | Command::Redrive { key, .. }
             | Command::Drop { key, .. } => self.partition_of(key),
             Command::PauseDestination(_) | Command::ResumeDestination(_) | Command::Declare(_) => {
@@ -232,6 +245,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             }
             Output::Backlog { lane, key, from, to } => {
                 self.ask_backlog(partition, lane, key, from, to);
+            }
+            Output::SequenceReset(key) => {
+                self.effects.push_back(Effect::Notice(Notice::SequenceReset(key)));
             }
             Output::Forward { place, fact } => self.forward(now, partition, place, &fact),
         }

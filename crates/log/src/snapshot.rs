@@ -148,6 +148,8 @@ fn write_order(writer: &mut Writer<'_>, order: &Order) {
         writer.number(*position);
         write_held(writer, held);
     }
+    writer.number(u64::from(order.old));
+    write_place(writer, &order.since);
     writer.count("events of an instant", order.instant.len(), LANE_LIST);
     for Fingerprint(identity) in &order.instant {
         writer.raw(&identity.to_be_bytes());
@@ -162,6 +164,8 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
         missing: read_ranges(reader)?,
         gap: reader.option(read_range)?,
         held: read_all_held(reader)?,
+        old: reader.narrow("old positions")?,
+        since: read_place(reader)?,
         instant: reader.list("events of an instant", LANE_LIST, read_fingerprint)?,
     })
 }
@@ -375,10 +379,12 @@ mod tests {
             arbitrary::ranges(),
             option::of(arbitrary::range()),
             btree_map(any::<u64>(), held(), 0..5),
+            (any::<u32>(), arbitrary::place()),
             vec(any::<u128>().prop_map(Fingerprint), 0..5),
         );
-        let order = order.prop_map(|(next, highest, abandoned, missing, gap, held, instant)| {
-            Order { next, highest, abandoned, missing, gap, held, instant }
+        let order = order.prop_map(|parts| {
+            let (next, highest, abandoned, missing, gap, held, (old, since), instant) = parts;
+            Order { next, highest, abandoned, missing, gap, held, old, since, instant }
         });
         let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>());
         (head, order, vec(lane(), 0..4)).prop_map(|(head, order, lanes)| KeyRecord {
@@ -429,7 +435,7 @@ mod tests {
         encode(&record, &mut bytes).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
-        let order = "00 00 00 00 00 00 00";
+        let order = "00 00 00 00 00 00 00 000000 00";
         let golden = format!("02 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }

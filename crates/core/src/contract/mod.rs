@@ -31,6 +31,8 @@ pub struct Evidence<'a> {
     pub by_position: Option<&'a Prior>,
     /// What tells it from others of the same instant; none where the position is no instant.
     pub identity: Option<Fingerprint>,
+    /// Whether it belongs to no resource: its key, type or position cannot be read.
+    pub unreadable: bool,
     /// The recorded time of the decision.
     pub recorded: UnixMicros,
 }
@@ -80,6 +82,9 @@ pub fn judge(
         && evidence.recorded.0.saturating_sub(prior.recorded.0) <= micros(source.dedupe)
     {
         return repeats(prior, Recognised::Id, evidence.digest);
+    }
+    if evidence.unreadable {
+        return Judgement::Invalid(InvalidReason::Unreadable);
     }
     match source.contract {
         Contract::Arrival => arrival::judge(),

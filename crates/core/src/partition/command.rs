@@ -43,6 +43,12 @@ impl<D: Digest> Partition<D> {
                 self.known(slot)?;
                 self.write(Fact::KeyResumed(KeyResumed { key }));
             }
+            Command::Rebase(key) => {
+                self.known(slot)?;
+                if let Some(slot) = slot {
+                    self.rebase(slot, &key);
+                }
+            }
             Command::Redrive { key, destination, passed } => {
                 self.redrive(slot, key, destination, passed)?;
             }
@@ -155,6 +161,7 @@ fn key_of(command: &Command) -> Option<&Key> {
     match command {
         Command::PauseKey(key)
         | Command::ResumeKey(key)
+        | Command::Rebase(key)
         | Command::Redrive { key, .. }
         | Command::Drop { key, .. } => Some(key),
         Command::PauseDestination(_) | Command::ResumeDestination(_) | Command::Declare(_) => None,

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::fact::Fact;
-use crate::id::{FrameNumber, Place};
+use crate::id::{FrameNumber, Key, Place};
 use crate::input::Ticket;
 use crate::limits;
 use crate::output::Answer;
@@ -23,6 +23,8 @@ pub(super) enum Promise {
     WakeAll,
     /// A fact concerns other partitions.
     Forward(Place, Box<Fact>),
+    /// An operator must know that a key seems to count anew.
+    ResetNoticed(Key),
 }
 
 /// The times of a frame, fixed by its first fact: `evolve` reads these and no others, so that

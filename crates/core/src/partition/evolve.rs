@@ -11,7 +11,7 @@ use super::hot::{Arriving, Hot};
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
     AbandonReason, Attempted, Consequence, DeadLetter, Dropped, Fact, GapAbandoned, Held, Kind,
-    Received, Redriven, Released, Superseded,
+    Received, Recognised, Redriven, Released, Superseded,
 };
 use crate::id::{Place, Sequence};
 use crate::limits;
@@ -33,6 +33,7 @@ impl<D: Digest> Partition<D> {
         self.touched.push(slot);
         let Some(hot) = self.keys.get_mut(slot) else { return };
         hot.record.newest = place;
+        count_old_positions(hot, fact);
         match fact {
             Fact::Received(received) => receive(hot, place, times, received),
             Fact::Released(released) => {
@@ -40,6 +41,7 @@ impl<D: Digest> Partition<D> {
                 self.remember_released(slot, place, released, &arriving);
                 return;
             }
+            Fact::Rebased(_) => hot.record.order = Order { since: place, ..Order::default() },
             _ => evolve_record(hot, times, fact),
         }
         if let Fact::Received(received) = fact {
@@ -89,6 +91,30 @@ impl<D: Digest> Partition<D> {
             recorded: arriving.recorded,
         };
         self.recent.insert(place.frame, fingerprint, prior);
+    }
+}
+
+/// Counts old positions with new ids in a row (DESIGN K9); a repeat by its id says nothing.
+fn count_old_positions(hot: &mut Hot, fact: &Fact) {
+    let arriving = hot.arriving.as_ref().map(|arriving| &arriving.essence);
+    let has_id = arriving.is_some_and(|essence| essence.id.is_some());
+    let lies_behind = || {
+        let position = arriving.and_then(|essence| essence.position.number());
+        position.zip(hot.record.order.next).is_some_and(|(position, next)| position < next)
+    };
+    let is_old = match fact {
+        Fact::Duplicate(fact) => fact.by == Recognised::Position && fact.id.is_some(),
+        Fact::Stale(_) => has_id,
+        Fact::Conflict(_) => has_id && lies_behind(),
+        Fact::Released(released) if released.kind == Kind::Late => has_id,
+        Fact::Released(_) | Fact::Held(_) => {
+            hot.record.order.old = 0;
+            return;
+        }
+        _ => return,
+    };
+    if is_old {
+        hot.record.order.old = hot.record.order.old.saturating_add(1);
     }
 }
 

@@ -9,8 +9,10 @@ mod hot;
 mod keys;
 mod lanes;
 mod order;
+mod rebase;
 mod receive;
 mod recover;
+mod refuse;
 mod supersede;
 mod view;
 
@@ -88,6 +90,7 @@ pub struct Partition<D> {
     touched: Vec<Slot>,
     recent: Recent,
     directory: Directory,
+    refusals: refuse::Refusals,
     /// Lanes that wake by themselves, and keys whose wait for missing positions ends.
     timers: BTreeSet<(ElapsedMicros, Slot, DestinationId)>,
     holds: BTreeSet<(OpenMicros, Slot)>,
@@ -139,6 +142,7 @@ impl<D: Digest> Partition<D> {
             touched: Vec::new(),
             recent: Recent::default(),
             directory: Directory::default(),
+            refusals: refuse::Refusals::new(),
             timers: BTreeSet::new(),
             holds: BTreeSet::new(),
             attempts: BTreeMap::new(),
@@ -171,6 +175,9 @@ impl<D: Digest> Partition<D> {
             Input::Receive { arrival, seen } => self.receive(arrival, &seen),
             Input::Ignore { ticket, source, id, event_type, digest } => {
                 self.ignore(ticket, source, id, event_type, digest);
+            }
+            Input::Refuse { source, code, peer, digest } => {
+                self.note_refusal(source, code, peer, digest);
             }
             Input::Loaded { key, record } => self.loaded(key, record),
             Input::Page { keys, next } => self.page(keys, next),
@@ -309,6 +316,9 @@ impl<D: Digest> Partition<D> {
                 Promise::WakeAll => self.wake_all(),
                 Promise::Forward(place, fact) => {
                     self.outputs.push_back(Output::Forward { place, fact });
+                }
+                Promise::ResetNoticed(key) => {
+                    self.outputs.push_back(Output::SequenceReset(key));
                 }
             }
         }

@@ -103,16 +103,24 @@ impl<D: Digest> Partition<D> {
     pub(super) fn end_wait(&mut self, slot: Slot, reason: AbandonReason) {
         let Some(hot) = self.keys.get(slot) else { return };
         let key = hot.key.clone();
+        let Some(source) = self.settings.sources.get(&key.source) else { return };
+        let halts = source.on_gap == OnGap::Halt;
+        if !halts || head_gap(source, &hot.record.order).is_none() {
+            self.give_up_head(slot, &key, reason);
+        }
+    }
+
+    /// What is missing before a key's held events is given up, or its base chosen; then it goes on.
+    pub(super) fn give_up_head(&mut self, slot: Slot, key: &Key, reason: AbandonReason) {
+        let Some(hot) = self.keys.get(slot) else { return };
         let Some(source) = self.settings.sources.get(&key.source).cloned() else { return };
-        let order = &hot.record.order;
-        match head_gap(&source, order) {
-            Some(missing) if source.on_gap == OnGap::Skip => {
+        match head_gap(&source, &hot.record.order) {
+            Some(missing) => {
                 self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
             }
-            Some(_) => {}
-            None => self.choose_base(slot, &key, &source),
+            None => self.choose_base(slot, key, &source),
         }
-        self.drain(slot, &key);
+        self.drain(slot, key);
     }
 
     /// The lowest held position becomes the key's base; what lies before it counts as abandoned.

@@ -43,20 +43,25 @@ impl<D: Digest> Partition<D> {
             self.outputs.push_back(Output::Answer { ticket: arrival.ticket, answer });
             return;
         }
+        let (position, before) = (arrival.position, self.old_positions(slot));
         self.settle(slot, *arrival, judgement);
+        self.notice_reset(slot, key, position, before);
     }
 
     fn judge(&mut self, slot: Slot, arrival: &Arrival, seen: &Seen) -> Option<Judgement> {
         let recorded = self.decided_at();
-        let (by_id, by_position) = self.priors(arrival, seen);
         let source = self.settings.sources.get(&arrival.key.source)?;
         let order = &self.keys.get(slot)?.record.order;
+        let (by_id, by_position) = self.priors(arrival, seen);
+        // Positions of before they began anew are others (DESIGN K9).
+        let by_position = by_position.filter(|prior| order.since < prior.event);
         let identity = matches!(arrival.position, Position::Timestamp(_)).then(|| {
             let id = arrival.id.as_deref();
             Fingerprint::of_event(&self.digest, &arrival.key, id, &arrival.digest)
         });
         let evidence = Evidence {
             identity,
+            unreadable: arrival.key.name.is_empty(),
             position: arrival.position,
             digest: arrival.digest,
             by_id: by_id.as_ref(),

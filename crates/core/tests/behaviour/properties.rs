@@ -44,6 +44,7 @@ enum Happening {
 enum Order {
     PauseKey(u8),
     ResumeKey(u8),
+    Rebase(u8),
     PauseDestination(u8),
     ResumeDestination(u8),
     Redrive { key: u8, destination: u8, passed: Option<u8> },
@@ -85,6 +86,7 @@ fn order() -> impl Strategy<Value = Order> {
     prop_oneof![
         1 => key.clone().prop_map(Order::PauseKey),
         2 => key.clone().prop_map(Order::ResumeKey),
+        1 => key.clone().prop_map(Order::Rebase),
         1 => destination.clone().prop_map(Order::PauseDestination),
         2 => destination.clone().prop_map(Order::ResumeDestination),
         4 => (key.clone(), destination.clone(), proptest::option::of(1..5_u8))
@@ -219,6 +221,7 @@ fn give(world: &mut World, order: &Order) {
     let (at, command) = match *order {
         Order::PauseKey(number) => (at(number), Command::PauseKey(key(number))),
         Order::ResumeKey(number) => (at(number), Command::ResumeKey(key(number))),
+        Order::Rebase(number) => (at(number), Command::Rebase(key(number))),
         Order::PauseDestination(number) => (0, Command::PauseDestination(destination(number))),
         Order::ResumeDestination(number) => (0, Command::ResumeDestination(destination(number))),
         Order::Redrive { key: number, destination: to, passed } => {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
-use sprag_core::input::Command;
+use sprag_core::input::{Command, Input};
 use sprag_core::position::Position;
 use sprag_core::settings::{
     Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
@@ -206,6 +206,7 @@ impl Story {
         let world = self.world.as_mut().expect("it has started");
         match words.word(0) {
             "receive" => receive(world, words),
+            "refuse" => refuse(world, words),
             "commit" => (0..world.nodes.len()).for_each(|at| while world.commit_one(at) {}),
             "commit-one" => assert!(world.commit_one(0), "nothing to commit"),
             "commit-fails" => {
@@ -272,6 +273,15 @@ fn receive(world: &mut World, words: &Words<'_>) {
     world.trace.insert(0, format!("  is t{}", ticket.0));
 }
 
+/// So many requests that are refused, one after another.
+fn refuse(world: &mut World, words: &Words<'_>) {
+    for _ in 0..words.number("times").unwrap_or(1) {
+        let (source, peer) = (SourceId(1), Arc::from("192.0.2.1"));
+        let code = Arc::from(words.word(1));
+        world.handle(0, Input::Refuse { source, code, peer, digest: None });
+    }
+}
+
 /// `position=3`, `version=3`, or `at=1.5s`: an instant after the beginning of the story.
 fn position(words: &Words<'_>) -> Position {
     let numbered = words.number("position").map(Position::Sequence);
@@ -329,6 +339,7 @@ fn command(world: &mut World, words: &Words<'_>) {
         ("resume", "key") => (at(words.word(2)), Command::ResumeKey(key(words.word(2)))),
         ("pause", "destination") => (0, Command::PauseDestination(id())),
         ("resume", "destination") => (0, Command::ResumeDestination(id())),
+        ("rebase", name) => (at(name), Command::Rebase(key(name))),
         ("redrive", name) => {
             let passed = words.number("passed").map(Sequence);
             let (key, destination) = (key(name), destination(words));

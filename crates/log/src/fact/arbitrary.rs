@@ -193,7 +193,8 @@ fn gaps() -> impl Strategy<Value = Fact> {
     let abandon = prop_oneof![
         Just(AbandonReason::Waited),
         Just(AbandonReason::Full),
-        Just(AbandonReason::Start)
+        Just(AbandonReason::Start),
+        Just(AbandonReason::Rebased)
     ];
     prop_oneof![
         (key(), range()).prop_map(|(key, missing)| Fact::GapOpened(GapOpened { key, missing })),
@@ -211,7 +212,8 @@ fn fates() -> impl Strategy<Value = Fact> {
     let invalid = prop_oneof![
         Just(InvalidReason::BeyondSpan),
         Just(InvalidReason::BeforeFirst),
-        Just(InvalidReason::AheadOfTime)
+        Just(InvalidReason::AheadOfTime),
+        Just(InvalidReason::Unreadable)
     ];
     prop_oneof![
         duplicate().prop_map(Fact::Duplicate),
@@ -221,6 +223,14 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), place(), position(), invalid).prop_map(|(key, event, position, reason)| {
             Fact::Invalid(Invalid { key, event, position, reason })
         }),
+        (key(), position())
+            .prop_map(|(key, position)| { Fact::SequenceReset(SequenceReset { key, position }) }),
+        key().prop_map(|key| Fact::Rebased(Rebased { key })),
+        (any::<u32>(), text(256), text(256), option::of(hash()), any::<u64>()).prop_map(
+            |(source, code, peer, digest, counted)| {
+                Fact::Refused(Refused { source: SourceId(source), code, peer, digest, counted })
+            }
+        ),
         (key(), place(), position(), sequence()).prop_map(|(key, event, position, newest)| {
             Fact::Stale(Stale { key, event, position, newest })
         }),

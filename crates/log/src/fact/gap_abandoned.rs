@@ -12,6 +12,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &GapAbandoned) {
         AbandonReason::Waited => 0,
         AbandonReason::Full => 1,
         AbandonReason::Start => 2,
+        AbandonReason::Rebased => 3,
     });
 }
 
@@ -28,6 +29,7 @@ fn reason(reader: &mut Reader<'_>) -> Result<AbandonReason, DecodeError> {
         0 => Ok(AbandonReason::Waited),
         1 => Ok(AbandonReason::Full),
         2 => Ok(AbandonReason::Start),
+        3 => Ok(AbandonReason::Rebased),
         byte => unknown(reader, "unknown reason of an abandoned gap", byte),
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Invalid) {
         InvalidReason::BeyondSpan => 0,
         InvalidReason::BeforeFirst => 1,
         InvalidReason::AheadOfTime => 2,
+        InvalidReason::Unreadable => 3,
     });
 }
 
@@ -32,6 +33,7 @@ fn reason(reader: &mut Reader<'_>) -> Result<InvalidReason, DecodeError> {
         0 => Ok(InvalidReason::BeyondSpan),
         1 => Ok(InvalidReason::BeforeFirst),
         2 => Ok(InvalidReason::AheadOfTime),
+        3 => Ok(InvalidReason::Unreadable),
         byte => unknown(reader, "unknown reason of an invalid position", byte),
     }
 }

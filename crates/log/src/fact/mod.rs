@@ -31,9 +31,12 @@ mod invalid;
 mod key_paused;
 mod key_resumed;
 pub(crate) mod parts;
+mod rebased;
 mod received;
 mod redriven;
+mod refused;
 mod released;
+mod sequence_reset;
 mod source_declared;
 mod stale;
 mod superseded;
@@ -66,6 +69,9 @@ mod tag {
     pub(super) const KEY_RESUMED: u8 = 20;
     pub(super) const STALE: u8 = 21;
     pub(super) const SUPERSEDED: u8 = 22;
+    pub(super) const REFUSED: u8 = 23;
+    pub(super) const SEQUENCE_RESET: u8 = 24;
+    pub(super) const REBASED: u8 = 25;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -95,6 +101,9 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::KeyResumed(fact) => key_resumed::encode(writer, fact),
         Fact::Stale(fact) => stale::encode(writer, fact),
         Fact::Superseded(fact) => superseded::encode(writer, fact),
+        Fact::Refused(fact) => refused::encode(writer, fact),
+        Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
+        Fact::Rebased(fact) => rebased::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -133,6 +142,9 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::KEY_RESUMED => Fact::KeyResumed(key_resumed::decode(fields)?),
         tag::STALE => Fact::Stale(stale::decode(fields)?),
         tag::SUPERSEDED => Fact::Superseded(superseded::decode(fields)?),
+        tag::REFUSED => Fact::Refused(refused::decode(fields)?),
+        tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
+        tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -175,6 +187,9 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::KeyResumed(_) => tag::KEY_RESUMED,
         Fact::Stale(_) => tag::STALE,
         Fact::Superseded(_) => tag::SUPERSEDED,
+        Fact::Refused(_) => tag::REFUSED,
+        Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
+        Fact::Rebased(_) => tag::REBASED,
     }
 }
 

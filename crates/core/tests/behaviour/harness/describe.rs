@@ -67,6 +67,9 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         Fact::DestinationPaused(fact) => format!(">{}", fact.destination.0),
         Fact::DestinationResumed(fact) => format!(">{}", fact.destination.0),
         Fact::Ignored(fact) => format!("type={}", fact.event_type),
+        Fact::Refused(fact) => {
+            format!("code={} peer={} counted={}", fact.code, fact.peer, fact.counted)
+        }
         Fact::Attempted(_) | Fact::Redriven(_) | Fact::Dropped(_) | Fact::Superseded(_) => {
             lane_fact(fact)
         }
@@ -125,6 +128,10 @@ fn event_fact(fact: &Fact) -> String {
             position(fact.position),
             fact.reason
         ),
+        Fact::SequenceReset(fact) => {
+            format!("{} position={}", fact.key.name, position(fact.position))
+        }
+        Fact::Rebased(fact) => fact.key.name.to_string(),
         Fact::Stale(fact) => format!(
             "{} event={} position={} newest={}",
             fact.key.name,

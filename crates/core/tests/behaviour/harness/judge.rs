@@ -94,6 +94,12 @@ impl Judge {
             Fact::Held(held) => self.fate(held.event, Fate::Held),
             Fact::Conflict(conflict) => self.fate(conflict.event, Fate::DeadLettered),
             Fact::Invalid(invalid) => self.fate(invalid.event, Fate::DeadLettered),
+            Fact::Rebased(rebased) => {
+                self.positions.retain(|(key, _)| *key != rebased.key);
+                self.in_place.remove(&rebased.key);
+                self.newest.remove(&rebased.key);
+                self.abandoned.remove(&rebased.key);
+            }
             Fact::Stale(stale) => self.stale(stale),
             Fact::Superseded(superseded) => self.supersede(superseded),
             Fact::Duplicate(_) => self.duplicates += 1,

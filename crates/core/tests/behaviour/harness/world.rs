@@ -230,6 +230,7 @@ impl World {
                 }
             }
             Output::Forward { place, fact } => self.forward(place, &fact),
+            Output::SequenceReset(key) => self.trace.push(format!("  alert {}", key.name)),
         }
     }
 
