@@ -214,6 +214,11 @@ impl World {
                     destination.request(urgency, lane);
                 }
             }
+            Output::Withdraw { urgency, lane } => {
+                if let Some(destination) = self.destinations.get_mut(&lane.destination) {
+                    destination.withdraw_lane(urgency, lane);
+                }
+            }
             Output::Return(id) => {
                 if let Some(destination) = self.destinations.get_mut(&id) {
                     destination.give_back();
@@ -243,9 +248,9 @@ impl World {
                 let seen = node.log.look_up(&arrival);
                 Input::Receive { arrival, seen }
             }
-            Output::Page(cursor) => {
-                let (keys, next) = node.state.page(cursor.as_ref(), self.habits.page);
-                Input::Page { keys, next }
+            Output::Page(page) => {
+                let (keys, next) = node.state.page(&page, self.habits.page);
+                Input::Page { queue: page.queue, keys, next }
             }
             Output::Backlog { lane, key, from, to } => {
                 let events = node.log.backlog(&key, from, to);
