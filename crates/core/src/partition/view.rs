@@ -38,6 +38,8 @@ pub struct LaneView {
     pub destination: DestinationId,
     /// What it waits for.
     pub waits_for: WaitsFor,
+    /// Whether it asked its destination for a permit; paused, it keeps its place.
+    pub has_asked: bool,
 }
 
 /// A key as it is.
@@ -142,6 +144,7 @@ impl<D: Digest> Partition<D> {
         let lanes = (0..hot.lanes.len()).map(|at| LaneView {
             destination: hot.lanes[at].destination,
             waits_for: self.waits_for(hot, at),
+            has_asked: hot.lanes[at].requested.is_some(),
         });
         Some(KeyView {
             record: hot.record.clone(),

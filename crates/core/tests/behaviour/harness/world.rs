@@ -452,9 +452,12 @@ impl World {
         ticket
     }
 
-    /// Attempts under way and permits given out are the same, once all is quiet.
+    /// Attempts under way and permits given out are the same, once all is quiet; and who waits for
+    /// a permit is in memory.
     fn permits_add_up(&self) {
         for (id, destination) in &self.destinations {
+            let waiting: usize = self.nodes.iter().map(|node| seeking(node, *id)).sum();
+            assert_eq!(destination.waiting(), waiting, "lanes that wait for permits of {id:?}");
             let under_way = self.under_way.iter().filter(|attempt| attempt.destination == *id);
             assert_eq!(destination.in_flight(), under_way.count(), "permits of {id:?}");
         }
@@ -476,6 +479,14 @@ impl World {
             }
         }
     }
+}
+
+/// Lanes in memory that asked for a permit.
+fn seeking(node: &Node, to: DestinationId) -> usize {
+    let keys = node.partition.records().map(|(key, _)| key);
+    let views = keys.filter_map(|key| node.partition.view(key));
+    let lanes = views.flat_map(|view| view.lanes);
+    lanes.filter(|lane| lane.destination == to && lane.has_asked).count()
 }
 
 /// Recovery as the driver does it.
