@@ -34,7 +34,7 @@ pub const PAGE_KEYS: usize = 1_024;
 pub const LANE_REQUESTS: usize = 1_024;
 /// Keys looked at to make room for one arrival when memory is full: by then every key in memory
 /// was looked at many times, and what may go is a rest.
-pub const ROOM_KEYS: usize = 256;
+pub const ROOM_KEYS: usize = 64;
 /// Steps between two checks of every invariant; touched keys are checked every step.
 pub const STEPS_BETWEEN_FULL_CHECKS: u64 = 1_000;
 /// The highest position of `fifo`: half of `u64`, so that no arithmetic on positions overflows.

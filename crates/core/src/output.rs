@@ -37,7 +37,7 @@ pub enum Status {
 pub enum Busy {
     /// Too many events of this key wait behind its gap.
     KeyBacklog,
-    /// Too many keys are in memory.
+    /// Too many keys are under way in memory.
     Keys,
     /// Too many inputs wait for this key to be loaded.
     Loading,

@@ -9,6 +9,7 @@ mod hot;
 mod keys;
 mod lanes;
 mod order;
+mod outside;
 mod receive;
 mod recover;
 mod view;
@@ -33,9 +34,9 @@ use crate::time::{ElapsedMicros, Now, OpenMicros, UnixMicros};
 use draft::{Filling, InFlight, Promise, Times};
 use hot::Hot;
 
+pub use outside::Moves;
 pub use recover::{Frame, Head};
 pub use view::{KeyView, LaneView, WaitsFor};
-pub use waiting::Moves;
 
 /// A partition: everything that is decided about a fixed hash range of keys.
 ///
@@ -86,7 +87,7 @@ pub struct Partition<D> {
     keys: Slab<Hot>,
     names: BTreeMap<Key, Slot>,
     loading: BTreeMap<Key, Vec<Input>>,
-    outside: waiting::Outside,
+    outside: outside::Outside,
     moves: Moves,
     sweep: usize,
     /// Keys changed since the last checkpoint, and since the last invariant check.
@@ -142,7 +143,7 @@ impl<D: Digest> Partition<D> {
             keys: Slab::default(),
             names: BTreeMap::new(),
             loading: BTreeMap::new(),
-            outside: waiting::Outside::default(),
+            outside: outside::Outside::default(),
             moves: Moves::default(),
             sweep: 0,
             dirty: BTreeSet::new(),

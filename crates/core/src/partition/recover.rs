@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 
 use super::draft::{self, Filling, Promise, Times};
 use super::keys::ticket_of;
-use super::waiting::Outside;
+use super::outside::Outside;
 use super::{Partition, Phase};
 use crate::chain::Digest;
 use crate::fact::{Claimed, Fact};
@@ -158,7 +158,7 @@ impl<D: Digest> Partition<D> {
         self.epoch = epoch;
         self.now = now;
         self.recorded = self.recorded.max(now.clock);
-        self.steady = self.recorded;
+        self.steady = self.steady.max(self.recorded);
         self.began = self.steady;
         self.phase = Phase::Serving;
         self.claim = self.taken.next();

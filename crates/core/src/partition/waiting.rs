@@ -28,7 +28,7 @@
 //!
 //! **The invariant.** A key outside is, for each of its queues, ahead of the queue's round, on the
 //! page that was asked for, or not due before the queue's next look. It holds because a key leaves
-//! only by [`let_go`](Partition::let_go), which moves the next look forward, and because the store
+//! only by `let_go`, which moves the next look forward, and because the store
 //! works requests off in order: a page that comes after a key left was read with its newest record.
 //!
 //! **Crashes.** All of this is gone with the process, and all of it follows from what is stored: a
@@ -38,115 +38,21 @@
 //!
 //! Must not know: how the queues are stored.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Partition;
 use super::hot::{Hot, LaneHot};
+use super::outside::{Line, Look, NEVER, Round};
 use crate::chain::Digest;
 use crate::destination::LaneRef;
-use crate::id::{DestinationId, Key};
+use crate::id::Key;
 use crate::input::PageCursor;
 use crate::limits;
 use crate::output::{Output, PageRequest};
 use crate::record::{KeyRecord, Queue};
 use crate::slab::Slot;
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
-
-/// The end of a round that passes everything, due or not.
-const NEVER: u64 = u64::MAX;
-
-/// How keys came into memory and left it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moves {
-    /// Left with nothing to do.
-    pub left_idle: u64,
-    /// Left while something of them waited for its time.
-    pub left_waiting: u64,
-    /// Left while only an operator or an arrival could move them.
-    pub left_stopped: u64,
-    /// Permits that were asked for and withdrawn.
-    pub withdrawn: u64,
-    /// Came back because a lane was due.
-    pub lanes_due: u64,
-    /// Came back because a hold ended.
-    pub holds_due: u64,
-}
-
-/// What is known of the waiting keys outside, by queue.
-#[derive(Debug, Default)]
-pub(super) struct Outside(BTreeMap<Queue, Line>);
-
-/// What is known of one queue.
-#[derive(Debug, Default)]
-struct Line {
-    /// The next look; none when nothing outside waits but what the round is about to pass.
-    next: Option<Look>,
-    round: Option<Round>,
-    /// Keys that the page on its way may bring; none when none is.
-    asked: Option<usize>,
-    /// Lanes in memory that ask for a permit, or for the events they need to.
-    seeking: usize,
-}
-
-/// When to look at a queue, and from where on.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    /// The earliest due time outside, in the queue's time.
-    from: u64,
-    /// When lanes are looked at: a stored due time counts for no more than the longest delay.
-    at: ElapsedMicros,
-}
-
-/// A pass over what was due when it began.
-#[derive(Debug, Clone)]
-struct Round {
-    from: PageCursor,
-    until: u64,
-}
-
-impl Outside {
-    /// A new term: everything may be outside, and is looked at at once.
-    pub(super) fn unread(now: ElapsedMicros, to: impl Iterator<Item = DestinationId>) -> Self {
-        let unread = |queue| {
-            let next = Some(Look { from: 0, at: now });
-            (queue, Line { next, ..Line::default() })
-        };
-        Self(core::iter::once(Queue::Holds).chain(to.map(Queue::Lanes)).map(unread).collect())
-    }
-
-    /// Whether waits for missing positions may be outside: open time counts for them.
-    pub(super) fn holds(&self) -> bool {
-        self.0.get(&Queue::Holds).is_some_and(Line::is_open)
-    }
-
-    /// Whether nothing outside waits for its time.
-    pub(super) fn is_empty(&self) -> bool {
-        !self.0.values().any(Line::is_open)
-    }
-
-    /// Keys that pages on their way may bring.
-    fn expected(&self) -> usize {
-        self.0.values().filter_map(|line| line.asked).sum()
-    }
-
-    fn seeking(&self, to: DestinationId) -> usize {
-        self.0.get(&Queue::Lanes(to)).map_or(0, |line| line.seeking)
-    }
-}
-
-impl Line {
-    fn is_open(&self) -> bool {
-        self.next.is_some() || self.round.is_some() || self.asked.is_some()
-    }
-
-    /// Something outside is due at `from` and to be looked at at `at`.
-    fn note(&mut self, look: Look) {
-        let known = self.next.unwrap_or(look);
-        self.next = Some(Look { from: known.from.min(look.from), at: known.at.min(look.at) });
-    }
-}
 
 impl<D: Digest> Partition<D> {
     /// Changes a lane, and counts whether it is on its way to a permit.
@@ -160,7 +66,7 @@ impl<D: Digest> Partition<D> {
         let was = usize::from(lane.is_seeking());
         let changed = change(lane);
         let is = usize::from(lane.is_seeking());
-        if let Some(line) = self.outside.0.get_mut(&Queue::Lanes(lane.destination)) {
+        if let Some(line) = self.outside.lines.get_mut(&Queue::Lanes(lane.destination)) {
             line.seeking = line.seeking + is - was;
         }
         Some(changed)
@@ -172,7 +78,7 @@ impl<D: Digest> Partition<D> {
 
     /// Keys in memory, and those on their way into it.
     fn crowd(&self) -> usize {
-        self.names.len() + self.loading.len() + self.outside.expected()
+        self.names.len() + self.loading.len() + self.outside.expected
     }
 
     /// Lanes of one destination that may be brought in to ask for permits.
@@ -196,6 +102,9 @@ impl<D: Digest> Partition<D> {
     /// Lets keys go while there are too many, or no room for those that are due outside; a few are
     /// looked at in each step, more when only time has passed. Then brings in what is due.
     pub(super) fn make_room(&mut self, sweep: usize) {
+        if self.outside.is_empty() && self.crowd() <= self.hot_most() {
+            return;
+        }
         let wanted = if self.is_wanted() { self.window().div_ceil(2) } else { 0 };
         let most = self.hot_most().saturating_sub(wanted);
         for _ in 0..sweep {
@@ -211,7 +120,7 @@ impl<D: Digest> Partition<D> {
     /// their permits.
     fn sweep_one(&mut self, pressed: bool) {
         self.sweep = self.sweep.wrapping_add(1);
-        let Some((_, slot)) = self.keys.sweep(self.sweep) else { return };
+        let Some(slot) = self.keys.sweep(self.sweep) else { return };
         if self.keys.get(slot).is_some_and(|hot| self.may_go(slot, hot, pressed)) {
             self.let_go(slot);
         }
@@ -270,7 +179,7 @@ impl<D: Digest> Partition<D> {
                 Queue::Lanes(_) if due.at == 0 => Some(self.now.elapsed),
                 Queue::Lanes(to) => hot.lane_at(to).map(|at| hot.lanes[at].due),
             };
-            let line = self.outside.0.get_mut(&due.queue);
+            let line = self.outside.lines.get_mut(&due.queue);
             if let Some((at, line)) = at.zip(line) {
                 line.note(Look { from: due.at, at });
                 noted = true;
@@ -287,7 +196,7 @@ impl<D: Digest> Partition<D> {
         };
         // With room for all, what is not due and what is paused comes too.
         let early = line.next.is_some() && self.has_plenty();
-        self.may_look(queue, line) && (looks || early || line.round.is_some())
+        (looks || early || line.round.is_some()) && self.may_look(queue, line)
     }
 
     /// Whether there is room for keys that are not due yet.
@@ -319,7 +228,7 @@ impl<D: Digest> Partition<D> {
 
     /// Whether anything outside is due.
     fn is_wanted(&self) -> bool {
-        self.outside.0.iter().any(|(queue, line)| self.is_due(*queue, line))
+        self.outside.lines.iter().any(|(queue, line)| self.is_due(*queue, line))
     }
 
     /// How many keys of a queue there is room for.
@@ -340,12 +249,14 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// Asks for a page of every queue that has something due, as far as there is room.
+    /// Asks for a page of every queue that has something due, as far as there is room; the
+    /// destination that has the fewest lanes here comes first.
     pub(super) fn bring_back(&mut self) {
-        let due = self.outside.0.iter().filter(|(queue, line)| self.is_due(**queue, line));
-        let due: Vec<Queue> = due.map(|(queue, _)| *queue).collect();
-        for queue in due {
-            let keys = self.outside.0.get(&queue).map_or(0, |line| self.room_for(queue, line));
+        let due = self.outside.lines.iter().filter(|(queue, line)| self.is_due(**queue, line));
+        let mut due: Vec<_> = due.map(|(queue, line)| (line.seeking, *queue)).collect();
+        due.sort_unstable();
+        for (_, queue) in due {
+            let keys = self.outside.lines.get(&queue).map_or(0, |line| self.room_for(queue, line));
             if keys > 0 {
                 self.ask_page(queue, keys);
             }
@@ -354,7 +265,7 @@ impl<D: Digest> Partition<D> {
 
     fn ask_page(&mut self, queue: Queue, keys: usize) {
         let now = if self.has_plenty() { NEVER } else { self.time_of(queue) };
-        let Some(line) = self.outside.0.get_mut(&queue) else { return };
+        let Some(line) = self.outside.lines.get_mut(&queue) else { return };
         if line.round.is_none() {
             let Some(next) = line.next.take() else { return };
             let from = PageCursor { due: next.from, key: None };
@@ -362,6 +273,7 @@ impl<D: Digest> Partition<D> {
         }
         let Some(Round { from, until }) = line.round.clone() else { return };
         line.asked = Some(keys);
+        self.outside.expected += keys;
         self.outputs.push_back(Output::Page(PageRequest { queue, from, until, keys }));
     }
 
@@ -372,11 +284,10 @@ impl<D: Digest> Partition<D> {
         keys: Vec<(Key, KeyRecord)>,
         next: Option<PageCursor>,
     ) {
-        let Some(line) = self.outside.0.get_mut(&queue) else { return };
-        if line.asked.take().is_none() {
-            return;
-        }
+        let Some(line) = self.outside.lines.get_mut(&queue) else { return };
+        let Some(asked) = line.asked.take() else { return };
         let round = line.round.take();
+        self.outside.expected -= asked;
         self.bring_in(queue, keys);
         if let Some((round, from)) = round.zip(next) {
             self.go_on(queue, round.until, from);
@@ -389,7 +300,7 @@ impl<D: Digest> Partition<D> {
         let until = if ends { self.time_of(queue) } else { until };
         let wait = UnixMicros(from.due).since(self.steady).min(self.longest_delay(queue));
         let at = self.now.elapsed.after(wait);
-        let Some(line) = self.outside.0.get_mut(&queue) else { return };
+        let Some(line) = self.outside.lines.get_mut(&queue) else { return };
         if from.due <= until {
             line.round = Some(Round { from, until });
         } else {
@@ -425,7 +336,7 @@ impl<D: Digest> Partition<D> {
     pub(super) fn brings_back_at(&self) -> Option<ElapsedMicros> {
         let step = limits::OPEN_STEP;
         let at = |(queue, line): (&Queue, &Line)| {
-            if !self.may_look(*queue, line) {
+            if !line.is_open() || !self.may_look(*queue, line) {
                 return None;
             }
             // What has no room yet waits for others to leave; each step looks again.
@@ -440,12 +351,12 @@ impl<D: Digest> Partition<D> {
                 Queue::Lanes(_) => next.at,
             })
         };
-        self.outside.0.iter().filter_map(at).min()
+        self.outside.lines.iter().filter_map(at).min()
     }
 
     /// The lanes on their way to a permit are counted.
     pub(super) fn assert_seeking(&self) {
-        for (queue, line) in &self.outside.0 {
+        for (queue, line) in &self.outside.lines {
             let Queue::Lanes(to) = *queue else { continue };
             let lanes = self.keys.iter().flat_map(|(_, hot)| &hot.lanes);
             let seeking = lanes.filter(|lane| lane.destination == to && lane.is_seeking());
