@@ -86,6 +86,17 @@ const REQUIRED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "memory",
+        &[
+            "left: nothing to do",
+            "left: waits for its time",
+            "left: waits for an operator",
+            "permit withdrawn",
+            "back: a lane is due",
+            "back: a hold ends",
+        ],
+    ),
+    (
         "fact",
         &[
             "claimed",

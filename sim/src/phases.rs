@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use sprag_core::id::{DestinationId, Key, PartitionId};
+use sprag_core::partition::Partition;
 use sprag_core::record::{KeyRecord, Lane};
 use sprag_core::settings::OnGap;
 use sprag_log::embedded::simulated::SimulatedDisk;
@@ -14,7 +15,7 @@ use crate::judge::history::{Context, Frames, History};
 use crate::judge::{Verdict, audit, probe, rebuilt};
 use crate::operator;
 use crate::schedule::{Instant, SECOND};
-use crate::world::{Happening, Phase, Sha256, World};
+use crate::world::{Happening, Phase, Process, Sha256, World};
 
 /// Everything but what stays broken is through within this, or something waits that must not.
 const ISOLATION: Instant = 150 * SECOND;
@@ -50,7 +51,7 @@ impl World {
 
     fn enter(&mut self, phase: Phase, length: Instant) {
         self.phase = phase;
-        self.phase_ends = self.now + length;
+        (self.phase_began, self.phase_ends) = (self.now, self.now + length);
         self.trace.note(self.now, 'p', &[phase as u64], || format!("{phase:?}"));
     }
 
@@ -97,8 +98,9 @@ impl World {
             let Some(process) = &self.process else { return };
             let paused: Vec<_> = process.node.directory().paused.iter().copied().collect();
             let keys = shown.keys.iter().filter(|(resource, key)| {
-                let is_paused = process.node.view(key).is_some_and(|(_, view)| view.record.paused);
-                is_paused || self.watching.commands.key_paused(*resource).is_some()
+                let record = self.live_record(process, key);
+                record.is_some_and(|record| record.paused)
+                    || self.watching.commands.key_paused(*resource).is_some()
             });
             let keys: Vec<_> = keys.cloned().collect();
             keys.into_iter().for_each(|(number, key)| {
@@ -140,7 +142,7 @@ impl World {
 
     fn what_waits(&self) -> String {
         let Some(process) = &self.process else { return "no process".to_owned() };
-        let busy = process.node.partitions().flat_map(|partition| partition.records());
+        let busy = self.live_records(process).into_values().flatten();
         let busy = busy.filter(|(key, record)| self.is_busy(key, record));
         let keys: Vec<_> = busy.take(3).collect();
         let (ticket, serving) = (self.provider.oldest_ticket(), process.node.is_serving());
@@ -164,14 +166,24 @@ impl World {
             .under_way
             .values()
             .all(|under_way| !self.is_served(under_way.attempt.destination, under_way.resource));
-        let all = process.node.partitions().flat_map(|partition| partition.records());
         let mut partitions = process.node.partitions();
         process.node.is_serving()
             && partitions.all(|partition| partition.taken() == partition.committed())
             && is_calm
             && (self.phase != Phase::Repair || self.provider.is_done())
             && !self.watching.commands.any_waiting()
-            && all.into_iter().all(|(key, record)| !self.is_busy(key, record))
+            && self.nothing_waits(process)
+    }
+
+    /// Whether nothing of any key is still to be done; those in memory are looked at first.
+    fn nothing_waits(&self, process: &Process) -> bool {
+        let mut hot = process.node.partitions().flat_map(|partition| partition.records());
+        hot.all(|(key, record)| !self.is_busy(key, record))
+            && self
+                .live_records(process)
+                .into_values()
+                .flatten()
+                .all(|(key, record)| !self.is_busy(&key, &record))
     }
 
     /// Whether something of a key is still to be done that can be done.
@@ -222,7 +234,8 @@ impl World {
 
     /// The end: the process has stored everything and stops; the auditor reads.
     pub(crate) fn finish(&mut self) {
-        let live = self.live_records();
+        let live = self.process.as_ref().map(|process| self.live_records(process));
+        let live = live.unwrap_or_default();
         let paused = self.process.as_ref().map(|p| p.node.directory().paused.clone());
         self.end_process();
         self.disk.restart();
@@ -258,14 +271,24 @@ impl World {
     }
 
     /// What is live of every key: in memory, else in the state store.
-    fn live_records(&self) -> BTreeMap<PartitionId, BTreeMap<Key, KeyRecord>> {
-        let Some(process) = &self.process else { return BTreeMap::new() };
+    pub(crate) fn live_records(
+        &self,
+        process: &Process,
+    ) -> BTreeMap<PartitionId, BTreeMap<Key, KeyRecord>> {
         let partitions = process.node.partitions().map(|partition| {
             let mut records = self.state.records(partition.id());
             records.extend(partition.records().map(|(key, record)| (key.clone(), record.clone())));
             (partition.id(), records)
         });
         partitions.collect()
+    }
+
+    fn live_record(&self, process: &Process, key: &Key) -> Option<KeyRecord> {
+        if let Some((_, view)) = process.node.view(key) {
+            return Some(view.record);
+        }
+        let ids = process.node.partitions().map(Partition::id);
+        ids.filter_map(|id| self.state.record(id, key)).next()
     }
 
     /// Reads all frames as a process would that starts on this disk.

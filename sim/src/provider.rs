@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sprag_core::input::Ticket;
-use sprag_core::output::Answer;
+use sprag_core::output::{Answer, Busy};
 
 use crate::dice::Dice;
 use crate::schedule::{Instant, MILLISECOND};
@@ -27,14 +27,16 @@ pub(crate) struct Provider {
     progress: Vec<(Progress, u32)>,
     tickets: BTreeMap<Ticket, usize>,
     left: usize,
+    /// Since when posts are turned away because memory is full.
+    turned_away: BTreeMap<usize, Instant>,
     pub(crate) dice: Dice,
 }
 
 impl Provider {
     pub(crate) fn new(posts: Vec<Post>, dice: Dice) -> Self {
         let progress = vec![(Progress::Planned, 0); posts.len()];
-        let left = posts.len();
-        Self { posts, progress, tickets: BTreeMap::new(), left, dice }
+        let (left, turned_away) = (posts.len(), BTreeMap::new());
+        Self { posts, progress, tickets: BTreeMap::new(), left, turned_away, dice }
     }
 
     /// One more thing to send.
@@ -76,7 +78,9 @@ impl Provider {
         let again = match answer {
             Answer::Event { .. } | Answer::Done => false,
             Answer::Rejected(_) => !std::mem::replace(&mut self.posts[post].in_time, true),
-            Answer::Busy(_) => patient || self.progress[post].1 < PATIENCE,
+            // A halted gap may fill a key for ever; memory has room again.
+            Answer::Busy(Busy::KeyBacklog) => patient || self.progress[post].1 < PATIENCE,
+            Answer::Busy(Busy::Keys | Busy::Loading) => true,
             Answer::Unavailable => true,
         };
         if !again {
@@ -85,6 +89,20 @@ impl Provider {
             return None;
         }
         Some(self.pause())
+    }
+
+    /// Since when a post is turned away for want of memory, given its newest answer.
+    pub(crate) fn turned_away(
+        &mut self,
+        post: usize,
+        now: Instant,
+        answer: &Answer,
+    ) -> Option<Instant> {
+        if *answer != Answer::Busy(Busy::Keys) {
+            self.turned_away.remove(&post);
+            return None;
+        }
+        Some(*self.turned_away.entry(post).or_insert(now))
     }
 
     /// How long it waits before it tries again.

@@ -16,6 +16,9 @@ use crate::dice::Dice;
 /// How long an id is remembered; no simulation lasts that long.
 const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
 
+/// Keys kept in memory, all partitions for themselves: far fewer than wait, or more than there are.
+const HOT_KEYS: [usize; 5] = [1, 3, 8, 40, 10_000];
+
 /// A configuration and the ones it may become.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
@@ -41,7 +44,7 @@ impl Setting {
             revision: Revision(1),
             sources,
             destinations,
-            hot_keys: dice.pick(&[5, 12, 40, 10_000]),
+            hot_keys: dice.pick(&HOT_KEYS),
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
         };
@@ -65,7 +68,7 @@ impl Setting {
             self.plan.destinations.insert(0, added);
             self.plan.sources.reverse();
         }
-        self.plan.hot_keys = dice.pick(&[5, 12, 40, 10_000]);
+        self.plan.hot_keys = dice.pick(&HOT_KEYS);
         self.plan.dedupe_ids = dice.pick(&[8, 60, 100_000]);
     }
 }

@@ -7,9 +7,10 @@ use std::rc::Rc;
 
 use sprag_core::id::{FrameNumber, Key, PartitionId};
 use sprag_core::input::PageCursor;
+use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
-use sprag_core::record::KeyRecord;
-use sprag_core::time::{OpenMicros, UnixMicros};
+use sprag_core::record::{Due, KeyRecord};
+use sprag_core::time::OpenMicros;
 use sprag_driver::state::{Batch, State, StateCompletion, StateRequest};
 use sprag_log::snapshot;
 
@@ -38,8 +39,8 @@ struct Kept {
 #[derive(Debug, Clone)]
 struct Record {
     bytes: Vec<u8>,
-    /// When it has work; none when it has none.
-    due: Option<UnixMicros>,
+    /// Its places in the queues.
+    dues: Vec<Due>,
 }
 
 #[derive(Debug)]
@@ -106,6 +107,13 @@ impl StateModel {
         }
     }
 
+    /// A record as the store has it.
+    pub(crate) fn record(&self, partition: PartitionId, key: &Key) -> Option<KeyRecord> {
+        let store = self.0.borrow();
+        let kept = store.partitions.get(&partition)?;
+        kept.records.get(key).map(Record::read)
+    }
+
     /// Every record of a partition as the store has it.
     pub(crate) fn records(&self, partition: PartitionId) -> BTreeMap<Key, KeyRecord> {
         let store = self.0.borrow();
@@ -133,9 +141,9 @@ impl Store {
                 };
                 Some(StateCompletion::Loaded(partition, keys.into_iter().map(load).collect()))
             }
-            StateRequest::Page { partition, after, keys } => {
-                let (keys, next) = self.kept(partition).page(after.as_ref(), keys);
-                Some(StateCompletion::Paged { partition, keys, next })
+            StateRequest::Page(partition, page) => {
+                let (keys, next) = self.kept(partition).page(&page);
+                Some(StateCompletion::Paged { partition, queue: page.queue, keys, next })
             }
             StateRequest::Write(partition, batch) if refuse => {
                 Some(StateCompletion::NotWritten(partition, batch))
@@ -178,21 +186,21 @@ impl Kept {
         }
     }
 
-    fn page(
-        &self,
-        after: Option<&PageCursor>,
-        most: usize,
-    ) -> (Vec<(Key, KeyRecord)>, Option<PageCursor>) {
-        let work = self.records.iter().filter_map(|(key, record)| {
-            Some((PageCursor { due: record.due?, key: key.clone() }, record))
+    fn page(&self, page: &PageRequest) -> (Vec<(Key, KeyRecord)>, Option<PageCursor>) {
+        let places = self.records.iter().flat_map(|(key, record)| {
+            let dues = record.dues.iter().filter(|due| due.queue == page.queue);
+            dues.map(|due| PageCursor { due: due.at, key: Some(key.clone()) })
         });
-        let mut work: Vec<_> =
-            work.filter(|(cursor, _)| after.is_none_or(|after| cursor > after)).collect();
-        work.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let more = work.len() > most;
-        work.truncate(most);
-        let next = work.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
-        (work.into_iter().map(|(cursor, record)| (cursor.key, record.read())).collect(), next)
+        let mut places: Vec<_> = places.filter(|place| *place >= page.from).collect();
+        places.sort();
+        let due = places.iter().filter(|place| place.due <= page.until).count();
+        let rest = places.split_off(due.min(page.keys));
+        let keys = places.into_iter().filter_map(|place| {
+            let key = place.key?;
+            let record = self.records.get(&key)?.read();
+            Some((key, record))
+        });
+        (keys.collect(), rest.into_iter().next())
     }
 }
 
@@ -200,7 +208,7 @@ impl Record {
     fn write(record: &KeyRecord) -> Self {
         let mut bytes = Vec::new();
         snapshot::encode(record, &mut bytes).expect("the core bounds every list of a record");
-        Self { bytes, due: record.has_work().then(|| record.due()).flatten() }
+        Self { bytes, dues: record.dues().collect() }
     }
 
     fn read(&self) -> KeyRecord {

@@ -113,12 +113,13 @@ impl World {
     /// The process is gone, and every connection with it.
     pub(crate) fn end_process(&mut self) {
         self.uptime_before = self.uptime();
+        self.count_moves();
         self.process = None;
         self.under_way.clear();
         // Numbers of names that nothing durable was acknowledged under may become others (F6).
         let watching = &mut self.watching;
         if watching.answers.acknowledged.is_empty() && watching.deliveries.told.is_empty() {
-            watching.policies = Policies::default();
+            watching.policies = Policies::anew();
             self.numbers.clear();
         }
         self.watching.answers.disconnected();
@@ -128,6 +129,19 @@ impl World {
             self.counts.hit("provider", "connection broke");
             let at = self.now + self.provider.pause();
             self.schedule.plan(at, Happening::Post(post));
+        }
+    }
+
+    /// How keys came into memory and left it in this process.
+    fn count_moves(&mut self) {
+        let Some(process) = &self.process else { return };
+        for moves in process.node.partitions().map(|partition| partition.moves()) {
+            self.counts.add("memory", "left: nothing to do", moves.left_idle);
+            self.counts.add("memory", "left: waits for its time", moves.left_waiting);
+            self.counts.add("memory", "left: waits for an operator", moves.left_stopped);
+            self.counts.add("memory", "permit withdrawn", moves.withdrawn);
+            self.counts.add("memory", "back: a lane is due", moves.lanes_due);
+            self.counts.add("memory", "back: a hold ends", moves.holds_due);
         }
     }
 

@@ -6,9 +6,12 @@ use sprag_core::output::{Answer, Busy, Rejection, Status};
 
 use crate::judge::commands;
 use crate::operator::{LaneShown, Ordered, Shown};
-use crate::schedule::{MILLISECOND, SECOND};
+use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::workload::Post;
 use crate::world::{Happening, Phase, World};
+
+/// For so long memory may be full of what is under way.
+const TURNED_AWAY: Instant = 60 * SECOND;
 
 impl World {
     /// The provider sends a post, if the server takes connections.
@@ -84,6 +87,7 @@ impl World {
         if let Some(post) = self.provider.answered(ticket) {
             let verdict = self.watching.answers.answered(self.now, ticket, answer);
             self.judge("answers", verdict);
+            self.judge_turned_away(post, answer);
             let patient = self.phase == Phase::Safety;
             if let Some(pause) = self.provider.next_try(post, answer, patient) {
                 self.schedule.plan(self.now + pause, Happening::Post(post));
@@ -102,6 +106,20 @@ impl World {
                 let what = || Err(format!("{asked:?} got {answer:?}"));
                 self.judge("answers", if fits { Ok(()) } else { what() });
             }
+        }
+    }
+
+    /// Keys that wait, however many, turn no event away (promise 3, rule L6): once only some
+    /// destinations fail, memory is full for a while at the most.
+    fn judge_turned_away(&mut self, post: usize, answer: &Answer) {
+        let since = self.provider.turned_away(post, self.now, answer);
+        let process = self.process.as_ref().map_or(self.now, |process| process.started);
+        let began = process.max(self.phase_began);
+        let Some(since) = since.filter(|_| self.phase == Phase::Isolation) else { return };
+        if self.now - since.max(began) > TURNED_AWAY {
+            let resource = self.provider.posts()[post].resource;
+            let what = format!("an event of resource {resource} finds no room since {since}");
+            self.judge("isolation", Err(what));
         }
     }
 
@@ -139,17 +157,15 @@ impl World {
         };
         let keys = self.numbers.iter().map(|(key, number)| (*number, key.clone())).collect();
         let mut lanes = Vec::new();
-        for partition in process.node.partitions() {
-            for (key, record) in partition.records() {
-                let Some(resource) = self.numbers.get(key) else { continue };
-                lanes.extend(record.lanes.iter().map(|lane| LaneShown {
-                    resource: *resource,
-                    key: key.clone(),
-                    destination: lane.destination,
-                    head: lane.head,
-                    mode: lane.mode,
-                }));
-            }
+        for (key, record) in self.live_records(process).into_values().flatten() {
+            let Some(resource) = self.numbers.get(&key) else { continue };
+            lanes.extend(record.lanes.iter().map(|lane| LaneShown {
+                resource: *resource,
+                key: key.clone(),
+                destination: lane.destination,
+                head: lane.head,
+                mode: lane.mode,
+            }));
         }
         let letters = self.watching.answers.acknowledged.iter().filter_map(|acknowledged| {
             let is_letter = matches!(acknowledged.status, Status::Conflict | Status::Invalid);

@@ -51,6 +51,11 @@ impl Destination {
         self.waiting.insert((urgency, lane));
     }
 
+    /// A lane leaves memory before it got its permit.
+    pub fn withdraw_lane(&mut self, urgency: Urgency, lane: LaneRef) {
+        self.waiting.remove(&(urgency, lane));
+    }
+
     /// A partition takes back all it asked for: it lost its keys.
     pub fn withdraw(&mut self, partition: PartitionId) {
         self.waiting.retain(|(_, lane)| lane.partition != partition);
@@ -134,6 +139,10 @@ mod tests {
         assert_eq!(destination.poll_grant(), None);
         destination.set_paused(false);
         destination.withdraw(PartitionId(0));
+        assert_eq!(destination.poll_grant(), Some(lane(slot, 1)));
+        destination.request(at(3), lane(slot, 0));
+        destination.request(at(4), lane(slot, 1));
+        destination.withdraw_lane(at(3), lane(slot, 0));
         assert_eq!(destination.poll_grant(), Some(lane(slot, 1)));
     }
 }

@@ -10,7 +10,7 @@ use crate::fact::{DeadLetter, Fact, Outcome, StoredHeader};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::recent::Seen;
-use crate::record::KeyRecord;
+use crate::record::{KeyRecord, Queue};
 use crate::time::UnixMicros;
 
 /// Names a request that waits for an answer. The outside chooses it, once per process.
@@ -66,13 +66,13 @@ pub struct Waiting {
     pub epoch: Epoch,
 }
 
-/// Where a page of keys with work ended: the next begins behind it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A place in a queue of the state store, whose order is by due time, then by key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct PageCursor {
-    /// The last key's due time.
-    pub due: UnixMicros,
-    /// The last key.
-    pub key: Key,
+    /// The due time, in the queue's time.
+    pub due: u64,
+    /// The key; none lies before every key of that time.
+    pub key: Option<Key>,
 }
 
 /// What an operator asks for.
@@ -150,11 +150,13 @@ pub enum Input {
         /// What the state store has of it.
         record: Option<Box<KeyRecord>>,
     },
-    /// A page of keys with work, that was asked for.
+    /// A page of waiting keys, that was asked for.
     Page {
+        /// The queue it was read from.
+        queue: Queue,
         /// Keys in the order of their due time.
         keys: Vec<(Key, KeyRecord)>,
-        /// Where the next page begins; none after the last.
+        /// The first place behind them, due or not; none at the end of the queue.
         next: Option<PageCursor>,
     },
     /// Waiting events of a lane that were asked for, contiguous; none when they cannot be read.

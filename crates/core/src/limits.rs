@@ -33,8 +33,15 @@ pub const LANE_EXCEPTIONS: usize = 32;
 pub const LANE_WINDOW: usize = 16;
 /// Inputs that wait for one cold key to be loaded; beyond it the answer is busy.
 pub const COLD_KEY_INPUTS: usize = 1_024;
-/// Keys a page of keys with work brings (DESIGN F5).
+/// Keys a page of waiting keys brings (DESIGN F5): some 3 ms of the state store, which loads of
+/// cold keys wait for.
 pub const PAGE_KEYS: usize = 1_024;
+/// Lanes to one destination that a partition brings into memory to ask for permits (DESIGN F5):
+/// more than its permits over the time a page takes, little enough beside the keys in memory.
+pub const LANE_REQUESTS: usize = 1_024;
+/// Keys looked at to make room for one arrival when memory is full: by then every key in memory
+/// was looked at many times, and what may go is a rest.
+pub const ROOM_KEYS: usize = 64;
 /// Steps between two checks of every invariant; touched keys are checked every step.
 pub const STEPS_BETWEEN_FULL_CHECKS: u64 = 1_000;
 /// The highest position: half of `u64`, so that no arithmetic on positions overflows.

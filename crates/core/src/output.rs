@@ -10,7 +10,7 @@ use crate::destination::{LaneRef, Urgency};
 use crate::fact::Fact;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence};
 use crate::input::{Arrival, AttemptId, PageCursor, Ticket};
-use crate::record::{KeyRecord, Omission};
+use crate::record::{KeyRecord, Omission, Queue};
 use crate::time::{OpenMicros, UnixMicros};
 
 /// What an arriving event is told it became.
@@ -39,7 +39,7 @@ pub enum Status {
 pub enum Busy {
     /// Too many events of this key wait behind its gap.
     KeyBacklog,
-    /// Too many keys are in memory.
+    /// Too many keys are under way in memory.
     Keys,
     /// Too many inputs wait for this key to be loaded.
     Loading,
@@ -147,6 +147,19 @@ pub struct Checkpoint {
     pub directory: Vec<Fact>,
 }
 
+/// A page of waiting keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The queue to read.
+    pub queue: Queue,
+    /// The first place wanted.
+    pub from: PageCursor,
+    /// The last due time wanted, in the queue's time.
+    pub until: u64,
+    /// How many keys at the most.
+    pub keys: usize,
+}
+
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
@@ -168,14 +181,22 @@ pub enum Output {
         /// For which lane.
         lane: LaneRef,
     },
+    /// Take back what was asked of a destination: the lane leaves memory. A permit that is granted
+    /// meanwhile comes back by itself.
+    Withdraw {
+        /// As it was asked for.
+        urgency: Urgency,
+        /// For which lane.
+        lane: LaneRef,
+    },
     /// Give a destination's permit back.
     Return(DestinationId),
     /// Load a cold key.
     Load(Key),
     /// Look up what older frames know of an event, and bring it again.
     LookUp(Box<Arrival>),
-    /// Load keys with work, the earliest due first.
-    Page(Option<PageCursor>),
+    /// Load waiting keys, the earliest due first.
+    Page(PageRequest),
     /// Tell an operator: the positions of a key seem to begin anew (DESIGN K9).
     SequenceReset(Key),
     /// Find waiting events of a lane.

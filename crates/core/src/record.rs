@@ -94,6 +94,25 @@ pub struct Essence {
     pub size: u32,
 }
 
+/// What a key waits for by time. Each is a queue of the state store, the earliest due first
+/// (DESIGN F5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    /// The end of a wait for missing positions, by open time.
+    Holds,
+    /// The next attempt in a lane to this destination, by recorded time.
+    Lanes(DestinationId),
+}
+
+/// A key's place in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    /// The queue.
+    pub queue: Queue,
+    /// When, in microseconds of the queue's time; 0 is at once.
+    pub at: u64,
+}
+
 /// How a lane behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum LaneMode {
@@ -163,7 +182,7 @@ pub struct Lane {
     pub omitted: Vec<Omission>,
     /// Tries of the head that were not acknowledged.
     pub failures: u32,
-    /// When the head is due, by the recorded clock; 0 is at once.
+    /// When the head is due, by recorded time; 0 is at once.
     pub due: UnixMicros,
     /// The open time of the head's first failure; its give-up counts from it.
     pub failing_since: OpenMicros,
@@ -207,21 +226,20 @@ impl KeyRecord {
     /// Whether the key has something to do by itself: events that wait, lanes to serve.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.order.held.is_empty() || (!self.paused && self.lanes.iter().any(Lane::has_work))
+        self.dues().next().is_some()
     }
 
-    /// When its earliest work is due, by the recorded clock; 0 is at once, none is never.
-    #[must_use]
-    pub fn due(&self) -> Option<UnixMicros> {
-        if !self.order.held.is_empty() {
-            return Some(UnixMicros::default());
-        }
-        let lanes = self.lanes.iter().filter(|_| !self.paused).flat_map(|lane| {
-            let head = (lane.mode.delivers() && lane.has_backlog()).then_some(lane.due);
-            let redrive = (!lane.redrives.is_empty()).then_some(UnixMicros::default());
-            head.into_iter().chain(redrive)
+    /// Its places in the queues of the state store, at most one in each. A key that only an
+    /// arrival or an operator moves has none.
+    pub fn dues(&self) -> impl Iterator<Item = Due> {
+        let deadline = self.order.held.values().map(|held| held.deadline).min();
+        let hold = deadline.map(|deadline| Due { queue: Queue::Holds, at: deadline.0 });
+        let lanes = self.lanes.iter().filter(|lane| !self.paused && lane.has_work());
+        let lanes = lanes.map(|lane| {
+            let at = if lane.redrives.is_empty() { lane.due.0 } else { 0 };
+            Due { queue: Queue::Lanes(lane.destination), at }
         });
-        lanes.min()
+        hold.into_iter().chain(lanes)
     }
 
     /// The lane to a destination.

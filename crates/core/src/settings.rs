@@ -16,8 +16,8 @@ pub struct Settings {
     pub sources: BTreeMap<SourceId, SourceSettings>,
     /// The destinations by number.
     pub destinations: BTreeMap<DestinationId, DestinationSettings>,
-    /// Keys a partition keeps in memory before it lets idle ones go; at twice as many, new keys
-    /// are answered busy.
+    /// Keys a partition keeps in memory before it lets go what is not under way; at twice as many
+    /// that are, new keys are answered busy. It may have one key a destination more.
     pub hot_keys: usize,
     /// Events one key may hold behind a gap before its source is answered busy (DESIGN G2).
     pub key_backlog: usize,

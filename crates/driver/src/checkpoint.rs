@@ -53,7 +53,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         if !matches!(owner.stage, Stage::Serving) || !owner.is_settled() {
             return;
         }
-        let many = owner.partition.dirty_keys() >= limits::CHECKPOINT_KEYS;
+        // A key leaves memory only once it is stored: what fits there does not wait for the time.
+        let most = limits::CHECKPOINT_KEYS.min(self.plan.hot_keys.max(1));
+        let many = owner.partition.dirty_keys() >= most;
         if !many && now.elapsed < owner.checkpoint_due {
             return;
         }

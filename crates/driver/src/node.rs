@@ -227,9 +227,13 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::Attempt(attempt) => self.deliver(now, partition, attempt),
             Output::Abort(attempt) => self.abort(partition, attempt),
             Output::Request { urgency, lane } => {
-                // A lane to a destination that is no longer configured waits for it.
                 if let Some(destination) = self.destinations.get_mut(&lane.destination) {
                     destination.request(urgency, lane);
+                }
+            }
+            Output::Withdraw { urgency, lane } => {
+                if let Some(destination) = self.destinations.get_mut(&lane.destination) {
+                    destination.withdraw_lane(urgency, lane);
                 }
             }
             Output::Return(destination) => {
@@ -239,10 +243,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             }
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
-            Output::Page(after) => {
-                let keys = sprag_core::limits::PAGE_KEYS;
-                self.state.submit(StateRequest::Page { partition, after, keys });
-            }
+            Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
             Output::Backlog { lane, key, from, to } => {
                 self.ask_backlog(partition, lane, key, from, to);
             }

@@ -48,8 +48,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         match completion {
             StateCompletion::Opened(partition, head) => self.opened(now, partition, &head),
             StateCompletion::Loaded(partition, records) => self.loaded(now, partition, records),
-            StateCompletion::Paged { partition, keys, next } => {
-                self.input(now, partition, Input::Page { keys, next });
+            StateCompletion::Paged { partition, queue, keys, next } => {
+                // At once, as everything the store says: a page that is overtaken by the word that
+                // a batch is stored could bring back what a key was before.
+                let page = Input::Page { queue, keys, next };
+                self.owner(partition).partition.handle(now, page);
             }
             StateCompletion::Written(partition, frame) => self.written(now, partition, frame),
             StateCompletion::NotWritten(partition, batch) => {

@@ -6,8 +6,9 @@
 use sprag_core::fact::DeadLetter;
 use sprag_core::id::{FrameNumber, Key, PartitionId, Place};
 use sprag_core::input::PageCursor;
+use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
-use sprag_core::record::KeyRecord;
+use sprag_core::record::{KeyRecord, Queue};
 use sprag_core::time::UnixMicros;
 
 /// A store of key records.
@@ -28,15 +29,9 @@ pub enum StateRequest {
     Clear(PartitionId),
     /// The records of these keys.
     Load(PartitionId, Vec<Key>),
-    /// Up to `keys` keys with work behind a cursor, the earliest due first.
-    Page {
-        /// The partition.
-        partition: PartitionId,
-        /// Where the last page ended.
-        after: Option<PageCursor>,
-        /// How many keys at the most.
-        keys: usize,
-    },
+    /// Keys of one queue ([`KeyRecord::dues`]) that are due, the earliest first. A store keeps a
+    /// row for each place in a queue, in the queue's order, so that a page costs what it brings.
+    Page(PartitionId, PageRequest),
     /// Take in a batch, whole or not at all.
     Write(PartitionId, Box<Batch>),
 }
@@ -52,9 +47,11 @@ pub enum StateCompletion {
     Paged {
         /// The partition.
         partition: PartitionId,
+        /// The queue.
+        queue: Queue,
         /// The keys in the order of their due time.
         keys: Vec<(Key, KeyRecord)>,
-        /// Where the next page begins; none after the last.
+        /// The first place behind them, due or not; none at the end of the queue.
         next: Option<PageCursor>,
     },
     /// To [`StateRequest::Write`]: everything up to this frame is in the store.

@@ -16,6 +16,9 @@ pub(crate) struct Policies {
     pub(crate) destinations: BTreeMap<DestinationId, DestinationPolicy>,
     /// The destinations of the very first start: their lanes begin at sequence 1.
     pub(crate) original: BTreeSet<(SourceId, DestinationId)>,
+    /// Whether an earlier start was forgotten: an event of it may be durable although nobody was
+    /// told, and then it entered only the lanes of that time.
+    is_restarted: bool,
 }
 
 /// A source over all revisions.
@@ -63,11 +66,16 @@ pub(crate) struct DestinationPolicy {
 }
 
 impl Policies {
+    /// The policies of a start before which nothing was acknowledged.
+    pub(crate) fn anew() -> Self {
+        Self { is_restarted: true, ..Self::default() }
+    }
+
     /// A process starts with these settings. Names keep their numbers for ever (F6).
     pub(crate) fn started(&mut self, settings: &Settings) -> Verdict {
         for (id, source) in &settings.sources {
             let wait = micros(source.hold_wait);
-            if self.destinations.is_empty() {
+            if self.destinations.is_empty() && !self.is_restarted {
                 self.original.extend(source.destinations.iter().map(|to| (*id, *to)));
             }
             let policy = self.sources.entry(*id).or_insert_with(|| SourcePolicy {

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use crate::destination::Urgency;
 use crate::id::{DestinationId, FrameNumber, Key, Place, Sequence};
 use crate::input::{AttemptId, Waiting};
 use crate::limits;
@@ -38,8 +39,8 @@ pub(super) struct LaneHot {
     pub(super) window: VecDeque<Waiting>,
     /// Whether its waiting events were asked for and have not come yet.
     pub(super) asked: bool,
-    /// Whether a permit was asked for and has not come yet.
-    pub(super) requested: bool,
+    /// The permit that was asked for and has not come yet.
+    pub(super) requested: Option<Urgency>,
     /// The attempt under way: at most one (DESIGN promise 2).
     pub(super) attempt: Option<Ongoing>,
     /// The frame of its last outcome, or of the operator's last command: nothing leaves before it
@@ -67,7 +68,7 @@ impl LaneHot {
             destination,
             window: VecDeque::new(),
             asked: false,
-            requested: false,
+            requested: None,
             attempt: None,
             rests_on: FrameNumber::default(),
             timer: None,
@@ -75,8 +76,9 @@ impl LaneHot {
         }
     }
 
-    fn is_idle(&self) -> bool {
-        self.attempt.is_none() && !self.requested && !self.asked
+    /// Whether it is on its way to a permit: it asked for one, or for the events it needs to.
+    pub(super) fn is_seeking(&self) -> bool {
+        self.asked || self.requested.is_some()
     }
 }
 
@@ -121,12 +123,5 @@ impl Hot {
             window.pop_front();
         }
         window.front().copied().filter(|waiting| waiting.sequence == head)
-    }
-
-    /// Whether the key may be dropped from memory once its facts are in the state store.
-    pub(super) fn is_idle(&self) -> bool {
-        self.arriving.is_none()
-            && !self.record.has_work()
-            && self.lanes.iter().all(LaneHot::is_idle)
     }
 }

@@ -1,4 +1,5 @@
-//! Which keys are in memory: asked for, brought in, let go (DESIGN F4, F5, F10).
+//! Which keys are in memory, and how one that is not gets there (DESIGN F4, F10). Those that wait
+//! may leave: that is `waiting`'s.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -7,26 +8,14 @@ use super::hot::Hot;
 use super::{Partition, Phase};
 use crate::chain::Digest;
 use crate::id::Key;
-use crate::input::{Input, PageCursor, Ticket};
+use crate::input::{Input, Ticket};
 use crate::limits;
 use crate::output::{Answer, Busy, Checkpoint, Output};
 use crate::record::KeyRecord;
+use crate::retry::RETRY_AFTER_MAX;
 use crate::settings::OnGap;
 use crate::slab::Slot;
 use crate::time::OpenMicros;
-
-/// How far the reading of keys with work has come.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) enum Paging {
-    /// Every key with work is in memory.
-    #[default]
-    Done,
-    /// A page is on its way: no key may be let go meanwhile, or the page could bring back an
-    /// older record of it.
-    Asked,
-    /// There is more, and no room for it.
-    Waiting(PageCursor),
-}
 
 impl<D: Digest> Partition<D> {
     /// The key's slot; a key of which nothing is known gets an empty record.
@@ -60,9 +49,7 @@ impl<D: Digest> Partition<D> {
             } else {
                 waiting.push(input);
             }
-        } else if self.names.len() + self.loading.len()
-            >= self.settings.hot_keys.max(1).saturating_mul(2)
-        {
+        } else if !self.has_room() {
             self.answer_busy(&input, Busy::Keys);
         } else {
             self.loading.insert(key.clone(), Vec::from([input]));
@@ -89,63 +76,6 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// Keys with work came; those in memory already are newer there.
-    pub(super) fn page(&mut self, keys: Vec<(Key, KeyRecord)>, next: Option<PageCursor>) {
-        for (key, record) in keys {
-            if !self.names.contains_key(&key) && !self.loading.contains_key(&key) {
-                let slot = self.insert(key, record);
-                self.arm(slot);
-            }
-        }
-        self.paging = next.map_or(Paging::Done, Paging::Waiting);
-        self.continue_paging();
-    }
-
-    /// Asks for the next page of keys with work when there is room.
-    pub(super) fn continue_paging(&mut self) {
-        if self.names.len() >= self.settings.hot_keys.max(1) {
-            return;
-        }
-        if let Paging::Waiting(cursor) = &self.paging {
-            self.outputs.push_back(Output::Page(Some(cursor.clone())));
-            self.paging = Paging::Asked;
-        }
-    }
-
-    /// Whether keys with work wait outside for room in memory.
-    pub(super) fn wants_room(&self) -> bool {
-        matches!(self.paging, Paging::Waiting(_))
-    }
-
-    /// Lets idle keys go while there are too many, or no room for the next page; a few are looked
-    /// at in each step, more when only time has passed. A key goes only once the state
-    /// store has all its facts.
-    pub(super) fn make_room(&mut self, sweep: usize) {
-        let crowded = self.names.len() > self.settings.hot_keys;
-        if (crowded || self.wants_room()) && self.paging != Paging::Asked {
-            for _ in 0..sweep {
-                self.sweep = self.sweep.wrapping_add(1);
-                if let Some((_, slot)) = self.keys.sweep(self.sweep) {
-                    self.let_go(slot);
-                }
-            }
-        }
-        self.continue_paging();
-    }
-
-    fn let_go(&mut self, slot: Slot) {
-        let Some(hot) = self.keys.get(slot) else { return };
-        if !hot.is_idle() || hot.record.newest.frame > self.stored || self.dirty.contains(&slot) {
-            return;
-        }
-        if let Some(hot) = self.keys.remove(slot) {
-            self.names.remove(&hot.key);
-            for lane in &hot.lanes {
-                lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.destination)));
-            }
-        }
-    }
-
     /// Sets the timers of a key that came into memory, and serves its lanes.
     pub(super) fn arm(&mut self, slot: Slot) {
         self.arm_timers(slot);
@@ -154,13 +84,18 @@ impl<D: Digest> Partition<D> {
 
     /// Sets the timers of a key from what its record says is due.
     pub(super) fn arm_timers(&mut self, slot: Slot) {
-        let (now, retry) = (self.now, self.settings.clone());
+        let (now, steady, retry) = (self.now.elapsed, self.steady, self.settings.clone());
+        let (claim, began) = (self.claim, self.began);
         if let Some(hot) = self.keys.get_mut(slot) {
+            // A due time stored in an earlier term may rest on a clock that ran ahead (F9).
+            let earlier = hot.record.newest.frame < claim;
             for (lane, record) in hot.lanes.iter_mut().zip(&hot.record.lanes) {
-                // A stored due time may have been written by a clock that ran ahead (F9).
                 let cap = retry.destinations.get(&lane.destination).map(|d| d.retry.cap);
-                let wait = record.due.since(now.clock).min(cap.unwrap_or_default());
-                lane.due = now.elapsed.after(wait);
+                let latest = match cap.unwrap_or_default() {
+                    cap if earlier => began.after(cap),
+                    cap => steady.after(cap.max(RETRY_AFTER_MAX)),
+                };
+                lane.due = now.after(record.due.min(latest).since(steady));
             }
         }
         self.arm_hold(slot);

@@ -66,16 +66,22 @@ impl<D: Digest> Partition<D> {
         }
     }
 
+    /// A term's claim is durable, and attempts of earlier terms have ended, before a lane starts
+    /// (DESIGN F10).
+    pub(super) fn lanes_may_start(&self) -> bool {
+        self.claim <= self.committed && self.ending.is_empty()
+    }
+
     fn readiness(&mut self, slot: Slot, at: usize) -> Readiness {
-        // A term's claim is durable, and attempts of earlier terms have ended, before a lane starts
-        // (DESIGN F10).
-        if self.claim > self.committed || !self.ending.is_empty() {
+        if !self.lanes_may_start() {
             return Readiness::Waits;
         }
         let Some(hot) = self.keys.get_mut(slot) else { return Readiness::Waits };
         let lane = &hot.lanes[at];
-        let busy = lane.attempt.is_some() || lane.requested;
+        let busy = lane.attempt.is_some() || lane.requested.is_some();
         let paused = hot.record.paused || self.directory.paused.contains(&lane.destination);
+        // A lane to a destination that is no longer configured waits for it.
+        let paused = paused || !self.settings.destinations.contains_key(&lane.destination);
         // The outcome before must be durable before the next attempt leaves (DESIGN F11).
         if busy || paused || lane.rests_on > self.committed {
             return Readiness::Waits;
@@ -96,11 +102,14 @@ impl<D: Digest> Partition<D> {
     }
 
     fn request(&mut self, slot: Slot, at: usize, work: Work) {
-        let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) else { return };
-        lane.requested = true;
         let place = work.released.unwrap_or_default();
         let urgency = Urgency { recorded: work.recorded, place };
-        let lane = LaneRef { partition: self.id, slot, destination: lane.destination };
+        let requested = self.seek(slot, at, |lane| {
+            lane.requested = Some(urgency);
+            lane.destination
+        });
+        let Some(destination) = requested else { return };
+        let lane = LaneRef { partition: self.id, slot, destination };
         self.outputs.push_back(Output::Request { urgency, lane });
     }
 
@@ -110,21 +119,26 @@ impl<D: Digest> Partition<D> {
         let record = &hot.record.lanes[at];
         let to = Sequence(record.tail.0.min(record.head.0 + limits::LANE_WINDOW as u64 - 1));
         let (from, key) = (record.head, hot.key.clone());
-        let lane = &mut hot.lanes[at];
-        if core::mem::replace(&mut lane.asked, true) {
+        if hot.lanes[at].asked {
             return;
         }
-        lane.window.clear();
-        let lane = LaneRef { partition, slot, destination: lane.destination };
+        let asked = self.seek(slot, at, |lane| {
+            lane.asked = true;
+            lane.window.clear();
+            lane.destination
+        });
+        let Some(destination) = asked else { return };
+        let lane = LaneRef { partition, slot, destination };
         self.outputs.push_back(Output::Backlog { lane, key, from, to });
     }
 
     /// Waiting events of a lane came. Where its head is not among them (it cannot be read now, or
     /// is not committed yet), it asks again later, or when a commit wakes it.
     pub(super) fn backlog(&mut self, lane: LaneRef, events: Vec<Waiting>) {
+        let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
+        let Some(at) = at else { return };
+        self.seek(lane.slot, at, |lane| lane.asked = false);
         let Some(hot) = self.keys.get_mut(lane.slot) else { return };
-        let Some(at) = hot.lane_at(lane.destination) else { return };
-        hot.lanes[at].asked = false;
         let head = hot.record.lanes[at].head;
         hot.lanes[at].window.clear();
         for event in events.into_iter().filter(|event| event.sequence >= head) {
@@ -144,9 +158,7 @@ impl<D: Digest> Partition<D> {
             self.outputs.push_back(Output::Return(lane.destination));
             return;
         };
-        if let Some(hot) = self.keys.get_mut(lane.slot) {
-            hot.lanes[at].requested = false;
-        }
+        self.seek(lane.slot, at, |lane| lane.requested = None);
         match self.readiness(lane.slot, at) {
             Readiness::Ready(work) => self.attempt(lane.slot, at, work),
             _ => {
@@ -244,8 +256,7 @@ impl<D: Digest> Partition<D> {
             return (given_up(lane, ongoing, on_give_up), Duration::ZERO);
         }
         let delay = retry::delay(&retry, ongoing.number, retry_after, &mut self.random);
-        let due = self.decided_at().after(delay);
-        (Consequence::Retry { due }, delay)
+        (Consequence::Retry { due: self.steady.after(delay) }, delay)
     }
 
     fn is_given_up(&self, retry: &Retry, lane: &Lane, ongoing: Ongoing, outcome: Outcome) -> bool {

@@ -9,12 +9,14 @@ mod hot;
 mod keys;
 mod lanes;
 mod order;
+mod outside;
 mod rebase;
 mod receive;
 mod recover;
 mod refuse;
 mod supersede;
 mod view;
+mod waiting;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -35,6 +37,7 @@ use crate::time::{ElapsedMicros, Now, OpenMicros, UnixMicros};
 use draft::{Filling, InFlight, Promise, Times};
 use hot::Hot;
 
+pub use outside::Moves;
 pub use recover::{Frame, Head};
 pub use view::{KeyView, LaneView, WaitsFor};
 
@@ -67,6 +70,11 @@ pub struct Partition<D> {
     now: Now,
     open: OpenMicros,
     recorded: UnixMicros,
+    /// Recorded time as it was when the term began, and what passed since: what lanes are due by.
+    /// A clock that steps moves no due time (DESIGN F9).
+    steady: UnixMicros,
+    /// That time when the term began.
+    began: UnixMicros,
     /// Open time as the newest frame has it.
     open_persisted: OpenMicros,
     /// Frames: committed ≤ taken; the one being filled is taken + 1.
@@ -82,7 +90,8 @@ pub struct Partition<D> {
     keys: Slab<Hot>,
     names: BTreeMap<Key, Slot>,
     loading: BTreeMap<Key, Vec<Input>>,
-    paging: keys::Paging,
+    outside: outside::Outside,
+    moves: Moves,
     sweep: usize,
     /// Keys changed since the last checkpoint, and since the last invariant check.
     dirty: BTreeSet<Slot>,
@@ -125,6 +134,8 @@ impl<D: Digest> Partition<D> {
             now: Now::default(),
             open: OpenMicros::default(),
             recorded: UnixMicros::default(),
+            steady: UnixMicros::default(),
+            began: UnixMicros::default(),
             open_persisted: OpenMicros::default(),
             epoch: Epoch::default(),
             taken: FrameNumber::default(),
@@ -136,7 +147,8 @@ impl<D: Digest> Partition<D> {
             keys: Slab::default(),
             names: BTreeMap::new(),
             loading: BTreeMap::new(),
-            paging: keys::Paging::default(),
+            outside: outside::Outside::default(),
+            moves: Moves::default(),
             sweep: 0,
             dirty: BTreeSet::new(),
             touched: Vec::new(),
@@ -180,7 +192,7 @@ impl<D: Digest> Partition<D> {
                 self.note_refusal(source, code, peer, digest);
             }
             Input::Loaded { key, record } => self.loaded(key, record),
-            Input::Page { keys, next } => self.page(keys, next),
+            Input::Page { queue, keys, next } => self.page(queue, keys, next),
             Input::Backlog { lane, events } => self.backlog(lane, events),
             Input::Granted(lane) => self.granted(lane),
             Input::Ended { attempt, outcome, retry_after, took } => {
@@ -197,8 +209,9 @@ impl<D: Digest> Partition<D> {
     /// Time goes on: open time by no more than its step (DESIGN F9), recorded time never back.
     fn advance(&mut self, now: Now) {
         if self.phase == Phase::Serving {
-            let passed = now.elapsed.since(self.now.elapsed).min(limits::OPEN_STEP);
-            self.open = self.open.after(passed);
+            let passed = now.elapsed.since(self.now.elapsed);
+            self.open = self.open.after(passed.min(limits::OPEN_STEP));
+            self.steady = self.steady.after(passed);
         }
         self.recorded = self.recorded.max(now.clock);
         self.now = Now { elapsed: self.now.elapsed.max(now.elapsed), clock: now.clock };
@@ -225,7 +238,8 @@ impl<D: Digest> Partition<D> {
             self.end_wait(slot, AbandonReason::Waited);
         }
         let unpersisted = self.open.since(self.open_persisted);
-        if !self.holds.is_empty() && unpersisted >= limits::OPEN_PERSIST {
+        let holds = !self.holds.is_empty() || self.outside.holds();
+        if holds && unpersisted >= limits::OPEN_PERSIST {
             self.begin_frame();
         }
     }
@@ -243,9 +257,9 @@ impl<D: Digest> Partition<D> {
         });
         // Open time grows by no more than its step: while a give-up may count it, it is stepped.
         let counted = !self.timers.is_empty() || !self.attempts.is_empty();
-        let step =
-            (counted || self.wants_room()).then(|| self.now.elapsed.after(limits::OPEN_STEP));
-        timer.into_iter().chain(hold).chain(step).min()
+        let counted = counted || !self.outside.is_empty();
+        let step = counted.then(|| self.now.elapsed.after(limits::OPEN_STEP));
+        timer.into_iter().chain(hold).chain(step).chain(self.brings_back_at()).min()
     }
 
     /// The next thing to do outside.

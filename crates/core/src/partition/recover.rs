@@ -6,7 +6,8 @@
 use alloc::sync::Arc;
 
 use super::draft::{self, Filling, Promise, Times};
-use super::keys::{Paging, ticket_of};
+use super::keys::ticket_of;
+use super::outside::Outside;
 use super::{Partition, Phase};
 use crate::chain::Digest;
 use crate::fact::{Claimed, Fact};
@@ -79,7 +80,7 @@ impl<D: Digest> Partition<D> {
                     self.outputs.push_back(Output::Return(attempt.destination));
                 }
                 Output::Load(_) | Output::Page(_) | Output::Backlog { .. } => {}
-                Output::Request { .. } => {}
+                Output::Request { .. } | Output::Withdraw { .. } => {}
                 kept => self.outputs.push_back(kept),
             }
         }
@@ -92,7 +93,7 @@ impl<D: Digest> Partition<D> {
         self.touched.clear();
         self.timers.clear();
         self.holds.clear();
-        self.paging = Paging::Done;
+        self.outside = Outside::default();
     }
 
     /// Begins to take in history behind what the state store reflects.
@@ -157,14 +158,16 @@ impl<D: Digest> Partition<D> {
         self.epoch = epoch;
         self.now = now;
         self.recorded = self.recorded.max(now.clock);
+        self.steady = self.steady.max(self.recorded);
+        self.began = self.steady;
         self.phase = Phase::Serving;
         self.claim = self.taken.next();
         self.write(Fact::Claimed(Claimed { epoch }));
         self.promise(Promise::WakeAll);
         let slots: alloc::vec::Vec<_> = self.keys.iter().map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.arm_timers(slot));
-        self.outputs.push_back(Output::Page(None));
-        self.paging = Paging::Asked;
+        self.outside = Outside::unread(now.elapsed, self.settings.destinations.keys().copied());
+        self.bring_back();
         self.check();
     }
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Partition, Phase};
+use super::{Moves, Partition, Phase};
 use crate::chain::Digest;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId};
 use crate::record::{Directory, KeyRecord, LaneMode};
@@ -38,6 +38,8 @@ pub struct LaneView {
     pub destination: DestinationId,
     /// What it waits for.
     pub waits_for: WaitsFor,
+    /// Whether it asked its destination for a permit; paused, it keeps its place.
+    pub has_asked: bool,
 }
 
 /// A key as it is.
@@ -118,6 +120,12 @@ impl<D: Digest> Partition<D> {
         self.names.len()
     }
 
+    /// How keys came into memory and left it since the process began.
+    #[must_use]
+    pub fn moves(&self) -> Moves {
+        self.moves
+    }
+
     /// Keys in memory that wait for missing positions, with how many events each holds.
     pub fn held(&self) -> impl Iterator<Item = (&Key, &KeyRecord)> {
         let hot = self.keys.iter().map(|(_, hot)| hot);
@@ -136,6 +144,7 @@ impl<D: Digest> Partition<D> {
         let lanes = (0..hot.lanes.len()).map(|at| LaneView {
             destination: hot.lanes[at].destination,
             waits_for: self.waits_for(hot, at),
+            has_asked: hot.lanes[at].requested.is_some(),
         });
         Some(KeyView {
             record: hot.record.clone(),
@@ -160,7 +169,7 @@ impl<D: Digest> Partition<D> {
         }
         match record.mode {
             LaneMode::Halted | LaneMode::Parked => WaitsFor::Redrive,
-            _ if lane.requested => WaitsFor::Permit,
+            _ if lane.requested.is_some() => WaitsFor::Permit,
             _ if lane.asked => WaitsFor::Backlog,
             _ if lane.due > self.now.elapsed => WaitsFor::Retry(lane.due),
             _ if lane.window.is_empty() && record.redrives.is_empty() => WaitsFor::Backlog,
@@ -191,5 +200,6 @@ impl<D: Digest> Partition<D> {
         let under_way = self.keys.iter().flat_map(|(_, hot)| &hot.lanes);
         let under_way = under_way.filter(|lane| lane.attempt.is_some()).count();
         assert_eq!(under_way, self.attempts.len());
+        self.assert_seeking();
     }
 }

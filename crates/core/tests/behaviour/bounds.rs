@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprag_core::fact::Fact;
+use sprag_core::fact::{Fact, Outcome};
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{Arrival, Input, Ticket};
 use sprag_core::limits;
@@ -18,6 +18,8 @@ use sprag_core::settings::{
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 
 use crate::harness::Sha;
+use crate::harness::outside::Post;
+use crate::harness::world::{Habits, World};
 
 fn settings() -> Settings {
     let source = SourceSettings {
@@ -167,4 +169,35 @@ fn frames_without_keys_move_the_state_store_forward() {
     let ignored = partition.poll_frame().expect("a line of history");
     assert!(matches!(ignored.facts[..], [Fact::Ignored(_)]));
     assert_eq!(partition.checkpoint().map(|next| next.through), Some(ignored.number));
+}
+
+/// Far more keys wait for a destination that never answers than fit memory: every event is taken,
+/// the other destination gets each at once, and memory stays within its bound (promises 3 and 7).
+#[test]
+fn waiting_keys_fill_no_memory_and_turn_nothing_away() {
+    let (hot_keys, keys) = (10, 400);
+    let (dead, healthy) = (DestinationId(1), DestinationId(2));
+    let mut settings = Settings { hot_keys, ..settings() };
+    let destination = settings.destinations[&dead].clone();
+    settings.destinations.insert(healthy, destination);
+    let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+    source.destinations = vec![dead, healthy];
+    let mut world = World::new(settings, 1, Habits::default());
+    world.declare();
+    world.settle();
+    for number in 0..keys {
+        let (key, body) = (format!("k{number}"), "body".to_owned());
+        let post =
+            Post { source: 1, key, position: Position::Sequence(1), body, ..Post::default() };
+        world.post(&post);
+        world.settle();
+        let attempt = world.attempt_of(&post.key(), healthy).expect("it is delivered at once");
+        world.end(attempt, Outcome::Answered { status: 200 }, None);
+        world.settle();
+        let hot = world.nodes[0].partition.hot_keys();
+        assert!(hot <= 2 * hot_keys, "{hot} keys in memory");
+    }
+    let moves = world.nodes[0].partition.moves();
+    assert!(moves.left_waiting >= keys - 2 * hot_keys as u64, "{moves:?}");
+    world.end_well(false);
 }

@@ -140,8 +140,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             revision: Revision(1),
             sources: BTreeMap::from([(SourceId(1), source)]),
             destinations: BTreeMap::from(destinations),
-            // Keys that wait for ever stay in memory: there must be room for others beside them.
-            hot_keys: if on_gap == OnGap::Halt { 10 } else { hot_keys },
+            hot_keys,
             key_backlog: 3,
             dedupe_ids,
         }

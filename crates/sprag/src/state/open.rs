@@ -18,12 +18,15 @@ const FILE: &str = "state.sqlite";
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
 /// Counts up when the tables below change.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 /// Version of tables and records in one number.
 const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
 
-/// `keys`: `due` is null while there is nothing to do; `flags` are those of [`super::rows`].
+/// `keys`: `dues` are its places in the queues, as [`super::rows`] packs them; `flags` are its.
+/// `waiting` are these places as rows: a page is one seek, and a key has as many rows as lanes that
+/// wait, none while nothing does. Both are written together: `dues` says which rows a change of
+/// the record makes void, and those of millions that wait are not touched by the others.
 /// `stopped` is derived from the records; `letters` are events no lane stands at: `destination`
 /// is -1 and `event` a place when it was dead-lettered at ingress.
 const TABLES: &str = "
@@ -33,9 +36,12 @@ const TABLES: &str = "
         open INTEGER NOT NULL, directory BLOB NOT NULL);
     CREATE TABLE keys (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
-        due INTEGER, flags INTEGER NOT NULL, record BLOB NOT NULL,
+        dues BLOB NOT NULL, flags INTEGER NOT NULL, record BLOB NOT NULL,
         PRIMARY KEY (partition, source, key)) WITHOUT ROWID;
-    CREATE INDEX keys_due ON keys (partition, due, source, key) WHERE due IS NOT NULL;
+    CREATE TABLE waiting (
+        partition INTEGER NOT NULL, queue INTEGER NOT NULL, due INTEGER NOT NULL,
+        source INTEGER NOT NULL, key TEXT NOT NULL,
+        PRIMARY KEY (partition, queue, due, source, key)) WITHOUT ROWID;
     CREATE INDEX keys_flagged ON keys (partition, source, key, flags) WHERE flags <> 0;
     CREATE TABLE stopped (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,

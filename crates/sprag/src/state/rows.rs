@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::Row;
 use sprag_core::fact::DeadLetter;
 use sprag_core::id::{DestinationId, Key, Sequence, SourceId};
-use sprag_core::record::{KeyRecord, Lane, LaneMode};
+use sprag_core::record::{Due, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::UnixMicros;
 use sprag_driver::state::{Letter, LetterReason};
 
@@ -27,9 +27,32 @@ pub(super) fn flags(record: &KeyRecord) -> i64 {
     held | stopped | if record.paused { PAUSED } else { 0 }
 }
 
-/// When the key is due; null while it has nothing to do by itself.
-pub(super) fn due(record: &KeyRecord) -> Option<i64> {
-    record.due().filter(|_| record.has_work()).map(|due| column(due.0))
+/// The queue of holds; those of lanes are their destinations.
+const HOLDS: i64 = -1;
+
+pub(super) fn queue(queue: Queue) -> i64 {
+    match queue {
+        Queue::Holds => HOLDS,
+        Queue::Lanes(destination) => i64::from(destination.0),
+    }
+}
+
+/// Bytes of a place in a queue: queue and due time, both little-endian.
+const DUE: usize = 16;
+
+/// The places of a key in the queues, packed.
+pub(super) fn pack_dues(record: &KeyRecord) -> Vec<u8> {
+    let pair = |due: Due| [queue(due.queue).to_le_bytes(), column(due.at).to_le_bytes()];
+    record.dues().flat_map(pair).flatten().collect()
+}
+
+/// The columns `queue` and `due` of the places that were packed.
+pub(super) fn unpack_dues(packed: &[u8]) -> impl Iterator<Item = (i64, i64)> {
+    packed.chunks_exact(DUE).map(|pair| {
+        let number = |bytes: &[u8]| bytes.try_into().map_or(0, i64::from_le_bytes);
+        let (queue, due) = pair.split_at(DUE / 2);
+        (number(queue), number(due))
+    })
 }
 
 /// Whether an operator must redrive or drop what the lane stands at.

@@ -6,9 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use sprag_core::id::{FrameNumber, Key, PartitionId};
 use sprag_core::input::PageCursor;
+use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
 use sprag_core::record::KeyRecord;
 use sprag_core::time::{OpenMicros, UnixMicros};
@@ -67,9 +68,10 @@ impl SqliteState {
                 let records = self.load(*partition, keys)?;
                 Some(StateCompletion::Loaded(*partition, records))
             }
-            StateRequest::Page { partition, after, keys } => {
-                let (keys, next) = self.page(*partition, after.as_ref(), *keys)?;
-                Some(StateCompletion::Paged { partition: *partition, keys, next })
+            StateRequest::Page(partition, page) => {
+                let (keys, next) = self.page(*partition, page)?;
+                let (partition, queue) = (*partition, page.queue);
+                Some(StateCompletion::Paged { partition, queue, keys, next })
             }
             StateRequest::Write(..) => None,
         })
@@ -92,28 +94,18 @@ impl SqliteState {
         Ok(records)
     }
 
-    fn page(
-        &mut self,
-        partition: PartitionId,
-        after: Option<&PageCursor>,
-        most: usize,
-    ) -> Result<Page, Fault> {
-        let partition = i64::from(partition.0);
-        // One more than wanted tells whether a page follows.
-        let limit = i64::try_from(most)?.saturating_add(1);
-        let mut found = match after {
-            None => due(&self.connection, FIRST_PAGE, (partition, limit))?,
-            Some(PageCursor { due: after, key }) => {
-                let source = i64::from(key.source.0);
-                let after = (partition, column(after.0), source, &*key.name, limit);
-                due(&self.connection, NEXT_PAGE, after)?
-            }
-        };
-        let more = found.len() > most;
-        found.truncate(most);
-        let last = found.last().filter(|_| more);
-        let next = last.map(|(due, key, _)| PageCursor { due: *due, key: key.clone() });
-        Ok((found.into_iter().map(|(_, key, record)| (key, record)).collect(), next))
+    fn page(&mut self, partition: PartitionId, page: &PageRequest) -> Result<Page, Fault> {
+        let transaction = self.connection.transaction()?;
+        let (keys, next) = places(&transaction, partition, page)?;
+        let mut select = record_statement(&transaction)?;
+        let mut records = Vec::with_capacity(keys.len());
+        for key in keys {
+            let record = record(&mut select, partition, &key)?;
+            records.push((key, record.ok_or(Fault::Value("waiting key"))?));
+        }
+        drop(select);
+        transaction.commit()?;
+        Ok((records, next))
     }
 
     fn write(&mut self, partition: PartitionId, batch: Box<Batch>) -> StateCompletion {
@@ -200,27 +192,33 @@ pub(super) fn decoded(row: &Row<'_>, column: usize) -> Result<KeyRecord, Fault> 
     bytes::decode(row.get_ref(column)?.as_blob().map_err(|_| Fault::Value("record"))?)
 }
 
-/// Keys with work, and where the next page begins.
+/// Waiting keys, and the first place behind them.
 type Page = (Vec<(Key, KeyRecord)>, Option<PageCursor>);
 
-const FIRST_PAGE: &str = "SELECT due, source, key, record FROM keys INDEXED BY keys_due \
-    WHERE partition = ?1 AND due IS NOT NULL ORDER BY due, source, key LIMIT ?2";
-const NEXT_PAGE: &str = "SELECT due, source, key, record FROM keys INDEXED BY keys_due \
-    WHERE partition = ?1 AND due IS NOT NULL AND (due, source, key) > (?2, ?3, ?4) \
-    ORDER BY due, source, key LIMIT ?5";
-
-/// Keys with work in the order of (due, source, key).
-fn due(
+/// The keys that are due in a queue, as many as wanted, and the first place behind them.
+fn places(
     connection: &Connection,
-    select: &str,
-    parameters: impl Params,
-) -> Result<Vec<(UnixMicros, Key, KeyRecord)>, Fault> {
-    let mut select = connection.prepare_cached(select)?;
-    let mut rows = select.query(parameters)?;
-    let mut found = Vec::new();
+    partition: PartitionId,
+    page: &PageRequest,
+) -> Result<(Vec<Key>, Option<PageCursor>), Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT due, source, key FROM waiting WHERE partition = ?1 AND queue = ?2 \
+         AND (due, source, key) >= (?3, ?4, ?5) ORDER BY due, source, key LIMIT ?6",
+    )?;
+    let from = column(page.from.due);
+    // Without a key the place lies before every source.
+    let first = page.from.key.as_ref();
+    let (source, name) = first.map_or((-1, ""), |key| (i64::from(key.source.0), &*key.name));
+    let limit = i64::try_from(page.keys)?.saturating_add(1);
+    let queue = rows::queue(page.queue);
+    let mut rows = select.query((partition.0, queue, from, source, name, limit))?;
+    let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
-        let key = rows::key(row.get(1)?, row.get(2)?)?;
-        found.push((UnixMicros(number(row.get(0)?)?), key, decoded(row, 3)?));
+        let (due, key) = (number(row.get(0)?)?, rows::key(row.get(1)?, row.get(2)?)?);
+        if due > page.until || keys.len() == page.keys {
+            return Ok((keys, Some(PageCursor { due, key: Some(key) })));
+        }
+        keys.push(key);
     }
-    Ok(found)
+    Ok((keys, None))
 }

@@ -11,9 +11,10 @@ use sprag_core::id::{
     DestinationId, FrameNumber, Hash, Key, PartitionId, Place, Sequence, SourceId,
 };
 use sprag_core::input::PageCursor;
+use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
 use sprag_core::position::Position;
-use sprag_core::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode};
+use sprag_core::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use sprag_driver::state::{
     Batch, Letter, LetterChange, LetterReason, StateCompletion, StateRequest,
@@ -27,6 +28,7 @@ use crate::node::StateStep;
 
 const P: PartitionId = PartitionId(3);
 const APP: DestinationId = DestinationId(1);
+const OTHER: DestinationId = DestinationId(2);
 
 fn opened(directory: &Path) -> Opened {
     SqliteState::open(directory, "log one").unwrap()
@@ -107,9 +109,12 @@ fn load(store: &mut SqliteState, names: &[&str]) -> Vec<Option<KeyRecord>> {
 
 type Page = (Vec<(Key, KeyRecord)>, Option<PageCursor>);
 
-fn page(store: &mut SqliteState, after: Option<PageCursor>, keys: usize) -> Page {
-    match store.step(StateRequest::Page { partition: P, after, keys }) {
-        Some(StateCompletion::Paged { partition: P, keys, next }) => (keys, next),
+fn page(store: &mut SqliteState, request: PageRequest) -> Page {
+    let queue = request.queue;
+    match store.step(StateRequest::Page(P, request)) {
+        Some(StateCompletion::Paged { partition: P, queue: of, keys, next }) if of == queue => {
+            (keys, next)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -365,22 +370,38 @@ fn keys_are_listed_by_prefix_and_condition_page_by_page() {
 }
 
 fn any_record() -> impl Strategy<Value = KeyRecord> {
-    let due = prop_oneof![0..4_u64, Just(u64::MAX), Just(1 << 63)];
-    let mode = prop_oneof![Just(LaneMode::Active), Just(LaneMode::Parked)];
-    (mode, 1..3_u64, 0..3_u64, due, any::<bool>()).prop_map(|(mode, head, tail, due, paused)| {
-        let mut record = with_lane(mode, head, tail, due);
+    let due = || prop_oneof![0..4_u64, Just(u64::MAX), Just(1 << 63)];
+    let mode = || prop_oneof![Just(LaneMode::Active), Just(LaneMode::Parked)];
+    let lane = move || (mode(), 1..3_u64, 0..3_u64, due());
+    (lane(), lane(), any::<bool>(), any::<bool>()).prop_map(|(one, other, paused, held)| {
+        let mut record = with_lane(one.0, one.1, one.2, one.3);
+        let more = with_lane(other.0, other.1, other.2, other.3).lanes;
+        record.lanes.extend(more.into_iter().map(|lane| Lane { destination: OTHER, ..lane }));
         record.paused = paused;
+        if held {
+            record.order = holding(9).order;
+        }
         record
     })
 }
 
-/// What the trait promises, as a map.
-fn model_page(model: &BTreeMap<Key, KeyRecord>) -> Vec<(Key, KeyRecord)> {
-    let mut keys: Vec<_> = model.iter().filter(|(_, record)| record.has_work()).collect();
-    // SQLite's largest number is 2⁶³ − 1: due times beyond are one and never.
-    let due = |record: &KeyRecord| record.due().map(|due| due.0.min(i64::MAX as u64));
-    keys.sort_by_key(|(key, record)| (due(record), (*key).clone()));
-    keys.into_iter().map(|(key, record)| (key.clone(), record.clone())).collect()
+/// What the trait promises, as a map: the places in a queue up to a due time, and the first behind.
+fn model_places(
+    model: &BTreeMap<Key, KeyRecord>,
+    queue: Queue,
+    until: u64,
+) -> (Vec<(Key, KeyRecord)>, Option<PageCursor>) {
+    let places = model.iter().flat_map(|(key, record)| {
+        let dues = record.dues().filter(|due| due.queue == queue);
+        // SQLite's largest number is 2⁶³ − 1: due times beyond are one and never.
+        dues.map(|due| PageCursor { due: due.at.min(i64::MAX as u64), key: Some(key.clone()) })
+    });
+    let mut places: Vec<_> = places.collect();
+    places.sort();
+    let later = places.split_off(places.iter().filter(|place| place.due <= until).count());
+    let keys = places.into_iter().filter_map(|place| place.key);
+    let keys = keys.map(|key| (key.clone(), model[&key].clone())).collect();
+    (keys, later.into_iter().next())
 }
 
 proptest! {
@@ -392,6 +413,7 @@ proptest! {
             (prop::collection::btree_map("[a-d]{1,2}", any_record(), 0..8), any::<bool>()), 1..6
         ),
         most in 1..5_usize,
+        until in prop_oneof![0..5_u64, Just(u64::MAX)],
     ) {
         let (directory, mut store) = fresh();
         let mut model = BTreeMap::new();
@@ -404,14 +426,20 @@ proptest! {
                 store = opened(directory.path()).store;
             }
             prop_assert_eq!(head(&mut store).frame, FrameNumber(frame));
-            let (mut paged, mut after) = (Vec::new(), None);
-            loop {
-                let (keys, next) = page(&mut store, after, most);
-                paged.extend(keys);
-                after = next;
-                if after.is_none() { break }
+            for queue in [Queue::Holds, Queue::Lanes(APP), Queue::Lanes(OTHER)] {
+                let (mut paged, mut from) = (Vec::new(), PageCursor::default());
+                let next = loop {
+                    let request = PageRequest { queue, from, until, keys: most };
+                    let (keys, next) = page(&mut store, request);
+                    prop_assert!(keys.len() <= most);
+                    paged.extend(keys);
+                    match next {
+                        Some(next) if next.due <= until => from = next,
+                        next => break next,
+                    }
+                };
+                prop_assert_eq!((paged, next), model_places(&model, queue, until));
             }
-            prop_assert_eq!(paged, model_page(&model));
         }
         for (key, record) in &model {
             prop_assert_eq!(load(&mut store, &[&key.name]), vec![Some(record.clone())]);

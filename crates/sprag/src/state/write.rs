@@ -1,6 +1,6 @@
 //! One batch, one transaction: the records, the lists derived from them, and the head.
 
-use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior};
 use sprag_core::id::{Key, PartitionId};
 use sprag_core::record::KeyRecord;
 use sprag_driver::state::{Batch, Letter, LetterChange};
@@ -61,18 +61,62 @@ fn write_records(
     buffer: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let mut put = transaction.prepare_cached(
-        "INSERT INTO keys (partition, source, key, due, flags, record) \
+        "INSERT INTO keys (partition, source, key, dues, flags, record) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (partition, source, key) \
-         DO UPDATE SET due = excluded.due, flags = excluded.flags, record = excluded.record",
+         DO UPDATE SET dues = excluded.dues, flags = excluded.flags, record = excluded.record",
     )?;
+    let mut waiting = WaitingRows::prepare(transaction)?;
     let mut lanes = StoppedLanes::prepare(transaction)?;
     for (key, record) in records {
         bytes::encode(record, buffer)?;
-        let (due, flags) = (rows::due(record), rows::flags(record));
-        put.execute((partition.0, key.source.0, &*key.name, due, flags, &buffer[..]))?;
+        let (dues, flags) = (rows::pack_dues(record), rows::flags(record));
+        waiting.write(partition, key, &dues)?;
+        put.execute((partition.0, key.source.0, &*key.name, dues, flags, &buffer[..]))?;
         lanes.write(partition, key, record, counts)?;
     }
     Ok(())
+}
+
+/// The statements that keep the queues.
+struct WaitingRows<'a> {
+    select: CachedStatement<'a>,
+    delete: CachedStatement<'a>,
+    insert: CachedStatement<'a>,
+}
+
+impl<'a> WaitingRows<'a> {
+    fn prepare(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            select: transaction.prepare_cached(
+                "SELECT dues FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3",
+            )?,
+            delete: transaction.prepare_cached(
+                "DELETE FROM waiting WHERE partition = ?1 AND queue = ?2 AND due = ?3 \
+                 AND source = ?4 AND key = ?5",
+            )?,
+            insert: transaction.prepare_cached(
+                "INSERT INTO waiting (partition, queue, due, source, key) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+        })
+    }
+
+    /// Moves a key to its new places; where none changed, no row is touched.
+    fn write(&mut self, partition: PartitionId, key: &Key, dues: &[u8]) -> Result<(), Fault> {
+        let (partition, source, name) = (partition.0, key.source.0, &*key.name);
+        let old = self.select.query_row((partition, source, name), |row| row.get(0));
+        let old: Vec<u8> = old.optional()?.unwrap_or_default();
+        if old == dues {
+            return Ok(());
+        }
+        for (queue, due) in rows::unpack_dues(&old) {
+            self.delete.execute((partition, queue, due, source, name))?;
+        }
+        for (queue, due) in rows::unpack_dues(dues) {
+            self.insert.execute((partition, queue, due, source, name))?;
+        }
+        Ok(())
+    }
 }
 
 /// The statements that keep the list of stopped lanes.
@@ -186,7 +230,7 @@ fn bound_letters(transaction: &Transaction<'_>, counts: &mut Counts) -> Result<(
 /// Forgets all of a partition.
 pub(super) fn clear(connection: &mut Connection, partition: PartitionId) -> Result<Counts, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for table in ["heads", "keys", "stopped", "letters"] {
+    for table in ["heads", "keys", "waiting", "stopped", "letters"] {
         let delete = format!("DELETE FROM {table} WHERE partition = ?1");
         transaction.execute(&delete, [partition.0])?;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sprag_core::fact::Fact;
 use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_core::input::{Arrival, PageCursor, Waiting};
-use sprag_core::output::{Checkpoint, Draft};
+use sprag_core::output::{Checkpoint, Draft, PageRequest};
 use sprag_core::partition::Head;
 use sprag_core::recent::{Prior, Seen};
 use sprag_core::record::KeyRecord;
@@ -103,27 +103,24 @@ impl StateStore {
         self.records.extend(checkpoint.records);
     }
 
-    /// A page of keys with work, the earliest due first.
+    /// A page of waiting keys, the earliest due first, and the first place behind them.
     pub(crate) fn page(
         &self,
-        after: Option<&PageCursor>,
+        page: &PageRequest,
         most: usize,
     ) -> (Vec<(Key, KeyRecord)>, Option<PageCursor>) {
-        let mut due: Vec<PageCursor> = self
-            .records
-            .iter()
-            .filter(|(_, record)| record.has_work())
-            .filter_map(|(key, record)| Some(PageCursor { due: record.due()?, key: key.clone() }))
-            .filter(|cursor| after.is_none_or(|after| cursor > after))
-            .collect();
-        due.sort();
-        let more = due.len() > most;
-        due.truncate(most);
-        let next = due.last().filter(|_| more).cloned();
-        let page = due.into_iter().map(|cursor| {
-            let record = self.records[&cursor.key].clone();
-            (cursor.key, record)
+        let places = self.records.iter().flat_map(|(key, record)| {
+            let dues = record.dues().filter(|due| due.queue == page.queue);
+            dues.map(|due| PageCursor { due: due.at, key: Some(key.clone()) })
         });
-        (page.collect(), next)
+        let mut places: Vec<_> = places.filter(|place| *place >= page.from).collect();
+        places.sort();
+        let due = places.iter().filter(|place| place.due <= page.until).count();
+        let rest = places.split_off(due.min(page.keys).min(most.max(1)));
+        let keys = places.into_iter().filter_map(|place| place.key).map(|key| {
+            let record = self.records[&key].clone();
+            (key, record)
+        });
+        (keys.collect(), rest.into_iter().next())
     }
 }

@@ -214,6 +214,11 @@ impl World {
                     destination.request(urgency, lane);
                 }
             }
+            Output::Withdraw { urgency, lane } => {
+                if let Some(destination) = self.destinations.get_mut(&lane.destination) {
+                    destination.withdraw_lane(urgency, lane);
+                }
+            }
             Output::Return(id) => {
                 if let Some(destination) = self.destinations.get_mut(&id) {
                     destination.give_back();
@@ -244,9 +249,9 @@ impl World {
                 let seen = node.log.look_up(&arrival);
                 Input::Receive { arrival, seen }
             }
-            Output::Page(cursor) => {
-                let (keys, next) = node.state.page(cursor.as_ref(), self.habits.page);
-                Input::Page { keys, next }
+            Output::Page(page) => {
+                let (keys, next) = node.state.page(&page, self.habits.page);
+                Input::Page { queue: page.queue, keys, next }
             }
             Output::Backlog { lane, key, from, to } => {
                 let events = node.log.backlog(&key, from, to);
@@ -448,9 +453,12 @@ impl World {
         ticket
     }
 
-    /// Attempts under way and permits given out are the same, once all is quiet.
+    /// Attempts under way and permits given out are the same, once all is quiet; and who waits for
+    /// a permit is in memory.
     fn permits_add_up(&self) {
         for (id, destination) in &self.destinations {
+            let waiting: usize = self.nodes.iter().map(|node| seeking(node, *id)).sum();
+            assert_eq!(destination.waiting(), waiting, "lanes that wait for permits of {id:?}");
             let under_way = self.under_way.iter().filter(|attempt| attempt.destination == *id);
             assert_eq!(destination.in_flight(), under_way.count(), "permits of {id:?}");
         }
@@ -472,6 +480,14 @@ impl World {
             }
         }
     }
+}
+
+/// Lanes in memory that asked for a permit.
+fn seeking(node: &Node, to: DestinationId) -> usize {
+    let keys = node.partition.records().map(|(key, _)| key);
+    let views = keys.filter_map(|key| node.partition.view(key));
+    let lanes = views.flat_map(|view| view.lanes);
+    lanes.filter(|lane| lane.destination == to && lane.has_asked).count()
 }
 
 /// Recovery as the driver does it.
