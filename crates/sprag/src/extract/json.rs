@@ -32,8 +32,8 @@ pub enum Found<'a> {
     Null,
     /// `{…}`
     Object,
-    /// `[…]`
-    Array,
+    /// `[…]` as written.
+    Array(&'a str),
 }
 
 /// The text is not JSON.
@@ -71,6 +71,26 @@ pub fn scan<'a>(body: &'a [u8], paths: &Paths) -> Result<Vec<Found<'a>>, Unreada
     Ok(scanner.found)
 }
 
+/// The elements of an array that [`scan`] found, as written.
+pub fn elements(array: &str) -> Result<Vec<&str>, Unreadable> {
+    let paths = Paths::default();
+    let mut scanner =
+        Scanner { text: array, bytes: array.as_bytes(), at: 0, paths: &paths, found: Vec::new() };
+    let mut elements = Vec::new();
+    scanner.enter(1)?;
+    if scanner.peek() == Some(b']') {
+        return Ok(elements);
+    }
+    loop {
+        let start = scanner.at;
+        scanner.skip(1)?;
+        elements.push(&array[start..scanner.at]);
+        if !scanner.comma(b']')? {
+            return Ok(elements);
+        }
+    }
+}
+
 struct Scanner<'a, 'p> {
     text: &'a str,
     bytes: &'a [u8],
@@ -106,22 +126,24 @@ impl<'a, 'p> Scanner<'a, 'p> {
 
     /// A value that a pointer leads to or through.
     fn value(&mut self, node: &'p Node, depth: usize) -> Result<(), Unreadable> {
+        let start = self.at;
+        let is_followed = !node.children.is_empty();
         let found = match self.peek() {
-            Some(b'{') if !node.children.is_empty() => {
-                self.object(node, depth + 1)?;
-                Found::Object
-            }
-            Some(b'[') if !node.children.is_empty() => {
-                self.array(node, depth + 1)?;
-                Found::Array
-            }
             Some(b'{') => {
-                self.skip(depth)?;
+                if is_followed {
+                    self.object(node, depth + 1)?
+                } else {
+                    self.skip(depth)?
+                }
                 Found::Object
             }
             Some(b'[') => {
-                self.skip(depth)?;
-                Found::Array
+                if is_followed {
+                    self.array(node, depth + 1)?
+                } else {
+                    self.skip(depth)?
+                }
+                Found::Array(&self.text[start..self.at])
             }
             _ => self.scalar()?,
         };
