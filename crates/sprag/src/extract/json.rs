@@ -127,22 +127,13 @@ impl<'a, 'p> Scanner<'a, 'p> {
     /// A value that a pointer leads to or through.
     fn value(&mut self, node: &'p Node, depth: usize) -> Result<(), Unreadable> {
         let start = self.at;
-        let is_followed = !node.children.is_empty();
         let found = match self.peek() {
             Some(b'{') => {
-                if is_followed {
-                    self.object(node, depth + 1)?
-                } else {
-                    self.skip(depth)?
-                }
+                self.container(node, depth)?;
                 Found::Object
             }
             Some(b'[') => {
-                if is_followed {
-                    self.array(node, depth + 1)?
-                } else {
-                    self.skip(depth)?
-                }
+                self.container(node, depth)?;
                 Found::Array(&self.text[start..self.at])
             }
             _ => self.scalar()?,
@@ -151,6 +142,15 @@ impl<'a, 'p> Scanner<'a, 'p> {
             self.found[slot] = found;
         }
         Ok(())
+    }
+
+    /// An object or array: entered only where a pointer leads through it.
+    fn container(&mut self, node: &'p Node, depth: usize) -> Result<(), Unreadable> {
+        match self.peek() {
+            _ if node.children.is_empty() => self.skip(depth),
+            Some(b'{') => self.object(node, depth + 1),
+            _ => self.array(node, depth + 1),
+        }
     }
 
     fn object(&mut self, node: &'p Node, depth: usize) -> Result<(), Unreadable> {

@@ -4,11 +4,13 @@
 //! source with it and checks the result like anything written by hand. So a provider is added
 //! without touching code. It must not know what the settings mean.
 
+#[cfg(test)]
+mod examples;
 mod page;
 #[cfg(test)]
 mod tests;
 
-pub use page::page;
+pub use page::{index, page};
 
 use std::sync::LazyLock;
 use toml::Spanned;

@@ -1,4 +1,5 @@
-//! The page of a provider, docs/guides/providers/NAME.md: what it promises, how it is configured.
+//! The page of a provider, docs/guides/providers/NAME.md: what it promises, how it is configured;
+//! and the list of them all.
 
 use super::{Preset, TEXT};
 
@@ -22,6 +23,26 @@ pub fn page(preset: &Preset) -> String {
     if !preset.notes.is_empty() {
         page.push_str("\n## Good to know\n\n");
         preset.notes.iter().for_each(|note| page.push_str(&format!("- {note}\n")));
+    }
+    page
+}
+
+const INDEX: &str = "# Providers\n\n\
+Generated from the table of presets; change it there (`preset/presets.toml`).\n\n\
+`preset = \"NAME\"` in a source stands for what the webhooks of a provider need: how they are \
+verified, where id, key, type and position are, and the contract that fits what the provider says \
+about order. Each page tells what that is worth.\n\n\
+| preset | provider | which webhooks | contract |\n|---|---|---|---|\n";
+
+/// The list of all providers.
+#[must_use]
+pub fn index() -> String {
+    let mut page = INDEX.to_owned();
+    for preset in super::all() {
+        let Preset { name, title, about, source, .. } = preset;
+        let contract = source.get("contract").and_then(|value| value.get_ref().as_str());
+        let contract = contract.unwrap_or("fifo");
+        page.push_str(&format!("| [`{name}`]({name}.md) | {title} | {about} | `{contract}` |\n"));
     }
     page
 }
