@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use proptest::prelude::*;
 use sprag::secret::Secret;
 use sprag::verify::public_url::PublicUrl;
 use sprag::verify::signature::DestinationKeys;
@@ -498,5 +499,46 @@ fn secrets_are_rotated_and_strangers_refused() {
             assert!(judge(&[other]).is_err(), "{scheme:?}");
         }
         assert!(!format!("{signer:?}{:?}", verifier(&scheme, &[secret])).contains("hunter2"));
+    }
+}
+
+/// Texts that are nearly what a scheme looks for.
+fn nearly() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..80),
+        "(t=[0-9]{0,12}|v1=[0-9a-f]{0,66}|v0=[0-9a-f]{0,66}|v1a?,[A-Za-z0-9+/]{0,90}=?|[, :.%]){0,6}"
+            .prop_map(String::into_bytes),
+        "(Basic )?[A-Za-z0-9+/]{0,44}={0,2}".prop_map(String::into_bytes),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn nothing_made_up_panics_or_passes(
+        values in prop::collection::vec(nearly(), 5),
+        query in "(bodySHA256=)?[a-zA-Z0-9%&=+]{0,70}",
+        body in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let names = [
+            "svix-id", "svix-timestamp", "svix-signature", "stripe-signature",
+            "x-shopify-hmac-sha256", "x-slack-signature", "x-slack-request-timestamp",
+            "x-square-hmacsha256-signature", "x-twilio-signature", "authorization", "webhook-id",
+            "webhook-timestamp", "webhook-signature", "sprag-signature", "sprag-sequence",
+        ];
+        let mut standard = HeaderMap::new();
+        for (at, name) in names.into_iter().enumerate() {
+            if let Ok(value) = HeaderValue::from_bytes(&values[at % values.len()]) {
+                standard.insert(name, value);
+            }
+        }
+        let mut svix = standard.clone();
+        ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| svix.remove(name));
+        let sprag = (Scheme::Sprag, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+        for (scheme, secret) in schemes().into_iter().chain([sprag]) {
+            let verifier = verifier(&scheme, &[secret]);
+            for headers in [&standard, &svix] {
+                prop_assert!(verifier.verify(NOW_US, headers, &query, &body).is_err());
+            }
+        }
     }
 }
