@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+PACKAGES = ["standardwebhooks", "stripe", "svix"]
 SECRET = os.environ["APP_SECRET"]
 WEBHOOK = Webhook(SECRET)
 KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
@@ -95,7 +96,8 @@ def main():
         if what is not None:
             sys.exit(f"delivery {headers['webhook-id']}: {what}")
         heads[key] = bytes.fromhex(headers["sprag-hash"])
-    versions = f"Python {platform.python_version()}, PyPI standardwebhooks {version('standardwebhooks')}"
+    packages = ", ".join(f"PyPI {name} {version(name)}" for name in PACKAGES)
+    versions = f"Python {platform.python_version()}, {packages}"
     print(json.dumps({"verified": len(deliveries), "keys": len(heads), "versions": versions}))
 
 

@@ -1,7 +1,16 @@
 // What these programs run on, for the test log.
 import { readFileSync } from "node:fs";
 
-const PACKAGES = ["@octokit/webhooks-examples", "@octokit/webhooks-methods", "standardwebhooks"];
+const PACKAGES = [
+  "@octokit/webhooks-examples",
+  "@octokit/webhooks-methods",
+  "@shopify/shopify-api",
+  "@slack/bolt",
+  "standardwebhooks",
+  "stripe",
+  "svix",
+  "twilio",
+];
 
 /** `node 20.20.2, npm standardwebhooks 1.1.1, …` */
 export function versions() {

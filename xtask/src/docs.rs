@@ -1,11 +1,11 @@
-//! The reference pages: generated from the code into docs/reference/, or compared with it.
-//! The pages come from `crates/sprag/examples/reference.rs`, which writes every page as a file
-//! into the directory given; docs/reference/ holds these files and nothing else.
+//! The generated pages: made from the code into the directories below, or compared with them.
+//! The pages come from `crates/sprag/examples/reference.rs`, which writes every page under its
+//! path below docs/ into the directory given; the directories hold these files and nothing else.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Error, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -13,7 +13,8 @@ use crate::failure::Failure;
 use crate::process;
 use crate::workspace::Workspace;
 
-const REFERENCE: &str = "docs/reference";
+/// Below docs/.
+const DIRECTORIES: [&str; 2] = ["reference", "guides/providers"];
 
 /// Whether to write or to compare.
 #[derive(Args)]
@@ -28,31 +29,38 @@ type Pages = BTreeMap<String, String>;
 
 /// Generates the pages, then writes or compares them.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<String, Failure> {
-    let generated = generate(workspace)?;
-    let directory = workspace.root().join(REFERENCE);
-    let present = pages_in(&directory).map_err(Failure::while_doing(REFERENCE))?;
-    let stale = differences(&present, &generated);
+    let made = generate(workspace)?;
+    let mut stale = Vec::new();
+    let mut count = 0;
+    for path in DIRECTORIES {
+        let generated = pages_in(&made.join(path)).map_err(Failure::while_doing(path))?;
+        if generated.is_empty() {
+            let reason = format!("the example `reference` of crate sprag wrote no page of {path}");
+            return Err(Failure::new(reason));
+        }
+        let directory = workspace.root().join("docs").join(path);
+        let present = pages_in(&directory).map_err(Failure::while_doing(path))?;
+        stale.extend(differences(&format!("docs/{path}"), &present, &generated));
+        if !options.check {
+            replace(&directory, &present, &generated).map_err(Failure::while_doing(path))?;
+        }
+        count += generated.len();
+    }
     if options.check && !stale.is_empty() {
         let list = stale.join("\n  ");
         return Err(Failure::new(format!("run `cargo xtask docs`; it changes\n  {list}")));
     }
-    if !options.check {
-        replace(&directory, &present, &generated).map_err(Failure::while_doing(REFERENCE))?;
-    }
     let verb = if options.check { "up to date" } else { "written" };
-    Ok(format!("{} reference pages {verb}", generated.len()))
+    Ok(format!("{count} generated pages {verb}"))
 }
 
-fn generate(workspace: &Workspace) -> Result<Pages, Failure> {
+/// The directory with the pages, by their paths below docs/.
+fn generate(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let directory = workspace.target().join("reference");
     emptied(&directory).map_err(Failure::while_doing(directory.display().to_string()))?;
     let mut example = workspace.cargo(["run", "--quiet", "-p", "sprag", "--example", "reference"]);
     process::run(example.arg("--").arg(&directory))?;
-    let pages = pages_in(&directory).map_err(Failure::while_doing("the generated pages"))?;
-    if pages.is_empty() {
-        return Err(Failure::new("the example `reference` of crate sprag wrote no page"));
-    }
-    Ok(pages)
+    Ok(directory)
 }
 
 fn emptied(directory: &Path) -> Result<(), Error> {
@@ -79,16 +87,16 @@ fn pages_in(directory: &Path) -> Result<Pages, Error> {
 }
 
 /// One line for each page that has to be written, rewritten or removed.
-fn differences(present: &Pages, generated: &Pages) -> Vec<String> {
+fn differences(directory: &str, present: &Pages, generated: &Pages) -> Vec<String> {
     let wanted = generated.iter().filter_map(|(name, page)| match present.get(name) {
-        None => Some(format!("{REFERENCE}/{name}: missing")),
+        None => Some(format!("{directory}/{name}: missing")),
         Some(old) => {
             let line = first_difference(old, page)?;
-            Some(format!("{REFERENCE}/{name}:{line}: differs from the code"))
+            Some(format!("{directory}/{name}:{line}: differs from the code"))
         }
     });
     let unwanted = present.keys().filter(|name| !generated.contains_key(*name));
-    wanted.chain(unwanted.map(|name| format!("{REFERENCE}/{name}: not generated"))).collect()
+    wanted.chain(unwanted.map(|name| format!("{directory}/{name}: not generated"))).collect()
 }
 
 /// The number of the first line in which the texts differ.
@@ -122,7 +130,7 @@ mod tests {
     #[test]
     fn equal_pages_are_up_to_date() {
         let same = pages(&[("configuration.md", "# Configuration\n")]);
-        assert!(differences(&same, &same).is_empty());
+        assert!(differences("docs/reference", &same, &same).is_empty());
     }
 
     #[test]
@@ -134,7 +142,7 @@ mod tests {
             "docs/reference/new.md: missing",
             "docs/reference/left.md: not generated",
         ];
-        assert_eq!(differences(&present, &generated), expected);
+        assert_eq!(differences("docs/reference", &present, &generated), expected);
     }
 
     #[test]

@@ -29,7 +29,7 @@ enum Task {
     Test(test::Options),
     /// What no compiler checks: sizes, module headers, left-over markers, links
     Tidy,
-    /// Writes docs/reference/ from the code
+    /// Writes docs/reference/ and docs/guides/providers/ from the code
     Docs(docs::Options),
     /// Plants every bug of bugs/ and shows that it is caught
     Bugs(bugs::Options),

@@ -86,7 +86,7 @@ fn body(event: u64, key: u32, sequence: u64) -> Vec<u8> {
 
 fn request(signer: &Signer, event: u64, body: &[u8]) -> Vec<u8> {
     let id = format!("evt_{event:09}");
-    let signed = Signed { id: &id, at_us: 0, sequence: 0 };
+    let signed = Signed { id: &id, at_us: 0, sequence: 0, query: "" };
     let mut head = format!(
         "POST /in/bench HTTP/1.1\r\nhost: bench.example\r\ncontent-type: application/json\r\n\
          content-length: {}\r\nx-event-id: {id}\r\n",

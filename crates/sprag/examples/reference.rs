@@ -1,4 +1,5 @@
-//! Writes every page of docs/reference that is generated from the code into a directory.
+//! Writes every page of docs that is generated from the code into a directory, under its path
+//! below docs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,8 +20,17 @@ fn main() -> ExitCode {
 }
 
 fn write(directory: &std::path::Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
+    let reference = directory.join("reference");
+    fs::create_dir_all(&reference)?;
     let configuration = sprag::config::reference::reference_markdown();
-    fs::write(directory.join("configuration.md"), configuration)?;
-    fs::write(directory.join("problems.md"), sprag::problem::problems_markdown())
+    fs::write(reference.join("configuration.md"), configuration)?;
+    fs::write(reference.join("problems.md"), sprag::problem::problems_markdown())?;
+    let providers = directory.join("guides/providers");
+    fs::create_dir_all(&providers)?;
+    fs::write(providers.join("README.md"), sprag::preset::index())?;
+    for preset in sprag::preset::all() {
+        let page = providers.join(format!("{}.md", preset.name));
+        fs::write(page, sprag::preset::page(preset))?;
+    }
+    Ok(())
 }

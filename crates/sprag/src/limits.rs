@@ -31,6 +31,13 @@ pub const KEY_RULES: usize = 64;
 /// Patterns in one `accept` list. They are tried in order for every event.
 pub const ACCEPT_PATTERNS: usize = 64;
 
+/// Bytes of a challenge that is given back. Slack's have about 50.
+pub const CHALLENGE_BYTES: usize = 1_024;
+
+/// Events in one request of a source with `split`. The largest batch of the known providers has
+/// 1,000 (Meta).
+pub const SPLIT_EVENTS: usize = 1_000;
+
 /// Digits of a sequence, leading zeros included. `u64` needs 20; padded ones seldom exceed 32.
 pub const SEQUENCE_DIGITS: usize = 64;
 

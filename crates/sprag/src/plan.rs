@@ -6,12 +6,12 @@ use std::time::Duration;
 use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
-use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
-};
+use sprag_core::settings::{DestinationSettings, OnGap, OnGiveUp, Retry, SourceSettings};
 use sprag_log::digest::Sha256;
 
-use crate::config::{self, Config, Fifo, Source};
+use crate::config::{self, Config, Source};
+use crate::extract::Rules;
+use crate::order;
 
 /// The plan of a configuration.
 #[must_use]
@@ -43,16 +43,17 @@ fn revision(config: &Config) -> Revision {
 }
 
 fn planned_source(name: &str, source: &Source) -> PlannedSource {
-    let (contract, fifo) = match source.contract {
-        config::Contract::Fifo(fifo) => (Contract::Fifo { first: first(fifo) }, Some(fifo)),
-        config::Contract::Arrival => (Contract::Arrival, None),
+    let fifo = match source.contract {
+        config::Contract::Fifo(fifo) => Some(fifo),
+        _ => None,
     };
     let hold = fifo.map(|fifo| fifo.hold);
     PlannedSource {
         identity: Arc::from(identity(source)),
         settings: SourceSettings {
             name: Arc::from(name),
-            contract,
+            contract: order::to_core(&source.contract)
+                .expect("`config::check` refuses a contract that the core does not have"),
             hold_wait: hold.map_or(Duration::ZERO, |hold| hold.wait),
             hold_events: hold.map_or(0, |hold| usize::try_from(hold.events).unwrap_or(usize::MAX)),
             hold_span: hold.map_or(0, |hold| hold.span),
@@ -66,14 +67,6 @@ fn planned_source(name: &str, source: &Source) -> PlannedSource {
     }
 }
 
-fn first(fifo: Fifo) -> First {
-    match fifo.first {
-        config::First::At(number) => First::At(number),
-        config::First::Strictly(number) => First::Strictly(number),
-        config::First::Any => First::Any,
-    }
-}
-
 /// The fields of rule K8 as one text: where id, key and position are, contract and first.
 fn identity(source: &Source) -> String {
     let rules = &source.rules;
@@ -83,9 +76,15 @@ fn identity(source: &Source) -> String {
             config::First::Strictly(number) => format!("fifo first={number} strictly"),
             config::First::Any => "fifo first=any".to_owned(),
         },
+        config::Contract::Latest(_) => "latest".to_owned(),
         config::Contract::Arrival => "arrival".to_owned(),
+        config::Contract::Unordered => "unordered".to_owned(),
     };
-    format!("id={} key={} position={} contract={contract}", rules.id, rules.key, rules.position)
+    // Keys of a source that splits begin at its elements.
+    let split = rules.split.as_ref().map(|at| format!(" split=body:{}", at.as_str()));
+    let split = split.unwrap_or_default();
+    let Rules { id, key, position, .. } = rules;
+    format!("id={id} key={key} position={position} contract={contract}{split}")
 }
 
 fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDestination {

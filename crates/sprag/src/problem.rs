@@ -55,6 +55,8 @@ codes! {
     UnreadableRequest = 400, "unreadable-request", "The request cannot be read";
     /// The body is not JSON although a value of this source is read from it. The detail names the byte.
     UnreadableJson = 400, "unreadable-json", "The body is not JSON";
+    /// An `OPTIONS` asks whether it may post and does not say who asks: `WebHook-Request-Origin` is absent.
+    MissingOrigin = 400, "missing-origin", "The origin is missing";
     /// A query parameter of the admin API is unknown or has a value that cannot be used.
     InvalidParameter = 400, "invalid-parameter", "A parameter cannot be used";
     /// The header with the signature is absent.
@@ -117,8 +119,10 @@ codes! {
     InvalidKey = 422, "invalid-key", "The event has no usable key";
     /// The type is missing or not usable. The detail names its place and the reason.
     InvalidType = 422, "invalid-type", "The event has no usable type";
-    /// The position is missing or not a number of 0 to 2^64-1. The detail names its place and the reason.
+    /// The position is missing, not a number of 0 to 2^64-1, or not a time of the declared unit with a zone. The detail names its place and the reason.
     InvalidPosition = 422, "invalid-position", "The event has no usable position";
+    /// The source takes several events from one request (`split`), and there is no array of them, or it has more than 1,000 elements. The detail names its place and the reason.
+    InvalidEvents = 422, "invalid-events", "There is no usable list of events";
     /// As many events of this key are held as `limits.key_backlog` allows. Other keys are not affected.
     KeyBacklogFull = 429, "key-backlog-full", "Too many events of this key are waiting";
     /// More keys are active at once than fit in memory (`limits.hot_keys`).
@@ -170,6 +174,7 @@ impl From<&ExtractError> for Code {
                 Subject::Key => Self::InvalidKey,
                 Subject::Type => Self::InvalidType,
                 Subject::Position => Self::InvalidPosition,
+                Subject::Events => Self::InvalidEvents,
             },
         }
     }

@@ -5,8 +5,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use sprag::extract::{
-    BodyForm, ExtractError, Extracted, ExtractedPosition, Extraction, Extractor, IdRule, KeyRule,
-    Location, Pattern, PositionRule, Reason, Received, Rules, RulesProblem, Subject,
+    BodyForm, ExtractError, Extracted, ExtractedPosition, Extraction, Extractor, IdRule,
+    InstantUnit, KeyRule, Location, Pattern, Pointer, PositionRule, Reason, Received, Rules,
+    RulesProblem, Subject,
 };
 use sprag::limits;
 use sprag::problem::{Code, Problem};
@@ -27,6 +28,7 @@ fn rules() -> Rules {
         event_type: Some(at("body:/type")),
         accept: patterns(&["*"]),
         position: PositionRule::Sequence(at("body:/sequence")),
+        split: None,
     }
 }
 
@@ -249,6 +251,7 @@ fn forms_headers_and_queries_are_read_without_json() {
         event_type: None,
         accept: patterns(&["*"]),
         position: PositionRule::Sequence(at("form:SequenceNumber")),
+        split: None,
     };
     let mut request = request("CallSid=CA+1&SequenceNumber=3&x=%00");
     request.query = "account=AC%2E9&other=1";
@@ -285,6 +288,95 @@ fn rules_that_cannot_be_used_together() {
     let many = (0..=limits::POINTERS).map(|number| at(&format!("body:/{number}"))).collect();
     let many = Rules { key: KeyRule::Parts(many), ..rules() };
     assert_eq!(Extractor::new(many).unwrap_err(), RulesProblem::TooManyPointers);
+}
+
+fn position_at(position: PositionRule, json: &str) -> Result<ExtractedPosition, Reason> {
+    let body = format!(r#"{{"type":"t","key":"k","at":{json}}}"#);
+    match extract(Rules { position, ..rules() }, &request(&body)) {
+        Ok(Extraction::Event(event)) => Ok(event.position),
+        Err(ExtractError::Invalid(invalid)) if invalid.subject == Subject::Position => {
+            Err(invalid.reason)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Rule K3.
+#[test]
+fn versions_are_numbers_and_times_are_instants() {
+    let version = |json| position_at(PositionRule::Version(at("body:/at")), json);
+    assert_eq!(version("7"), Ok(ExtractedPosition::Version(7)));
+    assert_eq!(version(r#""0042""#), Ok(ExtractedPosition::Version(42)));
+    assert_eq!(version("-1"), Err(Reason::Negative));
+    let time = |unit, json| position_at(PositionRule::Timestamp { at: at("body:/at"), unit }, json);
+    let instant = Ok(ExtractedPosition::Timestamp(1_649_367_553_500_000_000));
+    assert_eq!(time(InstantUnit::Milliseconds, "1649367553500"), instant);
+    assert_eq!(time(InstantUnit::Milliseconds, r#""1649367553500""#), instant);
+    assert_eq!(time(InstantUnit::Rfc3339, r#""2022-04-07T23:39:13.5+02:00""#), instant);
+    assert_eq!(time(InstantUnit::Rfc3339, r#""2022-04-07T21:39:13.5""#), Err(Reason::NotATime));
+    assert_eq!(time(InstantUnit::Seconds, "1649367553.5"), Err(Reason::Float));
+    assert_eq!(time(InstantUnit::Seconds, "1649367553500"), Err(Reason::TimeOutOfRange));
+    assert_eq!(time(InstantUnit::Seconds, "null"), Err(Reason::Null));
+}
+
+/// Everything from the element, and `split` at this pointer.
+fn splitting(pointer: &str) -> Rules {
+    let split = Some(Pointer::parse(pointer).unwrap());
+    Rules { id: IdRule::At(at("body:/id")), split, ..rules() }
+}
+
+fn bodies<'a>(pointer: &str, body: &'a str) -> Result<Vec<&'a str>, ExtractError> {
+    let bodies = Extractor::new(splitting(pointer)).unwrap().bodies(body.as_bytes())?;
+    Ok(bodies.into_iter().map(|body| std::str::from_utf8(body).unwrap()).collect())
+}
+
+/// The bytes of each event are those of the request.
+#[test]
+fn a_request_is_split_at_an_array() {
+    let first = r#"{"id":"a","type":"t","key":"k", "sequence":1,"more":[{"x":"]"}]}"#;
+    let second = "{ \"id\":\"b\",\"key\":2,\"type\":\"t\",\"sequence\":2 }";
+    let batch = format!(r#"{{"data":{{"events":[ {first} ,{second}]}},"id":"batch"}}"#);
+    let split = bodies("/data/events", &batch).unwrap();
+    assert_eq!(split, [first, second]);
+    let keys: Vec<(Option<String>, String)> = split
+        .iter()
+        .map(|body| event(splitting("/data/events"), &request(body)))
+        .map(|event| (event.id, event.key))
+        .collect();
+    assert_eq!(keys, [(Some("a".into()), "k".into()), (Some("b".into()), "2".into())]);
+    assert_eq!(bodies("", &format!("[{first}]")).unwrap(), [first]);
+    assert_eq!(bodies("", " [ ] ").unwrap(), Vec::<&str>::new());
+    assert_eq!(bodies("", "[1,\"a\",[],null]").unwrap(), ["1", "\"a\"", "[]", "null"]);
+    let whole = Extractor::new(rules()).unwrap();
+    assert!(!whole.splits());
+    assert_eq!(whole.bodies(b"any").unwrap(), [b"any"]);
+}
+
+#[test]
+fn what_is_no_list_of_events_is_told() {
+    let reason = |body: &str| match bodies("/events", body) {
+        Err(ExtractError::Invalid(invalid)) => {
+            assert_eq!((invalid.subject, invalid.at.as_str()), (Subject::Events, "body:/events"));
+            Ok(invalid.reason)
+        }
+        Err(ExtractError::Unreadable(unreadable)) => Err(unreadable),
+        Ok(bodies) => panic!("{bodies:?}"),
+    };
+    for (body, expected) in [
+        ("{}", Reason::Missing),
+        (r#"{"events":null}"#, Reason::Null),
+        (r#"{"events":{}}"#, Reason::Object),
+        (r#"{"events":"[]"}"#, Reason::NotAnArray),
+        (r#"{"events":[1],"events":[2]}"#, Reason::DuplicateMember),
+    ] {
+        assert_eq!(reason(body), Ok(expected), "{body}");
+    }
+    let many = format!(r#"{{"events":[{}0]}}"#, "0,".repeat(limits::SPLIT_EVENTS));
+    assert_eq!(reason(&many), Ok(Reason::TooMany { limit: limits::SPLIT_EVENTS }));
+    assert!(reason(r#"{"events":[1,]}"#).is_err());
+    let form = Rules { key: KeyRule::Parts(vec![at("form:a")]), ..splitting("/events") };
+    let form = Rules { id: IdRule::None, event_type: None, position: PositionRule::None, ..form };
+    assert_eq!(Extractor::new(form).unwrap_err(), RulesProblem::JsonAndForm);
 }
 
 proptest! {

@@ -93,11 +93,11 @@ fn a_body_of_a_file_is_sent_as_it_is_with_the_headers_its_source_needs() {
     let (one, same) = (shape.wrapped(body.into(), 7), shape.wrapped(body.into(), 7));
     assert_eq!((&one, &one.body[..]), (&same, body.as_bytes()));
     assert_eq!(read(&source, &one).position, ExtractedPosition::Sequence(7));
-    let signed = Signed { id: &one.id, at_us: NOW_US, sequence: one.sequence };
+    let signed = Signed { id: &one.id, at_us: NOW_US, sequence: one.sequence, query: "" };
     let signature = source.signer().unwrap().sign(signed, &one.body).unwrap();
     let headers = one.headers.iter().filter(|(name, _)| name != "x-sequence").cloned();
     let headers: HeaderMap = headers.chain(signature).collect();
-    let verified = source.verifier().unwrap().verify(NOW_US, &headers, &one.body);
+    let verified = source.verifier().unwrap().verify(NOW_US, &headers, "", &one.body);
     assert_eq!(verified, Ok(Verified::InTime));
 }
 

@@ -80,7 +80,7 @@ mod standard_webhooks {
     }
 
     fn judge(headers: &HeaderMap, body: &[u8]) -> Result<Verified, Refusal> {
-        verifier(&Scheme::StandardWebhooks, &[SECRET]).verify(SIGNED_US, headers, body)
+        verifier(&Scheme::StandardWebhooks, &[SECRET]).verify(SIGNED_US, headers, "", body)
     }
 
     /// The vector of the Rust reference library.
@@ -99,14 +99,17 @@ mod standard_webhooks {
         assert_eq!(judge(&request(ID, "1649367554", SIGNATURE), BODY), mismatch);
         assert_eq!(judge(&request(ID, "1649367553", SIGNATURE), b""), mismatch);
         let wrong = verifier(&Scheme::StandardWebhooks, &[OTHER]);
-        assert_eq!(wrong.verify(SIGNED_US, &request(ID, "1649367553", SIGNATURE), BODY), mismatch);
+        assert_eq!(
+            wrong.verify(SIGNED_US, &request(ID, "1649367553", SIGNATURE), "", BODY),
+            mismatch
+        );
     }
 
     #[test]
     fn any_secret_and_any_signature_of_the_list_may_match() {
         let rotating = verifier(&Scheme::StandardWebhooks, &[OTHER, SECRET]);
         let list = format!("v1a,AAAA v2,x v1,{} {SIGNATURE}", "A".repeat(43) + "=");
-        let verified = rotating.verify(SIGNED_US, &request(ID, "1649367553", &list), BODY);
+        let verified = rotating.verify(SIGNED_US, &request(ID, "1649367553", &list), "", BODY);
         assert_eq!(verified, Ok(Verified::InTime));
     }
 
@@ -114,7 +117,7 @@ mod standard_webhooks {
     fn the_window_is_closed_on_both_sides() {
         let verifier = verifier(&Scheme::StandardWebhooks, &[SECRET]);
         let request = request(ID, "1649367553", SIGNATURE);
-        let at = |offset_us| verifier.verify(SIGNED_US + offset_us, &request, BODY);
+        let at = |offset_us| verifier.verify(SIGNED_US + offset_us, &request, "", BODY);
         for inside in [0, TOLERANCE_US, -TOLERANCE_US] {
             assert_eq!(at(inside), Ok(Verified::InTime));
         }
@@ -164,6 +167,7 @@ mod github {
         verifier(&Scheme::Github, texts).verify(
             0,
             &headers(&[("X-Hub-Signature-256", signature)]),
+            "",
             body,
         )
     }
@@ -186,7 +190,7 @@ mod github {
         for text in ["sha256=", "sha1=00", DIGITS, "sha256=zz", ""] {
             assert_eq!(judge(&[SECRET], text, b""), Err(Refusal::MalformedSignature), "{text}");
         }
-        let absent = verifier(&Scheme::Github, &[SECRET]).verify(0, &HeaderMap::new(), b"");
+        let absent = verifier(&Scheme::Github, &[SECRET]).verify(0, &HeaderMap::new(), "", b"");
         assert_eq!(absent, Err(Refusal::MissingSignature));
     }
 }
@@ -214,9 +218,9 @@ mod hmac {
         ]);
         let verifier = verifier(&scheme, &["8f742231b10e8888abcd99yyyzzz85a5"]);
         let now_us = 1_531_420_618 * SECOND_US;
-        assert_eq!(verifier.verify(now_us, &headers, body.as_bytes()), Ok(Verified::InTime));
+        assert_eq!(verifier.verify(now_us, &headers, "", body.as_bytes()), Ok(Verified::InTime));
         assert_eq!(
-            verifier.verify(now_us, &headers, &body.as_bytes()[1..]),
+            verifier.verify(now_us, &headers, "", &body.as_bytes()[1..]),
             Err(Refusal::SignatureMismatch)
         );
     }
@@ -247,6 +251,7 @@ mod hmac {
                 let verified = verifier(&scheme, &["Jefe"]).verify(
                     0,
                     &headers(&[("x-s", text)]),
+                    "",
                     b"what do ya want for nothing?",
                 );
                 assert_eq!(verified, Ok(Verified::InTime), "{algorithm:?} {text}");
@@ -266,7 +271,10 @@ mod hmac {
                 secret_encoding,
                 ..declared("x-s", "", SignatureEncoding::Hex, "{body}")
             });
-            assert_eq!(verifier(&scheme, &[text]).verify(0, &request, body), Ok(Verified::InTime));
+            assert_eq!(
+                verifier(&scheme, &[text]).verify(0, &request, "", body),
+                Ok(Verified::InTime)
+            );
             assert!(Verifier::new(&scheme, &secrets(&["~"]), 0).is_err());
             assert!(Verifier::new(&scheme, &secrets(&[""]), 0).is_err());
         }
@@ -275,7 +283,7 @@ mod hmac {
     fn signed_request(body: &[u8]) -> (Verifier, HeaderMap) {
         let scheme = binding();
         let signer = Signer::new(&scheme, &secrets(&["s"])).unwrap();
-        let signed = Signed { id: "evt-1", at_us: 5 * SECOND_US, sequence: 41 };
+        let signed = Signed { id: "evt-1", at_us: 5 * SECOND_US, sequence: 41, query: "" };
         let headers = signer.sign(signed, body).unwrap().into_iter().collect();
         (verifier(&scheme, &["s"]), headers)
     }
@@ -283,12 +291,12 @@ mod hmac {
     #[test]
     fn a_bound_sequence_cannot_be_renumbered() {
         let (verifier, headers) = signed_request(b"{}");
-        assert_eq!(verifier.verify(0, &headers, b"{}"), Ok(Verified::InTime));
+        assert_eq!(verifier.verify(0, &headers, "", b"{}"), Ok(Verified::InTime));
         for (name, value) in [("x-sequence", "42"), ("x-id", "evt-2"), ("x-time", "5001")] {
             let mut forged = headers.clone();
             forged.insert(name, HeaderValue::from_static(value));
             assert_eq!(
-                verifier.verify(0, &forged, b"{}"),
+                verifier.verify(0, &forged, "", b"{}"),
                 Err(Refusal::SignatureMismatch),
                 "{name}"
             );
@@ -300,7 +308,7 @@ mod hmac {
     fn bytes_cannot_move_between_signed_values() {
         let (verifier, mut headers) = signed_request(b"7.{}");
         headers.insert("x-sequence", HeaderValue::from_static("41.7"));
-        assert_eq!(verifier.verify(0, &headers, b"{}"), Err(Refusal::MalformedSignedSequence));
+        assert_eq!(verifier.verify(0, &headers, "", b"{}"), Err(Refusal::MalformedSignedSequence));
     }
 
     #[test]
@@ -314,7 +322,7 @@ mod hmac {
         ] {
             let mut without = headers.clone();
             without.remove(name);
-            assert_eq!(verifier.verify(0, &without, b"{}"), Err(refusal));
+            assert_eq!(verifier.verify(0, &without, "", b"{}"), Err(refusal));
         }
     }
 }
@@ -324,7 +332,12 @@ mod token {
 
     fn judge(header: &str, value: &str) -> Result<Verified, Refusal> {
         let scheme = Scheme::Token { header: HeaderName::from_static("authorization") };
-        verifier(&scheme, &["new-token", "old-token"]).verify(0, &headers(&[(header, value)]), b"x")
+        verifier(&scheme, &["new-token", "old-token"]).verify(
+            0,
+            &headers(&[(header, value)]),
+            "",
+            b"x",
+        )
     }
 
     #[test]
@@ -346,7 +359,7 @@ mod token {
     fn bearer_is_part_of_the_value_in_other_headers() {
         let scheme = Scheme::Token { header: HeaderName::from_static("x-gitlab-token") };
         let verifier = verifier(&scheme, &["t"]);
-        let judge = |value| verifier.verify(0, &headers(&[("x-gitlab-token", value)]), b"");
+        let judge = |value| verifier.verify(0, &headers(&[("x-gitlab-token", value)]), "", b"");
         assert_eq!(judge("t"), Ok(Verified::InTime));
         assert_eq!(judge("Bearer t"), Err(Refusal::TokenMismatch));
     }
@@ -375,9 +388,9 @@ fn every_scheme_accepts_what_its_signer_signs() {
     for (scheme, secret) in schemes() {
         for body in [&b""[..], b"\xff\xfe\x00", b"{}"] {
             let signer = Signer::new(&scheme, &secrets(&[secret])).unwrap();
-            let signed = Signed { id: "evt-1", at_us: 77 * SECOND_US, sequence: 3 };
+            let signed = Signed { id: "evt-1", at_us: 77 * SECOND_US, sequence: 3, query: "" };
             let headers = signer.sign(signed, body).unwrap().into_iter().collect();
-            let verified = verifier(&scheme, &[secret]).verify(77 * SECOND_US, &headers, body);
+            let verified = verifier(&scheme, &[secret]).verify(77 * SECOND_US, &headers, "", body);
             assert_eq!(verified, Ok(Verified::InTime), "{scheme:?}");
         }
     }
@@ -409,7 +422,7 @@ proptest! {
             }
         }
         for (scheme, secret) in schemes().into_iter().filter(|(scheme, _)| *scheme != Scheme::None) {
-            prop_assert!(verifier(&scheme, &[secret]).verify(0, &map, &body).is_err());
+            prop_assert!(verifier(&scheme, &[secret]).verify(0, &map, "", &body).is_err());
         }
     }
 }

@@ -1,6 +1,7 @@
-//! `contract`, `first`, `strict_first`, `hold` and `on_gap` (rules K6, K7, G1, G2).
+//! `contract` and what goes with one of them: `first`, `strict_first`, `hold`, `on_gap`,
+//! `coalesce`, `max_ahead` (rules K4, K6, K7, G1, G2).
 
-use super::checked::{Contract, Fifo, First, Hold, OnGap};
+use super::checked::{Contract, Fifo, First, Hold, Latest, OnGap};
 use super::raw::{Entry, Section, or};
 use crate::extract::PositionRule;
 use std::time::Duration;
@@ -8,39 +9,85 @@ use std::time::Duration;
 /// Keys that mean something only where positions are waited for.
 const FIFO_ONLY: [&str; 4] = ["first", "strict_first", "hold", "on_gap"];
 
+/// Keys that mean something only where the newest state counts.
+const LATEST_ONLY: [&str; 2] = ["coalesce", "max_ahead"];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Fifo,
+    Latest,
+    Arrival,
+    Unordered,
+}
+
+const KINDS: [(&str, Kind); 4] = [
+    ("fifo", Kind::Fifo),
+    ("latest", Kind::Latest),
+    ("arrival", Kind::Arrival),
+    ("unordered", Kind::Unordered),
+];
+
 pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Contract> {
     let entry = section.get("contract");
-    let fifo =
-        or(entry.clone(), true, |entry| entry.choice(&[("fifo", true), ("arrival", false)]))?;
-    match (fifo, position) {
-        (true, Some(PositionRule::None)) => refuse(
-            section,
-            entry.as_ref(),
-            "contract \"fifo\" needs position = { sequence = LOCATION }; \
-             without a position the contract is \"arrival\"",
-        ),
-        (false, Some(PositionRule::Sequence(_))) => refuse(
-            section,
-            entry.as_ref(),
-            "contract \"arrival\" takes no position; with a sequence the contract is \"fifo\"",
-        ),
-        _ => {}
+    let kind = or(entry.clone(), Kind::Fifo, |entry| entry.choice(&KINDS))?;
+    if let Some(reason) = position.and_then(|position| misfit(kind, position)) {
+        match &entry {
+            Some(entry) => entry.error(reason),
+            None => section.error(reason),
+        }
     }
-    if fifo { self::fifo(section).map(Contract::Fifo) } else { arrival(section) }
-}
-
-fn refuse(section: &Section<'_>, entry: Option<&Entry<'_>>, reason: &str) {
-    match entry {
-        Some(entry) => entry.error(reason),
-        None => section.error(reason),
+    if kind != Kind::Fifo {
+        refuse(section, &FIFO_ONLY, "only contract \"fifo\" waits for positions");
+    }
+    if kind != Kind::Latest {
+        refuse(section, &LATEST_ONLY, "only contract \"latest\" compares positions");
+    }
+    match kind {
+        Kind::Fifo => fifo(section).map(Contract::Fifo),
+        Kind::Latest => latest(section, position).map(Contract::Latest),
+        Kind::Arrival => Some(Contract::Arrival),
+        Kind::Unordered => Some(Contract::Unordered),
     }
 }
 
-fn arrival(section: &Section<'_>) -> Option<Contract> {
-    for entry in FIFO_ONLY.into_iter().filter_map(|name| section.get(name)) {
-        entry.error("only contract \"fifo\" waits for positions");
+/// Rule K6.
+fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
+    match (kind, position) {
+        (Kind::Fifo, PositionRule::Sequence(_))
+        | (Kind::Arrival | Kind::Unordered, PositionRule::None) => None,
+        (Kind::Latest, PositionRule::None) => Some(
+            "contract \"latest\" needs position = { version = LOCATION }, \
+             { timestamp = LOCATION, unit = UNIT } or { sequence = LOCATION }",
+        ),
+        (Kind::Latest, _) => None,
+        (Kind::Fifo, _) => Some(
+            "contract \"fifo\" needs position = { sequence = LOCATION }; a version or timestamp \
+             goes with \"latest\", and without a position the contract is \"arrival\"",
+        ),
+        (Kind::Arrival, _) => {
+            Some("contract \"arrival\" takes no position; with a sequence the contract is \"fifo\"")
+        }
+        (Kind::Unordered, _) => Some("contract \"unordered\" takes no position"),
     }
-    Some(Contract::Arrival)
+}
+
+fn refuse(section: &Section<'_>, names: &[&str], reason: &str) {
+    for entry in names.iter().filter_map(|name| section.get(name)) {
+        entry.error(reason);
+    }
+}
+
+fn latest(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Latest> {
+    let coalesce = or(section.get("coalesce"), false, Entry::boolean);
+    let entry = section.get("max_ahead");
+    let max_ahead = or(entry.clone(), Duration::from_mins(5), |entry| {
+        entry.duration(Duration::from_secs(1)..=Duration::from_hours(30 * 24))
+    });
+    let is_time = matches!(position, Some(PositionRule::Timestamp { .. }) | None);
+    if let (Some(entry), false) = (entry, is_time) {
+        entry.error("only a timestamp can be ahead of the clock");
+    }
+    Some(Latest { coalesce: coalesce?, max_ahead: max_ahead? })
 }
 
 fn fifo(section: &Section<'_>) -> Option<Fifo> {

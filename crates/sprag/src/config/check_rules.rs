@@ -1,7 +1,9 @@
-//! `id`, `key`, `type`, `accept` and `position` of a source.
+//! `id`, `key`, `type`, `accept`, `position` and `split` of a source.
 
 use super::raw::{Entry, Section, or};
-use crate::extract::{IdRule, KeyRule, Location, Pattern, PositionRule, Rules};
+use crate::extract::{
+    INSTANT_UNITS, IdRule, KeyRule, Location, Pattern, Pointer, PositionRule, Rules,
+};
 use crate::limits;
 
 pub(super) fn rules(section: &Section<'_>) -> Option<Rules> {
@@ -11,6 +13,7 @@ pub(super) fn rules(section: &Section<'_>) -> Option<Rules> {
     let event_type = or(section.get("type"), None, |entry| location(entry).map(Some));
     let accept = accept(section);
     let position = position(section);
+    let split = or(section.get("split"), None, |entry| split(entry).map(Some));
     if let (Some(KeyRule::ByType(_)), Some(None), Some(entry)) = (&key, &event_type, &key_entry) {
         entry.error("a key by type needs `type`, which says where the type is");
     }
@@ -20,6 +23,7 @@ pub(super) fn rules(section: &Section<'_>) -> Option<Rules> {
         event_type: event_type?,
         accept: accept?,
         position: position?,
+        split: split?,
     })
 }
 
@@ -73,9 +77,42 @@ fn accept(section: &Section<'_>) -> Option<Vec<Pattern>> {
 fn position(section: &Section<'_>) -> Option<PositionRule> {
     or(section.get("position"), PositionRule::None, |entry| {
         if entry.is_table() {
-            let sequence = entry.section()?.required("sequence")?;
-            return location(&sequence).map(PositionRule::Sequence);
+            return position_table(entry);
         }
         entry.choice(&[("none", ())]).map(|()| PositionRule::None)
     })
+}
+
+/// `{ sequence = … }`, `{ version = … }` or `{ timestamp = …, unit = … }`.
+fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
+    let section = entry.section()?;
+    let unit = section.get("unit");
+    let kinds = ["sequence", "version", "timestamp"].map(|name| section.get(name));
+    if kinds.iter().flatten().count() != 1 {
+        entry.error("one of `sequence`, `version`, `timestamp` is needed");
+        return None;
+    }
+    let [sequence, version, timestamp] = kinds.map(|at| at.map(|at| location(&at)));
+    if let (Some(unit), None) = (&unit, &timestamp) {
+        unit.error("only a timestamp has a unit");
+    }
+    if let Some(at) = sequence {
+        return at.map(PositionRule::Sequence);
+    }
+    if let Some(at) = version {
+        return at.map(PositionRule::Version);
+    }
+    let unit = section.required("unit").and_then(|entry| entry.choice(&INSTANT_UNITS));
+    Some(PositionRule::Timestamp { at: timestamp??, unit: unit? })
+}
+
+/// `body:/pointer` of the array.
+fn split(entry: &Entry<'_>) -> Option<Pointer> {
+    match location(entry)? {
+        Location::Body(pointer) => Some(pointer),
+        _ => {
+            entry.error("body:/pointer of an array is needed; `body:` is the whole body");
+            None
+        }
+    }
 }

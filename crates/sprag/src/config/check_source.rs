@@ -4,11 +4,11 @@ use super::Named;
 use super::check_order::contract;
 use super::check_rules::rules;
 use super::check_verify::verification;
-use super::checked::{Contract, Source};
-use super::raw::{Section, or};
+use super::checked::{Contract, Handshake, OnInvalid, Source};
+use super::raw::{Defaults, Section, or};
 use crate::extract::{IdRule, Location, PositionRule, Rules};
-use crate::limits;
 use crate::verify::Scheme;
+use crate::{limits, order, preset};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -21,7 +21,31 @@ pub(super) fn sources(root: &Section<'_>) -> Named<Source> {
     sources
 }
 
-fn source(section: &Section<'_>) -> Option<Source> {
+/// Keys that a preset gives together: with one of them written anew, the others mean nothing.
+const ORDER: [&str; 8] =
+    ["position", "contract", "first", "strict_first", "hold", "on_gap", "coalesce", "max_ahead"];
+
+/// The source with what its preset adds. A preset that does not exist is told; then what it would
+/// have given is not, so nothing else is checked.
+fn completed<'a>(section: &Section<'a>) -> Option<Section<'a>> {
+    let Some(entry) = section.get("preset") else { return Some(section.clone()) };
+    let names: Vec<(&str, &str)> =
+        preset::all().iter().map(|preset| (preset.name, preset.name)).collect();
+    let preset = preset::find(entry.choice(&names)?)?;
+    let mut hidden = Vec::new();
+    if section.get("position").is_some() || section.get("contract").is_some() {
+        hidden.extend(ORDER);
+    }
+    // Another scheme has other keys.
+    if section.section("verify").get("scheme").is_some() {
+        hidden.push("verify");
+    }
+    let (table, at) = (preset.source, entry.at());
+    Some(section.clone().completed_by(Defaults { table, at, hidden, merged: &["verify", "hold"] }))
+}
+
+fn source(written: &Section<'_>) -> Option<Source> {
+    let section = &completed(written)?;
     let verification = verification(section);
     let rules = rules(section);
     let position = rules.as_ref().map(|rules| &rules.position);
@@ -30,6 +54,10 @@ fn source(section: &Section<'_>) -> Option<Source> {
         entry.duration(Duration::from_secs(1)..=DAY * 400)
     });
     let max_body = or(section.get("max_body"), 1 << 20, |entry| entry.size(1..=limits::BODY_BYTES));
+    let handshake = handshake(section, verification.as_ref().map(|found| &found.scheme));
+    let on_invalid = or(section.get("on_invalid"), OnInvalid::Refuse, |entry| {
+        entry.choice(&[("refuse", OnInvalid::Refuse), ("dead-letter", OnInvalid::DeadLetter)])
+    });
     let verification = verification?;
     let source = Source {
         scheme: verification.scheme,
@@ -37,6 +65,8 @@ fn source(section: &Section<'_>) -> Option<Source> {
         tolerance: verification.tolerance,
         rules: rules?,
         contract: contract?,
+        handshake: handshake?,
+        on_invalid: on_invalid?,
         dedupe: dedupe?,
         max_body: max_body?,
     };
@@ -44,7 +74,28 @@ fn source(section: &Section<'_>) -> Option<Source> {
     Some(source)
 }
 
+/// Slack has one handshake and always uses it.
+fn handshake(section: &Section<'_>, scheme: Option<&Scheme>) -> Option<Handshake> {
+    let default = match scheme {
+        Some(Scheme::Slack) => Handshake::Slack,
+        _ => Handshake::None,
+    };
+    or(section.get("handshake"), default, |entry| {
+        entry.choice(&[
+            ("none", Handshake::None),
+            ("slack", Handshake::Slack),
+            ("cloudevents", Handshake::CloudEvents),
+        ])
+    })
+}
+
 fn consistent(section: &Section<'_>, source: &Source) {
+    if let Err(problem) = order::available(source) {
+        section.error(&problem.to_string());
+    }
+    if source.rules.split.is_some() {
+        same_for_all(section, &source.rules);
+    }
     if let Err(problem) = source.extractor() {
         section.error(&problem.to_string());
     }
@@ -52,11 +103,31 @@ fn consistent(section: &Section<'_>, source: &Source) {
     if !has_types && !source.rules.accept.iter().any(crate::extract::Pattern::is_any) {
         section.error("`accept` names types, so `type` must say where the type is");
     }
-    if source.rules.id == IdRule::None && source.contract == Contract::Arrival {
+    let without_position = matches!(source.contract, Contract::Arrival | Contract::Unordered);
+    if source.rules.id == IdRule::None && without_position {
         section.warn("without id and position a repeat cannot be told from a new event");
     }
     uncovered(section, &source.scheme, &source.rules);
     bound_sequence(section, &source.scheme, &source.rules.position);
+}
+
+/// Of a request that holds several events, only the body tells them apart.
+fn same_for_all(section: &Section<'_>, rules: &Rules) {
+    let id = match &rules.id {
+        IdRule::At(location) => Some(location),
+        IdRule::Sha256 | IdRule::None => None,
+    };
+    for (subject, location) in [("id", id), ("position", rules.position.location())]
+        .into_iter()
+        .filter_map(|(s, l)| Some((s, l?)))
+    {
+        if !matches!(location, Location::Body(_)) {
+            section.error(&format!(
+                "with `split` the {subject} at {location} would be the same for all events of a \
+                 request"
+            ));
+        }
+    }
 }
 
 /// Rule C5: what decides about identity and order should be under the signature.
@@ -69,10 +140,7 @@ fn uncovered(section: &Section<'_>, scheme: &Scheme, rules: &Rules) {
         IdRule::At(location) => Some(location),
         IdRule::Sha256 | IdRule::None => None,
     };
-    let position = match &rules.position {
-        PositionRule::Sequence(location) => Some(location),
-        PositionRule::None => None,
-    };
+    let position = rules.position.location();
     let subjects = id.map(|location| ("id", location)).into_iter();
     let subjects = subjects.chain(rules.key.locations().map(|location| ("key", location)));
     let subjects = subjects.chain(position.map(|location| ("position", location)));
@@ -96,11 +164,7 @@ fn covered(scheme: &Scheme, location: &Location) -> bool {
 fn bound_sequence(section: &Section<'_>, scheme: &Scheme, position: &PositionRule) {
     let Scheme::Hmac(declared) = scheme else { return };
     let Some(bound) = &declared.sequence else { return };
-    let read = match position {
-        PositionRule::Sequence(location) => Some(location),
-        PositionRule::None => None,
-    };
-    if read != Some(&Location::Header(bound.clone())) {
+    if position.location() != Some(&Location::Header(bound.clone())) {
         section.warn(&format!(
             "the signature binds the sequence in header:{bound}, but the position is not read there"
         ));

@@ -5,6 +5,7 @@ use crate::extract::Location;
 use crate::limits;
 use crate::secret::Secret;
 use crate::verify::hmac::{Algorithm, Declared, SecretEncoding, SignatureEncoding};
+use crate::verify::public_url::PublicUrl;
 use crate::verify::template::{Placeholder, Template};
 use crate::verify::timestamp::TimestampUnit;
 use crate::verify::{Scheme, Verifier};
@@ -25,17 +26,33 @@ pub(super) struct Verification {
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     StandardWebhooks,
+    Svix,
+    Sprag,
     Github,
+    Stripe,
+    Shopify,
+    Slack,
+    Square,
+    Twilio,
     Hmac,
     Token,
+    Basic,
     None,
 }
 
-const KINDS: [(&str, Kind); 5] = [
+const KINDS: [(&str, Kind); 13] = [
     ("standard-webhooks", Kind::StandardWebhooks),
+    ("svix", Kind::Svix),
+    ("sprag", Kind::Sprag),
     ("github", Kind::Github),
+    ("stripe", Kind::Stripe),
+    ("shopify", Kind::Shopify),
+    ("slack", Kind::Slack),
+    ("square", Kind::Square),
+    ("twilio", Kind::Twilio),
     ("hmac", Kind::Hmac),
     ("token", Kind::Token),
+    ("basic", Kind::Basic),
     ("none", Kind::None),
 ];
 
@@ -96,15 +113,30 @@ fn scheme(section: &Section<'_>, kind: Kind) -> Option<Scheme> {
     if !matches!(kind, Kind::Hmac | Kind::Token) {
         refuse(section, &["header"], "this scheme knows its headers");
     }
+    if !matches!(kind, Kind::Square | Kind::Twilio) {
+        refuse(section, &["public_url"], "this scheme does not sign the URL");
+    }
     match kind {
         Kind::StandardWebhooks => Some(Scheme::StandardWebhooks),
+        Kind::Svix => Some(Scheme::Svix),
+        Kind::Sprag => Some(Scheme::Sprag),
         Kind::Github => Some(Scheme::Github),
+        Kind::Stripe => Some(Scheme::Stripe),
+        Kind::Shopify => Some(Scheme::Shopify),
+        Kind::Slack => Some(Scheme::Slack),
+        Kind::Square => public_url(section).map(Scheme::Square),
+        Kind::Twilio => public_url(section).map(Scheme::Twilio),
         Kind::Hmac => declared(section).map(Scheme::Hmac),
         Kind::Token => {
             or(section.get("header"), AUTHORIZATION, header).map(|header| Scheme::Token { header })
         }
+        Kind::Basic => Some(Scheme::Basic),
         Kind::None => Some(Scheme::None),
     }
+}
+
+fn public_url(section: &Section<'_>) -> Option<PublicUrl> {
+    section.required("public_url")?.parsed(PublicUrl::parse)
 }
 
 fn refuse(section: &Section<'_>, names: &[&str], reason: &str) {

@@ -63,6 +63,10 @@ pub struct Source {
     pub rules: Rules,
     /// How positions become an order.
     pub contract: Contract,
+    /// How the provider makes sure that it may post here.
+    pub handshake: Handshake,
+    /// What becomes of an event without a usable id, key, type or position.
+    pub on_invalid: OnInvalid,
     /// How long ids are remembered.
     pub dedupe: Duration,
     /// Largest body, bytes.
@@ -92,8 +96,41 @@ impl Source {
 pub enum Contract {
     /// By sequence, waiting for what is missing.
     Fifo(Fifo),
+    /// The newest state counts: what is older than the last released is stale.
+    Latest(Latest),
     /// As they arrive.
     Arrival,
+    /// Several at once, in no order.
+    Unordered,
+}
+
+/// The settings of `contract = "latest"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latest {
+    /// May a newer event supersede an older one that is not delivered yet?
+    pub coalesce: bool,
+    /// How far a timestamp may be ahead of the time of receipt (rule K4).
+    pub max_ahead: Duration,
+}
+
+/// `handshake`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// There is none.
+    None,
+    /// Slack: a signed `url_verification` is answered with its challenge.
+    Slack,
+    /// CloudEvents and Event Grid: `OPTIONS` with `WebHook-Request-Origin` is granted.
+    CloudEvents,
+}
+
+/// `on_invalid`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInvalid {
+    /// The request is answered 422.
+    Refuse,
+    /// The event is kept as a dead letter and answered 200.
+    DeadLetter,
 }
 
 /// The settings of `contract = "fifo"`.

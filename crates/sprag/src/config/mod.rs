@@ -21,8 +21,8 @@ mod tests;
 pub mod units;
 
 pub use checked::{
-    Config, Contract, Destination, Engine, Fifo, First, Hold, Limits, OnGap, OnGiveUp, Retry,
-    Server, Source, Url,
+    Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, Latest, Limits, OnGap,
+    OnGiveUp, OnInvalid, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};
@@ -56,6 +56,16 @@ pub fn check(text: &str, file: &str, resolve: Resolve<'_>) -> Result<Checked, Ve
         }
         _ => Err(notes.into_findings()),
     }
+}
+
+/// Reads a configuration whether or not the core does all of it: what a preset means can be
+/// tested before its contract exists.
+#[cfg(test)]
+pub(crate) fn read_unchecked(text: &str, resolve: Resolve<'_>) -> (Option<Config>, Vec<Finding>) {
+    let notes = Notes::new("sprag.toml", text, resolve);
+    let config = read(&notes, text);
+    let is_known = |finding: &Finding| !finding.reason.ends_with("is not available");
+    (config, notes.into_findings().into_iter().filter(is_known).collect())
 }
 
 fn read(notes: &Notes<'_>, text: &str) -> Option<Config> {

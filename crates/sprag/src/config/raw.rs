@@ -75,6 +75,21 @@ pub(super) struct Section<'a> {
     path: String,
     pattern: String,
     at: usize,
+    defaults: Option<Defaults<'a>>,
+    /// Where findings about this table are told: it is part of a preset named there.
+    placed: Option<usize>,
+}
+
+/// Values that apply where a section has none of its own: those of a preset.
+#[derive(Clone)]
+pub(super) struct Defaults<'a> {
+    pub(super) table: &'a DeTable<'a>,
+    /// Where the preset is named: what is wrong with its values is told there.
+    pub(super) at: usize,
+    /// Keys that do not apply because others that go with them are written.
+    pub(super) hidden: Vec<&'static str>,
+    /// Keys whose tables are completed key by key; others are replaced whole.
+    pub(super) merged: &'static [&'static str],
 }
 
 /// A value that is present.
@@ -85,6 +100,8 @@ pub(super) struct Entry<'a> {
     path: String,
     pattern: String,
     at: usize,
+    defaults: Option<Defaults<'a>>,
+    placed: Option<usize>,
 }
 
 fn joined(path: &str, name: &str) -> String {
@@ -113,7 +130,15 @@ impl<'a> Section<'a> {
                 notes.note(Severity::Error, name_at, &path, unknown(name.get_ref(), &known));
             }
         }
-        Self { notes, table: Some(table), path, pattern, at }
+        Self { notes, table: Some(table), path, pattern, at, defaults: None, placed: None }
+    }
+
+    /// The same section, completed by a preset.
+    pub(super) fn completed_by(self, defaults: Defaults<'a>) -> Self {
+        // Opened for its unknown keys, which are told where the preset is named.
+        let (path, pattern) = (self.path.clone(), self.pattern.clone());
+        Self::open(self.notes, defaults.table, path, pattern, defaults.at);
+        Self { defaults: Some(defaults), ..self }
     }
 
     /// Is it written at all?
@@ -125,10 +150,17 @@ impl<'a> Section<'a> {
     pub(super) fn get(&self, name: &str) -> Option<Entry<'a>> {
         let pattern = joined(&self.pattern, name);
         self.notes.asked.borrow_mut().insert(pattern.clone());
-        let value = self.table?.get(name)?;
-        let at = value.span().start;
         let path = joined(&self.path, name);
-        Some(Entry { notes: self.notes, value: value.get_ref(), path, pattern, at })
+        let default = self.defaults.as_ref().and_then(|defaults| defaults.value(name));
+        let (value, at, placed) = match (self.table.and_then(|table| table.get(name)), default) {
+            (Some(value), _) => {
+                (value.get_ref(), self.placed.unwrap_or(value.span().start), self.placed)
+            }
+            (None, Some((value, at))) => (value, at, Some(at)),
+            (None, None) => return None,
+        };
+        let defaults = self.defaults.as_ref().and_then(|defaults| defaults.under(name));
+        Some(Entry { notes: self.notes, value, path, pattern, at, defaults, placed })
     }
 
     /// The value of a key that must be there.
@@ -148,6 +180,8 @@ impl<'a> Section<'a> {
             path: joined(&self.path, name),
             pattern: joined(&self.pattern, name),
             at: self.at,
+            defaults: None,
+            placed: None,
         })
     }
 
@@ -167,6 +201,8 @@ impl<'a> Section<'a> {
                 path,
                 pattern: pattern.clone(),
                 at: name.span().start,
+                defaults: None,
+                placed: None,
             };
             if let Some(section) = entry.section() {
                 sections.push((name.get_ref().as_ref(), section));
@@ -181,6 +217,22 @@ impl<'a> Section<'a> {
 
     pub(super) fn warn(&self, reason: &str) {
         self.notes.note(Severity::Warning, self.at, &self.path, reason.to_owned());
+    }
+}
+
+impl<'a> Defaults<'a> {
+    fn value(&self, name: &str) -> Option<(&'a DeValue<'a>, usize)> {
+        if self.hidden.contains(&name) {
+            return None;
+        }
+        Some((self.table.get(name)?.get_ref(), self.at))
+    }
+
+    /// What completes a table that is written under this name.
+    fn under(&self, name: &str) -> Option<Self> {
+        let merged = self.merged.contains(&name);
+        let (DeValue::Table(table), at) = self.value(name).filter(|_| merged)? else { return None };
+        Some(Self { table, at, hidden: Vec::new(), merged: &[] })
     }
 }
 
@@ -206,6 +258,11 @@ fn unknown(name: &str, known: &[&str]) -> String {
 }
 
 impl<'a> Entry<'a> {
+    /// Where it is written, for what follows from it.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
     pub(super) fn error(&self, reason: impl Display) {
         self.notes.note(Severity::Error, self.at, &self.path, reason.to_string());
     }
@@ -318,7 +375,9 @@ impl<'a> Entry<'a> {
             value: value.get_ref(),
             path: format!("{}[{index}]", self.path),
             pattern: format!("{}[]", self.pattern),
-            at: value.span().start,
+            at: self.placed.unwrap_or(value.span().start),
+            defaults: None,
+            placed: self.placed,
         };
         array.iter().enumerate().map(element).collect()
     }
@@ -326,7 +385,8 @@ impl<'a> Entry<'a> {
     pub(super) fn section(&self) -> Option<Section<'a>> {
         let DeValue::Table(table) = self.value else { return self.expected("a table") };
         let (path, pattern) = (self.path.clone(), self.pattern.clone());
-        Some(Section::open(self.notes, table, path, pattern, self.at))
+        let section = Section::open(self.notes, table, path, pattern, self.at);
+        Some(Section { defaults: self.defaults.clone(), placed: self.placed, ..section })
     }
 
     /// A secret that is named, not written. What is written instead is never repeated.

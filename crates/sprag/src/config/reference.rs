@@ -78,6 +78,12 @@ pub const KEYS: &[Key] = &[
         "Protects the admin API. The environment variable `SPRAG_ADMIN_TOKEN` comes first.",
     ),
     key(
+        "sources.*.preset",
+        "name of a provider",
+        Absent("nothing is preset"),
+        "What a provider's webhooks need, in one word; docs/guides/providers has a page for each. Whatever is written beside it comes first.",
+    ),
+    key(
         "sources.*.verify",
         "table",
         Required,
@@ -85,7 +91,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.verify.scheme",
-        "`standard-webhooks`, `github`, `hmac`, `token`, `none`",
+        "`standard-webhooks`, `svix`, `sprag`, `github`, `stripe`, `shopify`, `slack`, `square`, `twilio`, `hmac`, `token`, `basic`, `none`",
         Required,
         "The scheme of the signature.",
     ),
@@ -93,13 +99,19 @@ pub const KEYS: &[Key] = &[
         "sources.*.verify.secrets",
         "array of secrets",
         Absent("none, which only scheme `none` allows"),
-        "Any of them may match, so a secret is rotated by naming the old and the new one. At most 8.",
+        "Any of them may match, so a secret is rotated by naming the old and the new one. At most 8. `whsec_` secrets or `whpk_` public keys with `standard-webhooks`, `svix` and `sprag`; `user:password` with `basic`.",
     ),
     key(
         "sources.*.verify.tolerance",
         "duration 1s–7d",
         Value(r#""5m""#),
         "How far a signed time may be from now, in the past or in the future. Only for schemes that sign a time.",
+    ),
+    key(
+        "sources.*.verify.public_url",
+        "URL",
+        Absent("required with `square` and `twilio`"),
+        "The URL of this source as it is registered at the provider, without its query: the signature binds it, and behind a proxy it is another one.",
     ),
     key(
         "sources.*.verify.header",
@@ -211,8 +223,14 @@ pub const KEYS: &[Key] = &[
         "Types that are taken. Others are answered 200 and end as `ignored`. `*` stands for any run of characters.",
     ),
     key(
+        "sources.*.split",
+        "`body:/pointer`",
+        Absent("a request is one event"),
+        "Where the array is whose elements are the events, at most 1,000; `body:` is the whole body. `body:` locations then begin at the element, which is what is delivered. One answer, `{\"events\": […]}`, when all are durable.",
+    ),
+    key(
         "sources.*.position",
-        "`{ sequence = LOCATION }`, `none`",
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `none`",
         Value(r#""none""#),
         "What the source says about order.",
     ),
@@ -223,10 +241,52 @@ pub const KEYS: &[Key] = &[
         "A number per event, contiguous within a key: an integer or a string of digits, 0 to 2^64-1; leading zeros mean nothing.",
     ),
     key(
+        "sources.*.position.version",
+        "location",
+        Absent("no position"),
+        "A number that grows with every change of a key, with gaps, written as a sequence is.",
+    ),
+    key(
+        "sources.*.position.timestamp",
+        "location",
+        Absent("no position"),
+        "A time, compared as an instant in nanoseconds.",
+    ),
+    key(
+        "sources.*.position.unit",
+        "`s`, `ms`, `us`, `ns`, `rfc3339`",
+        Absent("required with a timestamp"),
+        "How the time is written: whole units since 1970, or RFC 3339 with an offset. A time without a zone is refused.",
+    ),
+    key(
         "sources.*.contract",
-        "`fifo`, `arrival`",
+        "`fifo`, `latest`, `arrival`, `unordered`",
         Value(r#""fifo""#),
-        "How positions become an order. `fifo` needs a sequence, `arrival` takes none.",
+        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `arrival` and `unordered` take no position.",
+    ),
+    key(
+        "sources.*.coalesce",
+        "boolean",
+        Value("false"),
+        "Contract `latest`: whether a newer event supersedes an older one that is not delivered yet.",
+    ),
+    key(
+        "sources.*.max_ahead",
+        "duration 1s–30d",
+        Value(r#""5m""#),
+        "Contract `latest` with a timestamp: how far it may be ahead of the time of receipt; beyond it the event is dead-lettered.",
+    ),
+    key(
+        "sources.*.handshake",
+        "`none`, `slack`, `cloudevents`",
+        Absent("`slack` with scheme `slack`, else `none`"),
+        "How the provider makes sure that it may post here: `slack` answers its challenge, `cloudevents` grants `OPTIONS` with `WebHook-Request-Origin` (also Azure Event Grid).",
+    ),
+    key(
+        "sources.*.on_invalid",
+        "`refuse`, `dead-letter`",
+        Value(r#""refuse""#),
+        "An event without a usable id, key, type or position is answered 422, or kept as a dead letter and answered 200.",
     ),
     key(
         "sources.*.first",

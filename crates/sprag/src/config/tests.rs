@@ -90,6 +90,8 @@ const HMAC: &str = r#"sources.s.verify.scheme = "hmac"
 const STANDARD: &str = r#"sources.s.verify.scheme = "standard-webhooks"
         sources.s.verify.secrets = ["env:WHSEC"]"#;
 const FIFO: &str = r#"sources.s.position.sequence = "body:/sequence""#;
+const LATEST: &str = r#"sources.s.contract = "latest"
+        sources.s.position = { timestamp = "body:/at", unit = "ms" }"#;
 const ARRIVAL: &str = r#"sources.s.contract = "arrival""#;
 
 fn fifo(more: &str) -> String {
@@ -154,7 +156,7 @@ retry = { first = "2h", cap = "1h" }
 sprag.toml:3: error: server.partition: unknown key; the nearest known one is `partitions`
 sprag.toml:6: error: log.engine: "nats" is not available; only "embedded" is
 sprag.toml:8: error: sources.Billing: a name is made of a-z, 0-9, - and _, at most 64 of them
-sprag.toml:9: error: sources.Billing.verify.scheme: "hmacs" is not available; one of "standard-webhooks", "github", "hmac", "token", "none" is
+sprag.toml:9: error: sources.Billing.verify.scheme: "hmacs" is not available; one of "standard-webhooks", "svix", "sprag", "github", "stripe", "shopify", "slack", "square", "twilio", "hmac", "token", "basic", "none" is
 sprag.toml:9: error: sources.Billing.verify.secrets[0]: a secret is env:NAME or file:PATH, never written here
 sprag.toml:10: error: sources.Billing.id: a location is header:NAME, body:/json/pointer, form:NAME, query:NAME or const:VALUE
 sprag.toml:13: error: sources.Billing.hold.wait: a whole number with a unit is needed, such as "250ms", "5s", "10m", "72h" or "7d"
@@ -188,8 +190,14 @@ fn contract_and_position_must_fit() {
     assert!(none.contains("\"fifo\" needs position") && none.contains("\"arrival\""), "{none}");
     let both = reasons(&small(HMAC, &format!("{FIFO}\n{ARRIVAL}"), ""));
     assert!(both.contains("\"arrival\" takes no position"), "{both}");
-    let latest = reasons(&fifo(r#"sources.s.contract = "latest""#));
-    assert!(latest.contains(r#"one of "fifo", "arrival" is"#), "{latest}");
+    let latest = reasons(&small(HMAC, r#"sources.s.contract = "latest""#, ""));
+    assert!(latest.contains("\"latest\" needs position"), "{latest}");
+    let version = reasons(&small(HMAC, r#"sources.s.position.version = "body:/v""#, ""));
+    assert!(version.contains("goes with \"latest\""), "{version}");
+    let unordered = reasons(&fifo(r#"sources.s.contract = "unordered""#));
+    assert!(unordered.contains("\"unordered\" takes no position"), "{unordered}");
+    let ahead = reasons(&fifo(r#"sources.s.max_ahead = "1m""#));
+    assert!(ahead.contains("sources.s.max_ahead: only contract \"latest\""), "{ahead}");
     let held = reasons(&small(HMAC, ARRIVAL, r#"sources.s.hold.wait = "1s""#));
     assert!(held.contains("sources.s.hold: only contract \"fifo\""), "{held}");
     assert_eq!(checked(&small(HMAC, ARRIVAL, "")).config.sources["s"].contract, Contract::Arrival);
@@ -200,7 +208,7 @@ fn contract_and_position_must_fit() {
 fn the_beginning_of_a_key() {
     let first = |more: &str| match checked(&fifo(more)).config.sources["s"].contract {
         Contract::Fifo(fifo) => fifo.first,
-        Contract::Arrival => panic!("not fifo"),
+        other => panic!("{other:?}"),
     };
     assert_eq!(first(""), First::At(1));
     assert_eq!(first("sources.s.first = 0"), First::At(0));
@@ -285,6 +293,73 @@ fn keys_by_type_and_joined_keys_are_read() {
 }
 
 #[test]
+fn positions_have_one_kind_and_times_a_unit() {
+    let position = |table: &str| {
+        let order = format!("sources.s.contract = \"latest\"\nsources.s.position = {table}");
+        let (config, findings) = read_unchecked(&small(HMAC, &order, ""), &resolve);
+        config.map(|config| config.sources["s"].rules.position.clone()).ok_or(lines(&findings))
+    };
+    let at = |text| crate::extract::Location::parse(text).unwrap();
+    let version = position(r#"{ version = "body:/v" }"#).unwrap();
+    assert_eq!(version, PositionRule::Version(at("body:/v")));
+    let unit = crate::extract::InstantUnit::Rfc3339;
+    let timestamp = position(r#"{ timestamp = "header:x-at", unit = "rfc3339" }"#).unwrap();
+    assert_eq!(timestamp, PositionRule::Timestamp { at: at("header:x-at"), unit });
+    for (table, reason) in [
+        (r#"{ timestamp = "body:/t" }"#, "`unit` is missing"),
+        (r#"{ timestamp = "body:/t", unit = "m" }"#, "one of \"s\", \"ms\""),
+        (r#"{ version = "body:/v", sequence = "body:/s" }"#, "one of `sequence`"),
+        ("{}", "one of `sequence`"),
+    ] {
+        let told = position(table).unwrap_err();
+        assert!(told.contains(reason), "{table}: {told}");
+    }
+    let (_, findings) = read_unchecked(&fifo("sources.s.position.unit = \"s\""), &resolve);
+    assert!(lines(&findings).contains("only a timestamp has a unit"));
+}
+
+/// What the core does not do is refused, not ignored.
+#[test]
+fn what_is_not_available_is_told() {
+    for order in [LATEST, r#"sources.s.contract = "unordered""#] {
+        let told = reasons(&small(HMAC, order, ""));
+        assert!(told.contains("is not available"), "{told}");
+    }
+    let told = reasons(&fifo("sources.s.on_invalid = \"dead-letter\""));
+    assert!(told.contains("on_invalid = \"dead-letter\" is not available"), "{told}");
+}
+
+#[test]
+fn split_needs_values_that_tell_events_apart() {
+    let split = |more: &str| fifo(&format!("sources.s.split = \"body:/events\"\n{more}"));
+    assert_eq!(warnings(&split("")), "");
+    let header = split("").replace("\"sha256\"", "\"header:x-id\"");
+    assert!(reasons(&header).contains("the id at header:x-id would be the same"));
+    let position = split("").replace("body:/sequence", "query:n");
+    assert!(reasons(&position).contains("the position at query:n would be the same"));
+    let form = reasons(&fifo("sources.s.split = \"form:events\""));
+    assert!(form.contains("body:/pointer of an array is needed"), "{form}");
+    let both = reasons(&split("").replace("body:/key", "form:key"));
+    assert!(both.contains("either as JSON (body:) or as a form"), "{both}");
+}
+
+#[test]
+fn a_url_is_given_exactly_where_it_is_signed() {
+    let twilio = r#"sources.s.verify.scheme = "twilio"
+        sources.s.verify.secrets = ["env:PLAIN"]"#;
+    assert!(reasons(&small(twilio, FIFO, "")).contains("`public_url` is missing"));
+    let url = |url: &str| small(twilio, FIFO, &format!("sources.s.verify.public_url = {url:?}"));
+    let Scheme::Twilio(read) = &checked(&url("https://a.example/in")).config.sources["s"].scheme
+    else {
+        panic!("not twilio")
+    };
+    assert_eq!(read.to_string(), "https://a.example/in");
+    assert!(reasons(&url("https://a.example/in?a=b")).contains("without query"));
+    let foreign = fifo("sources.s.verify.public_url = \"https://a.example/\"");
+    assert!(reasons(&foreign).contains("does not sign the URL"));
+}
+
+#[test]
 fn secrets_are_checked_for_their_use_and_never_shown() {
     let plain = fifo("").replace(
         "destinations.d.secrets = [\"env:WHSEC\"]",
@@ -349,12 +424,14 @@ fn defaults_are_as_documented() {
         let base = |more: &str| match key.path {
             "sources.*.position" => small(HMAC, ARRIVAL, more),
             "sources.*.verify.tolerance" => small(STANDARD, FIFO, more),
+            "sources.*.coalesce" | "sources.*.max_ahead" => small(HMAC, LATEST, more),
             _ => fifo(more),
         };
         let path =
             key.path.replace("sources.*", "sources.s").replace("destinations.*", "destinations.d");
-        let written = checked(&base(&format!("{path} = {value}"))).config;
-        assert_eq!(written, checked(&base("")).config, "{} = {value}", key.path);
+        let read = |text: &str| read_unchecked(text, &resolve).0.unwrap();
+        let written = read(&base(&format!("{path} = {value}")));
+        assert_eq!(written, read(&base("")), "{} = {value}", key.path);
     }
 }
 
@@ -366,6 +443,9 @@ fn the_reference_and_the_checks_know_the_same_keys() {
         sources.t.type = "body:/type"
         sources.t.key = [{ type = "a", at = { join = ["body:/k"] } }]
         sources.t.position.sequence = "body:/n"
+        sources.u.verify = { scheme = "square", public_url = "https://a/" }
+        sources.u.position = { timestamp = "body:/t", unit = "s" }
+        sources.u.contract = "latest"
         sources.u.key = { join = ["body:/k"] }"#;
     let text = fifo(by_type);
     let notes = Notes::new("sprag.toml", &text, &resolve);

@@ -1,6 +1,6 @@
 //! The rules of a source on one request: type, then acceptance, then id, key and position.
 
-use super::json::{Found, scan, unescape};
+use super::json::{Found, elements, scan, unescape};
 use super::{
     ExtractError, IdRule, Invalid, KeyRule, Location, Paths, PositionRule, Reason, Rules,
     RulesProblem, Subject, encode, form,
@@ -40,8 +40,12 @@ pub struct Extracted {
 pub enum ExtractedPosition {
     /// Nothing is said.
     None,
-    /// A number.
+    /// A number, contiguous within the key.
     Sequence(u64),
+    /// A number that grows within the key.
+    Version(u64),
+    /// An instant, nanoseconds since 1970.
+    Timestamp(i64),
 }
 
 /// An event, or one of a type that is not taken.
@@ -72,6 +76,8 @@ pub enum BodyForm {
 pub struct Extractor {
     rules: Rules,
     paths: Paths,
+    /// The pointer of `split` alone: it is followed before the others.
+    split: Paths,
     body: BodyForm,
 }
 
@@ -90,13 +96,18 @@ impl Extractor {
                 Location::Header(_) | Location::Query(_) | Location::Const(_) => {}
             }
         }
-        let body = match (paths.is_empty(), form) {
+        let mut split = Paths::default();
+        rules.split.iter().for_each(|pointer| {
+            // The first pointer always fits.
+            split.add(pointer);
+        });
+        let body = match (paths.is_empty() && split.is_empty(), form) {
             (true, false) => BodyForm::Opaque,
             (true, true) => BodyForm::Form,
             (false, false) => BodyForm::Json,
             (false, true) => return Err(RulesProblem::JsonAndForm),
         };
-        Ok(Self { rules, paths, body })
+        Ok(Self { rules, paths, split, body })
     }
 
     /// What the body is read as.
@@ -111,7 +122,33 @@ impl Extractor {
         &self.rules
     }
 
-    /// Reads one request.
+    /// Does one request hold several events?
+    #[must_use]
+    pub fn splits(&self) -> bool {
+        self.rules.split.is_some()
+    }
+
+    /// The bodies of the events in a request: the elements of the array that `split` leads to, as
+    /// written, or the whole body. Each is then read with [`Self::extract`].
+    pub fn bodies<'a>(&self, body: &'a [u8]) -> Result<Vec<&'a [u8]>, ExtractError> {
+        let Some(pointer) = &self.rules.split else { return Ok(vec![body]) };
+        let found = scan(body, &self.split).map_err(ExtractError::Unreadable)?;
+        let invalid = |reason| {
+            let at = format!("body:{}", pointer.as_str());
+            ExtractError::Invalid(Invalid { subject: Subject::Events, at, reason })
+        };
+        let array = match self.split.find(pointer, &found) {
+            Found::Array(array) => array,
+            other => return Err(invalid(not_an_array(other))),
+        };
+        let elements = elements(array).map_err(ExtractError::Unreadable)?;
+        if elements.len() > limits::SPLIT_EVENTS {
+            return Err(invalid(Reason::TooMany { limit: limits::SPLIT_EVENTS }));
+        }
+        Ok(elements.into_iter().map(str::as_bytes).collect())
+    }
+
+    /// Reads one event.
     pub fn extract(&self, received: Received<'_>) -> Result<Extraction, ExtractError> {
         let found = scan_if_needed(received.body, &self.paths)?;
         let values = Values { received, paths: &self.paths, found: &found };
@@ -188,13 +225,32 @@ impl Extractor {
     }
 
     fn position(&self, values: &Values<'_>) -> Result<ExtractedPosition, Invalid> {
-        let PositionRule::Sequence(location) = &self.rules.position else {
-            return Ok(ExtractedPosition::None);
-        };
+        let rule = &self.rules.position;
+        let Some(location) = rule.location() else { return Ok(ExtractedPosition::None) };
         let invalid =
             |reason| Invalid { subject: Subject::Position, at: location.to_string(), reason };
         let text = values.text(location).map_err(invalid)?;
-        sequence(&text).map(ExtractedPosition::Sequence).map_err(invalid)
+        match rule {
+            PositionRule::None => Ok(ExtractedPosition::None),
+            PositionRule::Sequence(_) => number(&text).map(ExtractedPosition::Sequence),
+            PositionRule::Version(_) => number(&text).map(ExtractedPosition::Version),
+            PositionRule::Timestamp { unit, .. } => {
+                unit.read_ns(&text).map(ExtractedPosition::Timestamp)
+            }
+        }
+        .map_err(invalid)
+    }
+}
+
+fn not_an_array(found: Found<'_>) -> Reason {
+    match found {
+        Found::Missing => Reason::Missing,
+        Found::Duplicate => Reason::DuplicateMember,
+        Found::Null => Reason::Null,
+        Found::Object => Reason::Object,
+        Found::String { .. } | Found::Number(_) | Found::Boolean | Found::Array(_) => {
+            Reason::NotAnArray
+        }
     }
 }
 
@@ -209,9 +265,9 @@ fn scan_if_needed<'a>(body: &'a [u8], paths: &Paths) -> Result<Vec<Found<'a>>, E
     scan(body, paths).map_err(ExtractError::Unreadable)
 }
 
-/// A sequence: digits, 0 to 2⁶⁴−1. Leading zeros are accepted and mean nothing, because sources
+/// A sequence or version: digits, 0 to 2⁶⁴−1. Leading zeros are accepted and mean nothing, because sources
 /// that compare sequences as text pad them (CloudEvents `sequence`): `007` is 7.
-fn sequence(text: &[u8]) -> Result<u64, Reason> {
+fn number(text: &[u8]) -> Result<u64, Reason> {
     let text = match text {
         [b'-', digits @ ..] if is_digits(digits) => return Err(Reason::Negative),
         digits if is_digits(digits) => digits,
@@ -293,6 +349,6 @@ fn body_text(found: Found<'_>) -> Result<Cow<'_, [u8]>, Reason> {
         Found::Boolean => Err(Reason::Boolean),
         Found::Null => Err(Reason::Null),
         Found::Object => Err(Reason::Object),
-        Found::Array => Err(Reason::Array),
+        Found::Array(_) => Err(Reason::Array),
     }
 }

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
 /// The value of the only field with this name.
-pub(super) fn field<'a>(text: &'a [u8], name: &str) -> Result<Cow<'a, [u8]>, Reason> {
+pub(crate) fn field<'a>(text: &'a [u8], name: &str) -> Result<Cow<'a, [u8]>, Reason> {
     let mut values = text
         .split(|byte| *byte == b'&')
         .map(split_pair)
@@ -14,6 +14,15 @@ pub(super) fn field<'a>(text: &'a [u8], name: &str) -> Result<Cow<'a, [u8]>, Rea
         .map(|(_, value)| value);
     let value = values.next().ok_or(Reason::Missing)?;
     if values.next().is_some() { Err(Reason::Repeated) } else { Ok(decode(value)) }
+}
+
+/// Every field with its value, decoded, as sent.
+pub(crate) fn fields(text: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    text.split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(split_pair)
+        .map(|(name, value)| (decode(name).into_owned(), decode(value).into_owned()))
+        .collect()
 }
 
 fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {

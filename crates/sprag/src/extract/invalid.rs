@@ -13,6 +13,8 @@ pub enum Subject {
     Type,
     /// The position.
     Position,
+    /// The array of events that `split` leads to.
+    Events,
 }
 
 impl Subject {
@@ -24,6 +26,7 @@ impl Subject {
             Self::Key => "key",
             Self::Type => "type",
             Self::Position => "position",
+            Self::Events => "list of events",
         }
     }
 }
@@ -64,8 +67,19 @@ pub enum Reason {
     Negative,
     /// A sequence above 2⁶⁴−1.
     TooLarge,
+    /// A position that is no time of the declared unit, or has no zone.
+    NotATime,
+    /// A time that does not fit nanoseconds in 64 bits: before 1677 or after 2262.
+    TimeOutOfRange,
     /// No rule of the key matches the type.
     NoRuleForType,
+    /// `split` leads to a text, number or boolean.
+    NotAnArray,
+    /// More events in one request than are taken at once.
+    TooMany {
+        /// The most that are taken.
+        limit: usize,
+    },
 }
 
 impl std::fmt::Display for Reason {
@@ -88,7 +102,13 @@ impl std::fmt::Display for Reason {
             Self::NotDigits => "is not made of digits",
             Self::Negative => "is negative",
             Self::TooLarge => "is larger than 2^64-1",
+            Self::NotATime => "is not a time of the declared unit, with a zone",
+            Self::TimeOutOfRange => "is a time before 1677 or after 2262",
             Self::NoRuleForType => "has no rule for this type",
+            Self::NotAnArray => "is not an array",
+            Self::TooMany { limit } => {
+                return write!(formatter, "has more than {limit} elements");
+            }
         };
         formatter.write_str(text)
     }

@@ -32,8 +32,8 @@ pub enum Found<'a> {
     Null,
     /// `{…}`
     Object,
-    /// `[…]`
-    Array,
+    /// `[…]` as written.
+    Array(&'a str),
 }
 
 /// The text is not JSON.
@@ -71,6 +71,26 @@ pub fn scan<'a>(body: &'a [u8], paths: &Paths) -> Result<Vec<Found<'a>>, Unreada
     Ok(scanner.found)
 }
 
+/// The elements of an array that [`scan`] found, as written.
+pub fn elements(array: &str) -> Result<Vec<&str>, Unreadable> {
+    let paths = Paths::default();
+    let mut scanner =
+        Scanner { text: array, bytes: array.as_bytes(), at: 0, paths: &paths, found: Vec::new() };
+    let mut elements = Vec::new();
+    scanner.enter(1)?;
+    if scanner.peek() == Some(b']') {
+        return Ok(elements);
+    }
+    loop {
+        let start = scanner.at;
+        scanner.skip(1)?;
+        elements.push(&array[start..scanner.at]);
+        if !scanner.comma(b']')? {
+            return Ok(elements);
+        }
+    }
+}
+
 struct Scanner<'a, 'p> {
     text: &'a str,
     bytes: &'a [u8],
@@ -106,22 +126,15 @@ impl<'a, 'p> Scanner<'a, 'p> {
 
     /// A value that a pointer leads to or through.
     fn value(&mut self, node: &'p Node, depth: usize) -> Result<(), Unreadable> {
+        let start = self.at;
         let found = match self.peek() {
-            Some(b'{') if !node.children.is_empty() => {
-                self.object(node, depth + 1)?;
-                Found::Object
-            }
-            Some(b'[') if !node.children.is_empty() => {
-                self.array(node, depth + 1)?;
-                Found::Array
-            }
             Some(b'{') => {
-                self.skip(depth)?;
+                self.container(node, depth)?;
                 Found::Object
             }
             Some(b'[') => {
-                self.skip(depth)?;
-                Found::Array
+                self.container(node, depth)?;
+                Found::Array(&self.text[start..self.at])
             }
             _ => self.scalar()?,
         };
@@ -129,6 +142,15 @@ impl<'a, 'p> Scanner<'a, 'p> {
             self.found[slot] = found;
         }
         Ok(())
+    }
+
+    /// An object or array: entered only where a pointer leads through it.
+    fn container(&mut self, node: &'p Node, depth: usize) -> Result<(), Unreadable> {
+        match self.peek() {
+            _ if node.children.is_empty() => self.skip(depth),
+            Some(b'{') => self.object(node, depth + 1),
+            _ => self.array(node, depth + 1),
+        }
     }
 
     fn object(&mut self, node: &'p Node, depth: usize) -> Result<(), Unreadable> {

@@ -9,13 +9,15 @@
 //! | `pointer`, `paths`, `json` | RFC 6901, the pointers of a source, the scanner that follows them in one pass |
 //! | `form` | `application/x-www-form-urlencoded` bodies and queries |
 //! | `pattern` | globs over types |
+//! | `instant` | times that order events |
 //! | `encode` | how key parts are written; the `webhook-id` of a delivery |
 //! | `rules`, `extractor` | what a source configures, and its use on a request |
 //! | `invalid` | why a value is not usable, each reason with its place |
 
 pub mod encode;
 mod extractor;
-mod form;
+pub(crate) mod form;
+mod instant;
 mod invalid;
 pub mod json;
 mod location;
@@ -26,6 +28,7 @@ mod rules;
 
 pub use encode::webhook_id;
 pub use extractor::{BodyForm, Extracted, ExtractedPosition, Extraction, Extractor, Received};
+pub use instant::{INSTANT_UNITS, InstantUnit};
 pub use invalid::{ExtractError, Invalid, Reason, Subject};
 pub use location::{Location, LocationProblem};
 pub use paths::Paths;

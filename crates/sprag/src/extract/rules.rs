@@ -1,6 +1,6 @@
 //! What a source configures about its events, and the limits of it.
 
-use super::{Location, Pattern};
+use super::{InstantUnit, Location, Pattern, Pointer};
 use crate::limits;
 use std::fmt;
 
@@ -29,8 +29,30 @@ pub enum KeyRule {
 pub enum PositionRule {
     /// Nothing.
     None,
-    /// A number per event.
+    /// A number per event, contiguous.
     Sequence(Location),
+    /// A number that grows, with gaps.
+    Version(Location),
+    /// A time.
+    Timestamp {
+        /// Where it is.
+        at: Location,
+        /// How it is written.
+        unit: InstantUnit,
+    },
+}
+
+impl PositionRule {
+    /// Where the position is.
+    #[must_use]
+    pub fn location(&self) -> Option<&Location> {
+        match self {
+            Self::None => None,
+            Self::Sequence(location)
+            | Self::Version(location)
+            | Self::Timestamp { at: location, .. } => Some(location),
+        }
+    }
 }
 
 impl fmt::Display for IdRule {
@@ -65,6 +87,8 @@ impl fmt::Display for PositionRule {
         match self {
             Self::None => formatter.write_str("none"),
             Self::Sequence(location) => write!(formatter, "sequence {location}"),
+            Self::Version(location) => write!(formatter, "version {location}"),
+            Self::Timestamp { at, unit } => write!(formatter, "timestamp {at} {}", unit.word()),
         }
     }
 }
@@ -82,12 +106,15 @@ pub struct Rules {
     pub accept: Vec<Pattern>,
     /// The position.
     pub position: PositionRule,
+    /// Where the array is whose elements are the events; without it the body is one event.
+    /// Pointers of the other rules begin at the element.
+    pub split: Option<Pointer>,
 }
 
 /// Why rules cannot be used together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RulesProblem {
-    /// One location reads the body as JSON, another as a form.
+    /// One location, or `split`, reads the body as JSON, another as a form.
     JsonAndForm,
     /// More than `limits::POINTERS` different pointers.
     TooManyPointers,
@@ -113,10 +140,7 @@ impl Rules {
             IdRule::At(location) => Some(location),
             IdRule::Sha256 | IdRule::None => None,
         };
-        let position = match &self.position {
-            PositionRule::Sequence(location) => Some(location),
-            PositionRule::None => None,
-        };
+        let position = self.position.location();
         id.into_iter().chain(self.event_type.as_ref()).chain(position).chain(self.key.locations())
     }
 }

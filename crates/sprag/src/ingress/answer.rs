@@ -29,13 +29,38 @@ const TRY_AGAIN_S: u64 = 1;
 ///
 /// # Errors
 /// Everything that is not durable.
-pub(super) fn of(answer: Answer, key: &str) -> Result<Response<Full<Bytes>>, Problem> {
+pub(super) fn of(answer: &Answer, key: &str) -> Result<Response<Full<Bytes>>, Problem> {
+    let mut json = String::with_capacity(96 + key.len());
+    push_event(&mut json, answer, key)?;
+    Ok(accepted(json))
+}
+
+/// One answer for the events of one request, `{"events": [...]}` in their order.
+///
+/// # Errors
+/// When one of them is not durable. The others are: sent again, they are recognised.
+pub(super) fn of_several<'a>(
+    answers: impl Iterator<Item = (&'a Answer, &'a str)>,
+) -> Result<Response<Full<Bytes>>, Problem> {
+    let mut json = String::from("{\"events\":[");
+    for (number, (answer, key)) in answers.enumerate() {
+        if number > 0 {
+            json.push(',');
+        }
+        push_event(&mut json, answer, key)?;
+    }
+    json.push_str("]}");
+    Ok(accepted(json))
+}
+
+fn push_event(json: &mut String, answer: &Answer, key: &str) -> Result<(), Problem> {
     match answer {
         Answer::Event { status, event, sequence } => {
-            let id = event.map(|place| place.to_string());
-            Ok(accepted(status, id.as_deref(), key, sequence.map(|sequence| sequence.0)))
+            let id = event.as_ref().map(ToString::to_string);
+            push_accepted(json, *status, id.as_deref(), key, sequence.map(|sequence| sequence.0));
+            Ok(())
         }
-        Answer::Busy(busy) => Err(later(busy.into())),
+        Answer::Busy(busy) => Err(later((*busy).into())),
         Answer::Rejected(Rejection::OutsideTolerance) => {
             Err(Problem::new(Code::TimestampOutsideTolerance))
         }
@@ -50,13 +75,13 @@ pub(super) fn later(code: Code) -> Problem {
 
 /// `{"status", "id"?, "key", "sequence"?}`; every value is plain or encoded, so nothing needs
 /// escaping but what the key's encoding leaves, which is nothing either.
-fn accepted(
+fn push_accepted(
+    json: &mut String,
     status: Status,
     id: Option<&str>,
     key: &str,
     sequence: Option<u64>,
-) -> Response<Full<Bytes>> {
-    let mut json = String::with_capacity(96 + key.len());
+) {
     json.push_str("{\"status\":\"");
     json.push_str(status_text(status));
     if let Some(id) = id {
@@ -71,6 +96,9 @@ fn accepted(
         json.push_str(&sequence.to_string());
     }
     json.push('}');
+}
+
+fn accepted(json: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(json)));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);

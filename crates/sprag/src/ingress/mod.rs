@@ -1,4 +1,4 @@
-//! Events come in: `POST /in/{source}`.
+//! Events come in: `POST /in/{source}`, and the handshakes of providers with it.
 //!
 //! Verify, extract, hand to the node, answer once it is durable. What an event becomes is the
 //! core's; this side reads bytes and writes answers (DESIGN section 5).
@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod connections;
+mod handshake;
 mod request;
 mod source;
 

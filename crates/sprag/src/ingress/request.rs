@@ -3,23 +3,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::Either;
+use futures_util::future::join_all;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use sprag_core::id::Key;
+use sprag_core::id::{Hash, Key};
 use sprag_core::output::Answer;
-use sprag_core::position::Position;
 use sprag_log::digest::sha256;
 
-use super::{Ingress, IngressSource, answer, body};
-use crate::extract::{Extracted, ExtractedPosition, Extraction, Received};
-use crate::life;
+use super::{Ingress, IngressSource, answer, body, handshake};
+use crate::extract::{Extracted, Extraction, Received};
 use crate::node::NewArrival;
 use crate::problem::{Code, Problem};
 use crate::verify::Verified;
+use crate::{life, order};
 
 /// Answers a request. It never fails: everything that is wrong is an answer too.
 pub(super) async fn respond(
@@ -32,7 +31,11 @@ pub(super) async fn respond(
         Ok(source) => source,
         Err(refused) => return answer::problem(&refused),
     };
-    let response = accept(ingress, source, &parts, body).await;
+    let response = if handshake::asks(source.handshake, &parts.method) {
+        handshake::grant(&parts.headers)
+    } else {
+        accept(ingress, source, &parts, body).await
+    };
     response.unwrap_or_else(|refused| {
         source.metrics.refused(refused.code);
         answer::problem(&refused)
@@ -46,7 +49,7 @@ fn route<'a>(ingress: &'a Ingress, parts: &Parts) -> Result<&'a IngressSource, P
         .sources
         .get(name)
         .ok_or_else(|| Problem::new(Code::UnknownSource).with_detail("the path is /in/{source}"))?;
-    if parts.method == Method::POST {
+    if parts.method == Method::POST || handshake::asks(source.handshake, &parts.method) {
         Ok(source)
     } else {
         Err(Problem::new(Code::MethodNotAllowed))
@@ -65,35 +68,113 @@ async fn accept(
     let body = body.map_err(|_| Problem::new(Code::RequestTimeout))??;
     let now_us = i64::try_from(ingress.clock.now().clock.0).unwrap_or(i64::MAX);
     life::step!("verify");
-    let verified = source.verifier.verify(now_us, &parts.headers, &body)?;
-    let digest = sha256(&[&body]);
-    let received = Received {
-        headers: &parts.headers,
-        query: parts.uri.query().unwrap_or_default(),
-        body: &body,
-        digest: &digest.0,
-    };
+    let query = parts.uri.query().unwrap_or_default();
+    let verified = source.verifier.verify(now_us, &parts.headers, query, &body)?;
+    let in_time = verified == Verified::InTime;
+    if let Some(challenge) = handshake::challenge(source.handshake, &body) {
+        let late = || Problem::new(Code::TimestampOutsideTolerance);
+        return if in_time { Ok(challenge) } else { Err(late()) };
+    }
     life::step!("extract");
-    let extraction = source.extractor.extract(received).map_err(|e| Problem::from(&e))?;
-    let (key, committing) = match extraction {
-        Extraction::Ignored { event_type } => {
-            let ignored = ingress.node.ignore(source.id, None, event_type.into(), digest);
-            (Arc::from(""), Either::Left(ignored))
+    let request = Authentic { source, parts, query, content_type, in_time };
+    if source.extractor.splits() {
+        let events = request.several(&body)?;
+        let several = events.into_iter().map(|event| event.commit(ingress, source));
+        let answers = in_due_time(ingress, join_all(several)).await?;
+        return answer::of_several(answers.iter().map(|(key, answer)| (answer, key.as_ref())));
+    }
+    let event = request.event(body)?;
+    let (key, answer) = in_due_time(ingress, event.commit(ingress, source)).await?;
+    answer::of(&answer, &key)
+}
+
+/// A wait past the deadline of the request is 503 (DESIGN D2); a repeat is recognised.
+async fn in_due_time<T>(ingress: &Ingress, commit: impl Future<Output = T>) -> Result<T, Problem> {
+    let answer = tokio::time::timeout(ingress.request_time, commit).await;
+    answer.map_err(|_| answer::later(Code::NotDurable))
+}
+
+/// A request whose sender is known.
+struct Authentic<'a> {
+    source: &'a IngressSource,
+    parts: &'a Parts,
+    query: &'a str,
+    content_type: Arc<str>,
+    in_time: bool,
+}
+
+/// An event ready for the node.
+enum Ready {
+    Arrival(Box<NewArrival>, Arc<[u8]>),
+    Ignored { event_type: Arc<str>, digest: Hash },
+}
+
+impl Authentic<'_> {
+    /// All events of a request; one that cannot be used refuses the request before any is
+    /// recorded.
+    fn several(&self, body: &[u8]) -> Result<Vec<Ready>, Problem> {
+        let bodies = self.source.extractor.bodies(body).map_err(|error| Problem::from(&error))?;
+        let event = |(number, body): (usize, &[u8])| {
+            self.event(Arc::from(body)).map_err(|problem| {
+                let detail = problem.detail.clone().unwrap_or_default();
+                problem.with_detail(format!("event {number} of the request: {detail}"))
+            })
+        };
+        bodies.into_iter().enumerate().map(event).collect()
+    }
+
+    fn event(&self, body: Arc<[u8]>) -> Result<Ready, Problem> {
+        let digest = sha256(&[&body]);
+        let received = Received {
+            headers: &self.parts.headers,
+            query: self.query,
+            body: &body,
+            digest: &digest.0,
+        };
+        let extraction =
+            self.source.extractor.extract(received).map_err(|error| Problem::from(&error))?;
+        Ok(match extraction {
+            Extraction::Ignored { event_type } => {
+                Ready::Ignored { event_type: event_type.into(), digest }
+            }
+            Extraction::Event(extracted) => {
+                Ready::Arrival(Box::new(self.arrival(extracted, digest)?), body)
+            }
+        })
+    }
+
+    fn arrival(&self, extracted: Extracted, digest: Hash) -> Result<NewArrival, Problem> {
+        let position = order::position(extracted.position);
+        Ok(NewArrival {
+            key: Key { source: self.source.id, name: Arc::from(extracted.key) },
+            id: extracted.id.map(Arc::from),
+            position: position.map_err(|_| Problem::new(Code::Internal))?,
+            event_type: Arc::from(extracted.event_type),
+            content_type: self.content_type.clone(),
+            headers: self.source.stored_headers(&self.parts.headers),
+            digest,
+            in_time: self.in_time,
+        })
+    }
+}
+
+impl Ready {
+    /// Its key and what it became, once that is durable.
+    async fn commit(self, ingress: &Ingress, source: &IngressSource) -> (Arc<str>, Answer) {
+        let (key, answer) = match self {
+            Self::Ignored { event_type, digest } => {
+                let answer = ingress.node.ignore(source.id, None, event_type, digest).await;
+                (Arc::from(""), answer)
+            }
+            Self::Arrival(new, body) => {
+                (new.key.name.clone(), ingress.node.receive(*new, body).await)
+            }
+        };
+        if let Answer::Event { status, .. } = &answer {
+            source.metrics.event(*status);
         }
-        Extraction::Event(extracted) => {
-            let in_time = verified == Verified::InTime;
-            let headers = source.stored_headers(&parts.headers);
-            let new = arrival(source, extracted, content_type);
-            let key = new.key.name.clone();
-            let new = NewArrival { headers, digest, in_time, ..new };
-            (key, Either::Right(ingress.node.receive(new, body)))
-        }
-    };
-    // A wait past the deadline of the request is 503 (DESIGN D2); a repeat is recognised.
-    let answer = tokio::time::timeout(ingress.request_time, committing).await;
-    let answer = answer.map_err(|_| answer::later(Code::NotDurable))?;
-    count(source, &answer);
-    answer::of(answer, &key)
+        (key, answer)
+    }
 }
 
 /// What the head alone decides. Gives the content type as text.
@@ -118,26 +199,4 @@ fn check_head(
         return Err(Problem::new(Code::UnsupportedContentType).with_detail(detail));
     }
     Ok(Arc::from(content_type))
-}
-
-fn arrival(source: &IngressSource, extracted: Extracted, content_type: Arc<str>) -> NewArrival {
-    NewArrival {
-        key: Key { source: source.id, name: Arc::from(extracted.key) },
-        id: extracted.id.map(Arc::from),
-        position: match extracted.position {
-            ExtractedPosition::None => Position::None,
-            ExtractedPosition::Sequence(number) => Position::Sequence(number),
-        },
-        event_type: Arc::from(extracted.event_type),
-        content_type,
-        headers: Vec::new(),
-        digest: sprag_core::id::Hash::default(),
-        in_time: true,
-    }
-}
-
-fn count(source: &IngressSource, answer: &Answer) {
-    if let Answer::Event { status, .. } = answer {
-        source.metrics.event(*status);
-    }
 }

@@ -7,7 +7,7 @@ use http::HeaderName;
 use sprag_core::fact::StoredHeader;
 use sprag_core::id::SourceId;
 
-use crate::config::Source;
+use crate::config::{Handshake, Source};
 use crate::extract::{BodyForm, Extractor, RulesProblem};
 use crate::limits;
 use crate::metrics::SourceMetrics;
@@ -22,6 +22,8 @@ pub struct IngressSource {
     pub verifier: Verifier,
     /// Where id, key, type and position are.
     pub extractor: Extractor,
+    /// How the provider makes sure that it may post here.
+    pub handshake: Handshake,
     /// Largest body, bytes.
     pub max_body: usize,
     /// Headers kept with the event besides its content type: the signature as evidence, and what
@@ -63,6 +65,7 @@ impl IngressSource {
             id,
             verifier: config.verifier().map_err(SourceProblem::Secret)?,
             extractor: config.extractor().map_err(SourceProblem::Rules)?,
+            handshake: config.handshake,
             max_body: usize::try_from(config.max_body).unwrap_or(usize::MAX),
             kept: kept_headers(config),
             metrics,

@@ -138,7 +138,7 @@ impl Client {
 
     fn request(&self, post: &Post) -> Option<Request<Full<Bytes>>> {
         let at_us = i64::try_from(self.clock.now().clock.0).unwrap_or(i64::MAX);
-        let signed = Signed { id: &post.id, at_us, sequence: post.sequence };
+        let signed = Signed { id: &post.id, at_us, sequence: post.sequence, query: &post.query };
         let signature = self.signer.sign(signed, &post.body)?;
         let mut request = Request::new(Full::new(post.body.clone()));
         *request.method_mut() = Method::POST;

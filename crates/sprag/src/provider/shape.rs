@@ -3,8 +3,8 @@
 use super::post::Post;
 use crate::config::{Contract, First, Source};
 use crate::extract::{
-    BodyForm, Extracted, ExtractedPosition, Extraction, Extractor, IdRule, KeyRule, Location,
-    PositionRule, Received, RulesProblem,
+    BodyForm, ExtractError, Extracted, ExtractedPosition, Extraction, Extractor, IdRule, KeyRule,
+    Location, PositionRule, Received, RulesProblem,
 };
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -62,7 +62,7 @@ impl Shape {
                 First::At(first) | First::Strictly(first) => first,
                 First::Any => 1,
             },
-            Contract::Arrival => 1,
+            Contract::Latest(_) | Contract::Arrival | Contract::Unordered => 1,
         };
         Ok(Self { extractor, event_type: event_type.to_owned(), first })
     }
@@ -96,10 +96,11 @@ impl Shape {
         if let Some(location) = &rules.event_type {
             draft.put(location, &self.event_type);
         }
-        if let PositionRule::Sequence(location) = &rules.position {
-            draft.put_value(location, sequence.into());
-        }
+        draft.put_position(&rules.position, sequence);
         key_parts(&rules.key, &self.event_type).iter().for_each(|part| draft.put(part, key));
+        if let Some(split) = &rules.split {
+            draft.body = in_array_at(split.segments(), draft.body);
+        }
         draft.finish(id, sequence, self.extractor.body_form())
     }
 
@@ -121,10 +122,8 @@ impl Shape {
         if let Some(location) = rules.event_type.as_ref().filter(|l| headers(l)) {
             draft.put(location, &self.event_type);
         }
-        if let PositionRule::Sequence(location) = &rules.position
-            && headers(location)
-        {
-            draft.put_value(location, number.into());
+        if rules.position.location().is_some_and(headers) {
+            draft.put_position(&rules.position, number);
         }
         let mut post = draft.finish(id, number, self.extractor.body_form());
         post.body = body;
@@ -132,14 +131,16 @@ impl Shape {
         post
     }
 
-    /// What the source reads from a request; an error when it cannot be read at all.
+    /// What the source reads from the first event of a request; an error when it cannot be read
+    /// at all.
     fn read(&self, post: &Post) -> Result<Extraction, ShapeProblem> {
+        let not_read = |error: ExtractError| ShapeProblem::NotRead(error.to_string());
         let headers: HeaderMap = post.headers.iter().cloned().collect();
-        let digest = sha256(&[&post.body]).0;
-        let (query, body) = (post.query.as_str(), post.body.as_ref());
-        let received = Received { headers: &headers, query, body, digest: &digest };
-        let read = self.extractor.extract(received);
-        read.map_err(|error| ShapeProblem::NotRead(error.to_string()))
+        let bodies = self.extractor.bodies(&post.body).map_err(not_read)?;
+        let body = bodies.first().copied().unwrap_or_default();
+        let digest = sha256(&[body]).0;
+        let received = Received { headers: &headers, query: &post.query, body, digest: &digest };
+        self.extractor.extract(received).map_err(not_read)
     }
 
     /// The sequence a signature has to bind is the one the source will read.
@@ -172,6 +173,18 @@ impl Draft {
         self.put_value(location, value.into());
     }
 
+    fn put_position(&mut self, rule: &PositionRule, number: u64) {
+        match rule {
+            PositionRule::None => {}
+            PositionRule::Sequence(at) | PositionRule::Version(at) => {
+                self.put_value(at, number.into());
+            }
+            PositionRule::Timestamp { at, unit } => {
+                self.put(at, &unit.write(u32::try_from(number).unwrap_or(u32::MAX)));
+            }
+        }
+    }
+
     fn put_value(&mut self, location: &Location, value: Value) {
         let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         match location {
@@ -195,6 +208,13 @@ impl Draft {
         self.headers.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
         Post { id, sequence, headers: self.headers, query: self.query.join("&"), body: body.into() }
     }
+}
+
+/// A document with an array at this pointer, whose only element is the event.
+fn in_array_at(segments: &[String], event: Value) -> Value {
+    let mut document = Value::Null;
+    place(&mut document, segments, Value::Array(vec![event]));
+    document
 }
 
 /// Where the key of an event of this type is.

@@ -29,7 +29,7 @@ impl Candidate {
         Some(Self { bytes, length })
     }
 
-    fn as_slice(&self) -> &[u8] {
+    pub(super) fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 }

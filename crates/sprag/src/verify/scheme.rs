@@ -1,15 +1,32 @@
 //! Which scheme a source is verified with, without its secrets: what the configuration declares.
 
 use super::hmac::Declared;
+use super::public_url::PublicUrl;
+use super::standard_webhooks::{Names, STANDARD, SVIX};
+use super::{github, shopify, slack, sprag, square, stripe, twilio};
 use http::HeaderName;
 
 /// How requests of a source are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scheme {
-    /// Standard Webhooks 1.0.0 with `v1` signatures.
+    /// Standard Webhooks 1.0.0 with `v1` or `v1a` signatures.
     StandardWebhooks,
+    /// The same under the header names of Svix.
+    Svix,
+    /// What another Sprag delivers.
+    Sprag,
     /// GitHub's `X-Hub-Signature-256`.
     Github,
+    /// Stripe's `Stripe-Signature`.
+    Stripe,
+    /// Shopify's `X-Shopify-Hmac-Sha256` or `shopify-hmac-sha256`.
+    Shopify,
+    /// Slack's `X-Slack-Signature`.
+    Slack,
+    /// Square's signature over URL and body.
+    Square(PublicUrl),
+    /// Twilio's signature over URL and form fields.
+    Twilio(PublicUrl),
     /// A declared HMAC.
     Hmac(Declared),
     /// A static token in a header.
@@ -17,22 +34,31 @@ pub enum Scheme {
         /// The header that carries the token; `authorization` may carry it as `Bearer`.
         header: HeaderName,
     },
+    /// User and password.
+    Basic,
     /// Nothing is verified.
     None,
 }
 
 impl Scheme {
     /// Does the signature cover the value of this header (rule C5 of the delivery section)?
-    /// `token` vouches for whoever sent the request, so for all of it.
+    /// `token` and `basic` vouch for whoever sent the request, so for all of it.
     #[must_use]
     pub fn covers_header(&self, name: &HeaderName) -> bool {
+        let stamped = |names: &Names| name == names.id || name == names.timestamp;
         match self {
-            Self::StandardWebhooks => {
-                name == super::standard_webhooks::ID || name == super::standard_webhooks::TIMESTAMP
-            }
-            Self::Github | Self::None => false,
+            Self::StandardWebhooks => stamped(&STANDARD),
+            Self::Svix => stamped(&STANDARD) || stamped(&SVIX),
+            Self::Sprag => stamped(&STANDARD) || name.as_str().starts_with(sprag::PREFIX),
+            Self::Slack => name == slack::TIMESTAMP,
+            Self::Github
+            | Self::Stripe
+            | Self::Shopify
+            | Self::Square(_)
+            | Self::Twilio(_)
+            | Self::None => false,
             Self::Hmac(declared) => declared.signed_headers().any(|signed| signed == name),
-            Self::Token { .. } => true,
+            Self::Token { .. } | Self::Basic => true,
         }
     }
 
@@ -40,24 +66,31 @@ impl Scheme {
     /// is none of them: whoever reads it can send with it.
     #[must_use]
     pub fn evidence_headers(&self) -> Vec<HeaderName> {
+        let all = |names: &Names| [names.id, names.timestamp, names.signature].map(Clone::clone);
         match self {
-            Self::StandardWebhooks => {
-                use super::standard_webhooks::{ID, SIGNATURE, TIMESTAMP};
-                vec![ID, TIMESTAMP, SIGNATURE]
+            Self::StandardWebhooks => all(&STANDARD).to_vec(),
+            Self::Svix => [all(&SVIX), all(&STANDARD)].concat(),
+            Self::Sprag => {
+                [all(&STANDARD).as_slice(), &[sprag::SIGNATURE, sprag::SEQUENCE]].concat()
             }
-            Self::Github => vec![super::github::SIGNATURE],
+            Self::Github => vec![github::SIGNATURE],
+            Self::Stripe => vec![stripe::SIGNATURE],
+            Self::Shopify => vec![shopify::SIGNATURE, shopify::EVENTS_SIGNATURE],
+            Self::Slack => vec![slack::TIMESTAMP, slack::SIGNATURE],
+            Self::Square(_) => vec![square::SIGNATURE],
+            Self::Twilio(_) => vec![twilio::SIGNATURE],
             Self::Hmac(declared) => std::iter::once(&declared.header)
                 .chain(declared.signed_headers())
                 .cloned()
                 .collect(),
-            Self::Token { .. } | Self::None => Vec::new(),
+            Self::Token { .. } | Self::Basic | Self::None => Vec::new(),
         }
     }
 
-    /// Does the signature cover the query of the URL? No scheme here signs it.
+    /// Does the signature cover the query of the URL?
     #[must_use]
     pub const fn covers_query(&self) -> bool {
-        matches!(self, Self::Token { .. })
+        matches!(self, Self::Token { .. } | Self::Basic | Self::Square(_) | Self::Twilio(_))
     }
 
     /// Does the signature cover the body?
@@ -70,9 +103,15 @@ impl Scheme {
     #[must_use]
     pub const fn signs_time(&self) -> bool {
         match self {
-            Self::StandardWebhooks => true,
+            Self::StandardWebhooks | Self::Svix | Self::Sprag | Self::Stripe | Self::Slack => true,
             Self::Hmac(declared) => declared.timestamp.is_some(),
-            Self::Github | Self::Token { .. } | Self::None => false,
+            Self::Github
+            | Self::Shopify
+            | Self::Square(_)
+            | Self::Twilio(_)
+            | Self::Token { .. }
+            | Self::Basic
+            | Self::None => false,
         }
     }
 }
@@ -90,8 +129,16 @@ pub enum SecretProblem {
     NotHex,
     /// `whsk_` or `whpk_`: an Ed25519 key where an HMAC secret is needed.
     Asymmetric,
+    /// `whsk_`: the private key of the sender, which no receiver should have.
+    PrivateKey,
+    /// `whpk_` with something else than an Ed25519 public key.
+    NotAPublicKey,
     /// A token with bytes that no header can carry.
     NotAHeaderValue,
+    /// No colon between user and password.
+    NotUserAndPassword,
+    /// Nothing but another Sprag can sign for this scheme.
+    OnlySpragSigns,
 }
 
 impl std::fmt::Display for SecretProblem {
@@ -103,6 +150,12 @@ impl std::fmt::Display for SecretProblem {
             Self::NotHex => "the secret is not hexadecimal",
             Self::NotAHeaderValue => "the token has bytes that no header can carry",
             Self::Asymmetric => "whsk_ and whpk_ are Ed25519 keys; a whsec_ secret is needed",
+            Self::PrivateKey => {
+                "whsk_ is the private key of the sender; its whpk_ public key is needed"
+            }
+            Self::NotAPublicKey => "the whpk_ key is not an Ed25519 public key of 32 bytes",
+            Self::NotUserAndPassword => "the secret is not user:password",
+            Self::OnlySpragSigns => "scheme \"sprag\" takes deliveries; only a Sprag signs them",
         })
     }
 }

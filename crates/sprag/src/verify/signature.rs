@@ -52,18 +52,9 @@ impl DestinationKeys {
         timestamp_s: i64,
         headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     ) -> String {
-        let mut signed: Vec<(Cow<'_, str>, &[u8])> = headers
-            .map(|(name, value)| (lower_case(name), value))
-            .filter(|(name, _)| name.starts_with("sprag-") && name != "sprag-signature")
-            .collect();
-        signed.sort_unstable();
         let timestamp = timestamp_s.to_string();
-        let mut pieces: Vec<&[u8]> = Vec::with_capacity(4 + 4 * signed.len());
-        pieces.extend([id.as_bytes(), b".", timestamp.as_bytes(), b"\n"]);
-        for (name, value) in &signed {
-            pieces.extend([name.as_bytes(), b":", *value, b"\n"]);
-        }
-        self.list(&pieces)
+        let signed = signed_headers(headers);
+        self.list(&sprag_pieces(id.as_bytes(), timestamp.as_bytes(), &signed))
     }
 
     /// One `v1,<base64>` per key, separated by spaces.
@@ -78,6 +69,32 @@ impl DestinationKeys {
         }
         text
     }
+}
+
+/// The headers under `sprag-signature`, names in lower case, sorted.
+pub(super) fn signed_headers<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Vec<(Cow<'a, str>, &'a [u8])> {
+    let mut signed: Vec<(Cow<'_, str>, &[u8])> = headers
+        .map(|(name, value)| (lower_case(name), value))
+        .filter(|(name, _)| name.starts_with("sprag-") && name != "sprag-signature")
+        .collect();
+    signed.sort_unstable();
+    signed
+}
+
+/// The text under `sprag-signature` in pieces.
+pub(super) fn sprag_pieces<'a>(
+    id: &'a [u8],
+    timestamp: &'a [u8],
+    signed: &'a [(Cow<'_, str>, &'a [u8])],
+) -> Vec<&'a [u8]> {
+    let mut pieces: Vec<&[u8]> = Vec::with_capacity(4 + 4 * signed.len());
+    pieces.extend([id, b".", timestamp, b"\n"]);
+    for (name, value) in signed {
+        pieces.extend([name.as_bytes(), b":", *value, b"\n"]);
+    }
+    pieces
 }
 
 /// The gateway's own names are in lower case already: they are not copied, an attempt has dozens.

@@ -1,14 +1,14 @@
-//! `standard-webhooks`: Standard Webhooks 1.0.0 with `v1` (HMAC-SHA256) signatures.
+//! `standard-webhooks` and `svix`: Standard Webhooks 1.0.0 with `v1` (HMAC-SHA256) and `v1a`
+//! (Ed25519) signatures.
 //!
-//! Signed text: `{webhook-id}.{webhook-timestamp}.{body}`. The signature header is a list of
-//! `<version>,<base64>` separated by spaces; unknown versions are skipped.
+//! Signed text: `{webhook-id}.{webhook-timestamp}.{body}`. Svix sends the same under `svix-*`
+//! names; a request that carries both families is refused, because only one of them is signed.
 
-use super::mac::{Candidate, Keys};
+use super::signature_list::ListKeys;
 use super::timestamp::TimestampUnit;
 use super::{Refusal, SecretProblem, Verified, only_value, within};
 use crate::limits;
 use crate::secret::Secret;
-use aws_lc_rs::hmac::HMAC_SHA256;
 use data_encoding::BASE64;
 use http::{HeaderMap, HeaderName};
 
@@ -19,17 +19,59 @@ pub const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 /// The list of signatures.
 pub const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
+/// The three headers of one family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) id: &'static HeaderName,
+    pub(super) timestamp: &'static HeaderName,
+    pub(super) signature: &'static HeaderName,
+}
+
+static STANDARD_ID: HeaderName = ID;
+static STANDARD_TIMESTAMP: HeaderName = TIMESTAMP;
+static STANDARD_SIGNATURE: HeaderName = SIGNATURE;
+static SVIX_ID: HeaderName = HeaderName::from_static("svix-id");
+static SVIX_TIMESTAMP: HeaderName = HeaderName::from_static("svix-timestamp");
+static SVIX_SIGNATURE: HeaderName = HeaderName::from_static("svix-signature");
+
+/// `webhook-*`
+pub(super) static STANDARD: Names =
+    Names { id: &STANDARD_ID, timestamp: &STANDARD_TIMESTAMP, signature: &STANDARD_SIGNATURE };
+/// `svix-*`
+pub(super) static SVIX: Names =
+    Names { id: &SVIX_ID, timestamp: &SVIX_TIMESTAMP, signature: &SVIX_SIGNATURE };
+
+static ONLY_STANDARD: [&Names; 1] = [&STANDARD];
+static SVIX_FIRST: [&Names; 2] = [&SVIX, &STANDARD];
+
+impl Names {
+    fn all(self) -> [&'static HeaderName; 3] {
+        [self.id, self.timestamp, self.signature]
+    }
+
+    fn is_used(self, headers: &HeaderMap) -> bool {
+        self.all().into_iter().any(|name| headers.contains_key(name))
+    }
+}
+
 /// The verifier of a source that follows Standard Webhooks.
 #[derive(Debug)]
 pub struct StandardWebhooks {
-    keys: Keys,
+    keys: ListKeys,
     tolerance_us: i64,
+    /// Families of header names, the preferred one first.
+    families: &'static [&'static Names],
 }
 
 impl StandardWebhooks {
-    /// Prepares the keys; secrets are `whsec_` and base64, or bare base64.
+    /// Prepares the keys; secrets are `whsec_` and base64, bare base64, or `whpk_` public keys.
     pub fn new(secrets: &[Secret], tolerance_us: i64) -> Result<Self, SecretProblem> {
-        Ok(Self { keys: Keys::new(HMAC_SHA256, secrets, decode_secret)?, tolerance_us })
+        Ok(Self { keys: ListKeys::new(secrets)?, tolerance_us, families: &ONLY_STANDARD })
+    }
+
+    /// The same for Svix, which sends `svix-*` or `webhook-*`.
+    pub fn svix(secrets: &[Secret], tolerance_us: i64) -> Result<Self, SecretProblem> {
+        Ok(Self { families: &SVIX_FIRST, ..Self::new(secrets, tolerance_us)? })
     }
 
     /// Judges one request; `now_us` in microseconds since 1970.
@@ -39,36 +81,52 @@ impl StandardWebhooks {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<Verified, Refusal> {
-        let id = only_value(headers, &ID, Refusal::MissingSignedId, Refusal::MalformedSignedId)?;
+        let stamp = Stamp::read(self.family(headers)?, headers)?;
+        let pieces = [stamp.id, b".", stamp.timestamp, b".", body];
+        self.keys.verify(stamp.signatures, &pieces.into_iter())?;
+        Ok(within(now_us, stamp.signed_us, self.tolerance_us))
+    }
+
+    fn family(&self, headers: &HeaderMap) -> Result<Names, Refusal> {
+        let mut used = self.families.iter().filter(|names| names.is_used(headers));
+        let family = used.next().or(self.families.first()).ok_or(Refusal::MissingSignature)?;
+        if used.next().is_some() { Err(Refusal::MalformedSignedId) } else { Ok(**family) }
+    }
+}
+
+/// What the headers of one family say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp<'a> {
+    pub(super) id: &'a [u8],
+    pub(super) timestamp: &'a [u8],
+    pub(super) signed_us: i64,
+    pub(super) signatures: &'a [u8],
+}
+
+impl<'a> Stamp<'a> {
+    pub(super) fn read(names: Names, headers: &'a HeaderMap) -> Result<Self, Refusal> {
+        let id =
+            only_value(headers, names.id, Refusal::MissingSignedId, Refusal::MalformedSignedId)?;
         // A dot in the id would let bytes move between id, timestamp and body under one signature.
         if id.is_empty() || id.len() > limits::SIGNED_HEADER_BYTES || id.contains(&b'.') {
             return Err(Refusal::MalformedSignedId);
         }
         let timestamp = only_value(
             headers,
-            &TIMESTAMP,
+            names.timestamp,
             Refusal::MissingTimestamp,
             Refusal::MalformedTimestamp,
         )?;
         let signed_us =
             TimestampUnit::Seconds.read_us(timestamp).ok_or(Refusal::MalformedTimestamp)?;
-        let candidates = candidates(headers)?;
-        let pieces = [id, b".", timestamp, b".", body];
-        self.keys.verify(&candidates, &pieces.into_iter())?;
-        Ok(within(now_us, signed_us, self.tolerance_us))
+        let signatures = only_value(
+            headers,
+            names.signature,
+            Refusal::MissingSignature,
+            Refusal::MalformedSignature,
+        )?;
+        Ok(Self { id, timestamp, signed_us, signatures })
     }
-}
-
-/// The `v1` signatures of the header.
-fn candidates(headers: &HeaderMap) -> Result<Vec<Candidate>, Refusal> {
-    let text =
-        only_value(headers, &SIGNATURE, Refusal::MissingSignature, Refusal::MalformedSignature)?;
-    let found: Vec<Candidate> = text
-        .split(|byte| *byte == b' ')
-        .take(limits::SIGNATURES)
-        .filter_map(|signature| Candidate::decode(&BASE64, signature.strip_prefix(b"v1,")?))
-        .collect();
-    if found.is_empty() { Err(Refusal::MalformedSignature) } else { Ok(found) }
 }
 
 /// The key bytes of a `whsec_` secret.

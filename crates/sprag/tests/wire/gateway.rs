@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use sprag::clock::Clock;
-use sprag::config::SecretReference;
+use sprag::config::{Resolve, SecretReference};
 use sprag::secret::Secret;
 use sprag::serve::Running;
 use tokio::runtime::Runtime;
@@ -25,19 +25,23 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts with these lines of `[limits]` and these sections.
     pub(crate) fn start(limits: &str, sections: &str) -> Self {
+        Self::start_with(limits, sections, &|reference| match reference {
+            SecretReference::Environment(name) => {
+                Ok(Secret::from(format!("whsec_{name}{SECRET}").as_str()))
+            }
+            SecretReference::File(file) => panic!("no test has a secret in {file:?}"),
+        })
+    }
+
+    /// The same with secrets of the test's own.
+    pub(crate) fn start_with(limits: &str, sections: &str, resolve: Resolve<'_>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ndata = {:?}\n\
              [limits]\n{limits}\n{sections}",
             data.path().join("data")
         );
-        let resolve = |reference: &SecretReference| match reference {
-            SecretReference::Environment(name) => {
-                Ok(Secret::from(format!("whsec_{name}{SECRET}").as_str()))
-            }
-            SecretReference::File(file) => panic!("no test has a secret in {file:?}"),
-        };
-        let checked = sprag::config::check(&text, "wire.toml", &resolve);
+        let checked = sprag::config::check(&text, "wire.toml", resolve);
         let config = checked.unwrap_or_else(|findings| panic!("{findings:#?}\n{text}")).config;
         let runtime = Runtime::new().unwrap();
         let running = runtime.block_on(sprag::serve::start(config)).unwrap();
