@@ -116,3 +116,7 @@ pub const DISK_LOOK_EVERY: std::time::Duration = std::time::Duration::from_milli
 /// How long a stop waits for requests under way, and then for the last commit. What is not done by
 /// then is made up for by recovery.
 pub const STOP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How far ahead of the newest a sequence of `latest` may be (rule K4): as far as `hold.span` lets
+/// it by default where positions are waited for.
+pub const SEQUENCE_SPAN: u64 = 10_000;

@@ -1,7 +1,7 @@
 //! The order of a source in the core's words: the one place where contracts and positions of the
 //! configuration become those of the core, and where what the core does not have is told.
 
-use crate::config::{Contract, First, OnInvalid, Source};
+use crate::config::{Contract, First, Source};
 use crate::extract::ExtractedPosition;
 use sprag_core::position::Position;
 use sprag_core::settings;
@@ -22,9 +22,6 @@ impl fmt::Display for NotAvailable {
 /// # Errors
 /// The first thing that it does not do.
 pub fn available(source: &Source) -> Result<(), NotAvailable> {
-    if source.on_invalid == OnInvalid::DeadLetter {
-        return Err(NotAvailable("on_invalid = \"dead-letter\""));
-    }
     to_core(&source.contract).map(|_| ())
 }
 
@@ -36,7 +33,7 @@ pub fn to_core(contract: &Contract) -> Result<settings::Contract, NotAvailable> 
     match contract {
         Contract::Fifo(fifo) => Ok(settings::Contract::Fifo { first: first(fifo.first) }),
         Contract::Arrival => Ok(settings::Contract::Arrival),
-        Contract::Latest(_) => Err(NotAvailable("contract \"latest\"")),
+        Contract::Latest(latest) => Ok(settings::Contract::Latest { coalesce: latest.coalesce }),
         Contract::Unordered => Err(NotAvailable("contract \"unordered\"")),
     }
 }
@@ -50,15 +47,12 @@ fn first(first: First) -> settings::First {
 }
 
 /// A position as the core has it.
-///
-/// # Errors
-/// When the core does not have it; `available` refuses every contract that goes with such a
-/// position (rule K6).
-pub fn position(extracted: ExtractedPosition) -> Result<Position, NotAvailable> {
+#[must_use]
+pub fn position(extracted: ExtractedPosition) -> Position {
     match extracted {
-        ExtractedPosition::None => Ok(Position::None),
-        ExtractedPosition::Sequence(number) => Ok(Position::Sequence(number)),
-        ExtractedPosition::Version(_) => Err(NotAvailable("a version as position")),
-        ExtractedPosition::Timestamp(_) => Err(NotAvailable("a timestamp as position")),
+        ExtractedPosition::None => Position::None,
+        ExtractedPosition::Sequence(number) => Position::Sequence(number),
+        ExtractedPosition::Version(number) => Position::Version(number),
+        ExtractedPosition::Timestamp(instant) => Position::Timestamp(instant),
     }
 }

@@ -10,8 +10,8 @@ use sprag_core::settings::{DestinationSettings, OnGap, OnGiveUp, Retry, SourceSe
 use sprag_log::digest::Sha256;
 
 use crate::config::{self, Config, Source};
-use crate::extract::Rules;
-use crate::order;
+use crate::extract::{PositionRule, Rules};
+use crate::{limits, order};
 
 /// The plan of a configuration.
 #[must_use]
@@ -56,7 +56,11 @@ fn planned_source(name: &str, source: &Source) -> PlannedSource {
                 .expect("`config::check` refuses a contract that the core does not have"),
             hold_wait: hold.map_or(Duration::ZERO, |hold| hold.wait),
             hold_events: hold.map_or(0, |hold| usize::try_from(hold.events).unwrap_or(usize::MAX)),
-            hold_span: hold.map_or(0, |hold| hold.span),
+            hold_span: span(source),
+            max_ahead: match source.contract {
+                config::Contract::Latest(latest) => latest.max_ahead,
+                _ => Duration::ZERO,
+            },
             on_gap: match fifo.map(|fifo| fifo.on_gap) {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
@@ -64,6 +68,15 @@ fn planned_source(name: &str, source: &Source) -> PlannedSource {
             dedupe: source.dedupe,
             destinations: Vec::new(),
         },
+    }
+}
+
+/// How far ahead a position may be (rule K4; decision 007: versions may jump as far as they like).
+fn span(source: &Source) -> u64 {
+    match (source.contract, &source.rules.position) {
+        (config::Contract::Fifo(fifo), _) => fifo.hold.span,
+        (_, PositionRule::Sequence(_)) => limits::SEQUENCE_SPAN,
+        _ => u64::MAX,
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::extract::{ExtractError, Subject};
 use crate::verify::Refusal;
 use serde_json::{Map, Value};
+use sprag_core::id::Hash;
 use sprag_core::output::{Busy, Rejection};
 
 /// The content type of a problem document.
@@ -214,13 +215,23 @@ pub struct Problem {
     pub detail: Option<String>,
     /// Seconds for `Retry-After`.
     pub retry_after_s: Option<u64>,
+    /// SHA-256 of the body it is about, once that was read: for history (DESIGN D7), not for whoever
+    /// sent it.
+    pub digest: Option<Hash>,
 }
 
 impl Problem {
     /// A refusal with nothing particular.
     #[must_use]
     pub const fn new(code: Code) -> Self {
-        Self { code, detail: None, retry_after_s: None }
+        Self { code, detail: None, retry_after_s: None, digest: None }
+    }
+
+    /// About a request with this body.
+    #[must_use]
+    pub const fn of_body(mut self, digest: Hash) -> Self {
+        self.digest = Some(digest);
+        self
     }
 
     /// With what is particular. It must not hold secrets: it goes to whoever sent the request.

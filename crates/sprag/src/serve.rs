@@ -299,7 +299,7 @@ async fn until_serving(
             Notice::Configured { sources, destinations } => names = Some((sources, destinations)),
             Notice::SourceChanged(changed) => return Err(StartError::SourceChanged(changed)),
             Notice::Serving(_) => serving += 1,
-            Notice::Lost(..) | Notice::StateFailed(_) => {}
+            Notice::Lost(..) | Notice::StateFailed(_) | Notice::SequenceReset(_) => {}
         }
     }
     heard.close();
@@ -310,7 +310,9 @@ fn log_notice(notice: &Notice) {
     match notice {
         Notice::Configured { .. } | Notice::Serving(_) => tracing::debug!("{notice}"),
         Notice::SourceChanged(_) => tracing::error!("{notice}"),
-        Notice::Lost(..) | Notice::StateFailed(_) => tracing::warn!("{notice}"),
+        Notice::Lost(..) | Notice::StateFailed(_) | Notice::SequenceReset(_) => {
+            tracing::warn!("{notice}");
+        }
     }
 }
 

@@ -13,7 +13,6 @@ use data_encoding::BASE64;
 use serde::Serialize;
 use sprag_core::fact::{DeadLetter, Fact, InvalidReason, Received, Released};
 use sprag_core::id::{FrameNumber, PartitionId, Place, Sequence};
-use sprag_core::position::Position;
 use sprag_log::lookup::{Handle, Wanted};
 use sprag_log::{Answer, Query, StoredEvent, StoredFact};
 
@@ -45,7 +44,7 @@ pub(super) struct Shown {
     size: u32,
     digest: String,
     headers: Vec<Header>,
-    /// Why it is a dead letter of ingress.
+    /// Why it is a dead letter of ingress, or stale.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,10 +68,16 @@ struct Header {
 enum Reason {
     /// Another event has its position.
     Conflict { other: String, other_digest: String },
+    /// Its key had released a newer one: the one with this sequence.
+    Stale { newest: u64 },
     /// Its position is further ahead than `hold.span` (rule K4).
     BeyondSpan,
     /// Its position lies before `first` (rule K7).
     BeforeFirst,
+    /// Its timestamp is further ahead of its receipt than `max_ahead` (rule K4).
+    AheadOfTime,
+    /// Its key, type or position cannot be read (`on_invalid`).
+    Unreadable,
 }
 
 /// Its release.
@@ -93,6 +98,8 @@ struct Release {
 enum Arrived {
     Released(Box<StoredFact>),
     Held,
+    /// Older than the event with this sequence.
+    Stale(Sequence),
     DeadLetter(Option<Reason>),
     Unknown,
 }
@@ -194,6 +201,9 @@ async fn arrived(
                 Fact::Released(released) if released.event == place => {
                     return Ok(Arrived::Released(Box::new(stored())));
                 }
+                Fact::Stale(stale) if stale.event == place => {
+                    return Ok(Arrived::Stale(stale.newest));
+                }
                 fact => {
                     if let Some(reason) = dead_letter(place, fact) {
                         return Ok(Arrived::DeadLetter(Some(reason)));
@@ -220,6 +230,8 @@ fn dead_letter(place: Place, fact: &Fact) -> Option<Reason> {
         Fact::Invalid(invalid) if invalid.event == place => Some(match invalid.reason {
             InvalidReason::BeyondSpan => Reason::BeyondSpan,
             InvalidReason::BeforeFirst => Reason::BeforeFirst,
+            InvalidReason::AheadOfTime => Reason::AheadOfTime,
+            InvalidReason::Unreadable => Reason::Unreadable,
         }),
         _ => None,
     }
@@ -231,7 +243,8 @@ async fn released_later(
     received: &Received,
     partition: PartitionId,
 ) -> Result<Option<Box<StoredFact>>, Problem> {
-    if received.position == Position::None {
+    // Only what waits for positions is released later than in the frame it came in.
+    if !received.position.is_unique() {
         return Ok(None);
     }
     let by = Handle::Position(received.position);
@@ -281,6 +294,7 @@ fn shown(
     let (status, reason) = match arrived {
         Arrived::Released(_) => ("released", None),
         Arrived::Held => ("held", None),
+        Arrived::Stale(newest) => ("stale", Some(Reason::Stale { newest: newest.0 })),
         Arrived::Unknown => ("unknown", None),
         Arrived::DeadLetter(Some(reason @ Reason::Conflict { .. })) => {
             ("conflict", Some(reason.clone()))

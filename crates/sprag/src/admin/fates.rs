@@ -192,6 +192,7 @@ fn omitted(lane: &Lane, sequence: Sequence) -> Option<&'static str> {
     Some(match reason {
         OmitReason::Filtered => "filtered",
         OmitReason::Dead => "dead",
+        OmitReason::Skipped => "skipped",
     })
 }
 

@@ -206,6 +206,7 @@ fn shown_lane(state: &AdminState, names: &Names, known: &KnownKey, at: usize) ->
         fate: match omission.reason {
             OmitReason::Filtered => "filtered",
             OmitReason::Dead => "dead",
+            OmitReason::Skipped => "skipped",
         },
     });
     ShownLane {

@@ -29,6 +29,7 @@ mod listen;
 mod metrics;
 mod names;
 mod observe;
+mod overrides;
 mod redrive;
 mod request;
 mod sources;
@@ -58,6 +59,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/redrive", post(redrive::redrive))
         .route("/dead-letters/drop", post(redrive::drop_letter))
+        .route("/overrides", post(overrides::carry_out))
         .route("/destinations", get(destinations::list))
         .route("/destinations/{destination}/pause", post(destinations::pause))
         .route("/destinations/{destination}/resume", post(destinations::resume))

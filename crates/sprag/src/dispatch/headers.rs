@@ -194,6 +194,7 @@ fn omitted(omitted: &[Omission]) -> String {
         let reason = match omission.reason {
             OmitReason::Filtered => "filtered",
             OmitReason::Dead => "dead",
+            OmitReason::Skipped => "skipped",
         };
         let more = if omission.merged { ";more" } else { "" };
         format!("{};{reason}{more}", range_text(omission.range))

@@ -19,6 +19,7 @@ fn status_text(status: Status) -> &'static str {
         Status::Conflict => "conflict",
         Status::Invalid => "invalid",
         Status::Ignored => "ignored",
+        Status::Stale => "stale",
     }
 }
 

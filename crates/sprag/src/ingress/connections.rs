@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,8 +68,9 @@ async fn accept_all(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(serve(stream, ingress.clone(), permit, stopped.clone()));
+            Ok((stream, peer)) => {
+                let ingress = ingress.clone();
+                tokio::spawn(serve(stream, peer.ip(), ingress, permit, stopped.clone()));
             }
             // Out of descriptors, or a connection that broke before it was taken: go on, but not
             // in a busy loop.
@@ -80,6 +81,7 @@ async fn accept_all(
 
 async fn serve(
     stream: TcpStream,
+    peer: IpAddr,
     ingress: Arc<Ingress>,
     permit: OwnedSemaphorePermit,
     mut stopped: watch::Receiver<bool>,
@@ -88,7 +90,7 @@ async fn serve(
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let ingress = ingress.clone();
-        async move { Ok::<_, Infallible>(request::respond(&ingress, request).await) }
+        async move { Ok::<_, Infallible>(request::respond(&ingress, peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

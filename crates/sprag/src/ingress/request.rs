@@ -1,5 +1,6 @@
 //! One request, from its head to its answer: route, read, verify, extract, hand over.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,9 +12,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use sprag_core::id::{Hash, Key};
 use sprag_core::output::Answer;
+use sprag_core::position::Position;
 use sprag_log::digest::sha256;
 
 use super::{Ingress, IngressSource, answer, body, handshake};
+use crate::config::OnInvalid;
 use crate::extract::{Extracted, Extraction, Received};
 use crate::node::NewArrival;
 use crate::problem::{Code, Problem};
@@ -23,6 +26,7 @@ use crate::{life, order};
 /// Answers a request. It never fails: everything that is wrong is an answer too.
 pub(super) async fn respond(
     ingress: &Ingress,
+    peer: IpAddr,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     life::step!("ingress");
@@ -38,6 +42,10 @@ pub(super) async fn respond(
     };
     response.unwrap_or_else(|refused| {
         source.metrics.refused(refused.code);
+        // What cannot be taken now was not refused: it will be sent again (DESIGN D7).
+        if (400..500).contains(&refused.code.status()) && refused.retry_after_s.is_none() {
+            ingress.node.refuse(source.id, refused.code.as_str(), peer, refused.digest);
+        }
         answer::problem(&refused)
     })
 }
@@ -69,7 +77,8 @@ async fn accept(
     let now_us = i64::try_from(ingress.clock.now().clock.0).unwrap_or(i64::MAX);
     life::step!("verify");
     let query = parts.uri.query().unwrap_or_default();
-    let verified = source.verifier.verify(now_us, &parts.headers, query, &body)?;
+    let verified = source.verifier.verify(now_us, &parts.headers, query, &body);
+    let verified = verified.map_err(|refusal| Problem::from(refusal).of_body(sha256(&[&body])))?;
     let in_time = verified == Verified::InTime;
     if let Some(challenge) = handshake::challenge(source.handshake, &body) {
         let late = || Problem::new(Code::TimestampOutsideTolerance);
@@ -131,30 +140,46 @@ impl Authentic<'_> {
             body: &body,
             digest: &digest.0,
         };
-        let extraction =
-            self.source.extractor.extract(received).map_err(|error| Problem::from(&error))?;
-        Ok(match extraction {
-            Extraction::Ignored { event_type } => {
-                Ready::Ignored { event_type: event_type.into(), digest }
+        match self.source.extractor.extract(received) {
+            Ok(Extraction::Ignored { event_type }) => {
+                Ok(Ready::Ignored { event_type: event_type.into(), digest })
             }
-            Extraction::Event(extracted) => {
-                Ready::Arrival(Box::new(self.arrival(extracted, digest)?), body)
+            Ok(Extraction::Event(extracted)) => {
+                Ok(Ready::Arrival(Box::new(self.arrival(extracted, digest)), body))
             }
-        })
+            Err(_) if self.source.on_invalid == OnInvalid::DeadLetter => {
+                Ok(Ready::Arrival(Box::new(self.unreadable(digest)), body))
+            }
+            Err(error) => Err(Problem::from(&error).of_body(digest)),
+        }
     }
 
-    fn arrival(&self, extracted: Extracted, digest: Hash) -> Result<NewArrival, Problem> {
-        let position = order::position(extracted.position);
-        Ok(NewArrival {
+    fn arrival(&self, extracted: Extracted, digest: Hash) -> NewArrival {
+        NewArrival {
             key: Key { source: self.source.id, name: Arc::from(extracted.key) },
             id: extracted.id.map(Arc::from),
-            position: position.map_err(|_| Problem::new(Code::Internal))?,
+            position: order::position(extracted.position),
             event_type: Arc::from(extracted.event_type),
             content_type: self.content_type.clone(),
             headers: self.source.stored_headers(&self.parts.headers),
             digest,
             in_time: self.in_time,
-        })
+        }
+    }
+
+    /// An event that belongs to no resource, to be kept as a dead letter (`on_invalid`). Its body
+    /// is its id: sent again, it is a duplicate.
+    fn unreadable(&self, digest: Hash) -> NewArrival {
+        NewArrival {
+            key: Key { source: self.source.id, name: Arc::from("") },
+            id: Some(Arc::from(digest.to_string())),
+            position: Position::None,
+            event_type: Arc::from(""),
+            content_type: self.content_type.clone(),
+            headers: self.source.stored_headers(&self.parts.headers),
+            digest,
+            in_time: self.in_time,
+        }
     }
 }
 

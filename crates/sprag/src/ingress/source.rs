@@ -7,7 +7,7 @@ use http::HeaderName;
 use sprag_core::fact::StoredHeader;
 use sprag_core::id::SourceId;
 
-use crate::config::{Handshake, Source};
+use crate::config::{Handshake, OnInvalid, Source};
 use crate::extract::{BodyForm, Extractor, RulesProblem};
 use crate::limits;
 use crate::metrics::SourceMetrics;
@@ -24,6 +24,8 @@ pub struct IngressSource {
     pub extractor: Extractor,
     /// How the provider makes sure that it may post here.
     pub handshake: Handshake,
+    /// What becomes of an event that belongs to no resource.
+    pub on_invalid: OnInvalid,
     /// Largest body, bytes.
     pub max_body: usize,
     /// Headers kept with the event besides its content type: the signature as evidence, and what
@@ -66,6 +68,7 @@ impl IngressSource {
             verifier: config.verifier().map_err(SourceProblem::Secret)?,
             extractor: config.extractor().map_err(SourceProblem::Rules)?,
             handshake: config.handshake,
+            on_invalid: config.on_invalid,
             max_body: usize::try_from(config.max_body).unwrap_or(usize::MAX),
             kept: kept_headers(config),
             metrics,

@@ -21,7 +21,7 @@ struct Counters {
     family: prometheus_client::metrics::family::Family<RefusedLabels, Counter>,
 }
 
-const STATUSES: [Status; 7] = [
+const STATUSES: [Status; 8] = [
     Status::Released,
     Status::Late,
     Status::Held,
@@ -29,6 +29,7 @@ const STATUSES: [Status; 7] = [
     Status::Conflict,
     Status::Invalid,
     Status::Ignored,
+    Status::Stale,
 ];
 
 /// The label, and where [`STATUSES`] has it.
@@ -41,6 +42,7 @@ fn fate(status: Status) -> (usize, &'static str) {
         Status::Conflict => (4, "conflict"),
         Status::Invalid => (5, "invalid"),
         Status::Ignored => (6, "ignored"),
+        Status::Stale => (7, "stale"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! How the rest of the gateway speaks to the deciding thread.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -74,6 +75,12 @@ impl NodeHandle {
         let (sender, receiver) = oneshot::channel();
         self.tell(Message::Ignore(source, id, event_type, digest, sender));
         receiver.await.unwrap_or(Answer::Unavailable)
+    }
+
+    /// Notes a refused request. History keeps some of them (DESIGN D7); nobody waits for it.
+    pub fn refuse(&self, source: SourceId, code: &str, peer: IpAddr, digest: Option<Hash>) {
+        let (code, peer) = (Arc::from(code), Arc::from(peer.to_string()));
+        self.tell(Message::Refuse(source, code, peer, digest));
     }
 
     /// Carries an operator's command out. Answers once it is durable.

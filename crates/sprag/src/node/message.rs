@@ -34,6 +34,8 @@ pub(super) enum Message {
     Receive(Box<Arrival>, Arc<[u8]>, oneshot::Sender<Answer>),
     /// An event of a type that is not accepted.
     Ignore(SourceId, Option<Arc<str>>, Arc<str>, Hash, oneshot::Sender<Answer>),
+    /// A request was refused: source, problem code, peer, digest of its body.
+    Refuse(SourceId, Arc<str>, Arc<str>, Option<Hash>),
     /// An operator's command.
     Command(Command, oneshot::Sender<Answer>),
     /// An attempt ended.

@@ -130,6 +130,9 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                     self.node.ignore(now, ticket, source, id, event_type, digest);
                 }
             }
+            Message::Refuse(source, code, peer, digest) => {
+                self.node.refuse(now, source, code, peer, digest);
+            }
             Message::Command(command, answer) => {
                 if let Some(ticket) = self.ticket(answer) {
                     self.node.command(now, ticket, command);

@@ -1,0 +1,29 @@
+//! `POST /v1/overrides`: what an operator decides against the rules, with a line of history each.
+
+use axum::extract::State;
+use serde::Deserialize;
+use sprag_core::input::Command;
+
+use super::answer::{Answered, Done, done};
+use super::request::Body;
+use super::state::AdminState;
+
+/// What to override.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, tag = "override", rename_all = "kebab-case")]
+pub(super) enum Override {
+    /// The positions of a key begin anew: what it holds is released in order, what is missing
+    /// there is given up, and older positions say nothing from then on (rule K9).
+    Rebase { source: String, key: String },
+}
+
+/// Carries an override out.
+pub(super) async fn carry_out(
+    State(state): State<AdminState>,
+    Body(wanted): Body<Override>,
+) -> Answered<Done> {
+    let Override::Rebase { source, key } = wanted;
+    let key = state.names().await.key(&source, &key)?;
+    state.command(Command::Rebase(key)).await?;
+    done()
+}
