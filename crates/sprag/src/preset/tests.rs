@@ -230,6 +230,13 @@ fn stripe_objects_without_an_id_have_a_key() {
         }
     };
     assert_eq!(key("balance.available", r#"{"object":"balance"}"#), "balance");
+    let settings = key("balance_settings.updated", r#"{"object":"balance_settings"}"#);
+    assert_eq!(settings, "balance_settings");
+    assert_eq!(key("tax.settings.updated", r#"{"object":"tax.settings"}"#), "tax_settings");
+    let cash = key("cash_balance.funds_available", r#"{"customer":"cus_1"}"#);
+    assert_eq!(cash, "cash_balance/cus_1");
+    let summary = "entitlements.active_entitlement_summary.updated";
+    assert_eq!(key(summary, r#"{"customer":"cus_1"}"#), "entitlements/cus_1");
     assert_eq!(key("invoice.upcoming", r#"{"customer":"cus_1"}"#), "upcoming/cus_1");
     assert_eq!(key("invoice.paid", r#"{"id":"in_1","customer":"cus_1"}"#), "in_1");
 }
