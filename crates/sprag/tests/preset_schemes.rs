@@ -260,7 +260,7 @@ mod square {
         verifier(&scheme, &["asdf1234"]).verify(0, &headers(&pairs), query, body)
     }
 
-    /// URL, key and body of Square's own tests.
+    /// The example of Square's documentation.
     #[test]
     fn url_and_body_are_bound() {
         let (url, body) = ("https://example.com/webhook", br#"{"hello":"world"}"#);
