@@ -18,9 +18,6 @@ use sprag::verify::Signed;
 use wire::{Gateway, Message};
 
 const LIMITS: &str = "disk_reserve = \"1MiB\"";
-/// A contract that every provider's events can go with: what a preset says of their order is
-/// tested where it is read.
-const ARRIVAL: &str = "position = \"none\"\ncontract = \"arrival\"\n";
 
 const OTHERS: &str = r#"
 [sources.batches]
@@ -46,13 +43,11 @@ fn resolve(reference: &SecretReference) -> Result<Secret, SecretFault> {
     }))
 }
 
-/// Every preset as its page shows it. Those that order by time get another contract.
+/// Every preset as its page shows it.
 fn configuration() -> String {
     let source = |preset: &preset::Preset| {
         let (name, add) = (preset.name, preset.add.replace("NAME", preset.name));
-        let example = EXAMPLES.iter().find(|one| one.preset == name).unwrap();
-        let order = if matches!(example.position, Order::Instant(_)) { ARRIVAL } else { "" };
-        format!("[sources.{name}]\npreset = \"{name}\"\n{add}\n{order}")
+        format!("[sources.{name}]\npreset = \"{name}\"\n{add}\n")
     };
     preset::all().iter().map(source).collect::<String>() + OTHERS
 }
@@ -189,7 +184,10 @@ fn cloudevents_senders_are_granted_what_they_ask() {
         (silent.status(), document(&silent)["code"].clone()),
         (400, "missing-origin".into())
     );
-    assert_eq!(ask("/in/batches", origin).status(), 405, "no handshake here");
+    let refused = ask("/in/batches", origin);
+    assert_eq!((refused.status(), refused.header("allow")), (405, "POST"), "no handshake here");
+    let get = gateway.ask(b"GET /in/cloud HTTP/1.1\r\nhost: sprag\r\n\r\n");
+    assert_eq!((get.status(), get.header("allow")), (405, "POST, OPTIONS"));
 }
 
 fn batch(gateway: &Gateway, events: &str) -> Message {
@@ -246,4 +244,37 @@ fn one_unusable_event_refuses_its_request_before_any_is_recorded() {
     }
     let many = format!("[{}{good}]", format!("{good},").repeat(1_000));
     assert_eq!(document(&batch(&gateway, &many))["code"], "invalid-events");
+}
+
+/// One Sprag delivers to another: both signatures of what is really sent are verified, and the
+/// order that the first restored is the order of the second.
+#[test]
+fn the_deliveries_of_a_sprag_are_taken_by_another() {
+    const SECOND: &str = r#"
+[sources.chained]
+verify = { scheme = "sprag", secrets = ["env:A"] }
+id = "header:webhook-id"
+key = "header:sprag-key"
+type = "header:sprag-type"
+position = { sequence = "header:sprag-sequence" }
+strict_first = true
+on_gap = "halt"
+"#;
+    let second = Gateway::start_with(LIMITS, SECOND, &resolve);
+    let first = format!(
+        "{OTHERS}\n[destinations.second]\nfrom = [\"batches\"]\n\
+         url = \"http://{}/in/chained\"\nsecrets = [\"env:A\"]\nallow = [\"127.0.0.0/8\"]\n",
+        second.listen()
+    );
+    let first = Gateway::start_with(LIMITS, &first, &resolve);
+    let events: Vec<String> =
+        [3, 1, 2].map(|number| event(&format!("e{number}"), "one", number)).to_vec();
+    assert_eq!(batch(&first, &format!("[{}]", events.join(","))).status(), 200);
+    second.until_counted("sprag_events_total{source=\"chained\",fate=\"released\"}", 3);
+    assert_eq!(second.counted("sprag_gaps_open{source=\"chained\"}"), 0);
+    // The same words with no signature are refused.
+    let forged = "POST /in/chained HTTP/1.1\r\nhost: sprag\r\nwebhook-id: batches:one:4\r\n\
+                  webhook-timestamp: 1700000000\r\nsprag-key: one\r\nsprag-sequence: 4\r\n\
+                  content-length: 2\r\n\r\n{}";
+    assert_eq!(second.ask(forged.as_bytes()).status(), 401);
 }

@@ -260,7 +260,7 @@ mod square {
         verifier(&scheme, &["asdf1234"]).verify(0, &headers(&pairs), query, body)
     }
 
-    /// URL, key and body of Square's own tests.
+    /// The example of Square's documentation.
     #[test]
     fn url_and_body_are_bound() {
         let (url, body) = ("https://example.com/webhook", br#"{"hello":"world"}"#);
@@ -326,6 +326,34 @@ mod twilio {
         assert_eq!(judge(query, r#"{"a":1}"#), IN_TIME);
         assert_eq!(judge(query, r#"{"a":2}"#), MISMATCH);
         assert_eq!(judge("bodySHA256=", r#"{"a":1}"#), MISMATCH);
+    }
+}
+
+/// Adyen's balance platform is a declared HMAC: a hexadecimal key, a base64 signature.
+mod adyen {
+    use super::*;
+    use sprag::verify::hmac::{Algorithm, Declared, SecretEncoding, SignatureEncoding};
+    use sprag::verify::template::Template;
+
+    /// Signed by Node's crypto as Adyen documents it.
+    #[test]
+    fn a_key_in_hexadecimal_signs_in_base64() {
+        let scheme = Scheme::Hmac(Declared {
+            algorithm: Algorithm::Sha256,
+            header: HeaderName::from_static("hmacsignature"),
+            prefix: String::new(),
+            encoding: SignatureEncoding::Base64,
+            secret_encoding: SecretEncoding::Hex,
+            signed: Template::parse("{body}").unwrap(),
+            timestamp: None,
+            id: None,
+            sequence: None,
+        });
+        let key = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
+        let headers = headers(&[("HmacSignature", "xudH281ZzDt4hy/8sqCMsIXDj8htlngWybUz0HqyXDA=")]);
+        let judge = |body: &str| verifier(&scheme, &[key]).verify(0, &headers, "", body.as_bytes());
+        assert_eq!(judge(r#"{"data":{"id":"6JKRLZ8LOT47J7RY","sequenceNumber":1}}"#), IN_TIME);
+        assert_eq!(judge(r#"{"data":{"id":"6JKRLZ8LOT47J7RY","sequenceNumber":2}}"#), MISMATCH);
     }
 }
 
@@ -532,7 +560,9 @@ proptest! {
             }
         }
         let mut svix = standard.clone();
-        ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| svix.remove(name));
+        for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+            svix.remove(name);
+        }
         let sprag = (Scheme::Sprag, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
         for (scheme, secret) in schemes().into_iter().chain([sprag]) {
             let verifier = verifier(&scheme, &[secret]);

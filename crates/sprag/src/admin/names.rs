@@ -43,7 +43,8 @@ impl Names {
     /// The key of a source by its encoded name.
     pub(super) fn key(&self, source: &str, name: &str) -> Result<Key, Problem> {
         let source = self.source_id(source)?;
-        if name.is_empty() || name.len() > limits::KEY_BYTES {
+        // The empty name is that of events which belong to no resource (`on_invalid`).
+        if name.len() > limits::KEY_BYTES {
             return Err(Problem::new(Code::UnknownKey));
         }
         Ok(Key { source, name: Arc::from(name) })

@@ -45,7 +45,7 @@ pub enum ExtractedPosition {
     /// A number that grows within the key.
     Version(u64),
     /// An instant, nanoseconds since 1970.
-    Timestamp(i64),
+    Timestamp(u64),
 }
 
 /// An event, or one of a type that is not taken.

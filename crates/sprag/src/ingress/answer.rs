@@ -116,8 +116,12 @@ pub(super) fn problem(problem: &Problem) -> Response<Full<Bytes>> {
     if let Some(seconds) = problem.retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if problem.code == Code::MethodNotAllowed {
-        headers.insert(ALLOW, HeaderValue::from_static("POST"));
-    }
+    response
+}
+
+/// 405 of a source, with what it takes.
+pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
+    let mut response = problem(&Problem::new(Code::MethodNotAllowed));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }

@@ -42,6 +42,14 @@ pub(super) fn asks(handshake: Handshake, method: &Method) -> bool {
     handshake == Handshake::CloudEvents && method == Method::OPTIONS
 }
 
+/// What a source with this handshake takes, for `Allow`.
+pub(super) const fn methods(handshake: Handshake) -> &'static str {
+    match handshake {
+        Handshake::None | Handshake::Slack => "POST",
+        Handshake::CloudEvents => "POST, OPTIONS",
+    }
+}
+
 /// The grant. Who may really post is for the verifier to say, so every origin is granted; the
 /// callback that may be named is never called.
 ///
@@ -51,6 +59,7 @@ pub(super) fn grant(headers: &HeaderMap) -> Result<Response<Full<Bytes>>, Proble
     let origin = headers.get(REQUEST_ORIGIN).ok_or_else(|| Problem::new(Code::MissingOrigin))?;
     let mut response = Response::new(Full::default());
     let granted = response.headers_mut();
+    // Of the methods that bring events (section 4.2 of that specification).
     granted.insert(ALLOW, HeaderValue::from_static("POST"));
     granted.insert(ALLOWED_ORIGIN, origin.clone());
     if headers.contains_key(REQUEST_RATE) {

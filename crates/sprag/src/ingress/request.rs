@@ -35,10 +35,12 @@ pub(super) async fn respond(
         Ok(source) => source,
         Err(refused) => return answer::problem(&refused),
     };
-    let response = if handshake::asks(source.handshake, &parts.method) {
+    let response = if parts.method == Method::POST {
+        accept(ingress, source, &parts, body).await
+    } else if handshake::asks(source.handshake, &parts.method) {
         handshake::grant(&parts.headers)
     } else {
-        accept(ingress, source, &parts, body).await
+        return answer::method_not_allowed(handshake::methods(source.handshake));
     };
     response.unwrap_or_else(|refused| {
         source.metrics.refused(refused.code);
@@ -53,15 +55,8 @@ pub(super) async fn respond(
 fn route<'a>(ingress: &'a Ingress, parts: &Parts) -> Result<&'a IngressSource, Problem> {
     let path = parts.uri.path();
     let name = path.strip_prefix("/in/").ok_or_else(|| Problem::new(Code::UnknownPath))?;
-    let source = ingress
-        .sources
-        .get(name)
-        .ok_or_else(|| Problem::new(Code::UnknownSource).with_detail("the path is /in/{source}"))?;
-    if parts.method == Method::POST || handshake::asks(source.handshake, &parts.method) {
-        Ok(source)
-    } else {
-        Err(Problem::new(Code::MethodNotAllowed))
-    }
+    let unknown = || Problem::new(Code::UnknownSource).with_detail("the path is /in/{source}");
+    ingress.sources.get(name).ok_or_else(unknown)
 }
 
 async fn accept(
@@ -114,7 +109,7 @@ struct Authentic<'a> {
 
 /// An event ready for the node.
 enum Ready {
-    Arrival(Box<NewArrival>, Arc<[u8]>),
+    Arrival(NewArrival, Arc<[u8]>),
     Ignored { event_type: Arc<str>, digest: Hash },
 }
 
@@ -145,10 +140,10 @@ impl Authentic<'_> {
                 Ok(Ready::Ignored { event_type: event_type.into(), digest })
             }
             Ok(Extraction::Event(extracted)) => {
-                Ok(Ready::Arrival(Box::new(self.arrival(extracted, digest)), body))
+                Ok(Ready::Arrival(self.arrival(extracted, digest), body))
             }
             Err(_) if self.source.on_invalid == OnInvalid::DeadLetter => {
-                Ok(Ready::Arrival(Box::new(self.unreadable(digest)), body))
+                Ok(Ready::Arrival(self.unreadable(digest), body))
             }
             Err(error) => Err(Problem::from(&error).of_body(digest)),
         }
@@ -192,7 +187,7 @@ impl Ready {
                 (Arc::from(""), answer)
             }
             Self::Arrival(new, body) => {
-                (new.key.name.clone(), ingress.node.receive(*new, body).await)
+                (new.key.name.clone(), ingress.node.receive(new, body).await)
             }
         };
         if let Answer::Event { status, .. } = &answer {

@@ -10,7 +10,7 @@ pub(crate) enum Order {
     /// Its number in its key.
     Number(u64),
     /// Its time, nanoseconds since 1970.
-    Instant(i64),
+    Instant(u64),
 }
 
 /// A request as the provider sends it, but for its signature.

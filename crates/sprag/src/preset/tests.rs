@@ -7,6 +7,7 @@ use crate::config::{
     self, Config, Contract, First, Handshake, SecretFault, SecretReference, Severity, Source,
 };
 use crate::extract::{Extracted, ExtractedPosition, Extraction, Received};
+use crate::provider::Shape;
 use crate::secret::Secret;
 use crate::verify::{Refusal, Signed, Verified};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -229,6 +230,40 @@ fn stripe_objects_without_an_id_have_a_key() {
         }
     };
     assert_eq!(key("balance.available", r#"{"object":"balance"}"#), "balance");
+    let settings = key("balance_settings.updated", r#"{"object":"balance_settings"}"#);
+    assert_eq!(settings, "balance_settings");
+    assert_eq!(key("tax.settings.updated", r#"{"object":"tax.settings"}"#), "tax_settings");
+    let cash = key("cash_balance.funds_available", r#"{"customer":"cus_1"}"#);
+    assert_eq!(cash, "cash_balance/cus_1");
+    let summary = "entitlements.active_entitlement_summary.updated";
+    assert_eq!(key(summary, r#"{"customer":"cus_1"}"#), "entitlements/cus_1");
     assert_eq!(key("invoice.upcoming", r#"{"customer":"cus_1"}"#), "upcoming/cus_1");
     assert_eq!(key("invoice.paid", r#"{"id":"in_1","customer":"cus_1"}"#), "in_1");
+}
+
+/// `sprag send` can play every provider: what it makes is verified and read back.
+#[test]
+fn events_can_be_made_for_every_preset() {
+    for example in EXAMPLES {
+        let source = example.source();
+        let shape = Shape::new(&source, example.event_type).unwrap();
+        let post = shape.event("one", shape.first() + 2);
+        let signed =
+            Signed { id: &post.id, at_us: NOW_US, sequence: post.sequence, query: &post.query };
+        let mut headers: HeaderMap = post.headers.iter().cloned().collect();
+        for (name, value) in source.signer().unwrap().sign(signed, &post.body).unwrap() {
+            headers.insert(name, value);
+        }
+        let verified = source.verifier().unwrap().verify(NOW_US, &headers, &post.query, &post.body);
+        assert_eq!(verified, Ok(Verified::InTime), "{}", example.preset);
+        let received =
+            Received { headers: &headers, query: &post.query, body: &post.body, digest: &[0; 32] };
+        let Ok(Extraction::Event(event)) = source.extractor().unwrap().extract(received) else {
+            panic!("{}: {post:?}", example.preset)
+        };
+        assert_eq!(event.event_type, example.event_type);
+        assert!(event.key.contains("one"), "{}: {event:?}", example.preset);
+        let is_ordered = event.position != ExtractedPosition::None;
+        assert_eq!(is_ordered, example.position != Order::None, "{}", example.preset);
+    }
 }

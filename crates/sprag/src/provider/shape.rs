@@ -90,14 +90,15 @@ impl Shape {
         let id = format!("evt_{key}_{sequence}");
         let rules = self.extractor.rules();
         let mut draft = self.draft(&id, key, sequence);
+        key_parts(&rules.key, &self.event_type).iter().for_each(|part| draft.put(part, key));
         if let IdRule::At(location) = &rules.id {
             draft.put(location, &id);
         }
+        draft.put_position(&rules.position, sequence);
+        // Last: where the type is part of the key, the rules read it as the type first.
         if let Some(location) = &rules.event_type {
             draft.put(location, &self.event_type);
         }
-        draft.put_position(&rules.position, sequence);
-        key_parts(&rules.key, &self.event_type).iter().for_each(|part| draft.put(part, key));
         if let Some(split) = &rules.split {
             draft.body = in_array_at(split.segments(), draft.body);
         }

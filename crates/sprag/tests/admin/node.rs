@@ -114,6 +114,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         hold_wait: Duration::from_secs(60),
         hold_events: 1_000,
         hold_span: 100,
+        max_ahead: Duration::from_secs(300),
         on_gap: OnGap::Skip,
         dedupe: Duration::from_secs(3_600),
         destinations: Vec::new(),
