@@ -136,8 +136,14 @@ impl World {
         for frame in log.submitted.drain(..) {
             self.watching.submitted.insert(frame, uptime);
         }
-        if let Some(broken) = log.broken.take() {
+        let (broken, superseded) = (log.broken.take(), std::mem::take(&mut log.superseded));
+        if let Some(broken) = broken {
             self.judge("bounds", Err(broken));
+        }
+        for (epoch, fact) in superseded {
+            let Some(resource) = self.numbers.get(&fact.key).copied() else { continue };
+            let verdict = self.watching.deliveries.superseded(resource, epoch, &fact);
+            self.judge("order", verdict);
         }
     }
 
