@@ -9,6 +9,7 @@ mod counts;
 mod dice;
 mod faults;
 mod judge;
+mod latest;
 mod operator;
 mod phases;
 mod process;

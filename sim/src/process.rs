@@ -136,8 +136,14 @@ impl World {
         for frame in log.submitted.drain(..) {
             self.watching.submitted.insert(frame, uptime);
         }
-        if let Some(broken) = log.broken.take() {
+        let (broken, superseded) = (log.broken.take(), std::mem::take(&mut log.superseded));
+        if let Some(broken) = broken {
             self.judge("bounds", Err(broken));
+        }
+        for (epoch, fact) in superseded {
+            let Some(resource) = self.numbers.get(&fact.key).copied() else { continue };
+            let verdict = self.watching.deliveries.superseded(resource, epoch, &fact);
+            self.judge("order", verdict);
         }
     }
 
@@ -166,6 +172,7 @@ impl World {
             Notice::SourceChanged(_) => self.judge("names", Err(notice.to_string())),
             Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
             Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),
+            Notice::SequenceReset(_) => self.counts.hit("alert", "sequence-reset"),
             Notice::Serving(_) | Notice::Configured { .. } => {}
         }
     }

@@ -12,6 +12,7 @@ use sprag_core::settings::{
 };
 
 use crate::dice::Dice;
+use crate::latest::{self, Counted};
 
 /// How long an id is remembered; no simulation lasts that long.
 const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
@@ -19,18 +20,24 @@ const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
 /// Keys kept in memory, all partitions for themselves: far fewer than wait, or more than there are.
 const HOT_KEYS: [usize; 5] = [1, 3, 8, 40, 10_000];
 
+/// How far ahead of the highest known position one may be.
+pub(crate) const HOLD_SPAN: u64 = 200;
+
 /// A configuration and the ones it may become.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) plan: Plan,
     pub(crate) partitions: u16,
+    /// The sources of contract `latest`, and what they count by.
+    pub(crate) latest: Vec<(Arc<str>, Counted)>,
     /// A destination that a later revision adds.
     spare: Option<PlannedDestination>,
 }
 
 impl Setting {
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
-        let sources = draw_sources(dice);
+    pub(crate) fn draw(dice: &mut Dice, latest_dice: &mut Dice) -> Self {
+        let mut sources = draw_sources(dice);
+        let latest = latest::draw_sources(latest_dice, &mut sources);
         let names: Vec<Arc<str>> =
             sources.iter().map(|source| source.settings.name.clone()).collect();
         let count = dice.between(1, 3);
@@ -49,7 +56,12 @@ impl Setting {
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
         };
         let spare = dice.chance(750).then_some(spare);
-        Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), spare }
+        Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), latest, spare }
+    }
+
+    /// What a source of contract `latest` counts by.
+    pub(crate) fn counted(&self, name: &str) -> Option<Counted> {
+        self.latest.iter().find(|(latest, _)| **latest == *name).map(|(_, counted)| *counted)
     }
 
     /// What an operator changes between two processes.
@@ -95,7 +107,8 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 contract,
                 hold_wait: draw_wait(dice),
                 hold_events: draw_hold_events(dice),
-                hold_span: 200,
+                hold_span: HOLD_SPAN,
+                max_ahead: latest::MAX_AHEAD,
                 on_gap,
                 dedupe: DEDUPE,
                 destinations: Vec::new(),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use sprag_core::fact::{Claimed, Fact};
+use sprag_core::fact::{Claimed, Fact, Superseded};
 use sprag_core::id::{Epoch, FrameNumber, PartitionId};
 use sprag_core::limits::FRAMES_IN_FLIGHT;
 use sprag_log::embedded::simulated::SimulatedDisk;
@@ -38,6 +38,8 @@ pub(crate) struct SimLog {
     terms: BTreeMap<PartitionId, Epoch>,
     /// The frames handed over since this was last taken.
     pub(crate) submitted: Vec<(PartitionId, FrameNumber, Epoch)>,
+    /// What was superseded in them, by the term that says so.
+    pub(crate) superseded: Vec<(Epoch, Superseded)>,
     /// A bound that did not hold.
     pub(crate) broken: Option<String>,
     /// Terms that another owner takes: their claims complete unseen by the process.
@@ -59,6 +61,7 @@ impl SimLog {
             in_flight: BTreeMap::new(),
             terms: BTreeMap::new(),
             submitted: Vec::new(),
+            superseded: Vec::new(),
             broken: None,
             foreign_claims: 0,
         };
@@ -189,6 +192,11 @@ impl Log for SimLog {
             Routed::Change(change) => {
                 if let Change::Append { draft } = &change {
                     self.submitted.push((draft.partition, draft.number, draft.epoch));
+                    let superseded = draft.facts.iter().filter_map(|fact| match fact {
+                        Fact::Superseded(superseded) => Some((draft.epoch, superseded.clone())),
+                        _ => None,
+                    });
+                    self.superseded.extend(superseded);
                     self.count(draft.partition, draft.epoch);
                 }
                 self.writer.submit(change);

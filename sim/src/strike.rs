@@ -261,8 +261,8 @@ impl World {
     /// One event, again and again, while its key may still be on its way into memory.
     fn flood(&mut self) {
         let resource = self.resources.len() - 1;
-        let contract = self.sources[self.resources[resource].source].contract;
-        let post = flood_post(&mut self.dice, resource, contract, self.now);
+        let source = &self.sources[self.resources[resource].source];
+        let post = flood_post(&mut self.dice, resource, source, self.now);
         self.counts.hit("fault", "flood");
         self.note("flood");
         for _ in 0..FLOOD {

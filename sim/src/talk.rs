@@ -188,6 +188,7 @@ fn name_of(answer: &Answer) -> &'static str {
             Status::Duplicate => "duplicate",
             Status::Conflict => "conflict",
             Status::Invalid => "invalid",
+            Status::Stale => "stale",
             Status::Ignored => "ignored",
         },
         Answer::Done => "done",

@@ -10,6 +10,7 @@ use sprag_core::settings::{Contract, First, OnGap};
 use sprag_log::digest::sha256;
 
 use crate::dice::Dice;
+use crate::latest::{self, Counted};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::Setting;
 
@@ -24,6 +25,8 @@ pub(crate) struct Source {
     pub(crate) name: Arc<str>,
     pub(crate) contract: Contract,
     pub(crate) on_gap: OnGap,
+    /// What a source of contract `latest` counts by.
+    pub(crate) latest: Option<Counted>,
     /// Whether its events have ids.
     pub(crate) has_ids: bool,
 }
@@ -103,6 +106,7 @@ impl Workload {
                 name: planned.settings.name.clone(),
                 contract: planned.settings.contract,
                 on_gap: planned.settings.on_gap,
+                latest: setting.counted(&planned.settings.name),
                 has_ids: dice.chance(850),
             })
             .collect();
@@ -137,20 +141,22 @@ impl Workload {
         let source = self.sources[self.resources[resource].source].clone();
         let told = self.posts.iter().chain(&self.dropped).filter(|post| post.resource == resource);
         let highest = told.filter_map(|post| match post.position {
-            Position::Sequence(number) if post.twist != Some("poison") => Some(number),
-            _ => None,
+            _ if post.twist == Some("poison") => None,
+            position => position.number(),
         });
         let begins = first_position(dice, source.contract);
         let base = highest.max().map_or(begins, |highest| highest + 1);
         let start = dice.below(habits.length / 2);
         let step = (habits.length - start) / (events + 1);
+        let mut newest = source.latest.map(|counted| counted.begin(dice, base, start));
         for number in 0..events {
-            let position = match source.contract {
-                Contract::Arrival => Position::None,
-                Contract::Fifo { .. } => Position::Sequence(base + number),
+            let at = start + step * number;
+            let position = match (source.contract, &mut newest) {
+                (_, Some(newest)) => newest.next(dice, at),
+                (Contract::Fifo { .. }, None) => Position::Sequence(base + number),
+                (Contract::Arrival | Contract::Latest { .. }, None) => Position::None,
             };
             let id = format!("event-{resource}-{}-{number}", base + self.posts.len() as u64);
-            let at = start + step * number;
             let original = make(dice, resource, source.has_ids.then_some(id), position, at);
             self.say(dice, habits, original);
         }
@@ -192,7 +198,7 @@ impl Workload {
 
 fn first_position(dice: &mut Dice, contract: Contract) -> u64 {
     match contract {
-        Contract::Arrival => 0,
+        Contract::Arrival | Contract::Latest { .. } => 0,
         Contract::Fifo { first: First::Any } => dice.between(1, 5_000),
         Contract::Fifo { first: First::Strictly(number) } => number,
         Contract::Fifo { first: First::At(number) } => {
@@ -203,14 +209,12 @@ fn first_position(dice: &mut Dice, contract: Contract) -> u64 {
 }
 
 /// The event of a flood: the first of its key.
-pub(crate) fn flood_post(
-    dice: &mut Dice,
-    resource: usize,
-    contract: Contract,
-    at: Instant,
-) -> Post {
-    let position = match contract {
+pub(crate) fn flood_post(dice: &mut Dice, resource: usize, source: &Source, at: Instant) -> Post {
+    let position = match source.contract {
         Contract::Arrival => Position::None,
+        Contract::Latest { .. } => source
+            .latest
+            .map_or(Position::None, |counted| counted.begin(dice, 1, at).next(dice, at)),
         Contract::Fifo { first: First::Any } => Position::Sequence(1),
         Contract::Fifo { first: First::At(first) | First::Strictly(first) } => {
             Position::Sequence(first)
@@ -279,9 +283,17 @@ fn poison(dice: &mut Dice, post: &Post) -> Post {
             let far = number + dice.between(250, 100_000);
             Position::Sequence(dice.pick(&[0, far, far, far, u64::MAX / 2 + 1, u64::MAX]))
         }
+        position @ (Position::Version(_) | Position::Timestamp(_)) => {
+            latest::poison(dice, position)
+        }
     };
     let id = post.id.is_some().then(|| format!("poison-{}-{}", post.resource, dice.draw()));
-    let mut poison = make(dice, post.resource, id, position, post.at);
+    // Some instants come before anything is known of their key.
+    let early = match position {
+        Position::Timestamp(_) => dice.between(0, 2 * SECOND),
+        _ => 0,
+    };
+    let mut poison = make(dice, post.resource, id, position, post.at.saturating_sub(early));
     poison.twist = Some("poison");
     poison
 }

@@ -32,7 +32,9 @@ use crate::trace::Trace;
 use crate::workload::{Post, Resource, Source, Workload};
 
 /// The machine's clock at the beginning: 2026-01-01T00:00:00Z, in microseconds.
-const CLOCK: u64 = 1_767_225_600_000_000;
+pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
+/// The stream of chance that decides about sources of contract `latest`.
+const LATEST_DICE: u64 = 25;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -187,7 +189,8 @@ impl World {
     pub(crate) fn new(seed: u64, trace: Trace) -> Self {
         let mut dice = Dice::new(seed, 1);
         let faults = Faults::draw(&mut Dice::new(seed, 2));
-        let setting = Setting::draw(&mut Dice::new(seed, 3));
+        // A stream of its own: the seeds without `latest` stay the worlds they were.
+        let setting = Setting::draw(&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
         let length = dice.between(15, 50) * SECOND;
         let workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();

@@ -1,7 +1,7 @@
 //! The judge of answers: a 2xx is never taken back, one event is told one place and one sequence,
 //! a repeat of something acknowledged is told so (promises 1, 4, 5; rules D2, K5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sprag_core::id::{Hash, Place};
@@ -35,6 +35,8 @@ enum Expectation {
     /// A repeat of this event by its position.
     SamePosition(Place),
     Conflict,
+    /// Nothing that could be released: older than what was, or released once already.
+    NotReleased,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,12 @@ pub(crate) struct Answers {
     by_position: BTreeMap<(usize, u64), (Place, Hash)>,
     places: BTreeMap<Place, (usize, Hash)>,
     sequences: BTreeMap<(usize, u64), Place>,
+    /// Requests by version or instant that were not answered as invalid: what may be newer.
+    reached: BTreeMap<(usize, u64), u64>,
+    /// The newest version or instant acknowledged as released, and at which instants which bodies
+    /// without an id were.
+    newest: BTreeMap<usize, u64>,
+    instants: BTreeSet<(usize, u64, Hash)>,
     pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
@@ -65,7 +73,20 @@ impl Answers {
         if let Some(id) = post.id.clone().filter(|_| post.accepted) {
             *self.sent_ids.entry((post.resource, id)).or_default() += 1;
         }
+        if let Some(number) = orders(post).filter(|_| post.accepted) {
+            *self.reached.entry((post.resource, number)).or_default() += 1;
+        }
         self.waiting.insert(ticket, Sent { post: post.clone(), expectation });
+    }
+
+    /// A version or an instant was released.
+    fn reach(&mut self, post: &Post) {
+        let Some(number) = orders(post) else { return };
+        let newest = self.newest.entry(post.resource).or_default();
+        *newest = number.max(*newest);
+        if post.id.is_none() {
+            self.instants.insert((post.resource, number, post.digest));
+        }
     }
 
     fn expect(&self, post: &Post) -> Expectation {
@@ -73,12 +94,32 @@ impl Answers {
         if let Some(place) = id {
             return Expectation::Repeats(*place);
         }
-        let Position::Sequence(position) = post.position else { return Expectation::Anything };
+        let position = match post.position {
+            Position::Sequence(number) | Position::Version(number) => number,
+            Position::Timestamp(_) | Position::None => return self.expect_of_instant(post),
+        };
         match self.by_position.get(&(post.resource, position)) {
-            None => Expectation::Anything,
+            None => self.expect_of_instant(post),
             Some((place, digest)) if *digest == post.digest => Expectation::SamePosition(*place),
             Some(_) => Expectation::Conflict,
         }
+    }
+
+    /// What is older than something released is released no more, and what has no id is released
+    /// once at its instant (K3).
+    fn expect_of_instant(&self, post: &Post) -> Expectation {
+        let Some(number) = orders(post) else { return Expectation::Anything };
+        let older = self.newest.get(&post.resource).is_some_and(|newest| number < *newest);
+        let again =
+            post.id.is_none() && self.instants.contains(&(post.resource, number, post.digest));
+        if older || again { Expectation::NotReleased } else { Expectation::Anything }
+    }
+
+    /// Whether something newer may have been released before this was judged.
+    fn may_be_stale(&self, post: &Post) -> bool {
+        let Some(number) = orders(post) else { return false };
+        let newer = (post.resource, number.saturating_add(1))..=(post.resource, u64::MAX);
+        self.reached.range(newer).any(|(_, count)| *count > 0)
     }
 
     /// Nobody waits any more.
@@ -109,6 +150,9 @@ impl Answers {
                     sequence: sequence.map(|sequence| sequence.0),
                 };
                 fits(&post, expectation, self.is_fresh(&post), &acknowledged)?;
+                must(*status != Status::Stale || self.may_be_stale(&post), || {
+                    format!("{} is called stale, nothing newer was sent", name(&post))
+                })?;
                 self.acknowledge(&post, acknowledged)
             }
             Answer::Rejected(Rejection::OutsideTolerance) => {
@@ -137,6 +181,10 @@ impl Answers {
             self.acknowledged.push(acknowledged);
             return Ok(());
         }
+        let count = orders(post).and_then(|number| self.reached.get_mut(&(resource, number)));
+        if let Some(count) = count.filter(|_| status == Status::Invalid) {
+            *count = count.saturating_sub(1);
+        }
         let Some(place) = event else { return Err(format!("{} got no id", name(post))) };
         let known = self.places.insert(place, (resource, digest));
         must(known.is_none(), || format!("{} got {place}, the id of another event", name(post)))?;
@@ -146,9 +194,10 @@ impl Answers {
         let released = matches!(status, Status::Released | Status::Late);
         must(released == sequence.is_some(), || format!("{} got {sequence:?}", name(post)))?;
         if let Some(sequence) = sequence {
-            if let Position::Sequence(position) = post.position {
-                self.by_position.insert((resource, position), (place, digest));
+            if let Position::Sequence(number) | Position::Version(number) = post.position {
+                self.by_position.insert((resource, number), (place, digest));
             }
+            self.reach(post);
             let other = self.sequences.insert((resource, sequence), place);
             must(other.is_none(), || {
                 format!("{} got sequence {sequence}, which {other:?} has", name(post))
@@ -156,6 +205,14 @@ impl Answers {
         }
         self.acknowledged.push(acknowledged);
         Ok(())
+    }
+}
+
+/// The number of a position that orders by being newer.
+fn orders(post: &Post) -> Option<u64> {
+    match post.position {
+        Position::Version(number) | Position::Timestamp(number) => Some(number),
+        Position::Sequence(_) | Position::None => None,
     }
 }
 
@@ -170,6 +227,14 @@ fn fits(post: &Post, expectation: Expectation, fresh_id: bool, got: &Acknowledge
             matches!(status, Status::Held | Status::Late | Status::Conflict | Status::Invalid);
         must(!strange, wrong)?;
     }
+    let strange = match post.position {
+        Position::Version(_) => matches!(status, Status::Held | Status::Late),
+        Position::Timestamp(_) => {
+            matches!(status, Status::Held | Status::Late | Status::Conflict)
+        }
+        Position::Sequence(_) | Position::None => status == Status::Stale,
+    };
+    must(!strange, wrong)?;
     let fine = match expectation {
         _ if status == Status::Ignored => true,
         Expectation::Anything => true,
@@ -178,6 +243,7 @@ fn fits(post: &Post, expectation: Expectation, fresh_id: bool, got: &Acknowledge
         Expectation::SamePosition(place) => {
             status == Status::Duplicate && (got.event == Some(place) || !fresh_id)
         }
+        Expectation::NotReleased => status != Status::Released,
         Expectation::Conflict => {
             status == Status::Conflict || (status == Status::Duplicate && !fresh_id)
         }

@@ -67,7 +67,8 @@ fn acknowledged_by(key: &KeyHistory, acknowledged: &Acknowledged) -> Verdict {
         }
         (Status::Held, IngressFate::Held | IngressFate::Released(..) | IngressFate::Invalid)
         | (Status::Conflict, IngressFate::Conflict)
-        | (Status::Invalid, IngressFate::Invalid) => is_same,
+        | (Status::Invalid, IngressFate::Invalid)
+        | (Status::Stale, IngressFate::Stale) => is_same,
         _ => false,
     };
     must(fits, || format!("history has {event:?}"))
@@ -92,7 +93,8 @@ pub(crate) fn deliveries(history: &History, deliveries: &Deliveries) -> Verdict 
         for (destination, lane) in &key.lanes {
             let seen = deliveries.lanes.get(&(*destination, *resource));
             let name = || format!("destination {} resource {resource}", destination.0);
-            delivered(lane, seen).map_err(|what| format!("{}: {what}", name()))?;
+            let fine = delivered(lane, seen).and_then(|()| superseded(lane, seen));
+            fine.map_err(|what| format!("{}: {what}", name()))?;
         }
     }
     Ok(())
@@ -113,6 +115,24 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     for sequence in acknowledged {
         must(lane.fates.contains_key(sequence) || *sequence == lane.head, || {
             format!("{sequence} was acknowledged and has no fate")
+        })?;
+    }
+    Ok(())
+}
+
+/// What a newer event took the place of is never sent again in its turn, and deliveries name exactly
+/// that as skipped (C2, C5).
+fn superseded(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
+    let Some(seen) = seen else { return Ok(()) };
+    for (sequence, uptime) in &lane.superseded {
+        let sent = seen.sent.get(sequence).zip(uptime.as_ref());
+        must(sent.is_none_or(|(sent, superseded)| sent <= superseded), || {
+            format!("{sequence} was sent after a newer event had taken its place")
+        })?;
+    }
+    for (sequence, skipped) in &seen.omitted {
+        must(*skipped == lane.superseded.contains_key(sequence), || {
+            format!("{sequence} is named as skipped: {skipped}, by history it is not so")
         })?;
     }
     Ok(())

@@ -27,7 +27,8 @@ pub(crate) struct Link<'a> {
 pub(crate) fn hash(link: &Link<'_>) -> Hash {
     let position = match link.position {
         Position::None => String::new(),
-        Position::Sequence(number) => number.to_string(),
+        Position::Sequence(number) | Position::Version(number) => number.to_string(),
+        Position::Timestamp(nanoseconds) => instant_text(nanoseconds),
     };
     let kind = match link.kind {
         Kind::Event => "event",
@@ -51,6 +52,32 @@ pub(crate) fn hash(link: &Link<'_>) -> Hash {
         bytes.extend_from_slice(part);
     }
     sha256(&[&bytes])
+}
+
+/// RFC 3339 in UTC with nine digits of a second: years and months are counted off from 1970.
+fn instant_text(nanoseconds: u64) -> String {
+    let (seconds, fraction) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
+    let (mut day, second) = (seconds / 86_400, seconds % 86_400);
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut year = 1970;
+    while day >= 365 + u64::from(is_leap(year)) {
+        day -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if day < length {
+            break;
+        }
+        day -= length;
+        month += 1;
+    }
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let day = day + 1;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:09}Z")
 }
 
 /// Whether the frames of a partition are whole: none missing, each naming the one before, times

@@ -3,16 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::fact::{Kind, Outcome};
+use sprag_core::fact::{Kind, Outcome, Superseded};
 use sprag_core::id::{DestinationId, Epoch, Hash, PartitionId, Place};
 use sprag_core::output::Attempt;
 use sprag_core::position::Position;
+use sprag_core::record::OmitReason;
 use sprag_core::settings::OnGiveUp;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_log::digest::sha256;
 
 use super::commands::{Asked, Commands};
-use super::policies::Policies;
+use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
 use crate::schedule::{Instant, SECOND};
 
@@ -62,6 +63,12 @@ pub(crate) struct Seen {
     failures: BTreeMap<u64, (u32, u64)>,
     attempted: BTreeSet<u64>,
     under_way: bool,
+    /// The last attempt in order: its sequence and epoch.
+    last: Option<(u64, Epoch)>,
+    /// The uptime of the last attempt in order, by sequence.
+    pub(crate) sent: BTreeMap<u64, u64>,
+    /// What this lane went past, as deliveries say: whether a newer event took its place.
+    pub(crate) omitted: BTreeMap<u64, bool>,
     /// Not before this, as the consumer asked; with the sequence, epoch and redrives of that.
     not_before: Option<(Instant, u64, Epoch, u64)>,
 }
@@ -150,8 +157,11 @@ impl Deliveries {
         let rises = match told.kind {
             Kind::Event if told.position == Position::None => true,
             Kind::Event => {
-                before.is_none_or(|(_, before)| before.position < told.position)
-                    && after.is_none_or(|after| after.position > told.position)
+                // Events of one instant follow one another (K3).
+                let is_instant = matches!(told.position, Position::Timestamp(_));
+                let rises = |one: Position, other| one < other || (is_instant && one == other);
+                before.is_none_or(|(_, before)| rises(before.position, told.position))
+                    && after.is_none_or(|after| rises(told.position, after.position))
             }
             Kind::Late => before.is_none_or(|(at, before)| {
                 // What was told to nobody (dropped, or paused) may have stood between.
@@ -194,10 +204,25 @@ impl Deliveries {
         {
             must(arrived.at >= until, || "sent before Retry-After allows".to_owned())?;
         }
-        seen.in_order(arrived, policies, commands)?;
+        let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
+        seen.in_order(arrived, policies, commands, coalesces)?;
         seen.accounts(attempt, is_original)?;
+        seen.omits(attempt, coalesces)?;
         seen.highest = sequence;
+        seen.last = Some((sequence, attempt.id.epoch));
+        seen.sent.insert(sequence, arrived.uptime);
         Ok(())
+    }
+
+    /// A frame is handed over that lets a lane go past `from` to before `by`: nothing of that may be
+    /// under way in the same term.
+    pub(crate) fn superseded(&self, resource: usize, epoch: Epoch, fact: &Superseded) -> Verdict {
+        let seen = self.lanes.get(&(fact.destination, resource)).filter(|seen| seen.under_way);
+        let Some((sequence, sent_in)) = seen.and_then(|seen| seen.last) else { return Ok(()) };
+        let passed = (fact.from.0..fact.by.0).contains(&sequence);
+        must(!passed || sent_in != epoch, || {
+            format!("resource {resource}: {sequence} is under way, and {fact:?}")
+        })
     }
 
     /// An attempt ends: its connection is closed, answered or not.
@@ -240,7 +265,13 @@ impl Deliveries {
 
 impl Seen {
     /// In order: never back, and forward only past what is settled.
-    fn in_order(&self, arrived: &Arrived<'_>, policies: &Policies, commands: &Commands) -> Verdict {
+    fn in_order(
+        &self,
+        arrived: &Arrived<'_>,
+        policies: &Policies,
+        commands: &Commands,
+        coalesces: bool,
+    ) -> Verdict {
         let sequence = arrived.attempt.sequence.0;
         if self.highest == 0 {
             return Ok(());
@@ -258,8 +289,21 @@ impl Seen {
             let dropped = Asked::Drop(arrived.resource, arrived.attempt.destination, passed);
             let settled = self.acknowledged.contains_key(&passed)
                 || commands.may_have(dropped)
+                || (coalesces && is_named_skipped(arrived.attempt, passed))
                 || self.given_up(passed, arrived, policies);
             must(settled, || format!("attempted before {passed} was settled"))?;
+        }
+        Ok(())
+    }
+
+    /// `skipped` is what newer events took the place of: only under `coalesce` (C5).
+    fn omits(&mut self, attempt: &Attempt, coalesces: bool) -> Verdict {
+        for omission in attempt.omitted.iter().filter(|omission| !omission.merged) {
+            let skipped = omission.reason == OmitReason::Skipped;
+            must(coalesces || !skipped, || format!("omits {omission:?} without coalesce"))?;
+            for sequence in omission.range.from..=omission.range.to {
+                self.omitted.insert(sequence, skipped);
+            }
         }
         Ok(())
     }
@@ -304,6 +348,14 @@ impl Seen {
         }
         must(next == attempt.sequence.0, || format!("does not account for {next}"))
     }
+}
+
+/// Whether a delivery says that a newer event took the place of this one.
+fn is_named_skipped(attempt: &Attempt, sequence: u64) -> bool {
+    attempt.omitted.iter().any(|omission| {
+        let is_in = (omission.range.from..=omission.range.to).contains(&sequence);
+        is_in && (omission.merged || omission.reason == OmitReason::Skipped)
+    })
 }
 
 fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {

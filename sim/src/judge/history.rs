@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::fact::{DeadLetter, Fact};
+use sprag_core::fact::{DeadLetter, Fact, Invalid, InvalidReason};
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
 
@@ -52,6 +52,8 @@ impl History {
             }
         }
         history.names_are_declared()?;
+        let at_once = history.keys.values().map(|key| key.at_once).sum();
+        history.facts.insert("released: same instant", at_once);
         Ok(history)
     }
 
@@ -64,10 +66,13 @@ impl History {
     ) -> Verdict {
         for (index, fact) in (0_u32..).zip(&frame.facts) {
             *self.facts.entry(fact.name()).or_default() += 1;
+            if let Fact::Invalid(Invalid { reason: InvalidReason::AheadOfTime, .. }) = fact {
+                *self.facts.entry("invalid: ahead of time").or_default() += 1;
+            }
             let place = Place { partition, frame: frame.number, index };
             match fact.key() {
                 Some(key) => self
-                    .about_key(place, key, fact, uptime, context)
+                    .about_key(place, key, fact, (uptime, frame.recorded.0), context)
                     .map_err(|what| format!("{}/{}: {what}", key.source.0, key.name))?,
                 None => self.about_names(partition, frame.epoch, fact)?,
             }
@@ -97,7 +102,7 @@ impl History {
         place: Place,
         key: &Key,
         fact: &Fact,
-        uptime: Option<u64>,
+        (uptime, recorded): (Option<u64>, u64),
         context: &Context<'_>,
     ) -> Verdict {
         let resource = context.resources.get(key).copied();
@@ -109,7 +114,7 @@ impl History {
         match fact {
             Fact::Received(received) => {
                 let sent = context.answers.first_sent(resource, received.digest);
-                history.received(place, received, source, sent)
+                history.received(place, received, source, sent, recorded)
             }
             Fact::Attempted(attempted) => {
                 let to = attempted.destination;
@@ -122,6 +127,7 @@ impl History {
                 let fine = lane.attempted(attempted, policy, uptime);
                 fine.map_err(|what| format!("destination {}: {what}", to.0))
             }
+            Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
             fact => about_order(history, fact, source, uptime),
         }
     }
@@ -153,9 +159,13 @@ fn about_order(
     match fact {
         Fact::Held(held) => history.hold(held.event, source),
         Fact::Released(released) => history.release(released, source, uptime),
-        Fact::Duplicate(duplicate) => history.duplicate(duplicate, source),
         Fact::Conflict(conflict) => history.conflict(conflict, source),
         Fact::Invalid(invalid) => history.invalid(invalid.event, source),
+        Fact::Stale(stale) => history.stale(stale, source),
+        Fact::Superseded(fact) => match history.lanes.get_mut(&fact.destination) {
+            Some(lane) => lane.supersede(fact.from.0, fact.by.0, source, uptime),
+            None => Err("superseded in a lane that is none".to_owned()),
+        },
         Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
         Fact::GapFilled(_) => history.gap_filled(),
         Fact::GapAbandoned(abandoned) => history.abandon(abandoned, source, uptime),

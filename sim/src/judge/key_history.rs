@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::fact::{
-    AbandonReason, Conflict, Duplicate, GapAbandoned, Kind, Received, Recognised, Released,
+    AbandonReason, Conflict, Duplicate, GapAbandoned, Kind, Received, Recognised, Released, Stale,
 };
 use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;
@@ -13,6 +13,7 @@ use sprag_core::settings::{Contract, OnGap};
 
 use super::chain::{self, Link};
 use super::lane_history::LaneHistory;
+use super::newest::{Described, Due, Newest};
 use super::policies::SourcePolicy;
 use super::{Verdict, must};
 
@@ -28,6 +29,7 @@ pub(crate) enum IngressFate {
     Released(u64, Kind),
     Conflict,
     Invalid,
+    Stale,
 }
 
 /// A received event.
@@ -40,6 +42,8 @@ pub(crate) struct EventHistory {
     pub(crate) fate: IngressFate,
     /// The uptime when the provider first sent it.
     sent: u64,
+    /// The recorded time of its receipt.
+    recorded: u64,
 }
 
 /// What the rules demand of an event.
@@ -48,6 +52,7 @@ enum Demand {
     Duplicate(Option<Place>, Recognised),
     Conflict(Place),
     Invalid,
+    Stale,
     Hold,
     Release(Kind),
 }
@@ -71,37 +76,71 @@ pub(crate) struct KeyHistory {
     last: Option<u64>,
     abandoned: Vec<(u64, u64)>,
     gap: Option<(u64, u64)>,
+    newest: Newest,
+    /// Events released at the instant of the one before.
+    pub(crate) at_once: u64,
     sequence: u64,
     hash: Hash,
 }
 
+impl EventHistory {
+    fn described(&self) -> Described<'_> {
+        let Self { position, digest, recorded, .. } = *self;
+        Described { id: self.id.as_ref(), position, digest, recorded }
+    }
+}
+
+/// The number of a position that no two events of a key have under `latest`.
+fn version(position: Position) -> Option<u64> {
+    match position {
+        Position::Version(number) | Position::Sequence(number) => Some(number),
+        Position::None | Position::Timestamp(_) => None,
+    }
+}
+
 impl KeyHistory {
-    fn demand(
-        &self,
-        source: &SourcePolicy,
-        id: Option<&Arc<str>>,
-        position: Position,
-        digest: Hash,
-    ) -> Demand {
-        if let Some(place) = id.and_then(|id| self.ids.get(id)) {
+    fn demand(&self, source: &SourcePolicy, event: &Described<'_>) -> Demand {
+        if let Some(place) = event.id.and_then(|id| self.ids.get(id)) {
             return Demand::Duplicate(Some(*place), Recognised::Id);
         }
-        let (Contract::Fifo { .. }, Position::Sequence(position)) = (source.contract, position)
-        else {
-            return Demand::Release(Kind::Event);
+        self.demand_by_position(source, event)
+    }
+
+    fn demand_by_position(&self, source: &SourcePolicy, event: &Described<'_>) -> Demand {
+        let Described { position, digest, .. } = *event;
+        let position = match (source.contract, position) {
+            (Contract::Fifo { .. }, Position::Sequence(position)) => position,
+            (Contract::Latest { .. }, _) => return self.demand_of_latest(source, event),
+            _ => return Demand::Release(Kind::Event),
         };
         if position > HIGHEST || source.first().is_some_and(|first| position < first) {
             return Demand::Invalid;
         }
         let taken = self.held.get(&position).or_else(|| self.positions.get(&position));
-        if let Some(place) = taken {
-            let same = self.events.get(place).is_some_and(|event| event.digest == digest);
-            return match same {
-                true => Demand::Duplicate(Some(*place), Recognised::Position),
-                false => Demand::Conflict(*place),
-            };
+        match taken {
+            Some(place) => self.demand_of_taken(*place, digest),
+            None => self.demand_of_new(source, position),
         }
-        self.demand_of_new(source, position)
+    }
+
+    /// The position is that of another event (K5).
+    fn demand_of_taken(&self, place: Place, digest: Hash) -> Demand {
+        match self.events.get(&place).is_some_and(|event| event.digest == digest) {
+            true => Demand::Duplicate(Some(place), Recognised::Position),
+            false => Demand::Conflict(place),
+        }
+    }
+
+    fn demand_of_latest(&self, source: &SourcePolicy, event: &Described<'_>) -> Demand {
+        match self.newest.due(source, event) {
+            Due::Release => Demand::Release(Kind::Event),
+            Due::Invalid => Demand::Invalid,
+            Due::Repeat => Demand::Duplicate(None, Recognised::Position),
+            Due::Old => {
+                let taken = version(event.position).and_then(|number| self.positions.get(&number));
+                taken.map_or(Demand::Stale, |place| self.demand_of_taken(*place, event.digest))
+            }
+        }
     }
 
     fn demand_of_new(&self, source: &SourcePolicy, position: u64) -> Demand {
@@ -138,9 +177,12 @@ impl KeyHistory {
         fact: &Received,
         source: &SourcePolicy,
         sent: Option<u64>,
+        recorded: u64,
     ) -> Verdict {
         let Some(sent) = sent else { return Err(format!("{place} was never sent")) };
-        let demand = self.demand(source, fact.id.as_ref(), fact.position, fact.digest);
+        let Received { position, digest, .. } = *fact;
+        let described = Described { id: fact.id.as_ref(), position, digest, recorded };
+        let demand = self.demand(source, &described);
         must(!matches!(demand, Demand::Duplicate(..)), || {
             format!("{place} is kept although {demand:?}")
         })?;
@@ -154,6 +196,7 @@ impl KeyHistory {
             content_type: fact.content_type.clone(),
             fate: IngressFate::Open,
             sent,
+            recorded,
         };
         self.events.insert(place, event);
         Ok(())
@@ -164,7 +207,7 @@ impl KeyHistory {
     fn demand_of(&self, place: Place, source: &SourcePolicy) -> Result<Demand, String> {
         let event = self.events.get(&place).filter(|event| event.fate == IngressFate::Open);
         let Some(event) = event else { return Err(format!("{place} has a fate already")) };
-        Ok(self.demand(source, None, event.position, event.digest))
+        Ok(self.demand_by_position(source, &event.described()))
     }
 
     fn give(&mut self, place: Place, fate: IngressFate) {
@@ -215,8 +258,26 @@ impl KeyHistory {
         Ok(())
     }
 
-    pub(crate) fn duplicate(&mut self, fact: &Duplicate, source: &SourcePolicy) -> Verdict {
-        let demand = self.demand(source, fact.id.as_ref(), fact.position, fact.digest);
+    /// Older than what was released: kept, not delivered.
+    pub(crate) fn stale(&mut self, fact: &Stale, source: &SourcePolicy) -> Verdict {
+        let demand = self.demand_of(fact.event, source)?;
+        let is_its_own = self.events[&fact.event].position == fact.position;
+        must(demand == Demand::Stale && is_its_own && fact.newest.0 == self.sequence, || {
+            format!("{fact:?} after sequence {}, {demand:?} is due", self.sequence)
+        })?;
+        self.give(fact.event, IngressFate::Stale);
+        Ok(())
+    }
+
+    pub(crate) fn duplicate(
+        &mut self,
+        fact: &Duplicate,
+        source: &SourcePolicy,
+        recorded: u64,
+    ) -> Verdict {
+        let Duplicate { position, digest, .. } = *fact;
+        let described = Described { id: fact.id.as_ref(), position, digest, recorded };
+        let demand = self.demand(source, &described);
         must(demand == Demand::Duplicate(fact.original, fact.by), || {
             format!("{fact:?}, {demand:?} is due")
         })?;
@@ -274,6 +335,9 @@ impl KeyHistory {
         uptime: Option<u64>,
     ) -> Verdict {
         must(event.position == fact.position, || format!("{fact:?} has another position"))?;
+        if let Contract::Latest { .. } = source.contract {
+            return self.is_newest(fact, event, source);
+        }
         let Position::Sequence(position) = event.position else {
             return must(event.fate == IngressFate::Open, || format!("{fact:?} again"));
         };
@@ -297,6 +361,23 @@ impl KeyHistory {
         if fact.kind == Kind::Event {
             self.next = Some(position + 1);
         }
+        Ok(())
+    }
+
+    fn is_newest(
+        &mut self,
+        fact: &Released,
+        event: &EventHistory,
+        source: &SourcePolicy,
+    ) -> Verdict {
+        let demand = self.demand_of(fact.event, source)?;
+        must(demand == Demand::Release(fact.kind) && fact.missing.as_slice().is_empty(), || {
+            format!("{fact:?}, {demand:?} is due")
+        })?;
+        if let Some(number) = version(event.position) {
+            self.positions.insert(number, fact.event);
+        }
+        self.at_once += u64::from(self.newest.released(&event.described())?);
         Ok(())
     }
 

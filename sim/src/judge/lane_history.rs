@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sprag_core::fact::{Attempted, Consequence, Outcome};
 use sprag_core::settings::OnGiveUp;
 
-use super::policies::DestinationPolicy;
+use super::policies::{DestinationPolicy, SourcePolicy};
 use super::{Verdict, must};
 use crate::schedule::SECOND;
 
@@ -18,6 +18,8 @@ const GIVE_UP_SLACK: u64 = 2 * SECOND;
 pub(crate) enum Fate {
     Delivered,
     Dead,
+    /// A newer event took its place.
+    Skipped,
 }
 
 /// How a lane behaves, by history.
@@ -42,6 +44,8 @@ pub(crate) struct LaneHistory {
     pub(crate) mode: Mode,
     pub(crate) fates: BTreeMap<u64, Fate>,
     redriven: BTreeSet<u64>,
+    /// What newer events took the place of, and the uptime of the fact.
+    pub(crate) superseded: BTreeMap<u64, Option<u64>>,
     failures: u32,
     /// The uptime of the head's first failure.
     failing_since: Option<u64>,
@@ -155,6 +159,33 @@ impl LaneHistory {
             Mode::Halted | Mode::Parked if !self.has_backlog() => self.mode = Mode::Delivers,
             _ => {}
         }
+        Ok(())
+    }
+
+    /// A newer event takes the place of all that waits before it: only where that was asked for,
+    /// and never in a lane that an operator has to look at.
+    pub(crate) fn supersede(
+        &mut self,
+        from: u64,
+        by: u64,
+        source: &SourcePolicy,
+        uptime: Option<u64>,
+    ) -> Verdict {
+        let wrong = || {
+            format!(
+                "{by} takes the place of {from}, {} to {} wait: {:?}",
+                self.head, self.tail, self.mode
+            )
+        };
+        must(source.coalesces() && self.mode == Mode::Delivers, wrong)?;
+        must(from == self.head && from < by && by == self.tail, wrong)?;
+        for passed in from..by {
+            let before = self.fates.insert(passed, Fate::Skipped);
+            must(before.is_none(), || format!("{passed} is {before:?} already"))?;
+            self.superseded.insert(passed, uptime);
+        }
+        self.head = by;
+        (self.failures, self.failing_since) = (0, None);
         Ok(())
     }
 

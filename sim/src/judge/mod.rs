@@ -12,6 +12,7 @@ pub(crate) mod deliveries;
 pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;
+pub(crate) mod newest;
 pub(crate) mod policies;
 pub(crate) mod probe;
 pub(crate) mod rebuilt;

@@ -28,6 +28,8 @@ pub(crate) struct SourcePolicy {
     pub(crate) contract: Contract,
     pub(crate) on_gap: OnGap,
     pub(crate) hold_span: u64,
+    /// How far ahead of its receipt an instant may be, in microseconds.
+    pub(crate) max_ahead: u64,
     /// The shortest wait, in microseconds.
     pub(crate) hold_wait: u64,
     /// The fewest events that end a wait.
@@ -43,6 +45,11 @@ impl SourcePolicy {
             Contract::Fifo { first: First::At(first) | First::Strictly(first) } => Some(first),
             _ => None,
         }
+    }
+
+    /// Whether a newer event takes the place of those that wait in a lane.
+    pub(crate) fn coalesces(&self) -> bool {
+        matches!(self.contract, Contract::Latest { coalesce: true })
     }
 
     /// Whether what is missing from the first position on is a gap like any other (K7).
@@ -83,6 +90,7 @@ impl Policies {
                 contract: source.contract,
                 on_gap: source.on_gap,
                 hold_span: source.hold_span,
+                max_ahead: micros(source.max_ahead),
                 hold_wait: wait,
                 hold_events: source.hold_events,
                 most_held: 0,
