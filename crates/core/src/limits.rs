@@ -33,8 +33,8 @@ pub const LANE_EXCEPTIONS: usize = 32;
 pub const LANE_WINDOW: usize = 16;
 /// Inputs that wait for one cold key to be loaded; beyond it the answer is busy.
 pub const COLD_KEY_INPUTS: usize = 1_024;
-/// Keys a page of waiting keys brings (DESIGN F5): some 3 ms of the state store, which loads of
-/// cold keys wait for.
+/// Keys a page of waiting keys brings (DESIGN F5): loads of cold keys wait behind it in the state
+/// store, at about 3 µs a key where its pages are cached.
 pub const PAGE_KEYS: usize = 1_024;
 /// Lanes to one destination that a partition brings into memory to ask for permits (DESIGN F5):
 /// more than its permits over the time a page takes, little enough beside the keys in memory.
