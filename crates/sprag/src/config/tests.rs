@@ -321,12 +321,8 @@ fn positions_have_one_kind_and_times_a_unit() {
 /// What the core does not do is refused, not ignored.
 #[test]
 fn what_is_not_available_is_told() {
-    for order in [LATEST, r#"sources.s.contract = "unordered""#] {
-        let told = reasons(&small(HMAC, order, ""));
-        assert!(told.contains("is not available"), "{told}");
-    }
-    let told = reasons(&fifo("sources.s.on_invalid = \"dead-letter\""));
-    assert!(told.contains("on_invalid = \"dead-letter\" is not available"), "{told}");
+    let told = reasons(&small(HMAC, r#"sources.s.contract = "unordered""#, ""));
+    assert!(told.contains("contract \"unordered\" is not available"), "{told}");
 }
 
 #[test]
