@@ -9,8 +9,9 @@ use sprag_core::settings::OnGap;
 
 use super::answers::{Acknowledged, Answers};
 use super::deliveries::{Deliveries, Seen};
+use super::event_history::IngressFate;
 use super::history::{Context, History};
-use super::key_history::{IngressFate, KeyHistory};
+use super::key_history::KeyHistory;
 use super::lane_history::{Fate, LaneHistory};
 use super::{Verdict, must};
 

@@ -1,4 +1,4 @@
-//! What history says of one key, replayed with the rules K4, K5, K7, G1–G4 in their plainest form:
+//! What history says of one key, replayed with the rules K3–K5, K7, G1–G4 in their plainest form:
 //! every fact must be the one that these rules demand.
 
 use std::collections::BTreeMap;
@@ -12,50 +12,11 @@ use sprag_core::position::Position;
 use sprag_core::settings::{Contract, OnGap};
 
 use super::chain::{self, Link};
+use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
 use super::newest::{Described, Due, Newest};
 use super::policies::SourcePolicy;
 use super::{Verdict, must};
-
-/// The highest position there can be.
-const HIGHEST: u64 = u64::MAX / 2;
-
-/// What became of a received event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IngressFate {
-    /// The next fact says it.
-    Open,
-    Held,
-    Released(u64, Kind),
-    Conflict,
-    Invalid,
-    Stale,
-}
-
-/// A received event.
-#[derive(Debug, Clone)]
-pub(crate) struct EventHistory {
-    pub(crate) id: Option<Arc<str>>,
-    pub(crate) position: Position,
-    pub(crate) digest: Hash,
-    pub(crate) content_type: Arc<str>,
-    pub(crate) fate: IngressFate,
-    /// The uptime when the provider first sent it.
-    sent: u64,
-    /// The recorded time of its receipt.
-    recorded: u64,
-}
-
-/// What the rules demand of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Demand {
-    Duplicate(Option<Place>, Recognised),
-    Conflict(Place),
-    Invalid,
-    Stale,
-    Hold,
-    Release(Kind),
-}
 
 /// A key by its facts.
 #[derive(Debug, Default)]
@@ -81,21 +42,6 @@ pub(crate) struct KeyHistory {
     pub(crate) at_once: u64,
     sequence: u64,
     hash: Hash,
-}
-
-impl EventHistory {
-    fn described(&self) -> Described<'_> {
-        let Self { position, digest, recorded, .. } = *self;
-        Described { id: self.id.as_ref(), position, digest, recorded }
-    }
-}
-
-/// The number of a position that no two events of a key have under `latest`.
-fn version(position: Position) -> Option<u64> {
-    match position {
-        Position::Version(number) | Position::Sequence(number) => Some(number),
-        Position::None | Position::Timestamp(_) => None,
-    }
 }
 
 impl KeyHistory {

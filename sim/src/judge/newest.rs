@@ -8,10 +8,9 @@ use std::sync::Arc;
 use sprag_core::id::Hash;
 use sprag_core::position::Position;
 
+use super::event_history::HIGHEST;
 use super::policies::SourcePolicy;
 
-/// The highest position there can be.
-const HIGHEST: u64 = u64::MAX / 2;
 /// Events of one instant that a key remembers (K3).
 const REMEMBERED: usize = 64;
 
