@@ -155,7 +155,10 @@ fn shown(
         .zip(&lanes)
         .filter(|(lane, _)| lane.has_backlog() || !lane.redrives.is_empty());
     let lanes_wait = waiting.map(|(_, lane)| format!("{}: {}", lane.destination, lane.why));
-    let why = waits::hold(record, remaining).into_iter().chain(lanes_wait).collect();
+    let why = waits::hold(record, remaining, known.view.is_some())
+        .into_iter()
+        .chain(lanes_wait)
+        .collect();
     Shown {
         source,
         key: known.key.name.to_string(),

@@ -21,6 +21,9 @@ pub(super) fn lane(
     }
 }
 
+const OUTSIDE: &str =
+    "It waits outside memory until lanes of its destination that came before it are through.";
+
 fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
     let head = lane.head.0;
     match waits_for {
@@ -44,7 +47,7 @@ fn cold(record: &KeyRecord, lane: &Lane, paused: bool, now: Now) -> String {
         _ if paused => WaitsFor::DestinationResumed,
         LaneMode::Halted | LaneMode::Parked if lane.redrives.is_empty() => WaitsFor::Redrive,
         _ if lane.due > now.clock => return retry(lane, lane.due.since(now.clock)),
-        _ => return "Its key is being brought into memory.".to_owned(),
+        _ => return OUTSIDE.to_owned(),
     };
     sentence(lane, waits_for, now)
 }
@@ -69,7 +72,11 @@ fn redrive(lane: &Lane) -> String {
 }
 
 /// Why events of a key are held; none when none are.
-pub(super) fn hold(record: &KeyRecord, remaining: Option<Duration>) -> Option<String> {
+pub(super) fn hold(
+    record: &KeyRecord,
+    remaining: Option<Duration>,
+    in_memory: bool,
+) -> Option<String> {
     let (position, first) = record.order.held.first_key_value()?;
     let count = record.order.held.len();
     let events = if count == 1 {
@@ -79,7 +86,8 @@ pub(super) fn hold(record: &KeyRecord, remaining: Option<Duration>) -> Option<St
     };
     let until = match remaining {
         Some(remaining) => format!("waiting ends in {}", seconds(remaining)),
-        None => "waiting ends when they come".to_owned(),
+        None if in_memory => "waiting ends when they come".to_owned(),
+        None => "the key waits outside memory and comes back when its wait ends".to_owned(),
     };
     Some(match (first.reason, record.order.next) {
         (HoldReason::Gap, Some(next)) if next + 1 < *position => {
@@ -136,6 +144,8 @@ mod tests {
         let mut active = stopped(LaneMode::Active);
         active.due = UnixMicros(6_000_000);
         assert!(say(&active, false).ends_with("the next is due in 1.0 s."));
+        active.due = UnixMicros(1);
+        assert!(say(&active, false).starts_with("It waits outside memory"));
         let idle = Lane::new(DestinationId(1), Sequence(1));
         assert_eq!(say(&idle, true), "Nothing waits.");
     }

@@ -89,9 +89,9 @@ pub struct Metrics {
 /// What is true at the moment somebody asks, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
-    /// Events that wait behind missing positions, by source.
+    /// Events of keys in memory that wait behind missing positions, by source.
     pub held_events: Vec<(String, u64)>,
-    /// Keys that wait for missing positions, by source.
+    /// Keys in memory that wait for missing positions, by source.
     pub gaps_open: Vec<(String, u64)>,
     /// Attempts under way, by destination.
     pub in_flight: Vec<(String, u64)>,
@@ -141,9 +141,9 @@ impl Metrics {
         registry.register("commit_seconds", commit, self.commit_seconds.clone());
         let frame = "Events of a frame";
         registry.register("frame_events", frame, self.frame_events.clone());
-        let held = "Events that wait behind missing positions";
+        let held = "Events that wait behind missing positions, of keys in memory";
         registry.register("held_events", held, self.held_events.clone());
-        let gaps = "Keys that wait for missing positions";
+        let gaps = "Keys in memory that wait for missing positions";
         registry.register("gaps_open", gaps, self.gaps_open.clone());
         let flight = "Attempts under way";
         registry.register("in_flight", flight, self.in_flight.clone());

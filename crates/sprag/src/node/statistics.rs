@@ -19,9 +19,9 @@ pub struct Statistics {
     pub partitions: Vec<PartitionStatistics>,
     /// By destination.
     pub destinations: BTreeMap<DestinationId, DestinationStatistics>,
-    /// Events that wait behind missing positions, by source.
+    /// Events of keys in memory that wait behind missing positions, by source.
     pub held: BTreeMap<SourceId, u64>,
-    /// Keys that wait for missing positions, by source.
+    /// Keys in memory that wait for missing positions, by source.
     pub gaps_open: BTreeMap<SourceId, u64>,
 }
 
