@@ -120,3 +120,6 @@ pub const STOP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10
 /// How far ahead of the newest a sequence of `latest` may be (rule K4): as far as `hold.span` lets
 /// it by default where positions are waited for.
 pub const SEQUENCE_SPAN: u64 = 10_000;
+
+/// Headers that one destination adds or forwards: as many as its own deliveries have.
+pub const ADDED_HEADERS: usize = 32;

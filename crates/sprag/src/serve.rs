@@ -215,7 +215,11 @@ impl Starting {
         let mut sources = BTreeMap::new();
         for (id, name) in &node.sources {
             let Some(config) = self.config.sources.get(&**name) else { continue };
-            let source = IngressSource::new(*id, config, self.metrics.source(name));
+            let takers = self.config.destinations.values();
+            let takers = takers.filter(|to| to.from.iter().any(|from| **from == **name));
+            let forwarded = takers.flat_map(|to| to.forward.iter().cloned());
+            let metrics = self.metrics.source(name);
+            let source = IngressSource::new(*id, config, forwarded, metrics);
             let source = source.map_err(|p| StartError::Source(name.to_string(), p))?;
             sources.insert(name.to_string(), source);
         }

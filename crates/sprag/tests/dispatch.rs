@@ -18,7 +18,7 @@ use proof::{hash_of, hmac_of, signed_texts};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use wire::{Connection, Gateway, Message};
+use wire::{Connection, Gateway, Message, SECRET};
 
 const ORIGIN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -128,6 +128,35 @@ fn a_delivery_has_every_header_and_the_bytes_that_came() {
     let second = connection.message().expect("on the kept connection");
     assert_eq!(second.header("sprag-previous-sequence"), "1");
     assert_signed_and_chained(&second, 2, first.header("sprag-hash"));
+}
+
+/// The provider's headers as they came, the operator's besides; what grants something stays here.
+#[test]
+fn headers_are_forwarded_and_added() {
+    let consumer = Consumer::listen();
+    let more = "forward = [\"X-Topic\", \"x-shared\"]\n\
+                headers = { authorization = \"env:A\", x-shared = \"ours\" }\n";
+    let gateway = gateway(&format!("{}{more}", plain(&consumer)));
+    let body = body(1);
+    let answer = gateway.ask(
+        format!(
+            "POST /in/shop HTTP/1.1\r\nhost: sprag\r\ncontent-type: application/json\r\n\
+             x-topic: orders/paid\r\nx-shared: theirs\r\nx-other: kept by nobody\r\n\
+             authorization: theirs\r\nx-id: id 1\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .as_bytes(),
+    );
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    let (_connection, delivery) = consumer.delivery();
+    for (name, value) in [
+        ("x-topic", "orders/paid"),
+        ("x-shared", "ours"),
+        ("x-other", ""),
+        ("authorization", &format!("whsec_A{SECRET}")),
+    ] {
+        assert_eq!(delivery.header(name), value, "{name}");
+    }
 }
 
 #[test]

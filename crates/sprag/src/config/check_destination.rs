@@ -1,11 +1,11 @@
 //! `[destinations.NAME]`, and what holds between sources and destinations.
 
-use super::Named;
 use super::check_server::path;
 use super::check_verify::secret_list;
 use super::checked::{Destination, OnGiveUp, Retry, Source, Url};
 use super::network::Network;
 use super::raw::{Section, or};
+use super::{Named, check_headers};
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
 use http::Uri;
@@ -40,6 +40,7 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
         ])
     });
     let allow = allow(section);
+    let (headers, forward) = (check_headers::headers(section), check_headers::forward(section));
     let ca = or(section.get("ca"), None, |entry| path(entry).map(Some));
     Some(Destination {
         from: from?,
@@ -50,6 +51,8 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
         concurrency: u32::try_from(concurrency?).ok()?,
         retry: retry?,
         on_give_up: on_give_up?,
+        headers: headers?,
+        forward: forward?,
         allow: allow?,
         ca: ca?,
     })

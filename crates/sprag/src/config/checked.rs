@@ -7,6 +7,7 @@ use super::network::Network;
 use crate::extract::{Extractor, Rules, RulesProblem};
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
+use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -194,6 +195,10 @@ pub struct Destination {
     pub retry: Retry,
     /// What happens to the lane then (rule L4).
     pub on_give_up: OnGiveUp,
+    /// Sent with every delivery.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The provider's headers that are passed on.
+    pub forward: Vec<HeaderName>,
     /// Private addresses that may be connected to all the same.
     pub allow: Vec<Network>,
     /// A PEM file with roots accepted besides the public ones.

@@ -5,6 +5,7 @@
 //! Every fault is reported with file and line, all of them at once.
 
 mod check_destination;
+mod check_headers;
 mod check_order;
 mod check_rules;
 mod check_server;

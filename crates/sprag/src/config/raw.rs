@@ -187,12 +187,24 @@ impl<'a> Section<'a> {
 
     /// The tables under a key by their own names.
     pub(super) fn named(&self, name: &str) -> Vec<(&'a str, Self)> {
+        let tables = self.entries(name).into_iter();
+        tables.filter_map(|(name, entry)| Some((name, entry.section()?))).collect()
+    }
+
+    /// The values under a key by their own names, which may be any.
+    pub(super) fn values(&self, name: &str) -> Vec<(&'a str, Entry<'a>)> {
+        let pattern = joined(&joined(&self.pattern, name), "*");
+        self.notes.asked.borrow_mut().insert(pattern);
+        self.entries(name)
+    }
+
+    fn entries(&self, name: &str) -> Vec<(&'a str, Entry<'a>)> {
         let Some(parent) = self.get(name).and_then(|entry| entry.section()) else {
             return Vec::new();
         };
         let Some(table) = parent.table else { return Vec::new() };
         let pattern = joined(&parent.pattern, "*");
-        let mut sections = Vec::new();
+        let mut entries = Vec::new();
         for (name, value) in table {
             let path = joined(&parent.path, name.get_ref());
             let entry = Entry {
@@ -204,11 +216,9 @@ impl<'a> Section<'a> {
                 defaults: None,
                 placed: None,
             };
-            if let Some(section) = entry.section() {
-                sections.push((name.get_ref().as_ref(), section));
-            }
+            entries.push((name.get_ref().as_ref(), entry));
         }
-        sections
+        entries
     }
 
     pub(super) fn error(&self, reason: &str) {

@@ -343,7 +343,25 @@ pub const KEYS: &[Key] = &[
         "destinations.*.secrets",
         "array of secrets",
         Required,
-        "`whsec_` secrets (base64). Each signs every delivery, in this order. At most 8.",
+        "`whsec_` secrets (base64) sign with an HMAC (`v1`), `whsk_` private keys with Ed25519 (`v1a`). Each signs every delivery, in this order. At most 8.",
+    ),
+    key(
+        "destinations.*.headers",
+        "table",
+        Absent("none"),
+        "Headers sent with every delivery, such as an `authorization` of the consumer's. They are not under the signatures. At most 32.",
+    ),
+    key(
+        "destinations.*.headers.*",
+        "string, or `env:NAME` or `file:PATH`",
+        Required,
+        "The value, or where it is.",
+    ),
+    key(
+        "destinations.*.forward",
+        "array of header names",
+        Value("[]"),
+        "Headers of the provider's request that are kept and passed on as received. They are not under Sprag's signatures; `authorization` and cookies are never kept. At most 32.",
     ),
     key(
         "destinations.*.timeout",

@@ -469,3 +469,22 @@ proptest! {
         let _ = check(&lines.join("\n"), "", &resolve);
     }
 }
+
+#[test]
+fn headers_that_are_sprags_own_or_grant_something_are_refused() {
+    let with = |line: &str| reasons(&fifo(&format!("destinations.d.{line}")));
+    for line in [
+        "headers.Sprag-Key = \"x\"",
+        "headers.webhook-id = \"x\"",
+        "headers.content-type = \"x\"",
+        "forward = [\"transfer-encoding\"]",
+    ] {
+        assert!(with(line).contains("is a header that Sprag sends itself"), "{line}");
+    }
+    assert!(with("forward = [\"Authorization\"]").contains("never kept"));
+    assert!(with("forward = [\"not a name\"]").contains("is no header name"));
+    assert!(with("headers.x-note = \"two\\nlines\"").contains("no header can carry"));
+    assert!(with("headers.x-token = \"env:NOT_SET\"").contains("does not exist"));
+    let config = checked(&fifo("destinations.d.headers.x-note = \"plain\"")).config;
+    assert_eq!(config.destinations["d"].headers[0].1, "plain");
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use rustls::{ClientConfig, RootCertStore};
@@ -33,6 +33,8 @@ pub struct Endpoint {
     target: Uri,
     host: HeaderValue,
     keys: Option<DestinationKeys>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    forward: Vec<HeaderName>,
     allow: Vec<Network>,
     tls: Option<Arc<ClientConfig>>,
     timeout: Duration,
@@ -82,6 +84,8 @@ impl Endpoint {
             host,
             url,
             keys: keys.transpose().map_err(EndpointProblem::Secret)?,
+            headers: config.headers.clone(),
+            forward: config.forward.clone(),
             allow: config.allow.clone(),
             tls,
             timeout: config.timeout,
@@ -108,7 +112,9 @@ impl Endpoint {
         broken_off: oneshot::Receiver<()>,
     ) -> Ended {
         let keys = self.keys.as_ref();
-        let delivery = Delivery { attempt, event, source, keys, host: &self.host, now };
+        let (added, forward) = (&self.headers[..], &self.forward[..]);
+        let host = &self.host;
+        let delivery = Delivery { attempt, event, source, keys, host, added, forward, now };
         let request = self.request(&delivery);
         let mut open = None;
         let exchange = self.exchange(request, now, &mut open);

@@ -26,6 +26,10 @@ pub(super) struct Delivery<'a> {
     pub(super) source: &'a str,
     pub(super) keys: Option<&'a DestinationKeys>,
     pub(super) host: &'a HeaderValue,
+    /// Headers of the operator's own.
+    pub(super) added: &'a [(HeaderName, HeaderValue)],
+    /// The provider's headers to pass on.
+    pub(super) forward: &'a [HeaderName],
     pub(super) now: UnixMicros,
 }
 
@@ -114,7 +118,22 @@ impl Delivery<'_> {
         values.text("webhook-id", &id);
         values.put("webhook-timestamp", |text| push(text, seconds));
         values.insert_into(&mut headers);
+        self.add_foreign(&mut headers);
         headers
+    }
+
+    /// The provider's headers, then the operator's, which win.
+    fn add_foreign(&self, headers: &mut HeaderMap) {
+        for stored in &self.event.event.received.headers {
+            if let Some(name) = self.forward.iter().find(|name| *name.as_str() == *stored.name)
+                && let Ok(value) = HeaderValue::from_bytes(&stored.value)
+            {
+                headers.insert(name, value);
+            }
+        }
+        for (name, value) in self.added {
+            headers.insert(name, value.clone());
+        }
     }
 
     /// The `sprag-*` headers but the signature, sorted by name.

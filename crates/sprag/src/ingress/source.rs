@@ -28,8 +28,8 @@ pub struct IngressSource {
     pub on_invalid: OnInvalid,
     /// Largest body, bytes.
     pub max_body: usize,
-    /// Headers kept with the event besides its content type: the signature as evidence, and what
-    /// a rule reads (DESIGN F13).
+    /// Headers kept with the event besides its content type: the signature as evidence, what a rule
+    /// reads, and what a destination forwards (DESIGN F13).
     pub kept: Vec<HeaderName>,
     /// Its counters.
     pub metrics: SourceMetrics,
@@ -61,6 +61,7 @@ impl IngressSource {
     pub fn new(
         id: SourceId,
         config: &Source,
+        forwarded: impl Iterator<Item = HeaderName>,
         metrics: SourceMetrics,
     ) -> Result<Self, SourceProblem> {
         Ok(Self {
@@ -70,7 +71,7 @@ impl IngressSource {
             handshake: config.handshake,
             on_invalid: config.on_invalid,
             max_body: usize::try_from(config.max_body).unwrap_or(usize::MAX),
-            kept: kept_headers(config),
+            kept: kept_headers(config, forwarded),
             metrics,
         })
     }
@@ -107,10 +108,10 @@ fn is_json(media: &str) -> bool {
 }
 
 /// Never tokens, authorization or cookies (DESIGN F13): they grant something.
-fn kept_headers(config: &Source) -> Vec<HeaderName> {
+fn kept_headers(config: &Source, forwarded: impl Iterator<Item = HeaderName>) -> Vec<HeaderName> {
     let evidence = config.scheme.evidence_headers();
     let read = config.rules.header_names();
-    let mut kept: Vec<HeaderName> = evidence.into_iter().chain(read).collect();
+    let mut kept: Vec<HeaderName> = evidence.into_iter().chain(read).chain(forwarded).collect();
     kept.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     kept.dedup();
     kept.retain(|name| !is_sensitive(name));

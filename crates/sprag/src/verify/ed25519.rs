@@ -1,4 +1,5 @@
-//! Ed25519 signatures of Standard Webhooks (`v1a`): the public keys of a source.
+//! Ed25519 signatures of Standard Webhooks (`v1a`): the public keys of a source, the private ones of
+//! a destination.
 //!
 //! Ed25519 reads its message twice, so unlike an HMAC it needs the signed text in one piece: a
 //! source with a `whpk_` key costs a copy of each body.
@@ -6,7 +7,7 @@
 use super::SecretProblem;
 use super::mac::Candidate;
 use crate::secret::Secret;
-use aws_lc_rs::signature::{ED25519, ParsedPublicKey};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, ParsedPublicKey, Signature};
 use data_encoding::BASE64;
 
 /// Bytes of an Ed25519 public key.
@@ -50,6 +51,36 @@ impl PublicKeys {
             candidates.iter().any(|one| key.verify_sig(&text, one.as_slice()).is_ok())
         };
         self.0.iter().any(signed)
+    }
+}
+
+/// Bytes of the seed an Ed25519 private key is made of; its public key may follow.
+const SEED_BYTES: usize = 32;
+
+/// A private key of a destination, `whsk_` and base64.
+pub(super) struct PrivateKey(Ed25519KeyPair);
+
+impl PrivateKey {
+    /// Is this secret such a key?
+    pub(super) fn is_one(secret: &Secret) -> bool {
+        secret.expose().starts_with(b"whsk_")
+    }
+
+    /// Prepares a key. A public key behind the seed must be its own.
+    pub(super) fn new(secret: &Secret) -> Result<Self, SecretProblem> {
+        let text = secret.expose().strip_prefix(b"whsk_").ok_or(SecretProblem::NotAPrivateKey)?;
+        let bytes = BASE64.decode(text).map(Secret::new).map_err(|_| SecretProblem::NotBase64)?;
+        let pair = match bytes.expose().split_at_checked(SEED_BYTES) {
+            Some((seed, [])) => Ed25519KeyPair::from_seed_unchecked(seed),
+            Some((seed, public)) => Ed25519KeyPair::from_seed_and_public_key(seed, public),
+            None => return Err(SecretProblem::NotAPrivateKey),
+        };
+        pair.map(Self).map_err(|_| SecretProblem::NotAPrivateKey)
+    }
+
+    /// The signature of a text.
+    pub(super) fn sign(&self, text: &[u8]) -> Signature {
+        self.0.sign(text)
     }
 }
 

@@ -133,6 +133,8 @@ pub enum SecretProblem {
     PrivateKey,
     /// `whpk_` with something else than an Ed25519 public key.
     NotAPublicKey,
+    /// `whsk_` with something else than an Ed25519 private key.
+    NotAPrivateKey,
     /// A token with bytes that no header can carry.
     NotAHeaderValue,
     /// No colon between user and password.
@@ -154,6 +156,10 @@ impl std::fmt::Display for SecretProblem {
                 "whsk_ is the private key of the sender; its whpk_ public key is needed"
             }
             Self::NotAPublicKey => "the whpk_ key is not an Ed25519 public key of 32 bytes",
+            Self::NotAPrivateKey => {
+                "the whsk_ key is not an Ed25519 private key: a seed of 32 bytes, perhaps with its \
+                 public key behind it"
+            }
             Self::NotUserAndPassword => "the secret is not user:password",
             Self::OnlySpragSigns => "scheme \"sprag\" takes deliveries; only a Sprag signs them",
         })

@@ -1,9 +1,10 @@
-//! What Sprag signs for a destination: `webhook-signature` (Standard Webhooks 1.0.0, `v1`) and
-//! `sprag-signature` (rule C3), with keys prepared once per destination.
+//! What Sprag signs for a destination: `webhook-signature` (Standard Webhooks 1.0.0, `v1` with an
+//! HMAC, `v1a` with Ed25519) and `sprag-signature` (rule C3), with keys prepared once per destination.
 //!
 //! It must not know HTTP: ids, times, header names and values come in as text.
 
 use super::SecretProblem;
+use super::ed25519::PrivateKey;
 use super::mac::{key, tag};
 use super::standard_webhooks::decode_secret;
 use crate::secret::Secret;
@@ -15,7 +16,38 @@ use std::borrow::Cow;
 const SIGNATURE_BYTES: usize = 3 + 44;
 
 /// The secrets of one destination. With several (rotation) each signs, in the order configured.
-pub struct DestinationKeys(Vec<Key>);
+pub struct DestinationKeys(Vec<SigningKey>);
+
+/// One prepared secret.
+enum SigningKey {
+    /// `whsec_`: signs `v1`.
+    Shared(Key),
+    /// `whsk_`: signs `v1a`.
+    Private(PrivateKey),
+}
+
+impl SigningKey {
+    fn prepare(secret: &Secret) -> Result<Self, SecretProblem> {
+        if PrivateKey::is_one(secret) {
+            return PrivateKey::new(secret).map(Self::Private);
+        }
+        key(HMAC_SHA256, &decode_secret(secret)?).map(Self::Shared)
+    }
+
+    /// Appends `v1,<base64>` or `v1a,<base64>`.
+    fn sign(&self, pieces: &[&[u8]], text: &mut String) {
+        match self {
+            Self::Shared(key) => {
+                text.push_str("v1,");
+                BASE64.encode_append(tag(key, pieces.iter().copied()).as_ref(), text);
+            }
+            Self::Private(key) => {
+                text.push_str("v1a,");
+                BASE64.encode_append(key.sign(&pieces.concat()).as_ref(), text);
+            }
+        }
+    }
+}
 
 impl std::fmt::Debug for DestinationKeys {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -24,13 +56,12 @@ impl std::fmt::Debug for DestinationKeys {
 }
 
 impl DestinationKeys {
-    /// Prepares the keys of `whsec_` secrets (or bare base64).
+    /// Prepares the keys of `whsec_` secrets (or bare base64) and of `whsk_` private keys.
     pub fn new(secrets: &[Secret]) -> Result<Self, SecretProblem> {
         if secrets.is_empty() {
             return Err(SecretProblem::Absent);
         }
-        let prepared = |secret| key(HMAC_SHA256, &decode_secret(secret)?);
-        Ok(Self(secrets.iter().map(prepared).collect::<Result<_, _>>()?))
+        Ok(Self(secrets.iter().map(SigningKey::prepare).collect::<Result<_, _>>()?))
     }
 
     /// The value of `webhook-signature` over `{id}.{timestamp}.{body}`; `timestamp_s` in seconds
@@ -57,15 +88,14 @@ impl DestinationKeys {
         self.list(&sprag_pieces(id.as_bytes(), timestamp.as_bytes(), &signed))
     }
 
-    /// One `v1,<base64>` per key, separated by spaces.
+    /// One signature per key, separated by spaces.
     fn list(&self, pieces: &[&[u8]]) -> String {
         let mut text = String::with_capacity(self.0.len() * (SIGNATURE_BYTES + 1));
         for key in &self.0 {
             if !text.is_empty() {
                 text.push(' ');
             }
-            text.push_str("v1,");
-            BASE64.encode_append(tag(key, pieces.iter().copied()).as_ref(), &mut text);
+            key.sign(pieces, &mut text);
         }
         text
     }
@@ -127,6 +157,29 @@ mod tests {
         assert_eq!(signature, "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=");
     }
 
+    /// A private key is a seed of 32 bytes, with its public key behind it or without. RFC 8032,
+    /// section 7.1, test 1.
+    #[test]
+    fn a_private_key_signs_what_its_public_key_verifies() {
+        const SEED: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        const PUBLIC: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        let decode = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
+        let (seed, public) = (decode(SEED), decode(PUBLIC));
+        let both = [seed.clone(), public.clone()].concat();
+        for private in [seed, both] {
+            let secret = format!("whsk_{}", BASE64.encode(&private));
+            let list = keys(&[&secret, SECRET]).webhook_signature("a", 1, b"{}");
+            let (asymmetric, symmetric) = list.split_once(' ').unwrap();
+            assert!(symmetric.starts_with("v1,"));
+            let signature = BASE64.decode(asymmetric.trim_start_matches("v1a,").as_bytes());
+            let key = aws_lc_rs::signature::UnparsedPublicKey::new(
+                &aws_lc_rs::signature::ED25519,
+                &public,
+            );
+            key.verify(b"a.1.{}", &signature.unwrap()).unwrap();
+        }
+    }
+
     #[test]
     fn every_secret_signs_in_the_order_configured() {
         let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -166,6 +219,7 @@ mod tests {
         assert_eq!(DestinationKeys::new(&[]).unwrap_err(), SecretProblem::Absent);
         assert_eq!(problem("whsec_"), SecretProblem::Empty);
         assert_eq!(problem("whsec_not base64"), SecretProblem::NotBase64);
-        assert_eq!(problem("whsk_AAAA"), SecretProblem::Asymmetric);
+        assert_eq!(problem("whsk_AAAA"), SecretProblem::NotAPrivateKey);
+        assert_eq!(problem("whpk_AAAA"), SecretProblem::Asymmetric);
     }
 }
