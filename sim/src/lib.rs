@@ -4,6 +4,7 @@
 //!
 //! A seed decides everything. The same seed gives the same bytes.
 
+mod anew;
 mod consumer;
 mod counts;
 mod dice;
@@ -14,6 +15,7 @@ mod operator;
 mod phases;
 mod process;
 mod provider;
+mod refuser;
 pub mod run;
 mod schedule;
 mod setting;
@@ -23,6 +25,7 @@ mod strike;
 pub mod sweep;
 mod talk;
 mod trace;
+mod unreadable;
 mod workload;
 mod world;
 

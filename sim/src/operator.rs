@@ -1,4 +1,4 @@
-//! The operator: pauses and resumes, redrives and drops, sometimes what does not exist.
+//! The operator: pauses and resumes, redrives, drops and rebases, sometimes what does not exist.
 
 use sprag_core::fact::DeadLetter;
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
@@ -29,6 +29,8 @@ pub(crate) struct Shown {
     pub(crate) keys: Vec<(usize, Key)>,
     pub(crate) destinations: Vec<DestinationId>,
     pub(crate) lanes: Vec<LaneShown>,
+    /// Keys that hold events.
+    pub(crate) holding: Vec<(usize, Key)>,
     /// Dead letters that never got a sequence.
     pub(crate) letters: Vec<(usize, Key, Place)>,
 }
@@ -40,9 +42,40 @@ pub(crate) type Ordered = (Command, Asked, &'static str);
 #[derive(Debug)]
 pub(crate) struct Operator {
     pub(crate) dice: Dice,
+    rebase_dice: Dice,
+    /// How often it rebases, per thousand.
+    rebases: u64,
+    /// What seems to count anew.
+    pub(crate) alerted: Vec<(usize, Key)>,
 }
 
 impl Operator {
+    pub(crate) fn new(dice: Dice, mut rebase_dice: Dice) -> Self {
+        let rebases = rebase_dice.pick(&[0, 0, 60, 300]);
+        Self { dice, rebase_dice, rebases, alerted: Vec::new() }
+    }
+
+    /// Whose positions it lets begin anew: what it was told of, what holds much or stands, or
+    /// anything.
+    pub(crate) fn rebase(&mut self, shown: &Shown) -> Option<Ordered> {
+        let dice = &mut self.rebase_dice;
+        if self.rebases == 0 || shown.keys.is_empty() {
+            return None;
+        }
+        if let Some((resource, key)) = self.alerted.pop().filter(|_| dice.chance(500)) {
+            return Some(rebase(resource, key));
+        }
+        if !dice.chance(self.rebases) {
+            return None;
+        }
+        let stopped = shown.lanes.iter().filter(|lane| !lane.mode.delivers());
+        let stopped: Vec<_> = stopped.map(|lane| (lane.resource, lane.key.clone())).collect();
+        let of = [&shown.holding, &stopped, &shown.keys][dice.index(3)];
+        let of = if of.is_empty() { &shown.keys } else { of };
+        let (resource, key) = of[dice.index(of.len())].clone();
+        Some(rebase(resource, key))
+    }
+
     /// What it asks for next; nothing when it sees nothing.
     pub(crate) fn next(&mut self, shown: &Shown) -> Vec<Ordered> {
         if shown.keys.is_empty() || shown.destinations.is_empty() {
@@ -135,6 +168,10 @@ pub(crate) fn resume_destination(to: DestinationId) -> Ordered {
 pub(crate) fn redrive(resource: usize, key: Key, destination: DestinationId) -> Ordered {
     let command = Command::Redrive { key, destination, passed: None };
     (command, Asked::Redrive(resource, destination), "redrive")
+}
+
+fn rebase(resource: usize, key: Key) -> Ordered {
+    (Command::Rebase(key), Asked::Rebase(resource), "rebase")
 }
 
 fn redrive_passed(lane: &LaneShown, sequence: u64) -> Ordered {

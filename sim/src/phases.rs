@@ -15,7 +15,7 @@ use crate::judge::history::{Context, Frames, History};
 use crate::judge::{Verdict, audit, probe, rebuilt};
 use crate::operator;
 use crate::schedule::{Instant, SECOND};
-use crate::world::{Happening, Phase, Process, Sha256, World};
+use crate::world::{Happening, Phase, Process, Sha256, Watching, World};
 
 /// Everything but what stays broken is through within this, or something waits that must not.
 const ISOLATION: Instant = 150 * SECOND;
@@ -213,6 +213,7 @@ impl World {
             answers: &self.watching.answers,
             submitted: &self.watching.submitted,
             resources: &self.numbers,
+            commands: &self.watching.commands,
         }
     }
 
@@ -250,6 +251,11 @@ impl World {
         };
         let acknowledged = audit::acknowledgements(&history, &self.watching.answers);
         self.judge("loss", acknowledged);
+        let Watching { commands, alerts, refusals, .. } = &self.watching;
+        let rebased = audit::rebases(&history, commands, alerts);
+        let refused = refusals.judge(&history.refused);
+        self.judge("loss", rebased);
+        self.judge("refusals", refused);
         let delivered = audit::deliveries(&history, &self.watching.deliveries);
         self.judge("deliveries", delivered);
         let left = audit::nothing_is_left(&history, &self.context(), &|_, _| false);

@@ -172,9 +172,19 @@ impl World {
             Notice::SourceChanged(_) => self.judge("names", Err(notice.to_string())),
             Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
             Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),
-            Notice::SequenceReset(_) => self.counts.hit("alert", "sequence-reset"),
+            Notice::SequenceReset(key) => self.alerted(key),
             Notice::Serving(_) | Notice::Configured { .. } => {}
         }
+    }
+
+    /// The operator is told that a source seems to count anew.
+    fn alerted(&mut self, key: &Key) {
+        self.counts.hit("alert", "sequence-reset");
+        let Some(resource) = self.numbers.get(key).copied() else {
+            return self.judge("names", Err(format!("an alert of no resource: {key:?}")));
+        };
+        *self.watching.alerts.entry(resource).or_default() += 1;
+        self.operator.alerted.push((resource, key.clone()));
     }
 
     /// An attempt reaches its consumer.

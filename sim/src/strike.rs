@@ -122,6 +122,9 @@ impl World {
             watching.policies = Policies::anew();
             self.numbers.clear();
         }
+        for resource in self.watching.commands.rebasing() {
+            self.watching.answers.begins_anew(resource);
+        }
         self.watching.answers.disconnected();
         self.watching.deliveries.disconnected();
         self.watching.commands.disconnected();
@@ -260,7 +263,8 @@ impl World {
 
     /// One event, again and again, while its key may still be on its way into memory.
     fn flood(&mut self) {
-        let resource = self.resources.len() - 1;
+        let cold = self.resources.iter().rposition(|resource| !resource.name.is_empty());
+        let resource = cold.expect("there are KEYS resources");
         let source = &self.sources[self.resources[resource].source];
         let post = flood_post(&mut self.dice, resource, source, self.now);
         self.counts.hit("fault", "flood");

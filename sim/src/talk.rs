@@ -98,6 +98,7 @@ impl World {
         match self.watching.commands.answered(ticket, answer, uptime) {
             None => self.judge("answers", Err(format!("nobody waits for {}", ticket.0))),
             Some(asked) => {
+                self.watching.may_begin_anew(asked);
                 let fits = match answer {
                     Answer::Event { .. } => false,
                     Answer::Rejected(why) => commands::is_plausible(asked, *why),
@@ -129,7 +130,8 @@ impl World {
             return;
         }
         let shown = self.show();
-        for ordered in self.operator.next(&shown) {
+        let rebase = self.operator.rebase(&shown);
+        for ordered in self.operator.next(&shown).into_iter().chain(rebase) {
             self.order(ordered);
         }
         let at = self.now + self.operator.dice.between(100 * MILLISECOND, 2 * SECOND);
@@ -146,6 +148,7 @@ impl World {
         self.counts.hit("command", name);
         self.trace.note(self.now, 'o', &[ticket.0], || format!("{} {asked:?}", ticket.0));
         self.watching.commands.asked(ticket, asked);
+        self.watching.may_begin_anew(asked);
         process.node.command(now, ticket, command);
         self.turn();
     }
@@ -156,9 +159,12 @@ impl World {
             return Shown::default();
         };
         let keys = self.numbers.iter().map(|(key, number)| (*number, key.clone())).collect();
-        let mut lanes = Vec::new();
+        let (mut lanes, mut holding) = (Vec::new(), Vec::new());
         for (key, record) in self.live_records(process).into_values().flatten() {
             let Some(resource) = self.numbers.get(&key) else { continue };
+            if !record.order.held.is_empty() {
+                holding.push((*resource, key.clone()));
+            }
             lanes.extend(record.lanes.iter().map(|lane| LaneShown {
                 resource: *resource,
                 key: key.clone(),
@@ -174,7 +180,7 @@ impl World {
             Some((acknowledged.resource, key, event))
         });
         let destinations = self.watching.policies.destinations.keys().copied().collect();
-        Shown { keys, destinations, lanes, letters: letters.collect() }
+        Shown { keys, destinations, lanes, holding, letters: letters.collect() }
     }
 }
 

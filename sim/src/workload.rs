@@ -51,6 +51,8 @@ pub(crate) struct Post {
     pub(crate) in_time: bool,
     /// Whether its type is one the source accepts.
     pub(crate) accepted: bool,
+    /// Whether it belongs to no resource.
+    pub(crate) is_unreadable: bool,
     /// What is unusual about it.
     pub(crate) twist: Option<&'static str>,
 }
@@ -224,7 +226,7 @@ pub(crate) fn flood_post(dice: &mut Dice, resource: usize, source: &Source, at: 
     make(dice, resource, Some(id), position, at)
 }
 
-fn make(
+pub(crate) fn make(
     dice: &mut Dice,
     resource: usize,
     id: Option<String>,
@@ -245,6 +247,7 @@ fn make(
         digest,
         in_time: true,
         accepted: true,
+        is_unreadable: false,
         twist: None,
     }
 }

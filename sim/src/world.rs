@@ -17,24 +17,35 @@ use crate::counts::Counts;
 use crate::dice::Dice;
 use crate::faults::Faults;
 use crate::judge::answers::Answers;
-use crate::judge::commands::Commands;
+use crate::judge::commands::{Asked, Commands};
 use crate::judge::deliveries::Deliveries;
 use crate::judge::history::Submitted;
 use crate::judge::policies::Policies;
+use crate::judge::refusals::Refusals;
 use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
 use crate::provider::Provider;
+use crate::refuser::Refuser;
 use crate::schedule::{Instant, SECOND, Schedule};
 use crate::setting::Setting;
 use crate::sim_log::SimLog;
 use crate::state_model::StateModel;
 use crate::trace::Trace;
 use crate::workload::{Post, Resource, Source, Workload};
+use crate::{anew, unreadable};
 
 /// The machine's clock at the beginning: 2026-01-01T00:00:00Z, in microseconds.
 pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
 /// The stream of chance that decides about sources of contract `latest`.
 const LATEST_DICE: u64 = 25;
+/// The stream of chance that decides who counts anew.
+const ANEW_DICE: u64 = 26;
+/// The stream of chance that decides what cannot be read.
+const UNREADABLE_DICE: u64 = 27;
+/// The stream of chance that decides what is refused.
+const REFUSED_DICE: u64 = 28;
+/// The stream of chance that decides about rebases.
+const REBASE_DICE: u64 = 29;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -72,6 +83,8 @@ pub(crate) enum Happening {
     Reply(u64, PartitionId, AttemptId),
     /// The operator acts.
     Operate,
+    /// Requests are refused before they reach the node.
+    Refuse,
     /// A fault strikes.
     Strike(Strike),
     /// The world looks whether everything is through.
@@ -145,6 +158,18 @@ pub(crate) struct Watching {
     pub(crate) commands: Commands,
     pub(crate) policies: Policies,
     pub(crate) submitted: Submitted,
+    pub(crate) refusals: Refusals,
+    /// How often an operator was told that a resource seems to count anew.
+    pub(crate) alerts: BTreeMap<usize, u64>,
+}
+
+impl Watching {
+    /// A rebase is asked for or answered: from then on, positions of before say nothing.
+    pub(crate) fn may_begin_anew(&mut self, asked: Asked) {
+        if let Asked::Rebase(resource) = asked {
+            self.answers.begins_anew(resource);
+        }
+    }
 }
 
 /// The world.
@@ -165,6 +190,7 @@ pub(crate) struct World {
     pub(crate) provider: Provider,
     pub(crate) consumers: Consumers,
     pub(crate) operator: Operator,
+    pub(crate) refuser: Refuser,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) numbers: BTreeMap<Key, usize>,
@@ -192,11 +218,13 @@ impl World {
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let setting = Setting::draw(&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
         let length = dice.between(15, 50) * SECOND;
-        let workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
+        let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
         let names: Vec<String> =
             destinations.map(|destination| destination.settings.name.to_string()).collect();
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
+        anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
+        unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         let mut world = Self {
             now: 0,
             schedule: Schedule::new(),
@@ -211,7 +239,8 @@ impl World {
             frozen_until: 0,
             provider: Provider::new(workload.posts, Dice::new(seed, 6)),
             consumers,
-            operator: Operator { dice: Dice::new(seed, 7) },
+            operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
+            refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             sources: workload.sources,
             resources: workload.resources,
             numbers: BTreeMap::new(),
@@ -247,6 +276,9 @@ impl World {
         }
         self.counts.add("provider", "dropped", self.dropped.len() as u64);
         self.schedule.plan(SECOND, Happening::Operate);
+        if self.refuser.is_active() {
+            self.schedule.plan(SECOND, Happening::Refuse);
+        }
         self.schedule.plan(self.phase_ends, Happening::Look);
     }
 
@@ -282,6 +314,7 @@ impl World {
             Happening::Post(post) => self.post(post),
             Happening::Reply(life, partition, attempt) => self.reply(life, partition, attempt),
             Happening::Operate => self.operate(),
+            Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),
             Happening::Look => self.look(),
         }

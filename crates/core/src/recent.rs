@@ -35,7 +35,9 @@ pub struct Seen {
 /// A bounded memory of priors by fingerprint.
 #[derive(Debug, Default)]
 pub struct Recent {
-    priors: BTreeMap<Fingerprint, Prior>,
+    /// With the frame that told of them last: under one position, a held event may be released long
+    /// after it was received.
+    priors: BTreeMap<Fingerprint, (FrameNumber, Prior)>,
     arrival: VecDeque<(FrameNumber, Fingerprint)>,
     floor: FrameNumber,
 }
@@ -49,13 +51,13 @@ impl Recent {
 
     /// Remembers an event under a fingerprint, written in `frame`.
     pub fn insert(&mut self, frame: FrameNumber, fingerprint: Fingerprint, prior: Prior) {
-        self.priors.insert(fingerprint, prior);
+        self.priors.insert(fingerprint, (frame, prior));
         self.arrival.push_back((frame, fingerprint));
     }
 
     /// Notes the sequence an event got, if it is remembered.
     pub fn set_sequence(&mut self, fingerprint: Fingerprint, event: Place, sequence: Sequence) {
-        if let Some(prior) = self.priors.get_mut(&fingerprint)
+        if let Some((_, prior)) = self.priors.get_mut(&fingerprint)
             && prior.event == event
         {
             prior.sequence = sequence;
@@ -65,7 +67,7 @@ impl Recent {
     /// The event remembered under a fingerprint.
     #[must_use]
     pub fn get(&self, fingerprint: Fingerprint) -> Option<&Prior> {
-        self.priors.get(&fingerprint)
+        self.priors.get(&fingerprint).map(|(_, prior)| prior)
     }
 
     /// Everything up to and including this frame may be forgotten.
@@ -105,8 +107,7 @@ impl Recent {
                 return;
             }
             self.arrival.pop_front();
-            let newest = |prior: &&Prior| prior.event.frame <= frame;
-            if self.priors.get(&fingerprint).filter(newest).is_some() {
+            if self.priors.get(&fingerprint).is_some_and(|(newest, _)| *newest <= frame) {
                 self.priors.remove(&fingerprint);
             }
         }
@@ -139,6 +140,17 @@ mod tests {
         recent.trim(3, FrameNumber(3));
         assert_eq!((recent.floor(), recent.len()), (FrameNumber(2), 2));
         assert!(recent.get(Fingerprint(1)).is_none() && recent.get(Fingerprint(4)).is_some());
+    }
+
+    #[test]
+    fn what_a_later_frame_told_anew_is_kept() {
+        let (mut recent, position) = (Recent::default(), Fingerprint(1));
+        // An old event is released by a rebase; in the same frame another one comes for its
+        // position, waits, and is released in the next.
+        recent.insert(FrameNumber(2), position, prior(1));
+        recent.insert(FrameNumber(3), position, prior(2));
+        recent.trim(1, FrameNumber(2));
+        assert_eq!((recent.floor(), recent.get(position)), (FrameNumber(2), Some(&prior(2))));
     }
 
     #[test]

@@ -42,6 +42,8 @@ enum Expectation {
 #[derive(Debug)]
 struct Sent {
     post: Post,
+    /// How often its positions may have begun anew by then.
+    rebases: u64,
     expectation: Expectation,
 }
 
@@ -62,6 +64,8 @@ pub(crate) struct Answers {
     /// without an id were.
     newest: BTreeMap<usize, u64>,
     instants: BTreeSet<(usize, u64, Hash)>,
+    /// How often the positions of a resource may have begun anew.
+    rebases: BTreeMap<usize, u64>,
     pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
@@ -76,7 +80,21 @@ impl Answers {
         if let Some(number) = orders(post).filter(|_| post.accepted) {
             *self.reached.entry((post.resource, number)).or_default() += 1;
         }
-        self.waiting.insert(ticket, Sent { post: post.clone(), expectation });
+        let rebases = self.rebases(post.resource);
+        self.waiting.insert(ticket, Sent { post: post.clone(), rebases, expectation });
+    }
+
+    /// The positions of a resource may begin anew, or may have by now: those known say nothing of
+    /// what is answered from now on (K9).
+    pub(crate) fn begins_anew(&mut self, resource: usize) {
+        *self.rebases.entry(resource).or_default() += 1;
+        self.by_position.retain(|(of, _), _| *of != resource);
+        self.instants.retain(|(of, _, _)| *of != resource);
+        self.newest.remove(&resource);
+    }
+
+    fn rebases(&self, resource: usize) -> u64 {
+        self.rebases.get(&resource).copied().unwrap_or(0)
     }
 
     /// A version or an instant was released.
@@ -134,8 +152,13 @@ impl Answers {
 
     /// A request is answered.
     pub(crate) fn answered(&mut self, at: Instant, ticket: Ticket, answer: &Answer) -> Verdict {
-        let Some(Sent { post, expectation }) = self.waiting.remove(&ticket) else {
+        let Some(Sent { post, rebases, expectation }) = self.waiting.remove(&ticket) else {
             return Err(format!("ticket {} was answered twice or never asked", ticket.0));
+        };
+        let expectation = match expectation {
+            Expectation::Repeats(_) => expectation,
+            _ if rebases < self.rebases(post.resource) => Expectation::Anything,
+            _ => expectation,
         };
         match answer {
             Answer::Event { status, event, sequence } => {
@@ -222,6 +245,17 @@ fn fits(post: &Post, expectation: Expectation, fresh_id: bool, got: &Acknowledge
     let wrong = || format!("{} got {status:?}, {:?}; {expectation:?}", name(post), got.event);
     must(post.accepted != (status == Status::Ignored), wrong)?;
     must(post.in_time || matches!(status, Status::Duplicate | Status::Ignored), wrong)?;
+    if post.is_unreadable {
+        let by_id = matches!(expectation, Expectation::Repeats(_)) || !fresh_id;
+        return must(
+            match status {
+                Status::Duplicate => by_id,
+                Status::Invalid => !matches!(expectation, Expectation::Repeats(_)),
+                _ => false,
+            },
+            wrong,
+        );
+    }
     if post.position == Position::None {
         let strange =
             matches!(status, Status::Held | Status::Late | Status::Conflict | Status::Invalid);

@@ -8,6 +8,7 @@ use sprag_core::output::Status;
 use sprag_core::settings::OnGap;
 
 use super::answers::{Acknowledged, Answers};
+use super::commands::Commands;
 use super::deliveries::{Deliveries, Seen};
 use super::event_history::IngressFate;
 use super::history::{Context, History};
@@ -73,6 +74,28 @@ fn acknowledged_by(key: &KeyHistory, acknowledged: &Acknowledged) -> Verdict {
         _ => false,
     };
     must(fits, || format!("history has {event:?}"))
+}
+
+/// Whether positions began anew wherever an operator was told so, and an operator was told of a
+/// sequence reset only where history has one (D1, K9).
+pub(crate) fn rebases(
+    history: &History,
+    commands: &Commands,
+    alerts: &BTreeMap<usize, u64>,
+) -> Verdict {
+    for (resource, count) in commands.rebased() {
+        let rebases = history.keys.get(resource).map_or(0, |key| key.rebases);
+        must(rebases >= *count, || {
+            format!("resource {resource} was rebased {count} times, by history {rebases}")
+        })?;
+    }
+    for (resource, count) in alerts {
+        let resets = history.keys.get(resource).map_or(0, |key| key.resets);
+        must(resets >= *count, || {
+            format!("resource {resource}: {count} alerts, {resets} sequence resets in history")
+        })?;
+    }
+    Ok(())
 }
 
 /// Whether consumers were told what history says, and history says what consumers answered.

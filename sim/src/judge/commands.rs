@@ -20,6 +20,7 @@ pub(crate) enum Asked {
     RedrivePassed(usize, DestinationId, u64),
     Drop(usize, DestinationId, u64),
     DropAtIngress(usize, Place),
+    Rebase(usize),
 }
 
 impl Asked {
@@ -52,6 +53,8 @@ pub(crate) struct Commands {
     /// Commands to let something paused go on that have no answer yet.
     resuming: BTreeMap<Pausable, u64>,
     redrives: BTreeMap<(usize, DestinationId), u64>,
+    /// How often the positions of a resource began anew for sure.
+    rebased: BTreeMap<usize, u64>,
 }
 
 impl Commands {
@@ -97,6 +100,9 @@ impl Commands {
         {
             *count = count.saturating_sub(1);
         }
+        if let (Asked::Rebase(key), Answer::Done) = (asked, answer) {
+            *self.rebased.entry(key).or_default() += 1;
+        }
         if let Some(what) = pausing
             && matches!(answer, Answer::Done)
             && self.resuming.get(&what).is_none_or(|count| *count == 0)
@@ -129,7 +135,26 @@ impl Commands {
 
     /// Whether a command was given that may have been carried out.
     pub(crate) fn may_have(&self, asked: Asked) -> bool {
-        self.possible.get(&asked).is_some_and(|count| *count > 0)
+        self.possible(asked) > 0
+    }
+
+    /// How often a command may have been carried out.
+    pub(crate) fn possible(&self, asked: Asked) -> u64 {
+        self.possible.get(&asked).copied().unwrap_or(0)
+    }
+
+    /// The resources whose positions began anew for sure, and how often.
+    pub(crate) fn rebased(&self) -> &BTreeMap<usize, u64> {
+        &self.rebased
+    }
+
+    /// The resources whose positions may begin anew at any moment.
+    pub(crate) fn rebasing(&self) -> Vec<usize> {
+        let rebases = self.waiting.values().filter_map(|asked| match asked {
+            Asked::Rebase(key) => Some(*key),
+            _ => None,
+        });
+        rebases.collect()
     }
 
     /// How often a lane was redriven, or may have been.

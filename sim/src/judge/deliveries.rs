@@ -91,7 +91,7 @@ impl Deliveries {
         policies: &Policies,
         commands: &Commands,
     ) -> Verdict {
-        self.same_event(arrived)?;
+        self.same_event(arrived, commands)?;
         self.epoch(arrived)?;
         not_paused(arrived, commands)?;
         self.lane(arrived, policies, commands).map_err(|what| {
@@ -109,7 +109,7 @@ impl Deliveries {
     }
 
     /// The same webhook id is the same event, for ever and for every consumer.
-    fn same_event(&mut self, arrived: &Arrived<'_>) -> Verdict {
+    fn same_event(&mut self, arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
         let Arrived { attempt, event, resource, .. } = *arrived;
         let (released, received) = (&event.released, &event.event.received);
         let sequence = attempt.sequence.0;
@@ -137,13 +137,24 @@ impl Deliveries {
         must(other.is_none(), || {
             format!("event {} has sequence {sequence} and {other:?}", told.place)
         })?;
-        self.neighbours(resource, sequence, &told)?;
+        let rebases = commands.possible(Asked::Rebase(resource));
+        self.neighbours(resource, sequence, &told, rebases)?;
         self.told.insert((resource, sequence), told);
-        Ok(())
+        must(rebases == 0 || self.falls(resource) <= rebases, || {
+            format!("resource {resource} begins anew more than the {rebases} times asked for")
+        })
     }
 
-    /// The chain goes on, and positions rise but for late events.
-    fn neighbours(&self, resource: usize, sequence: u64, told: &Told) -> Verdict {
+    /// How often positions fall from one event to the next.
+    fn falls(&self, resource: usize) -> u64 {
+        let told = self.told.range((resource, 0)..=(resource, u64::MAX)).map(|(_, told)| told);
+        let events: Vec<_> = told.filter(|told| told.kind == Kind::Event).collect();
+        let falls = events.windows(2).filter(|pair| pair[1].position < pair[0].position);
+        falls.count() as u64
+    }
+
+    /// The chain goes on, and positions rise but for late events and where they begin anew.
+    fn neighbours(&self, resource: usize, sequence: u64, told: &Told, rebases: u64) -> Verdict {
         if let Some(previous) = self.told.get(&(resource, sequence.wrapping_sub(1))) {
             must(previous.hash == told.previous_hash, || {
                 format!("resource {resource} sequence {sequence} breaks the chain")
@@ -155,7 +166,7 @@ impl Deliveries {
         let after = self.told.range((resource, sequence)..(resource, u64::MAX));
         let after = after.map(|(_, told)| told).find(ordered);
         let rises = match told.kind {
-            Kind::Event if told.position == Position::None => true,
+            Kind::Event if told.position == Position::None || rebases > 0 => true,
             Kind::Event => {
                 // Events of one instant follow one another (K3).
                 let is_instant = matches!(told.position, Position::Timestamp(_));

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::fact::{DeadLetter, Fact, Invalid, InvalidReason};
+use sprag_core::fact::{AbandonReason, DeadLetter, Fact, InvalidReason, Refused};
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
 
 use super::answers::Answers;
 use super::chain;
+use super::commands::{Asked, Commands};
 use super::key_history::KeyHistory;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
@@ -25,6 +26,7 @@ pub(crate) struct Context<'a> {
     pub(crate) answers: &'a Answers,
     pub(crate) submitted: &'a Submitted,
     pub(crate) resources: &'a BTreeMap<Key, usize>,
+    pub(crate) commands: &'a Commands,
 }
 
 /// Everything that happened.
@@ -36,6 +38,8 @@ pub(crate) struct History {
     sources: BTreeSet<SourceId>,
     destinations: BTreeSet<DestinationId>,
     pub(crate) ignored: u64,
+    /// The lines about refused requests, with their terms.
+    pub(crate) refused: Vec<(Epoch, Refused)>,
 }
 
 impl History {
@@ -66,8 +70,8 @@ impl History {
     ) -> Verdict {
         for (index, fact) in (0_u32..).zip(&frame.facts) {
             *self.facts.entry(fact.name()).or_default() += 1;
-            if let Fact::Invalid(Invalid { reason: InvalidReason::AheadOfTime, .. }) = fact {
-                *self.facts.entry("invalid: ahead of time").or_default() += 1;
+            if let Some(variety) = variety(fact) {
+                *self.facts.entry(variety).or_default() += 1;
             }
             let place = Place { partition, frame: frame.number, index };
             match fact.key() {
@@ -77,7 +81,9 @@ impl History {
                 None => self.about_names(partition, frame.epoch, fact)?,
             }
         }
-        Ok(())
+        self.keys.iter().try_for_each(|(resource, key)| {
+            key.frame_ends().map_err(|what| format!("resource {resource}: {what}"))
+        })
     }
 
     fn about_names(&mut self, partition: PartitionId, epoch: Epoch, fact: &Fact) -> Verdict {
@@ -86,6 +92,7 @@ impl History {
                 return must(claimed.epoch == epoch, || format!("{claimed:?} in {epoch:?}"));
             }
             Fact::Ignored(_) => self.ignored += 1,
+            Fact::Refused(refused) => self.refused.push((epoch, refused.clone())),
             Fact::SourceDeclared(declared) => drop(self.sources.insert(declared.source)),
             Fact::DestinationDeclared(declared) => {
                 self.destinations.insert(declared.destination);
@@ -111,7 +118,14 @@ impl History {
             return Err("no such source".to_owned());
         };
         let history = self.keys.entry(resource).or_default();
+        history.is_no_resource = key.name.is_empty();
+        history.may_go_on(fact)?;
         match fact {
+            Fact::Rebased(_) => history.rebase(context.commands.possible(Asked::Rebase(resource))),
+            Fact::SequenceReset(_) => {
+                history.resets += 1;
+                history.row.told()
+            }
             Fact::Received(received) => {
                 let sent = context.answers.first_sent(resource, received.digest);
                 history.received(place, received, source, sent, recorded)
@@ -160,7 +174,7 @@ fn about_order(
         Fact::Held(held) => history.hold(held.event, source),
         Fact::Released(released) => history.release(released, source, uptime),
         Fact::Conflict(conflict) => history.conflict(conflict, source),
-        Fact::Invalid(invalid) => history.invalid(invalid.event, source),
+        Fact::Invalid(invalid) => history.invalid(invalid.event, invalid.reason, source),
         Fact::Stale(stale) => history.stale(stale, source),
         Fact::Superseded(fact) => match history.lanes.get_mut(&fact.destination) {
             Some(lane) => lane.supersede(fact.from.0, fact.by.0, source, uptime),
@@ -191,6 +205,22 @@ fn about_order(
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// What a fact is counted as besides its name.
+fn variety(fact: &Fact) -> Option<&'static str> {
+    match fact {
+        Fact::Invalid(invalid) => match invalid.reason {
+            InvalidReason::AheadOfTime => Some("invalid: ahead of time"),
+            InvalidReason::Unreadable => Some("invalid: unreadable"),
+            InvalidReason::BeyondSpan | InvalidReason::BeforeFirst => None,
+        },
+        Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {
+            Some("gap-abandoned: rebased")
+        }
+        Fact::Refused(refused) if refused.counted > 0 => Some("refused: counted"),
+        _ => None,
     }
 }
 

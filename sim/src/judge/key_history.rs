@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::fact::{
-    AbandonReason, Conflict, Duplicate, GapAbandoned, Kind, Received, Recognised, Released, Stale,
+    AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, Received, Recognised,
+    Released, Stale,
 };
 use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;
@@ -16,6 +17,7 @@ use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
 use super::newest::{Described, Due, Newest};
 use super::policies::SourcePolicy;
+use super::row::Row;
 use super::{Verdict, must};
 
 /// A key by its facts.
@@ -25,19 +27,28 @@ pub(crate) struct KeyHistory {
     pub(crate) released: BTreeMap<u64, Released>,
     pub(crate) lanes: BTreeMap<DestinationId, LaneHistory>,
     pub(crate) paused: bool,
+    /// Whether it is the empty key, of events that belong to no resource.
+    pub(crate) is_no_resource: bool,
+    /// How often its positions began anew.
+    pub(crate) rebases: u64,
+    /// How often it was said to count anew.
+    pub(crate) resets: u64,
+    pub(crate) row: Row,
+    /// What only a rebase of the same frame allows, if it was done.
+    pub(super) hurried: Option<String>,
     /// Repeats by what they were.
     pub(crate) duplicates: BTreeMap<Hash, u64>,
     ids: BTreeMap<Arc<str>, Place>,
     /// Positions of released events.
-    positions: BTreeMap<u64, Place>,
+    pub(super) positions: BTreeMap<u64, Place>,
     pub(crate) held: BTreeMap<u64, Place>,
     /// The next position in order, once the base is settled.
     pub(crate) next: Option<u64>,
     /// The last position released in order.
-    last: Option<u64>,
-    abandoned: Vec<(u64, u64)>,
-    gap: Option<(u64, u64)>,
-    newest: Newest,
+    pub(super) last: Option<u64>,
+    pub(super) abandoned: Vec<(u64, u64)>,
+    pub(super) gap: Option<(u64, u64)>,
+    pub(super) newest: Newest,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     sequence: u64,
@@ -53,6 +64,9 @@ impl KeyHistory {
     }
 
     fn demand_by_position(&self, source: &SourcePolicy, event: &Described<'_>) -> Demand {
+        if self.is_no_resource {
+            return Demand::Invalid;
+        }
         let Described { position, digest, .. } = *event;
         let position = match (source.contract, position) {
             (Contract::Fifo { .. }, Position::Sequence(position)) => position,
@@ -169,6 +183,7 @@ impl KeyHistory {
             return Err(format!("{place} is held without a position"));
         };
         self.held.insert(position, place);
+        self.row.end();
         self.give(place, IngressFate::Held);
         must(self.held.len() <= source.most_held, || {
             format!("{} events are held, {} are allowed", self.held.len(), source.most_held)
@@ -181,12 +196,24 @@ impl KeyHistory {
         must(demand == Demand::Conflict(fact.other) && other == Some(fact.other_digest), || {
             format!("{fact:?}, {demand:?} is due")
         })?;
+        let event = &self.events[&fact.event];
+        if event.id.is_some() && self.is_behind(event.position) {
+            self.row.grow();
+        }
         self.give(fact.event, IngressFate::Conflict);
         Ok(())
     }
 
     /// Impossible on arrival, or when the base of a waiting key was chosen (K4).
-    pub(crate) fn invalid(&mut self, place: Place, source: &SourcePolicy) -> Verdict {
+    pub(crate) fn invalid(
+        &mut self,
+        place: Place,
+        reason: InvalidReason,
+        source: &SourcePolicy,
+    ) -> Verdict {
+        must(self.is_no_resource == (reason == InvalidReason::Unreadable), || {
+            format!("{place} is invalid: {reason:?}")
+        })?;
         if let Some(EventHistory { fate: IngressFate::Held, position, .. }) =
             self.events.get(&place)
         {
@@ -211,6 +238,9 @@ impl KeyHistory {
         must(demand == Demand::Stale && is_its_own && fact.newest.0 == self.sequence, || {
             format!("{fact:?} after sequence {}, {demand:?} is due", self.sequence)
         })?;
+        if self.events[&fact.event].id.is_some() {
+            self.row.grow();
+        }
         self.give(fact.event, IngressFate::Stale);
         Ok(())
     }
@@ -230,6 +260,9 @@ impl KeyHistory {
         let original = fact.original.and_then(|place| self.events.get(&place));
         let altered = original.is_some_and(|original| original.digest != fact.digest);
         *self.duplicates.entry(fact.digest).or_default() += 1;
+        if fact.by == Recognised::Position && fact.id.is_some() && self.is_behind(position) {
+            self.row.grow();
+        }
         must(altered == fact.altered, || format!("{fact:?} is flagged wrongly"))
     }
 
@@ -264,6 +297,11 @@ impl KeyHistory {
             format!("{} breaks the chain", fact.event)
         })?;
         self.hash = fact.hash;
+        match fact.kind {
+            Kind::Event => self.row.end(),
+            Kind::Late if event.id.is_some() => self.row.grow(),
+            Kind::Late => {}
+        }
         self.give(fact.event, IngressFate::Released(self.sequence, fact.kind));
         self.released.insert(self.sequence, fact.clone());
         for destination in &fact.lanes {
@@ -289,7 +327,7 @@ impl KeyHistory {
         };
         if event.fate == IngressFate::Held {
             if self.next.is_none() {
-                self.waited_enough(source, uptime)?;
+                self.begins_in_time(source, uptime);
             }
             self.held.remove(&position);
             let begins = self.next.is_none() && self.held.range(..position).next().is_none();
@@ -371,12 +409,19 @@ impl KeyHistory {
         let begins = match fact.reason {
             // Without a natural start, everything below the base is late (decision 006).
             AbandonReason::Start => source.first().or(Some(0)).filter(|_| self.next.is_none()),
-            _ => self.next.or(strict).filter(|_| source.on_gap == OnGap::Skip),
+            AbandonReason::Rebased => self.next.or(strict),
+            AbandonReason::Waited | AbandonReason::Full => {
+                self.next.or(strict).filter(|_| source.on_gap == OnGap::Skip)
+            }
         };
         must(begins == Some(from) && lowest == Some(to + 1), || {
             format!("{from}-{to} is given up, {begins:?} to before {lowest:?} is missing")
         })?;
-        self.waited_enough(source, uptime)?;
+        match fact.reason {
+            AbandonReason::Rebased => self.hurried = Some(format!("{from}-{to} is given up")),
+            AbandonReason::Start => self.begins_in_time(source, uptime),
+            AbandonReason::Waited | AbandonReason::Full => self.waited_enough(source, uptime)?,
+        }
         self.abandoned.push((from, to));
         self.gap = None;
         self.next = Some(to + 1);

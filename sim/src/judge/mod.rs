@@ -16,7 +16,10 @@ pub(crate) mod lane_history;
 pub(crate) mod newest;
 pub(crate) mod policies;
 pub(crate) mod probe;
+pub(crate) mod rebase;
 pub(crate) mod rebuilt;
+pub(crate) mod refusals;
+pub(crate) mod row;
 
 use crate::schedule::Instant;
 

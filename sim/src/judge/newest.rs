@@ -69,6 +69,11 @@ impl Newest {
         }
     }
 
+    /// Whether something at this position or a newer one was released.
+    pub(crate) fn has_reached(&self, position: Position) -> bool {
+        position.number().zip(self.position).is_some_and(|(number, newest)| number <= newest)
+    }
+
     /// An event is released. Whether it is one more of the same instant.
     pub(crate) fn released(&mut self, event: &Described<'_>) -> Result<bool, String> {
         let number = match event.position {

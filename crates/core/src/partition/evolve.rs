@@ -98,14 +98,20 @@ impl<D: Digest> Partition<D> {
 fn count_old_positions(hot: &mut Hot, fact: &Fact) {
     let arriving = hot.arriving.as_ref().map(|arriving| &arriving.essence);
     let has_id = arriving.is_some_and(|essence| essence.id.is_some());
-    let lies_behind = || {
-        let position = arriving.and_then(|essence| essence.position.number());
-        position.zip(hot.record.order.next).is_some_and(|(position, next)| position < next)
+    // A held event that comes again, or is contradicted, lies ahead: nothing is counted anew.
+    let lies_behind = |position: Position| {
+        let position = position.number().zip(hot.record.order.next);
+        position.is_some_and(|(position, next)| position < next)
     };
     let is_old = match fact {
-        Fact::Duplicate(fact) => fact.by == Recognised::Position && fact.id.is_some(),
+        Fact::Duplicate(fact) => {
+            let is_new = fact.by == Recognised::Position && fact.id.is_some();
+            is_new && lies_behind(fact.position)
+        }
         Fact::Stale(_) => has_id,
-        Fact::Conflict(_) => has_id && lies_behind(),
+        Fact::Conflict(_) => {
+            has_id && arriving.is_some_and(|essence| lies_behind(essence.position))
+        }
         Fact::Released(released) if released.kind == Kind::Late => has_id,
         Fact::Released(_) | Fact::Held(_) => {
             hot.record.order.old = 0;

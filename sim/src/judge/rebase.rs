@@ -1,0 +1,65 @@
+//! What history says of a key whose positions begin anew, or seem to (rule K9).
+
+use sprag_core::fact::Fact;
+use sprag_core::position::Position;
+
+use super::key_history::KeyHistory;
+use super::newest::Newest;
+use super::policies::SourcePolicy;
+use super::row::Row;
+use super::{Verdict, must};
+
+impl KeyHistory {
+    /// The base of a waiting key is chosen when it waited enough, or as its positions begin anew.
+    pub(super) fn begins_in_time(&mut self, source: &SourcePolicy, uptime: Option<u64>) {
+        if let Err(what) = self.waited_enough(source, uptime) {
+            self.hurried.get_or_insert(what);
+        }
+    }
+
+    /// Whether the key has gone past this position.
+    pub(super) fn is_behind(&self, position: Position) -> bool {
+        let is_before = |next| position.number().is_some_and(|number| number < next);
+        self.next.map_or_else(|| self.newest.has_reached(position), is_before)
+    }
+
+    /// The positions of the key begin anew (K9): nothing of those before is held any more, and
+    /// nothing of them says anything about those to come.
+    pub(crate) fn rebase(&mut self, asked: u64) -> Verdict {
+        self.rebases += 1;
+        must(self.rebases <= asked, || {
+            format!("positions begin anew {} times, {asked} were asked for", self.rebases)
+        })?;
+        must(self.held.is_empty(), || format!("rebased, {:?} are held still", self.held))?;
+        (self.next, self.last, self.gap, self.hurried) = (None, None, None, None);
+        (self.newest, self.row) = (Newest::default(), Row::default());
+        self.positions.clear();
+        self.abandoned.clear();
+        Ok(())
+    }
+
+    /// Nothing but what a rebase does itself comes between its first and its last fact, and a
+    /// source that seems to count anew is told of at once.
+    pub(crate) fn may_go_on(&self, fact: &Fact) -> Verdict {
+        let is_owed = matches!(fact, Fact::SequenceReset(_));
+        must(is_owed || self.row.is_settled(), || {
+            format!("a sequence reset is due, not {fact:?}")
+        })?;
+        let Some(hurried) = &self.hurried else { return Ok(()) };
+        let is_rebase = matches!(
+            fact,
+            Fact::Rebased(_)
+                | Fact::GapAbandoned(_)
+                | Fact::GapOpened(_)
+                | Fact::Released(_)
+                | Fact::Invalid(_)
+        );
+        must(is_rebase, || format!("{hurried}, then {fact:?}"))
+    }
+
+    /// A frame ends: what began in it is complete.
+    pub(crate) fn frame_ends(&self) -> Verdict {
+        must(self.row.is_settled(), || "a sequence reset is due".to_owned())?;
+        self.hurried.clone().map_or(Ok(()), Err)
+    }
+}
