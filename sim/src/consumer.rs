@@ -16,6 +16,8 @@ const TIMEOUT: Instant = 3 * SECOND;
 pub(crate) struct Conduct {
     pub(crate) outcome: Outcome,
     pub(crate) retry_after: Option<Duration>,
+    /// Why it drops the event (`sprag-drop`).
+    pub(crate) dropped: Option<&'static str>,
     /// After how long the answer is there, or the connection gone.
     pub(crate) after: Instant,
     pub(crate) name: &'static str,
@@ -147,5 +149,5 @@ fn answered(status: u16) -> Outcome {
 }
 
 fn conduct(name: &'static str, outcome: Outcome, after: Instant) -> Conduct {
-    Conduct { outcome, retry_after: None, after, name }
+    Conduct { outcome, retry_after: None, dropped: None, after, name }
 }

@@ -1,6 +1,7 @@
 //! The process: how it starts, is turned, and what becomes of its effects.
 
 use sprag_core::id::{Key, PartitionId};
+use sprag_core::input::Ended;
 use sprag_core::output::Attempt;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::{Effect, Notice};
@@ -8,7 +9,7 @@ use sprag_driver::node::Node;
 use sprag_log::embedded::simulated::{Fault, Operation};
 use sprag_log::embedded::{OpenError, Options};
 
-use crate::judge::deliveries::Arrived;
+use crate::judge::deliveries::{Answered, Arrived};
 use crate::schedule::MILLISECOND;
 use crate::sim_log::SimLog;
 use crate::world::{Happening, Phase, Process, Sha256, Strike, UnderWay, World};
@@ -364,13 +365,14 @@ impl World {
         let Some(under_way) = self.under_way.remove(&(partition, attempt)) else { return };
         let UnderWay { attempt, resource, conduct, since, cut } = under_way;
         let is_due = self.now >= since + conduct.after;
-        let (outcome, retry_after) = match is_due || !cut {
-            true => (conduct.outcome, conduct.retry_after),
-            false => (sprag_core::fact::Outcome::Unknown, None),
+        let (outcome, retry_after, dropped) = match is_due || !cut {
+            true => (conduct.outcome, conduct.retry_after, conduct.dropped),
+            false => (sprag_core::fact::Outcome::Unknown, None, None),
         };
+        let dropped = dropped.map(std::sync::Arc::from);
         let redrives = self.watching.commands.redrives(resource, attempt.destination);
         let uptime = self.uptime();
-        let end = Some((outcome, retry_after));
+        let end = Some(Answered { outcome, retry_after, dropped: dropped.is_some() });
         self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives);
         let numbers = [u64::from(attempt.destination.0), resource as u64, attempt.sequence.0];
         self.trace.note(self.now, '+', &numbers, || {
@@ -381,7 +383,8 @@ impl World {
         let (now, took) = (self.clock(), self.now - since);
         if let Some(process) = &mut self.process {
             let took = std::time::Duration::from_micros(took);
-            process.node.ended(now, partition, attempt.id, outcome, retry_after, took);
+            let ended = Ended { attempt: attempt.id, outcome, retry_after, dropped, took };
+            process.node.ended(now, partition, ended);
         }
         self.turn();
     }

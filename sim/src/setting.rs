@@ -54,6 +54,7 @@ impl Setting {
             hot_keys: dice.pick(&HOT_KEYS),
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
+            partition_rate: None,
         };
         let spare = dice.chance(750).then_some(spare);
         Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), latest, spare }
@@ -112,6 +113,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 on_gap,
                 dedupe: DEDUPE,
                 destinations: Vec::new(),
+                rate: None,
             },
         })
         .collect()
@@ -141,6 +143,10 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
     DestinationSettings {
         name,
         concurrency: dice.index(8) + 1,
+        slow_concurrency: None,
+        slow_after: Duration::from_secs(1),
+        rate: None,
+        key_rate: None,
         retry,
         on_give_up: dice.pick(&[OnGiveUp::Halt, OnGiveUp::Park, OnGiveUp::Skip]),
     }

@@ -196,6 +196,7 @@ fn name_of(answer: &Answer) -> &'static str {
         Answer::Busy(Busy::KeyBacklog) => "busy: key backlog",
         Answer::Busy(Busy::Keys) => "busy: keys",
         Answer::Busy(Busy::Loading) => "busy: loading",
+        Answer::Busy(Busy::Rate { .. }) => "busy: rate",
         Answer::Rejected(rejection) => match rejection {
             Rejection::UnknownKey => "rejected: unknown key",
             Rejection::UnknownLane => "rejected: unknown lane",
@@ -219,7 +220,10 @@ fn code_of(answer: &Answer) -> u64 {
         }
         Answer::Done => 100,
         Answer::Unavailable => 101,
-        Answer::Busy(busy) => 110 + *busy as u64,
+        Answer::Busy(Busy::KeyBacklog) => 110,
+        Answer::Busy(Busy::Keys) => 111,
+        Answer::Busy(Busy::Loading) => 112,
+        Answer::Busy(Busy::Rate { retry_after }) => 1_000 + sprag_core::time::micros(*retry_after),
         Answer::Rejected(rejection) => 120 + *rejection as u64,
     }
 }

@@ -120,10 +120,15 @@ fn settings() -> impl Strategy<Value = Settings> {
             on_gap,
             dedupe: Duration::from_secs(3_600),
             destinations: vec![DestinationId(1), DestinationId(2)],
+            rate: None,
         };
         let destination = |on_give_up| DestinationSettings {
             name: Arc::from("app"),
             concurrency,
+            slow_concurrency: None,
+            slow_after: Duration::from_secs(1),
+            rate: None,
+            key_rate: None,
             retry: Retry {
                 first: Duration::from_secs(1),
                 cap: Duration::from_secs(4),
@@ -143,6 +148,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             hot_keys,
             key_backlog: 3,
             dedupe_ids,
+            partition_rate: None,
         }
     })
 }
