@@ -213,6 +213,7 @@ impl World {
             answers: &self.watching.answers,
             submitted: &self.watching.submitted,
             resources: &self.numbers,
+            outages: &self.watching.outages,
         }
     }
 

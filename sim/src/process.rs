@@ -10,6 +10,7 @@ use sprag_log::embedded::simulated::{Fault, Operation};
 use sprag_log::embedded::{OpenError, Options};
 
 use crate::judge::deliveries::{Answered, Arrived};
+use crate::judge::outages::Ending;
 use crate::schedule::MILLISECOND;
 use crate::sim_log::SimLog;
 use crate::world::{Happening, Phase, Process, Sha256, Strike, UnderWay, World};
@@ -157,7 +158,7 @@ impl World {
             Effect::Abort { partition, attempt } => {
                 let key = (partition, attempt);
                 if let Some(under_way) = self.under_way.get_mut(&key) {
-                    under_way.cut = true;
+                    (under_way.cut, under_way.aborted) = (true, true);
                     let at = self.now + self.dice.between(0, 500 * MILLISECOND);
                     self.counts.hit("consumer", "connection cut");
                     self.schedule.plan(at, Happening::Reply(self.life, partition, attempt));
@@ -195,6 +196,8 @@ impl World {
         };
         let watching = &mut self.watching;
         let verdict = watching.deliveries.arrived(&arrived, &watching.policies, &watching.commands);
+        let treated = watching.outages.arrived(self.now, attempt.destination);
+        self.judge("outages", treated);
         let name = self.destination_name(attempt.destination);
         let conduct = self.consumers.take(self.now, &name, resource);
         self.counts.hit("consumer", conduct.name);
@@ -216,7 +219,8 @@ impl World {
         let at = self.now + conduct.after;
         self.schedule.plan(at, Happening::Reply(self.life, partition, attempt.id));
         let id = attempt.id;
-        let under_way = UnderWay { attempt, resource, conduct, since: self.now, cut: false };
+        let (since, cut, aborted) = (self.now, false, false);
+        let under_way = UnderWay { attempt, resource, conduct, since, cut, aborted };
         self.under_way.insert((partition, id), under_way);
         self.judge("order", verdict);
     }
@@ -332,6 +336,7 @@ impl World {
         }
         if disk.statistics().faults > before {
             self.reads_fail = true;
+            self.watching.outages.reads_fail = true;
             self.counts.hit("fault", "read failed");
         }
         self.plan_organs();
@@ -363,7 +368,7 @@ impl World {
             return;
         }
         let Some(under_way) = self.under_way.remove(&(partition, attempt)) else { return };
-        let UnderWay { attempt, resource, conduct, since, cut } = under_way;
+        let UnderWay { attempt, resource, conduct, since, cut, aborted } = under_way;
         let is_due = self.now >= since + conduct.after;
         let (outcome, retry_after, dropped) = match is_due || !cut {
             true => (conduct.outcome, conduct.retry_after, conduct.dropped),
@@ -372,6 +377,16 @@ impl World {
         let dropped = dropped.map(std::sync::Arc::from);
         let redrives = self.watching.commands.redrives(resource, attempt.destination);
         let uptime = self.uptime();
+        self.watching.outages.ended(&Ending {
+            to: attempt.destination,
+            resource,
+            sequence: attempt.sequence.0,
+            since,
+            now: self.now,
+            outcome,
+            retry_after,
+            aborted,
+        });
         let end = Some(Answered { outcome, retry_after, dropped: dropped.is_some() });
         self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives);
         let numbers = [u64::from(attempt.destination.0), resource as u64, attempt.sequence.0];

@@ -4,7 +4,7 @@ use sprag_core::id::Key;
 use sprag_core::input::{Arrival, Ticket};
 use sprag_core::output::{Answer, Busy, Rejection, Status};
 
-use crate::judge::commands;
+use crate::judge::commands::{self, Asked};
 use crate::operator::{LaneShown, Ordered, Shown};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::workload::Post;
@@ -98,6 +98,7 @@ impl World {
         match self.watching.commands.answered(ticket, answer, uptime) {
             None => self.judge("answers", Err(format!("nobody waits for {}", ticket.0))),
             Some(asked) => {
+                self.may_resume(asked);
                 let fits = match answer {
                     Answer::Event { .. } => false,
                     Answer::Rejected(why) => commands::is_plausible(asked, *why),
@@ -147,7 +148,15 @@ impl World {
         self.trace.note(self.now, 'o', &[ticket.0], || format!("{} {asked:?}", ticket.0));
         self.watching.commands.asked(ticket, asked);
         process.node.command(now, ticket, command);
+        self.may_resume(asked);
         self.turn();
+    }
+
+    /// What was paused for being gone may go on from here on.
+    fn may_resume(&mut self, asked: Asked) {
+        if let Asked::ResumeDestination(to) = asked {
+            self.watching.outages.resumed(to);
+        }
     }
 
     /// What an operator sees: keys, destinations, lanes, dead letters.

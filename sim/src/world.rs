@@ -20,6 +20,7 @@ use crate::judge::answers::Answers;
 use crate::judge::commands::Commands;
 use crate::judge::deliveries::Deliveries;
 use crate::judge::history::Submitted;
+use crate::judge::outages::Outages;
 use crate::judge::policies::Policies;
 use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
@@ -91,6 +92,7 @@ pub(crate) enum Strike {
     DiskFull,
     SpaceFreed,
     ConsumerDies,
+    Outage,
     Flood,
 }
 
@@ -116,6 +118,8 @@ pub(crate) struct UnderWay {
     pub(crate) since: Instant,
     /// Whether the connection is being closed by the server.
     pub(crate) cut: bool,
+    /// Whether the server broke it off.
+    pub(crate) aborted: bool,
 }
 
 /// A process and what is true of it.
@@ -144,6 +148,7 @@ pub(crate) struct Watching {
     pub(crate) deliveries: Deliveries,
     pub(crate) commands: Commands,
     pub(crate) policies: Policies,
+    pub(crate) outages: Outages,
     pub(crate) submitted: Submitted,
 }
 
@@ -197,6 +202,7 @@ impl World {
         let names: Vec<String> =
             destinations.map(|destination| destination.settings.name.to_string()).collect();
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
+        let outages = Outages::of(workload.resources.len());
         let mut world = Self {
             now: 0,
             schedule: Schedule::new(),
@@ -217,7 +223,7 @@ impl World {
             numbers: BTreeMap::new(),
             dropped: workload.dropped,
             under_way: BTreeMap::new(),
-            watching: Watching::default(),
+            watching: Watching { outages, ..Watching::default() },
             reads_fail: false,
             counts: Counts::default(),
             trace,

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::fact::{DeadLetter, Fact, Invalid, InvalidReason};
+use sprag_core::fact::{DeadLetter, Fact, Invalid, InvalidReason, PauseReason};
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
 
 use super::answers::Answers;
 use super::chain;
 use super::key_history::KeyHistory;
+use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
 
@@ -25,6 +26,7 @@ pub(crate) struct Context<'a> {
     pub(crate) answers: &'a Answers,
     pub(crate) submitted: &'a Submitted,
     pub(crate) resources: &'a BTreeMap<Key, usize>,
+    pub(crate) outages: &'a Outages,
 }
 
 /// Everything that happened.
@@ -74,13 +76,19 @@ impl History {
                 Some(key) => self
                     .about_key(place, key, fact, (uptime, frame.recorded.0), context)
                     .map_err(|what| format!("{}/{}: {what}", key.source.0, key.name))?,
-                None => self.about_names(partition, frame.epoch, fact)?,
+                None => self.about_names(partition, frame.epoch, fact, context)?,
             }
         }
         Ok(())
     }
 
-    fn about_names(&mut self, partition: PartitionId, epoch: Epoch, fact: &Fact) -> Verdict {
+    fn about_names(
+        &mut self,
+        partition: PartitionId,
+        epoch: Epoch,
+        fact: &Fact,
+        context: &Context<'_>,
+    ) -> Verdict {
         match fact {
             Fact::Claimed(claimed) => {
                 return must(claimed.epoch == epoch, || format!("{claimed:?} in {epoch:?}"));
@@ -90,7 +98,14 @@ impl History {
             Fact::DestinationDeclared(declared) => {
                 self.destinations.insert(declared.destination);
             }
-            Fact::DestinationPaused(paused) => drop(self.paused.insert(paused.destination)),
+            Fact::DestinationPaused(paused) => {
+                self.paused.insert(paused.destination);
+                if paused.reason == PauseReason::Gone {
+                    *self.facts.entry("destination-paused: gone").or_default() += 1;
+                    let said = context.outages.gone.contains(&paused.destination);
+                    must(said, || format!("{paused:?} never said that it is gone"))?;
+                }
+            }
             Fact::DestinationResumed(resumed) => drop(self.paused.remove(&resumed.destination)),
             _ => {}
         }
@@ -124,7 +139,9 @@ impl History {
                 let Some(lane) = history.lanes.get_mut(&to) else {
                     return Err(format!("no lane to {}", to.0));
                 };
-                let fine = lane.attempted(attempted, policy, uptime);
+                let fine = lane
+                    .attempted(attempted, policy, uptime)
+                    .and_then(|()| context.outages.counts(resource, attempted));
                 fine.map_err(|what| format!("destination {}: {what}", to.0))
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),

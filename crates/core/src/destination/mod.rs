@@ -117,8 +117,11 @@ impl Destination {
 
     /// Stops or lets go on the granting of permits; attempts under way end as they will.
     pub fn set_paused(&mut self, paused: bool) {
+        // A partition that comes back says again what was so all the time.
+        if paused || self.paused {
+            self.gone.forget();
+        }
         self.paused = paused;
-        self.gone.forget();
     }
 
     /// A permit comes back: its attempt ended, or was not made after all.
