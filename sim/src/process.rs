@@ -1,5 +1,6 @@
 //! The process: how it starts, is turned, and what becomes of its effects.
 
+use sprag_core::destination::Pool;
 use sprag_core::id::{Key, PartitionId};
 use sprag_core::input::Ended;
 use sprag_core::output::Attempt;
@@ -71,6 +72,7 @@ impl World {
             stopping: None,
             turn_at: None,
             planned: [false; 4],
+            open: std::collections::BTreeSet::new(),
         });
         self.trace.note(self.now, 's', &[self.life], || "the process starts".to_owned());
         if self.life == 1 && self.faults.bad_start {
@@ -100,6 +102,7 @@ impl World {
         process.node.turn(now);
         self.learn_names();
         self.note_frames();
+        self.note_destinations();
         while self.violation.is_none() {
             let Some(process) = &mut self.process else { return };
             if process.dies_before == Some(process.effects) {
@@ -129,6 +132,25 @@ impl World {
             }
         }
         self.judge("names", verdict);
+    }
+
+    /// What the metrics of destinations say.
+    fn note_destinations(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        for (id, destination) in process.node.destinations() {
+            let is_open = destination.is_open();
+            if process.open.contains(id) != is_open {
+                let name = if is_open { "breaker opened" } else { "breaker closed" };
+                self.counts.hit("outage", name);
+                match is_open {
+                    true => process.open.insert(*id),
+                    false => process.open.remove(id),
+                };
+            }
+            for (pool, name) in [(Pool::Usual, "usual"), (Pool::Slow, "slow")] {
+                self.counts.add("pool", name, u64::from(destination.in_flight_of(pool) > 0));
+            }
+        }
     }
 
     fn note_frames(&mut self) {

@@ -126,7 +126,10 @@ impl World {
         }
         self.watching.answers.disconnected();
         self.watching.deliveries.disconnected();
-        self.watching.outages.disconnected();
+        let outages = &mut self.watching.outages;
+        outages.disconnected();
+        self.counts.add("outage", "surely down", std::mem::take(&mut outages.outages));
+        self.counts.add("outage", "probes", std::mem::take(&mut outages.probes));
         self.watching.commands.disconnected();
         for post in self.provider.disconnected() {
             self.counts.hit("provider", "connection broke");

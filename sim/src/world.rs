@@ -1,7 +1,7 @@
 //! The world of one seed: virtual time, one machine with its disk, a provider, consumers, an
 //! operator, and the judges that watch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::chain::Digest;
 use sprag_core::id::{DestinationId, Hash, Key, PartitionId};
@@ -139,6 +139,8 @@ pub(crate) struct Process {
     pub(crate) stopping: Option<Ticket>,
     pub(crate) turn_at: Option<Instant>,
     pub(crate) planned: [bool; 4],
+    /// Destinations whose breaker is open.
+    pub(crate) open: BTreeSet<DestinationId>,
 }
 
 /// The judges that watch while the simulation runs.

@@ -1,9 +1,11 @@
 //! Whether a destination works at all (DESIGN L2).
 //!
-//! **It opens** when, of the newest attempts of n = clamp(active lanes ÷ 10, 3, 20) distinct keys,
-//! ended within 10 s, at least 90 % failed by connect, timeout or 5xx. Newest by when they were
-//! sent, one vote a key: a burst of old attempts that time out together says nothing against a
-//! destination that answers what was sent since, and neither does one key that fails often.
+//! **It opens** when attempts of n = clamp(active lanes ÷ 10, 3, 20) distinct keys failed within
+//! 10 s by connect, timeout or 5xx, and they are at least 90 % of these and all others that were
+//! sent since the first of them. Of a key its newest failure counts, of answers each: one key that
+//! fails often opens nothing, and however many hang, a few keys that are answered keep it closed.
+//! What was sent since, not what ended since: old attempts that time out together say nothing
+//! against a destination that answers newer ones.
 //!
 //! **Open**, one probe at a time may go, after 1 s, 2 s, 4 s … 60 s. **It closes** with any answer
 //! but a 5xx; then `pace` lets permits grow from one. When it opens again before they have, probes
@@ -26,7 +28,7 @@ pub(super) fn failed(outcome: Outcome) -> Option<bool> {
     }
 }
 
-/// The newest attempt of a key that ended.
+/// An attempt that ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vote {
     pub(super) key: u64,
@@ -45,15 +47,18 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Breaker {
     state: State,
-    /// The last votes of distinct keys, by when they were sent.
-    votes: Vec<Vote>,
+    /// The newest failures of distinct keys, by when they were sent.
+    failures: Vec<Vote>,
+    /// When the newest attempts were sent that were answered; more of them than ever matter.
+    answered: [ElapsedMicros; limits::BREAKER_KEYS_MOST / 9 + 1],
     /// How long the next probe waits.
     wait: Duration,
 }
 
 impl Breaker {
     pub(super) fn new() -> Self {
-        Self { state: State::Closed, votes: Vec::new(), wait: limits::PROBE_FIRST }
+        let (failures, answered) = (Vec::new(), Default::default());
+        Self { state: State::Closed, failures, answered, wait: limits::PROBE_FIRST }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -91,7 +96,7 @@ impl Breaker {
         let State::Open { probe, .. } = self.state else { return self.count(vote, active) };
         if !vote.failed {
             self.state = State::Closed;
-            self.votes.clear();
+            self.failures.clear();
             return true;
         }
         if probe == Some(lane) {
@@ -106,30 +111,43 @@ impl Breaker {
     }
 
     fn count(&mut self, vote: Vote, active: usize) -> bool {
-        if let Some(at) = self.votes.iter().position(|known| known.key == vote.key) {
-            if self.votes[at].sent > vote.sent {
-                return false;
-            }
-            self.votes.remove(at);
+        let known = self.failures.iter().position(|known| known.key == vote.key);
+        if let Some(at) = known.filter(|at| self.failures[*at].sent <= vote.sent) {
+            self.failures.remove(at);
         }
-        let at = self.votes.partition_point(|known| known.sent <= vote.sent);
-        self.votes.insert(at, vote);
-        if self.votes.len() > limits::BREAKER_KEYS_MOST {
-            self.votes.remove(0);
+        if !vote.failed {
+            self.note_answer(vote.sent);
+            return false;
         }
-        let opens = vote.failed && self.is_down(vote.ended, active);
+        let is_newest = self.failures.iter().all(|known| known.key != vote.key);
+        if is_newest {
+            let at = self.failures.partition_point(|known| known.sent <= vote.sent);
+            self.failures.insert(at, vote);
+        }
+        if self.failures.len() > limits::BREAKER_KEYS_MOST {
+            self.failures.remove(0);
+        }
+        let opens = self.is_down(vote.ended, active);
         if opens {
             self.wait_for_probe(vote.ended);
         }
         opens
     }
 
+    /// Keeps the newest.
+    fn note_answer(&mut self, sent: ElapsedMicros) {
+        let oldest = self.answered.iter_mut().min();
+        if let Some(oldest) = oldest.filter(|oldest| **oldest < sent) {
+            *oldest = sent;
+        }
+    }
+
     fn is_down(&self, now: ElapsedMicros, active: usize) -> bool {
         let keys = (active / 10).clamp(limits::BREAKER_KEYS_LEAST, limits::BREAKER_KEYS_MOST);
         let fresh = |vote: &&Vote| now.since(vote.ended) <= limits::BREAKER_WINDOW;
-        let newest = self.votes.iter().rev().take(keys).filter(fresh);
-        let (count, failed) = newest
-            .fold((0, 0), |(count, failed), vote| (count + 1, failed + usize::from(vote.failed)));
-        count >= keys && failed * 10 >= keys * 9
+        let mut newest = self.failures.iter().rev().filter(fresh);
+        let Some(first) = newest.nth(keys - 1) else { return false };
+        let answered = self.answered.iter().filter(|sent| **sent > first.sent).count();
+        keys * 10 >= (keys + answered) * 9
     }
 }

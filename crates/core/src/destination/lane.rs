@@ -36,6 +36,8 @@ pub enum Standing {
     Unproven,
     /// Its last attempt failed or was slow. The one that asked first goes first.
     Struggling {
+        /// How often what it would send was tried.
+        tries: u32,
         /// When it asked.
         since: ElapsedMicros,
     },

@@ -242,13 +242,14 @@ impl Destination {
     }
 
     /// The lane that is next, where it counts, and whether it is proven. Where permits are few, each
-    /// fourth is for a struggling lane. A probe is rather one that does not struggle: its own
-    /// failures say nothing about the destination.
+    /// fourth is for a struggling lane. A probe is rather one that does not struggle, then the one
+    /// whose event was tried least: what fails by itself says nothing about the destination, and
+    /// keeps no other waiting.
     fn choose(&mut self, probe: bool) -> Option<(LaneRef, Pool, bool)> {
         let turn = self.since_struggling + 1 >= limits::STRUGGLING_TURN && !probe;
         let usual = self.starts_usual();
         if self.starts_struggling() && (turn || usual.is_none()) {
-            let lane = self.queue.pop_struggling()?;
+            let lane = self.queue.pop_struggling(probe)?;
             self.since_struggling = 0;
             self.starter_is_next = false;
             return Some((lane, Pool::Slow, false));

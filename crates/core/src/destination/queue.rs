@@ -11,7 +11,9 @@ use crate::time::ElapsedMicros;
 pub(super) struct Queue {
     proven: BTreeSet<(Urgency, LaneRef)>,
     unproven: BTreeSet<(Urgency, LaneRef)>,
-    struggling: BTreeSet<(ElapsedMicros, LaneRef)>,
+    struggling: BTreeSet<(ElapsedMicros, LaneRef, u32)>,
+    /// The same, the least tried first.
+    tried: BTreeSet<(u32, ElapsedMicros, LaneRef)>,
 }
 
 impl Queue {
@@ -20,7 +22,10 @@ impl Queue {
         match standing {
             Standing::Proven => self.proven.insert((urgency, lane)),
             Standing::Unproven => self.unproven.insert((urgency, lane)),
-            Standing::Struggling { since } => self.struggling.insert((since, lane)),
+            Standing::Struggling { tries, since } => {
+                self.tried.insert((tries, since, lane))
+                    && self.struggling.insert((since, lane, tries))
+            }
         };
     }
 
@@ -29,14 +34,18 @@ impl Queue {
         match standing {
             Standing::Proven => self.proven.remove(&(urgency, lane)),
             Standing::Unproven => self.unproven.remove(&(urgency, lane)),
-            Standing::Struggling { since } => self.struggling.remove(&(since, lane)),
+            Standing::Struggling { tries, since } => {
+                self.tried.remove(&(tries, since, lane))
+                    && self.struggling.remove(&(since, lane, tries))
+            }
         };
     }
 
     pub(super) fn remove_all(&mut self, partition: PartitionId) {
         self.proven.retain(|(_, lane)| lane.partition != partition);
         self.unproven.retain(|(_, lane)| lane.partition != partition);
-        self.struggling.retain(|(_, lane)| lane.partition != partition);
+        self.struggling.retain(|(_, lane, _)| lane.partition != partition);
+        self.tried.retain(|(_, _, lane)| lane.partition != partition);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -62,9 +71,16 @@ impl Queue {
         }
     }
 
-    /// The struggling lane that asked first.
-    pub(super) fn pop_struggling(&mut self) -> Option<LaneRef> {
-        self.struggling.pop_first().map(|(_, lane)| lane)
+    /// The struggling lane that asked first, or the one whose event was tried least.
+    pub(super) fn pop_struggling(&mut self, least_tried: bool) -> Option<LaneRef> {
+        if least_tried {
+            let (tries, since, lane) = self.tried.pop_first()?;
+            self.struggling.remove(&(since, lane, tries));
+            return Some(lane);
+        }
+        let (since, lane, tries) = self.struggling.pop_first()?;
+        self.tried.remove(&(tries, since, lane));
+        Some(lane)
     }
 
     /// Whether a lane waits that does not struggle; with `only_proven`, a proven one.

@@ -79,7 +79,7 @@ fn a_pause_grants_nothing_and_a_withdrawal_takes_only_its_own() {
     destination.withdraw(PartitionId(0));
     assert_eq!(grants(&mut destination, at(0)), [other]);
     destination.give_back(at(0), other, End::Unused);
-    let since = Standing::Struggling { since: at(7) };
+    let since = Standing::Struggling { tries: 1, since: at(7) };
     destination.request(request(lanes[0], 3, since));
     destination.request(request(other, 4, Standing::Proven));
     destination.withdraw_lane(request(lanes[0], 3, since));
@@ -143,13 +143,33 @@ fn lanes_that_struggle_come_round_in_turns_and_only_in_the_slow_pool() {
     let told = DestinationSettings { slow_concurrency: Some(2), ..settings(4) };
     let mut destination = Destination::new(&told);
     for (asked, lane) in (0..).zip(&all) {
-        destination.request(request(*lane, 9 - asked, Standing::Struggling { since: at(asked) }));
+        destination.request(request(
+            *lane,
+            9 - asked,
+            Standing::Struggling { tries: 1, since: at(asked) },
+        ));
     }
     assert_eq!(grants(&mut destination, at(9)), [all[0], all[1]]);
     assert_eq!(destination.in_flight_of(Pool::Usual), 0);
     destination.give_back(at(10), all[0], ended(0, Outcome::Answered { status: 404 }));
-    destination.request(request(all[0], 1, Standing::Struggling { since: at(10) }));
+    destination.request(request(all[0], 1, Standing::Struggling { tries: 1, since: at(10) }));
     assert_eq!(grants(&mut destination, at(10)), [all[2]]);
+}
+
+#[test]
+fn a_probe_is_of_the_lane_that_was_tried_least() {
+    let all = lanes(4);
+    let mut destination = Destination::new(&settings(4));
+    attempt_all(&mut destination, &all[..3], 0, FAILED);
+    for (asked, lane) in (0..3).zip(&all) {
+        let (tries, since) = (9 - asked, at(u64::from(asked)));
+        destination.request(request(*lane, 1, Standing::Struggling { tries, since }));
+    }
+    let mut probe = |now| destination.poll_grant(now).map(|grant| grant.lane);
+    assert_eq!(probe(at(1_000)), Some(all[2]));
+    destination.give_back(at(1_000), all[2], ended(2, FAILED));
+    destination.request(request(all[3], 1, Standing::Unproven));
+    assert_eq!(destination.poll_grant(at(3_000)).map(|grant| grant.lane), Some(all[3]));
 }
 
 /// Sends one attempt of each lane and ends it; says how many were granted.

@@ -89,11 +89,12 @@ impl LaneHot {
         }
     }
 
-    /// What its destination is told of it when it asks, given what its record counts.
-    pub(super) fn standing(&self, failures: u32, now: ElapsedMicros) -> Standing {
+    /// What its destination is told of it when it asks, given what its record has of its
+    /// head: failures that count, and tries.
+    pub(super) fn standing(&self, counted: u32, tries: u32, now: ElapsedMicros) -> Standing {
         let lately = |at: ElapsedMicros| now.since(at) < limits::PROVEN_FOR;
-        if self.struggles || failures > 0 {
-            Standing::Struggling { since: now }
+        if self.struggles || counted > 0 {
+            Standing::Struggling { tries, since: now }
         } else if self.acknowledged.is_some_and(lately) {
             Standing::Proven
         } else {

@@ -111,9 +111,10 @@ impl<D: Digest> Partition<D> {
         let place = work.released.unwrap_or_default();
         let urgency = Urgency { recorded: work.recorded, place };
         let (partition, now) = (self.id, self.now.elapsed);
-        let counted = self.keys.get(slot).map_or(0, |hot| hot.record.lanes[at].toll.failures);
+        let record = self.keys.get(slot).map(|hot| &hot.record.lanes[at]);
+        let (counted, tries) = record.map_or((0, 0), |lane| (lane.toll.failures, lane.failures));
         let requested = self.seek(slot, at, |lane| {
-            let standing = lane.standing(counted, now);
+            let standing = lane.standing(counted, tries, now);
             let lane_ref = LaneRef { partition, slot, destination: lane.destination };
             let request = Request { urgency, lane: lane_ref, standing };
             lane.requested = Some(request);
