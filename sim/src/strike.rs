@@ -231,6 +231,7 @@ impl World {
         if let Some(process) = &mut self.process {
             process.away += away.saturating_sub(SECOND);
         }
+        self.watching.outages.thawed(self.now);
         self.note("goes on");
     }
 

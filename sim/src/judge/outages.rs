@@ -164,6 +164,13 @@ impl Outages {
         }
     }
 
+    /// The machine was suspended: what arrives after that may have been decided long before.
+    pub(crate) fn thawed(&mut self, now: Instant) {
+        for known in self.destinations.values_mut() {
+            known.answered = known.answered.max(Some(now));
+        }
+    }
+
     /// The process ended: breakers are closed when the next one starts.
     pub(crate) fn disconnected(&mut self) {
         self.destinations.clear();
