@@ -16,9 +16,21 @@ const TIMEOUT: Instant = 3 * SECOND;
 pub(crate) struct Conduct {
     pub(crate) outcome: Outcome,
     pub(crate) retry_after: Option<Duration>,
+    /// Why it drops the event (`sprag-drop`).
+    pub(crate) dropped: Option<&'static str>,
     /// After how long the answer is there, or the connection gone.
     pub(crate) after: Instant,
     pub(crate) name: &'static str,
+}
+
+/// How a whole destination fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failing {
+    Unreachable,
+    Errors,
+    Hangs,
+    Throttles(Instant),
+    Gone,
 }
 
 /// How often a destination misbehaves; per thousand.
@@ -29,6 +41,7 @@ struct Manners {
     acts_then_fails: u64,
     unreachable: u64,
     slow: Instant,
+    drops: u64,
 }
 
 /// All consumers of a simulation, by the name of the destination.
@@ -37,6 +50,10 @@ pub(crate) struct Consumers {
     manners: BTreeMap<String, Manners>,
     /// Resources a destination cannot process.
     broken: BTreeSet<(String, usize)>,
+    /// Resources it never answers for.
+    hung: BTreeSet<(String, usize)>,
+    /// Destinations that fail for a while, in one way.
+    failing: BTreeMap<String, (Instant, Failing)>,
     /// Destinations that are down for good, until everything is repaired.
     down: BTreeSet<String>,
     /// Destinations that are down for a while.
@@ -49,6 +66,7 @@ pub(crate) struct Consumers {
 impl Consumers {
     pub(crate) fn new(mut dice: Dice, destinations: &[String], resources: usize) -> Self {
         let mut broken = BTreeSet::new();
+        let mut hung = BTreeSet::new();
         let mut manners = BTreeMap::new();
         for destination in destinations {
             manners.insert(destination.clone(), draw_manners(&mut dice));
@@ -56,12 +74,18 @@ impl Consumers {
                 let count = dice.between(1, 4);
                 broken.extend((0..count).map(|_| (destination.clone(), dice.index(resources))));
             }
+            if dice.chance(400) {
+                let count = dice.between(1, 5);
+                hung.extend((0..count).map(|_| (destination.clone(), dice.index(resources))));
+            }
         }
         let several = destinations.len() > 1 && dice.chance(300);
         let down = several.then(|| destinations[dice.index(destinations.len())].clone());
         Self {
             manners,
             broken,
+            hung,
+            failing: BTreeMap::new(),
             down: down.into_iter().collect(),
             down_until: BTreeMap::new(),
             dice,
@@ -74,10 +98,28 @@ impl Consumers {
         self.down_until.insert(destination.to_owned(), until);
     }
 
+    /// A destination fails for a while; says how.
+    pub(crate) fn fail(&mut self, destination: &str, now: Instant) -> &'static str {
+        let rest = self.dice.between(0, 4) * SECOND;
+        let all = [
+            (Failing::Unreachable, 20, "outage: unreachable"),
+            (Failing::Errors, 20, "outage: errors"),
+            (Failing::Hangs, 20, "outage: hangs"),
+            (Failing::Throttles(rest), 6, "outage: throttles"),
+            (Failing::Gone, 2, "outage: gone"),
+        ];
+        let (how, longest, name) = self.dice.pick(&all);
+        let until = now + self.dice.between(SECOND, longest * SECOND);
+        self.failing.insert(destination.to_owned(), (until, how));
+        name
+    }
+
     /// Everything works from now on.
     pub(crate) fn repair(&mut self) {
         self.moody = false;
         self.broken.clear();
+        self.hung.clear();
+        self.failing.clear();
         self.down.clear();
         self.down_until.clear();
     }
@@ -86,6 +128,7 @@ impl Consumers {
     pub(crate) fn is_healthy(&self, destination: &str, resource: usize) -> bool {
         !self.down.contains(destination)
             && !self.broken.contains(&(destination.to_owned(), resource))
+            && !self.hung.contains(&(destination.to_owned(), resource))
     }
 
     /// How an attempt is taken.
@@ -96,6 +139,13 @@ impl Consumers {
             return conduct("unreachable", Outcome::Unreachable, MILLISECOND);
         }
         let latency = self.dice.between(MILLISECOND, 30 * MILLISECOND);
+        let failing = self.failing.get(destination).filter(|(until, _)| *until > now);
+        if let Some((_, failing)) = failing.filter(|_| self.moody) {
+            return fails_as(*failing, latency);
+        }
+        if self.hung.contains(&(destination.to_owned(), resource)) {
+            return conduct("hung key", Outcome::Unknown, TIMEOUT);
+        }
         if self.broken.contains(&(destination.to_owned(), resource)) {
             return conduct("broken key", answered(500), latency);
         }
@@ -125,6 +175,13 @@ impl Consumers {
             return conduct;
         }
         let slow = self.dice.between(0, manners.slow);
+        if self.dice.chance(manners.drops) {
+            let dropped = Some("this consumer has no use for it");
+            return Conduct { dropped, ..conduct("drops", answered(200), latency) };
+        }
+        if slow > SECOND {
+            return conduct("answers slowly", answered(200), slow);
+        }
         conduct("answers", answered(self.dice.pick(&[200, 200, 204])), latency + slow)
     }
 }
@@ -138,7 +195,22 @@ fn draw_manners(dice: &mut Dice) -> Manners {
         hangs: some(400, 2, 15),
         acts_then_fails: some(600, 5, 100),
         unreachable: some(400, 5, 100),
-        slow: some(500, 1, 400) * MILLISECOND,
+        slow: some(500, 1, 400) * MILLISECOND + some(150, 1, 2) * SECOND,
+        drops: some(400, 5, 60),
+    }
+}
+
+fn fails_as(failing: Failing, latency: Instant) -> Conduct {
+    let name = "in an outage";
+    match failing {
+        Failing::Unreachable => conduct(name, Outcome::Unreachable, MILLISECOND),
+        Failing::Errors => conduct(name, answered(503), latency),
+        Failing::Hangs => conduct(name, Outcome::Unknown, TIMEOUT),
+        Failing::Gone => conduct(name, answered(410), latency),
+        Failing::Throttles(rest) => {
+            let retry_after = (rest > 0).then(|| Duration::from_micros(rest));
+            Conduct { retry_after, ..conduct(name, answered(429), latency) }
+        }
     }
 }
 
@@ -147,5 +219,5 @@ fn answered(status: u16) -> Outcome {
 }
 
 fn conduct(name: &'static str, outcome: Outcome, after: Instant) -> Conduct {
-    Conduct { outcome, retry_after: None, after, name }
+    Conduct { outcome, retry_after: None, dropped: None, after, name }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Faults {
     pub(crate) state_delay: Instant,
     /// Bursts that fill every queue in front of a cold key.
     pub(crate) flood: bool,
+    /// Whole destinations that fail for a while.
+    pub(crate) outages: u64,
 }
 
 impl Faults {
@@ -78,6 +80,7 @@ impl Faults {
             state_refuses: 0,
             state_delay: dice.pick(&[MILLISECOND, 20 * MILLISECOND, 400 * MILLISECOND]),
             flood: dice.chance(20),
+            outages: 0,
         };
         calm.with_rates(dice)
     }
@@ -95,6 +98,7 @@ impl Faults {
             no_space: some(250, 1, 8),
             failed_sync: some(300, 2, 15),
             state_refuses: some(350, 50, 900),
+            outages: some(500, 1, 4),
             ..self
         }
     }

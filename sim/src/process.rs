@@ -1,6 +1,8 @@
 //! The process: how it starts, is turned, and what becomes of its effects.
 
+use sprag_core::destination::Pool;
 use sprag_core::id::{Key, PartitionId};
+use sprag_core::input::Ended;
 use sprag_core::output::Attempt;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::{Effect, Notice};
@@ -8,7 +10,8 @@ use sprag_driver::node::Node;
 use sprag_log::embedded::simulated::{Fault, Operation};
 use sprag_log::embedded::{OpenError, Options};
 
-use crate::judge::deliveries::Arrived;
+use crate::judge::deliveries::{Answered, Arrived};
+use crate::judge::outages::Ending;
 use crate::schedule::MILLISECOND;
 use crate::sim_log::SimLog;
 use crate::world::{Happening, Phase, Process, Sha256, Strike, UnderWay, World};
@@ -69,6 +72,7 @@ impl World {
             stopping: None,
             turn_at: None,
             planned: [false; 4],
+            open: std::collections::BTreeSet::new(),
         });
         self.trace.note(self.now, 's', &[self.life], || "the process starts".to_owned());
         if self.life == 1 && self.faults.bad_start {
@@ -98,6 +102,7 @@ impl World {
         process.node.turn(now);
         self.learn_names();
         self.note_frames();
+        self.note_destinations();
         while self.violation.is_none() {
             let Some(process) = &mut self.process else { return };
             if process.dies_before == Some(process.effects) {
@@ -129,6 +134,25 @@ impl World {
         self.judge("names", verdict);
     }
 
+    /// What the metrics of destinations say.
+    fn note_destinations(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        for (id, destination) in process.node.destinations() {
+            let is_open = destination.is_open();
+            if process.open.contains(id) != is_open {
+                let name = if is_open { "breaker opened" } else { "breaker closed" };
+                self.counts.hit("outage", name);
+                match is_open {
+                    true => process.open.insert(*id),
+                    false => process.open.remove(id),
+                };
+            }
+            for (pool, name) in [(Pool::Usual, "usual"), (Pool::Slow, "slow")] {
+                self.counts.add("pool", name, u64::from(destination.in_flight_of(pool) > 0));
+            }
+        }
+    }
+
     fn note_frames(&mut self) {
         let uptime = self.uptime();
         let Some(process) = &mut self.process else { return };
@@ -156,7 +180,7 @@ impl World {
             Effect::Abort { partition, attempt } => {
                 let key = (partition, attempt);
                 if let Some(under_way) = self.under_way.get_mut(&key) {
-                    under_way.cut = true;
+                    (under_way.cut, under_way.aborted) = (true, true);
                     let at = self.now + self.dice.between(0, 500 * MILLISECOND);
                     self.counts.hit("consumer", "connection cut");
                     self.schedule.plan(at, Happening::Reply(self.life, partition, attempt));
@@ -204,6 +228,8 @@ impl World {
         };
         let watching = &mut self.watching;
         let verdict = watching.deliveries.arrived(&arrived, &watching.policies, &watching.commands);
+        let treated = watching.outages.arrived(self.now, attempt.destination);
+        self.judge("outages", treated);
         let name = self.destination_name(attempt.destination);
         let conduct = self.consumers.take(self.now, &name, resource);
         self.counts.hit("consumer", conduct.name);
@@ -225,7 +251,8 @@ impl World {
         let at = self.now + conduct.after;
         self.schedule.plan(at, Happening::Reply(self.life, partition, attempt.id));
         let id = attempt.id;
-        let under_way = UnderWay { attempt, resource, conduct, since: self.now, cut: false };
+        let (since, cut, aborted) = (self.now, false, false);
+        let under_way = UnderWay { attempt, resource, conduct, since, cut, aborted };
         self.under_way.insert((partition, id), under_way);
         self.judge("order", verdict);
     }
@@ -341,6 +368,7 @@ impl World {
         }
         if disk.statistics().faults > before {
             self.reads_fail = true;
+            self.watching.outages.reads_fail = true;
             self.counts.hit("fault", "read failed");
         }
         self.plan_organs();
@@ -372,15 +400,26 @@ impl World {
             return;
         }
         let Some(under_way) = self.under_way.remove(&(partition, attempt)) else { return };
-        let UnderWay { attempt, resource, conduct, since, cut } = under_way;
+        let UnderWay { attempt, resource, conduct, since, cut, aborted } = under_way;
         let is_due = self.now >= since + conduct.after;
-        let (outcome, retry_after) = match is_due || !cut {
-            true => (conduct.outcome, conduct.retry_after),
-            false => (sprag_core::fact::Outcome::Unknown, None),
+        let (outcome, retry_after, dropped) = match is_due || !cut {
+            true => (conduct.outcome, conduct.retry_after, conduct.dropped),
+            false => (sprag_core::fact::Outcome::Unknown, None, None),
         };
+        let dropped = dropped.map(std::sync::Arc::from);
         let redrives = self.watching.commands.redrives(resource, attempt.destination);
         let uptime = self.uptime();
-        let end = Some((outcome, retry_after));
+        self.watching.outages.ended(&Ending {
+            to: attempt.destination,
+            resource,
+            sequence: attempt.sequence.0,
+            since,
+            now: self.now,
+            outcome,
+            retry_after,
+            aborted,
+        });
+        let end = Some(Answered { outcome, retry_after, dropped: dropped.is_some() });
         self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives);
         let numbers = [u64::from(attempt.destination.0), resource as u64, attempt.sequence.0];
         self.trace.note(self.now, '+', &numbers, || {
@@ -391,7 +430,8 @@ impl World {
         let (now, took) = (self.clock(), self.now - since);
         if let Some(process) = &mut self.process {
             let took = std::time::Duration::from_micros(took);
-            process.node.ended(now, partition, attempt.id, outcome, retry_after, took);
+            let ended = Ended { attempt: attempt.id, outcome, retry_after, dropped, took };
+            process.node.ended(now, partition, ended);
         }
         self.turn();
     }

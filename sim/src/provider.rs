@@ -80,7 +80,7 @@ impl Provider {
             Answer::Rejected(_) => !std::mem::replace(&mut self.posts[post].in_time, true),
             // A halted gap may fill a key for ever; memory has room again.
             Answer::Busy(Busy::KeyBacklog) => patient || self.progress[post].1 < PATIENCE,
-            Answer::Busy(Busy::Keys | Busy::Loading) => true,
+            Answer::Busy(Busy::Keys | Busy::Loading | Busy::Rate { .. }) => true,
             Answer::Unavailable => true,
         };
         if !again {

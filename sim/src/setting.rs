@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
+use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
 };
@@ -54,6 +55,7 @@ impl Setting {
             hot_keys: dice.pick(&HOT_KEYS),
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
+            partition_rate: draw_rate(dice, 80, 20),
         };
         let spare = dice.chance(750).then_some(spare);
         Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), latest, spare }
@@ -112,9 +114,16 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 on_gap,
                 dedupe: DEDUPE,
                 destinations: Vec::new(),
+                rate: draw_rate(dice, 80, 30),
             },
         })
         .collect()
+}
+
+/// Seldom, so many a second, or a few times as many.
+fn draw_rate(dice: &mut Dice, chance: u64, least: u32) -> Option<Rate> {
+    let count = least * dice.pick(&[1, 2, 5]);
+    dice.chance(chance).then_some(Rate { count, period: Duration::from_secs(1) })
 }
 
 fn draw_wait(dice: &mut Dice) -> Duration {
@@ -141,6 +150,10 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
     DestinationSettings {
         name,
         concurrency: dice.index(8) + 1,
+        slow_concurrency: dice.pick(&[None, None, Some(1), Some(3)]),
+        slow_after: Duration::from_millis(dice.pick(&[1_000, 1_000, 300, 100])),
+        rate: draw_rate(dice, 120, 30),
+        key_rate: draw_rate(dice, 120, 3),
         retry,
         on_give_up: dice.pick(&[OnGiveUp::Halt, OnGiveUp::Park, OnGiveUp::Skip]),
     }

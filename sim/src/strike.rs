@@ -26,6 +26,7 @@ impl World {
             (self.faults.suspends, Strike::Suspend),
             (u64::from(self.faults.flood), Strike::Flood),
             (2, Strike::ConsumerDies),
+            (self.faults.outages, Strike::Outage),
         ];
         for (count, strike) in many {
             for _ in 0..count {
@@ -57,6 +58,7 @@ impl World {
             Strike::Suspend => self.suspend(),
             Strike::DiskFull => self.fill_disk(),
             Strike::ConsumerDies => self.consumer_dies(),
+            Strike::Outage => self.outage(),
             Strike::Flood => self.flood(),
         }
     }
@@ -127,6 +129,10 @@ impl World {
         }
         self.watching.answers.disconnected();
         self.watching.deliveries.disconnected();
+        let outages = &mut self.watching.outages;
+        outages.disconnected();
+        self.counts.add("outage", "surely down", std::mem::take(&mut outages.outages));
+        self.counts.add("outage", "probes", std::mem::take(&mut outages.probes));
         self.watching.commands.disconnected();
         for post in self.provider.disconnected() {
             self.counts.hit("provider", "connection broke");
@@ -228,6 +234,7 @@ impl World {
         if let Some(process) = &mut self.process {
             process.away += away.saturating_sub(SECOND);
         }
+        self.watching.outages.thawed(self.now);
         self.note("goes on");
     }
 
@@ -259,6 +266,19 @@ impl World {
             under_way.cut = true;
             self.schedule.plan(now, Happening::Reply(life, *partition, *attempt));
         }
+    }
+
+    /// Every attempt to a destination goes wrong for a while, all in the same way.
+    fn outage(&mut self) {
+        let ids: Vec<_> = self.watching.policies.destinations.keys().copied().collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = self.dice.pick(&ids);
+        let name = self.destination_name(id);
+        let what = self.consumers.fail(&name, self.now);
+        self.counts.hit("consumer", what);
+        self.note(what);
     }
 
     /// One event, again and again, while its key may still be on its way into memory.

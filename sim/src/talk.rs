@@ -4,7 +4,7 @@ use sprag_core::id::Key;
 use sprag_core::input::{Arrival, Ticket};
 use sprag_core::output::{Answer, Busy, Rejection, Status};
 
-use crate::judge::commands;
+use crate::judge::commands::{self, Asked};
 use crate::operator::{LaneShown, Ordered, Shown};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::workload::Post;
@@ -99,6 +99,7 @@ impl World {
             None => self.judge("answers", Err(format!("nobody waits for {}", ticket.0))),
             Some(asked) => {
                 self.watching.may_begin_anew(asked);
+                self.may_resume(asked);
                 let fits = match answer {
                     Answer::Event { .. } => false,
                     Answer::Rejected(why) => commands::is_plausible(asked, *why),
@@ -150,7 +151,15 @@ impl World {
         self.watching.commands.asked(ticket, asked);
         self.watching.may_begin_anew(asked);
         process.node.command(now, ticket, command);
+        self.may_resume(asked);
         self.turn();
+    }
+
+    /// What was paused for being gone may go on from here on.
+    fn may_resume(&mut self, asked: Asked) {
+        if let Asked::ResumeDestination(to) = asked {
+            self.watching.outages.resumed(to);
+        }
     }
 
     /// What an operator sees: keys, destinations, lanes, dead letters.
@@ -202,6 +211,7 @@ fn name_of(answer: &Answer) -> &'static str {
         Answer::Busy(Busy::KeyBacklog) => "busy: key backlog",
         Answer::Busy(Busy::Keys) => "busy: keys",
         Answer::Busy(Busy::Loading) => "busy: loading",
+        Answer::Busy(Busy::Rate { .. }) => "busy: rate",
         Answer::Rejected(rejection) => match rejection {
             Rejection::UnknownKey => "rejected: unknown key",
             Rejection::UnknownLane => "rejected: unknown lane",
@@ -225,7 +235,10 @@ fn code_of(answer: &Answer) -> u64 {
         }
         Answer::Done => 100,
         Answer::Unavailable => 101,
-        Answer::Busy(busy) => 110 + *busy as u64,
+        Answer::Busy(Busy::KeyBacklog) => 110,
+        Answer::Busy(Busy::Keys) => 111,
+        Answer::Busy(Busy::Loading) => 112,
+        Answer::Busy(Busy::Rate { retry_after }) => 1_000 + sprag_core::time::micros(*retry_after),
         Answer::Rejected(rejection) => 120 + *rejection as u64,
     }
 }

@@ -1,7 +1,7 @@
 //! The world of one seed: virtual time, one machine with its disk, a provider, consumers, an
 //! operator, and the judges that watch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::chain::Digest;
 use sprag_core::id::{DestinationId, Hash, Key, PartitionId};
@@ -20,6 +20,7 @@ use crate::judge::answers::Answers;
 use crate::judge::commands::{Asked, Commands};
 use crate::judge::deliveries::Deliveries;
 use crate::judge::history::Submitted;
+use crate::judge::outages::Outages;
 use crate::judge::policies::Policies;
 use crate::judge::refusals::Refusals;
 use crate::judge::{Verdict, Violation};
@@ -104,6 +105,7 @@ pub(crate) enum Strike {
     DiskFull,
     SpaceFreed,
     ConsumerDies,
+    Outage,
     Flood,
 }
 
@@ -129,6 +131,8 @@ pub(crate) struct UnderWay {
     pub(crate) since: Instant,
     /// Whether the connection is being closed by the server.
     pub(crate) cut: bool,
+    /// Whether the server broke it off.
+    pub(crate) aborted: bool,
 }
 
 /// A process and what is true of it.
@@ -148,6 +152,8 @@ pub(crate) struct Process {
     pub(crate) stopping: Option<Ticket>,
     pub(crate) turn_at: Option<Instant>,
     pub(crate) planned: [bool; 4],
+    /// Destinations whose breaker is open.
+    pub(crate) open: BTreeSet<DestinationId>,
 }
 
 /// The judges that watch while the simulation runs.
@@ -157,6 +163,7 @@ pub(crate) struct Watching {
     pub(crate) deliveries: Deliveries,
     pub(crate) commands: Commands,
     pub(crate) policies: Policies,
+    pub(crate) outages: Outages,
     pub(crate) submitted: Submitted,
     pub(crate) refusals: Refusals,
     /// How often an operator was told that a resource seems to count anew.
@@ -225,6 +232,7 @@ impl World {
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
+        let outages = Outages::of(workload.resources.len());
         let mut world = Self {
             now: 0,
             schedule: Schedule::new(),
@@ -246,7 +254,7 @@ impl World {
             numbers: BTreeMap::new(),
             dropped: workload.dropped,
             under_way: BTreeMap::new(),
-            watching: Watching::default(),
+            watching: Watching { outages, ..Watching::default() },
             reads_fail: false,
             counts: Counts::default(),
             trace,

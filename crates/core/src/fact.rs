@@ -21,7 +21,7 @@ pub enum Fact {
     SourceDeclared(SourceDeclared),
     /// A destination as first started with.
     DestinationDeclared(DestinationDeclared),
-    /// An operator stopped all attempts to a destination.
+    /// All attempts to a destination stop.
     DestinationPaused(DestinationPaused),
     /// An operator let attempts to a destination go on.
     DestinationResumed(DestinationResumed),
@@ -99,6 +99,18 @@ pub struct DestinationDeclared {
 pub struct DestinationPaused {
     /// The destination.
     pub destination: DestinationId,
+    /// Why.
+    pub reason: PauseReason,
+}
+
+/// Why a destination is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum PauseReason {
+    /// An operator asked for it.
+    #[default]
+    Operator,
+    /// It answered 410 to several keys: it says that it is gone (DESIGN L3).
+    Gone,
 }
 
 /// See [`Fact::DestinationResumed`]. Written to partition 0 (DESIGN F7).
@@ -416,6 +428,18 @@ impl Outcome {
     pub fn is_acknowledged(self) -> bool {
         matches!(self, Self::Answered { status: 200..=299 })
     }
+
+    /// Whether the consumer asks to be sent less, which is no failure (DESIGN L3).
+    #[must_use]
+    pub fn is_throttled(self) -> bool {
+        self == Self::Answered { status: 429 }
+    }
+
+    /// Whether the consumer says that it will never take this (DESIGN L3).
+    #[must_use]
+    pub fn is_gone(self) -> bool {
+        self == Self::Answered { status: 410 }
+    }
 }
 
 /// What an attempt's outcome means for its lane.
@@ -432,8 +456,19 @@ pub enum Consequence {
     Halted,
     /// Given up: the event and all that follow become dead letters, in order.
     Parked,
-    /// Given up: the event is a dead letter; the lane goes on.
+    /// Given up, or dropped by its consumer: the event is a dead letter; the lane goes on.
     Dead,
+}
+
+/// What counts towards giving up of the failures of a lane's head (DESIGN L2): not the failures
+/// that opened its destination's breaker, not probes, no 429, and no time while the breaker was
+/// open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Toll {
+    /// Failures that count.
+    pub failures: u32,
+    /// For how long it fails, in microseconds of open time that count.
+    pub time: u64,
 }
 
 /// See [`Fact::Attempted`].
@@ -457,6 +492,11 @@ pub struct Attempted {
     pub outcome: Outcome,
     /// What that means for the lane.
     pub consequence: Consequence,
+    /// What counts towards giving up, with this one; none after a success, and in history that
+    /// counted every failure and all time since the first.
+    pub toll: Option<Toll>,
+    /// Why the consumer dropped the event, in its words (`sprag-drop`, DESIGN L3).
+    pub dropped: Option<Arc<str>>,
 }
 
 /// See [`Fact::Redriven`].

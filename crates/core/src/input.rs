@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::destination::LaneRef;
+use crate::destination::{Grant, LaneRef};
 use crate::fact::{DeadLetter, Fact, Outcome, StoredHeader};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
@@ -103,10 +103,28 @@ pub enum Command {
     },
     /// Stop attempts to a destination. Only partition 0 takes it.
     PauseDestination(DestinationId),
+    /// Stop attempts to a destination that says it is gone (DESIGN L3). Only partition 0 takes it.
+    PauseGone(DestinationId),
     /// Let them go on. Only partition 0 takes it.
     ResumeDestination(DestinationId),
     /// Write down a source or destination seen for the first time. Only partition 0 takes it.
     Declare(Vec<Fact>),
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Which.
+    pub attempt: AttemptId,
+    /// How.
+    pub outcome: Outcome,
+    /// What the consumer asked for with `Retry-After`.
+    pub retry_after: Option<Duration>,
+    /// Why the consumer drops the event, with a 2xx and `sprag-drop` (DESIGN L3); of what is longer
+    /// than [`TEXT_BYTES`](crate::limits::TEXT_BYTES) the beginning is kept.
+    pub dropped: Option<Arc<str>>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// One thing that happened outside.
@@ -167,17 +185,15 @@ pub enum Input {
         events: Vec<Waiting>,
     },
     /// A lane may attempt.
-    Granted(LaneRef),
+    Granted(Grant),
     /// An attempt ended.
-    Ended {
-        /// Which.
-        attempt: AttemptId,
-        /// How.
-        outcome: Outcome,
-        /// What the consumer asked for with `Retry-After`.
-        retry_after: Option<Duration>,
-        /// How long it took.
-        took: Duration,
+    Ended(Ended),
+    /// The breaker of a destination opened or closed.
+    Breaker {
+        /// The destination.
+        destination: DestinationId,
+        /// Whether it is open now.
+        is_open: bool,
     },
     /// A frame is durable.
     Committed(FrameNumber),

@@ -52,3 +52,33 @@ pub const SWEEP_KEYS: usize = 16;
 pub const BACKLOG_RETRY: Duration = Duration::from_secs(1);
 /// Recorded open time may lag behind by this while something is held (DESIGN F9).
 pub const OPEN_PERSIST: Duration = Duration::from_secs(1);
+/// A lane counts as proven for so long after a 2xx (DESIGN D4).
+pub const PROVEN_FOR: Duration = Duration::from_secs(60);
+/// Places of the slow pool per place of `concurrency`, unless configured (DESIGN D4).
+pub const SLOW_POOL_FACTOR: usize = 4;
+/// An attempt this many times older than the median answer time is slow (DESIGN D4).
+pub const SLOW_FACTOR: u64 = 8;
+/// No attempt younger than this is slow (DESIGN D4).
+pub const SLOW_LEAST: Duration = Duration::from_millis(50);
+/// Answer times whose median counts: enough to be steady, few enough to follow a consumer.
+pub const ANSWER_TIMES: usize = 63;
+/// Where permits are few, one in so many goes to a lane that struggles.
+pub const STRUGGLING_TURN: u32 = 4;
+/// Distinct keys that must have failed before a breaker opens: the least and the most (DESIGN L2).
+pub const BREAKER_KEYS_LEAST: usize = 3;
+/// See [`BREAKER_KEYS_LEAST`].
+pub const BREAKER_KEYS_MOST: usize = 20;
+/// Within which time they must have failed (DESIGN L2).
+pub const BREAKER_WINDOW: Duration = Duration::from_secs(10);
+/// The first probe waits so long, each next one twice as long (DESIGN L2).
+pub const PROBE_FIRST: Duration = Duration::from_secs(1);
+/// The longest a probe waits (DESIGN L2).
+pub const PROBE_MOST: Duration = Duration::from_secs(60);
+/// A destination rests so long after a 429 that does not say, each next time twice as long.
+pub const REST_FIRST: Duration = Duration::from_secs(1);
+/// The longest a destination rests after a 429: its lane may have to wait longer.
+pub const REST_MOST: Duration = Duration::from_secs(60);
+/// Distinct keys answered 410 after which a destination is gone (DESIGN L3).
+pub const GONE_KEYS: usize = 3;
+/// Within which time (DESIGN L3).
+pub const GONE_WINDOW: Duration = Duration::from_secs(60);

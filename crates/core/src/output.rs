@@ -5,8 +5,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use crate::destination::{LaneRef, Urgency};
+use crate::destination::{End, LaneRef, Request};
 use crate::fact::Fact;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence};
 use crate::input::{Arrival, AttemptId, PageCursor, Ticket};
@@ -43,6 +44,11 @@ pub enum Busy {
     Keys,
     /// Too many inputs wait for this key to be loaded.
     Loading,
+    /// More come in than a rate of the source or the partition allows (DESIGN L8).
+    Rate {
+        /// When to try again.
+        retry_after: Duration,
+    },
 }
 
 /// Why a command cannot be carried out.
@@ -175,22 +181,17 @@ pub enum Output {
     /// Break an attempt off; its end is still reported.
     Abort(AttemptId),
     /// Ask a destination for a permit.
-    Request {
-        /// How urgent it is.
-        urgency: Urgency,
-        /// For which lane.
-        lane: LaneRef,
-    },
+    Request(Request),
     /// Take back what was asked of a destination: the lane leaves memory. A permit that is granted
     /// meanwhile comes back by itself.
-    Withdraw {
-        /// As it was asked for.
-        urgency: Urgency,
-        /// For which lane.
-        lane: LaneRef,
-    },
+    Withdraw(Request),
     /// Give a destination's permit back.
-    Return(DestinationId),
+    Return {
+        /// The lane it was granted to.
+        lane: LaneRef,
+        /// What became of it.
+        end: End,
+    },
     /// Load a cold key.
     Load(Key),
     /// Look up what older frames know of an event, and bring it again.

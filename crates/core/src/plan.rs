@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use crate::fact::{DestinationDeclared, Fact, SourceDeclared};
 use crate::id::{DestinationId, Revision, SourceId};
+use crate::rate::Rate;
 use crate::record::Directory;
 use crate::settings::{DestinationSettings, Settings, SourceSettings};
 
@@ -27,6 +28,8 @@ pub struct Plan {
     pub key_backlog: usize,
     /// See [`Settings::dedupe_ids`].
     pub dedupe_ids: usize,
+    /// See [`Settings::partition_rate`].
+    pub partition_rate: Option<Rate>,
 }
 
 /// A source as configured.
@@ -74,6 +77,7 @@ impl Plan {
             hot_keys: self.hot_keys,
             key_backlog: self.key_backlog,
             dedupe_ids: self.dedupe_ids,
+            partition_rate: self.partition_rate,
         };
         for planned in &self.sources {
             let source = source_number(&mut known, planned, &mut declared)?;

@@ -8,7 +8,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::chain::Fingerprint;
-use crate::fact::{DestinationDeclared, DestinationPaused, Fact, HoldReason, SourceDeclared};
+use crate::fact::{
+    DestinationDeclared, DestinationPaused, Fact, HoldReason, PauseReason, SourceDeclared, Toll,
+};
 use crate::id::{DestinationId, Hash, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
@@ -184,8 +186,10 @@ pub struct Lane {
     pub failures: u32,
     /// When the head is due, by recorded time; 0 is at once.
     pub due: UnixMicros,
-    /// The open time of the head's first failure; its give-up counts from it.
-    pub failing_since: OpenMicros,
+    /// What counts towards giving the head up.
+    pub toll: Toll,
+    /// The open time of the head's last failure; 0 before the first.
+    pub failed_at: OpenMicros,
     /// Dead letters behind the head that an operator sent again, in that order; each is tried
     /// once (DESIGN L4).
     pub redrives: Vec<Sequence>,
@@ -204,7 +208,8 @@ impl Lane {
             omitted: Vec::new(),
             failures: 0,
             due: UnixMicros::default(),
-            failing_since: OpenMicros::default(),
+            toll: Toll::default(),
+            failed_at: OpenMicros::default(),
             redrives: Vec::new(),
         }
     }
@@ -257,8 +262,10 @@ pub struct Directory {
     pub sources: BTreeMap<SourceId, SourceDeclared>,
     /// The destinations by number.
     pub destinations: BTreeMap<DestinationId, DestinationDeclared>,
-    /// The destinations an operator paused.
+    /// The destinations that are paused.
     pub paused: BTreeSet<DestinationId>,
+    /// Those of them that are because they say that they are gone (DESIGN L3).
+    pub gone: BTreeSet<DestinationId>,
 }
 
 impl Directory {
@@ -273,9 +280,15 @@ impl Directory {
             }
             Fact::DestinationPaused(paused) => {
                 self.paused.insert(paused.destination);
+                if paused.reason == PauseReason::Gone {
+                    self.gone.insert(paused.destination);
+                } else {
+                    self.gone.remove(&paused.destination);
+                }
             }
             Fact::DestinationResumed(resumed) => {
                 self.paused.remove(&resumed.destination);
+                self.gone.remove(&resumed.destination);
             }
             _ => return false,
         }
@@ -287,9 +300,15 @@ impl Directory {
     pub fn facts(&self) -> Vec<Fact> {
         let sources = self.sources.values().cloned().map(Fact::SourceDeclared);
         let destinations = self.destinations.values().cloned().map(Fact::DestinationDeclared);
-        let paused = self.paused.iter().map(|destination| {
-            Fact::DestinationPaused(DestinationPaused { destination: *destination })
-        });
+        let paused = self.paused.iter().map(|destination| self.pause_of(*destination));
         sources.chain(destinations).chain(paused).collect()
+    }
+
+    /// The fact that says a destination is paused, and why.
+    #[must_use]
+    pub fn pause_of(&self, destination: DestinationId) -> Fact {
+        let is_gone = self.gone.contains(&destination);
+        let reason = if is_gone { PauseReason::Gone } else { PauseReason::Operator };
+        Fact::DestinationPaused(DestinationPaused { destination, reason })
     }
 }

@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use crate::fact::Toll;
 use crate::random::Random;
 use crate::settings::Retry;
-use crate::time::{OpenMicros, micros};
+use crate::time::micros;
 
 /// The longest a consumer's `Retry-After` may ask for (DESIGN L3).
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
@@ -23,19 +24,11 @@ pub fn delay(
     jittered.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
 }
 
-/// Whether a lane's head is given up with this failure, its `failures`-th.
+/// Whether what counts is enough to give a lane's head up.
 #[must_use]
-pub fn is_exhausted(retry: &Retry, failures: u32, since: OpenMicros, open: OpenMicros) -> bool {
-    let tried_enough = retry.attempts.is_some_and(|most| failures >= most);
-    let failing = since != OpenMicros::default();
-    tried_enough || (failing && open.since(since) >= retry.give_up_after)
-}
-
-/// When the first failure was, given one at `open` and what was known before; never 0, which means
-/// that nothing failed.
-#[must_use]
-pub fn failing_since(known: OpenMicros, open: OpenMicros) -> OpenMicros {
-    if known == OpenMicros::default() { open.max(OpenMicros(1)) } else { known }
+pub fn is_exhausted(retry: &Retry, toll: Toll) -> bool {
+    retry.attempts.is_some_and(|most| toll.failures >= most)
+        || (toll.failures > 1 && toll.time >= micros(retry.give_up_after))
 }
 
 #[cfg(test)]
@@ -70,10 +63,12 @@ mod tests {
 
     #[test]
     fn gives_up_by_attempts_or_by_time() {
-        let at = |seconds: u64| OpenMicros(seconds * 1_000_000);
-        assert!(!is_exhausted(&RETRY, 4, at(10), at(609)));
-        assert!(is_exhausted(&RETRY, 5, at(10), at(11)));
-        assert!(is_exhausted(&RETRY, 1, at(10), at(610)));
-        assert!(!is_exhausted(&RETRY, 1, OpenMicros(0), at(10_000)));
+        let exhausted = |failures, seconds: u64| {
+            is_exhausted(&RETRY, Toll { failures, time: seconds * 1_000_000 })
+        };
+        assert!(!exhausted(4, 599));
+        assert!(exhausted(5, 1));
+        assert!(exhausted(2, 600));
+        assert!(!exhausted(1, 0));
     }
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::id::{DestinationId, Revision, SourceId};
+use crate::rate::Rate;
 
 /// Everything the core is configured with.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub key_backlog: usize,
     /// Ids and positions a partition keeps in memory for dedupe; older ones are looked up.
     pub dedupe_ids: usize,
+    /// How many events may come in per partition (DESIGN L8); none: as many as come.
+    pub partition_rate: Option<Rate>,
 }
 
 /// One source.
@@ -46,6 +49,8 @@ pub struct SourceSettings {
     pub dedupe: Duration,
     /// The destinations that take its events, ascending.
     pub destinations: Vec<DestinationId>,
+    /// How many of its events may come in (DESIGN L8); none: as many as come.
+    pub rate: Option<Rate>,
 }
 
 /// How positions become an order.
@@ -90,8 +95,16 @@ pub enum OnGap {
 pub struct DestinationSettings {
     /// Its name.
     pub name: Arc<str>,
-    /// Attempts under way at the same time.
+    /// Attempts under way at the same time that are not slow.
     pub concurrency: usize,
+    /// Slow attempts under way at the same time, a hard cap (DESIGN D4); none: 4 × `concurrency`.
+    pub slow_concurrency: Option<usize>,
+    /// An attempt older than this is slow in any case (DESIGN D4: 1 s).
+    pub slow_after: Duration,
+    /// How many attempts may be made (DESIGN L8); none: as many as there are.
+    pub rate: Option<Rate>,
+    /// How many attempts may be made in one lane (DESIGN L8); none: as many as there are.
+    pub key_rate: Option<Rate>,
     /// When a failed attempt is made again, and how long.
     pub retry: Retry,
     /// What becomes of a lane whose event is given up.

@@ -6,7 +6,7 @@ use sprag_core::chain::Digest;
 use sprag_core::destination::LaneRef;
 use sprag_core::fact::{Fact, Outcome, Released};
 use sprag_core::id::{Key, PartitionId, Sequence};
-use sprag_core::input::{Arrival, AttemptId, Input, Waiting};
+use sprag_core::input::{Arrival, AttemptId, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
 use sprag_core::position::Position;
 use sprag_core::recent::{Prior, Seen};
@@ -226,7 +226,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         outcome: Outcome,
     ) {
         self.broken_off.remove(&(partition, attempt));
-        self.ended(now, partition, attempt, outcome, None, std::time::Duration::ZERO);
+        let took = std::time::Duration::ZERO;
+        let ended = Ended { attempt, outcome, retry_after: None, dropped: None, took };
+        self.ended(now, partition, ended);
     }
 
     /// Breaks an attempt off: outside, or here while its event is still being read.

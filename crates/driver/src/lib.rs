@@ -12,5 +12,6 @@ pub mod letters;
 pub mod limits;
 pub mod node;
 mod owner;
+mod permits;
 mod recovery;
 pub mod state;

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use sprag_core::chain::Digest;
 use sprag_core::destination::Destination;
-use sprag_core::fact::{Fact, Outcome};
+use sprag_core::fact::Fact;
 use sprag_core::id::{DestinationId, Hash, Key, PartitionId, SourceId};
-use sprag_core::input::{Arrival, AttemptId, Command, Input, Ticket};
+use sprag_core::input::{Arrival, AttemptId, Command, Ended, Input, Ticket};
+use sprag_core::intake::Intake;
 use sprag_core::output::{Answer, Output};
 use sprag_core::partition::{KeyView, Partition};
 use sprag_core::partitioning::partition_of;
@@ -32,6 +32,9 @@ use crate::state::{State, StateRequest};
 /// The ticket of what the node asks of itself.
 pub(crate) const OWN_TICKET: Ticket = Ticket(u64::MAX);
 
+/// The ticket of the pause that the node asks for itself.
+pub(crate) const GONE_TICKET: Ticket = Ticket(u64::MAX - 1);
+
 /// All partitions and destinations of a process.
 ///
 /// After any of the calls that bring something in ([`receive`](Self::receive),
@@ -49,6 +52,10 @@ pub struct Node<L, S, D> {
     pub(crate) settings: Option<Arc<Settings>>,
     pub(crate) owners: Vec<Owner<D>>,
     pub(crate) destinations: BTreeMap<DestinationId, Destination>,
+    /// How many events may come in; everything until the settings are known.
+    pub(crate) intake: Intake,
+    /// Whether a destination's own pause was asked for and is not answered yet.
+    pub(crate) is_pausing: bool,
     pub(crate) cache: EventCache,
     pub(crate) asked: HashMap<u64, Asked>,
     pub(crate) next_query: u64,
@@ -72,6 +79,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             hot_keys: plan.hot_keys,
             key_backlog: plan.key_backlog,
             dedupe_ids: plan.dedupe_ids,
+            partition_rate: None,
         });
         let owner = |number: u16| {
             let seed = seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9));
@@ -86,6 +94,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             plan,
             settings: None,
             destinations: BTreeMap::new(),
+            intake: Intake::default(),
+            is_pausing: false,
             cache: EventCache::new(limits::CACHE_BYTES),
             asked: HashMap::new(),
             next_query: 0,
@@ -99,6 +109,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// An event came in. Its ticket is answered with an effect, always.
     pub fn receive(&mut self, now: Now, arrival: Arrival, body: Arc<[u8]>) {
         let partition = self.partition_of(&arrival.key);
+        if !self.admit(now, arrival.ticket, arrival.key.source, partition) {
+            return;
+        }
         self.owner(partition).bodies.insert(arrival.ticket, body);
         self.look_up(now, partition, Box::new(arrival));
     }
@@ -114,8 +127,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         event_type: Arc<str>,
         digest: Hash,
     ) {
-        let input = Input::Ignore { ticket, source, id, event_type, digest };
-        self.input(now, PartitionId(0), input);
+        if self.admit(now, ticket, source, PartitionId(0)) {
+            let input = Input::Ignore { ticket, source, id, event_type, digest };
+            self.input(now, PartitionId(0), input);
+        }
     }
 
     /// A request was refused. History has it in partition 0, as far as its bounds allow.
@@ -138,24 +153,17 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Command::Rebase(key)
             | Command::Redrive { key, .. }
             | Command::Drop { key, .. } => self.partition_of(key),
-            Command::PauseDestination(_) | Command::ResumeDestination(_) | Command::Declare(_) => {
-                PartitionId(0)
-            }
+            Command::PauseDestination(_)
+            | Command::PauseGone(_)
+            | Command::ResumeDestination(_)
+            | Command::Declare(_) => PartitionId(0),
         };
         self.input(now, partition, Input::Command { ticket, command });
     }
 
     /// An attempt ended.
-    pub fn ended(
-        &mut self,
-        now: Now,
-        partition: PartitionId,
-        attempt: AttemptId,
-        outcome: Outcome,
-        retry_after: Option<Duration>,
-        took: Duration,
-    ) {
-        self.input(now, partition, Input::Ended { attempt, outcome, retry_after, took });
+    pub fn ended(&mut self, now: Now, partition: PartitionId, ended: Ended) {
+        self.input(now, partition, Input::Ended(ended));
     }
 
     /// Works off what has completed and what is due, until nothing more can be done now.
@@ -203,7 +211,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 
     /// Carries the outputs of a partition out.
-    fn put_out(&mut self, now: Now, at: usize) -> bool {
+    pub(crate) fn put_out(&mut self, now: Now, at: usize) -> bool {
         let mut progressed = false;
         let mut cold = Vec::new();
         while let Some(output) = self.owners[at].partition.poll_output() {
@@ -226,20 +234,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::Answer { ticket, answer } => self.answer(now, at, ticket, answer),
             Output::Attempt(attempt) => self.deliver(now, partition, attempt),
             Output::Abort(attempt) => self.abort(partition, attempt),
-            Output::Request { urgency, lane } => {
-                if let Some(destination) = self.destinations.get_mut(&lane.destination) {
-                    destination.request(urgency, lane);
-                }
-            }
-            Output::Withdraw { urgency, lane } => {
-                if let Some(destination) = self.destinations.get_mut(&lane.destination) {
-                    destination.withdraw_lane(urgency, lane);
-                }
-            }
-            Output::Return(destination) => {
-                if let Some(destination) = self.destinations.get_mut(&destination) {
-                    destination.give_back();
-                }
+            Output::Request(_) | Output::Withdraw(_) | Output::Return { .. } => {
+                self.about_permit(now, &output);
             }
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
@@ -256,7 +252,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
 
     fn answer(&mut self, now: Now, at: usize, ticket: Ticket, answer: Answer) {
         self.owners[at].bodies.remove(&ticket);
-        if ticket != OWN_TICKET {
+        if ticket == GONE_TICKET {
+            self.is_pausing = false;
+        } else if ticket != OWN_TICKET {
             self.effects.push_back(Effect::Answer { ticket, answer });
         } else if answer == Answer::Done {
             self.declared(now);
@@ -280,6 +278,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
     }
 
+    /// Brings what partition 0 decides about destinations to them.
     pub(crate) fn pause_destinations(&mut self, fact: &Fact) {
         let (id, paused) = match fact {
             Fact::DestinationPaused(fact) => (fact.destination, true),
@@ -289,22 +288,6 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         if let Some(destination) = self.destinations.get_mut(&id) {
             destination.set_paused(paused);
         }
-    }
-
-    /// Hands permits out, the oldest lane of each destination first.
-    fn grant(&mut self, now: Now) -> bool {
-        let mut progressed = false;
-        let ids: Vec<_> = self.destinations.keys().copied().collect();
-        for id in ids {
-            while let Some(lane) = self.destinations.get_mut(&id).and_then(Destination::poll_grant)
-            {
-                progressed = true;
-                let at = usize::from(lane.partition.0);
-                self.owners[at].partition.handle(now, Input::Granted(lane));
-                self.put_out(now, at);
-            }
-        }
-        progressed
     }
 
     /// Gives an input to its partition, or lets it wait for room in the frame being filled.
@@ -360,7 +343,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             let checkpoint = (dirty && owner.is_settled()).then_some(owner.checkpoint_due);
             [owner.partition.deadline(), claim, refused, checkpoint]
         });
-        times.flatten().min()
+        let destinations = self.destinations.values().filter_map(Destination::deadline);
+        times.flatten().chain(destinations).min()
     }
 
     /// Whether every partition serves.

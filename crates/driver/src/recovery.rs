@@ -8,6 +8,7 @@ use sprag_core::destination::Destination;
 use sprag_core::fact::Fact;
 use sprag_core::id::{Epoch, FrameNumber, Key, PartitionId, Place};
 use sprag_core::input::{Command, Input};
+use sprag_core::intake::Intake;
 use sprag_core::partition::{Frame, Head};
 use sprag_core::record::KeyRecord;
 use sprag_core::time::Now;
@@ -199,7 +200,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             }
             Ok((settings, _)) => {
                 for (id, destination) in &settings.destinations {
-                    self.destinations.insert(*id, Destination::new(destination.concurrency));
+                    self.destinations.insert(*id, Destination::new(destination));
                 }
                 let sources = settings.sources.iter();
                 let destinations = settings.destinations.iter();
@@ -207,6 +208,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                     sources: sources.map(|(id, source)| (*id, source.name.clone())).collect(),
                     destinations: destinations.map(|(id, to)| (*id, to.name.clone())).collect(),
                 }));
+                self.intake = Intake::new(&settings);
                 self.settings = Some(Arc::new(settings));
                 let facts: Vec<Fact> = self.owners[0].partition.pauses();
                 facts.iter().for_each(|fact| self.pause_destinations(fact));

@@ -102,6 +102,8 @@ fn draft(number: u64, epoch: Epoch, events: u64) -> FrameDraft {
             took: 1500,
             outcome: Outcome::Answered { status: 200 },
             consequence: Consequence::Delivered,
+            toll: None,
+            dropped: None,
         }));
         whole.bodies.push(Body { codec: BodyCodec::None, bytes: body.into() });
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use sprag_core::chain::Fingerprint;
+use sprag_core::fact::Toll;
 use sprag_core::record::{
     Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
 };
@@ -24,7 +25,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
 
 /// The version of the format.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,7 +238,9 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     }
     writer.number(u64::from(lane.failures));
     writer.number(lane.due.0);
-    writer.number(lane.failing_since.0);
+    writer.number(u64::from(lane.toll.failures));
+    writer.number(lane.toll.time);
+    writer.number(lane.failed_at.0);
     writer.count("redrives", lane.redrives.len(), LANE_LIST);
     lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
 }
@@ -252,7 +255,8 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         omitted: reader.list("omissions", LANE_LIST, read_omission)?,
         failures: reader.narrow("failures")?,
         due: read_unix(reader)?,
-        failing_since: read_open(reader)?,
+        toll: Toll { failures: reader.narrow("failures that count")?, time: reader.number()? },
+        failed_at: read_open(reader)?,
         redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
     })
 }
@@ -304,7 +308,7 @@ mod tests {
     use proptest::collection::{btree_map, vec};
     use proptest::option;
     use proptest::prelude::*;
-    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact};
+    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact, PauseReason};
     use sprag_core::id::{DestinationId, Sequence};
     use sprag_core::time::{OpenMicros, UnixMicros};
 
@@ -354,7 +358,7 @@ mod tests {
         let omission = (arbitrary::range(), reason, any::<bool>())
             .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
         let redrive = any::<u64>().prop_map(Sequence);
-        let numbers = any::<(u32, u64, u64, u64, u32, u64, u64)>();
+        let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
         (numbers, mode(), vec(omission, 0..5), vec(redrive, 0..5)).prop_map(
             |(numbers, mode, omitted, redrives)| Lane {
                 destination: DestinationId(numbers.0),
@@ -365,7 +369,8 @@ mod tests {
                 omitted,
                 failures: numbers.4,
                 due: UnixMicros(numbers.5),
-                failing_since: OpenMicros(numbers.6),
+                failed_at: OpenMicros(numbers.6),
+                toll: Toll { failures: numbers.7, time: numbers.8 },
                 redrives,
             },
         )
@@ -436,7 +441,8 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
         let order = "00 00 00 00 00 00 00 000000 00";
-        let golden = format!("02 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00");
+        let golden =
+            format!("03 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -447,8 +453,10 @@ mod tests {
             let name = "app".into();
             directory.evolve(&Fact::DestinationDeclared(DestinationDeclared { destination, name }));
         }
-        let destination = DestinationId(2);
-        directory.evolve(&Fact::DestinationPaused(DestinationPaused { destination }));
+        for (number, reason) in [(1, PauseReason::Operator), (2, PauseReason::Gone)] {
+            let destination = DestinationId(number);
+            directory.evolve(&Fact::DestinationPaused(DestinationPaused { destination, reason }));
+        }
         let mut bytes = Vec::new();
         encode_directory(&directory, &mut bytes).unwrap();
         assert_eq!(decode_directory(&bytes), Ok(directory));

@@ -25,6 +25,7 @@ pub fn plan(config: &Config) -> Plan {
         hot_keys: share(config.limits.hot_keys),
         key_backlog: usize::try_from(config.limits.key_backlog).unwrap_or(usize::MAX),
         dedupe_ids: share(config.limits.dedupe_ids),
+        partition_rate: config.limits.partition_rate,
     }
 }
 
@@ -65,6 +66,7 @@ fn planned_source(name: &str, source: &Source) -> PlannedSource {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
             },
+            rate: source.rate,
             dedupe: source.dedupe,
             destinations: Vec::new(),
         },
@@ -106,6 +108,12 @@ fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDe
         settings: DestinationSettings {
             name: Arc::from(name.as_str()),
             concurrency: usize::try_from(to.concurrency).unwrap_or(usize::MAX),
+            slow_concurrency: to
+                .slow_concurrency
+                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+            slow_after: to.slow_after,
+            rate: to.rate,
+            key_rate: to.key_rate,
             retry: Retry {
                 first: to.retry.first,
                 cap: to.retry.cap,

@@ -124,6 +124,8 @@ codes! {
     InvalidPosition = 422, "invalid-position", "The event has no usable position";
     /// The source takes several events from one request (`split`), and there is no array of them, or it has more than 1,000 elements. The detail names its place and the reason.
     InvalidEvents = 422, "invalid-events", "There is no usable list of events";
+    /// A `rate` of the source, or `limits.partition_rate`, is used up; `Retry-After` says for how long.
+    RateExceeded = 429, "rate-exceeded", "More events come in than are allowed";
     /// As many events of this key are held as `limits.key_backlog` allows. Other keys are not affected.
     KeyBacklogFull = 429, "key-backlog-full", "Too many events of this key are waiting";
     /// More keys are active at once than fit in memory (`limits.hot_keys`).
@@ -187,6 +189,7 @@ impl From<Busy> for Code {
             Busy::KeyBacklog => Self::KeyBacklogFull,
             Busy::Keys => Self::TooManyKeys,
             Busy::Loading => Self::KeyLoading,
+            Busy::Rate { .. } => Self::RateExceeded,
         }
     }
 }

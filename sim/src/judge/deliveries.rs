@@ -37,6 +37,14 @@ pub(crate) struct Arrived<'a> {
     pub(crate) reads_fail: bool,
 }
 
+/// How a consumer answered, or how its connection ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answered {
+    pub(crate) outcome: Outcome,
+    pub(crate) retry_after: Option<std::time::Duration>,
+    pub(crate) dropped: bool,
+}
+
 /// What every delivery of an event says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -57,6 +65,9 @@ pub(crate) struct Seen {
     begins: u64,
     /// Acknowledged in order, with the epoch of the attempt.
     pub(crate) acknowledged: BTreeMap<u64, Epoch>,
+    /// Dropped by the consumer, or answered that it will never take it.
+    dropped: BTreeSet<u64>,
+    gone: BTreeSet<u64>,
     /// Acknowledged out of order.
     pub(crate) acknowledged_again: BTreeSet<u64>,
     /// Failures by sequence: how many, and the uptime of the first.
@@ -104,7 +115,7 @@ impl Deliveries {
         let under_way = self.under_way.entry(arrived.attempt.destination).or_default();
         *under_way += 1;
         let policy = policies.destinations.get(&arrived.attempt.destination);
-        let most = policy.map_or(0, |policy| policy.concurrency);
+        let most = policy.map_or(0, |policy| policy.concurrency + policy.slow_concurrency);
         must(*under_way <= most, || format!("{under_way} attempts under way, {most} allowed"))
     }
 
@@ -243,7 +254,7 @@ impl Deliveries {
         uptime: u64,
         resource: usize,
         attempt: &Attempt,
-        end: Option<(Outcome, Option<std::time::Duration>)>,
+        end: Option<Answered>,
         redrives: u64,
     ) {
         if let Some(count) = self.under_way.get_mut(&attempt.destination) {
@@ -252,7 +263,10 @@ impl Deliveries {
         let Some(seen) = self.lanes.get_mut(&(attempt.destination, resource)) else { return };
         seen.under_way = false;
         let sequence = attempt.sequence.0;
-        let Some((outcome, retry_after)) = end else { return };
+        let Some(Answered { outcome, retry_after, dropped }) = end else { return };
+        if outcome.is_gone() {
+            seen.gone.insert(sequence);
+        }
         if !outcome.is_acknowledged() {
             let failures = seen.failures.entry(sequence).or_insert((0, uptime));
             failures.0 += 1;
@@ -260,6 +274,8 @@ impl Deliveries {
                 let until = at + u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
                 seen.not_before = Some((until, sequence, attempt.id.epoch, redrives));
             }
+        } else if dropped {
+            seen.dropped.insert(sequence);
         } else if attempt.out_of_order {
             seen.acknowledged_again.insert(sequence);
         } else {
@@ -299,6 +315,7 @@ impl Seen {
         for passed in self.highest..sequence {
             let dropped = Asked::Drop(arrived.resource, arrived.attempt.destination, passed);
             let settled = self.acknowledged.contains_key(&passed)
+                || self.dropped.contains(&passed)
                 || commands.may_have(dropped)
                 || (coalesces && is_named_skipped(arrived.attempt, passed))
                 || self.given_up(passed, arrived, policies);
@@ -327,7 +344,7 @@ impl Seen {
         if !policy.on_give_up.contains(&OnGiveUp::Skip) {
             return false;
         }
-        if arrived.reads_fail {
+        if arrived.reads_fail || self.gone.contains(&passed) {
             return true;
         }
         let Some((count, first)) = self.failures.get(&passed) else { return false };

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::fact::{AbandonReason, DeadLetter, Fact, InvalidReason, Refused};
+use sprag_core::fact::{
+    AbandonReason, DeadLetter, Fact, InvalidReason, PauseReason, Refused,
+};
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
 
@@ -10,6 +12,7 @@ use super::answers::Answers;
 use super::chain;
 use super::commands::{Asked, Commands};
 use super::key_history::KeyHistory;
+use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
 
@@ -27,6 +30,7 @@ pub(crate) struct Context<'a> {
     pub(crate) submitted: &'a Submitted,
     pub(crate) resources: &'a BTreeMap<Key, usize>,
     pub(crate) commands: &'a Commands,
+    pub(crate) outages: &'a Outages,
 }
 
 /// Everything that happened.
@@ -78,7 +82,7 @@ impl History {
                 Some(key) => self
                     .about_key(place, key, fact, (uptime, frame.recorded.0), context)
                     .map_err(|what| format!("{}/{}: {what}", key.source.0, key.name))?,
-                None => self.about_names(partition, frame.epoch, fact)?,
+                None => self.about_names(partition, frame.epoch, fact, context)?,
             }
         }
         self.keys.iter().try_for_each(|(resource, key)| {
@@ -86,7 +90,13 @@ impl History {
         })
     }
 
-    fn about_names(&mut self, partition: PartitionId, epoch: Epoch, fact: &Fact) -> Verdict {
+    fn about_names(
+        &mut self,
+        partition: PartitionId,
+        epoch: Epoch,
+        fact: &Fact,
+        context: &Context<'_>,
+    ) -> Verdict {
         match fact {
             Fact::Claimed(claimed) => {
                 return must(claimed.epoch == epoch, || format!("{claimed:?} in {epoch:?}"));
@@ -97,7 +107,14 @@ impl History {
             Fact::DestinationDeclared(declared) => {
                 self.destinations.insert(declared.destination);
             }
-            Fact::DestinationPaused(paused) => drop(self.paused.insert(paused.destination)),
+            Fact::DestinationPaused(paused) => {
+                self.paused.insert(paused.destination);
+                if paused.reason == PauseReason::Gone {
+                    *self.facts.entry("destination-paused: gone").or_default() += 1;
+                    let said = context.outages.gone.contains(&paused.destination);
+                    must(said, || format!("{paused:?} never said that it is gone"))?;
+                }
+            }
             Fact::DestinationResumed(resumed) => drop(self.paused.remove(&resumed.destination)),
             _ => {}
         }
@@ -138,7 +155,9 @@ impl History {
                 let Some(lane) = history.lanes.get_mut(&to) else {
                     return Err(format!("no lane to {}", to.0));
                 };
-                let fine = lane.attempted(attempted, policy, uptime);
+                let fine = lane
+                    .attempted(attempted, policy, uptime)
+                    .and_then(|()| context.outages.counts(resource, attempted));
                 fine.map_err(|what| format!("destination {}: {what}", to.0))
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),

@@ -86,7 +86,8 @@ impl LaneHistory {
     ) -> Verdict {
         let sequence = fact.sequence.0;
         let delivered = fact.consequence == Consequence::Delivered;
-        must(delivered == fact.outcome.is_acknowledged(), || {
+        let dropped = fact.dropped.is_some();
+        must(delivered == (fact.outcome.is_acknowledged() && !dropped), || {
             format!("{:?} means {:?}", fact.outcome, fact.consequence)
         })?;
         if fact.out_of_order {
@@ -105,6 +106,11 @@ impl LaneHistory {
         })?;
         if delivered {
             return self.settle(Fate::Delivered);
+        }
+        if dropped {
+            let dies = fact.outcome.is_acknowledged() && fact.consequence == Consequence::Dead;
+            must(dies, || format!("dropped: {:?}", fact.consequence))?;
+            return self.settle(Fate::Dead);
         }
         self.failures += 1;
         self.failing_since = self.failing_since.or(uptime);
@@ -142,8 +148,10 @@ impl LaneHistory {
         uptime: Option<u64>,
     ) -> bool {
         let since = uptime.zip(self.failing_since).map(|(now, since)| now - since + GIVE_UP_SLACK);
+        let counted = fact.toll.map_or(0, |toll| toll.failures);
         fact.outcome == Outcome::Unreadable
-            || policy.attempts.is_some_and(|most| self.failures >= most)
+            || fact.outcome.is_gone()
+            || policy.attempts.is_some_and(|most| counted.min(self.failures) >= most)
             || since.is_some_and(|since| since >= policy.give_up_after)
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;
 pub(crate) mod newest;
+pub(crate) mod outages;
 pub(crate) mod policies;
 pub(crate) mod probe;
 pub(crate) mod rebase;

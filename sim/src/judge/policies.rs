@@ -62,8 +62,9 @@ impl SourcePolicy {
 #[derive(Debug, Clone)]
 pub(crate) struct DestinationPolicy {
     pub(crate) name: Arc<str>,
-    /// As configured now.
+    /// As configured now: attempts that are not slow, and those that are.
     pub(crate) concurrency: usize,
+    pub(crate) slow_concurrency: usize,
     /// The fewest attempts after which it gave up; none if it never counted.
     pub(crate) attempts: Option<u32>,
     /// The shortest time after which it gave up, in microseconds.
@@ -109,6 +110,7 @@ impl Policies {
             let policy = self.destinations.entry(*id).or_insert_with(|| DestinationPolicy {
                 name: destination.name.clone(),
                 concurrency: 0,
+                slow_concurrency: 0,
                 attempts: destination.retry.attempts,
                 give_up_after,
                 on_give_up: Vec::new(),
@@ -120,6 +122,8 @@ impl Policies {
             policy.attempts = both.min();
             policy.give_up_after = policy.give_up_after.min(give_up_after);
             policy.concurrency = destination.concurrency;
+            policy.slow_concurrency =
+                destination.slow_concurrency.unwrap_or(4 * destination.concurrency);
             policy.on_give_up.push(destination.on_give_up);
         }
         Ok(())

@@ -20,6 +20,7 @@ pub(crate) fn records<D: Digest>(
     digest: D,
 ) -> BTreeMap<Key, KeyRecord> {
     let nothing = Settings {
+        partition_rate: None,
         revision: Revision(0),
         sources: BTreeMap::new(),
         destinations: BTreeMap::new(),

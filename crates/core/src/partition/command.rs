@@ -5,7 +5,9 @@ use alloc::boxed::Box;
 use super::Partition;
 use super::draft::Promise;
 use crate::chain::Digest;
-use crate::fact::{DeadLetter, DestinationPaused, Dropped, Fact, KeyPaused, KeyResumed, Redriven};
+use crate::fact::{
+    DeadLetter, DestinationPaused, Dropped, Fact, KeyPaused, KeyResumed, PauseReason, Redriven,
+};
 use crate::id::{DestinationId, Key, Sequence};
 use crate::input::{Command, Input, Ticket};
 use crate::limits;
@@ -55,7 +57,13 @@ impl<D: Digest> Partition<D> {
             Command::Drop { key, letter } => self.drop_letter(slot, key, letter)?,
             Command::PauseDestination(destination) => {
                 self.known_destination(destination)?;
-                self.write_forwarded(Fact::DestinationPaused(DestinationPaused { destination }));
+                self.pause(destination, PauseReason::Operator);
+            }
+            Command::PauseGone(destination) => {
+                self.known_destination(destination)?;
+                if !self.directory.paused.contains(&destination) {
+                    self.pause(destination, PauseReason::Gone);
+                }
             }
             Command::ResumeDestination(destination) => {
                 self.known_destination(destination)?;
@@ -80,6 +88,11 @@ impl<D: Digest> Partition<D> {
         let lanes = self.keys.get_mut(slot).map(|hot| hot.lanes.iter_mut());
         lanes.into_iter().flatten().for_each(|lane| lane.rests_on = written);
         self.promise(Promise::Wake(slot));
+    }
+
+    fn pause(&mut self, destination: DestinationId, reason: PauseReason) {
+        let fact = DestinationPaused { destination, reason };
+        self.write_forwarded(Fact::DestinationPaused(fact));
     }
 
     fn write_forwarded(&mut self, fact: Fact) {
@@ -164,6 +177,9 @@ fn key_of(command: &Command) -> Option<&Key> {
         | Command::Rebase(key)
         | Command::Redrive { key, .. }
         | Command::Drop { key, .. } => Some(key),
-        Command::PauseDestination(_) | Command::ResumeDestination(_) | Command::Declare(_) => None,
+        Command::PauseDestination(_)
+        | Command::PauseGone(_)
+        | Command::ResumeDestination(_)
+        | Command::Declare(_) => None,
     }
 }

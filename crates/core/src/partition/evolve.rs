@@ -11,7 +11,7 @@ use super::hot::{Arriving, Hot};
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
     AbandonReason, Attempted, Consequence, DeadLetter, Dropped, Fact, GapAbandoned, Held, Kind,
-    Received, Recognised, Redriven, Released, Superseded,
+    Received, Recognised, Redriven, Released, Superseded, Toll,
 };
 use crate::id::{Place, Sequence};
 use crate::limits;
@@ -19,9 +19,8 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::recent::Prior;
 use crate::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order};
-use crate::retry;
 use crate::slab::Slot;
-use crate::time::{OpenMicros, UnixMicros};
+use crate::time::{OpenMicros, UnixMicros, micros};
 
 impl<D: Digest> Partition<D> {
     /// Takes in one fact, decided or recovered.
@@ -257,13 +256,13 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
             lane.omitted = Vec::new();
             settle_head(lane);
         }
-        Consequence::Retry { due } => fail_head(lane, open, due),
+        Consequence::Retry { due } => fail_head(lane, open, attempted, due),
         Consequence::Halted => {
-            fail_head(lane, open, UnixMicros::default());
+            fail_head(lane, open, attempted, UnixMicros::default());
             lane.mode = LaneMode::Halted;
         }
         Consequence::Parked => {
-            fail_head(lane, open, UnixMicros::default());
+            fail_head(lane, open, attempted, UnixMicros::default());
             lane.mode = LaneMode::Parked;
         }
         Consequence::Dead => {
@@ -273,10 +272,25 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
     }
 }
 
-fn fail_head(lane: &mut Lane, open: OpenMicros, due: UnixMicros) {
-    lane.failing_since = retry::failing_since(lane.failing_since, open);
+fn fail_head(lane: &mut Lane, open: OpenMicros, attempted: &Attempted, due: UnixMicros) {
     lane.failures = lane.failures.saturating_add(1);
     lane.due = due;
+    let is_first = lane.failed_at == OpenMicros::default();
+    let passed = if is_first { 0 } else { micros(open.since(lane.failed_at)) };
+    // History before breakers counted everything.
+    lane.toll = attempted.toll.unwrap_or_else(|| Toll {
+        failures: lane.toll.failures.saturating_add(1),
+        time: lane.toll.time.saturating_add(passed),
+    });
+    let is_failure = attempted.toll.is_none() || !attempted.outcome.is_throttled();
+    if is_failure {
+        lane.failed_at = open.max(OpenMicros(1));
+    }
+}
+
+/// What failed before counts no more.
+fn forget_failures(lane: &mut Lane) {
+    (lane.toll, lane.failed_at) = (Toll::default(), OpenMicros::default());
 }
 
 /// The lane goes on behind its head; a drain that is through ends.
@@ -284,7 +298,7 @@ fn settle_head(lane: &mut Lane) {
     lane.head = lane.head.next();
     lane.failures = 0;
     lane.due = UnixMicros::default();
-    lane.failing_since = OpenMicros::default();
+    forget_failures(lane);
     let drained = match lane.mode {
         LaneMode::DrainingHalted { until } | LaneMode::DrainingParked { until } => {
             lane.head > until
@@ -323,7 +337,7 @@ fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
     omit(lane, passed, OmitReason::Skipped);
     lane.head = superseded.by;
     lane.failures = 0;
-    lane.failing_since = OpenMicros::default();
+    forget_failures(lane);
 }
 
 fn redrive(record: &mut KeyRecord, redriven: &Redriven) {
@@ -335,7 +349,7 @@ fn redrive(record: &mut KeyRecord, redriven: &Redriven) {
     }
     // Failures stay counted: what is sent again was sent before (DESIGN F11).
     lane.due = UnixMicros::default();
-    lane.failing_since = OpenMicros::default();
+    forget_failures(lane);
     lane.mode = match lane.mode {
         LaneMode::Halted => LaneMode::DrainingHalted { until: lane.tail },
         LaneMode::Parked => LaneMode::DrainingParked { until: lane.tail },

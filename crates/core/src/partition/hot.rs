@@ -3,10 +3,11 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::destination::Urgency;
+use crate::destination::{Request, Standing};
 use crate::id::{DestinationId, FrameNumber, Key, Place, Sequence};
 use crate::input::{AttemptId, Waiting};
 use crate::limits;
+use crate::rate::Bucket;
 use crate::record::{Essence, KeyRecord, Lane};
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
 
@@ -40,7 +41,7 @@ pub(super) struct LaneHot {
     /// Whether its waiting events were asked for and have not come yet.
     pub(super) asked: bool,
     /// The permit that was asked for and has not come yet.
-    pub(super) requested: Option<Urgency>,
+    pub(super) requested: Option<Request>,
     /// The attempt under way: at most one (DESIGN promise 2).
     pub(super) attempt: Option<Ongoing>,
     /// The frame of its last outcome, or of the operator's last command: nothing leaves before it
@@ -50,6 +51,11 @@ pub(super) struct LaneHot {
     pub(super) timer: Option<ElapsedMicros>,
     /// When its head is due, in elapsed time; the record has it in recorded time.
     pub(super) due: ElapsedMicros,
+    /// Whether its last attempt failed or was slow, and when it got its last 2xx (DESIGN D4).
+    pub(super) struggles: bool,
+    pub(super) acknowledged: Option<ElapsedMicros>,
+    /// What its rate leaves (DESIGN L8).
+    pub(super) bucket: Bucket,
 }
 
 /// An attempt under way.
@@ -60,6 +66,10 @@ pub(super) struct Ongoing {
     pub(super) number: u32,
     pub(super) out_of_order: bool,
     pub(super) started: UnixMicros,
+    /// From when on it is slow.
+    pub(super) slow_at: ElapsedMicros,
+    /// Whether its failure counts for nothing (DESIGN L2).
+    pub(super) probe: bool,
 }
 
 impl LaneHot {
@@ -73,6 +83,22 @@ impl LaneHot {
             rests_on: FrameNumber::default(),
             timer: None,
             due: ElapsedMicros::default(),
+            struggles: false,
+            acknowledged: None,
+            bucket: Bucket::default(),
+        }
+    }
+
+    /// What its destination is told of it when it asks, given what its record has of its
+    /// head: failures that count, and tries.
+    pub(super) fn standing(&self, counted: u32, tries: u32, now: ElapsedMicros) -> Standing {
+        let lately = |at: ElapsedMicros| now.since(at) < limits::PROVEN_FOR;
+        if self.struggles || counted > 0 {
+            Standing::Struggling { tries, since: now }
+        } else if self.acknowledged.is_some_and(lately) {
+            Standing::Proven
+        } else {
+            Standing::Unproven
         }
     }
 

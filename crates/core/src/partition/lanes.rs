@@ -4,6 +4,7 @@
 //! outcome of the attempt before it (DESIGN F11).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -11,15 +12,15 @@ use super::Partition;
 use super::draft::Promise;
 use super::hot::{Hot, Ongoing};
 use crate::chain::Digest;
-use crate::destination::{LaneRef, Urgency};
-use crate::fact::{Attempted, Consequence, Fact, Outcome};
-use crate::id::{Epoch, FrameNumber, Place, Sequence};
-use crate::input::{AttemptId, Waiting};
+use crate::destination::{End, Grant, LaneRef, Request, Urgency};
+use crate::fact::{Attempted, Consequence, Fact, Outcome, Toll};
+use crate::id::{Epoch, FrameNumber, Key, Place, Sequence};
+use crate::input::{AttemptId, Ended, Waiting};
 use crate::limits;
 use crate::output::{Attempt, Output};
 use crate::record::{Lane, LaneMode};
 use crate::retry;
-use crate::settings::{OnGiveUp, Retry};
+use crate::settings::OnGiveUp;
 use crate::slab::Slot;
 use crate::time::{ElapsedMicros, UnixMicros, micros};
 
@@ -86,7 +87,12 @@ impl<D: Digest> Partition<D> {
         if busy || paused || lane.rests_on > self.committed {
             return Readiness::Waits;
         }
+        let rate = self.settings.destinations.get(&lane.destination).and_then(|to| to.key_rate);
+        let next = rate.map(|rate| lane.bucket.next(rate)).unwrap_or_default();
         let record = &hot.record.lanes[at];
+        if next > self.now.elapsed && record.has_work() {
+            return Readiness::Due(next);
+        }
         if let Some(sequence) = record.redrives.first() {
             return Readiness::Ready(passed_work(*sequence, self.recorded));
         }
@@ -104,13 +110,18 @@ impl<D: Digest> Partition<D> {
     fn request(&mut self, slot: Slot, at: usize, work: Work) {
         let place = work.released.unwrap_or_default();
         let urgency = Urgency { recorded: work.recorded, place };
+        let (partition, now) = (self.id, self.now.elapsed);
+        let record = self.keys.get(slot).map(|hot| &hot.record.lanes[at]);
+        let (counted, tries) = record.map_or((0, 0), |lane| (lane.toll.failures, lane.failures));
         let requested = self.seek(slot, at, |lane| {
-            lane.requested = Some(urgency);
-            lane.destination
+            let standing = lane.standing(counted, tries, now);
+            let lane_ref = LaneRef { partition, slot, destination: lane.destination };
+            let request = Request { urgency, lane: lane_ref, standing };
+            lane.requested = Some(request);
+            request
         });
-        let Some(destination) = requested else { return };
-        let lane = LaneRef { partition: self.id, slot, destination };
-        self.outputs.push_back(Output::Request { urgency, lane });
+        let Some(request) = requested else { return };
+        self.outputs.push_back(Output::Request(request));
     }
 
     fn ask_backlog(&mut self, slot: Slot, at: usize) {
@@ -152,30 +163,37 @@ impl<D: Digest> Partition<D> {
     }
 
     /// A permit came: the attempt leaves, unless the lane cannot use it any more.
-    pub(super) fn granted(&mut self, lane: LaneRef) {
+    pub(super) fn granted(&mut self, grant: Grant) {
+        let lane = grant.lane;
         let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
         let Some(at) = at else {
-            self.outputs.push_back(Output::Return(lane.destination));
+            self.outputs.push_back(Output::Return { lane, end: End::Unused });
             return;
         };
         self.seek(lane.slot, at, |lane| lane.requested = None);
         match self.readiness(lane.slot, at) {
-            Readiness::Ready(work) => self.attempt(lane.slot, at, work),
+            Readiness::Ready(work) => self.attempt(lane.slot, at, work, grant),
             _ => {
-                self.outputs.push_back(Output::Return(lane.destination));
+                self.outputs.push_back(Output::Return { lane, end: End::Unused });
                 self.wake_lane(lane.slot, at);
             }
         }
     }
 
-    fn attempt(&mut self, slot: Slot, at: usize, work: Work) {
+    fn attempt(&mut self, slot: Slot, at: usize, work: Work, grant: Grant) {
         self.next_attempt += 1;
         let id = AttemptId { epoch: self.epoch, number: self.next_attempt };
         let started = self.recorded;
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let number = work.failures.saturating_add(1);
         let (sequence, out_of_order) = (work.sequence, work.out_of_order);
-        hot.lanes[at].attempt = Some(Ongoing { id, sequence, number, out_of_order, started });
+        let Grant { slow_at, probe, .. } = grant;
+        let ongoing = Ongoing { id, sequence, number, out_of_order, started, slow_at, probe };
+        hot.lanes[at].attempt = Some(ongoing);
+        let destination = self.settings.destinations.get(&grant.lane.destination);
+        if let Some(rate) = destination.and_then(|to| to.key_rate) {
+            hot.lanes[at].bucket.take(rate, self.now.elapsed);
+        }
         let record = &hot.record.lanes[at];
         let attempt = Attempt {
             id,
@@ -194,24 +212,25 @@ impl<D: Digest> Partition<D> {
     }
 
     /// An attempt ended: its outcome is written down, and the lane goes on once that is durable.
-    pub(super) fn ended(
-        &mut self,
-        id: AttemptId,
-        outcome: Outcome,
-        retry_after: Option<Duration>,
-        took: Duration,
-    ) {
-        let Some((slot, destination)) = self.attempts.remove(&id) else {
-            self.forget_attempt(id);
+    pub(super) fn ended(&mut self, ended: Ended) {
+        let Some((slot, destination)) = self.attempts.remove(&ended.attempt) else {
+            self.forget_attempt(ended.attempt);
             return;
         };
-        self.outputs.push_back(Output::Return(destination));
-        let Some(hot) = self.keys.get(slot) else { return };
+        let Ended { outcome, retry_after, .. } = ended;
+        let lane_ref = LaneRef { partition: self.id, slot, destination };
+        let key = self.keys.get(slot).map(|hot| hot.key.clone());
+        let end = key.as_ref().map_or(End::BrokenOff, |key| End::Ended {
+            key: number_of(key),
+            outcome,
+            retry_after,
+        });
+        self.outputs.push_back(Output::Return { lane: lane_ref, end });
+        let Some((key, hot)) = key.zip(self.keys.get(slot)) else { return };
         let Some(at) = hot.lane_at(destination) else { return };
         let Some(ongoing) = hot.lanes[at].attempt else { return };
-        let key = hot.key.clone();
         let lane = hot.record.lanes[at].clone();
-        let (consequence, delay) = self.consequence(&lane, ongoing, outcome, retry_after);
+        let (consequence, delay, toll) = self.consequence(&lane, ongoing, &ended);
         self.write(Fact::Attempted(Attempted {
             key,
             destination,
@@ -219,63 +238,104 @@ impl<D: Digest> Partition<D> {
             number: ongoing.number,
             out_of_order: ongoing.out_of_order,
             started: ongoing.started,
-            took: micros(took),
+            took: micros(ended.took),
             outcome,
             consequence,
+            toll,
+            dropped: ended.dropped.filter(|_| outcome.is_acknowledged()).map(bounded),
         }));
-        let due = self.now.elapsed.after(delay);
-        let written = self.taken.next();
-        if let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) {
-            lane.attempt = None;
-            lane.rests_on = written;
-            // The head's own wait goes on while an event sent out of order ends.
-            if !ongoing.out_of_order {
-                lane.due = due;
-            }
-        }
+        self.attempt_is_over(slot, at, ongoing, outcome, delay);
         self.supersede(slot);
         self.promise(Promise::Wake(slot));
     }
 
-    /// What an outcome means, and how long the lane waits.
+    /// The lane's attempt is over; what it sends next rests on the outcome just written.
+    fn attempt_is_over(
+        &mut self,
+        slot: Slot,
+        at: usize,
+        ongoing: Ongoing,
+        outcome: Outcome,
+        delay: Duration,
+    ) {
+        let (now, written) = (self.now.elapsed, self.taken.next());
+        let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) else { return };
+        lane.attempt = None;
+        lane.rests_on = written;
+        let failed = !outcome.is_acknowledged() && !outcome.is_throttled();
+        lane.struggles = failed || now >= ongoing.slow_at;
+        if outcome.is_acknowledged() {
+            lane.acknowledged = Some(now);
+        }
+        // The head's own wait goes on while an event sent out of order ends.
+        if !ongoing.out_of_order {
+            lane.due = now.after(delay);
+        }
+    }
+
+    /// What an outcome means, how long the lane waits, and what counts towards giving up.
     fn consequence(
         &mut self,
         lane: &Lane,
         ongoing: Ongoing,
-        outcome: Outcome,
-        retry_after: Option<Duration>,
-    ) -> (Consequence, Duration) {
+        ended: &Ended,
+    ) -> (Consequence, Duration, Option<Toll>) {
+        let outcome = ended.outcome;
         if outcome.is_acknowledged() {
-            return (Consequence::Delivered, Duration::ZERO);
+            let dropped = ended.dropped.is_some();
+            let means = if dropped { Consequence::Dead } else { Consequence::Delivered };
+            return (means, Duration::ZERO, None);
         }
+        let (toll, counts) = self.toll(lane, ongoing, outcome);
         let Some(destination) = self.settings.destinations.get(&lane.destination) else {
-            return (Consequence::Halted, Duration::ZERO);
+            return (Consequence::Halted, Duration::ZERO, Some(toll));
         };
         let (retry, on_give_up) = (destination.retry, destination.on_give_up);
-        if self.is_given_up(&retry, lane, ongoing, outcome) {
-            return (given_up(lane, ongoing, on_give_up), Duration::ZERO);
+        let exhausted = counts && retry::is_exhausted(&retry, toll);
+        if exhausted || is_final(lane, ongoing, outcome, counts) {
+            return (given_up(lane, ongoing, on_give_up), Duration::ZERO, Some(toll));
         }
-        let delay = retry::delay(&retry, ongoing.number, retry_after, &mut self.random);
-        (Consequence::Retry { due: self.steady.after(delay) }, delay)
-    }
-
-    fn is_given_up(&self, retry: &Retry, lane: &Lane, ongoing: Ongoing, outcome: Outcome) -> bool {
-        let draining =
-            matches!(lane.mode, LaneMode::DrainingHalted { .. } | LaneMode::DrainingParked { .. });
-        outcome == Outcome::Unreadable
-            || ongoing.out_of_order
-            || draining
-            || retry::is_exhausted(retry, ongoing.number, lane.failing_since, self.open)
+        let failures = toll.failures.max(1);
+        let delay = retry::delay(&retry, failures, ended.retry_after, &mut self.random);
+        (Consequence::Retry { due: self.steady.after(delay) }, delay, Some(toll))
     }
 
     /// An attempt of an earlier term ended: when it was the last, lanes start again.
     pub(super) fn forget_attempt(&mut self, id: AttemptId) {
-        let Some(destination) = self.ending.remove(&id) else { return };
-        self.outputs.push_back(Output::Return(destination));
+        let Some(lane) = self.ending.remove(&id) else { return };
+        self.outputs.push_back(Output::Return { lane, end: End::BrokenOff });
         if self.ending.is_empty() && self.phase == super::Phase::Serving {
             self.wake_all();
         }
     }
+}
+
+/// Whether no other try is made of an event that fails so: an event sent out of order is tried once,
+/// a drained lane stops at the first failure that counts.
+fn is_final(lane: &Lane, ongoing: Ongoing, outcome: Outcome, counts: bool) -> bool {
+    let draining =
+        matches!(lane.mode, LaneMode::DrainingHalted { .. } | LaneMode::DrainingParked { .. });
+    let unreadable = outcome == Outcome::Unreadable;
+    unreadable || outcome.is_gone() || ongoing.out_of_order || (draining && counts)
+}
+
+/// The words of a consumer, as much of them as is kept.
+fn bounded(reason: Arc<str>) -> Arc<str> {
+    let fits = |end: &usize| *end <= limits::TEXT_BYTES && reason.is_char_boundary(*end);
+    match (0..=reason.len().min(limits::TEXT_BYTES)).rev().find(fits) {
+        Some(end) if end < reason.len() => Arc::from(&reason[..end]),
+        _ => reason,
+    }
+}
+
+/// A number that tells keys apart, the same for a key in every process (FNV-1a). Two keys that
+/// share one are taken for one by a destination, which counts them: nothing else rests on it.
+fn number_of(key: &Key) -> u64 {
+    let source = key.source.0.to_be_bytes();
+    let bytes = source.iter().chain(key.name.as_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// What giving up means (DESIGN L4): a drained lane stops as it had stopped, and an event sent

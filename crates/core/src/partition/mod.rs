@@ -15,6 +15,7 @@ mod receive;
 mod recover;
 mod refuse;
 mod supersede;
+mod toll;
 mod view;
 mod waiting;
 
@@ -23,7 +24,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::chain::Digest;
-use crate::fact::{AbandonReason, DestinationPaused, DestinationResumed, Fact};
+use crate::destination::LaneRef;
+use crate::fact::{AbandonReason, DestinationResumed, Fact};
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place};
 use crate::input::{AttemptId, Input};
 use crate::limits;
@@ -105,7 +107,8 @@ pub struct Partition<D> {
     holds: BTreeSet<(OpenMicros, Slot)>,
     /// Attempts under way, and those of an earlier term that have not ended yet (DESIGN F10).
     attempts: BTreeMap<AttemptId, (Slot, DestinationId)>,
-    ending: BTreeMap<AttemptId, DestinationId>,
+    ending: BTreeMap<AttemptId, LaneRef>,
+    outages: toll::Outages,
     next_attempt: u64,
     /// The frame of the term's claim: no attempt leaves before it is committed.
     claim: FrameNumber,
@@ -159,6 +162,7 @@ impl<D: Digest> Partition<D> {
             holds: BTreeSet::new(),
             attempts: BTreeMap::new(),
             ending: BTreeMap::new(),
+            outages: toll::Outages::default(),
             next_attempt: 0,
             claim: FrameNumber::default(),
             checkpointed: FrameNumber::default(),
@@ -194,10 +198,9 @@ impl<D: Digest> Partition<D> {
             Input::Loaded { key, record } => self.loaded(key, record),
             Input::Page { queue, keys, next } => self.page(queue, keys, next),
             Input::Backlog { lane, events } => self.backlog(lane, events),
-            Input::Granted(lane) => self.granted(lane),
-            Input::Ended { attempt, outcome, retry_after, took } => {
-                self.ended(attempt, outcome, retry_after, took);
-            }
+            Input::Granted(grant) => self.granted(grant),
+            Input::Ended(ended) => self.ended(ended),
+            Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Committed(frame) => self.commit(frame),
             Input::Stored(frame) => self.stored = self.stored.max(frame),
             Input::Command { ticket, command } => self.command(ticket, command),
@@ -355,7 +358,7 @@ impl<D: Digest> Partition<D> {
         let known = |destination: &DestinationId| {
             let destination = *destination;
             if self.directory.paused.contains(&destination) {
-                Fact::DestinationPaused(DestinationPaused { destination })
+                self.directory.pause_of(destination)
             } else {
                 Self::resumed(destination)
             }

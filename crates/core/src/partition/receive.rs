@@ -8,6 +8,7 @@ use super::draft::Promise;
 use super::keys::ticket_of;
 use crate::chain::{Digest, Fingerprint};
 use crate::contract::{self, Evidence, Judgement};
+use crate::destination::End;
 use crate::fact::{
     AbandonReason, Conflict, Duplicate, Fact, GapOpened, Held, HoldReason, Ignored, Invalid,
     InvalidReason, Kind, Received, Recognised, Stale,
@@ -272,8 +273,11 @@ impl<D: Digest> Partition<D> {
             self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });
         }
         match input {
-            Input::Ended { attempt, .. } => self.forget_attempt(attempt),
-            Input::Granted(lane) => self.outputs.push_back(Output::Return(lane.destination)),
+            Input::Ended(ended) => self.forget_attempt(ended.attempt),
+            Input::Granted(grant) => {
+                self.outputs.push_back(Output::Return { lane: grant.lane, end: End::Unused });
+            }
+            Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Foreign { place, fact } => self.foreign(place, &fact),
             _ => {}
         }

@@ -10,6 +10,7 @@ use super::keys::ticket_of;
 use super::outside::Outside;
 use super::{Partition, Phase};
 use crate::chain::Digest;
+use crate::destination::{End, LaneRef};
 use crate::fact::{Claimed, Fact};
 use crate::id::{Epoch, FrameNumber, Key, Place};
 use crate::input::AttemptId;
@@ -60,9 +61,10 @@ impl<D: Digest> Partition<D> {
             }
         }
         self.take_back_outputs();
-        for (id, (_, destination)) in core::mem::take(&mut self.attempts) {
+        for (id, (slot, destination)) in core::mem::take(&mut self.attempts) {
+            let lane = LaneRef { partition: self.id, slot, destination };
             self.outputs.push_back(Output::Abort(id));
-            self.ending.insert(id, destination);
+            self.ending.insert(id, lane);
         }
         self.phase = Phase::Recovering;
         self.filling = Filling::default();
@@ -76,11 +78,14 @@ impl<D: Digest> Partition<D> {
         for output in core::mem::take(&mut self.outputs) {
             match output {
                 Output::Attempt(attempt) => {
-                    self.attempts.remove(&attempt.id);
-                    self.outputs.push_back(Output::Return(attempt.destination));
+                    let Some((slot, destination)) = self.attempts.remove(&attempt.id) else {
+                        continue;
+                    };
+                    let lane = LaneRef { partition: self.id, slot, destination };
+                    self.outputs.push_back(Output::Return { lane, end: End::Unused });
                 }
                 Output::Load(_) | Output::Page(_) | Output::Backlog { .. } => {}
-                Output::Request { .. } | Output::Withdraw { .. } => {}
+                Output::Request(_) | Output::Withdraw(_) => {}
                 kept => self.outputs.push_back(kept),
             }
         }
@@ -162,6 +167,7 @@ impl<D: Digest> Partition<D> {
         self.began = self.steady;
         self.phase = Phase::Serving;
         self.claim = self.taken.next();
+        self.outages.watch(self.open);
         self.write(Fact::Claimed(Claimed { epoch }));
         self.promise(Promise::WakeAll);
         let slots: alloc::vec::Vec<_> = self.keys.iter().map(|(slot, _)| slot).collect();

@@ -17,6 +17,10 @@ pub enum WaitsFor {
     Answer,
     /// A free slot of its destination.
     Permit,
+    /// The destination to work again: its breaker is open (DESIGN L2).
+    Breaker,
+    /// Its rate, by elapsed time (DESIGN L8).
+    Rate(ElapsedMicros),
     /// Its events to be read from the log.
     Backlog,
     /// The time of its next try, by elapsed time.
@@ -169,12 +173,21 @@ impl<D: Digest> Partition<D> {
         }
         match record.mode {
             LaneMode::Halted | LaneMode::Parked => WaitsFor::Redrive,
+            _ if lane.requested.is_some() && self.is_down(lane.destination) => WaitsFor::Breaker,
             _ if lane.requested.is_some() => WaitsFor::Permit,
             _ if lane.asked => WaitsFor::Backlog,
             _ if lane.due > self.now.elapsed => WaitsFor::Retry(lane.due),
+            _ if self.rate_at(lane) > self.now.elapsed => WaitsFor::Rate(self.rate_at(lane)),
             _ if lane.window.is_empty() && record.redrives.is_empty() => WaitsFor::Backlog,
             _ => WaitsFor::Commit,
         }
+    }
+
+    /// When a lane's rate lets its next attempt go.
+    fn rate_at(&self, lane: &super::hot::LaneHot) -> ElapsedMicros {
+        let destination = self.settings.destinations.get(&lane.destination);
+        let rate = destination.and_then(|destination| destination.key_rate);
+        rate.map(|rate| lane.bucket.next(rate)).unwrap_or_default()
     }
 
     /// What must hold of a key in memory.

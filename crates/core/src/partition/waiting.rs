@@ -45,7 +45,6 @@ use super::Partition;
 use super::hot::{Hot, LaneHot};
 use super::outside::{Line, Look, NEVER, Round};
 use crate::chain::Digest;
-use crate::destination::LaneRef;
 use crate::id::Key;
 use crate::input::PageCursor;
 use crate::limits;
@@ -132,7 +131,12 @@ impl<D: Digest> Partition<D> {
         let is_over = hot.hold_timer.is_some_and(|deadline| deadline <= self.open);
         let lane_may_go = |lane: &LaneHot| {
             let requested = lane.requested.is_some();
-            lane.attempt.is_none() && !lane.asked && (!requested || pressed || self.is_beyond(lane))
+            // Out of memory, a lane forgets what its rate has left.
+            let full = lane.bucket.is_full(self.now.elapsed);
+            lane.attempt.is_none()
+                && !lane.asked
+                && (pressed || full)
+                && (!requested || pressed || self.is_beyond(lane))
         };
         hot.arriving.is_none() && is_stored && !is_over && hot.lanes.iter().all(lane_may_go)
     }
@@ -146,10 +150,8 @@ impl<D: Digest> Partition<D> {
     /// A key leaves memory: its queues bring it back.
     fn let_go(&mut self, slot: Slot) {
         for at in 0..self.keys.get(slot).map_or(0, |hot| hot.lanes.len()) {
-            let requested = self.seek(slot, at, |lane| (lane.requested.take(), lane.destination));
-            if let Some((Some(urgency), destination)) = requested {
-                let lane = LaneRef { partition: self.id, slot, destination };
-                self.outputs.push_back(Output::Withdraw { urgency, lane });
+            if let Some(Some(request)) = self.seek(slot, at, |lane| lane.requested.take()) {
+                self.outputs.push_back(Output::Withdraw(request));
                 self.moves.withdrawn += 1;
             }
         }

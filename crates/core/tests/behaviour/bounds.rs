@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprag_core::destination::{End, Grant};
 use sprag_core::fact::{Fact, Outcome};
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{Arrival, Input, Ticket};
@@ -32,10 +33,15 @@ fn settings() -> Settings {
         on_gap: OnGap::Skip,
         dedupe: Duration::from_secs(60),
         destinations: vec![DestinationId(1)],
+        rate: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
         concurrency: 1,
+        slow_concurrency: None,
+        slow_after: Duration::from_secs(1),
+        rate: None,
+        key_rate: None,
         retry: Retry {
             first: Duration::from_secs(1),
             cap: Duration::from_secs(1),
@@ -51,6 +57,7 @@ fn settings() -> Settings {
         hot_keys: 10_000,
         key_backlog: 10,
         dedupe_ids: 100,
+        partition_rate: None,
     }
 }
 
@@ -142,16 +149,17 @@ fn what_was_not_polled_when_a_term_is_lost_does_not_leave() {
     receive(&mut partition, at(0), 1, "a", 1);
     let (_, outputs) = carry_out(&mut partition, at(0));
     let lane = outputs.iter().find_map(|output| match output {
-        Output::Request { lane, .. } => Some(*lane),
+        Output::Request(request) => Some(request.lane),
         _ => None,
     });
     let lane = lane.expect("the released event asks for a permit");
-    partition.handle(at(0), Input::Granted(lane));
+    let grant = Grant { lane, slow_at: ElapsedMicros(1_000_000), probe: false };
+    partition.handle(at(0), Input::Granted(grant));
     receive(&mut partition, at(0), 2, "b", 1);
     partition.fail();
     let left: Vec<_> = std::iter::from_fn(|| partition.poll_output()).collect();
     let answer = Output::Answer { ticket: Ticket(2), answer: Answer::Unavailable };
-    assert_eq!(left, [Output::Return(DestinationId(1)), answer]);
+    assert_eq!(left, [Output::Return { lane, end: End::Unused }, answer]);
     assert_eq!(partition.ending().count(), 0, "nothing is to be awaited");
 }
 

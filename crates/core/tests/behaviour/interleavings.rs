@@ -50,10 +50,15 @@ fn settings() -> Settings {
         on_gap: OnGap::Halt,
         dedupe: Duration::from_secs(3_600),
         destinations: vec![DestinationId(1)],
+        rate: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
         concurrency: 1,
+        slow_concurrency: None,
+        slow_after: Duration::from_secs(1),
+        rate: None,
+        key_rate: None,
         retry: Retry {
             first: Duration::from_secs(1),
             cap: Duration::from_secs(1),
@@ -69,6 +74,7 @@ fn settings() -> Settings {
         hot_keys: 10,
         key_backlog: 10,
         dedupe_ids: 100,
+        partition_rate: None,
     }
 }
 

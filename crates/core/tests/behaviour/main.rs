@@ -9,5 +9,6 @@
 mod bounds;
 mod harness;
 mod interleavings;
+mod isolation;
 mod properties;
 mod scripts;

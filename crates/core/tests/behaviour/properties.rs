@@ -13,6 +13,7 @@ use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
 use sprag_core::input::Command;
 use sprag_core::position::Position;
+use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
@@ -31,6 +32,7 @@ enum Happening {
     Crash { durable: u8, keep_state: bool },
     End { which: u8, status: u16 },
     TimeOut { which: u8 },
+    Drop { which: u8 },
     EndAborted,
     Load,
     Read { which: u8 },
@@ -71,6 +73,9 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(durable, keep_state)| Happening::Crash { durable, keep_state }),
         16 => which.clone().prop_map(|which| Happening::End { which, status: 200 }),
         8 => which.clone().prop_map(|which| Happening::End { which, status: 500 }),
+        2 => which.clone().prop_map(|which| Happening::End { which, status: 429 }),
+        2 => which.clone().prop_map(|which| Happening::End { which, status: 410 }),
+        1 => which.clone().prop_map(|which| Happening::Drop { which }),
         3 => which.prop_map(|which| Happening::TimeOut { which }),
         6 => Just(Happening::EndAborted),
         10 => Just(Happening::Load),
@@ -108,7 +113,13 @@ fn settings() -> impl Strategy<Value = Settings> {
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
     let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);
-    (contract, on_gap, give_up, bounds).prop_map(|(contract, on_gap, give_up, bounds)| {
+    let rate = || {
+        let rate = |count| Rate { count, period: Duration::from_secs(1) };
+        proptest::option::weighted(0.2, (1..4_u32).prop_map(rate))
+    };
+    let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate());
+    let all = (contract, on_gap, give_up, bounds, slow);
+    all.prop_map(|(contract, on_gap, give_up, bounds, slow)| {
         let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
         let source = SourceSettings {
             name: Arc::from("billing"),
@@ -120,10 +131,15 @@ fn settings() -> impl Strategy<Value = Settings> {
             on_gap,
             dedupe: Duration::from_secs(3_600),
             destinations: vec![DestinationId(1), DestinationId(2)],
+            rate: None,
         };
         let destination = |on_give_up| DestinationSettings {
             name: Arc::from("app"),
             concurrency,
+            slow_concurrency: slow.0,
+            slow_after: Duration::from_millis(slow.1),
+            rate: slow.2,
+            key_rate: slow.3,
             retry: Retry {
                 first: Duration::from_secs(1),
                 cap: Duration::from_secs(4),
@@ -143,6 +159,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             hot_keys,
             key_backlog: 3,
             dedupe_ids,
+            partition_rate: None,
         }
     })
 }
@@ -188,6 +205,14 @@ fn happen(world: &mut World, happening: &Happening) {
             end(world, *which, Outcome::Answered { status: *status });
         }
         Happening::TimeOut { which } => end(world, *which, Outcome::Unknown),
+        Happening::Drop { which } => {
+            if !world.under_way.is_empty() {
+                let at = usize::from(*which) % world.under_way.len();
+                let attempt = world.under_way.remove(at);
+                let dropped = Some(Arc::from("not mine"));
+                world.end_with(&attempt, Outcome::Answered { status: 200 }, None, dropped);
+            }
+        }
         Happening::EndAborted => {
             world.end_aborted();
         }

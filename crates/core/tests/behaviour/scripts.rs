@@ -13,6 +13,7 @@ use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
 use sprag_core::position::Position;
+use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
@@ -60,6 +61,12 @@ impl<'a> Words<'a> {
     fn duration(&self, name: &str) -> Option<Duration> {
         self.get(name).map(duration)
     }
+
+    /// `2/1s`: two in a second.
+    fn rate(&self, name: &str) -> Option<Rate> {
+        let (count, period) = self.get(name)?.split_once('/')?;
+        Some(Rate { count: count.parse().expect("a count"), period: duration(period) })
+    }
 }
 
 fn duration(text: &str) -> Duration {
@@ -92,6 +99,7 @@ impl Story {
             hot_keys: 100,
             key_backlog: 100,
             dedupe_ids: 1_000,
+            partition_rate: None,
         };
         let habits = Habits::default();
         Self { settings, partitions: 1, habits, world: None, trace: Vec::new() }
@@ -168,6 +176,7 @@ impl Story {
             on_gap,
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
             destinations: to.map(|id| DestinationId(id.parse().expect("a number"))).collect(),
+            rate: words.rate("rate"),
         };
         self.settings.sources.insert(id, source);
     }
@@ -188,6 +197,10 @@ impl Story {
         let destination = DestinationSettings {
             name: Arc::from(words.word(1)),
             concurrency: words.size("concurrency").unwrap_or(64),
+            slow_concurrency: words.size("slow"),
+            slow_after: words.duration("slow_after").unwrap_or(Duration::from_secs(1)),
+            rate: words.rate("rate"),
+            key_rate: words.rate("key_rate"),
             retry,
             on_give_up,
         };
@@ -198,6 +211,7 @@ impl Story {
         let settings = &mut self.settings;
         settings.hot_keys = words.size("hot_keys").unwrap_or(settings.hot_keys);
         settings.key_backlog = words.size("key_backlog").unwrap_or(settings.key_backlog);
+        settings.partition_rate = words.rate("rate");
         settings.dedupe_ids = words.size("dedupe_ids").unwrap_or(settings.dedupe_ids);
     }
 
@@ -304,7 +318,9 @@ fn status(words: &Words<'_>) -> u16 {
 fn end(world: &mut World, words: &Words<'_>, outcome: Outcome) {
     let attempt = world.attempt_of(&key(words.word(1)), destination(words));
     let attempt = attempt.unwrap_or_else(|| panic!("no such attempt: {}", words.line));
-    world.end(attempt, outcome, words.duration("retry-after"));
+    let attempt = world.under_way.remove(attempt);
+    let dropped = words.get("drop").map(Arc::from);
+    world.end_with(&attempt, outcome, words.duration("retry-after"), dropped);
 }
 
 fn clock(world: &mut World, by: &str) {

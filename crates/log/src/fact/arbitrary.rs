@@ -147,8 +147,10 @@ fn consequence() -> impl Strategy<Value = Consequence> {
 
 fn attempted() -> impl Strategy<Value = Attempted> {
     let times = (any::<u64>(), any::<u64>(), any::<u32>(), any::<bool>());
-    (key(), destination(), sequence(), times, outcome(), consequence()).prop_map(
-        |(key, destination, sequence, times, outcome, consequence)| Attempted {
+    let toll = any::<(u32, u64)>().prop_map(|(failures, time)| Toll { failures, time });
+    let rest = (option::of(toll), option::of(text(256)));
+    (key(), destination(), sequence(), times, outcome(), consequence(), rest).prop_map(
+        |(key, destination, sequence, times, outcome, consequence, rest)| Attempted {
             key,
             destination,
             sequence,
@@ -158,6 +160,8 @@ fn attempted() -> impl Strategy<Value = Attempted> {
             took: times.1,
             outcome,
             consequence,
+            toll: rest.0,
+            dropped: rest.1,
         },
     )
 }
@@ -179,8 +183,10 @@ fn declared() -> impl Strategy<Value = Fact> {
         (destination(), text(256)).prop_map(|(destination, name)| {
             Fact::DestinationDeclared(DestinationDeclared { destination, name })
         }),
-        destination()
-            .prop_map(|destination| { Fact::DestinationPaused(DestinationPaused { destination }) }),
+        (destination(), any::<bool>()).prop_map(|(destination, gone)| {
+            let reason = if gone { PauseReason::Gone } else { PauseReason::Operator };
+            Fact::DestinationPaused(DestinationPaused { destination, reason })
+        }),
         destination().prop_map(|destination| {
             Fact::DestinationResumed(DestinationResumed { destination })
         }),

@@ -1,10 +1,14 @@
 //! `attempted`: a try to deliver and what came of it. Fields: key, destination, sequence, number,
-//! out of order, started, took, outcome, consequence.
+//! out of order, started, took, outcome, consequence; then, both or neither: toll (failures, time),
+//! dropped. Neither is written when neither is known, as in history before they were.
 
-use sprag_core::fact::{Attempted, Consequence, Outcome};
+use std::sync::Arc;
+
+use sprag_core::fact::{Attempted, Consequence, Outcome, Toll};
 
 use super::parts::{
-    read_destination, read_key, read_sequence, read_unix, unknown, write_destination, write_key,
+    read_destination, read_key, read_sequence, read_text, read_unix, unknown, write_destination,
+    write_key, write_text,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 
@@ -18,9 +22,37 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Attempted) {
     writer.number(fact.took);
     write_outcome(writer, fact.outcome);
     write_consequence(writer, fact.consequence);
+    if fact.toll.is_some() || fact.dropped.is_some() {
+        writer.option(fact.toll.as_ref(), |writer, toll| {
+            writer.number(u64::from(toll.failures));
+            writer.number(toll.time);
+        });
+        writer.option(fact.dropped.as_ref(), |writer, reason| write_text(writer, DROPPED, reason));
+    }
 }
 
+const DROPPED: &str = "reason of a drop";
+
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Attempted, DecodeError> {
+    let mut fact = decode_first(reader)?;
+    if reader.left() > 0 {
+        (fact.toll, fact.dropped) = decode_rest(reader)?;
+    }
+    Ok(fact)
+}
+
+fn decode_rest(reader: &mut Reader<'_>) -> Result<(Option<Toll>, Option<Arc<str>>), DecodeError> {
+    let toll = reader.option(|reader| {
+        Ok(Toll { failures: reader.narrow("failures that count")?, time: reader.number()? })
+    })?;
+    let dropped = reader.option(|reader| read_text(reader, DROPPED))?;
+    if toll.is_none() && dropped.is_none() {
+        return Err(reader.error("an attempt's toll and reason are both empty", None));
+    }
+    Ok((toll, dropped))
+}
+
+fn decode_first(reader: &mut Reader<'_>) -> Result<Attempted, DecodeError> {
     Ok(Attempted {
         key: read_key(reader)?,
         destination: read_destination(reader)?,
@@ -31,6 +63,8 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Attempted, DecodeError> 
         took: reader.number()?,
         outcome: read_outcome(reader)?,
         consequence: read_consequence(reader)?,
+        toll: None,
+        dropped: None,
     })
 }
 
@@ -87,9 +121,8 @@ mod tests {
     use super::super::golden::*;
     use super::*;
 
-    #[test]
-    fn golden_bytes() {
-        let fact = Attempted {
+    fn fact() -> Attempted {
+        Attempted {
             key: key(),
             destination: DestinationId(2),
             sequence: Sequence(4),
@@ -99,11 +132,34 @@ mod tests {
             took: 1500,
             outcome: Outcome::Answered { status: 503 },
             consequence: Consequence::Retry { due: UnixMicros(1_700_000_001_000_000) },
-        };
+            toll: None,
+            dropped: None,
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_before_there_were_breakers() {
         check(
-            Fact::Attempted(fact),
+            Fact::Attempted(fact()),
             "10 1f000000 \
              0103612f62020402008080f9c0c1c48203dc0b00f70101c084b6c1c1c48203",
+        );
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let toll = Some(Toll { failures: 2, time: 1_000 });
+        check(
+            Fact::Attempted(Attempted { toll, ..fact() }),
+            "10 24000000 \
+             0103612f62020402008080f9c0c1c48203dc0b00f70101c084b6c1c1c48203 01 02 e807 00",
+        );
+        let (outcome, consequence) = (Outcome::Answered { status: 200 }, Consequence::Dead);
+        let dropped = Some("no such user".into());
+        check(
+            Fact::Attempted(Attempted { outcome, consequence, dropped, ..fact() }),
+            "10 26000000 0103612f62020402008080f9c0c1c48203dc0b00c80004 00 01 0c \
+             6e6f20737563682075736572",
         );
     }
 }

@@ -30,6 +30,13 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
         WaitsFor::Nothing => "Nothing waits.".to_owned(),
         WaitsFor::Answer => format!("The consumer has event {head} and has not answered yet."),
         WaitsFor::Permit => "It waits for a free slot of its destination.".to_owned(),
+        WaitsFor::Breaker => {
+            "Most of what its destination got failed; it is tried one event at a time until it answers."
+                .to_owned()
+        }
+        WaitsFor::Rate(due) => {
+            format!("Its rate is used up; the next may go in {}.", seconds(due.since(now.elapsed)))
+        }
         WaitsFor::Backlog => format!("Its events from {head} on are being read from the log."),
         WaitsFor::Retry(due) => retry(lane, due.since(now.elapsed)),
         WaitsFor::Redrive => redrive(lane),

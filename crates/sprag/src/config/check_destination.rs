@@ -5,7 +5,7 @@ use super::check_verify::secret_list;
 use super::checked::{Destination, OnGiveUp, Retry, Source, Url};
 use super::network::Network;
 use super::raw::{Section, or};
-use super::{Named, check_headers};
+use super::{Named, check_headers, check_rate};
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
 use http::Uri;
@@ -31,6 +31,13 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
     });
     let connect_timeout = connect_timeout(section, timeout);
     let concurrency = or(section.get("concurrency"), 64, |entry| entry.integer(1..=4096));
+    let slow_concurrency =
+        or(section.get("slow_concurrency"), None, |entry| entry.integer(1..=65_536).map(Some));
+    let slow_after = or(section.get("slow_after"), SECOND, |entry| {
+        entry.duration(Duration::from_millis(50)..=TEN_MINUTES)
+    });
+    let (rate, key_rate) =
+        (check_rate::rate(section, "rate"), check_rate::rate(section, "key_rate"));
     let retry = retry(&section.section("retry"));
     let on_give_up = or(section.get("on_give_up"), OnGiveUp::Halt, |entry| {
         entry.choice(&[
@@ -49,6 +56,10 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
         timeout: timeout?,
         connect_timeout: connect_timeout?,
         concurrency: u32::try_from(concurrency?).ok()?,
+        slow_concurrency: slow_concurrency?.map(u32::try_from).transpose().ok()?,
+        slow_after: slow_after?,
+        rate: rate?,
+        key_rate: key_rate?,
         retry: retry?,
         on_give_up: on_give_up?,
         headers: headers?,

@@ -1,9 +1,9 @@
 //! `[server]`, `[log]`, `[admin]` and `[limits]`.
 
-use super::ADMIN_TOKEN_VARIABLE;
 use super::checked::{Engine, Limits, Server};
 use super::raw::{Entry, Section, or};
 use super::secrets::{SecretFault, SecretReference};
+use super::{ADMIN_TOKEN_VARIABLE, check_rate};
 use crate::limits as fixed;
 use crate::secret::Secret;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -95,6 +95,7 @@ pub(super) fn limits(section: &Section<'_>) -> Option<Limits> {
         hot_keys: hot_keys?,
         key_backlog: key_backlog?,
         dedupe_ids: dedupe_ids?,
+        partition_rate: check_rate::rate(section, "partition_rate")?,
         disk_reserve: disk_reserve?,
     })
 }

@@ -1,11 +1,11 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
-use super::Named;
 use super::check_order::contract;
 use super::check_rules::rules;
 use super::check_verify::verification;
 use super::checked::{Contract, Handshake, OnInvalid, Source};
 use super::raw::{Defaults, Section, or};
+use super::{Named, check_rate};
 use crate::extract::{IdRule, Location, PositionRule, Rules};
 use crate::verify::Scheme;
 use crate::{limits, order, preset};
@@ -50,6 +50,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let rules = rules(section);
     let position = rules.as_ref().map(|rules| &rules.position);
     let contract = contract(section, position);
+    let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
         entry.duration(Duration::from_secs(1)..=DAY * 400)
     });
@@ -67,6 +68,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         contract: contract?,
         handshake: handshake?,
         on_invalid: on_invalid?,
+        rate: rate?,
         dedupe: dedupe?,
         max_body: max_body?,
     };

@@ -1,13 +1,14 @@
 //! The configuration after every check: what the rest of the gateway is started with.
 //!
 //! Values here are valid together; nobody looks at TOML or units after this. It must not know
-//! tokio, sockets or the core's own types.
+//! tokio, sockets or, but for rates, the core's own types.
 
 use super::network::Network;
 use crate::extract::{Extractor, Rules, RulesProblem};
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
+use sprag_core::rate::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -68,6 +69,8 @@ pub struct Source {
     pub handshake: Handshake,
     /// What becomes of an event without a usable id, key, type or position.
     pub on_invalid: OnInvalid,
+    /// Events at the most (rule L8).
+    pub rate: Option<Rate>,
     /// How long ids are remembered.
     pub dedupe: Duration,
     /// Largest body, bytes.
@@ -191,6 +194,14 @@ pub struct Destination {
     pub connect_timeout: Duration,
     /// Attempts in flight.
     pub concurrency: u32,
+    /// Slow attempts in flight; four times `concurrency` unless told (rule D4).
+    pub slow_concurrency: Option<u32>,
+    /// An attempt older than this is slow in any case (rule D4).
+    pub slow_after: Duration,
+    /// Attempts at the most (rule L8).
+    pub rate: Option<Rate>,
+    /// Attempts of one lane at the most (rule L8).
+    pub key_rate: Option<Rate>,
     /// When a failed attempt is repeated and when it is given up.
     pub retry: Retry,
     /// What happens to the lane then (rule L4).
@@ -257,6 +268,8 @@ pub struct Limits {
     pub key_backlog: u64,
     /// Ids and positions in memory for dedupe, over all partitions (foundation F4).
     pub dedupe_ids: u64,
+    /// Events of one partition at the most (rule L8).
+    pub partition_rate: Option<Rate>,
     /// Free disk below which ingress answers 503, bytes.
     pub disk_reserve: u64,
 }

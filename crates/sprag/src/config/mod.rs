@@ -7,6 +7,7 @@
 mod check_destination;
 mod check_headers;
 mod check_order;
+mod check_rate;
 mod check_rules;
 mod check_server;
 mod check_source;

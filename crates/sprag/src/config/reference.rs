@@ -330,6 +330,12 @@ pub const KEYS: &[Key] = &[
         Value(r#""skip""#),
         "Contract `fifo`: after `hold.wait`, go on without what is missing, or wait until it comes.",
     ),
+    key(
+        "sources.*.rate",
+        "`N/s`, `N/m` or `N/h`",
+        Absent("no limit"),
+        "Events at the most in each partition; beyond it the answer is 429.",
+    ),
     key("sources.*.dedupe", "duration 1s–400d", Value(r#""7d""#), "How long ids are remembered."),
     key(
         "sources.*.max_body",
@@ -375,7 +381,36 @@ pub const KEYS: &[Key] = &[
         Value(r#""5s""#),
         "For connecting, TLS included; at most `timeout`.",
     ),
-    key("destinations.*.concurrency", "integer 1–4096", Value("64"), "Attempts in flight."),
+    key(
+        "destinations.*.concurrency",
+        "integer 1–4096",
+        Value("64"),
+        "Attempts in flight that are not slow.",
+    ),
+    key(
+        "destinations.*.slow_concurrency",
+        "integer 1–65536",
+        Absent("4 × `concurrency`"),
+        "Slow attempts in flight: those that take much longer than usual, and those of lanes whose last attempt failed or was slow.",
+    ),
+    key(
+        "destinations.*.slow_after",
+        "duration 50ms–10m",
+        Value(r#""1s""#),
+        "An attempt older than this is slow; earlier if it is eight times as old as usual.",
+    ),
+    key(
+        "destinations.*.rate",
+        "`N/s`, `N/m` or `N/h`",
+        Absent("no limit"),
+        "Attempts at the most; as many may go at once.",
+    ),
+    key(
+        "destinations.*.key_rate",
+        "`N/s`, `N/m` or `N/h`",
+        Absent("no limit"),
+        "Attempts of one lane at the most.",
+    ),
     key(
         "destinations.*.retry",
         "table",
@@ -453,6 +488,12 @@ pub const KEYS: &[Key] = &[
         "integer 1–100000000",
         Value("1000000"),
         "Ids and positions kept in memory for dedupe, over all partitions; older ones are looked up.",
+    ),
+    key(
+        "limits.partition_rate",
+        "`N/s`, `N/m` or `N/h`",
+        Absent("no limit"),
+        "Events of one partition at the most; beyond it the answer is 429.",
     ),
     key(
         "limits.disk_reserve",

@@ -1,5 +1,6 @@
 //! What a consumer's answer says: the head decides, the rest is read only to keep the connection.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -34,6 +35,12 @@ pub(super) fn retry_after(headers: &HeaderMap, now: UnixMicros) -> Option<Durati
     let until = httpdate::parse_http_date(value).ok()?;
     let until = until.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     until.checked_sub(Duration::from_micros(now.0))
+}
+
+/// The reason of `sprag-drop`: what is no text is told as such, an empty one is one too.
+pub(super) fn dropped(headers: &HeaderMap) -> Option<Arc<str>> {
+    let value = headers.get("sprag-drop")?;
+    Some(Arc::from(String::from_utf8_lossy(value.as_bytes()).trim()))
 }
 
 #[cfg(test)]

@@ -177,10 +177,11 @@ impl Endpoint {
             Ok(response) => {
                 let outcome = Outcome::Answered { status: response.status().as_u16() };
                 let retry_after = answer::retry_after(response.headers(), now);
+                let dropped = answer::dropped(response.headers());
                 if let Some(connection) = open.take() {
                     self.keep(connection, response.into_body());
                 }
-                Ok(Ended { outcome, retry_after })
+                Ok(Ended { outcome, retry_after, dropped })
             }
             Err(mut error) => match error.take_message() {
                 Some(request) => Err(Box::new(request)),

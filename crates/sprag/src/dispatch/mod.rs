@@ -31,17 +31,25 @@ pub use endpoint::{Endpoint, EndpointProblem};
 pub use guard::is_public;
 
 /// What came of an attempt, as the wire showed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// How it ended.
     pub outcome: Outcome,
     /// What the consumer asked for with `Retry-After`.
     pub retry_after: Option<Duration>,
+    /// Why it drops the event, with `sprag-drop` in a 2xx (DESIGN L3).
+    pub dropped: Option<Arc<str>>,
 }
 
 impl Ended {
     pub(crate) fn with(outcome: Outcome) -> Self {
-        Self { outcome, retry_after: None }
+        Self { outcome, retry_after: None, dropped: None }
+    }
+
+    /// The same as the core hears it.
+    fn of(self, attempt: AttemptId, took: Duration) -> sprag_core::input::Ended {
+        let Self { outcome, retry_after, dropped } = self;
+        sprag_core::input::Ended { attempt, outcome, retry_after, dropped, took }
     }
 }
 
@@ -117,7 +125,8 @@ impl Network for Dispatcher {
         let id = attempt.id;
         let Some((endpoint, source)) = endpoint.zip(source) else {
             // No longer configured: nothing was sent, the lane waits.
-            self.node.ended(partition, id, Outcome::Unreachable, None, Duration::ZERO);
+            let nothing_sent = Ended::with(Outcome::Unreachable);
+            self.node.ended(partition, nothing_sent.of(id, Duration::ZERO));
             return;
         };
         let (breaker, broken_off) = oneshot::channel();
@@ -131,7 +140,7 @@ impl Network for Dispatcher {
             running.remove((partition, id));
             let took = clock.now().elapsed.since(started.elapsed);
             endpoint.metrics().attempt(ended.outcome);
-            node.ended(partition, id, ended.outcome, ended.retry_after, took);
+            node.ended(partition, ended.of(id, took));
         });
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use sprag_core::output::{Answer, Rejection, Status};
+use sprag_core::output::{Answer, Busy, Rejection, Status};
 
 use crate::problem::{self, Code, Problem};
 
@@ -60,6 +60,10 @@ fn push_event(json: &mut String, answer: &Answer, key: &str) -> Result<(), Probl
             let id = event.as_ref().map(ToString::to_string);
             push_accepted(json, *status, id.as_deref(), key, sequence.map(|sequence| sequence.0));
             Ok(())
+        }
+        Answer::Busy(busy @ Busy::Rate { retry_after }) => {
+            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+            Err(Problem::new((*busy).into()).retry_after(seconds.max(TRY_AGAIN_S)))
         }
         Answer::Busy(busy) => Err(later((*busy).into())),
         Answer::Rejected(Rejection::OutsideTolerance) => {

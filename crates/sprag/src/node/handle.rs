@@ -3,11 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
-use sprag_core::fact::{Outcome, StoredHeader};
+use sprag_core::fact::StoredHeader;
 use sprag_core::id::{Hash, Key, PartitionId, SourceId};
-use sprag_core::input::{Arrival, AttemptId, Command, Ticket};
+use sprag_core::input::{Arrival, Command, Ended, Ticket};
 use sprag_core::output::Answer;
 use sprag_core::partition::KeyView;
 use sprag_core::position::Position;
@@ -91,15 +90,8 @@ impl NodeHandle {
     }
 
     /// Reports that an attempt ended.
-    pub fn ended(
-        &self,
-        partition: PartitionId,
-        attempt: AttemptId,
-        outcome: Outcome,
-        retry_after: Option<Duration>,
-        took: Duration,
-    ) {
-        self.tell(Message::Ended(partition, attempt, outcome, retry_after, took));
+    pub fn ended(&self, partition: PartitionId, ended: Ended) {
+        self.tell(Message::Ended(partition, ended));
     }
 
     /// A key in memory as it is; none when it is not in memory: then the state store has it.

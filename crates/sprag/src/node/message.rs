@@ -1,11 +1,9 @@
 //! What the deciding thread is told, and what it tells the network.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use sprag_core::fact::Outcome;
 use sprag_core::id::{Hash, Key, PartitionId, SourceId};
-use sprag_core::input::{Arrival, AttemptId, Command};
+use sprag_core::input::{Arrival, AttemptId, Command, Ended};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::partition::KeyView;
 use sprag_core::record::Directory;
@@ -39,7 +37,7 @@ pub(super) enum Message {
     /// An operator's command.
     Command(Command, oneshot::Sender<Answer>),
     /// An attempt ended.
-    Ended(PartitionId, AttemptId, Outcome, Option<Duration>, Duration),
+    Ended(PartitionId, Ended),
     /// A key in memory as it is.
     View(Key, oneshot::Sender<Option<(PartitionId, KeyView)>>),
     /// Bring the state store up to date.

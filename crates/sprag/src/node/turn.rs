@@ -138,9 +138,9 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                     self.node.command(now, ticket, command);
                 }
             }
-            Message::Ended(partition, attempt, outcome, retry_after, took) => {
+            Message::Ended(partition, ended) => {
                 life::step!("record");
-                self.node.ended(now, partition, attempt, outcome, retry_after, took);
+                self.node.ended(now, partition, ended);
             }
             Message::Store(answer) => {
                 if let Some(ticket) = self.ticket(answer) {

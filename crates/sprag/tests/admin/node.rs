@@ -13,7 +13,7 @@ use sprag::secret::Secret;
 use sprag::state::{SqliteState, StateReader};
 use sprag_core::fact::{Outcome, StoredHeader};
 use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
-use sprag_core::input::AttemptId;
+use sprag_core::input::{AttemptId, Ended};
 use sprag_core::output::{Answer, Attempt, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
@@ -78,6 +78,10 @@ pub(crate) enum Consumer {
 
 type Script = Arc<Mutex<HashMap<String, Consumer>>>;
 
+fn ended(attempt: AttemptId, outcome: Outcome, took: Duration) -> Ended {
+    Ended { attempt, outcome, retry_after: None, dropped: None, took }
+}
+
 struct ScriptedNetwork {
     node: NodeHandle,
     script: Script,
@@ -88,11 +92,11 @@ impl Network for ScriptedNetwork {
         let consumer = self.script.lock().unwrap().get(&*attempt.key.name).copied();
         let Consumer::Answers(status) = consumer.unwrap_or(Consumer::Answers(204)) else { return };
         let (outcome, took) = (Outcome::Answered { status }, Duration::from_millis(3));
-        self.node.ended(partition, attempt.id, outcome, None, took);
+        self.node.ended(partition, ended(attempt.id, outcome, took));
     }
 
     fn abort(&mut self, partition: PartitionId, attempt: AttemptId) {
-        self.node.ended(partition, attempt, Outcome::Unknown, None, Duration::ZERO);
+        self.node.ended(partition, ended(attempt, Outcome::Unknown, Duration::ZERO));
     }
 
     fn notice(&mut self, _: Notice) {}
@@ -114,6 +118,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         hold_wait: Duration::from_secs(60),
         hold_events: 1_000,
         hold_span: 100,
+        rate: None,
         max_ahead: Duration::from_secs(300),
         on_gap: OnGap::Skip,
         dedupe: Duration::from_secs(3_600),
@@ -129,7 +134,16 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
         give_up_after: Duration::from_secs(3_600),
         attempts: Some(2),
     };
-    let settings = DestinationSettings { name: Arc::from(name), concurrency: 8, retry, on_give_up };
+    let settings = DestinationSettings {
+        name: Arc::from(name),
+        concurrency: 8,
+        slow_concurrency: None,
+        slow_after: Duration::from_secs(1),
+        rate: None,
+        key_rate: None,
+        retry,
+        on_give_up,
+    };
     PlannedDestination { from: from.iter().map(|from| Arc::from(*from)).collect(), settings }
 }
 
@@ -149,6 +163,7 @@ fn plan() -> Plan {
         hot_keys: 1_000,
         key_backlog: 1_000,
         dedupe_ids: 10_000,
+        partition_rate: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sprag_core::fact::{Consequence, DeadLetter, Fact, Outcome};
+use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Outcome, PauseReason};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::position::Position;
@@ -64,7 +64,10 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         Fact::Claimed(fact) => format!("epoch={}", fact.epoch.0),
         Fact::SourceDeclared(fact) => fact.name.to_string(),
         Fact::DestinationDeclared(fact) => fact.name.to_string(),
-        Fact::DestinationPaused(fact) => format!(">{}", fact.destination.0),
+        Fact::DestinationPaused(fact) => {
+            let gone = fact.reason == PauseReason::Gone;
+            format!(">{}{}", fact.destination.0, if gone { " gone" } else { "" })
+        }
         Fact::DestinationResumed(fact) => format!(">{}", fact.destination.0),
         Fact::Ignored(fact) => format!("type={}", fact.event_type),
         Fact::Refused(fact) => {
@@ -158,13 +161,14 @@ fn gap_fact(fact: &Fact) -> String {
 fn lane_fact(fact: &Fact) -> String {
     match fact {
         Fact::Attempted(fact) => format!(
-            "{} sequence={} try={} {} {}{}",
+            "{} sequence={} try={} {} {}{}{}",
             lane(&fact.key, fact.destination),
             fact.sequence.0,
             fact.number,
             outcome(fact.outcome),
             consequence(fact.consequence),
-            if fact.out_of_order { " out-of-order" } else { "" }
+            if fact.out_of_order { " out-of-order" } else { "" },
+            toll(fact)
         ),
         Fact::Superseded(fact) => {
             let lane = lane(&fact.key, fact.destination);
@@ -182,6 +186,14 @@ fn lane_fact(fact: &Fact) -> String {
         },
         other => format!("{other:?}"),
     }
+}
+
+/// What counts towards giving up where that is not every try, and why an event was dropped.
+fn toll(fact: &Attempted) -> String {
+    let counted = fact.toll.filter(|toll| toll.failures != fact.number);
+    let counted = counted.map(|toll| format!(" counted={}", toll.failures)).unwrap_or_default();
+    let dropped = fact.dropped.as_ref().map(|reason| format!(" dropped={reason}"));
+    counted + &dropped.unwrap_or_default()
 }
 
 fn outcome(outcome: Outcome) -> String {

@@ -6,6 +6,7 @@ use sprag_core::chain::Digest as _;
 use sprag_core::fact::{DestinationDeclared, Fact, SourceDeclared};
 use sprag_core::id::{DestinationId, Key, SourceId};
 use sprag_core::input::{Arrival, Command, Input, Ticket};
+use sprag_core::output::{Answer, Busy};
 use sprag_core::position::Position;
 use sprag_core::recent::Seen;
 
@@ -46,7 +47,13 @@ impl World {
             size: u32::try_from(post.body.len()).expect("bodies of tests are small"),
             in_time: !post.outside_tolerance,
         });
-        let at = usize::from(partition_of(&key).0);
+        let partition = partition_of(&key);
+        let admitted = self.intake.admit(self.now.elapsed, key.source, partition);
+        if let Err(retry_after) = admitted {
+            self.answer(ticket, &Answer::Busy(Busy::Rate { retry_after }));
+            return ticket;
+        }
+        let at = usize::from(partition.0);
         self.handle(at, Input::Receive { arrival, seen: Seen::default() });
         ticket
     }

@@ -1,13 +1,14 @@
 //! The world around the partitions: it carries outputs out and brings their answers back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprag_core::destination::Destination;
+use sprag_core::destination::{Destination, End, LaneRef};
 use sprag_core::fact::Fact;
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId};
-use sprag_core::input::{AttemptId, Input, Ticket};
+use sprag_core::input::{AttemptId, Command, Ended, Input, Ticket};
+use sprag_core::intake::Intake;
 use sprag_core::output::{Attempt, Draft, Output};
 use sprag_core::partition::{Frame, Partition};
 use sprag_core::record::KeyRecord;
@@ -68,6 +69,7 @@ impl Default for Habits {
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) destinations: BTreeMap<DestinationId, Destination>,
+    pub(crate) intake: Intake,
     pub(crate) settings: Arc<Settings>,
     pub(crate) habits: Habits,
     pub(crate) now: Now,
@@ -79,6 +81,8 @@ pub(crate) struct World {
     pub(crate) judge: Judge,
     pub(crate) trace: Vec<String>,
     tickets: u64,
+    /// Destinations whose own pause was asked for.
+    pausing: BTreeSet<DestinationId>,
 }
 
 impl World {
@@ -89,6 +93,7 @@ impl World {
         let mut world = Self {
             nodes: Vec::new(),
             destinations: BTreeMap::new(),
+            intake: Intake::default(),
             settings,
             habits,
             now: Now { elapsed: ElapsedMicros(0), clock: describe::CLOCK_START },
@@ -99,6 +104,7 @@ impl World {
             judge,
             trace: Vec::new(),
             tickets: 0,
+            pausing: BTreeSet::new(),
         };
         world.nodes = (0..partitions).map(|id| world.node(PartitionId(id))).collect();
         world.boot();
@@ -123,8 +129,8 @@ impl World {
     /// A process starts: new destinations, every partition recovers.
     fn boot(&mut self) {
         let destinations = self.settings.destinations.iter();
-        self.destinations =
-            destinations.map(|(id, told)| (*id, Destination::new(told.concurrency))).collect();
+        self.destinations = destinations.map(|(id, told)| (*id, Destination::new(told))).collect();
+        self.intake = Intake::new(&self.settings);
         (0..self.nodes.len()).for_each(|at| self.recover(at));
         self.settle();
     }
@@ -158,8 +164,10 @@ impl World {
             Fact::DestinationResumed(fact) => (false, fact.destination),
             _ => return,
         };
+        let id = destination;
         if let Some(destination) = self.destinations.get_mut(&destination) {
             destination.set_paused(paused);
+            self.pausing.remove(&id);
         }
         for at in 1..self.nodes.len() {
             self.handle(at, Input::Foreign { place, fact: Box::new(fact.clone()) });
@@ -199,8 +207,7 @@ impl World {
     fn carry_out(&mut self, at: usize, output: Output) {
         match output {
             Output::Answer { ticket, answer } => {
-                self.trace.push(format!("  t{} {}", ticket.0, describe::answer(&answer)));
-                self.judge.answer(ticket, &answer);
+                self.answer(ticket, &answer);
             }
             Output::Attempt(attempt) => {
                 self.trace.push(format!("  attempt {}", describe::attempt(&attempt)));
@@ -209,21 +216,17 @@ impl World {
                 self.under_way.push(*attempt);
             }
             Output::Abort(id) => self.abort(id),
-            Output::Request { urgency, lane } => {
-                if let Some(destination) = self.destinations.get_mut(&lane.destination) {
-                    destination.request(urgency, lane);
+            Output::Request(request) => {
+                if let Some(destination) = self.destinations.get_mut(&request.lane.destination) {
+                    destination.request(request);
                 }
             }
-            Output::Withdraw { urgency, lane } => {
-                if let Some(destination) = self.destinations.get_mut(&lane.destination) {
-                    destination.withdraw_lane(urgency, lane);
+            Output::Withdraw(request) => {
+                if let Some(destination) = self.destinations.get_mut(&request.lane.destination) {
+                    destination.withdraw_lane(request);
                 }
             }
-            Output::Return(id) => {
-                if let Some(destination) = self.destinations.get_mut(&id) {
-                    destination.give_back();
-                }
-            }
+            Output::Return { lane, end } => self.give_back(lane, end),
             Output::Load(key) => {
                 self.trace.push(format!("  load {}", key.name));
                 self.loads.push_back((self.nodes[at].log.partition, key));
@@ -237,6 +240,42 @@ impl World {
             Output::Forward { place, fact } => self.forward(place, &fact),
             Output::SequenceReset(key) => self.trace.push(format!("  alert {}", key.name)),
         }
+    }
+
+    /// A request is answered.
+    pub(crate) fn answer(&mut self, ticket: Ticket, answer: &sprag_core::output::Answer) {
+        self.trace.push(format!("  t{} {}", ticket.0, describe::answer(answer)));
+        self.judge.answer(ticket, answer);
+    }
+
+    /// A permit comes back; everybody learns at once when that moves the breaker.
+    fn give_back(&mut self, lane: LaneRef, end: End) {
+        let destination = lane.destination;
+        let Some(machine) = self.destinations.get_mut(&destination) else { return };
+        machine.give_back(self.now.elapsed, lane, end);
+        machine.check_invariants();
+        while let Some(is_open) =
+            self.destinations.get_mut(&destination).and_then(Destination::poll_breaker)
+        {
+            let change = if is_open { "opens" } else { "closes" };
+            self.trace.push(format!("  breaker of {} {change}", destination.0));
+            for node in &mut self.nodes {
+                node.partition.handle(self.now, Input::Breaker { destination, is_open });
+            }
+        }
+    }
+
+    /// A destination that says it is gone is paused.
+    fn pause_gone(&mut self) -> bool {
+        let gone = self.destinations.iter().find(|(_, destination)| destination.is_gone());
+        let Some(id) = gone.map(|(id, _)| *id).filter(|id| !self.pausing.contains(id)) else {
+            return false;
+        };
+        self.pausing.insert(id);
+        let ticket = self.ticket();
+        let command = Command::PauseGone(id);
+        self.handle(0, Input::Command { ticket, command });
+        true
     }
 
     /// One of the things that were asked of log and state is answered.
@@ -302,7 +341,7 @@ impl World {
         if self.habits.reads {
             moved |= self.read_one(0);
         }
-        moved | self.grant()
+        moved | self.grant() | self.pause_gone()
     }
 
     /// The oldest frame in flight becomes durable.
@@ -346,6 +385,7 @@ impl World {
         self.judge.forget_requests();
         self.under_way.clear();
         self.aborted.clear();
+        self.pausing.clear();
         self.loads.clear();
         self.reads.clear();
         self.now.elapsed = ElapsedMicros(0);
@@ -381,9 +421,10 @@ impl World {
     }
 
     fn grant(&mut self) -> bool {
-        let granted = self.destinations.values_mut().find_map(Destination::poll_grant);
-        let Some(lane) = granted else { return false };
-        self.handle(usize::from(lane.partition.0), Input::Granted(lane));
+        let now = self.now.elapsed;
+        let granted = self.destinations.values_mut().find_map(|to| to.poll_grant(now));
+        let Some(grant) = granted else { return false };
+        self.handle(usize::from(grant.lane.partition.0), Input::Granted(grant));
         true
     }
 
@@ -405,9 +446,20 @@ impl World {
     ) {
         let attempt = self.under_way.remove(at);
         self.aborted.retain(|id| *id != attempt.id);
+        self.end_with(&attempt, outcome, retry_after, None);
+    }
+
+    /// An attempt that was under way ends, perhaps because its consumer drops the event.
+    pub(crate) fn end_with(
+        &mut self,
+        attempt: &Attempt,
+        outcome: sprag_core::fact::Outcome,
+        retry_after: Option<Duration>,
+        dropped: Option<Arc<str>>,
+    ) {
         let took = Duration::from_millis(1);
-        let ended = Input::Ended { attempt: attempt.id, outcome, retry_after, took };
-        self.handle(usize::from(partition_of(&attempt.key).0), ended);
+        let ended = Ended { attempt: attempt.id, outcome, retry_after, dropped, took };
+        self.handle(usize::from(partition_of(&attempt.key).0), Input::Ended(ended));
     }
 
     /// Time goes on, with a tick at every deadline; partitions that are quiet hear nothing.
@@ -417,6 +469,8 @@ impl World {
             assert!(step < 1_000_000, "timers that never end");
             self.settle();
             let deadlines = self.nodes.iter().filter_map(|node| node.partition.deadline());
+            let destinations = self.destinations.values().filter_map(Destination::deadline);
+            let deadlines = deadlines.chain(destinations);
             let next = deadlines.min().map_or(end, |due| due.0.min(end)).max(self.now.elapsed.0);
             self.pass(next - self.now.elapsed.0);
             let due = self.tick();
@@ -435,6 +489,9 @@ impl World {
     /// Ticks every partition that asked for this time; says whether one did.
     fn tick(&mut self) -> bool {
         let now = self.now.elapsed;
+        let waits = |to: &mut Destination| to.deadline().is_some_and(|due| due <= now);
+        let granted = self.destinations.values_mut().filter_map(|to| waits(to).then_some(to));
+        let ticked = granted.map(|to| to.tick(now)).count();
         let due = |node: &Node| node.partition.deadline().is_some_and(|due| due <= now);
         let due: Vec<_> = (0..self.nodes.len()).filter(|at| due(&self.nodes[*at])).collect();
         due.iter().for_each(|at| self.handle(*at, Input::Tick));
@@ -442,7 +499,7 @@ impl World {
             let again = self.nodes[*at].partition.deadline();
             assert!(again.is_none_or(|again| again > now), "a timer that is due after its tick");
         }
-        !due.is_empty()
+        !due.is_empty() || ticked > 0
     }
 
     /// A ticket nobody has used.

@@ -1,0 +1,90 @@
+//! The lanes that wait for a permit of one destination.
+
+use alloc::collections::BTreeSet;
+
+use super::lane::{LaneRef, Request, Standing, Urgency};
+use crate::id::PartitionId;
+use crate::time::ElapsedMicros;
+
+/// The lanes that wait, by what is known of them.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    proven: BTreeSet<(Urgency, LaneRef)>,
+    unproven: BTreeSet<(Urgency, LaneRef)>,
+    struggling: BTreeSet<(ElapsedMicros, LaneRef, u32)>,
+    /// The same, the least tried first.
+    tried: BTreeSet<(u32, ElapsedMicros, LaneRef)>,
+}
+
+impl Queue {
+    pub(super) fn insert(&mut self, request: Request) {
+        let Request { urgency, lane, standing } = request;
+        match standing {
+            Standing::Proven => self.proven.insert((urgency, lane)),
+            Standing::Unproven => self.unproven.insert((urgency, lane)),
+            Standing::Struggling { tries, since } => {
+                self.tried.insert((tries, since, lane))
+                    && self.struggling.insert((since, lane, tries))
+            }
+        };
+    }
+
+    pub(super) fn remove(&mut self, request: Request) {
+        let Request { urgency, lane, standing } = request;
+        match standing {
+            Standing::Proven => self.proven.remove(&(urgency, lane)),
+            Standing::Unproven => self.unproven.remove(&(urgency, lane)),
+            Standing::Struggling { tries, since } => {
+                self.tried.remove(&(tries, since, lane))
+                    && self.struggling.remove(&(since, lane, tries))
+            }
+        };
+    }
+
+    pub(super) fn remove_all(&mut self, partition: PartitionId) {
+        self.proven.retain(|(_, lane)| lane.partition != partition);
+        self.unproven.retain(|(_, lane)| lane.partition != partition);
+        self.struggling.retain(|(_, lane, _)| lane.partition != partition);
+        self.tried.retain(|(_, _, lane)| lane.partition != partition);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.proven.len() + self.unproven.len() + self.struggling.len()
+    }
+
+    pub(super) fn struggling(&self) -> usize {
+        self.struggling.len()
+    }
+
+    /// The oldest lane that does not struggle, and whether it is proven; with `only_proven`, of
+    /// those.
+    pub(super) fn pop_oldest(&mut self, only_proven: bool) -> Option<(LaneRef, bool)> {
+        let unproven = self.unproven.first().filter(|_| !only_proven);
+        let is_proven = match (self.proven.first(), unproven) {
+            (Some(proven), Some(unproven)) => proven < unproven,
+            (proven, _) => proven.is_some(),
+        };
+        match is_proven {
+            true => self.proven.pop_first().map(|(_, lane)| (lane, true)),
+            false if only_proven => None,
+            false => self.unproven.pop_first().map(|(_, lane)| (lane, false)),
+        }
+    }
+
+    /// The struggling lane that asked first, or the one whose event was tried least.
+    pub(super) fn pop_struggling(&mut self, least_tried: bool) -> Option<LaneRef> {
+        if least_tried {
+            let (tries, since, lane) = self.tried.pop_first()?;
+            self.struggling.remove(&(since, lane, tries));
+            return Some(lane);
+        }
+        let (since, lane, tries) = self.struggling.pop_first()?;
+        self.tried.remove(&(tries, since, lane));
+        Some(lane)
+    }
+
+    /// Whether a lane waits that does not struggle; with `only_proven`, a proven one.
+    pub(super) fn has_oldest(&self, only_proven: bool) -> bool {
+        !self.proven.is_empty() || (!only_proven && !self.unproven.is_empty())
+    }
+}
