@@ -25,7 +25,7 @@ const REPAIR: Instant = 400 * SECOND;
 /// A process that was up for so long has claimed, recovered and read every page of its state.
 const SETTLE: Instant = 20 * SECOND;
 /// With fewer keys in memory, a handful of broken ones is all there is.
-const FEW_KEYS: usize = 40;
+const FEW_KEYS: usize = 41;
 /// How often the world looks whether it is.
 const LOOK: Instant = 2 * SECOND;
 /// Bytes of frames read at a time by the auditor.

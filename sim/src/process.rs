@@ -1,6 +1,5 @@
 //! The process: how it starts, is turned, and what becomes of its effects.
 
-use sprag_core::destination::Pool;
 use sprag_core::id::{Key, PartitionId};
 use sprag_core::input::Ended;
 use sprag_core::output::Attempt;
@@ -132,25 +131,6 @@ impl World {
             }
         }
         self.judge("names", verdict);
-    }
-
-    /// What the metrics of destinations say.
-    fn note_destinations(&mut self) {
-        let Some(process) = &mut self.process else { return };
-        for (id, destination) in process.node.destinations() {
-            let is_open = destination.is_open();
-            if process.open.contains(id) != is_open {
-                let name = if is_open { "breaker opened" } else { "breaker closed" };
-                self.counts.hit("outage", name);
-                match is_open {
-                    true => process.open.insert(*id),
-                    false => process.open.remove(id),
-                };
-            }
-            for (pool, name) in [(Pool::Usual, "usual"), (Pool::Slow, "slow")] {
-                self.counts.add("pool", name, u64::from(destination.in_flight_of(pool) > 0));
-            }
-        }
     }
 
     fn note_frames(&mut self) {

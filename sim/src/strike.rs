@@ -1,5 +1,6 @@
 //! Faults that come at their own time: crashes, restarts, other owners, clocks, full disks.
 
+use sprag_core::destination::Pool;
 use sprag_core::id::PartitionId;
 use sprag_core::output::Attempt;
 use sprag_log::embedded::simulated::{Fault, Operation};
@@ -138,6 +139,25 @@ impl World {
             self.counts.hit("provider", "connection broke");
             let at = self.now + self.provider.pause();
             self.schedule.plan(at, Happening::Post(post));
+        }
+    }
+
+    /// What the metrics of destinations say.
+    pub(crate) fn note_destinations(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        for (id, destination) in process.node.destinations() {
+            let is_open = destination.is_open();
+            if process.open.contains(id) != is_open {
+                let name = if is_open { "breaker opened" } else { "breaker closed" };
+                self.counts.hit("outage", name);
+                match is_open {
+                    true => process.open.insert(*id),
+                    false => process.open.remove(id),
+                };
+            }
+            for (pool, name) in [(Pool::Usual, "usual"), (Pool::Slow, "slow")] {
+                self.counts.add("pool", name, u64::from(destination.in_flight_of(pool) > 0));
+            }
         }
     }
 

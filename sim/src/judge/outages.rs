@@ -168,6 +168,8 @@ impl Outages {
     pub(crate) fn thawed(&mut self, now: Instant) {
         for known in self.destinations.values_mut() {
             known.answered = known.answered.max(Some(now));
+            (known.down_since, known.probe) = (None, None);
+            known.failed.clear();
         }
     }
 

@@ -111,8 +111,10 @@ impl<D: Digest> Partition<D> {
         let place = work.released.unwrap_or_default();
         let urgency = Urgency { recorded: work.recorded, place };
         let (partition, now) = (self.id, self.now.elapsed);
-        let record = self.keys.get(slot).map(|hot| &hot.record.lanes[at]);
-        let (counted, tries) = record.map_or((0, 0), |lane| (lane.toll.failures, lane.failures));
+        // What failed at the head says nothing about an event that goes out of order.
+        let head = self.keys.get(slot).map(|hot| &hot.record.lanes[at]);
+        let head = head.filter(|_| !work.out_of_order);
+        let (counted, tries) = head.map_or((0, 0), |lane| (lane.toll.failures, lane.failures));
         let requested = self.seek(slot, at, |lane| {
             let standing = lane.standing(counted, tries, now);
             let lane_ref = LaneRef { partition, slot, destination: lane.destination };

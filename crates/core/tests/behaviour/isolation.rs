@@ -12,7 +12,7 @@ use sprag_core::fact::Outcome;
 use sprag_core::id::{DestinationId, PartitionId, Place};
 use sprag_core::settings::{DestinationSettings, OnGiveUp, Retry};
 use sprag_core::slab::Slab;
-use sprag_core::time::{ElapsedMicros, UnixMicros};
+use sprag_core::time::{ElapsedMicros, UnixMicros, micros};
 
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 const MILLISECOND: u64 = 1_000;
@@ -167,7 +167,7 @@ proptest! {
         let answer = answer * MILLISECOND;
         let mut model = Model::new(&settings(concurrency, slow), hung, served, answer);
         let turns = hung.div_ceil(concurrency) as u64;
-        let once = turns * SLOW_AFTER.as_micros() as u64;
+        let once = turns * micros(SLOW_AFTER);
         model.run(once + 1);
         // In turns among themselves.
         let own = answer * served.div_ceil((concurrency / 2).max(1)) as u64;
