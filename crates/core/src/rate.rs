@@ -69,9 +69,9 @@ mod tests {
     fn taken(rate: Rate, until: u64, step: usize) -> u64 {
         let mut bucket = Bucket::default();
         let mut taken = 0;
-        for now in (0..until).step_by(step).map(ElapsedMicros) {
-            while bucket.next(rate) <= now {
-                bucket.take(rate, now);
+        for at in (0..until).step_by(step).map(ElapsedMicros) {
+            while bucket.next(rate) <= at {
+                bucket.take(rate, at);
                 taken += 1;
             }
         }

@@ -130,6 +130,20 @@ fn a_delivery_has_every_header_and_the_bytes_that_came() {
     assert_signed_and_chained(&second, 2, first.header("sprag-hash"));
 }
 
+/// A consumer may take an event and say that it is not to be delivered: a dead letter, on purpose.
+#[test]
+fn an_event_its_consumer_drops_is_a_dead_letter_and_the_lane_goes_on() {
+    let consumer = Consumer::listen();
+    let gateway = gateway(&plain(&consumer));
+    post(&gateway, 1);
+    let (mut connection, _) = consumer.delivery();
+    connection.send(b"HTTP/1.1 200 OK\r\nsprag-drop: no such order\r\ncontent-length: 0\r\n\r\n");
+    post(&gateway, 2);
+    let second = connection.message().expect("on the kept connection");
+    assert_eq!(second.header("sprag-omitted"), "1;dead");
+    gateway.until_counted("sprag_dead_letters{destination=\"app\"}", 1);
+}
+
 /// The provider's headers as they came, the operator's besides; what grants something stays here.
 #[test]
 fn headers_are_forwarded_and_added() {

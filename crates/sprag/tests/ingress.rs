@@ -39,6 +39,12 @@ key = "body:/order"
 position = { sequence = "body:/number" }
 hold = { wait = "1ms" }
 on_gap = "halt"
+[sources.limited]
+verify = { scheme = "none" }
+id = "none"
+key = "body:/order"
+position = { sequence = "body:/number" }
+rate = "2/h"
 [sources.signed]
 verify = { scheme = "standard-webhooks", secrets = ["env:A"], tolerance = "5m" }
 id = "header:webhook-id"
@@ -388,4 +394,16 @@ fn a_connection_carries_many_requests_also_ahead_of_their_answers() {
     connection.send(b"GET /in/open HTTP/1.1\r\nhost: sprag\r\nconnection: close\r\n\r\n");
     assert_refused(&connection.message().expect("an answer"), 405, "method-not-allowed");
     assert!(connection.ends(), "it was asked to close");
+}
+
+#[test]
+fn more_than_a_rate_allows_is_told_when_to_come_again() {
+    let gateway = gateway();
+    let ask = |number| gateway.ask(&post("/in/limited", "", &body("a", number)));
+    assert_eq!((ask(1).status(), ask(2).status()), (200, 200));
+    let refused = ask(3);
+    let problem: Value = serde_json::from_slice(&refused.body).unwrap();
+    assert_eq!((refused.status(), &problem["code"]), (429, &"rate-exceeded".into()));
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1_700..=1_800).contains(&wait), "one of two an hour: {wait}");
 }

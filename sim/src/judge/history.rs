@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::fact::{
-    AbandonReason, DeadLetter, Fact, InvalidReason, PauseReason, Refused,
-};
+use sprag_core::fact::{AbandonReason, DeadLetter, Fact, InvalidReason, PauseReason, Refused};
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
 

@@ -1,3 +1,5 @@
+//! Permits, pools and the breaker of a destination, by themselves. Must not know partitions.
+
 use super::*;
 use crate::id::{DestinationId, Place};
 use crate::settings::{OnGiveUp, Retry};

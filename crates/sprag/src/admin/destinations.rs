@@ -15,8 +15,10 @@ pub(super) struct Destination {
     name: String,
     /// Whether the running configuration has it; history may know more.
     configured: bool,
-    /// Whether an operator paused it.
+    /// Whether it is paused: by an operator, or because it answered 410 to several keys.
     paused: bool,
+    /// Whether its breaker is open: it is tried one event at a time.
+    breaker_open: bool,
     /// Attempts under way.
     in_flight: usize,
     /// Lanes that wait for a slot.
@@ -34,6 +36,7 @@ pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Desti
             name: destination.name.to_string(),
             configured: state.parts().destinations.contains_key(id),
             paused: directory.paused.contains(id),
+            breaker_open: counts.is_some_and(|counts| counts.breaker_open),
             in_flight: counts.map_or(0, |counts| counts.in_flight),
             waiting: counts.map_or(0, |counts| counts.waiting),
         }

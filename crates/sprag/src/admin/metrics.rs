@@ -11,7 +11,7 @@ use super::names::Names;
 use super::observe::counted;
 use super::state::AdminState;
 use crate::metrics::{self, Observed};
-use crate::node::Statistics;
+use crate::node::{DestinationStatistics, Statistics};
 use crate::problem::Problem;
 
 /// All metrics. Dead letters are as old as the newest batch of the state store.
@@ -34,9 +34,10 @@ fn observed(
         let count = |id| counts.get(id).copied().unwrap_or_default();
         parts.sources.iter().map(|(id, name)| (name.to_string(), count(id))).collect()
     };
-    let in_flight = statistics.destinations.iter().map(|(id, destination)| {
-        (names.destination(*id).to_string(), destination.in_flight as u64)
-    });
+    let of_destinations = |count: fn(&DestinationStatistics) -> u64| {
+        let counts = statistics.destinations.iter();
+        counts.map(|(id, to)| (names.destination(*id).to_string(), count(to))).collect()
+    };
     let dead_letters = dead.iter().map(|(destination, count)| {
         let name = destination.map(|id| names.destination(id).to_string());
         (name.unwrap_or_default(), *count)
@@ -44,7 +45,9 @@ fn observed(
     Observed {
         held_events: by_source(&statistics.held),
         gaps_open: by_source(&statistics.gaps_open),
-        in_flight: in_flight.collect(),
+        in_flight: of_destinations(|to| (to.in_flight - to.slow) as u64),
+        in_flight_slow: of_destinations(|to| to.slow as u64),
+        breaker_open: of_destinations(|to| u64::from(to.breaker_open)),
         dead_letters: dead_letters.collect(),
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
     }

@@ -334,7 +334,7 @@ pub const KEYS: &[Key] = &[
         "sources.*.rate",
         "`N/s`, `N/m` or `N/h`",
         Absent("no limit"),
-        "Events at the most in each partition; beyond it the answer is 429.",
+        "Events at the most; beyond it the answer is 429.",
     ),
     key("sources.*.dedupe", "duration 1s–400d", Value(r#""7d""#), "How long ids are remembered."),
     key(

@@ -83,6 +83,7 @@ pub struct Metrics {
     gaps_open: Family<SourceLabel, Level>,
     in_flight: Family<PoolLabels, Level>,
     dead_letters: Family<DestinationLabel, Level>,
+    breaker_open: Family<DestinationLabel, Level>,
     partition_owned: Family<PartitionLabel, Level>,
 }
 
@@ -93,8 +94,12 @@ pub struct Observed {
     pub held_events: Vec<(String, u64)>,
     /// Keys in memory that wait for missing positions, by source.
     pub gaps_open: Vec<(String, u64)>,
-    /// Attempts under way, by destination.
+    /// Attempts under way that are not slow, by destination.
     pub in_flight: Vec<(String, u64)>,
+    /// Those that are.
+    pub in_flight_slow: Vec<(String, u64)>,
+    /// 1 where the breaker is open, by destination.
+    pub breaker_open: Vec<(String, u64)>,
     /// Dead letters and events in stopped lanes, by destination; an empty name is ingress.
     pub dead_letters: Vec<(String, u64)>,
     /// Whether each partition decides here.
@@ -123,6 +128,7 @@ impl Metrics {
             gaps_open: Family::default(),
             in_flight: Family::default(),
             dead_letters: Family::default(),
+            breaker_open: Family::default(),
             partition_owned: Family::default(),
         };
         metrics.register();
@@ -149,6 +155,8 @@ impl Metrics {
         registry.register("in_flight", flight, self.in_flight.clone());
         let dead = "Dead letters, and events in stopped lanes; no destination is ingress";
         registry.register("dead_letters", dead, self.dead_letters.clone());
+        let breaker = "Whether the breaker of a destination is open";
+        registry.register("breaker_open", breaker, self.breaker_open.clone());
         let owned = "Whether this instance decides for the partition";
         registry.register("partition_owned", owned, self.partition_owned.clone());
     }
@@ -185,10 +193,14 @@ impl Metrics {
         let source = |name: &String| SourceLabel { source: name.clone() };
         set(&self.held_events, &observed.held_events, source);
         set(&self.gaps_open, &observed.gaps_open, source);
-        let pool = |name: &String| PoolLabels { destination: name.clone(), pool: "main" };
-        set(&self.in_flight, &observed.in_flight, pool);
+        let pool = |pool| move |name: &String| PoolLabels { destination: name.clone(), pool };
+        set(&self.in_flight, &observed.in_flight, pool("main"));
+        for (name, slow) in &observed.in_flight_slow {
+            self.in_flight.get_or_create(&pool("slow")(name)).set(*slow);
+        }
         let destination = |name: &String| DestinationLabel { destination: name.clone() };
         set(&self.dead_letters, &observed.dead_letters, destination);
+        set(&self.breaker_open, &observed.breaker_open, destination);
         for (partition, owned) in (0..).zip(&observed.partitions_owned) {
             let label = PartitionLabel { partition };
             self.partition_owned.get_or_create(&label).set(u64::from(*owned));
@@ -230,6 +242,8 @@ mod tests {
             held_events: vec![("billing".into(), 4)],
             gaps_open: vec![("billing".into(), 1)],
             in_flight: vec![("app".into(), 7)],
+            in_flight_slow: vec![("app".into(), 3)],
+            breaker_open: vec![("app".into(), 1)],
             dead_letters: vec![("app".into(), 2)],
             partitions_owned: vec![true, false],
         };
@@ -245,6 +259,8 @@ mod tests {
             "sprag_held_events{source=\"billing\"} 4",
             "sprag_gaps_open{source=\"billing\"} 1",
             "sprag_in_flight{destination=\"app\",pool=\"main\"} 7",
+            "sprag_in_flight{destination=\"app\",pool=\"slow\"} 3",
+            "sprag_breaker_open{destination=\"app\"} 1",
             "sprag_dead_letters{destination=\"app\"} 2",
             "sprag_commit_seconds_count 1",
             "sprag_frame_events_sum 30.0",

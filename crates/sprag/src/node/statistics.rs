@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sprag_core::chain::Digest;
+use sprag_core::destination::Pool;
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, SourceId};
 use sprag_core::time::{Now, OpenMicros};
 use sprag_driver::node::Node;
@@ -45,6 +46,10 @@ pub struct PartitionStatistics {
 pub struct DestinationStatistics {
     /// Attempts under way.
     pub in_flight: usize,
+    /// Those of them that are slow (DESIGN D4).
+    pub slow: usize,
+    /// Whether its breaker is open (DESIGN L2).
+    pub breaker_open: bool,
     /// Lanes that wait for a permit.
     pub waiting: usize,
     /// Whether an operator paused it.
@@ -72,6 +77,8 @@ impl Statistics {
         for (id, destination) in node.destinations() {
             let counts = DestinationStatistics {
                 in_flight: destination.in_flight(),
+                slow: destination.in_flight_of(Pool::Slow),
+                breaker_open: destination.is_open(),
                 waiting: destination.waiting(),
                 paused: destination.is_paused(),
             };

@@ -18,7 +18,8 @@ const SIGNATURE_BYTES: usize = 3 + 44;
 /// The secrets of one destination. With several (rotation) each signs, in the order configured.
 pub struct DestinationKeys(Vec<SigningKey>);
 
-/// One prepared secret.
+/// One prepared secret. There are a few in a process, and most are the larger of the two.
+#[expect(clippy::large_enum_variant, reason = "an allocation would save nothing")]
 enum SigningKey {
     /// `whsec_`: signs `v1`.
     Shared(Key),
