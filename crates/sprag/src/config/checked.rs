@@ -192,6 +192,8 @@ pub struct Destination {
     pub timeout: Duration,
     /// For TCP and TLS together.
     pub connect_timeout: Duration,
+    /// Which HTTP is spoken.
+    pub http: HttpVersion,
     /// Attempts in flight.
     pub concurrency: u32,
     /// Slow attempts in flight; four times `concurrency` unless told (rule D4).
@@ -214,6 +216,17 @@ pub struct Destination {
     pub allow: Vec<Network>,
     /// A PEM file with roots accepted besides the public ones.
     pub ca: Option<PathBuf>,
+}
+
+/// `http` of a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/2 where the TLS handshake agrees on it, else HTTP/1.1.
+    Auto,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only; without TLS with prior knowledge.
+    Http2,
 }
 
 /// An `http` or `https` URL with its parts.

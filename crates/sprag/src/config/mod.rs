@@ -25,8 +25,8 @@ pub mod units;
 
 pub use admin_access::{AdminAccess, admin_access};
 pub use checked::{
-    Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, Latest, Limits, OnGap,
-    OnGiveUp, OnInvalid, Retry, Server, Source, Url,
+    Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
+    Limits, OnGap, OnGiveUp, OnInvalid, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};
