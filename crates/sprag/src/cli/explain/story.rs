@@ -139,7 +139,7 @@ fn attempted(to: &str, attempt: &Value) -> String {
     format!("{at} {to}, attempt {number}{order}: {came} after {took}{then}.")
 }
 
-/// What an event waits for now; empty when its fate is settled everywhere.
+/// What an event still waits for; empty when its fate is settled everywhere.
 pub(super) fn event_now(event: &Value, key: &Value) -> Vec<String> {
     let name = format!("{}:{}", member(event, "source"), member(event, "key"));
     if event["status"] == "held" {
