@@ -28,7 +28,7 @@ macro_rules! words {
 }
 
 words! {
-    /// What an event is once it is durable: `held` for now, anything else for good.
+    /// What an event is once it is durable: `held` until its turn comes, anything else for good.
     AtIngress {
         /// It has its sequence and entered its lanes.
         Released = "released",

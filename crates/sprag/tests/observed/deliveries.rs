@@ -1,5 +1,6 @@
 //! Destinations by their keys, with every fate of a lane.
 
+use std::io::Read;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,16 @@ const ALL: &[Delivery] = &[
                 lane["attempts"][0]["outcome"] == "address-not-allowed"
             });
             assert!(lane.consumer.is_alone());
+        },
+    },
+    Delivery {
+        shows: &["http"],
+        lines: "http = \"2\"",
+        act: |lane| {
+            lane.post("a");
+            let mut preface = [0; 14];
+            lane.consumer.stream().read_exact(&mut preface).unwrap();
+            assert_eq!(&preface, b"PRI * HTTP/2.0");
         },
     },
     Delivery {
