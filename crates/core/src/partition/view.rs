@@ -118,6 +118,12 @@ impl<D: Digest> Partition<D> {
         &self.directory
     }
 
+    /// Ids and positions in memory, by which repeats are known without asking (DESIGN F4).
+    #[must_use]
+    pub fn recent_ids(&self) -> usize {
+        self.recent.len()
+    }
+
     /// Keys in memory.
     #[must_use]
     pub fn hot_keys(&self) -> usize {

@@ -43,6 +43,7 @@ fn observed(
         (name.unwrap_or_default(), *count)
     });
     Observed {
+        dedupe_ids: statistics.dedupe_ids,
         held_events: by_source(&statistics.held),
         gaps_open: by_source(&statistics.gaps_open),
         in_flight: of_destinations(|to| (to.in_flight - to.slow) as u64),
