@@ -5,8 +5,9 @@ use super::check_verify::secret_list;
 use super::checked::{Destination, OnGiveUp, Retry, Source, Url};
 use super::network::Network;
 use super::raw::{Section, or};
-use super::{Named, check_headers, check_rate};
+use super::{Named, check_headers, check_rate, check_rules};
 use crate::limits;
+use sprag_core::pattern::Pattern;
 use crate::verify::signature::DestinationKeys;
 use http::Uri;
 use http::uri::Scheme;
@@ -24,6 +25,7 @@ pub(super) fn destinations(root: &Section<'_>) -> Named<Destination> {
 
 fn destination(section: &Section<'_>) -> Option<Destination> {
     let from = from(section);
+    let types = check_rules::patterns(section, "types");
     let url = section.required("url").and_then(|entry| entry.parsed(url));
     let secrets = secrets(section);
     let timeout = or(section.get("timeout"), SECOND * 15, |entry| {
@@ -51,6 +53,7 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
     let ca = or(section.get("ca"), None, |entry| path(entry).map(Some));
     Some(Destination {
         from: from?,
+        types: types?,
         url: url?,
         secrets: secrets?,
         timeout: timeout?,
@@ -175,6 +178,20 @@ pub(super) fn joined(
                     entry.error(format!("there is no source `{source}`"));
                 }
                 _ => {}
+            }
+        }
+    }
+    for (name, section) in root.named("destinations") {
+        let Some(to) = destinations.get(name).and_then(Option::as_ref) else { continue };
+        if to.types.iter().any(Pattern::is_any) {
+            continue;
+        }
+        for source in &to.from {
+            let untyped = sources.get(source).and_then(Option::as_ref);
+            if untyped.is_some_and(|source| source.rules.event_type.is_none()) {
+                section.error(&format!(
+                    "`types` names types, so `type` of source `{source}` must say where the type is"
+                ));
             }
         }
     }
