@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprag_core::id::Revision;
-use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::pattern::Pattern;
+use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,

@@ -199,7 +199,9 @@ pub(crate) fn nothing_is_left(
             must(excused || !waits, || {
                 format!(
                     "destination {} resource {resource} stands at {} of {}",
-                    destination.0, lane.head(), lane.tail
+                    destination.0,
+                    lane.head(),
+                    lane.tail
                 )
             })?;
         }

@@ -225,7 +225,8 @@ impl Deliveries {
         {
             must(arrived.at >= until, || "sent before Retry-After allows".to_owned())?;
         }
-        let taken = policies.may_take(attempt.destination, type_of(&arrived.event.event.received.digest));
+        let taken =
+            policies.may_take(attempt.destination, type_of(&arrived.event.event.received.digest));
         must(taken, || "sent although its destination never took its type".to_owned())?;
         let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
         seen.in_order(arrived, policies, commands, coalesces)?;

@@ -204,7 +204,9 @@ impl LaneHistory {
         let wrong = || {
             format!(
                 "{by} takes the place of {from}, {} to {} wait: {:?}",
-                self.head(), self.tail, self.mode
+                self.head(),
+                self.tail,
+                self.mode
             )
         };
         must(source.coalesces() && self.mode == Mode::Delivers, wrong)?;

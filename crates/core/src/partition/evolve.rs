@@ -10,8 +10,8 @@ use super::draft::Times;
 use super::hot::{Arriving, Hot};
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Dropped, Fact, GapAbandoned, Held, Kind,
-    Filtered, Received, Recognised, Redriven, Released, Superseded, Toll,
+    AbandonReason, Attempted, Consequence, DeadLetter, Dropped, Fact, Filtered, GapAbandoned, Held,
+    Kind, Received, Recognised, Redriven, Released, Superseded, Toll,
 };
 use crate::id::{Place, Sequence};
 use crate::limits;

@@ -7,10 +7,10 @@ use super::network::Network;
 use super::raw::{Section, or};
 use super::{Named, check_headers, check_rate, check_rules};
 use crate::limits;
-use sprag_core::pattern::Pattern;
 use crate::verify::signature::DestinationKeys;
 use http::Uri;
 use http::uri::Scheme;
+use sprag_core::pattern::Pattern;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -31,6 +31,6 @@ pub use instant::{INSTANT_UNITS, InstantUnit};
 pub use invalid::{ExtractError, Invalid, Reason, Subject};
 pub use location::{Location, LocationProblem};
 pub use paths::Paths;
-pub use sprag_core::pattern::{Pattern, PatternProblem};
 pub use pointer::{Pointer, PointerProblem};
 pub use rules::{IdRule, KeyRule, PositionRule, Rules, RulesProblem};
+pub use sprag_core::pattern::{Pattern, PatternProblem};

@@ -77,9 +77,7 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Redriven(_)
         | Fact::Dropped(_)
         | Fact::Superseded(_)
-        | Fact::Filtered(_) => {
-            lane_fact(fact)
-        }
+        | Fact::Filtered(_) => lane_fact(fact),
         Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) => gap_fact(fact),
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
