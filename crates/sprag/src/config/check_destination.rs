@@ -2,7 +2,7 @@
 
 use super::check_server::path;
 use super::check_verify::secret_list;
-use super::checked::{Destination, OnGiveUp, Retry, Source, Url};
+use super::checked::{Destination, HttpVersion, OnGiveUp, Retry, Source, Url};
 use super::network::Network;
 use super::raw::{Section, or};
 use super::{Named, check_headers, check_rate, check_rules};
@@ -32,6 +32,13 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
         entry.duration(Duration::from_millis(100)..=TEN_MINUTES)
     });
     let connect_timeout = connect_timeout(section, timeout);
+    let http = or(section.get("http"), HttpVersion::Auto, |entry| {
+        entry.choice(&[
+            ("auto", HttpVersion::Auto),
+            ("1.1", HttpVersion::Http1),
+            ("2", HttpVersion::Http2),
+        ])
+    });
     let concurrency = or(section.get("concurrency"), 64, |entry| entry.integer(1..=4096));
     let slow_concurrency =
         or(section.get("slow_concurrency"), None, |entry| entry.integer(1..=65_536).map(Some));
@@ -58,6 +65,7 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
         secrets: secrets?,
         timeout: timeout?,
         connect_timeout: connect_timeout?,
+        http: http?,
         concurrency: u32::try_from(concurrency?).ok()?,
         slow_concurrency: slow_concurrency?.map(u32::try_from).transpose().ok()?,
         slow_after: slow_after?,
@@ -135,7 +143,7 @@ fn allow(section: &Section<'_>) -> Option<Vec<Network>> {
 }
 
 /// A URL with everything a connection and a request line need.
-fn url(text: &str) -> Result<Url, &'static str> {
+pub(super) fn url(text: &str) -> Result<Url, &'static str> {
     let uri: Uri = text.parse().map_err(|_| "not a URL")?;
     let tls = match uri.scheme() {
         Some(scheme) if *scheme == Scheme::HTTPS => true,

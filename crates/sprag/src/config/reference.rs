@@ -388,6 +388,12 @@ pub const KEYS: &[Key] = &[
         "For connecting, TLS included; at most `timeout`.",
     ),
     key(
+        "destinations.*.http",
+        "`auto`, `1.1` or `2`",
+        Value(r#""auto""#),
+        "`auto`: HTTP/2 where an `https` destination offers it, else HTTP/1.1. `2`: HTTP/2 only, to `http` destinations without asking (prior knowledge). Attempts share HTTP/2 connections.",
+    ),
+    key(
         "destinations.*.concurrency",
         "integer 1–4096",
         Value("64"),
