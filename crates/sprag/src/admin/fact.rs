@@ -90,6 +90,9 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         Fact::Superseded(fact) => json!({
             "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
         }),
+        Fact::Filtered(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+        }),
         Fact::Redriven(fact) => json!({
             "destination": to(fact.destination),
             "sequence": fact.passed.map(|sequence| sequence.0),
