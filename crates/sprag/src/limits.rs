@@ -28,8 +28,8 @@ pub const JOIN_PARTS: usize = 8;
 /// Rules of a key that depends on the type. They are tried in order for every event.
 pub const KEY_RULES: usize = 64;
 
-/// Patterns in one `accept` list. They are tried in order for every event.
-pub const ACCEPT_PATTERNS: usize = 64;
+/// Patterns in one `accept` or `types` list. They are tried in order for every event.
+pub const TYPE_PATTERNS: usize = 64;
 
 /// Bytes of a challenge that is given back. Slack's have about 50.
 pub const CHALLENGE_BYTES: usize = 1_024;

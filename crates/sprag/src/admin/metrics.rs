@@ -49,6 +49,7 @@ fn observed(
         in_flight: of_destinations(|to| (to.in_flight - to.slow) as u64),
         in_flight_slow: of_destinations(|to| to.slow as u64),
         breaker_open: of_destinations(|to| u64::from(to.breaker_open)),
+        filtered: of_destinations(|to| to.filtered),
         dead_letters: dead_letters.collect(),
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
     }

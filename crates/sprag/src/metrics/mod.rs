@@ -82,6 +82,7 @@ pub struct Metrics {
     held_events: Family<SourceLabel, Level>,
     gaps_open: Family<SourceLabel, Level>,
     in_flight: Family<PoolLabels, Level>,
+    filtered: Family<DestinationLabel, Counter>,
     dead_letters: Family<DestinationLabel, Level>,
     breaker_open: Family<DestinationLabel, Level>,
     partition_owned: Family<PartitionLabel, Level>,
@@ -103,6 +104,8 @@ pub struct Observed {
     pub in_flight_slow: Vec<(String, u64)>,
     /// 1 where the breaker is open, by destination.
     pub breaker_open: Vec<(String, u64)>,
+    /// Events not taken for their type since the process began, by destination.
+    pub filtered: Vec<(String, u64)>,
     /// Dead letters and events in stopped lanes, by destination; an empty name is ingress.
     pub dead_letters: Vec<(String, u64)>,
     /// Whether each partition decides here.
@@ -130,6 +133,7 @@ impl Metrics {
             held_events: Family::default(),
             gaps_open: Family::default(),
             in_flight: Family::default(),
+            filtered: Family::default(),
             dead_letters: Family::default(),
             breaker_open: Family::default(),
             dedupe_ids: Level::default(),
@@ -157,6 +161,8 @@ impl Metrics {
         registry.register("gaps_open", gaps, self.gaps_open.clone());
         let flight = "Attempts under way";
         registry.register("in_flight", flight, self.in_flight.clone());
+        let filtered = "Events that did not enter a destination's lanes for their type";
+        registry.register("filtered", filtered, self.filtered.clone());
         let dead = "Dead letters, and events in stopped lanes; no destination is ingress";
         registry.register("dead_letters", dead, self.dead_letters.clone());
         let breaker = "Whether the breaker of a destination is open";
@@ -206,6 +212,10 @@ impl Metrics {
             self.in_flight.get_or_create(&pool("slow")(name)).set(*slow);
         }
         let destination = |name: &String| DestinationLabel { destination: name.clone() };
+        for (name, count) in &observed.filtered {
+            let counter = self.filtered.get_or_create(&destination(name));
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
         set(&self.dead_letters, &observed.dead_letters, destination);
         set(&self.breaker_open, &observed.breaker_open, destination);
         for (partition, owned) in (0..).zip(&observed.partitions_owned) {
@@ -252,6 +262,7 @@ mod tests {
             in_flight: vec![("app".into(), 7)],
             in_flight_slow: vec![("app".into(), 3)],
             breaker_open: vec![("app".into(), 1)],
+            filtered: vec![("app".into(), 5)],
             dead_letters: vec![("app".into(), 2)],
             partitions_owned: vec![true, false],
         };
@@ -269,6 +280,7 @@ mod tests {
             "sprag_in_flight{destination=\"app\",pool=\"main\"} 7",
             "sprag_in_flight{destination=\"app\",pool=\"slow\"} 3",
             "sprag_breaker_open{destination=\"app\"} 1",
+            "sprag_filtered_total{destination=\"app\"} 5",
             "sprag_dead_letters{destination=\"app\"} 2",
             "sprag_commit_seconds_count 1",
             "sprag_frame_events_sum 30.0",

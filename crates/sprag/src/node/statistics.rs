@@ -56,6 +56,8 @@ pub struct DestinationStatistics {
     pub waiting: usize,
     /// Whether an operator paused it.
     pub paused: bool,
+    /// Events that it did not take for their type, since the process began.
+    pub filtered: u64,
 }
 
 impl Statistics {
@@ -84,6 +86,7 @@ impl Statistics {
                 breaker_open: destination.is_open(),
                 waiting: destination.waiting(),
                 paused: destination.is_paused(),
+                filtered: node.partitions().filter_map(|of| of.filtered().get(id)).sum(),
             };
             statistics.destinations.insert(*id, counts);
         }
