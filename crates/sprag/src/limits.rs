@@ -133,6 +133,9 @@ pub const STORED_HEADER_BYTES: usize = 4 * 1024;
 /// How long the listener waits after it could not take a connection.
 pub const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
+/// How long an attempt waits that found no file descriptor to connect with, before it looks again.
+pub const DESCRIPTOR_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// How often free disk space is looked at: at a gigabyte a second the reserve lasts for one look.
 pub const DISK_LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 

@@ -99,8 +99,8 @@ pub(super) async fn of(
         destinations.push(fate(names, *destination, status, stored.recorded, &search));
     }
     let filtered = released.filtered.iter();
-    destinations
-        .extend(filtered.map(|id| fate(names, *id, InLane::Filtered, stored.recorded, &search)));
+    let of = |id: &DestinationId| fate(names, *id, InLane::Filtered, stored.recorded, &search);
+    destinations.extend(filtered.map(of));
     let (searched_through, complete) = (search.through.0, search.complete);
     let next = search.next()?;
     Ok(Some(Fates { destinations, searched_through, complete, next }))
