@@ -30,6 +30,11 @@ pub fn change(place: Place, recorded: UnixMicros, fact: &Fact) -> Option<LetterC
         {
             Some(LetterChange::Removed(attempted.key.clone(), in_lane(attempted)))
         }
+        Fact::Acknowledged(acknowledged) if acknowledged.out_of_order => {
+            let (destination, sequence) = (acknowledged.destination, acknowledged.from);
+            let letter = DeadLetter::InLane { destination, sequence };
+            Some(LetterChange::Removed(acknowledged.key.clone(), letter))
+        }
         Fact::Dropped(dropped) => Some(LetterChange::Removed(dropped.key.clone(), dropped.letter)),
         _ => None,
     }

@@ -35,7 +35,8 @@ impl<D: Digest> Partition<D> {
 /// stopped at.
 fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
     let lane = &hot.record.lanes[at];
-    let idle = hot.lanes[at].attempt.is_none() && lane.mode == LaneMode::Active;
+    let idle = hot.lanes[at].attempt.is_none() && lane.accepted.is_none();
+    let idle = idle && lane.mode == LaneMode::Active;
     (idle && lane.head < lane.tail).then(|| Superseded {
         key: hot.key.clone(),
         destination: lane.destination,

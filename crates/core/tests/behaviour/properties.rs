@@ -15,7 +15,7 @@ use sprag_core::input::Command;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
 use sprag_core::time::UnixMicros;
 
@@ -147,6 +147,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                 attempts: Some(attempts),
             },
             on_give_up,
+            ack: Ack::Answer,
         };
         let destinations = [
             (DestinationId(1), destination(give_up)),

@@ -15,7 +15,7 @@ use sprag_core::input::{Command, Input};
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
 use sprag_core::time::UnixMicros;
 
@@ -203,6 +203,7 @@ impl Story {
             key_rate: words.rate("key_rate"),
             retry,
             on_give_up,
+            ack: Ack::Answer,
         };
         self.settings.destinations.insert(DestinationId(id), destination);
     }

@@ -23,8 +23,8 @@ mod tests;
 pub mod units;
 
 pub use checked::{
-    Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, Latest, Limits, OnGap,
-    OnGiveUp, OnInvalid, Retry, Server, Source, Url,
+    Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, Latest, Limits,
+    OnGap, OnGiveUp, OnInvalid, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};
