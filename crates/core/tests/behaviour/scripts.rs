@@ -203,7 +203,10 @@ impl Story {
             key_rate: words.rate("key_rate"),
             retry,
             on_give_up,
-            ack: Ack::Answer,
+            ack: match words.duration("ack") {
+                Some(timeout) => Ack::Explicit { timeout },
+                None => Ack::Answer,
+            },
         };
         self.settings.destinations.insert(DestinationId(id), destination);
     }
@@ -356,6 +359,11 @@ fn command(world: &mut World, words: &Words<'_>) {
         ("resume", "key") => (at(words.word(2)), Command::ResumeKey(key(words.word(2)))),
         ("pause", "destination") => (0, Command::PauseDestination(id())),
         ("resume", "destination") => (0, Command::ResumeDestination(id())),
+        ("ack", name) => {
+            let sequence = Sequence(words.number("sequence").expect("a sequence"));
+            let (key, destination) = (key(name), destination(words));
+            (at(name), Command::Acknowledge { key, destination, sequence })
+        }
         ("rebase", name) => (at(name), Command::Rebase(key(name))),
         ("redrive", name) => {
             let passed = words.number("passed").map(Sequence);
