@@ -9,9 +9,10 @@ use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
 };
 
+use crate::acker;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
 
@@ -36,7 +37,7 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    pub(crate) fn draw(dice: &mut Dice, latest_dice: &mut Dice) -> Self {
+    pub(crate) fn draw(dice: &mut Dice, latest_dice: &mut Dice, ack_dice: &mut Dice) -> Self {
         let mut sources = draw_sources(dice);
         let latest = latest::draw_sources(latest_dice, &mut sources);
         let names: Vec<Arc<str>> =
@@ -44,7 +45,9 @@ impl Setting {
         let count = dice.between(1, 3);
         let mut destinations: Vec<_> =
             (0..count).map(|number| draw_destination(dice, number, &names)).collect();
-        let spare = draw_destination(dice, count, &names);
+        let mut spare = draw_destination(dice, count, &names);
+        let all: &mut [_] = &mut destinations.iter_mut().chain([&mut spare]).collect::<Vec<_>>();
+        acker::draw(ack_dice, all);
         if let Some(first) = destinations.first_mut() {
             first.from.clone_from(&names);
         }
@@ -75,7 +78,8 @@ impl Setting {
         }
         for destination in &mut self.plan.destinations {
             let name = destination.settings.name.clone();
-            destination.settings = draw_delivery(dice, name);
+            let ack = destination.settings.ack;
+            destination.settings = DestinationSettings { ack, ..draw_delivery(dice, name) };
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
             // Names written in another order must not change which number a name has (F6).
@@ -156,5 +160,6 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
         key_rate: draw_rate(dice, 120, 3),
         retry,
         on_give_up: dice.pick(&[OnGiveUp::Halt, OnGiveUp::Park, OnGiveUp::Skip]),
+        ack: Ack::Answer,
     }
 }

@@ -188,7 +188,7 @@ impl<D: Digest> Partition<D> {
             // It waits for its destination to be configured again.
             false => (Consequence::Retry { due: self.steady }, Duration::ZERO, lane.toll),
         };
-        let took = micros(self.steady.since(started));
+        let took = micros(self.recorded.since(started));
         self.write(Fact::Attempted(Attempted {
             key,
             destination,
