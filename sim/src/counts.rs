@@ -141,6 +141,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "invalid: unreadable",
             "stale",
             "superseded",
+            "filtered",
+            "released: filtered",
             "ignored",
             "refused",
             "refused: counted",

@@ -50,6 +50,8 @@ const REFUSED_DICE: u64 = 28;
 const REBASE_DICE: u64 = 29;
 /// The stream of chance that decides who acknowledges by a request of its own.
 const ACK_DICE: u64 = 30;
+/// The stream of chance that decides which types destinations take.
+const TYPES_DICE: u64 = 34;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -229,8 +231,9 @@ impl World {
         let mut dice = Dice::new(seed, 1);
         let faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
+        let types_dice = Dice::new(seed, TYPES_DICE);
         let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
-        let setting = Setting::draw(&mut Dice::new(seed, 3), &mut latest, &mut ack);
+        let setting = Setting::draw(&mut Dice::new(seed, 3), &mut latest, types_dice, &mut ack);
         let length = dice.between(15, 50) * SECOND;
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();

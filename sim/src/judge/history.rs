@@ -18,6 +18,7 @@ use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
 use crate::acker::Acked;
+use crate::workload::type_of;
 
 /// All frames, by partition.
 pub(crate) type Frames = BTreeMap<PartitionId, Vec<ReadFrame>>;
@@ -177,6 +178,12 @@ impl History {
                 }
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
+            Fact::Released(released) => {
+                if let Some(event) = history.events.get(&released.event) {
+                    context.policies.entered(released, type_of(&event.digest))?;
+                }
+                history.release(released, source, uptime)
+            }
             fact => about_order(history, fact, source, uptime),
         }
     }
@@ -207,13 +214,16 @@ fn about_order(
 ) -> Verdict {
     match fact {
         Fact::Held(held) => history.hold(held.event, source),
-        Fact::Released(released) => history.release(released, source, uptime),
         Fact::Conflict(conflict) => history.conflict(conflict, source),
         Fact::Invalid(invalid) => history.invalid(invalid.event, invalid.reason, source),
         Fact::Stale(stale) => history.stale(stale, source),
         Fact::Superseded(fact) => match history.lanes.get_mut(&fact.destination) {
             Some(lane) => lane.supersede(fact.from.0, fact.by.0, source, uptime),
             None => Err("superseded in a lane that is none".to_owned()),
+        },
+        Fact::Filtered(fact) => match history.lanes.get_mut(&fact.destination) {
+            Some(lane) => lane.pass(fact.from.0, fact.to.0),
+            None => Err("filtered in a lane that is none".to_owned()),
         },
         Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
         Fact::GapFilled(_) => history.gap_filled(),
@@ -261,6 +271,7 @@ fn variety(fact: &Fact) -> Option<&'static str> {
             Some("attempted: not acknowledged")
         }
         Fact::Acknowledged(done) if done.out_of_order => Some("acknowledged: out of order"),
+        Fact::Released(released) if !released.filtered.is_empty() => Some("released: filtered"),
         Fact::Refused(refused) if refused.counted > 0 => Some("refused: counted"),
         _ => None,
     }

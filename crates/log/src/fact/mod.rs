@@ -23,6 +23,7 @@ mod destination_paused;
 mod destination_resumed;
 mod dropped;
 mod duplicate;
+mod filtered;
 mod gap_abandoned;
 mod gap_filled;
 mod gap_opened;
@@ -74,6 +75,7 @@ mod tag {
     pub(super) const SEQUENCE_RESET: u8 = 24;
     pub(super) const REBASED: u8 = 25;
     pub(super) const ACKNOWLEDGED: u8 = 26;
+    pub(super) const FILTERED: u8 = 32;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -107,6 +109,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
         Fact::Rebased(fact) => rebased::encode(writer, fact),
         Fact::Acknowledged(fact) => acknowledged::encode(writer, fact),
+        Fact::Filtered(fact) => filtered::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -149,6 +152,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
         tag::ACKNOWLEDGED => Fact::Acknowledged(acknowledged::decode(fields)?),
+        tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -195,6 +199,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
         Fact::Rebased(_) => tag::REBASED,
         Fact::Acknowledged(_) => tag::ACKNOWLEDGED,
+        Fact::Filtered(_) => tag::FILTERED,
     }
 }
 

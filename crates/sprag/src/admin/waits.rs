@@ -33,7 +33,7 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
             let until = format!("its wait ends in {}", seconds(left));
             acknowledgement(lane, &until)
         }
-        WaitsFor::Permit => "It waits for a free slot of its destination.".to_owned(),
+        WaitsFor::Permit => "It waits for a free slot of its destination, or for the destination's rate.".to_owned(),
         WaitsFor::Breaker => {
             "Most of what its destination got failed; it is tried one event at a time until it answers."
                 .to_owned()

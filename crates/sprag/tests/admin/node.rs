@@ -136,6 +136,7 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
     };
     let settings = DestinationSettings {
         name: Arc::from(name),
+        types: vec![sprag_core::pattern::Pattern::any()],
         concurrency: 8,
         slow_concurrency: None,
         slow_after: Duration::from_secs(1),
