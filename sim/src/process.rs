@@ -400,10 +400,11 @@ impl World {
             retry_after,
             aborted,
         });
-        let end = Some(Answered { outcome, retry_after, dropped: dropped.is_some() });
         let policy = self.watching.policies.destinations.get(&attempt.destination);
-        let ack = policy.and_then(|policy| policy.ack_timeout);
-        self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives, ack);
+        let ack_timeout = policy.and_then(|policy| policy.ack_timeout);
+        let dropped_it = dropped.is_some();
+        let end = Some(Answered { outcome, retry_after, dropped: dropped_it, ack_timeout });
+        self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives);
         let numbers = [u64::from(attempt.destination.0), resource as u64, attempt.sequence.0];
         self.trace.note(self.now, '+', &numbers, || {
             let name = format!("destination-id {}", attempt.destination.0);

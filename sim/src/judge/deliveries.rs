@@ -44,6 +44,8 @@ pub(crate) struct Answered {
     pub(crate) outcome: Outcome,
     pub(crate) retry_after: Option<std::time::Duration>,
     pub(crate) dropped: bool,
+    /// How long the destination waits for what is answered 202, at the least.
+    pub(crate) ack_timeout: Option<u64>,
 }
 
 /// What every delivery of an event says about it.
@@ -266,7 +268,6 @@ impl Deliveries {
         attempt: &Attempt,
         end: Option<Answered>,
         redrives: u64,
-        ack_timeout: Option<u64>,
     ) {
         if let Some(count) = self.under_way.get_mut(&attempt.destination) {
             *count = count.saturating_sub(1);
@@ -274,7 +275,7 @@ impl Deliveries {
         let Some(seen) = self.lanes.get_mut(&(attempt.destination, resource)) else { return };
         seen.under_way = false;
         let sequence = attempt.sequence.0;
-        let Some(Answered { outcome, retry_after, dropped }) = end else { return };
+        let Some(Answered { outcome, retry_after, dropped, ack_timeout }) = end else { return };
         if let Some(timeout) = ack_timeout.filter(|_| outcome.is_accepted() && !dropped) {
             seen.accepts(attempt, uptime, timeout);
             return;
