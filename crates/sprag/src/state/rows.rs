@@ -99,6 +99,7 @@ pub(super) fn outcome_name(outcome: Outcome) -> String {
         Outcome::Refused => "address-not-allowed".to_owned(),
         Outcome::Unknown => "unknown".to_owned(),
         Outcome::Unreadable => "unreadable".to_owned(),
+        Outcome::Unacknowledged => "not-acknowledged-in-time".to_owned(),
     }
 }
 
