@@ -49,8 +49,7 @@ const STEPS: &[Step] = &[
 
 /// These test files start the real program, need Node and Python or want the machine for
 /// themselves: each is a step of its own.
-const ALL_BUT_REAL_BINARY: &str =
-    "not (package(sprag) & binary(/^(interop|admin_api|kill_rounds|observed|disk_full|hardship)$/))";
+const ALL_BUT_REAL_BINARY: &str = "not (package(sprag) & binary(/^(interop|admin_api|kill_rounds|observed|disk_full|hardship)$/))";
 /// The test files that write down what they see.
 const OBSERVING: [&str; 2] = ["observed", "disk_full"];
 const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
