@@ -143,7 +143,7 @@ impl Network for Dispatcher {
             let now = clock.now();
             let took = now.elapsed.since(started.elapsed);
             endpoint.metrics().attempt(ended.outcome);
-            if ended.outcome.is_acknowledged() && !attempt.out_of_order {
+            if endpoint.is_delivered(&ended) && !attempt.out_of_order {
                 endpoint.metrics().delivered(partition, now.clock.since(event.event.recorded));
             }
             node.ended(partition, ended.of(id, took));

@@ -74,7 +74,7 @@ list! {
         "By the pool their slot is from: `main` is bounded by `concurrency`, `slow` by `slow_concurrency` (rule D4).";
     "sprag_lag_seconds" "histogram" ["destination", "partition"] "seconds":
         "From the receipt of an event to its acknowledgement",
-        "Of every event delivered in order: time held, time queued, and all its attempts. By the machine's clock.";
+        "Of every event delivered in order: time held, time queued, and all its attempts. By the machine's clock. Where a destination acknowledges by requests of its own (`ack`), answers that acknowledge are counted, not those requests.";
     "sprag_head_age_seconds" "gauge" ["destination", "partition"] "seconds":
         "How long the oldest event that should be delivered next has waited",
         "Since its release, of lanes in memory; of stopped lanes since they stopped. Lanes that wait outside memory come after those in it and are not looked at. Absent while nothing waits.";
