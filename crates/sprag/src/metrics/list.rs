@@ -62,7 +62,7 @@ list! {
         "As `sprag_held_events`. New keys whose beginning is not settled (rule K7) are among them.";
     "sprag_oldest_gap_seconds" "gauge" ["source"] "seconds":
         "How long the longest wait for missing positions has lasted",
-        "In open time (rule G1): downtime does not count. Beyond `hold.wait` only where `on_gap` is `halt`. Absent while nothing waits.";
+        "Since the receipt of the first event beyond the gap, by the machine's clock; downtime counts, unlike for `hold.wait` (rule G1). Absent while nothing waits; at most 5 s old.";
     "sprag_sequence_drift" "gauge" ["source", "partition"] "positions":
         "How far the positions received are ahead of those released",
         "The distance from the next position to the highest held, summed over all keys. A provider that loses events lets it grow; one that only shuffles does not.";
