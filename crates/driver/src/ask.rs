@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sprag_core::chain::Digest;
 use sprag_core::destination::LaneRef;
 use sprag_core::fact::{Fact, Outcome, Released};
-use sprag_core::id::{DestinationId, Key, PartitionId, Sequence};
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Sequence};
 use sprag_core::input::{Arrival, AttemptId, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
 use sprag_core::position::Position;
@@ -79,6 +79,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             let query = Query::Find { partition, wanted, up_to: through };
             self.ask(Asked::Priors(partition, arrival), query);
         } else {
+            // What is remembered now may be forgotten while the key is loaded: then nothing was
+            // looked at, and it is asked again.
+            let through = if remembers_all { FrameNumber(0) } else { through };
             let seen = Seen { through, ..Seen::default() };
             self.input(now, partition, Input::Receive { arrival, seen });
         }
