@@ -12,6 +12,7 @@ use std::{fmt, io};
 
 use sprag_core::fact::{Fact, Received};
 use sprag_core::id::{Epoch, FrameNumber, Hash, Key, PartitionId, Place, Sequence};
+use sprag_core::retention::{DeadBodies, Segment};
 use sprag_core::time::{OpenMicros, UnixMicros};
 
 use crate::chain::{BrokenLink, Tip};
@@ -61,6 +62,14 @@ pub enum Request {
         partition: PartitionId,
         /// The first frame that must stay.
         before: FrameNumber,
+    },
+    /// Writes a sealed segment anew without some of its bodies (DESIGN D6):
+    /// [`Completion::Rewritten`]. Facts, hashes and places stay as they are. One at a time.
+    Rewrite {
+        /// The segment.
+        segment: u64,
+        /// What is left out.
+        dead: DeadBodies,
     },
     /// Reads: [`Completion::Answered`].
     Query {
@@ -120,6 +129,12 @@ pub enum Query {
         /// Most facts wanted; at most [`crate::limits::WANTED`] come.
         most: usize,
     },
+    /// Sealed segments, oldest first, at most [`crate::limits::SUMMARIES`]:
+    /// [`Answer::Segments`]. An engine without segments has none.
+    Segments {
+        /// Only those with a higher number.
+        after: u64,
+    },
 }
 
 /// What came of a request.
@@ -147,6 +162,13 @@ pub enum Completion {
         partition: PartitionId,
         /// The oldest frame that is left; one more than the last when none is.
         result: Result<FrameNumber, io::Error>,
+    },
+    /// Of [`Request::Rewrite`].
+    Rewritten {
+        /// The segment.
+        segment: u64,
+        /// By how many bytes it is smaller. After an error it is as it was.
+        result: Result<u64, io::Error>,
     },
     /// Of [`Request::Query`].
     Answered {
@@ -241,6 +263,8 @@ pub enum Answer {
     Found(Found),
     /// Of [`Query::Sequences`].
     Sequences(Vec<StoredFact>),
+    /// Of [`Query::Segments`].
+    Segments(Vec<Segment>),
 }
 
 /// Frames in order.
@@ -320,6 +344,8 @@ pub enum ReadError {
         /// The oldest frame that is left.
         oldest: FrameNumber,
     },
+    /// The event is known, its body is not kept any more (DESIGN D6).
+    BodyDropped,
     /// There is no such frame or fact, or the fact is none that was asked for.
     Missing,
     /// The query asks for more than [`crate::limits::WANTED`] things.
@@ -335,6 +361,9 @@ impl fmt::Display for ReadError {
         match self {
             Self::NoSuchPartition => formatter.write_str("the log has no such partition"),
             Self::Trimmed { oldest } => write!(formatter, "history begins at frame {}", oldest.0),
+            Self::BodyDropped => {
+                formatter.write_str("the body is older than retention keeps bodies: it was deleted")
+            }
             Self::Missing => formatter.write_str("there is nothing at that place"),
             Self::TooMuch => formatter.write_str("too much is asked at once"),
             Self::Corrupt(corruption) => write!(formatter, "{corruption}"),

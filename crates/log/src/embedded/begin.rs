@@ -3,13 +3,15 @@
 
 use std::io;
 
+use sprag_core::time::UnixMicros;
+
 use super::catalog::{Committed, Lookups, Segment};
 use super::disk::{Disk, DiskFile};
 use super::open_index::{FrameTable, OpenIndex};
 use super::record::{ENVELOPE_BYTES, Envelope, RecordKind, Seal};
 use super::recover::Carried;
 use super::seal::SealJob;
-use super::segment::{Predecessor, SegmentHeader, segment_name};
+use super::segment::{Predecessor, SegmentHeader};
 use super::writer::{OpenSegment, Writer};
 
 impl<D: Disk> Writer<D> {
@@ -29,19 +31,20 @@ impl<D: Disk> Writer<D> {
 
     /// Creates the next segment and syncs it and its name before anything else uses it.
     pub(super) fn begin(&mut self, carried: &[Carried]) -> io::Result<()> {
-        let seal = Seal { salt: self.options.salt, segment: self.next_segment };
+        let seal = Seal { salt: self.options.salt, segment: self.next_segment, rewrites: 0 };
         self.next_segment += 1;
         let mut header = SegmentHeader {
             seal,
             predecessor: self.predecessor,
             carried: 0,
             epoch: self.epoch,
+            rewritten: None,
             tips: self.partitions.iter().map(|owned| owned.tip).collect(),
         };
         let start = header.bytes();
         let records = carried_records(carried, seal, start);
         header.carried = records.len() as u64;
-        let name = segment_name(seal.segment);
+        let name = seal.segment_name();
         let file = self.create(&name, &header, &records).inspect_err(|_| {
             // Best effort: a segment that nothing continues is void anyway.
             let _ = self.disk.remove(&name);
@@ -71,6 +74,9 @@ impl<D: Disk> Writer<D> {
         let mut segment = Segment {
             seal: header.seal,
             length: header.bytes() + header.carried,
+            begun: header.bytes() + header.carried,
+            newest: UnixMicros::default(),
+            kept: None,
             frames: FrameTable::starting_at(firsts),
             lookups: Lookups::Memory(OpenIndex::default()),
         };
@@ -82,7 +88,8 @@ impl<D: Disk> Writer<D> {
             let owned = &mut self.partitions[usize::from(partition.0)];
             (owned.tip, owned.next) = (frame.tip, frame.tip);
         }
-        if let Some(sealed) = self.catalog.begin(segment) {
+        let newest = header.tips.iter().map(|tip| tip.recorded).max().unwrap_or_default();
+        if let Some(sealed) = self.catalog.begin(segment, newest) {
             self.seals.push(SealJob::new(sealed, self.catalog.clone()));
         }
     }

@@ -16,6 +16,7 @@ mod reader;
 mod record;
 mod recover;
 mod replay;
+mod rewrite;
 mod scan;
 mod seal;
 mod segment;
@@ -26,12 +27,14 @@ mod writer;
 use std::collections::VecDeque;
 
 use sprag_core::id::{FrameNumber, PartitionId};
+use sprag_core::retention::DeadBodies;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, LogSize};
 pub use disk::{Disk, DiskFile};
 pub use file_disk::{AppendFile, FileDisk};
 pub use reader::Reader;
 pub use recover::{Dropped, OpenError, Report};
+pub use rewrite::RewriteJob;
 pub use seal::{SealJob, SealedIndex};
 pub use writer::Writer;
 
@@ -78,6 +81,13 @@ pub enum Change {
         /// The first frame that must stay.
         before: FrameNumber,
     },
+    /// [`Request::Rewrite`].
+    Rewrite {
+        /// The segment.
+        segment: u64,
+        /// What is left out.
+        dead: DeadBodies,
+    },
 }
 
 /// Which half of the engine a request is for.
@@ -95,6 +105,7 @@ impl From<Request> for Routed {
             Request::Claim { partition } => Self::Change(Change::Claim { partition }),
             Request::Append { draft } => Self::Change(Change::Append { draft }),
             Request::Trim { partition, before } => Self::Change(Change::Trim { partition, before }),
+            Request::Rewrite { segment, dead } => Self::Change(Change::Rewrite { segment, dead }),
             Request::Query { ticket, query } => Self::Query(ticket, query),
         }
     }
@@ -137,7 +148,7 @@ impl<D: Disk> EmbeddedLog<D> {
         Ok((Self { disk, writer, reader, queries, answers }, report))
     }
 
-    /// Carries out one batch of changes, the queries that wait and one index; false when nothing
+    /// Carries out one batch of changes, the queries that wait, one index and one rewriting; false when nothing
     /// waited.
     pub fn step(&mut self) -> bool {
         let mut moved = self.writer.step();
@@ -151,6 +162,10 @@ impl<D: Disk> EmbeddedLog<D> {
             if let Ok(index) = job.run(&self.disk) {
                 index.install();
             }
+            moved = true;
+        }
+        if let Some(job) = self.writer.rewrite_job() {
+            self.answers.push_back(job.run());
             moved = true;
         }
         moved

@@ -15,6 +15,7 @@
 //! frame and names it: it must not guess at history. `frame` gives facts their checksum and hash.
 
 mod attempted;
+mod carried;
 mod claimed;
 mod conflict;
 mod destination_declared;
@@ -72,6 +73,7 @@ mod tag {
     pub(super) const REFUSED: u8 = 23;
     pub(super) const SEQUENCE_RESET: u8 = 24;
     pub(super) const REBASED: u8 = 25;
+    pub(super) const CARRIED: u8 = 40;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -104,6 +106,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Refused(fact) => refused::encode(writer, fact),
         Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
         Fact::Rebased(fact) => rebased::encode(writer, fact),
+        Fact::Carried(fact) => carried::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -145,6 +148,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::REFUSED => Fact::Refused(refused::decode(fields)?),
         tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
+        tag::CARRIED => Fact::Carried(carried::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -190,6 +194,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Refused(_) => tag::REFUSED,
         Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
         Fact::Rebased(_) => tag::REBASED,
+        Fact::Carried(_) => tag::CARRIED,
     }
 }
 
