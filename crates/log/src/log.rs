@@ -34,6 +34,11 @@ pub trait Log {
         true
     }
 
+    /// What it takes on disk; nothing where it is not on one.
+    fn size(&self) -> LogSize {
+        LogSize::default()
+    }
+
     /// Whether a lookup could find anything, answered from memory. `false` is certain for all
     /// that is durable; `true` only means that [`Query::Find`] must be asked. Dedupe asks this
     /// for every event, so it must cost next to nothing.
@@ -71,6 +76,9 @@ pub enum Request {
         /// What is left out.
         dead: DeadBodies,
     },
+    /// Begins a new segment, so that what was written until now can grow old:
+    /// [`Completion::Sealed`]. An engine without segments has nothing to do.
+    Seal,
     /// Reads: [`Completion::Answered`].
     Query {
         /// What the completion is recognised by; chosen by the asker.
@@ -137,6 +145,19 @@ pub enum Query {
     },
 }
 
+/// What the log takes on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogSize {
+    /// Segments, the open one among them.
+    pub segments: usize,
+    /// Segments that were rewritten without bodies that had expired.
+    pub rewritten: usize,
+    /// Bytes of history in them.
+    pub bytes: u64,
+    /// When the newest of the oldest sealed segment was recorded; none while none is sealed.
+    pub oldest: Option<UnixMicros>,
+}
+
 /// What came of a request.
 #[derive(Debug)]
 pub enum Completion {
@@ -170,6 +191,8 @@ pub enum Completion {
         /// By how many bytes it is smaller. After an error it is as it was.
         result: Result<u64, io::Error>,
     },
+    /// Of [`Request::Seal`]. After an error it is as after a failed append.
+    Sealed(Result<(), io::Error>),
     /// Of [`Request::Query`].
     Answered {
         /// The ticket of the query.

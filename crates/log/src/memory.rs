@@ -242,6 +242,7 @@ impl Log for MemoryLog {
                 let result = Err(std::io::ErrorKind::NotFound.into());
                 Completion::Rewritten { segment, result }
             }
+            Request::Seal => Completion::Sealed(Ok(())),
             Request::Query { ticket, query } => {
                 Completion::Answered { ticket, result: self.answer(&query) }
             }

@@ -108,6 +108,10 @@ codes! {
     AlreadyRedriven = 409, "already-redriven", "The dead letter is already redriven";
     /// As many passed events of the lane as it allows are on their way again. Wait for some of them.
     TooManyRedriven = 409, "too-many-redriven", "Too many dead letters of this lane are redriven";
+    /// The body of the event is older than `retention.bodies`, nothing waited for it, and it was deleted: it cannot be read or sent again. What history says of the event is still there.
+    BodyGone = 410, "body-gone", "The body is no longer kept";
+    /// What history said of this event is older than `retention.facts` and was deleted.
+    HistoryGone = 410, "history-gone", "This history is no longer kept";
     /// The body is larger than the source's `max_body`.
     BodyTooLarge = 413, "body-too-large", "The body is too large";
     /// Values are read from a JSON or form body, and the content type is another one.
@@ -204,6 +208,7 @@ impl From<Rejection> for Code {
             Rejection::NotPassed | Rejection::NotDroppable => Self::NotADeadLetter,
             Rejection::AlreadyRedriven => Self::AlreadyRedriven,
             Rejection::TooManyRedriven => Self::TooManyRedriven,
+            Rejection::BodyGone => Self::BodyGone,
             Rejection::OutsideTolerance => Self::TimestampOutsideTolerance,
         }
     }

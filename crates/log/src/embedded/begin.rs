@@ -17,16 +17,25 @@ use super::writer::{OpenSegment, Writer};
 impl<D: Disk> Writer<D> {
     /// Begins a new segment when the open one is full.
     pub(super) fn rotate(&mut self) {
-        let Some(open) = &self.open else { return };
-        if open.synced < self.options.segment_bytes {
-            return;
-        }
-        let (seal, synced) = (open.seal, open.synced);
-        self.predecessor = Some(Predecessor { segment: seal.segment, length: synced });
-        if let Err(error) = self.begin(&[]) {
+        let is_full = |open: &OpenSegment<D::File>| open.synced >= self.options.segment_bytes;
+        if self.open.as_ref().is_some_and(is_full)
+            && let Err(error) = self.leave()
+        {
             self.fail_waiting(&error);
-            self.revoke();
         }
+    }
+
+    /// Begins a new segment unless nothing was appended to the open one.
+    pub(super) fn seal(&mut self) -> io::Result<()> {
+        let is_used = |open: &OpenSegment<D::File>| open.synced > open.begun;
+        if self.open.as_ref().is_some_and(is_used) { self.leave() } else { Ok(()) }
+    }
+
+    /// Leaves the open segment for the next; when that cannot be begun, every term ends.
+    fn leave(&mut self) -> io::Result<()> {
+        let Some(OpenSegment { seal, synced, .. }) = &self.open else { return Ok(()) };
+        self.predecessor = Some(Predecessor { segment: seal.segment, length: *synced });
+        self.begin(&[]).inspect_err(|_| self.revoke())
     }
 
     /// Creates the next segment and syncs it and its name before anything else uses it.
@@ -51,7 +60,7 @@ impl<D: Disk> Writer<D> {
         })?;
         self.enter(&header, carried);
         let synced = start + header.carried;
-        self.open = Some(OpenSegment { file, seal, synced, reserved: synced });
+        self.open = Some(OpenSegment { file, seal, synced, begun: synced, reserved: synced });
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use sprag_core::time::UnixMicros;
 use super::index::StoredIndex;
 use super::open_index::{FrameTable, OpenIndex, PartitionFrames};
 use super::record::Seal;
-use crate::log::ReadError;
+use crate::log::{LogSize, ReadError};
 
 /// The segments of a log. Clones are the same catalog.
 #[derive(Debug, Clone, Default)]
@@ -28,19 +28,6 @@ struct Segments {
     open: Option<Segment>,
     /// The segment that is being rewritten.
     rewriting: Option<u64>,
-}
-
-/// What the log takes on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogSize {
-    /// Segments, the open one among them.
-    pub segments: usize,
-    /// Segments that were rewritten without bodies that had expired.
-    pub rewritten: usize,
-    /// Bytes of history in them.
-    pub bytes: u64,
-    /// When the newest of the oldest sealed segment was recorded; none while none is sealed.
-    pub oldest: Option<UnixMicros>,
 }
 
 /// One segment.

@@ -29,7 +29,7 @@ use std::collections::VecDeque;
 use sprag_core::id::{FrameNumber, PartitionId};
 use sprag_core::retention::DeadBodies;
 
-pub use catalog::{Catalog, LogSize};
+pub use catalog::Catalog;
 pub use disk::{Disk, DiskFile};
 pub use file_disk::{AppendFile, FileDisk};
 pub use reader::Reader;
@@ -40,7 +40,7 @@ pub use writer::Writer;
 
 use crate::frame::FrameDraft;
 use crate::limits::SEGMENT_BYTES;
-use crate::log::{Completion, Log, Query, Request, Ticket};
+use crate::log::{Completion, Log, LogSize, Query, Request, Ticket};
 
 /// What an engine is opened with.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +81,8 @@ pub enum Change {
         /// The first frame that must stay.
         before: FrameNumber,
     },
+    /// [`Request::Seal`].
+    Seal,
     /// [`Request::Rewrite`].
     Rewrite {
         /// The segment.
@@ -105,6 +107,7 @@ impl From<Request> for Routed {
             Request::Claim { partition } => Self::Change(Change::Claim { partition }),
             Request::Append { draft } => Self::Change(Change::Append { draft }),
             Request::Trim { partition, before } => Self::Change(Change::Trim { partition, before }),
+            Request::Seal => Self::Change(Change::Seal),
             Request::Rewrite { segment, dead } => Self::Change(Change::Rewrite { segment, dead }),
             Request::Query { ticket, query } => Self::Query(ticket, query),
         }
@@ -184,6 +187,10 @@ impl<D: Disk> Log for EmbeddedLog<D> {
             Routed::Change(change) => self.writer.submit(change),
             Routed::Query(ticket, query) => self.queries.push_back((ticket, query)),
         }
+    }
+
+    fn size(&self) -> LogSize {
+        self.catalog().size()
     }
 
     fn complete(&mut self) -> Option<Completion> {

@@ -53,6 +53,8 @@ pub(super) struct OpenSegment<F> {
     pub(super) seal: Seal,
     /// How many bytes are durable: everything written by batches before.
     pub(super) synced: u64,
+    /// How many bytes were durable before anything was appended.
+    pub(super) begun: u64,
     /// How long the file is: zeros are ahead of what is appended.
     pub(super) reserved: u64,
 }
@@ -189,6 +191,12 @@ impl<D: Disk> Writer<D> {
                 self.completions.push_back(Completion::Trimmed { partition, result });
                 return true;
             }
+            Some(Change::Seal) => {
+                self.waiting.pop_front();
+                let result = self.seal();
+                self.completions.push_back(Completion::Sealed(result));
+                return true;
+            }
             Some(Change::Rewrite { .. }) => {
                 self.rewrite();
                 return true;
@@ -222,13 +230,13 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    /// Encodes what waits, up to the first trim or rewriting, to a claim that needs a new segment, or to the
+    /// Encodes what waits, up to the first change of another kind, to a claim that needs a new segment, or to the
     /// size of a batch.
     fn gather(&mut self) {
         while self.batch.bytes.len() < BATCH_BYTES {
             match self.waiting.front() {
                 Some(Change::Claim { .. }) if self.open.is_none() => break,
-                None | Some(Change::Trim { .. } | Change::Rewrite { .. }) => break,
+                None | Some(Change::Trim { .. } | Change::Rewrite { .. } | Change::Seal) => break,
                 Some(_) => {}
             }
             match self.waiting.pop_front() {

@@ -111,7 +111,7 @@ pub(super) async fn show(
 ) -> Answered<Shown> {
     let names = state.names().await;
     let (place, released) = find(&state, &names, &id).await?;
-    let Some(Answer::Fact(stored)) = state.ask(Query::Fact { place }).await? else {
+    let Some(Answer::Fact(stored)) = state.ask_kept(Query::Fact { place }).await? else {
         return Err(Problem::new(Code::UnknownEvent));
     };
     let Fact::Received(received) = &stored.fact else {
@@ -138,7 +138,7 @@ pub(super) async fn body(
 ) -> Result<(HeaderMap, Vec<u8>), Problem> {
     let names = state.names().await;
     let (place, _) = find(&state, &names, &id).await?;
-    let Some(Answer::Event(event)) = state.ask(Query::Event { place }).await? else {
+    let Some(Answer::Event(event)) = state.ask_kept(Query::Event { place }).await? else {
         return Err(Problem::new(Code::UnknownEvent));
     };
     let StoredEvent { received, body, .. } = *event;

@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use sprag_core::id::{DestinationId, SourceId};
+use sprag_core::time::UnixMicros;
 
 use super::names::Names;
 use super::observe::counted;
 use super::state::AdminState;
-use crate::metrics::{self, Observed};
+use crate::metrics::{self, History, Observed};
 use crate::node::{DestinationStatistics, Statistics};
 use crate::problem::Problem;
 
@@ -21,6 +22,21 @@ pub(super) async fn show(State(state): State<AdminState>) -> Result<impl IntoRes
     let dead = state.read(crate::state::StateReader::dead_letters).await?;
     let text = state.parts().metrics.text(&observed(&state, &names, &statistics, &dead));
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
+}
+
+fn history(statistics: &Statistics, now: UnixMicros) -> History {
+    let (log, done) = (&statistics.log, &statistics.retention);
+    History {
+        bytes: log.bytes,
+        segments: log.segments as u64,
+        rewritten_segments: log.rewritten as u64,
+        oldest_seconds: log.oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
+        is_pinned: done.is_pinned,
+        deleted: done.deleted,
+        rewritten: done.rewritten,
+        freed: done.freed,
+        carried: done.carried,
+    }
 }
 
 fn observed(
@@ -50,5 +66,6 @@ fn observed(
         breaker_open: of_destinations(|to| u64::from(to.breaker_open)),
         dead_letters: dead_letters.collect(),
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
+        history: history(statistics, parts.clock.now().clock),
     }
 }

@@ -5,6 +5,7 @@
 //! addition. Gauges are set when somebody asks ([`Observed`]). Must not know: HTTP, the node.
 
 mod destination;
+mod history;
 mod source;
 
 use std::sync::atomic::AtomicU64;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 pub use destination::DestinationMetrics;
+pub use history::History;
 pub use source::SourceMetrics;
 
 /// The content type of [`Metrics::text`].
@@ -27,6 +29,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 const COMMIT_BUCKETS: (f64, f64, u16) = (0.0001, 2.0, 16);
 /// Frames hold 1 to 4,096 facts.
 const FRAME_BUCKETS: (f64, f64, u16) = (1.0, 2.0, 13);
+
+use history::HistoryMetrics;
 
 type Level = Gauge<u64, AtomicU64>;
 
@@ -85,6 +89,7 @@ pub struct Metrics {
     dead_letters: Family<DestinationLabel, Level>,
     breaker_open: Family<DestinationLabel, Level>,
     partition_owned: Family<PartitionLabel, Level>,
+    history: HistoryMetrics,
 }
 
 /// What is true at the moment somebody asks, by name.
@@ -104,6 +109,8 @@ pub struct Observed {
     pub dead_letters: Vec<(String, u64)>,
     /// Whether each partition decides here.
     pub partitions_owned: Vec<bool>,
+    /// What history takes on disk, and what retention did.
+    pub history: History,
 }
 
 impl Default for Metrics {
@@ -130,6 +137,7 @@ impl Metrics {
             dead_letters: Family::default(),
             breaker_open: Family::default(),
             partition_owned: Family::default(),
+            history: HistoryMetrics::default(),
         };
         metrics.register();
         metrics
@@ -159,6 +167,7 @@ impl Metrics {
         registry.register("breaker_open", breaker, self.breaker_open.clone());
         let owned = "Whether this instance decides for the partition";
         registry.register("partition_owned", owned, self.partition_owned.clone());
+        self.history.register(registry);
     }
 
     /// The counters of a source.
@@ -201,6 +210,7 @@ impl Metrics {
         let destination = |name: &String| DestinationLabel { destination: name.clone() };
         set(&self.dead_letters, &observed.dead_letters, destination);
         set(&self.breaker_open, &observed.breaker_open, destination);
+        self.history.observe(&observed.history);
         for (partition, owned) in (0..).zip(&observed.partitions_owned) {
             let label = PartitionLabel { partition };
             self.partition_owned.get_or_create(&label).set(u64::from(*owned));
@@ -246,6 +256,7 @@ mod tests {
             breaker_open: vec![("app".into(), 1)],
             dead_letters: vec![("app".into(), 2)],
             partitions_owned: vec![true, false],
+            history: History { bytes: 5, segments: 2, deleted: 1, ..History::default() },
         };
         let text = metrics.text(&observed);
         for line in [
@@ -266,6 +277,9 @@ mod tests {
             "sprag_frame_events_sum 30.0",
             "sprag_partition_owned{partition=\"0\"} 1",
             "sprag_partition_owned{partition=\"1\"} 0",
+            "sprag_log_bytes 5",
+            "sprag_log_segments 2",
+            "sprag_retention_deleted_total 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -1,0 +1,82 @@
+//! Redrives of events that their lane has passed: first the log is asked whether there is still a
+//! body to send (DESIGN D6).
+//!
+//! While retention drops bodies they wait, for what the log would say may not be so a moment later.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use sprag_core::chain::Digest;
+use sprag_core::fact::Fact;
+use sprag_core::id::PartitionId;
+use sprag_core::input::{Command, Input, Ticket};
+use sprag_core::output::{Answer as Answered, Rejection};
+use sprag_core::time::Now;
+use sprag_log::{Answer, Log, Query, ReadError};
+
+use crate::ask::Asked;
+use crate::effect::Effect;
+use crate::node::Node;
+use crate::state::State;
+
+/// Redrives of passed events that are not answered yet. There are no more than requests of
+/// operators.
+#[derive(Debug, Default)]
+pub(crate) struct Redrives {
+    under_way: BTreeSet<Ticket>,
+    waiting: VecDeque<(PartitionId, Ticket, Command)>,
+}
+
+impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
+    /// Looks for the event that is to be sent again.
+    pub(crate) fn redrive(&mut self, partition: PartitionId, ticket: Ticket, command: Command) {
+        let Command::Redrive { key, passed: Some(sequence), .. } = &command else { return };
+        if self.retention.is_rewriting() {
+            self.redrives.waiting.push_back((partition, ticket, command));
+            return;
+        }
+        self.retention.redrive_begins();
+        self.redrives.under_way.insert(ticket);
+        let (key, from, to) = (key.clone(), *sequence, *sequence);
+        let query = Query::Sequences { partition, key, from, to, most: 1 };
+        self.ask(Asked::Redriven(partition, ticket, Box::new(command)), query);
+    }
+
+    /// The log answered where the event is, or whether it is there. What history knows nothing of
+    /// is the core's to refuse.
+    pub(crate) fn redriven(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        ticket: Ticket,
+        command: Box<Command>,
+        result: Result<Answer, ReadError>,
+    ) {
+        match result {
+            Ok(Answer::Sequences(found)) if !found.is_empty() => {
+                if let Some(Fact::Released(released)) = found.into_iter().next().map(|f| f.fact) {
+                    let query = Query::Event { place: released.event };
+                    self.ask(Asked::Redriven(partition, ticket, command), query);
+                }
+            }
+            Err(ReadError::BodyDropped | ReadError::Trimmed { .. }) => {
+                self.redrive_answered(ticket);
+                let answer = Answered::Rejected(Rejection::BodyGone);
+                self.effects.push_back(Effect::Answer { ticket, answer });
+            }
+            _ => self.input(now, partition, Input::Command { ticket, command: *command }),
+        }
+    }
+
+    pub(crate) fn redrive_answered(&mut self, ticket: Ticket) {
+        if self.redrives.under_way.remove(&ticket) {
+            self.retention.redrive_ends();
+        }
+    }
+
+    /// Bodies are no longer being dropped.
+    pub(crate) fn redrives_go_on(&mut self) {
+        for (partition, ticket, command) in std::mem::take(&mut self.redrives.waiting) {
+            self.redrive(partition, ticket, command);
+        }
+    }
+}
