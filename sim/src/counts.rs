@@ -146,6 +146,17 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "dropped",
             "key-paused",
             "key-resumed",
+            "carried",
+        ],
+    ),
+    (
+        "retention",
+        &[
+            "segment rewritten",
+            "rewriting failed",
+            "frames deleted",
+            "body dropped",
+            "state rebuilt behind a deletion",
         ],
     ),
     (
@@ -173,6 +184,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "rejected: already redriven",
             "rejected: too many redriven",
             "rejected: not droppable",
+            "rejected: body gone",
             "rejected: outside tolerance",
         ],
     ),

@@ -109,6 +109,9 @@ impl World {
         }
         self.state_suffers();
         self.probe();
+        if self.retaining_dice.chance(200) {
+            self.audit_retention();
+        }
         let down = self.dice.between(MILLISECOND, self.faults.downtime);
         self.schedule.plan(self.now + down, Happening::Start);
     }

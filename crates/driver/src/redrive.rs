@@ -9,12 +9,10 @@ use sprag_core::chain::Digest;
 use sprag_core::fact::Fact;
 use sprag_core::id::PartitionId;
 use sprag_core::input::{Command, Input, Ticket};
-use sprag_core::output::{Answer as Answered, Rejection};
 use sprag_core::time::Now;
 use sprag_log::{Answer, Log, Query, ReadError};
 
 use crate::ask::Asked;
-use crate::effect::Effect;
 use crate::node::Node;
 use crate::state::State;
 
@@ -41,8 +39,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         self.ask(Asked::Redriven(partition, ticket, Box::new(command)), query);
     }
 
-    /// The log answered where the event is, or whether it is there. What history knows nothing of
-    /// is the core's to refuse.
+    /// The log answered where the event is, or whether it is there. A refusal is the core's.
     pub(crate) fn redriven(
         &mut self,
         now: Now,
@@ -51,20 +48,20 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         command: Box<Command>,
         result: Result<Answer, ReadError>,
     ) {
-        match result {
+        let command = match result {
             Ok(Answer::Sequences(found)) if !found.is_empty() => {
                 if let Some(Fact::Released(released)) = found.into_iter().next().map(|f| f.fact) {
                     let query = Query::Event { place: released.event };
                     self.ask(Asked::Redriven(partition, ticket, command), query);
                 }
+                return;
             }
-            Err(ReadError::BodyDropped | ReadError::Trimmed { .. }) => {
-                self.redrive_answered(ticket);
-                let answer = Answered::Rejected(Rejection::BodyGone);
-                self.effects.push_back(Effect::Answer { ticket, answer });
+            Ok(Answer::Sequences(_)) | Err(ReadError::BodyDropped | ReadError::Trimmed { .. }) => {
+                gone(*command)
             }
-            _ => self.input(now, partition, Input::Command { ticket, command: *command }),
-        }
+            _ => *command,
+        };
+        self.input(now, partition, Input::Command { ticket, command });
     }
 
     pub(crate) fn redrive_answered(&mut self, ticket: Ticket) {
@@ -78,5 +75,15 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         for (partition, ticket, command) in std::mem::take(&mut self.redrives.waiting) {
             self.redrive(partition, ticket, command);
         }
+    }
+}
+
+/// The command that answers a redrive of an event whose body is gone.
+fn gone(command: Command) -> Command {
+    match command {
+        Command::Redrive { key, destination, passed: Some(passed) } => {
+            Command::RedriveGone { key, destination, passed }
+        }
+        other => other,
     }
 }

@@ -90,6 +90,8 @@ impl LaneHistory {
         must(delivered == (fact.outcome.is_acknowledged() && !dropped), || {
             format!("{:?} means {:?}", fact.outcome, fact.consequence)
         })?;
+        // What a lane is to send is kept (D6), and no disk here takes a synced body away.
+        must(fact.outcome != Outcome::Unreadable, || format!("{sequence} could not be read"))?;
         if fact.out_of_order {
             must(self.redriven.remove(&sequence), || format!("{sequence} was not redriven"))?;
             if delivered {

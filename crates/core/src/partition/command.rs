@@ -54,6 +54,10 @@ impl<D: Digest> Partition<D> {
             Command::Redrive { key, destination, passed } => {
                 self.redrive(slot, key, destination, passed)?;
             }
+            Command::RedriveGone { destination, passed, .. } => {
+                check_passed(self.known_lane(slot, destination)?, passed)?;
+                return Err(Rejection::BodyGone);
+            }
             Command::Drop { key, letter } => self.drop_letter(slot, key, letter)?,
             Command::PauseDestination(destination) => {
                 self.known_destination(destination)?;
@@ -176,6 +180,7 @@ fn key_of(command: &Command) -> Option<&Key> {
         | Command::ResumeKey(key)
         | Command::Rebase(key)
         | Command::Redrive { key, .. }
+        | Command::RedriveGone { key, .. }
         | Command::Drop { key, .. } => Some(key),
         Command::PauseDestination(_)
         | Command::PauseGone(_)
