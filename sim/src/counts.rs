@@ -156,7 +156,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "rewriting failed",
             "frames deleted",
             "body dropped",
-            "state rebuilt behind a deletion",
+            "state lost behind a deletion",
         ],
     ),
     (

@@ -185,6 +185,9 @@ impl World {
         self.state.crash(lost);
         if self.faults.state_wiped && self.dice.chance(400) {
             self.counts.hit("fault", "state lost");
+            if self.archive.values().any(|deleted| !deleted.is_empty()) {
+                self.counts.hit("retention", "state lost behind a deletion");
+            }
             self.state.wipe();
         } else if self.faults.state_foreign && self.dice.chance(400) {
             self.counts.hit("fault", "state of another log");
