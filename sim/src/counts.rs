@@ -132,6 +132,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "invalid: unreadable",
             "stale",
             "superseded",
+            "filtered",
+            "released: filtered",
             "ignored",
             "refused",
             "refused: counted",

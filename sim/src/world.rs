@@ -51,6 +51,8 @@ const RETENTION_DICE: u64 = 38;
 const RETAINING_DICE: u64 = 39;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
+/// The stream of chance that decides which types destinations take.
+const TYPES_DICE: u64 = 34;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -232,7 +234,9 @@ impl World {
         let mut dice = Dice::new(seed, 1);
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
-        let mut setting = Setting::draw(&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
+        let types_dice = Dice::new(seed, TYPES_DICE);
+        let latest_dice = &mut Dice::new(seed, LATEST_DICE);
+        let mut setting = Setting::draw(&mut Dice::new(seed, 3), latest_dice, types_dice);
         let mut length = dice.between(15, 50) * SECOND;
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two

@@ -3,6 +3,7 @@
 //! figures belong to a machine. Loss and disorder are failures on every machine.
 
 mod checked;
+mod compare;
 mod consumer;
 mod cpu;
 mod figures;
@@ -51,9 +52,13 @@ pub(crate) struct Options {
     /// Ends with one JSON object in the last line
     #[arg(long)]
     json: bool,
+    /// Measures this work tree beside an earlier revision, in place of nginx
+    #[arg(long, value_name = "REV", conflicts_with = "json")]
+    compare: Option<String>,
 }
 
 /// What every run needs: built programs, a directory of its own, the load.
+#[derive(Clone)]
 pub(crate) struct Bench {
     /// The release build of `sprag`.
     pub(crate) sprag: PathBuf,
@@ -73,11 +78,18 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failur
     let machine = machine::Machine::look(&bench.directory, workspace.root())?;
     println!("{machine}");
     let load = bench.load(options.events)?;
+    if let Some(revision) = &options.compare {
+        let before = compare::build(workspace, revision)?;
+        let rounds = options.rounds;
+        let comparison = compare::measure(&bench, before, revision, &load, rounds)?;
+        println!("\n{comparison}");
+        return removed(&bench.directory);
+    }
     let pairs = pairs::measure(&bench, &load, options.rounds)?;
     let checked = checked::measure(&bench, &load)?;
     let peak = figures::Spread::of(pairs.iter().map(|pair| pair.sprag.per_second())).median;
     let third = latency::measure(&bench, peak / 3.0, THIRD_SECONDS)?;
-    fs::remove_dir_all(&bench.directory).map_err(Failure::while_doing("removing the runs"))?;
+    removed(&bench.directory)?;
     let report =
         Report { machine, events: options.events, keys: options.keys, pairs, checked, third };
     println!("\n{report}");
@@ -123,6 +135,10 @@ impl Bench {
         emptied(&room)?;
         Ok(room)
     }
+}
+
+fn removed(directory: &Path) -> Result<(), Failure> {
+    fs::remove_dir_all(directory).map_err(Failure::while_doing("removing the runs"))
 }
 
 fn emptied(directory: &Path) -> Result<(), Failure> {

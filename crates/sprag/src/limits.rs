@@ -28,8 +28,8 @@ pub const JOIN_PARTS: usize = 8;
 /// Rules of a key that depends on the type. They are tried in order for every event.
 pub const KEY_RULES: usize = 64;
 
-/// Patterns in one `accept` list. They are tried in order for every event.
-pub const ACCEPT_PATTERNS: usize = 64;
+/// Patterns in one `accept` or `types` list. They are tried in order for every event.
+pub const TYPE_PATTERNS: usize = 64;
 
 /// Bytes of a challenge that is given back. Slack's have about 50.
 pub const CHALLENGE_BYTES: usize = 1_024;
@@ -93,6 +93,29 @@ pub const ANSWER_BYTES: usize = 64 * 1024;
 /// How long an answer's body may take before its connection is given up.
 pub const ANSWER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// Attempts that share one HTTP/2 connection, where the consumer takes so many: they share its
+/// congestion window, and its loss leaves all their outcomes unknown.
+pub const SHARED_STREAMS: usize = 256;
+
+/// Bytes of answers on the way on one HTTP/2 connection: one that is not read must not stop the
+/// others.
+pub const ANSWERS_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// How often a consumer with HTTP/2 attempts open is asked whether it is there.
+pub const PING_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long it may take to answer that before its connection is given up. A process that is busy
+/// answers late; a machine that is gone never.
+pub const PONG_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long a shared connection is kept without an attempt: servers and what lies between give up
+/// idle ones after a minute or more.
+pub const SHARED_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Shared connections that one attempt may find closing before it counts as unreachable: a consumer
+/// that restarts closes one, and perhaps the next.
+pub const CLOSING_CONNECTIONS: usize = 2;
+
 /// Bytes of `sprag-missing` and `sprag-omitted` (DESIGN C4).
 pub const RANGES_HEADER_BYTES: usize = 1024;
 
@@ -123,3 +146,9 @@ pub const SEQUENCE_SPAN: u64 = 10_000;
 
 /// Headers that one destination adds or forwards: as many as its own deliveries have.
 pub const ADDED_HEADERS: usize = 32;
+
+/// How long a command waits for an answer of the admin API, which answers or refuses within 30 s.
+pub const ADMIN_CLIENT_TIME: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Bytes of an answer of the admin API that a command reads: pages have at most 500 things.
+pub const ADMIN_CLIENT_BYTES: usize = 16 << 20;

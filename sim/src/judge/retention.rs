@@ -71,7 +71,7 @@ fn waits(key: &super::key_history::KeyHistory, place: Place) -> bool {
     match key.events.get(&place).map(|event| event.fate) {
         None | Some(IngressFate::Open | IngressFate::Held) => true,
         Some(IngressFate::Released(sequence, _)) => {
-            key.lanes.values().any(|lane| (lane.head..=lane.tail).contains(&sequence))
+            key.lanes.values().any(|lane| (lane.head()..=lane.tail).contains(&sequence))
         }
         Some(_) => false,
     }

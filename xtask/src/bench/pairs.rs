@@ -119,7 +119,12 @@ fn through_nginx(proxy: &Nginx, consumer: &Nginx, load: &LoadFile) -> Result<Run
     Ok(before.until(&after, load.events, sent.ended - sent.began, sent))
 }
 
-fn through_sprag(bench: &Bench, consumer: &Nginx, load: &LoadFile) -> Result<Run, Failure> {
+/// One run of Sprag on an empty data directory.
+pub(crate) fn through_sprag(
+    bench: &Bench,
+    consumer: &Nginx,
+    load: &LoadFile,
+) -> Result<Run, Failure> {
     let mut gateway = gateway::start(bench, consumer.address)?;
     let before = Readings::take(&gateway.server, consumer)?;
     let mut sending = load.send(gateway.listen, 0.0)?;

@@ -26,16 +26,17 @@ pub(crate) struct Report {
 }
 
 /// A row of the table: a figure of each run.
-struct Row {
+pub(crate) struct Row {
     /// In the table.
-    title: &'static str,
+    pub(crate) title: &'static str,
     /// In JSON.
     name: &'static str,
-    precision: usize,
-    figure: fn(&Run) -> f64,
+    pub(crate) precision: usize,
+    pub(crate) figure: fn(&Run) -> f64,
 }
 
-const ROWS: &[Row] = &[
+/// What the tables show of each run.
+pub(crate) const ROWS: &[Row] = &[
     Row {
         title: "end to end, events/s",
         name: "events_per_second",

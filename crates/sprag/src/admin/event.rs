@@ -22,6 +22,7 @@ use super::names::Names;
 use super::request::Segments;
 use super::state::{AdminState, KnownKey};
 use crate::extract::webhook_id;
+use crate::fate::AtIngress;
 use crate::problem::{Code, Problem};
 
 /// An event.
@@ -291,21 +292,23 @@ fn shown(
         Arrived::Released(stored) => release(&source, stored),
         _ => None,
     };
-    let (status, reason) = match arrived {
-        Arrived::Released(_) => ("released", None),
-        Arrived::Held => ("held", None),
-        Arrived::Stale(newest) => ("stale", Some(Reason::Stale { newest: newest.0 })),
-        Arrived::Unknown => ("unknown", None),
-        Arrived::DeadLetter(Some(reason @ Reason::Conflict { .. })) => {
-            ("conflict", Some(reason.clone()))
+    let (fate, reason) = match arrived {
+        Arrived::Released(_) => (Some(AtIngress::Released), None),
+        Arrived::Held => (Some(AtIngress::Held), None),
+        Arrived::Stale(newest) => {
+            (Some(AtIngress::Stale), Some(Reason::Stale { newest: newest.0 }))
         }
-        Arrived::DeadLetter(reason) => ("invalid", reason.clone()),
+        Arrived::Unknown => (None, None),
+        Arrived::DeadLetter(Some(reason @ Reason::Conflict { .. })) => {
+            (Some(AtIngress::Conflict), Some(reason.clone()))
+        }
+        Arrived::DeadLetter(reason) => (Some(AtIngress::Invalid), reason.clone()),
     };
     Shown {
         id: stored.place.to_string(),
         source: source.to_string(),
         key: received.key.name.to_string(),
-        status,
+        status: fate.map_or("unknown", AtIngress::as_str),
         received_at: time(stored.recorded),
         source_id: received.id.as_ref().map(ToString::to_string),
         position: received.position.header_text(),

@@ -15,6 +15,7 @@ use super::answer::time;
 use super::limits;
 use super::names::Names;
 use super::state::{AdminState, KnownKey};
+use crate::fate::InLane;
 use crate::problem::Problem;
 
 /// All lanes the event entered, or was filtered from.
@@ -31,8 +32,7 @@ pub(super) struct Fates {
 #[derive(Debug, Serialize)]
 struct Fate {
     destination: String,
-    /// `pending`, `in-flight`, or a fate; `settled` when it is delivered or dead and what would
-    /// tell which is beyond the search.
+    /// A word of [`InLane`].
     status: &'static str,
     attempts: Vec<Try>,
 }
@@ -79,15 +79,16 @@ pub(super) async fn of(
         destinations.push(fate(names, *destination, status, &search));
     }
     let filtered = released.filtered.iter();
-    destinations.extend(filtered.map(|id| fate(names, *id, "filtered", &search)));
+    destinations.extend(filtered.map(|id| fate(names, *id, InLane::Filtered, &search)));
     let (searched_through, complete) = (search.through.0, search.complete);
     Ok(Some(Fates { destinations, searched_through, complete }))
 }
 
-fn fate(names: &Names, destination: DestinationId, status: &'static str, search: &Search) -> Fate {
+fn fate(names: &Names, destination: DestinationId, fate: InLane, search: &Search) -> Fate {
     let attempts = search.attempts.iter().filter(|attempt| attempt.destination == destination);
     let attempts = attempts.map(shown).collect();
-    Fate { destination: names.destination(destination).to_string(), status, attempts }
+    let destination = names.destination(destination).to_string();
+    Fate { destination, status: fate.as_str(), attempts }
 }
 
 /// Looks for the attempts of an event from its release on.
@@ -136,17 +137,17 @@ impl Search {
 
     /// Nothing more can come of an event that is delivered: a dead one may be sent again.
     fn is_delivered_everywhere(&self, lanes: &[DestinationId]) -> bool {
-        lanes.iter().all(|lane| self.end(*lane) == Some("delivered"))
+        lanes.iter().all(|lane| self.end(*lane) == Some(InLane::Delivered))
     }
 
     /// The fate that the facts found say.
-    fn end(&self, destination: DestinationId) -> Option<&'static str> {
+    fn end(&self, destination: DestinationId) -> Option<InLane> {
         let mut attempts = self.attempts.iter().filter(|a| a.destination == destination);
         if attempts.clone().any(|attempt| attempt.consequence == Consequence::Delivered) {
-            return Some("delivered");
+            return Some(InLane::Delivered);
         }
         let dead = attempts.any(|attempt| attempt.consequence == Consequence::Dead);
-        (dead || self.dropped.contains(&destination)).then_some("dead")
+        (dead || self.dropped.contains(&destination)).then_some(InLane::Dead)
     }
 }
 
@@ -163,36 +164,36 @@ async fn status(
     released: &Released,
     search: &Search,
     destination: DestinationId,
-) -> Result<&'static str, Problem> {
+) -> Result<InLane, Problem> {
     if let Some(end) = search.end(destination) {
         return Ok(end);
     }
     let sequence = released.sequence;
-    let Some(lane) = known.record.lane(destination) else { return Ok("pending") };
+    let Some(lane) = known.record.lane(destination) else { return Ok(InLane::Pending) };
     if sequence < lane.head {
         return match omitted(lane, sequence) {
             Some(fate) => Ok(fate),
-            None if listed(state, known, destination, sequence).await? => Ok("dead"),
-            None => Ok("settled"),
+            None if listed(state, known, destination, sequence).await? => Ok(InLane::Dead),
+            None => Ok(InLane::Settled),
         };
     }
     let at = known.record.lanes.iter().position(|lane| lane.destination == destination);
     let view = known.view.as_ref().zip(at).and_then(|(view, at)| view.lanes.get(at));
     let is_sent = view.is_some_and(|view| view.waits_for == WaitsFor::Answer);
     Ok(match lane.mode {
-        LaneMode::Parked => "dead",
-        _ if is_sent && sequence == lane.head => "in-flight",
-        _ => "pending",
+        LaneMode::Parked => InLane::Dead,
+        _ if is_sent && sequence == lane.head => InLane::InFlight,
+        _ => InLane::Pending,
     })
 }
 
-fn omitted(lane: &Lane, sequence: Sequence) -> Option<&'static str> {
+fn omitted(lane: &Lane, sequence: Sequence) -> Option<InLane> {
     let exact = lane.omitted.iter().filter(|omission| !omission.merged);
     let reason = exact.into_iter().find(|omission| omission.range.contains(sequence.0))?.reason;
     Some(match reason {
-        OmitReason::Filtered => "filtered",
-        OmitReason::Dead => "dead",
-        OmitReason::Skipped => "skipped",
+        OmitReason::Filtered => InLane::Filtered,
+        OmitReason::Dead => InLane::Dead,
+        OmitReason::Skipped => InLane::Skipped,
     })
 }
 

@@ -59,11 +59,13 @@ fn observed(
         (name.unwrap_or_default(), *count)
     });
     Observed {
+        dedupe_ids: statistics.dedupe_ids,
         held_events: by_source(&statistics.held),
         gaps_open: by_source(&statistics.gaps_open),
         in_flight: of_destinations(|to| (to.in_flight - to.slow) as u64),
         in_flight_slow: of_destinations(|to| to.slow as u64),
         breaker_open: of_destinations(|to| u64::from(to.breaker_open)),
+        filtered: of_destinations(|to| to.filtered),
         dead_letters: dead_letters.collect(),
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
         history: history(statistics, parts.clock.now().clock),

@@ -2,14 +2,15 @@
 
 use super::check_server::path;
 use super::check_verify::secret_list;
-use super::checked::{Destination, OnGiveUp, Retry, Source, Url};
+use super::checked::{Destination, HttpVersion, OnGiveUp, Retry, Source, Url};
 use super::network::Network;
 use super::raw::{Section, or};
-use super::{Named, check_headers, check_rate};
+use super::{Named, check_headers, check_rate, check_rules};
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
 use http::Uri;
 use http::uri::Scheme;
+use sprag_core::pattern::Pattern;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,12 +25,20 @@ pub(super) fn destinations(root: &Section<'_>) -> Named<Destination> {
 
 fn destination(section: &Section<'_>) -> Option<Destination> {
     let from = from(section);
+    let types = check_rules::patterns(section, "types");
     let url = section.required("url").and_then(|entry| entry.parsed(url));
     let secrets = secrets(section);
     let timeout = or(section.get("timeout"), SECOND * 15, |entry| {
         entry.duration(Duration::from_millis(100)..=TEN_MINUTES)
     });
     let connect_timeout = connect_timeout(section, timeout);
+    let http = or(section.get("http"), HttpVersion::Auto, |entry| {
+        entry.choice(&[
+            ("auto", HttpVersion::Auto),
+            ("1.1", HttpVersion::Http1),
+            ("2", HttpVersion::Http2),
+        ])
+    });
     let concurrency = or(section.get("concurrency"), 64, |entry| entry.integer(1..=4096));
     let slow_concurrency =
         or(section.get("slow_concurrency"), None, |entry| entry.integer(1..=65_536).map(Some));
@@ -51,10 +60,12 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
     let ca = or(section.get("ca"), None, |entry| path(entry).map(Some));
     Some(Destination {
         from: from?,
+        types: types?,
         url: url?,
         secrets: secrets?,
         timeout: timeout?,
         connect_timeout: connect_timeout?,
+        http: http?,
         concurrency: u32::try_from(concurrency?).ok()?,
         slow_concurrency: slow_concurrency?.map(u32::try_from).transpose().ok()?,
         slow_after: slow_after?,
@@ -132,7 +143,7 @@ fn allow(section: &Section<'_>) -> Option<Vec<Network>> {
 }
 
 /// A URL with everything a connection and a request line need.
-fn url(text: &str) -> Result<Url, &'static str> {
+pub(super) fn url(text: &str) -> Result<Url, &'static str> {
     let uri: Uri = text.parse().map_err(|_| "not a URL")?;
     let tls = match uri.scheme() {
         Some(scheme) if *scheme == Scheme::HTTPS => true,
@@ -175,6 +186,20 @@ pub(super) fn joined(
                     entry.error(format!("there is no source `{source}`"));
                 }
                 _ => {}
+            }
+        }
+    }
+    for (name, section) in root.named("destinations") {
+        let Some(to) = destinations.get(name).and_then(Option::as_ref) else { continue };
+        if to.types.iter().any(Pattern::is_any) {
+            continue;
+        }
+        for source in &to.from {
+            let untyped = sources.get(source).and_then(Option::as_ref);
+            if untyped.is_some_and(|source| source.rules.event_type.is_none()) {
+                section.error(&format!(
+                    "`types` names types, so `type` of source `{source}` must say where the type is"
+                ));
             }
         }
     }

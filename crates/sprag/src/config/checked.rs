@@ -8,6 +8,7 @@ use crate::extract::{Extractor, Rules, RulesProblem};
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
+use sprag_core::pattern::Pattern;
 use sprag_core::rate::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -195,6 +196,8 @@ pub enum OnGap {
 pub struct Destination {
     /// Names of sources.
     pub from: Vec<String>,
+    /// Types of the events it takes.
+    pub types: Vec<Pattern>,
     /// Where attempts are posted.
     pub url: Url,
     /// `whsec_` secrets; each signs every delivery.
@@ -203,6 +206,8 @@ pub struct Destination {
     pub timeout: Duration,
     /// For TCP and TLS together.
     pub connect_timeout: Duration,
+    /// Which HTTP is spoken.
+    pub http: HttpVersion,
     /// Attempts in flight.
     pub concurrency: u32,
     /// Slow attempts in flight; four times `concurrency` unless told (rule D4).
@@ -227,6 +232,17 @@ pub struct Destination {
     pub ca: Option<PathBuf>,
 }
 
+/// `http` of a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/2 where the TLS handshake agrees on it, else HTTP/1.1.
+    Auto,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only; without TLS with prior knowledge.
+    Http2,
+}
+
 /// An `http` or `https` URL with its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
@@ -240,6 +256,14 @@ pub struct Url {
     pub authority: String,
     /// Path and query, from `/`.
     pub target: String,
+}
+
+impl std::str::FromStr for Url {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        super::check_destination::url(text)
+    }
 }
 
 /// `retry`: exponential with full jitter.

@@ -344,6 +344,12 @@ pub const KEYS: &[Key] = &[
         "Largest body; a larger one is answered 413.",
     ),
     key("destinations.*.from", "array of source names", Required, "Whose events are delivered."),
+    key(
+        "destinations.*.types",
+        "array of patterns",
+        Value(r#"["*"]"#),
+        "Types of the events that are delivered. Others do not enter the lanes: their fate is `filtered`, and the next delivery names them in `sprag-omitted`. What was released before a change keeps its fate. `*` stands for any run of characters.",
+    ),
     key("destinations.*.url", "`http` or `https` URL", Required, "Where deliveries are posted."),
     key(
         "destinations.*.secrets",
@@ -380,6 +386,12 @@ pub const KEYS: &[Key] = &[
         "duration 10ms–10m",
         Value(r#""5s""#),
         "For connecting, TLS included; at most `timeout`.",
+    ),
+    key(
+        "destinations.*.http",
+        "`auto`, `1.1` or `2`",
+        Value(r#""auto""#),
+        "`auto`: HTTP/2 where an `https` destination offers it, else HTTP/1.1. `2`: HTTP/2 only, to `http` destinations without asking (prior knowledge). Attempts share HTTP/2 connections.",
     ),
     key(
         "destinations.*.concurrency",

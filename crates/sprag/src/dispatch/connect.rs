@@ -1,68 +1,82 @@
-//! One connection to a consumer: resolve, judge the address, connect, TLS, HTTP/1.1.
+//! From a URL to a connection: resolve, judge the address, connect, TLS, and which HTTP is spoken.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sprag_core::fact::Outcome;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
-use super::guard;
-use crate::config::{Network, Url};
+use super::{guard, http1, http2};
+use crate::config::{HttpVersion, Network, Url};
 use crate::limits;
 
-/// A connection: what sends on it, and the task that moves its bytes. Dropped, it closes.
+/// The name of HTTP/2 in ALPN (RFC 9113 section 3.2).
+pub(super) const ALPN_HTTP2: &[u8] = b"h2";
+/// The name of HTTP/1.1 in ALPN (RFC 7301 section 6).
+pub(super) const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// Where connections go, and how.
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) sender: SendRequest<Full<Bytes>>,
-    task: JoinHandle<()>,
+pub(super) struct Target {
+    pub(super) url: Url,
+    pub(super) allow: Vec<Network>,
+    /// None where the URL is `http`.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) http: HttpVersion,
+    pub(super) connect_timeout: Duration,
 }
 
-impl Connection {
-    /// Closes, whatever the consumer does, and returns once it is closed (DESIGN L1).
-    pub(super) async fn abort(mut self) {
-        self.task.abort();
-        // It ended, one way or the other.
-        let _ = (&mut self.task).await;
+/// A connection that was just made.
+#[derive(Debug)]
+pub(super) enum Connected {
+    /// For one attempt at a time.
+    Http1(http1::Connection),
+    /// For many.
+    Http2(Arc<http2::Connection>),
+}
+
+impl Target {
+    /// Connects. The first address that is allowed and answers is taken.
+    ///
+    /// # Errors
+    /// [`Outcome::Refused`] when no address is allowed, [`Outcome::Unreachable`] when none could
+    /// be connected to: in both cases nothing was sent.
+    pub(super) async fn connect(&self) -> Result<Connected, Outcome> {
+        let connected = tokio::time::timeout(self.connect_timeout, self.handshake()).await;
+        connected.unwrap_or(Err(Outcome::Unreachable))
     }
-}
 
-impl Drop for Connection {
-    /// Without this a task that still has bytes to send would wait for a consumer that reads none.
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Connects. The first address that is allowed and answers is taken.
-///
-/// # Errors
-/// [`Outcome::Refused`] when no address is allowed, [`Outcome::Unreachable`] when none could be
-/// connected to: in both cases nothing was sent.
-pub(super) async fn connect(
-    url: &Url,
-    allow: &[Network],
-    tls: Option<&Arc<ClientConfig>>,
-) -> Result<Connection, Outcome> {
-    let stream = connect_tcp(url, allow).await?;
-    // Small requests must not wait for more; an error only costs time.
-    let _ = stream.set_nodelay(true);
-    match tls {
-        None => handshake(stream).await,
-        Some(config) => {
-            let name = ServerName::try_from(url.host.clone()).map_err(|_| Outcome::Unreachable)?;
-            let connector = TlsConnector::from(config.clone());
-            let stream = connector.connect(name, stream).await;
-            handshake(stream.map_err(|_| Outcome::Unreachable)?).await
+    async fn handshake(&self) -> Result<Connected, Outcome> {
+        let stream = connect_tcp(&self.url, &self.allow).await?;
+        // Small requests must not wait for more; an error only costs time.
+        let _ = stream.set_nodelay(true);
+        let Some(config) = &self.tls else {
+            return speak(stream, self.http == HttpVersion::Http2).await;
+        };
+        let name = ServerName::try_from(self.url.host.clone()).map_err(|_| Outcome::Unreachable)?;
+        let stream = TlsConnector::from(config.clone()).connect(name, stream).await;
+        let stream = stream.map_err(|_| Outcome::Unreachable)?;
+        let takes_http2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2);
+        if self.http == HttpVersion::Http2 && !takes_http2 {
+            return Err(Outcome::Unreachable);
         }
+        speak(stream, takes_http2).await
+    }
+}
+
+async fn speak<S>(stream: S, takes_http2: bool) -> Result<Connected, Outcome>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    if takes_http2 {
+        http2::connect(stream).await.map(Connected::Http2)
+    } else {
+        http1::connect(stream).await.map(Connected::Http1)
     }
 }
 
@@ -80,19 +94,4 @@ async fn connect_tcp(url: &Url, allow: &[Network]) -> Result<TcpStream, Outcome>
         }
     }
     Err(last)
-}
-
-async fn handshake<S>(stream: S) -> Result<Connection, Outcome>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let handshake = http1::Builder::new()
-        .max_buf_size(limits::ANSWER_HEAD_BYTES)
-        .max_headers(limits::ANSWER_HEADERS)
-        .handshake(TokioIo::new(stream))
-        .await;
-    let (sender, connection) = handshake.map_err(|_| Outcome::Unreachable)?;
-    // It ends when the connection is dropped or the consumer closes; how is told by the request.
-    let task = tokio::spawn(async move { drop(connection.await) });
-    Ok(Connection { sender, task })
 }

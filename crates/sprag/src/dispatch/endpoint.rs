@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
-use http_body_util::Full;
+use http::uri::Scheme;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
 use hyper::body::Incoming;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
@@ -17,11 +17,11 @@ use sprag_core::time::UnixMicros;
 use sprag_driver::cache::ReleasedEvent;
 use tokio::sync::oneshot;
 
-use super::connect::{Connection, connect};
+use super::connect::{ALPN_HTTP1, ALPN_HTTP2, Target};
+use super::connections::{Carrier, Connections};
 use super::headers::Delivery;
-use super::pool::Pool;
-use super::{Ended, answer};
-use crate::config::{Destination, Network, Url};
+use super::{Ended, answer, http1, http2};
+use crate::config::{Destination, HttpVersion};
 use crate::limits;
 use crate::metrics::DestinationMetrics;
 use crate::verify::SecretProblem;
@@ -29,18 +29,39 @@ use crate::verify::signature::DestinationKeys;
 
 /// A destination ready to be sent to.
 pub struct Endpoint {
-    url: Url,
     target: Uri,
+    /// The same with scheme and authority, as HTTP/2 has it.
+    absolute: Uri,
     host: HeaderValue,
     keys: Option<DestinationKeys>,
     headers: Vec<(HeaderName, HeaderValue)>,
     forward: Vec<HeaderName>,
-    allow: Vec<Network>,
-    tls: Option<Arc<ClientConfig>>,
     timeout: Duration,
-    connect_timeout: Duration,
-    pool: Arc<Pool>,
+    connections: Arc<Connections>,
     metrics: DestinationMetrics,
+}
+
+/// What an attempt without an answer has to end.
+#[derive(Debug)]
+enum Open {
+    Http1(http1::Connection),
+    Http2(http2::Exchange),
+}
+
+impl From<http2::Exchange> for Open {
+    fn from(exchange: http2::Exchange) -> Self {
+        Self::Http2(exchange)
+    }
+}
+
+impl Open {
+    /// Returns once the consumer is cut off from the attempt.
+    async fn abort(self) {
+        match self {
+            Self::Http1(connection) => connection.abort().await,
+            Self::Http2(exchange) => exchange.abort().await,
+        }
+    }
 }
 
 /// Why a destination cannot be sent to.
@@ -76,21 +97,23 @@ impl Endpoint {
         let url = config.url.clone();
         let keys = (!config.secrets.is_empty()).then(|| DestinationKeys::new(&config.secrets));
         let target = Uri::try_from(&url.target).map_err(|_| EndpointProblem::Url)?;
+        let scheme = if url.tls { Scheme::HTTPS } else { Scheme::HTTP };
+        let absolute = Uri::builder().scheme(scheme).authority(&*url.authority);
+        let absolute = absolute.path_and_query(&*url.target).build();
         let host = HeaderValue::try_from(&url.authority).map_err(|_| EndpointProblem::Url)?;
         let tls = if url.tls { Some(Arc::new(tls(config)?)) } else { None };
         let concurrency = usize::try_from(config.concurrency).unwrap_or(usize::MAX);
+        let (allow, http) = (config.allow.clone(), config.http);
+        let to = Target { url, allow, tls, http, connect_timeout: config.connect_timeout };
         Ok(Self {
             target,
+            absolute: absolute.map_err(|_| EndpointProblem::Url)?,
             host,
-            url,
             keys: keys.transpose().map_err(EndpointProblem::Secret)?,
             headers: config.headers.clone(),
             forward: config.forward.clone(),
-            allow: config.allow.clone(),
-            tls,
             timeout: config.timeout,
-            connect_timeout: config.connect_timeout,
-            pool: Arc::new(Pool::new(concurrency)),
+            connections: Arc::new(Connections::new(to, concurrency)),
             metrics,
         })
     }
@@ -102,7 +125,7 @@ impl Endpoint {
     }
 
     /// One try to deliver, until it ends or `broken_off` says so. One without an answer has its
-    /// connection closed when this returns.
+    /// connection closed, or its stream reset, when this returns.
     pub async fn attempt(
         &self,
         source: &str,
@@ -115,24 +138,22 @@ impl Endpoint {
         let (added, forward) = (&self.headers[..], &self.forward[..]);
         let host = &self.host;
         let delivery = Delivery { attempt, event, source, keys, host, added, forward, now };
-        let request = self.request(&delivery);
         let mut open = None;
-        let exchange = self.exchange(request, now, &mut open);
+        let exchange = self.exchange(&delivery, &mut open);
         let ended = tokio::select! {
             biased;
             _ = broken_off => None,
             ended = tokio::time::timeout(self.timeout, exchange) => ended.ok(),
         };
-        if let Some(connection) = open {
-            connection.abort().await;
+        if let Some(open) = open {
+            open.abort().await;
         }
         // Without an end it may have been applied: nobody knows (DESIGN L1).
         ended.unwrap_or(Ended::with(Outcome::Unknown))
     }
 
-    fn request(&self, delivery: &Delivery<'_>) -> Request<Full<Bytes>> {
-        let body = Bytes::from_owner(delivery.event.event.body.clone());
-        let mut request = Request::new(Full::new(body));
+    fn request(&self, delivery: &Delivery<'_>) -> Request<Bytes> {
+        let mut request = Request::new(Bytes::from_owner(delivery.event.event.body.clone()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.clone();
         *request.headers_mut() = delivery.headers();
@@ -140,72 +161,102 @@ impl Endpoint {
     }
 
     /// What is sent on stays in `open` until there is the head of an answer.
-    async fn exchange(
-        &self,
-        mut request: Request<Full<Bytes>>,
-        now: UnixMicros,
-        open: &mut Option<Connection>,
-    ) -> Ended {
-        // A kept connection may have been closed meanwhile. As long as nothing of the request was
-        // sent on it, another connection carries it: that is no retry, the consumer saw nothing.
-        while let Some(kept) = self.pool.take() {
-            match self.send(kept, request, now, open).await {
-                Ok(ended) => return ended,
-                Err(unsent) => request = *unsent,
+    async fn exchange(&self, delivery: &Delivery<'_>, open: &mut Option<Open>) -> Ended {
+        // As long as the consumer saw nothing of the request, another connection carries it: that
+        // is no retry. A kept connection may have been closed meanwhile, a shared one be closing.
+        let mut closing = 0;
+        loop {
+            let request = self.request(delivery);
+            let ended = match self.connections.carrier().await {
+                Err(outcome) => return Ended::with(outcome),
+                Ok(Carrier::Http1 { connection, is_kept }) => {
+                    let ended = self.send_http1(connection, request, delivery.now, open).await;
+                    ended.or((!is_kept).then_some(Ended::with(Outcome::Unreachable)))
+                }
+                Ok(Carrier::Http2(slot)) => {
+                    closing += 1;
+                    let gives_up = closing > limits::CLOSING_CONNECTIONS;
+                    let ended = self.send_http2(slot, request, delivery.now, open).await;
+                    ended.or(gives_up.then_some(Ended::with(Outcome::Unreachable)))
+                }
+            };
+            if let Some(ended) = ended {
+                return ended;
             }
-        }
-        let connecting = connect(&self.url, &self.allow, self.tls.as_ref());
-        match tokio::time::timeout(self.connect_timeout, connecting).await {
-            Err(_) => Ended::with(Outcome::Unreachable),
-            Ok(Err(outcome)) => Ended::with(outcome),
-            Ok(Ok(connection)) => match self.send(connection, request, now, open).await {
-                Ok(ended) => ended,
-                Err(_) => Ended::with(Outcome::Unreachable),
-            },
         }
     }
 
-    /// Sends on a connection; gives the request back when nothing of it was sent.
-    async fn send(
+    /// Sends on a connection of its own; none when nothing of the request was sent.
+    async fn send_http1(
         &self,
-        connection: Connection,
-        request: Request<Full<Bytes>>,
+        connection: http1::Connection,
+        request: Request<Bytes>,
         now: UnixMicros,
-        open: &mut Option<Connection>,
-    ) -> Result<Ended, Box<Request<Full<Bytes>>>> {
-        match open.insert(connection).sender.try_send_request(request).await {
-            Ok(response) => {
-                let outcome = Outcome::Answered { status: response.status().as_u16() };
-                let retry_after = answer::retry_after(response.headers(), now);
-                let dropped = answer::dropped(response.headers());
-                if let Some(connection) = open.take() {
+        open: &mut Option<Open>,
+    ) -> Option<Ended> {
+        let Open::Http1(sending) = open.insert(Open::Http1(connection)) else { return None };
+        match sending.send(request).await {
+            http1::Sent::Unsent => {
+                *open = None;
+                None
+            }
+            http1::Sent::Unknown => Some(Ended::with(Outcome::Unknown)),
+            http1::Sent::Answered(response) => {
+                let ended = ended(&response, now);
+                if let Some(Open::Http1(connection)) = open.take() {
                     self.keep(connection, response.into_body());
                 }
-                Ok(Ended { outcome, retry_after, dropped })
+                Some(ended)
             }
-            Err(mut error) => match error.take_message() {
-                Some(request) => Err(Box::new(request)),
-                None => Ok(Ended::with(Outcome::Unknown)),
-            },
+        }
+    }
+
+    /// Sends on a stream of a shared connection; none when the consumer has not looked at it.
+    async fn send_http2(
+        &self,
+        slot: http2::Slot,
+        mut request: Request<Bytes>,
+        now: UnixMicros,
+        open: &mut Option<Open>,
+    ) -> Option<Ended> {
+        *request.uri_mut() = self.absolute.clone();
+        *request.version_mut() = Version::HTTP_2;
+        request.headers_mut().remove(header::HOST);
+        match slot.send(request, open).await {
+            http2::Sent::Unsent => None,
+            http2::Sent::Ended(outcome) => Some(Ended::with(outcome)),
+            http2::Sent::Answered(response) => {
+                let ended = ended(&response, now);
+                if let Some(Open::Http2(exchange)) = open.take() {
+                    let rest = exchange.drain(response.into_body());
+                    tokio::spawn(tokio::time::timeout(limits::ANSWER_PATIENCE, rest));
+                }
+                Some(ended)
+            }
         }
     }
 
     /// The head of the answer decides; its body is read apart, so that the lane need not wait.
-    fn keep(&self, mut connection: Connection, body: Incoming) {
-        let pool = self.pool.clone();
-        if hyper::body::Body::is_end_stream(&body) && connection.sender.is_ready() {
-            pool.keep(connection);
+    fn keep(&self, mut connection: http1::Connection, body: Incoming) {
+        let connections = self.connections.clone();
+        if hyper::body::Body::is_end_stream(&body) && connection.is_ready() {
+            connections.keep(connection);
             return;
         }
         tokio::spawn(async move {
-            // A consumer may answer before it has read the request: then the rest is still sent.
-            let done =
-                async { answer::drain(body).await && connection.sender.ready().await.is_ok() };
-            if tokio::time::timeout(limits::ANSWER_PATIENCE, done).await == Ok(true) {
-                pool.keep(connection);
+            if connection.drain(body).await {
+                connections.keep(connection);
             }
         });
     }
+}
+
+/// What the head of an answer says.
+fn ended<B>(response: &Response<B>, now: UnixMicros) -> Ended {
+    let headers = response.headers();
+    let outcome = Outcome::Answered { status: response.status().as_u16() };
+    let retry_after = answer::retry_after(headers, now);
+    Ended { outcome, retry_after, dropped: answer::dropped(headers) }
 }
 
 /// The machine's roots and those of the destination's `ca` file.
@@ -224,5 +275,12 @@ fn tls(config: &Destination) -> Result<ClientConfig, EndpointProblem> {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(EndpointProblem::Tls)?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let mut tls = builder.with_root_certificates(roots).with_no_client_auth();
+    let offered: &[&[u8]] = match config.http {
+        HttpVersion::Auto => &[ALPN_HTTP2, ALPN_HTTP1],
+        HttpVersion::Http1 => &[ALPN_HTTP1],
+        HttpVersion::Http2 => &[ALPN_HTTP2],
+    };
+    tls.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+    Ok(tls)
 }

@@ -5,10 +5,12 @@
 
 mod answer;
 mod connect;
+mod connections;
 mod endpoint;
 mod guard;
 mod headers;
-mod pool;
+mod http1;
+mod http2;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

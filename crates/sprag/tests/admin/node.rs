@@ -18,8 +18,7 @@ use sprag_core::output::{Answer, Attempt, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
-    SourceSettings,
+    Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry, SourceSettings,
 };
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
@@ -137,6 +136,7 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
     };
     let settings = DestinationSettings {
         name: Arc::from(name),
+        types: vec![sprag_core::pattern::Pattern::any()],
         concurrency: 8,
         slow_concurrency: None,
         slow_after: Duration::from_secs(1),
