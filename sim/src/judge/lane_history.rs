@@ -84,6 +84,11 @@ impl LaneHistory {
         self.waiting.first().copied().unwrap_or(self.tail + 1)
     }
 
+    /// Whether an event of it is not settled, or is under way again.
+    pub(crate) fn waits_with(&self, sequence: u64) -> bool {
+        self.waiting.contains(&sequence) || self.redriven.contains(&sequence)
+    }
+
     /// Whether it waits for an operator.
     pub(crate) fn is_stopped(&self) -> bool {
         matches!(self.mode, Mode::Halted | Mode::Parked)

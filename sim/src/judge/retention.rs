@@ -56,7 +56,10 @@ pub(crate) fn bodies(
                         let resource = context.resources.get(&received.key);
                         let key = resource.and_then(|resource| history.keys.get(resource));
                         let waits = key.is_none_or(|key| waits(key, place));
-                        must(!waits, || format!("the body of {place} is gone, and it waits"))?;
+                        must(!waits, || {
+                            let event = key.map(|key| (key.events.get(&place), &key.lanes));
+                            format!("the body of {place} is gone, and it waits: {event:?}")
+                        })?;
                     }
                     other => return Err(format!("the event of {place}: {other:?}")),
                 }
@@ -71,7 +74,7 @@ fn waits(key: &super::key_history::KeyHistory, place: Place) -> bool {
     match key.events.get(&place).map(|event| event.fate) {
         None | Some(IngressFate::Open | IngressFate::Held) => true,
         Some(IngressFate::Released(sequence, _)) => {
-            key.lanes.values().any(|lane| (lane.head()..=lane.tail).contains(&sequence))
+            key.lanes.values().any(|lane| lane.waits_with(sequence))
         }
         Some(_) => false,
     }

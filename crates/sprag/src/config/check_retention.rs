@@ -8,7 +8,7 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The shortest and the longest time anything can be kept for.
-const LEAST: Duration = Duration::from_secs(3_600);
+const LEAST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(3_650 * 86_400);
 
 pub(super) fn retention(section: &Section<'_>, sources: &Named<Source>) -> Option<Retention> {

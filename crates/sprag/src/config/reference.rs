@@ -515,13 +515,13 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "retention.bodies",
-        "duration 1h–3650d",
+        "duration 1s–3650d",
         Value(r#""30d""#),
         "Bodies that nothing waits for are deleted after this time. Facts and hashes stay.",
     ),
     key(
         "retention.facts",
-        "duration 1h–3650d",
+        "duration 1s–3650d",
         Value(r#""400d""#),
         "History is deleted after this time, but for what waits and all behind it. No shorter than `bodies`, or than any source's `dedupe` or `hold.wait`.",
     ),

@@ -13,6 +13,7 @@ mod deliveries;
 mod limits;
 mod order;
 mod record;
+mod retention;
 mod scenario;
 mod server;
 mod signatures;
