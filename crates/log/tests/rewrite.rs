@@ -211,7 +211,7 @@ fn a_segment_being_rewritten_is_not_deleted_before_it_is_done() {
 
 #[test]
 fn a_rewriting_that_its_process_leaves_is_void() {
-    for steps in 0..4 {
+    for (steps, power_cut) in (0..4).flat_map(|steps| [(steps, true), (steps, false)]) {
         let (disk, hashes) = filled();
         let (mut writer, reader, _) = open(disk.clone(), options()).unwrap();
         step(&mut writer, Request::Rewrite { segment: 3, dead: dead(1..FRAMES) });
@@ -219,7 +219,11 @@ fn a_rewriting_that_its_process_leaves_is_void() {
         let done = (0..steps).any(|_| job.step().is_some());
         std::mem::forget(job);
         drop((writer, reader));
-        disk.power_cut();
+        if power_cut {
+            disk.power_cut();
+        } else {
+            disk.restart();
+        }
         let mut log = opened(&disk);
         assert_eq!(check(&mut log, &hashes).is_empty(), !done, "{steps}");
         assert_eq!(files(&disk, 3).len(), 2);
