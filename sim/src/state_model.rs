@@ -188,6 +188,7 @@ impl Kept {
                     self.letters.insert((letter.key.clone(), letter.letter), letter);
                 }
                 LetterChange::Removed(key, letter) => drop(self.letters.remove(&(key, letter))),
+                LetterChange::Stopped(_) => {}
                 LetterChange::Trimmed(before) => {
                     self.letters.retain(|_, letter| letter.place.frame >= before);
                 }

@@ -12,6 +12,7 @@ use sprag_driver::node::Node;
 use sprag_log::digest::sha256;
 use sprag_log::embedded::simulated::SimulatedDisk;
 
+use crate::acker::Acker;
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
 use crate::dice::Dice;
@@ -51,6 +52,8 @@ const RETENTION_DICE: u64 = 38;
 const RETAINING_DICE: u64 = 39;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
+/// The stream of chance that decides who acknowledges by a request of its own.
+const ACK_DICE: u64 = 30;
 /// The stream of chance that decides which types destinations take.
 const TYPES_DICE: u64 = 34;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
@@ -88,6 +91,8 @@ pub(crate) enum Happening {
     Post(usize),
     /// A consumer answers, or its connection ends.
     Reply(u64, PartitionId, AttemptId),
+    /// A consumer acknowledges by a request of its own.
+    Acknowledge(usize),
     /// The operator acts.
     Operate,
     /// Requests are refused before they reach the node.
@@ -204,6 +209,7 @@ pub(crate) struct World {
     pub(crate) consumers: Consumers,
     pub(crate) operator: Operator,
     pub(crate) refuser: Refuser,
+    pub(crate) acker: Acker,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) numbers: BTreeMap<Key, usize>,
@@ -235,8 +241,8 @@ impl World {
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let types_dice = Dice::new(seed, TYPES_DICE);
-        let latest_dice = &mut Dice::new(seed, LATEST_DICE);
-        let mut setting = Setting::draw(&mut Dice::new(seed, 3), latest_dice, types_dice);
+        let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
+        let mut setting = Setting::draw(&mut Dice::new(seed, 3), &mut latest, types_dice, &mut ack);
         let mut length = dice.between(15, 50) * SECOND;
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two
@@ -268,6 +274,7 @@ impl World {
             consumers,
             operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
+            acker: Acker::new(ack),
             sources: workload.sources,
             resources: workload.resources,
             numbers: BTreeMap::new(),
@@ -343,6 +350,7 @@ impl World {
             Happening::Store(life) => self.store(life),
             Happening::Post(post) => self.post(post),
             Happening::Reply(life, partition, attempt) => self.reply(life, partition, attempt),
+            Happening::Acknowledge(number) => self.acknowledge(number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),

@@ -163,6 +163,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Command::Rebase(key)
             | Command::Redrive { key, .. }
             | Command::RedriveGone { key, .. }
+            | Command::Acknowledge { key, .. }
             | Command::Drop { key, .. } => self.partition_of(key),
             Command::PauseDestination(_)
             | Command::PauseGone(_)

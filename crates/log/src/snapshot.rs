@@ -18,7 +18,8 @@ use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Toll;
 use sprag_core::id::FrameNumber;
 use sprag_core::record::{
-    Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+    Acceptance, Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
+    Order,
 };
 
 use crate::codec::{DecodeError, Reader, TooLarge, Writer};
@@ -32,7 +33,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
 
 /// The version of the format.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -277,7 +278,26 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.failed_at.0);
     writer.count("redrives", lane.redrives.len(), LANE_LIST);
     lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
+    writer.option(lane.accepted.as_ref(), write_acceptance);
     writer.close_length("lane", opened);
+}
+
+fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
+    writer.number(accepted.sequence.0);
+    writer.number(u64::from(accepted.number));
+    writer.flag(accepted.out_of_order);
+    writer.number(accepted.started.0);
+    writer.number(accepted.until.0);
+}
+
+fn read_acceptance(reader: &mut Reader<'_>) -> Result<Acceptance, DecodeError> {
+    Ok(Acceptance {
+        sequence: read_sequence(reader)?,
+        number: reader.narrow("number of a try")?,
+        out_of_order: reader.flag()?,
+        started: read_unix(reader)?,
+        until: read_open(reader)?,
+    })
 }
 
 fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
@@ -294,6 +314,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         toll: Toll { failures: reader.narrow("failures that count")?, time: reader.number()? },
         failed_at: read_open(reader)?,
         redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
+        accepted: reader.option(read_acceptance)?,
     };
     reader.end()?;
     Ok(lane)
@@ -390,8 +411,8 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
-        let lane = "0c000000 01 00 05 04 00 00 00 00 00 00 00 00";
-        let golden = format!("04 46000000 04 {hash} 000000 00 {order} 01 {lane} 00");
+        let lane = "0d000000 01 00 05 04 00 00 00 00 00 00 00 00 00";
+        let golden = format!("05 47000000 04 {hash} 000000 00 {order} 01 {lane} 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 

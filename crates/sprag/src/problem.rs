@@ -108,6 +108,10 @@ codes! {
     AlreadyRedriven = 409, "already-redriven", "The dead letter is already redriven";
     /// As many passed events of the lane as it allows are on their way again. Wait for some of them.
     TooManyRedriven = 409, "too-many-redriven", "Too many dead letters of this lane are redriven";
+    /// The consumer does not have the event now: it was not sent yet, its wait is over and another try is due, or its lane has stopped. It is sent again; acknowledge it then.
+    EventNotWaiting = 409, "event-not-waiting", "The event waits for no acknowledgement";
+    /// The destination acknowledges with its answers; `ack = "explicit"` makes 202 wait for a request of its own.
+    AckNotExplicit = 409, "ack-not-explicit", "This destination acknowledges with its answers";
     /// The body of the event is older than `retention.bodies`, nothing waited for it, and it was deleted: it cannot be read or sent again. What history says of the event is still there.
     BodyGone = 410, "body-gone", "The body is no longer kept";
     /// What history said of this event is older than `retention.facts` and was deleted.
@@ -209,6 +213,9 @@ impl From<Rejection> for Code {
             Rejection::AlreadyRedriven => Self::AlreadyRedriven,
             Rejection::TooManyRedriven => Self::TooManyRedriven,
             Rejection::BodyGone => Self::BodyGone,
+            Rejection::NotWaiting => Self::EventNotWaiting,
+            Rejection::NotExplicit => Self::AckNotExplicit,
+            Rejection::UnknownEvent => Self::UnknownEvent,
             Rejection::OutsideTolerance => Self::TimestampOutsideTolerance,
         }
     }

@@ -106,7 +106,9 @@ impl<D: Digest> Partition<D> {
                     || letters.any(|(letter, _)| *letter == sequence)
             }
             None => {
-                let waits = |lane: &Lane| lane.has_backlog() || !lane.redrives.is_empty();
+                let waits = |lane: &Lane| {
+                    lane.has_backlog() || !lane.redrives.is_empty() || lane.accepted.is_some()
+                };
                 is_held() || record.lanes.iter().any(waits) || letters.next().is_some()
             }
         }
@@ -182,7 +184,8 @@ impl<D: Digest> Partition<D> {
 
 /// Whether a lane still has to settle an event, or sends it again.
 fn waits_with(lane: &Lane, sequence: Sequence) -> bool {
-    (lane.head..=lane.tail).contains(&sequence) || lane.redrives.contains(&sequence)
+    let accepted = lane.accepted.as_ref().is_some_and(|accepted| accepted.sequence == sequence);
+    accepted || (lane.head..=lane.tail).contains(&sequence) || lane.redrives.contains(&sequence)
 }
 
 /// About how many bytes a record is written in.

@@ -23,7 +23,7 @@ mod tests {
     use sprag_core::chain::Fingerprint;
     use sprag_core::fact::{HoldReason, Toll};
     use sprag_core::record::{
-        Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+        Acceptance, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
     };
 
     fn held() -> HeldEvent {
@@ -53,6 +53,13 @@ mod tests {
             toll: Toll { failures: 2, time: 90 },
             failed_at: OpenMicros(60),
             redrives: vec![Sequence(2)],
+            accepted: Some(Acceptance {
+                sequence: Sequence(4),
+                number: 3,
+                out_of_order: true,
+                started: UnixMicros(75),
+                until: OpenMicros(95),
+            }),
         }
     }
 
@@ -85,12 +92,12 @@ mod tests {
         let fact = Carried { key: key(), record: Box::new(record()) };
         check(
             Fact::Carried(fact),
-            "28 ae000000 \
-             0103612f62a5000000070101010101010101010101010101010101010101010101010101 \
+            "28 b4000000 \
+             0103612f62ab000000070101010101010101010101010101010101010101010101010101 \
              01010101010103920807016200000001070601010101050001070101093a000000039208 \
              070046010265390108000000000000000901740163040404040404040404040404040404 \
              0404040404040404040404040404040404ac020103920807010000000000000000000000 \
-             0000000005011200000002040704070101020101010350025a3c0102e807",
+             0000000005011800000002040704070101020101010350025a3c0102010403014b5fe807",
         );
     }
 }

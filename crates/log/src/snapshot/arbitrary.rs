@@ -7,7 +7,7 @@ use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Toll;
 use sprag_core::id::{DestinationId, FrameNumber, Sequence};
 use sprag_core::record::{
-    Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+    Acceptance, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
 };
 use sprag_core::time::{OpenMicros, UnixMicros};
 
@@ -57,21 +57,31 @@ fn lane() -> impl Strategy<Value = Lane> {
         .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
     let redrive = any::<u64>().prop_map(Sequence);
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
-    (numbers, mode(), vec(omission, 0..5), vec(redrive, 0..5)).prop_map(
-        |(numbers, mode, omitted, redrives)| Lane {
-            destination: DestinationId(numbers.0),
-            mode,
-            head: Sequence(numbers.1),
-            tail: Sequence(numbers.2),
-            delivered: Sequence(numbers.3),
-            omitted,
-            failures: numbers.4,
-            due: UnixMicros(numbers.5),
-            failed_at: OpenMicros(numbers.6),
-            toll: Toll { failures: numbers.7, time: numbers.8 },
-            redrives,
-        },
-    )
+    let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()));
+    (numbers, mode(), lists).prop_map(|(numbers, mode, (omitted, redrives, accepted))| Lane {
+        destination: DestinationId(numbers.0),
+        mode,
+        head: Sequence(numbers.1),
+        tail: Sequence(numbers.2),
+        delivered: Sequence(numbers.3),
+        omitted,
+        failures: numbers.4,
+        due: UnixMicros(numbers.5),
+        failed_at: OpenMicros(numbers.6),
+        toll: Toll { failures: numbers.7, time: numbers.8 },
+        redrives,
+        accepted,
+    })
+}
+
+fn acceptance() -> impl Strategy<Value = Acceptance> {
+    any::<(u64, u32, bool, u64, u64)>().prop_map(|numbers| Acceptance {
+        sequence: Sequence(numbers.0),
+        number: numbers.1,
+        out_of_order: numbers.2,
+        started: UnixMicros(numbers.3),
+        until: OpenMicros(numbers.4),
+    })
 }
 
 pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {

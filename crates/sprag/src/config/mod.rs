@@ -26,7 +26,7 @@ pub mod units;
 
 pub use admin_access::{AdminAccess, admin_access};
 pub use checked::{
-    Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
+    Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
     Limits, OnGap, OnGiveUp, OnInvalid, Retention, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};

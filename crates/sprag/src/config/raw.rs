@@ -277,6 +277,10 @@ impl<'a> Entry<'a> {
         self.notes.note(Severity::Error, self.at, &self.path, reason.to_string());
     }
 
+    pub(super) fn warn(&self, reason: impl Display) {
+        self.notes.note(Severity::Warning, self.at, &self.path, reason.to_string());
+    }
+
     fn expected<T>(&self, what: &str) -> Option<T> {
         self.error(format!("{what} is needed, not {}", kind(self.value)));
         None

@@ -26,7 +26,7 @@ const ALL: &[Delivery] = &[
         lines: "url = \"http://127.0.0.1:PORT/hooks?a=b\"\nsecrets = [\"env:B\", \"env:A\"]\n\
                 forward = [\"x-trace\"]\nheaders = { x-from = \"env:B\" }",
         act: |lane| {
-            lane.post_with("a", "x-trace: 7\r\nx-other: 8\r\n");
+            lane.post_with("a", "x-type: order.made\r\nx-trace: 7\r\nx-other: 8\r\n");
             let delivery = lane.answer(OK);
             assert!(delivery.start.starts_with("POST /hooks?a=b "), "{delivery:?}");
             let signed = signed_texts(&delivery).0;
@@ -70,6 +70,17 @@ const ALL: &[Delivery] = &[
                 lane["attempts"][0]["outcome"] == "address-not-allowed"
             });
             assert!(lane.consumer.is_alone());
+        },
+    },
+    Delivery {
+        shows: &["types"],
+        lines: "types = [\"order.*\"]",
+        act: |lane| {
+            lane.post_with("a", "x-type: user.made\r\n");
+            lane.post("a");
+            assert_eq!(lane.answer(OK).header("sprag-sequence"), "2");
+            lane.fares("a:1", "filtered");
+            lane.fares("a:2", "delivered");
         },
     },
     Delivery {
@@ -138,6 +149,42 @@ const ALL: &[Delivery] = &[
         shows: &["on_give_up"],
         lines: "retry = { first = \"10ms\", attempts = 1 }\non_give_up = \"skip\"",
         act: skipping,
+    },
+    Delivery {
+        shows: &["ack", "token"],
+        lines: "ack = \"explicit\"\ntoken = \"env:B\"",
+        act: |lane| {
+            lane.post("a");
+            lane.post("a");
+            lane.refused_ack("event-not-waiting", "a:2");
+            lane.answer("202 Accepted");
+            lane.waits("a", "accepted event 1 with 202");
+            lane.acknowledged("a:1");
+            lane.fares("a:1", "delivered");
+            lane.answer(OK);
+            lane.fares("a:2", "delivered");
+        },
+    },
+    Delivery {
+        shows: &["ack_timeout"],
+        lines: "ack = \"explicit\"\nack_timeout = \"1s\"\ntoken = \"env:B\"",
+        act: |lane| {
+            lane.post("a");
+            lane.answer("202 Accepted");
+            let again = lane.answer(OK);
+            assert_eq!(again.header("sprag-redelivery"), "true");
+            let found = lane.fares("a:1", "delivered");
+            assert_eq!(found["attempts"][1]["outcome"], "not-acknowledged-in-time");
+        },
+    },
+    Delivery {
+        shows: &[],
+        lines: "token = \"env:B\"",
+        act: |lane| {
+            lane.post("a");
+            lane.answer(OK);
+            lane.refused_ack("ack-not-explicit", "a:1");
+        },
     },
     Delivery {
         shows: &["concurrency"],

@@ -126,7 +126,7 @@ pub(crate) fn run_deliveries(table: &[Delivery]) {
             ("retry", "{ first = \"10ms\", cap = \"20ms\" }"),
         ];
         let lines = completed(row.lines, &usual).replace("PORT", &consumer.port().to_string());
-        let source = completed("contract = \"arrival\"\n", &SOURCE);
+        let source = completed("contract = \"arrival\"\ntype = \"header:x-type\"\n", &SOURCE);
         format!("[sources.s{at}]\n{source}\n[destinations.s{at}]\n{lines}\n")
     };
     let sections: String = table.iter().zip(&consumers).enumerate().map(section).collect();
@@ -143,15 +143,34 @@ pub(crate) fn run_deliveries(table: &[Delivery]) {
 impl Lane<'_> {
     /// The next event of a key comes in.
     pub(crate) fn post(&self, key: &str) {
-        self.post_with(key, "");
+        self.post_with(key, "x-type: order.made\r\n");
     }
 
+    /// With these headers, `x-type` among them.
     pub(crate) fn post_with(&self, key: &str, headers: &str) {
         self.ids.set(self.ids.get() + 1);
         let headers = format!("x-id: {}\r\n{headers}", self.ids.get());
         let body = format!(r#"{{"key":"{key}"}}"#);
         let request = post(&format!("/in/{}", self.name), &headers, &body);
         server::taken(&self.server.ask(&request), "released");
+    }
+
+    /// A consumer acknowledges an event with the token `env:B`.
+    fn ack(&self, event: &str) -> Message {
+        let headers = format!("authorization: Bearer whsec_B{}\r\n", crate::wire::SECRET);
+        let body = format!(r#"{{"id":"{}:{event}"}}"#, self.name);
+        self.server.ask(&post(&format!("/out/{}/ack", self.name), &headers, &body))
+    }
+
+    pub(crate) fn acknowledged(&self, event: &str) {
+        let answer = self.ack(event);
+        let document = server::document(&answer);
+        assert_eq!(answer.status(), 200, "{document}");
+        assert_eq!(document["results"][0]["status"], "acknowledged");
+    }
+
+    pub(crate) fn refused_ack(&self, code: &str, event: &str) {
+        server::refused(&self.ack(event), code);
     }
 
     /// The lane of an event, once it is as expected.
