@@ -16,6 +16,7 @@
 
 mod acknowledged;
 mod attempted;
+mod carried;
 mod claimed;
 mod conflict;
 mod destination_declared;
@@ -76,6 +77,7 @@ mod tag {
     pub(super) const REBASED: u8 = 25;
     pub(super) const ACKNOWLEDGED: u8 = 26;
     pub(super) const FILTERED: u8 = 32;
+    pub(super) const CARRIED: u8 = 40;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -110,6 +112,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Rebased(fact) => rebased::encode(writer, fact),
         Fact::Acknowledged(fact) => acknowledged::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
+        Fact::Carried(fact) => carried::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -153,6 +156,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
         tag::ACKNOWLEDGED => Fact::Acknowledged(acknowledged::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
+        tag::CARRIED => Fact::Carried(carried::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -200,6 +204,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Rebased(_) => tag::REBASED,
         Fact::Acknowledged(_) => tag::ACKNOWLEDGED,
         Fact::Filtered(_) => tag::FILTERED,
+        Fact::Carried(_) => tag::CARRIED,
     }
 }
 

@@ -208,6 +208,20 @@ impl AdminState {
         }
     }
 
+    /// Asks the log for something that has an id: where that was deleted, the answer says so.
+    pub(super) async fn ask_kept(&self, query: Query) -> Result<Option<Answer>, Problem> {
+        match self.0.parts.queries.query(query).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(ReadError::Missing | ReadError::NoSuchPartition) => Ok(None),
+            Err(ReadError::BodyDropped) => Err(Problem::new(Code::BodyGone)),
+            Err(ReadError::Trimmed { oldest }) => {
+                let detail = format!("history of this partition begins at frame {}", oldest.0);
+                Err(Problem::new(Code::HistoryGone).with_detail(detail))
+            }
+            Err(error) => Err(Problem::new(Code::Internal).with_detail(error.to_string())),
+        }
+    }
+
     /// The partition of a key (DESIGN K2).
     pub(super) fn partition(&self, source: &str, key: &str) -> PartitionId {
         partition_of(&Sha256, source, key, self.0.parts.partitions)

@@ -531,6 +531,18 @@ pub const KEYS: &[Key] = &[
         Value(r#""512MiB""#),
         "Free space below which ingress answers 503.",
     ),
+    key(
+        "retention.bodies",
+        "duration 1s–3650d",
+        Value(r#""30d""#),
+        "Bodies that nothing waits for are deleted after this time. Facts and hashes stay.",
+    ),
+    key(
+        "retention.facts",
+        "duration 1s–3650d",
+        Value(r#""400d""#),
+        "History is deleted after this time, but for what waits and all behind it. No shorter than `bodies`, or than any source's `dedupe` or `hold.wait`.",
+    ),
 ];
 
 /// The keys that may stand directly in a table: the next word after its pattern.

@@ -533,3 +533,38 @@ proptest! {
         prop_assert_eq!(reader.stopped_lanes(&Selection::default(), None, 99).unwrap().lanes.len(), stopped);
     }
 }
+
+#[test]
+fn a_survey_brings_records_and_dead_letters_in_lanes() {
+    let (_directory, mut store) = fresh();
+    let place = |frame| Place { partition: P, frame: FrameNumber(frame), index: 0 };
+    let letter = |name: &str, frame, letter| {
+        let (place, recorded, key) = (place(frame), UnixMicros(frame * 10), key(name));
+        LetterChange::Added(Letter { place, recorded, key, letter, reason: LetterReason::GivenUp })
+    };
+    let in_lane = |sequence| DeadLetter::InLane { destination: APP, sequence: Sequence(sequence) };
+    let letters = vec![
+        letter("a", 2, in_lane(4)),
+        letter("a", 3, DeadLetter::AtIngress { event: place(3) }),
+        letter("a", 5, in_lane(6)),
+        letter("b", 5, in_lane(1)),
+    ];
+    write(&mut store, batch(5, vec![(key("a"), record(7))], letters));
+    let survey = |store: &mut SqliteState| {
+        let keys = vec![key("a"), key("none")];
+        match store.step(StateRequest::Survey(P, 9, keys)) {
+            Some(StateCompletion::Surveyed(P, 9, surveyed)) => surveyed,
+            other => panic!("{other:?}"),
+        }
+    };
+    let surveyed = survey(&mut store);
+    assert_eq!((&surveyed[0].key, &surveyed[0].record), (&key("a"), &Some(record(7))));
+    let mut letters = surveyed[0].letters.clone();
+    letters.sort();
+    assert_eq!(letters, [(Sequence(4), UnixMicros(20)), (Sequence(6), UnixMicros(50))]);
+    assert_eq!((&surveyed[1].record, surveyed[1].letters.len()), (&None, 0));
+    // Those of deleted history leave the list, the others stay.
+    let trimmed = vec![LetterChange::Trimmed(FrameNumber(5))];
+    write(&mut store, batch(6, Vec::new(), trimmed));
+    assert_eq!(survey(&mut store)[0].letters, [(Sequence(6), UnixMicros(50))]);
+}

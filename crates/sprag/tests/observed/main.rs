@@ -15,6 +15,7 @@ mod order;
 #[path = "../wire/post.rs"]
 mod post;
 mod record;
+mod retention;
 mod scenario;
 mod server;
 mod signatures;
