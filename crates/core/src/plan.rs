@@ -11,7 +11,7 @@ use crate::fact::{DestinationDeclared, Fact, SourceDeclared};
 use crate::id::{DestinationId, Revision, SourceId};
 use crate::rate::Rate;
 use crate::record::Directory;
-use crate::settings::{DestinationSettings, Settings, SourceSettings};
+use crate::settings::{DestinationSettings, Restore, Settings, SourceSettings};
 
 /// A configuration as an operator wrote it: by name.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Plan {
     pub dedupe_ids: usize,
     /// See [`Settings::partition_rate`].
     pub partition_rate: Option<Rate>,
+    /// See [`Settings::restore`].
+    pub restore: Option<Restore>,
 }
 
 /// A source as configured.
@@ -78,6 +80,7 @@ impl Plan {
             key_backlog: self.key_backlog,
             dedupe_ids: self.dedupe_ids,
             partition_rate: self.partition_rate,
+            restore: self.restore,
         };
         for planned in &self.sources {
             let source = source_number(&mut known, planned, &mut declared)?;

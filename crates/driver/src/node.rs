@@ -80,6 +80,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             key_backlog: plan.key_backlog,
             dedupe_ids: plan.dedupe_ids,
             partition_rate: None,
+            restore: None,
         });
         let owner = |number: u16| {
             let seed = seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9));

@@ -25,7 +25,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
 
 /// The version of the format.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,9 @@ pub fn encode(record: &KeyRecord, out: &mut Vec<u8>) -> Result<(), TooLarge> {
     write_place(&mut writer, &record.newest);
     writer.flag(record.paused);
     write_order(&mut writer, &record.order);
+    writer.number(record.jumped);
+    writer.count("jumps", record.jumps.len(), LANE_LIST);
+    record.jumps.iter().for_each(|jump| write_range(&mut writer, *jump));
     writer.count("lanes", record.lanes.len(), LANES);
     record.lanes.iter().for_each(|lane| write_lane(&mut writer, lane));
     let written = writer.finish();
@@ -97,6 +100,8 @@ pub fn decode(bytes: &[u8]) -> Result<KeyRecord, SnapshotError> {
         newest: read_place(reader)?,
         paused: reader.flag()?,
         order: read_order(reader)?,
+        jumped: reader.number()?,
+        jumps: reader.list("jumps", LANE_LIST, read_range)?,
         lanes: reader.list("lanes", LANES, read_lane)?,
     };
     reader.end()?;
@@ -233,6 +238,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
             OmitReason::Filtered => 0,
             OmitReason::Dead => 1,
             OmitReason::Skipped => 2,
+            OmitReason::Restored => 3,
         });
         writer.flag(omission.merged);
     }
@@ -268,6 +274,7 @@ fn read_omission(reader: &mut Reader<'_>) -> Result<Omission, DecodeError> {
             0 => OmitReason::Filtered,
             1 => OmitReason::Dead,
             2 => OmitReason::Skipped,
+            3 => OmitReason::Restored,
             byte => return unknown(reader, "unknown reason of an omission", byte),
         },
         merged: reader.flag()?,
@@ -308,7 +315,7 @@ mod tests {
     use proptest::collection::{btree_map, vec};
     use proptest::option;
     use proptest::prelude::*;
-    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact, PauseReason};
+    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored};
     use sprag_core::id::{DestinationId, Sequence};
     use sprag_core::time::{OpenMicros, UnixMicros};
 
@@ -353,7 +360,8 @@ mod tests {
         let reason = prop_oneof![
             Just(OmitReason::Filtered),
             Just(OmitReason::Dead),
-            Just(OmitReason::Skipped)
+            Just(OmitReason::Skipped),
+            Just(OmitReason::Restored)
         ];
         let omission = (arbitrary::range(), reason, any::<bool>())
             .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
@@ -391,13 +399,17 @@ mod tests {
             let (next, highest, abandoned, missing, gap, held, (old, since), instant) = parts;
             Order { next, highest, abandoned, missing, gap, held, old, since, instant }
         });
-        let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>());
+        let jumps = vec(arbitrary::range(), 0..3);
+        let (hash, place) = (arbitrary::hash(), arbitrary::place());
+        let head = (any::<u64>(), hash, place, any::<bool>(), any::<u64>(), jumps);
         (head, order, vec(lane(), 0..4)).prop_map(|(head, order, lanes)| KeyRecord {
             sequence: Sequence(head.0),
             hash: head.1,
             newest: head.2,
             paused: head.3,
             order,
+            jumped: head.4,
+            jumps: head.5,
             lanes,
         })
     }
@@ -442,7 +454,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "00 00 00 00 00 00 00 000000 00";
         let golden =
-            format!("03 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00 00 00");
+            format!("04 04 {hash} 000000 00 {order} 00 00 01 01 00 05 04 00 00 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -457,6 +469,7 @@ mod tests {
             let destination = DestinationId(number);
             directory.evolve(&Fact::DestinationPaused(DestinationPaused { destination, reason }));
         }
+        directory.evolve(&Fact::Restored(Restored { restore: 7, jump: 100, total: 300 }));
         let mut bytes = Vec::new();
         encode_directory(&directory, &mut bytes).unwrap();
         assert_eq!(decode_directory(&bytes), Ok(directory));

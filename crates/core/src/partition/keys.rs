@@ -157,7 +157,10 @@ impl<D: Digest> Partition<D> {
     }
 
     fn directory_facts(&self) -> Vec<crate::fact::Fact> {
-        if self.id.0 == 0 { self.directory.facts() } else { Vec::new() }
+        if self.id.0 == 0 {
+            return self.directory.facts();
+        }
+        self.directory.restored.map(crate::fact::Fact::Restored).into_iter().collect()
     }
 }
 

@@ -28,6 +28,7 @@ mod gap_opened;
 pub(crate) mod held;
 mod ignored;
 mod invalid;
+mod jumped;
 mod key_paused;
 mod key_resumed;
 pub(crate) mod parts;
@@ -36,6 +37,7 @@ mod received;
 mod redriven;
 mod refused;
 mod released;
+mod restored;
 mod sequence_reset;
 mod source_declared;
 mod stale;
@@ -72,6 +74,8 @@ mod tag {
     pub(super) const REFUSED: u8 = 23;
     pub(super) const SEQUENCE_RESET: u8 = 24;
     pub(super) const REBASED: u8 = 25;
+    pub(super) const RESTORED: u8 = 46;
+    pub(super) const JUMPED: u8 = 47;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -104,6 +108,8 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Refused(fact) => refused::encode(writer, fact),
         Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
         Fact::Rebased(fact) => rebased::encode(writer, fact),
+        Fact::Restored(fact) => restored::encode(writer, fact),
+        Fact::Jumped(fact) => jumped::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -145,6 +151,8 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::REFUSED => Fact::Refused(refused::decode(fields)?),
         tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
+        tag::RESTORED => Fact::Restored(restored::decode(fields)?),
+        tag::JUMPED => Fact::Jumped(jumped::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -190,6 +198,8 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Refused(_) => tag::REFUSED,
         Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
         Fact::Rebased(_) => tag::REBASED,
+        Fact::Restored(_) => tag::RESTORED,
+        Fact::Jumped(_) => tag::JUMPED,
     }
 }
 

@@ -193,6 +193,7 @@ fn omitted(lane: &Lane, sequence: Sequence) -> Option<&'static str> {
         OmitReason::Filtered => "filtered",
         OmitReason::Dead => "dead",
         OmitReason::Skipped => "skipped",
+        OmitReason::Restored => "restored",
     })
 }
 

@@ -210,6 +210,7 @@ fn shown_lane(state: &AdminState, names: &Names, known: &KnownKey, at: usize) ->
             OmitReason::Filtered => "filtered",
             OmitReason::Dead => "dead",
             OmitReason::Skipped => "skipped",
+            OmitReason::Restored => "restored",
         },
     });
     ShownLane {
