@@ -146,3 +146,9 @@ pub const SEQUENCE_SPAN: u64 = 10_000;
 
 /// Headers that one destination adds or forwards: as many as its own deliveries have.
 pub const ADDED_HEADERS: usize = 32;
+
+/// How long a command waits for an answer of the admin API, which answers or refuses within 30 s.
+pub const ADMIN_CLIENT_TIME: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Bytes of an answer of the admin API that a command reads: pages have at most 500 things.
+pub const ADMIN_CLIENT_BYTES: usize = 16 << 20;

@@ -3,10 +3,14 @@
 //! One file per command. What a command does is the library's; here are only its arguments, its
 //! words and its exit code: 0 fine, 1 found something, 2 could not run.
 
+mod admin;
 mod check;
 mod configuration;
 mod demo;
+mod destinations;
+mod keys;
 mod log;
+mod overrides;
 mod secret;
 mod send;
 mod serve;
@@ -33,6 +37,10 @@ enum Command {
     Demo(demo::Arguments),
     Send(send::Arguments),
     Sink(sink::Arguments),
+    Keys(keys::Arguments),
+    Destinations(destinations::Arguments),
+    #[command(name = "override")]
+    Override(overrides::Arguments),
 }
 
 /// What a command found.
@@ -69,6 +77,9 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Sink(arguments) => sink::run(arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
+        Command::Destinations(arguments) => destinations::run(&arguments),
+        Command::Override(arguments) => overrides::run(&arguments),
     };
     match outcome {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

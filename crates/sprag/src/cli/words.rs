@@ -8,3 +8,10 @@ use std::io::{Write, stdout};
 pub(super) fn say(line: impl fmt::Display) {
     let _ = writeln!(stdout().lock(), "{line}");
 }
+
+/// Says that a list was cut off.
+pub(super) fn say_more(more: bool) {
+    if more {
+        say("… and more: raise --limit");
+    }
+}

@@ -140,7 +140,7 @@ fn allow(section: &Section<'_>) -> Option<Vec<Network>> {
 }
 
 /// A URL with everything a connection and a request line need.
-fn url(text: &str) -> Result<Url, &'static str> {
+pub(super) fn url(text: &str) -> Result<Url, &'static str> {
     let uri: Uri = text.parse().map_err(|_| "not a URL")?;
     let tls = match uri.scheme() {
         Some(scheme) if *scheme == Scheme::HTTPS => true,

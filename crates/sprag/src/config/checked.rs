@@ -244,6 +244,14 @@ pub struct Url {
     pub target: String,
 }
 
+impl std::str::FromStr for Url {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        super::check_destination::url(text)
+    }
+}
+
 /// `retry`: exponential with full jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {

@@ -4,6 +4,7 @@
 //! the source of docs/reference/configuration.md. Checking is pure: secrets come through a closure.
 //! Every fault is reported with file and line, all of them at once.
 
+mod admin_access;
 mod check_destination;
 mod check_headers;
 mod check_order;
@@ -22,6 +23,7 @@ mod secrets;
 mod tests;
 pub mod units;
 
+pub use admin_access::{AdminAccess, admin_access};
 pub use checked::{
     Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
     Limits, OnGap, OnGiveUp, OnInvalid, Retry, Server, Source, Url,
@@ -32,6 +34,7 @@ pub use secrets::{Resolve, SecretFault, SecretReference};
 
 use crate::limits;
 use raw::{Notes, Section};
+use toml::Spanned;
 use toml::de::DeTable;
 
 /// The environment variable of the admin token.
@@ -71,6 +74,12 @@ pub(crate) fn read_unchecked(text: &str, resolve: Resolve<'_>) -> (Option<Config
 }
 
 fn read(notes: &Notes<'_>, text: &str) -> Option<Config> {
+    let document = document(notes, text)?;
+    read_document(&Section::root(notes, &document))
+}
+
+/// The TOML of a configuration; none when it is too long or none.
+fn document<'a>(notes: &Notes<'_>, text: &'a str) -> Option<Spanned<DeTable<'a>>> {
     if text.len() > limits::CONFIGURATION_BYTES {
         let reason = format!("the file has more than {} bytes", limits::CONFIGURATION_BYTES);
         notes.note(Severity::Error, 0, "", reason);
@@ -81,10 +90,7 @@ fn read(notes: &Notes<'_>, text: &str) -> Option<Config> {
         let at = fault.span().map_or(0, |span| span.start);
         notes.note(Severity::Error, at, "", fault.message().to_owned());
     }
-    if !faults.is_empty() {
-        return None;
-    }
-    read_document(&Section::root(notes, &document))
+    faults.is_empty().then_some(document)
 }
 
 fn read_document(root: &Section<'_>) -> Option<Config> {

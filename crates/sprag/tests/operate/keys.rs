@@ -1,0 +1,95 @@
+//! `sprag keys`, `sprag destinations`, `sprag override`.
+
+use serde_json::json;
+
+use crate::world::World;
+
+#[test]
+fn keys_are_listed_and_one_tells_why_it_waits() {
+    let world = World::start(204);
+    world.send("a", &[1, 2]);
+    world.send("b", &[1, 3]);
+    world.until_lane("a", "delivered", &json!(2));
+    let said = world.run(&["keys"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.starts_with("KEY") && said.out.contains("billing:a"), "{said:?}");
+    assert!(said.out.lines().all(|line| line.chars().count() <= 100), "{said:?}");
+    let said = world.run(&["keys", "--state", "held", "--json"]);
+    let list = said.json();
+    assert_eq!((said.code, &list[0]["key"], list.as_array().unwrap().len()), (1, &json!("b"), 1));
+    let said = world.run(&["keys", "--limit", "1"]);
+    assert!(said.out.contains("… and more"), "{said:?}");
+    // The only source needs no name.
+    let said = world.run(&["keys", "b"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains("One event is held: position 2 is missing"), "{said:?}");
+    let said = world.run(&["keys", "billing:a"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("Nothing waits.") && said.out.contains("app"), "{said:?}");
+}
+
+#[test]
+fn an_override_begins_positions_anew_and_pauses_a_key() {
+    let world = World::start(204);
+    world.send("b", &[1, 3]);
+    let said = world.run(&["override", "rebase", "billing:b"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "billing:b: its positions begin anew.\n"));
+    world.until_lane("b", "delivered", &json!(2));
+    assert_eq!(world.run(&["override", "pause-key", "billing:b"]).code, 0);
+    let said = world.run(&["keys", "--state", "paused"]);
+    assert!(said.code == 1 && said.out.contains("billing:b"), "{said:?}");
+    assert_eq!(world.run(&["override", "resume-key", "billing:b"]).code, 0);
+    let said = world.run(&["override", "rebase", "billing:none"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("unknown-key"), "{said:?}");
+}
+
+#[test]
+fn destinations_are_paused_and_resumed() {
+    let world = World::start(204);
+    let said = world.run(&["destinations"]);
+    assert!(said.code == 0 && said.out.contains("delivers"), "{said:?}");
+    assert_eq!(world.run(&["destinations", "pause", "app"]).out, "app is paused.\n");
+    world.send("a", &[1]);
+    let said = world.until(&["keys", "a"], |said| said.code == 1);
+    assert!(said.out.contains("paused the destination"), "{said:?}");
+    let said = world.run(&["destinations", "--json"]);
+    assert_eq!((said.code, &said.json()[0]["paused"]), (1, &json!(true)));
+    assert_eq!(world.run(&["destinations", "resume", "app"]).code, 0);
+    world.until_lane("a", "delivered", &json!(1));
+    let said = world.run(&["destinations", "pause", "none"]);
+    assert!(said.code == 2 && said.err.contains("unknown-destination"), "{said:?}");
+}
+
+#[test]
+fn a_key_whose_lane_stopped_says_what_to_do() {
+    let world = World::start(500);
+    world.send("a", &[1, 2]);
+    world.until_lane("a", "mode", &json!("halted"));
+    let said = world.run(&["keys", "--state", "stopped"]);
+    assert!(said.code == 1 && said.out.contains("billing:a"), "{said:?}");
+    let said = world.run(&["keys", "billing:a"]);
+    assert!(said.out.contains("The lane is halted at event 1; redrive it"), "{said:?}");
+    world.consumer.answers(204);
+}
+
+#[test]
+fn what_stands_in_the_way_is_said() {
+    let world = World::start(204);
+    let refused = |arguments: &[&str], word: &str| {
+        let said = world.run(arguments);
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.err.contains(word), "{said:?}");
+    };
+    refused(&["keys", "--token", "another token"], "token-mismatch");
+    refused(&["keys", "--source", "none"], "unknown-source");
+    refused(&["keys", "billing:none"], "unknown-key");
+    refused(&["keys", "billing:a:b"], "SOURCE:KEY");
+    refused(&["keys", "--limit", "0"], "--limit");
+    refused(&["keys", "--config", "none.toml"], "there is no none.toml");
+    let mut dead = std::process::Command::new(env!("CARGO_BIN_EXE_sprag"));
+    dead.args(["keys", "--token", "x", "--admin", "http://127.0.0.1:1"]);
+    let output = dead.current_dir(&world.directory).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be asked"), "{output:?}");
+}

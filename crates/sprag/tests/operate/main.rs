@@ -1,0 +1,7 @@
+//! What operators type, as the real binary against a real `sprag serve`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
+mod consumer;
+mod keys;
+mod world;
