@@ -6,16 +6,16 @@ use std::time::Duration;
 use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
-use sprag_core::settings::{DestinationSettings, OnGap, OnGiveUp, Retry, SourceSettings};
+use sprag_core::settings::{DestinationSettings, OnGap, OnGiveUp, Restore, Retry, SourceSettings};
 use sprag_log::digest::Sha256;
 
 use crate::config::{self, Config, Source};
 use crate::extract::{PositionRule, Rules};
 use crate::{limits, order};
 
-/// The plan of a configuration.
+/// The plan of a configuration, for a log that comes from this restore, if from any.
 #[must_use]
-pub fn plan(config: &Config) -> Plan {
+pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
     let partitions = usize::from(config.server.partitions.max(1));
     let share = |total: u64| usize::try_from(total).unwrap_or(usize::MAX).div_ceil(partitions);
     Plan {
@@ -26,6 +26,7 @@ pub fn plan(config: &Config) -> Plan {
         key_backlog: usize::try_from(config.limits.key_backlog).unwrap_or(usize::MAX),
         dedupe_ids: share(config.limits.dedupe_ids),
         partition_rate: config.limits.partition_rate,
+        restore,
     }
 }
 

@@ -108,6 +108,8 @@ codes! {
     AlreadyRedriven = 409, "already-redriven", "The dead letter is already redriven";
     /// As many passed events of the lane as it allows are on their way again. Wait for some of them.
     TooManyRedriven = 409, "too-many-redriven", "Too many dead letters of this lane are redriven";
+    /// One backup is made at a time. Wait for the one that is under way.
+    BackupUnderWay = 409, "backup-under-way", "A backup is under way";
     /// The body is larger than the source's `max_body`.
     BodyTooLarge = 413, "body-too-large", "The body is too large";
     /// Values are read from a JSON or form body, and the content type is another one.

@@ -15,6 +15,7 @@
 
 mod answer;
 mod auth;
+mod backup;
 mod cursor;
 mod dead_letters;
 mod destinations;
@@ -59,6 +60,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/redrive", post(redrive::redrive))
         .route("/dead-letters/drop", post(redrive::drop_letter))
+        .route("/backup", post(backup::make))
+        .route("/restore", get(backup::restored))
         .route("/overrides", post(overrides::carry_out))
         .route("/destinations", get(destinations::list))
         .route("/destinations/{destination}/pause", post(destinations::pause))

@@ -17,6 +17,7 @@ use super::auth::Token;
 use super::history::History;
 use super::names::Names;
 use super::observe::Counted;
+use crate::backup::BackupSource;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::node::NodeHandle;
@@ -30,6 +31,8 @@ pub struct Parts<H> {
     pub node: NodeHandle,
     /// Reads the log.
     pub queries: H,
+    /// Makes backups.
+    pub backups: BackupSource,
     /// Reads the state store.
     pub reader: StateReader,
     /// Whether the state store works.
@@ -90,6 +93,7 @@ impl AdminState {
         let parts = Parts {
             queries: Box::new(parts.queries) as Box<dyn History>,
             node: parts.node,
+            backups: parts.backups,
             reader: parts.reader,
             health: parts.health,
             partitions: parts.partitions,

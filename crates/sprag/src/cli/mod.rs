@@ -4,6 +4,7 @@
 //! words and its exit code: 0 fine, 1 found something, 2 could not run.
 
 mod admin;
+mod backup;
 mod check;
 mod configuration;
 mod demo;
@@ -11,6 +12,7 @@ mod destinations;
 mod keys;
 mod log;
 mod overrides;
+mod restore;
 mod secret;
 mod send;
 mod serve;
@@ -41,6 +43,8 @@ enum Command {
     Destinations(destinations::Arguments),
     #[command(name = "override")]
     Override(overrides::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
 }
 
 /// What a command found.
@@ -80,6 +84,8 @@ pub fn run() -> ExitCode {
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),
         Command::Override(arguments) => overrides::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
     };
     match outcome {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
