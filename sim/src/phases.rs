@@ -15,6 +15,7 @@ use sprag_log::{Answer, Query};
 use crate::judge::history::{Context, Frames, History};
 use crate::judge::{Verdict, audit, probe, rebuilt};
 use crate::operator;
+use crate::restore;
 use crate::schedule::{Instant, SECOND};
 use crate::world::{Happening, Phase, Process, Sha256, Watching, World};
 
@@ -282,6 +283,8 @@ impl World {
             let verdict = rebuilt::compare(live.get(partition).unwrap_or(&empty), &rebuilt);
             self.judge("state", verdict);
         }
+        self.places = restore::places(&frames, &self.numbers);
+        self.judge_restore(&history);
         for (fact, count) in &history.facts {
             self.counts.add("fact", fact, *count);
         }

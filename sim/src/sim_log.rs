@@ -7,7 +7,7 @@ use sprag_core::fact::{Claimed, Fact, Superseded};
 use sprag_core::id::{Epoch, FrameNumber, PartitionId};
 use sprag_core::limits::FRAMES_IN_FLIGHT;
 use sprag_log::embedded::simulated::SimulatedDisk;
-use sprag_log::embedded::{Change, OpenError, Options, Reader, Report, Routed, Writer, open};
+use sprag_log::embedded::{Change, Cut, OpenError, Options, Reader, Report, Routed, Writer, open};
 use sprag_log::frame::FrameDraft;
 use sprag_log::lookup::Wanted;
 use sprag_log::{Claim, Completion, Log, Query, Request, Ticket};
@@ -66,6 +66,11 @@ impl SimLog {
             foreign_claims: 0,
         };
         Ok((log, report))
+    }
+
+    /// History as it stands, for a backup.
+    pub(crate) fn cut(&self) -> Cut {
+        self.writer.catalog().cut()
     }
 
     /// Whether the writer has something to do.
