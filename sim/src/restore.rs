@@ -83,7 +83,7 @@ impl World {
         let jump = jump + dice.pick(&[0, 0, 1, 50]);
         let mut plan = self.setting.plan.clone();
         plan.restore = Some(Restore { id: dice.draw(), jump });
-        let mut life = Life::begin(self, backup, plan, dice);
+        let mut life = Life::begin(self, &backup, plan, dice);
         let verdict = life.live(self).and_then(|()| life.judge(self, history, &known, jump));
         self.counts.add("restore", "crashed", life.crashes);
         self.judge("restore", verdict);
@@ -128,7 +128,7 @@ struct Life {
 }
 
 impl Life {
-    fn begin(world: &World, backup: Backup, plan: Plan, dice: Dice) -> Self {
+    fn begin(world: &World, backup: &Backup, plan: Plan, dice: Dice) -> Self {
         let disk = SimulatedDisk::new(world.seed ^ 1);
         for (name, bytes) in &backup.files {
             let copied = disk.create(name).and_then(|mut file| {
@@ -201,9 +201,9 @@ impl Life {
         self.crashes += 1;
         self.node = None;
         if self.dice.chance(500) {
-            self.disk.power_cut()
+            self.disk.power_cut();
         } else {
-            self.disk.restart()
+            self.disk.restart();
         }
         if self.dice.chance(300) {
             self.state.wipe();
