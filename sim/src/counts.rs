@@ -133,6 +133,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "invalid: unreadable",
             "stale",
             "superseded",
+            "filtered",
+            "released: filtered",
             "ignored",
             "refused",
             "refused: counted",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprag_core::id::Revision;
+use sprag_core::pattern::Pattern;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
@@ -31,12 +32,14 @@ pub(crate) struct Setting {
     pub(crate) partitions: u16,
     /// The sources of contract `latest`, and what they count by.
     pub(crate) latest: Vec<(Arc<str>, Counted)>,
+    /// Decides which types destinations take.
+    types_dice: Dice,
     /// A destination that a later revision adds.
     spare: Option<PlannedDestination>,
 }
 
 impl Setting {
-    pub(crate) fn draw(dice: &mut Dice, latest_dice: &mut Dice) -> Self {
+    pub(crate) fn draw(dice: &mut Dice, latest_dice: &mut Dice, mut types_dice: Dice) -> Self {
         let mut sources = draw_sources(dice);
         let latest = latest::draw_sources(latest_dice, &mut sources);
         let names: Vec<Arc<str>> =
@@ -44,7 +47,11 @@ impl Setting {
         let count = dice.between(1, 3);
         let mut destinations: Vec<_> =
             (0..count).map(|number| draw_destination(dice, number, &names)).collect();
-        let spare = draw_destination(dice, count, &names);
+        let mut spare = draw_destination(dice, count, &names);
+        spare.settings.types = draw_types(&mut types_dice);
+        for destination in &mut destinations {
+            destination.settings.types = draw_types(&mut types_dice);
+        }
         if let Some(first) = destinations.first_mut() {
             first.from.clone_from(&names);
         }
@@ -59,7 +66,7 @@ impl Setting {
             restore: None,
         };
         let spare = dice.chance(750).then_some(spare);
-        Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), latest, spare }
+        Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), latest, types_dice, spare }
     }
 
     /// What a source of contract `latest` counts by.
@@ -77,6 +84,7 @@ impl Setting {
         for destination in &mut self.plan.destinations {
             let name = destination.settings.name.clone();
             destination.settings = draw_delivery(dice, name);
+            destination.settings.types = draw_types(&mut self.types_dice);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
             // Names written in another order must not change which number a name has (F6).
@@ -141,6 +149,13 @@ fn draw_destination(dice: &mut Dice, number: u64, names: &[Arc<str>]) -> Planned
     PlannedDestination { from, settings: draw_delivery(dice, name) }
 }
 
+/// All types, or some of those that events have.
+fn draw_types(dice: &mut Dice) -> Vec<Pattern> {
+    let types = dice.pick(&[&["*"][..], &["*"], &["thing.*"], &["other.*", "thing.b"], &["*.b"]]);
+    let parse = |pattern: &&str| Pattern::parse(pattern).unwrap_or_else(|_| Pattern::any());
+    types.iter().map(parse).collect()
+}
+
 fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
     let retry = Retry {
         first: Duration::from_millis(dice.between(20, 400)),
@@ -150,6 +165,7 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
     };
     DestinationSettings {
         name,
+        types: vec![Pattern::any()],
         concurrency: dice.index(8) + 1,
         slow_concurrency: dice.pick(&[None, None, Some(1), Some(3)]),
         slow_after: Duration::from_millis(dice.pick(&[1_000, 1_000, 300, 100])),

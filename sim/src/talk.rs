@@ -7,7 +7,7 @@ use sprag_core::output::{Answer, Busy, Rejection, Status};
 use crate::judge::commands::{self, Asked};
 use crate::operator::{LaneShown, Ordered, Shown};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
-use crate::workload::Post;
+use crate::workload::{Post, type_of};
 use crate::world::{Happening, Phase, World};
 
 /// For so long memory may be full of what is under way.
@@ -42,7 +42,7 @@ impl World {
     fn receive(&mut self, ticket: Ticket, key: Key, post: &Post) {
         let now = self.clock();
         let Some(process) = &mut self.process else { return };
-        let event_type = if post.accepted { "thing.happened" } else { "other" }.into();
+        let event_type = if post.accepted { type_of(&post.digest) } else { "other" }.into();
         if !post.accepted {
             let (id, digest) = (post.id.clone(), post.digest);
             process.node.ignore(now, ticket, key.source, id, event_type, digest);

@@ -210,6 +210,11 @@ fn first_position(dice: &mut Dice, contract: Contract) -> u64 {
     }
 }
 
+/// The type of an event: its body decides.
+pub(crate) fn type_of(digest: &Hash) -> &'static str {
+    ["thing.a", "thing.b", "thing.c", "other.a", "other.b"][usize::from(digest.0[0]) % 5]
+}
+
 /// The event of a flood: the first of its key.
 pub(crate) fn flood_post(dice: &mut Dice, resource: usize, source: &Source, at: Instant) -> Post {
     let position = match source.contract {

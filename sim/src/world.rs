@@ -48,6 +48,8 @@ const UNREADABLE_DICE: u64 = 27;
 const REFUSED_DICE: u64 = 28;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
+/// The stream of chance that decides which types destinations take.
+const TYPES_DICE: u64 = 34;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -230,7 +232,9 @@ impl World {
         let mut dice = Dice::new(seed, 1);
         let faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
-        let setting = Setting::draw(&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
+        let types_dice = Dice::new(seed, TYPES_DICE);
+        let latest_dice = &mut Dice::new(seed, LATEST_DICE);
+        let setting = Setting::draw(&mut Dice::new(seed, 3), latest_dice, types_dice);
         let length = dice.between(15, 50) * SECOND;
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();

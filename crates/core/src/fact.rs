@@ -65,6 +65,8 @@ pub enum Fact {
     Attempted(Attempted),
     /// A newer event took the place of older ones that waited in a lane.
     Superseded(Superseded),
+    /// A lane went past events that did not enter it.
+    Filtered(Filtered),
     /// An operator sent dead letters of a lane on their way again.
     Redriven(Redriven),
     /// An operator gave a dead letter up for good.
@@ -327,6 +329,21 @@ pub struct Superseded {
     pub by: Sequence,
 }
 
+/// See [`Fact::Filtered`]. Which events entered a lane is said by their releases; this is how a lane
+/// with a backlog comes past those between that did not. Nothing is decided anew: without this line
+/// it would be written again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filtered {
+    /// The resource.
+    pub key: Key,
+    /// The lane's destination.
+    pub destination: DestinationId,
+    /// The first of them; the lane stood at it.
+    pub from: Sequence,
+    /// The last of them.
+    pub to: Sequence,
+}
+
 /// See [`Fact::Ignored`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
@@ -512,6 +529,7 @@ impl Fact {
             Self::Rebased(fact) => Some(&fact.key),
             Self::Jumped(fact) => Some(&fact.key),
             Self::Superseded(fact) => Some(&fact.key),
+            Self::Filtered(fact) => Some(&fact.key),
             Self::GapOpened(fact) => Some(&fact.key),
             Self::GapFilled(fact) => Some(&fact.key),
             Self::GapAbandoned(fact) => Some(&fact.key),
@@ -545,6 +563,7 @@ impl Fact {
             Self::Restored(_) => "restored",
             Self::Jumped(_) => "jumped",
             Self::Superseded(_) => "superseded",
+            Self::Filtered(_) => "filtered",
             Self::Ignored(_) => "ignored",
             Self::GapOpened(_) => "gap-opened",
             Self::GapFilled(_) => "gap-filled",

@@ -53,7 +53,7 @@ pub struct Arrival {
     pub in_time: bool,
 }
 
-/// A released event that waits in a lane.
+/// A released event as a lane sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
     /// Its sequence.
@@ -64,6 +64,8 @@ pub struct Waiting {
     pub recorded: UnixMicros,
     /// The term in which it was released.
     pub epoch: Epoch,
+    /// Whether it entered the lane; if not, the lane goes past it.
+    pub entered: bool,
 }
 
 /// A place in a queue of the state store, whose order is by due time, then by key.
@@ -177,7 +179,7 @@ pub enum Input {
         /// The first place behind them, due or not; none at the end of the queue.
         next: Option<PageCursor>,
     },
-    /// Waiting events of a lane that were asked for, contiguous; none when they cannot be read.
+    /// Released events from a lane's head on that were asked for, contiguous; none when they cannot be read.
     Backlog {
         /// The lane.
         lane: LaneRef,

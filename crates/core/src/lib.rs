@@ -21,6 +21,7 @@ pub mod limits;
 pub mod output;
 pub mod partition;
 pub mod partitioning;
+pub mod pattern;
 pub mod plan;
 pub mod position;
 pub mod random;

@@ -184,7 +184,7 @@ pub struct Lane {
     pub mode: LaneMode,
     /// The next event to settle.
     pub head: Sequence,
-    /// The last event that entered, or was filtered; `head` = `tail` + 1 when nothing waits.
+    /// The last event that entered; the lane is past it when nothing waits.
     pub tail: Sequence,
     /// The last event that was delivered in order: `sprag-previous-sequence`; 0 before the first.
     pub delivered: Sequence,
@@ -204,16 +204,18 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane whose first event is `head`.
+    /// A lane whose first event is `head`: those before it are none of its own (DESIGN C2).
     #[must_use]
     pub fn new(destination: DestinationId, head: Sequence) -> Self {
+        let before = Range { from: 1, to: head.0.saturating_sub(1) };
+        let omitted = Omission { range: before, reason: OmitReason::Filtered, merged: false };
         Self {
             destination,
             mode: LaneMode::Active,
             head,
             tail: Sequence(head.0.saturating_sub(1)),
             delivered: Sequence::default(),
-            omitted: Vec::new(),
+            omitted: if head.0 > 1 { Vec::from([omitted]) } else { Vec::new() },
             failures: 0,
             due: UnixMicros::default(),
             toll: Toll::default(),

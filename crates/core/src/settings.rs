@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::id::{DestinationId, Revision, SourceId};
+use crate::pattern::{self, Pattern};
 use crate::rate::Rate;
 
 /// Everything the core is configured with.
@@ -64,6 +65,22 @@ pub struct SourceSettings {
     pub rate: Option<Rate>,
 }
 
+impl Settings {
+    /// The destinations of a source that take an event of this type, and those that do not.
+    #[must_use]
+    pub fn entered_by(
+        &self,
+        source: &SourceSettings,
+        event_type: &str,
+    ) -> (Vec<DestinationId>, Vec<DestinationId>) {
+        let takes = |to: &DestinationId| {
+            let types = self.destinations.get(to).map(|to| to.types.as_slice());
+            types.is_none_or(|types| pattern::matches_any(types, event_type))
+        };
+        source.destinations.iter().partition(|to| takes(to))
+    }
+}
+
 /// How positions become an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contract {
@@ -106,6 +123,8 @@ pub enum OnGap {
 pub struct DestinationSettings {
     /// Its name.
     pub name: Arc<str>,
+    /// The types of the events it takes; others are `filtered`.
+    pub types: Vec<Pattern>,
     /// Attempts under way at the same time that are not slow.
     pub concurrency: usize,
     /// Slow attempts under way at the same time, a hard cap (DESIGN D4); none: 4 × `concurrency`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sprag_core::chain::Digest;
 use sprag_core::destination::LaneRef;
 use sprag_core::fact::{Fact, Outcome, Released};
-use sprag_core::id::{Key, PartitionId, Sequence};
+use sprag_core::id::{DestinationId, Key, PartitionId, Sequence};
 use sprag_core::input::{Arrival, AttemptId, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
 use sprag_core::position::Position;
@@ -56,7 +56,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 self.position_owner(now, partition, arrival, seen, &released, result);
             }
             Asked::Backlog(partition, lane) => {
-                let events = waiting(result);
+                let events = waiting(lane.destination, result);
                 self.input(now, partition, Input::Backlog { lane, events });
             }
             Asked::ColdRelease(partition, attempt) => {
@@ -297,7 +297,7 @@ fn position_prior(released: &StoredFact, received: &StoredFact) -> Option<Prior>
     Some(Prior { sequence: fact.sequence, ..prior })
 }
 
-fn waiting(result: Result<Answer, ReadError>) -> Vec<Waiting> {
+fn waiting(to: DestinationId, result: Result<Answer, ReadError>) -> Vec<Waiting> {
     let Ok(Answer::Sequences(stored)) = result else { return Vec::new() };
     let waiting = |stored: StoredFact| match stored.fact {
         Fact::Released(released) => Some(Waiting {
@@ -305,6 +305,7 @@ fn waiting(result: Result<Answer, ReadError>) -> Vec<Waiting> {
             released: stored.place,
             recorded: stored.recorded,
             epoch: stored.epoch,
+            entered: released.lanes.contains(&to),
         }),
         _ => None,
     };

@@ -447,7 +447,8 @@ mod tests {
     #[test]
     fn golden_bytes_of_an_idle_key() {
         let mut record = KeyRecord { sequence: Sequence(4), ..KeyRecord::default() };
-        record.lanes.push(Lane::new(DestinationId(1), Sequence(5)));
+        let omitted = Vec::new();
+        record.lanes.push(Lane { omitted, ..Lane::new(DestinationId(1), Sequence(5)) });
         let mut bytes = Vec::new();
         encode(&record, &mut bytes).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -11,6 +11,7 @@ pub mod config;
 pub mod disk_reserve;
 pub mod dispatch;
 pub mod extract;
+pub mod fate;
 pub mod ingress;
 pub mod life;
 pub mod limits;

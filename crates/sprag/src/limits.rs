@@ -28,8 +28,8 @@ pub const JOIN_PARTS: usize = 8;
 /// Rules of a key that depends on the type. They are tried in order for every event.
 pub const KEY_RULES: usize = 64;
 
-/// Patterns in one `accept` list. They are tried in order for every event.
-pub const ACCEPT_PATTERNS: usize = 64;
+/// Patterns in one `accept` or `types` list. They are tried in order for every event.
+pub const TYPE_PATTERNS: usize = 64;
 
 /// Bytes of a challenge that is given back. Slack's have about 50.
 pub const CHALLENGE_BYTES: usize = 1_024;
@@ -160,6 +160,9 @@ pub const STORED_HEADER_BYTES: usize = 4 * 1024;
 
 /// How long the listener waits after it could not take a connection.
 pub const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// How long an attempt waits that found no file descriptor to connect with, before it looks again.
+pub const DESCRIPTOR_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// How often free disk space is looked at: at a gigabyte a second the reserve lasts for one look.
 pub const DISK_LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);

@@ -37,7 +37,9 @@ fn revision(config: &Config) -> Revision {
         format!("{name} {} {:?} {:?}", identity(source), source.contract, source.dedupe)
     });
     let destinations = config.destinations.iter().map(|(name, to)| {
-        format!("{name} {:?} {:?} {:?} {:?}", to.from, to.retry, to.on_give_up, to.concurrency)
+        let types: Vec<_> = to.types.iter().map(ToString::to_string).collect();
+        let (from, retry, on_give_up) = (&to.from, &to.retry, to.on_give_up);
+        format!("{name} {from:?} {types:?} {retry:?} {on_give_up:?} {:?}", to.concurrency)
     });
     let text: Vec<String> = sources.chain(destinations).collect();
     let hash = Sha256.sha256(&[text.join("\n").as_bytes()]);
@@ -108,6 +110,7 @@ fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDe
         from: to.from.iter().map(|name| Arc::from(name.as_str())).collect(),
         settings: DestinationSettings {
             name: Arc::from(name.as_str()),
+            types: to.types.clone(),
             concurrency: usize::try_from(to.concurrency).unwrap_or(usize::MAX),
             slow_concurrency: to
                 .slow_concurrency

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sprag_core::fact::Kind;
 use sprag_core::id::{DestinationId, Hash};
 use sprag_core::output::Status;
+use sprag_core::record::OmitReason;
 use sprag_core::settings::OnGap;
 
 use super::answers::{Acknowledged, Answers};
@@ -137,7 +138,7 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     }
     let acknowledged = seen.into_iter().flat_map(|seen| seen.acknowledged.keys());
     for sequence in acknowledged {
-        must(lane.fates.contains_key(sequence) || *sequence == lane.head, || {
+        must(lane.fates.contains_key(sequence) || *sequence == lane.head(), || {
             format!("{sequence} was acknowledged and has no fate")
         })?;
     }
@@ -154,10 +155,18 @@ fn superseded(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
             format!("{sequence} was sent after a newer event had taken its place")
         })?;
     }
-    for (sequence, skipped) in &seen.omitted {
-        must(*skipped == lane.superseded.contains_key(sequence), || {
-            format!("{sequence} is named as skipped: {skipped}, by history it is not so")
-        })?;
+    for (sequence, reason) in &seen.omitted {
+        let skipped = lane.superseded.contains_key(sequence);
+        // What did not enter, or came before the lane, was never the lane's own.
+        let is_own = lane.entered.contains(sequence);
+        let is_so = match reason {
+            OmitReason::Skipped => skipped,
+            OmitReason::Filtered => !is_own && !skipped,
+            OmitReason::Dead => is_own && !skipped,
+            // Only a second life, judged by itself, is restored.
+            OmitReason::Restored => false,
+        };
+        must(is_so, || format!("{sequence} is named as {reason:?}, by history it is not so"))?;
     }
     Ok(())
 }
@@ -192,7 +201,9 @@ pub(crate) fn nothing_is_left(
             must(excused || !waits, || {
                 format!(
                     "destination {} resource {resource} stands at {} of {}",
-                    destination.0, lane.head, lane.tail
+                    destination.0,
+                    lane.head(),
+                    lane.tail
                 )
             })?;
         }

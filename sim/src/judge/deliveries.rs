@@ -16,6 +16,7 @@ use super::commands::{Asked, Commands};
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
 use crate::schedule::{Instant, SECOND};
+use crate::workload::type_of;
 
 /// An attempt decided before a pause was answered may still be reading its event: its request
 /// leaves within this, in uptime.
@@ -61,8 +62,6 @@ pub(crate) struct Told {
 pub(crate) struct Seen {
     /// The highest sequence attempted in order.
     highest: u64,
-    /// The first sequence attempted, for lanes that begin in the middle.
-    begins: u64,
     /// Acknowledged in order, with the epoch of the attempt.
     pub(crate) acknowledged: BTreeMap<u64, Epoch>,
     /// Dropped by the consumer, or answered that it will never take it.
@@ -78,8 +77,8 @@ pub(crate) struct Seen {
     last: Option<(u64, Epoch)>,
     /// The uptime of the last attempt in order, by sequence.
     pub(crate) sent: BTreeMap<u64, u64>,
-    /// What this lane went past, as deliveries say: whether a newer event took its place.
-    pub(crate) omitted: BTreeMap<u64, bool>,
+    /// What this lane went past, as deliveries say, and why.
+    pub(crate) omitted: BTreeMap<u64, OmitReason>,
     /// Not before this, as the consumer asked; with the sequence, epoch and redrives of that.
     not_before: Option<(Instant, u64, Epoch, u64)>,
 }
@@ -207,7 +206,6 @@ impl Deliveries {
     fn lane(&mut self, arrived: &Arrived<'_>, policies: &Policies, commands: &Commands) -> Verdict {
         let attempt = arrived.attempt;
         let source = attempt.key.source;
-        let is_original = policies.original.contains(&(source, attempt.destination));
         let redrives = commands.redrives(arrived.resource, attempt.destination);
         let seen = self.lanes.entry((attempt.destination, arrived.resource)).or_default();
         must(!seen.under_way, || "two attempts under way in one lane".to_owned())?;
@@ -216,6 +214,7 @@ impl Deliveries {
         let repeated = !seen.attempted.insert(sequence);
         must(!repeated || attempt.redelivery, || "sent again without saying so".to_owned())?;
         if attempt.out_of_order {
+            // An operator may send what did not enter.
             let asked = Asked::RedrivePassed(arrived.resource, attempt.destination, sequence);
             return must(commands.may_have(asked) && attempt.redelivery, || {
                 "sent out of order without a command".to_owned()
@@ -226,9 +225,12 @@ impl Deliveries {
         {
             must(arrived.at >= until, || "sent before Retry-After allows".to_owned())?;
         }
+        let taken =
+            policies.may_take(attempt.destination, type_of(&arrived.event.event.received.digest));
+        must(taken, || "sent although its destination never took its type".to_owned())?;
         let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
         seen.in_order(arrived, policies, commands, coalesces)?;
-        seen.accounts(attempt, is_original)?;
+        seen.accounts(attempt)?;
         seen.omits(attempt, coalesces)?;
         seen.highest = sequence;
         seen.last = Some((sequence, attempt.id.epoch));
@@ -317,7 +319,8 @@ impl Seen {
             let settled = self.acknowledged.contains_key(&passed)
                 || self.dropped.contains(&passed)
                 || commands.may_have(dropped)
-                || (coalesces && is_named_skipped(arrived.attempt, passed))
+                || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
+                || is_named(arrived.attempt, passed, OmitReason::Filtered)
                 || self.given_up(passed, arrived, policies);
             must(settled, || format!("attempted before {passed} was settled"))?;
         }
@@ -330,7 +333,7 @@ impl Seen {
             let skipped = omission.reason == OmitReason::Skipped;
             must(coalesces || !skipped, || format!("omits {omission:?} without coalesce"))?;
             for sequence in omission.range.from..=omission.range.to {
-                self.omitted.insert(sequence, skipped);
+                self.omitted.insert(sequence, omission.reason);
             }
         }
         Ok(())
@@ -353,21 +356,14 @@ impl Seen {
         tried_enough || waited >= policy.give_up_after
     }
 
-    /// `sprag-previous-sequence` and `sprag-omitted` account for everything before.
-    fn accounts(&mut self, attempt: &Attempt, is_original: bool) -> Verdict {
+    /// `sprag-previous-sequence` and `sprag-omitted` account for everything before, from 1 on.
+    fn accounts(&self, attempt: &Attempt) -> Verdict {
         let previous = attempt.previous.0;
         must(previous < attempt.sequence.0, || format!("follows {previous}"))?;
         must(previous == 0 || self.acknowledged.contains_key(&previous), || {
             format!("says that {previous} was delivered")
         })?;
         let mut next = previous + 1;
-        if previous == 0 {
-            let begins = attempt.omitted.first().map_or(attempt.sequence.0, |o| o.range.from);
-            if self.begins == 0 {
-                self.begins = if is_original { 1 } else { begins };
-            }
-            next = self.begins;
-        }
         for omission in &attempt.omitted {
             must(omission.merged || omission.range.from == next, || {
                 format!("omits {:?} where {next} is due", omission.range)
@@ -378,11 +374,12 @@ impl Seen {
     }
 }
 
-/// Whether a delivery says that a newer event took the place of this one.
-fn is_named_skipped(attempt: &Attempt, sequence: u64) -> bool {
+/// Whether a delivery says that its lane went past this event for this reason. Whether that is
+/// true is seen when history is read.
+fn is_named(attempt: &Attempt, sequence: u64, reason: OmitReason) -> bool {
     attempt.omitted.iter().any(|omission| {
         let is_in = (omission.range.from..=omission.range.to).contains(&sequence);
-        is_in && (omission.merged || omission.reason == OmitReason::Skipped)
+        is_in && (omission.merged || omission.reason == reason)
     })
 }
 

@@ -13,6 +13,7 @@ use super::key_history::KeyHistory;
 use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
+use crate::workload::type_of;
 
 /// All frames, by partition.
 pub(crate) type Frames = BTreeMap<PartitionId, Vec<ReadFrame>>;
@@ -159,6 +160,12 @@ impl History {
                 fine.map_err(|what| format!("destination {}: {what}", to.0))
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
+            Fact::Released(released) => {
+                if let Some(event) = history.events.get(&released.event) {
+                    context.policies.entered(released, type_of(&event.digest))?;
+                }
+                history.release(released, source, uptime)
+            }
             fact => about_order(history, fact, source, uptime),
         }
     }
@@ -189,13 +196,16 @@ fn about_order(
 ) -> Verdict {
     match fact {
         Fact::Held(held) => history.hold(held.event, source),
-        Fact::Released(released) => history.release(released, source, uptime),
         Fact::Conflict(conflict) => history.conflict(conflict, source),
         Fact::Invalid(invalid) => history.invalid(invalid.event, invalid.reason, source),
         Fact::Stale(stale) => history.stale(stale, source),
         Fact::Superseded(fact) => match history.lanes.get_mut(&fact.destination) {
             Some(lane) => lane.supersede(fact.from.0, fact.by.0, source, uptime),
             None => Err("superseded in a lane that is none".to_owned()),
+        },
+        Fact::Filtered(fact) => match history.lanes.get_mut(&fact.destination) {
+            Some(lane) => lane.pass(fact.from.0, fact.to.0),
+            None => Err("filtered in a lane that is none".to_owned()),
         },
         Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
         Fact::GapFilled(_) => history.gap_filled(),
@@ -236,6 +246,7 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {
             Some("gap-abandoned: rebased")
         }
+        Fact::Released(released) if !released.filtered.is_empty() => Some("released: filtered"),
         Fact::Refused(refused) if refused.counted > 0 => Some("refused: counted"),
         _ => None,
     }

@@ -308,6 +308,10 @@ impl KeyHistory {
             let lane = self.lanes.entry(*destination).or_default();
             lane.enter(self.sequence)?;
         }
+        for destination in &fact.filtered {
+            let lane = self.lanes.entry(*destination).or_default();
+            lane.filter(self.sequence)?;
+        }
         Ok(())
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum Fate {
     Dead,
     /// A newer event took its place.
     Skipped,
+    /// The destination did not take it.
+    Filtered,
 }
 
 /// How a lane behaves, by history.
@@ -39,10 +41,13 @@ pub(crate) enum Mode {
 /// A lane by its facts.
 #[derive(Debug, Default)]
 pub(crate) struct LaneHistory {
-    pub(crate) head: u64,
+    /// What entered and is not settled.
+    waiting: BTreeSet<u64>,
     pub(crate) tail: u64,
     pub(crate) mode: Mode,
     pub(crate) fates: BTreeMap<u64, Fate>,
+    /// What ever entered. An operator may have sent something else all the same.
+    pub(crate) entered: BTreeSet<u64>,
     redriven: BTreeSet<u64>,
     /// What newer events took the place of, and the uptime of the fact.
     pub(crate) superseded: BTreeMap<u64, Option<u64>>,
@@ -54,12 +59,29 @@ pub(crate) struct LaneHistory {
 impl LaneHistory {
     /// An event enters.
     pub(crate) fn enter(&mut self, sequence: u64) -> Verdict {
-        if self.head == 0 {
-            (self.head, self.tail) = (sequence, sequence);
-            return Ok(());
-        }
-        self.tail += 1;
-        must(self.tail == sequence, || format!("{sequence} enters where {} is due", self.tail))
+        let last = std::mem::replace(&mut self.tail, sequence);
+        self.waiting.insert(sequence);
+        self.entered.insert(sequence);
+        must(last < sequence, || format!("{sequence} enters behind {last}"))
+    }
+
+    /// An event does not enter: that is its fate.
+    pub(crate) fn filter(&mut self, sequence: u64) -> Verdict {
+        let before = self.fates.insert(sequence, Fate::Filtered);
+        must(before.is_none(), || format!("{sequence} is {before:?} already"))
+    }
+
+    /// The lane goes past what did not enter: between its last settled event and the next.
+    pub(crate) fn pass(&mut self, from: u64, to: u64) -> Verdict {
+        let own = self.waiting.range(from..=to).next();
+        must(own.is_none() && self.has_backlog() && to < self.head(), || {
+            format!("goes past {from} to {to}, {:?} is its own, {} is due", own, self.head())
+        })
+    }
+
+    /// The event it stands at; past the last where nothing waits.
+    pub(crate) fn head(&self) -> u64 {
+        self.waiting.first().copied().unwrap_or(self.tail + 1)
     }
 
     /// Whether it waits for an operator.
@@ -69,7 +91,7 @@ impl LaneHistory {
 
     /// Whether events wait in it.
     pub(crate) fn has_backlog(&self) -> bool {
-        self.head != 0 && self.head <= self.tail
+        !self.waiting.is_empty()
     }
 
     /// Passed events that are under way again.
@@ -97,8 +119,8 @@ impl LaneHistory {
             }
             return Ok(());
         }
-        must(sequence == self.head && self.has_backlog(), || {
-            format!("{sequence} is attempted, {} stands at the head", self.head)
+        must(sequence == self.head() && self.has_backlog(), || {
+            format!("{sequence} is attempted, {} stands at the head", self.head())
         })?;
         must(!self.is_stopped(), || format!("{sequence} is attempted in a stopped lane"))?;
         must(fact.number == self.failures + 1, || {
@@ -157,13 +179,13 @@ impl LaneHistory {
 
     /// The head is settled: exactly once.
     fn settle(&mut self, fate: Fate) -> Verdict {
-        let head = self.head;
+        let head = self.head();
         let before = self.fates.insert(head, fate);
         must(before.is_none(), || format!("{head} is {before:?} already"))?;
-        self.head += 1;
+        self.waiting.remove(&head);
         (self.failures, self.failing_since) = (0, None);
         match self.mode {
-            Mode::Draining { until, .. } if self.head > until => self.mode = Mode::Delivers,
+            Mode::Draining { until, .. } if self.head() > until => self.mode = Mode::Delivers,
             Mode::Halted | Mode::Parked if !self.has_backlog() => self.mode = Mode::Delivers,
             _ => {}
         }
@@ -182,17 +204,24 @@ impl LaneHistory {
         let wrong = || {
             format!(
                 "{by} takes the place of {from}, {} to {} wait: {:?}",
-                self.head, self.tail, self.mode
+                self.head(),
+                self.tail,
+                self.mode
             )
         };
         must(source.coalesces() && self.mode == Mode::Delivers, wrong)?;
-        must(from == self.head && from < by && by == self.tail, wrong)?;
-        for passed in from..by {
+        let (head, tail) = (self.head(), self.tail);
+        must(from <= head && head < by && by == tail && self.has_backlog(), || {
+            format!("{by} takes the place of {from}, {head} to {tail} wait")
+        })?;
+        // Between lie some that never entered.
+        self.superseded.extend((from..by).map(|passed| (passed, uptime)));
+        while self.head() < by {
+            let passed = self.head();
+            self.waiting.remove(&passed);
             let before = self.fates.insert(passed, Fate::Skipped);
             must(before.is_none(), || format!("{passed} is {before:?} already"))?;
-            self.superseded.insert(passed, uptime);
         }
-        self.head = by;
         (self.failures, self.failing_since) = (0, None);
         Ok(())
     }
@@ -201,7 +230,7 @@ impl LaneHistory {
     pub(crate) fn redrive(&mut self, passed: Option<u64>) -> Verdict {
         if let Some(sequence) = passed {
             self.redriven.insert(sequence);
-            return must(sequence < self.head, || format!("{sequence} is not passed"));
+            return must(sequence < self.head(), || format!("{sequence} is not passed"));
         }
         let parks = self.mode == Mode::Parked;
         must(self.is_stopped(), || "redriven although it delivers".to_owned())?;
@@ -213,10 +242,10 @@ impl LaneHistory {
 
     /// An operator gave a dead letter up.
     pub(crate) fn drop(&mut self, sequence: u64) -> Verdict {
-        if self.is_stopped() && sequence == self.head {
+        if self.is_stopped() && sequence == self.head() {
             return self.settle(Fate::Dead);
         }
         self.redriven.remove(&sequence);
-        must(sequence < self.head, || format!("{sequence} was dropped before its turn"))
+        must(sequence < self.head(), || format!("{sequence} was dropped before its turn"))
     }
 }

@@ -1,10 +1,12 @@
 //! What was configured over the whole simulation: a judge that sees an act cannot always say under
 //! which revision it was decided, and then allows what any of them allows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sprag_core::id::{DestinationId, SourceId};
+use sprag_core::fact::Released;
+use sprag_core::id::{DestinationId, Revision, SourceId};
+use sprag_core::pattern::Pattern;
 use sprag_core::settings::{Contract, First, OnGap, OnGiveUp, Settings};
 
 use super::{Verdict, must};
@@ -14,11 +16,8 @@ use super::{Verdict, must};
 pub(crate) struct Policies {
     pub(crate) sources: BTreeMap<SourceId, SourcePolicy>,
     pub(crate) destinations: BTreeMap<DestinationId, DestinationPolicy>,
-    /// The destinations of the very first start: their lanes begin at sequence 1.
-    pub(crate) original: BTreeSet<(SourceId, DestinationId)>,
-    /// Whether an earlier start was forgotten: an event of it may be durable although nobody was
-    /// told, and then it entered only the lanes of that time.
-    is_restarted: bool,
+    /// Which destinations a source had under each revision, and the types they took.
+    takers: BTreeMap<(Revision, SourceId), BTreeMap<DestinationId, Vec<Pattern>>>,
 }
 
 /// A source over all revisions.
@@ -74,18 +73,13 @@ pub(crate) struct DestinationPolicy {
 }
 
 impl Policies {
-    /// The policies of a start before which nothing was acknowledged.
-    pub(crate) fn anew() -> Self {
-        Self { is_restarted: true, ..Self::default() }
-    }
-
     /// A process starts with these settings. Names keep their numbers for ever (F6).
     pub(crate) fn started(&mut self, settings: &Settings) -> Verdict {
         for (id, source) in &settings.sources {
             let wait = micros(source.hold_wait);
-            if self.destinations.is_empty() && !self.is_restarted {
-                self.original.extend(source.destinations.iter().map(|to| (*id, *to)));
-            }
+            let types = |to: &DestinationId| (*to, settings.destinations[to].types.clone());
+            let takers = source.destinations.iter().map(types).collect();
+            self.takers.insert((settings.revision, *id), takers);
             let policy = self.sources.entry(*id).or_insert_with(|| SourcePolicy {
                 name: source.name.clone(),
                 contract: source.contract,
@@ -127,6 +121,28 @@ impl Policies {
             policy.on_give_up.push(destination.on_give_up);
         }
         Ok(())
+    }
+
+    /// An event entered exactly the lanes whose destinations took its type under the revision it was
+    /// released under. Of a start that was forgotten nothing is known.
+    pub(crate) fn entered(&self, released: &Released, event_type: &str) -> Verdict {
+        let Some(takers) = self.takers.get(&(released.revision, released.key.source)) else {
+            return Ok(());
+        };
+        let (lanes, filtered): (Vec<_>, Vec<_>) = takers
+            .iter()
+            .partition(|(_, types)| types.iter().any(|pattern| pattern.matches(event_type)));
+        let ids = |of: Vec<(&DestinationId, _)>| of.into_iter().map(|(id, _)| *id).collect();
+        let (lanes, filtered): (Vec<_>, Vec<_>) = (ids(lanes), ids(filtered));
+        must(released.lanes == lanes && released.filtered == filtered, || {
+            format!("{event_type} enters {lanes:?}, not {filtered:?}: {released:?}")
+        })
+    }
+
+    /// Whether a destination ever took a type.
+    pub(crate) fn may_take(&self, to: DestinationId, event_type: &str) -> bool {
+        let types = self.takers.values().filter_map(|takers| takers.get(&to));
+        types.flatten().any(|pattern| pattern.matches(event_type))
     }
 
     /// The number of a source.

@@ -13,6 +13,7 @@ const FAILED: Outcome = Outcome::Answered { status: 500 };
 fn settings(concurrency: usize) -> DestinationSettings {
     DestinationSettings {
         name: "app".into(),
+        types: alloc::vec![crate::pattern::Pattern::any()],
         concurrency,
         slow_concurrency: None,
         slow_after: Duration::from_secs(1),

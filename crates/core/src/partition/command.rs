@@ -116,6 +116,13 @@ impl<D: Digest> Partition<D> {
         if known { Ok(()) } else { Err(Rejection::UnknownDestination) }
     }
 
+    /// Whether it is known that the event at a lane's head entered it.
+    fn knows_head(&self, slot: Option<Slot>, destination: DestinationId) -> bool {
+        let hot = slot.and_then(|slot| self.keys.get(slot));
+        let lane = hot.and_then(|hot| Some((hot, hot.lane_at(destination)?)));
+        lane.is_some_and(|(hot, at)| hot.knows_head(at))
+    }
+
     fn redrive(
         &mut self,
         slot: Option<Slot>,
@@ -144,6 +151,8 @@ impl<D: Digest> Partition<D> {
         if let DeadLetter::InLane { destination, sequence } = letter {
             let lane = self.known_lane(slot, destination)?;
             let stands_at_it = sequence == lane.head && lane.has_backlog() && !lane.mode.delivers();
+            // Behind a dropped event stands one of the lane's own, or none is known yet.
+            let stands_at_it = stands_at_it && self.knows_head(slot, destination);
             if lane.redrives.contains(&sequence) {
                 return Err(Rejection::AlreadyRedriven);
             }

@@ -11,8 +11,8 @@ use super::hot::{Arriving, Hot};
 use super::jump;
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Dropped, Fact, GapAbandoned, Held, Kind,
-    Received, Recognised, Redriven, Released, Superseded, Toll,
+    AbandonReason, Attempted, Consequence, DeadLetter, Dropped, Fact, Filtered, GapAbandoned, Held,
+    Kind, Received, Recognised, Redriven, Released, Superseded, Toll,
 };
 use crate::id::{Place, Sequence};
 use crate::limits;
@@ -214,6 +214,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
             hot.arriving.take_if(|arriving| arriving.event == stale.event);
         }
         Fact::Superseded(superseded) => supersede(&mut hot.record, superseded),
+        Fact::Filtered(filtered) => pass_filtered(&mut hot.record, filtered),
         Fact::GapOpened(opened) => hot.record.order.gap = Some(opened.missing),
         Fact::GapFilled(_) => hot.record.order.gap = None,
         Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
@@ -347,6 +348,14 @@ fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
     lane.head = superseded.by;
     lane.failures = 0;
     forget_failures(lane);
+}
+
+/// The lane goes past events that did not enter it.
+fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
+    let lane = record.lanes.iter_mut().find(|lane| lane.destination == filtered.destination);
+    let Some(lane) = lane else { return };
+    omit(lane, Range { from: filtered.from.0, to: filtered.to.0 }, OmitReason::Filtered);
+    lane.head = filtered.to.next();
 }
 
 fn redrive(record: &mut KeyRecord, redriven: &Redriven) {

@@ -36,7 +36,8 @@ pub(super) struct Arriving {
 #[derive(Debug)]
 pub(super) struct LaneHot {
     pub(super) destination: DestinationId,
-    /// Waiting events, contiguous from the head once it is not empty.
+    /// Released events, contiguous from the head once it is not empty; those that did not enter
+    /// the lane are passed when it comes to them.
     pub(super) window: VecDeque<Waiting>,
     /// Whether its waiting events were asked for and have not come yet.
     pub(super) asked: bool,
@@ -132,6 +133,13 @@ impl Hot {
 
     /// Puts a released event at the end of a lane's window, if it follows what is there.
     pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting) {
+        let lane = &self.record.lanes[at];
+        if !lane.has_backlog() {
+            return;
+        }
+        if lane.head == waiting.sequence {
+            self.lanes[at].window.clear();
+        }
         let follows = match self.lanes[at].window.back() {
             Some(last) => last.sequence.next() == waiting.sequence,
             None => self.record.lanes[at].head == waiting.sequence,
@@ -139,6 +147,22 @@ impl Hot {
         if follows && self.lanes[at].window.len() < limits::LANE_WINDOW {
             self.lanes[at].window.push_back(waiting);
         }
+    }
+
+    /// Whether it is known that the event at the lane's head entered it.
+    pub(super) fn knows_head(&self, at: usize) -> bool {
+        let (record, window) = (&self.record.lanes[at], &self.lanes[at].window);
+        let head = window.iter().find(|waiting| waiting.sequence == record.head);
+        record.failures > 0 || head.is_some_and(|head| head.entered)
+    }
+
+    /// The last of the events at the lane's head that did not enter it; none when the head did, or
+    /// is not at hand.
+    pub(super) fn filtered_head(&mut self, at: usize) -> Option<Sequence> {
+        self.head_of(at)?;
+        let tail = self.record.lanes[at].tail;
+        let run = self.lanes[at].window.iter().take_while(|waiting| !waiting.entered);
+        run.last().map(|last| last.sequence).filter(|last| *last < tail)
     }
 
     /// Drops what the lane has gone past; says what stands at its head, if that is at hand.

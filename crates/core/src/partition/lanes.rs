@@ -13,7 +13,7 @@ use super::draft::Promise;
 use super::hot::{Hot, Ongoing};
 use crate::chain::Digest;
 use crate::destination::{End, Grant, LaneRef, Request, Urgency};
-use crate::fact::{Attempted, Consequence, Fact, Outcome, Toll};
+use crate::fact::{Attempted, Consequence, Fact, Filtered, Outcome, Toll};
 use crate::id::{Epoch, FrameNumber, Key, Place, Sequence};
 use crate::input::{AttemptId, Ended, Waiting};
 use crate::limits;
@@ -59,6 +59,7 @@ impl<D: Digest> Partition<D> {
     }
 
     fn wake_lane(&mut self, slot: Slot, at: usize) {
+        self.pass_filtered(slot, at);
         match self.readiness(slot, at) {
             Readiness::Ready(work) => self.request(slot, at, work),
             Readiness::Due(due) => self.set_timer(slot, at, due),
@@ -97,6 +98,16 @@ impl<D: Digest> Partition<D> {
             return Readiness::Ready(passed_work(*sequence, self.recorded));
         }
         head_readiness(hot, at, self.now.elapsed, self.committed, self.epoch)
+    }
+
+    /// Takes a lane past the events at its head that did not enter it. Releases say which those are,
+    /// so that nothing needs to wait for this to be durable.
+    pub(super) fn pass_filtered(&mut self, slot: Slot, at: usize) {
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let Some(to) = hot.filtered_head(at) else { return };
+        let lane = &hot.record.lanes[at];
+        let (key, destination, from) = (hot.key.clone(), lane.destination, lane.head);
+        self.write(Fact::Filtered(Filtered { key, destination, from, to }));
     }
 
     fn set_timer(&mut self, slot: Slot, at: usize, due: ElapsedMicros) {
@@ -160,6 +171,7 @@ impl<D: Digest> Partition<D> {
         if hot.lanes[at].window.is_empty() {
             self.set_timer(lane.slot, at, self.now.elapsed.after(limits::BACKLOG_RETRY));
         } else {
+            self.supersede(lane.slot);
             self.wake_lane(lane.slot, at);
         }
     }
@@ -366,15 +378,21 @@ fn head_readiness(
     epoch: Epoch,
 ) -> Readiness {
     let record = &hot.record.lanes[at];
-    if !record.mode.delivers() || !record.has_backlog() {
+    if !record.has_backlog() {
         return Readiness::Waits;
     }
     let failures = record.failures;
+    if !record.mode.delivers() {
+        // What a stopped lane stands at since an operator dropped the event before may be none of
+        // its own: it is looked at, for an operator is told of it.
+        let is_known = failures > 0 || hot.head_of(at).is_some();
+        return if is_known { Readiness::Waits } else { Readiness::NeedsBacklog };
+    }
     if hot.lanes[at].due > now {
         return Readiness::Due(hot.lanes[at].due);
     }
     let Some(waiting) = hot.head_of(at) else { return Readiness::NeedsBacklog };
-    if waiting.released.frame > committed {
+    if waiting.released.frame > committed || !waiting.entered {
         return Readiness::Waits;
     }
     Readiness::Ready(Work {

@@ -95,6 +95,8 @@ pub struct Partition<D> {
     loading: BTreeMap<Key, Vec<Input>>,
     outside: outside::Outside,
     moves: Moves,
+    /// Events that did not enter a lane for their type, since the process began.
+    filtered: BTreeMap<DestinationId, u64>,
     sweep: usize,
     /// Keys changed since the last checkpoint, and since the last invariant check.
     dirty: BTreeSet<Slot>,
@@ -153,6 +155,7 @@ impl<D: Digest> Partition<D> {
             loading: BTreeMap::new(),
             outside: outside::Outside::default(),
             moves: Moves::default(),
+            filtered: BTreeMap::new(),
             sweep: 0,
             dirty: BTreeSet::new(),
             touched: Vec::new(),

@@ -9,7 +9,7 @@ use crate::contract;
 use crate::fact::{
     AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Released,
 };
-use crate::id::{Key, Place, Sequence};
+use crate::id::{DestinationId, Key, Place, Sequence};
 use crate::input::Waiting;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
@@ -38,6 +38,7 @@ impl<D: Digest> Partition<D> {
             Kind::Event => hot.record.order.missing.clone(),
             Kind::Late => Ranges::default(),
         };
+        let (lanes, filtered) = settings.entered_by(source, &essence.event_type);
         let name = &source.name;
         let hash = chain::event_hash(&self.digest, name, key, sequence, kind, essence, &previous);
         let released = Released {
@@ -48,24 +49,36 @@ impl<D: Digest> Partition<D> {
             kind,
             previous_hash: previous,
             hash,
-            lanes: source.destinations.clone(),
-            filtered: Vec::new(),
+            lanes: lanes.clone(),
+            filtered,
             revision: settings.revision,
             missing,
             salt: None,
             refers_to: None,
         };
+        for destination in &released.filtered {
+            *self.filtered.entry(*destination).or_default() += 1;
+        }
         let place = self.write(Fact::Released(released));
-        self.offer(slot, sequence, place);
+        self.offer(slot, sequence, place, &lanes);
         sequence
     }
 
     /// Puts a released event at hand of the lanes that stand just before it.
-    fn offer(&mut self, slot: Slot, sequence: Sequence, released: Place) {
+    fn offer(
+        &mut self,
+        slot: Slot,
+        sequence: Sequence,
+        released: Place,
+        entered: &[DestinationId],
+    ) {
         let recorded = self.decided_at();
-        let waiting = Waiting { sequence, released, recorded, epoch: self.epoch };
+        let epoch = self.epoch;
         if let Some(hot) = self.keys.get_mut(slot) {
-            (0..hot.lanes.len()).for_each(|at| hot.extend_window(at, waiting));
+            for at in 0..hot.lanes.len() {
+                let entered = entered.contains(&hot.lanes[at].destination);
+                hot.extend_window(at, Waiting { sequence, released, recorded, epoch, entered });
+            }
         }
         self.supersede(slot);
         self.promise(Promise::Wake(slot));

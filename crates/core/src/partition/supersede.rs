@@ -14,8 +14,12 @@ use crate::settings::Contract;
 use crate::slab::Slot;
 
 impl<D: Digest> Partition<D> {
-    /// Passes what newer events supersede in the lanes of a key.
+    /// Passes what stands at the head of a key's lanes and did not enter them, then what newer
+    /// events supersede.
     pub(super) fn supersede(&mut self, slot: Slot) {
+        for at in 0..self.keys.get(slot).map_or(0, |hot| hot.lanes.len()) {
+            self.pass_filtered(slot, at);
+        }
         let Some(hot) = self.keys.get(slot) else { return };
         let source = self.settings.sources.get(&hot.key.source);
         let coalesces = source
@@ -32,10 +36,11 @@ impl<D: Digest> Partition<D> {
 }
 
 /// What the newest event of a lane supersedes. A lane that an operator has to look at keeps what it
-/// stopped at.
+/// stopped at; what is not known to have entered is not called superseded.
 fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
+    let is_known = hot.knows_head(at);
     let lane = &hot.record.lanes[at];
-    let idle = hot.lanes[at].attempt.is_none() && lane.mode == LaneMode::Active;
+    let idle = is_known && hot.lanes[at].attempt.is_none() && lane.mode == LaneMode::Active;
     (idle && lane.head < lane.tail).then(|| Superseded {
         key: hot.key.clone(),
         destination: lane.destination,

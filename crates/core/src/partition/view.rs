@@ -1,5 +1,6 @@
 //! What is asked of a partition: pictures of its keys, for operators and judges.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Moves, Partition, Phase};
@@ -118,6 +119,12 @@ impl<D: Digest> Partition<D> {
         &self.directory
     }
 
+    /// Ids and positions in memory, by which repeats are known without asking (DESIGN F4).
+    #[must_use]
+    pub fn recent_ids(&self) -> usize {
+        self.recent.len()
+    }
+
     /// Keys in memory.
     #[must_use]
     pub fn hot_keys(&self) -> usize {
@@ -128,6 +135,12 @@ impl<D: Digest> Partition<D> {
     #[must_use]
     pub fn moves(&self) -> Moves {
         self.moves
+    }
+
+    /// Events that did not enter a lane for their type, since the process began.
+    #[must_use]
+    pub fn filtered(&self) -> &BTreeMap<DestinationId, u64> {
+        &self.filtered
     }
 
     /// Keys in memory that wait for missing positions, with how many events each holds.

@@ -37,6 +37,7 @@ fn settings() -> Settings {
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
+        types: vec![sprag_core::pattern::Pattern::any()],
         concurrency: 1,
         slow_concurrency: None,
         slow_after: Duration::from_secs(1),

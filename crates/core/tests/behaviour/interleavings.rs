@@ -54,6 +54,7 @@ fn settings() -> Settings {
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
+        types: vec![sprag_core::pattern::Pattern::any()],
         concurrency: 1,
         slow_concurrency: None,
         slow_after: Duration::from_secs(1),
@@ -93,6 +94,7 @@ fn post(world: &mut World, position: u64) {
         source: 1,
         key: "a".to_owned(),
         id: Some(format!("id{position}")),
+        event_type: String::new(),
         position: Position::Sequence(position),
         body: format!("body {position}"),
         outside_tolerance: false,

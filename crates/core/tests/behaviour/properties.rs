@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
 use sprag_core::input::Command;
+use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
@@ -101,6 +102,12 @@ fn order() -> impl Strategy<Value = Order> {
     ]
 }
 
+/// Some destinations take half of all events.
+fn types(on_give_up: OnGiveUp) -> Vec<Pattern> {
+    let types = if on_give_up == OnGiveUp::Halt { "*" } else { "e*" };
+    vec![Pattern::parse(types).expect("a pattern")]
+}
+
 fn settings() -> impl Strategy<Value = Settings> {
     let contract = prop_oneof![
         3 => Just(Contract::Fifo { first: First::At(1) }),
@@ -135,6 +142,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         };
         let destination = |on_give_up| DestinationSettings {
             name: Arc::from("app"),
+            types: types(on_give_up),
             concurrency,
             slow_concurrency: slow.0,
             slow_after: Duration::from_millis(slow.1),
@@ -180,12 +188,14 @@ fn happen(world: &mut World, happening: &Happening) {
                 Contract::Latest { coalesce: false } => Position::Version(*position),
                 Contract::Latest { coalesce: true } => Position::Timestamp(*position),
             };
+            let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
             let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
             world.post(&Post {
                 source: 1,
                 key: key(*number).name.to_string(),
                 id: id.map(|id| format!("id{id}")),
                 position,
+                event_type: kind.to_owned(),
                 body: format!("body {body}"),
                 outside_tolerance: *late,
             });

@@ -12,6 +12,7 @@ use std::time::Duration;
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
+use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
@@ -197,6 +198,7 @@ impl Story {
         };
         let destination = DestinationSettings {
             name: Arc::from(words.word(1)),
+            types: types(words),
             concurrency: words.size("concurrency").unwrap_or(64),
             slow_concurrency: words.size("slow"),
             slow_after: words.duration("slow_after").unwrap_or(Duration::from_secs(1)),
@@ -252,12 +254,17 @@ impl Story {
     }
 }
 
-/// The source gets other destinations, from the next start on.
+/// The source gets other destinations, or a destination other types, from the next start on.
 fn reconfigure(world: &mut World, words: &Words<'_>) {
-    let to = words.get("to").expect("destinations").split(',');
-    let to = to.map(|id| DestinationId(id.parse().expect("a number"))).collect();
     let mut settings = (*world.settings).clone();
-    settings.sources.get_mut(&SourceId(1)).expect("the source").destinations = to;
+    if let Some(to) = words.get("to") {
+        let to = to.split(',').map(|id| DestinationId(id.parse().expect("a number"))).collect();
+        settings.sources.get_mut(&SourceId(1)).expect("the source").destinations = to;
+    }
+    if words.get("types").is_some() {
+        let to = DestinationId(words.word(1).parse().expect("a number"));
+        settings.destinations.get_mut(&to).expect("the destination").types = types(words);
+    }
     world.settings = Arc::new(settings);
 }
 
@@ -292,6 +299,7 @@ fn receive(world: &mut World, words: &Words<'_>) {
         key: words.get("key").expect("an event has a key").to_owned(),
         id: words.get("id").map(str::to_owned),
         position: position(words),
+        event_type: words.get("type").unwrap_or("changed").to_owned(),
         body: words.get("body").unwrap_or("body").to_owned(),
         outside_tolerance: words.plain.contains(&"outside-tolerance"),
     };
@@ -321,6 +329,12 @@ fn position(words: &Words<'_>) -> Position {
 
 fn destination(words: &Words<'_>) -> DestinationId {
     DestinationId(words.number("to").map_or(1, |id| u32::try_from(id).expect("small")))
+}
+
+/// `types=customer.*,invoice.paid`
+fn types(words: &Words<'_>) -> Vec<Pattern> {
+    let types = words.get("types").unwrap_or("*").split(',');
+    types.map(|pattern| Pattern::parse(pattern).expect("a pattern")).collect()
 }
 
 fn status(words: &Words<'_>) -> u16 {

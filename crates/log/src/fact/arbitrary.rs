@@ -249,6 +249,9 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, by)| {
             Fact::Superseded(Superseded { key, destination, from, by })
         }),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::Filtered(Filtered { key, destination, from, to })
+        }),
         (any::<u32>(), option::of(text(256)), text(256), hash()).prop_map(
             |(source, id, event_type, digest)| {
                 Fact::Ignored(Ignored { source: SourceId(source), id, event_type, digest })

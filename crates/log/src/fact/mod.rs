@@ -22,6 +22,7 @@ mod destination_paused;
 mod destination_resumed;
 mod dropped;
 mod duplicate;
+mod filtered;
 mod gap_abandoned;
 mod gap_filled;
 mod gap_opened;
@@ -74,6 +75,7 @@ mod tag {
     pub(super) const REFUSED: u8 = 23;
     pub(super) const SEQUENCE_RESET: u8 = 24;
     pub(super) const REBASED: u8 = 25;
+    pub(super) const FILTERED: u8 = 32;
     pub(super) const RESTORED: u8 = 46;
     pub(super) const JUMPED: u8 = 47;
 }
@@ -108,6 +110,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Refused(fact) => refused::encode(writer, fact),
         Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
         Fact::Rebased(fact) => rebased::encode(writer, fact),
+        Fact::Filtered(fact) => filtered::encode(writer, fact),
         Fact::Restored(fact) => restored::encode(writer, fact),
         Fact::Jumped(fact) => jumped::encode(writer, fact),
     }
@@ -151,6 +154,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::REFUSED => Fact::Refused(refused::decode(fields)?),
         tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
+        tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
         tag::RESTORED => Fact::Restored(restored::decode(fields)?),
         tag::JUMPED => Fact::Jumped(jumped::decode(fields)?),
         _ => {
@@ -198,6 +202,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Refused(_) => tag::REFUSED,
         Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
         Fact::Rebased(_) => tag::REBASED,
+        Fact::Filtered(_) => tag::FILTERED,
         Fact::Restored(_) => tag::RESTORED,
         Fact::Jumped(_) => tag::JUMPED,
     }

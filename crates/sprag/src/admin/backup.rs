@@ -15,14 +15,17 @@ use futures_util::stream::unfold;
 use serde::Serialize;
 use sprag_core::id::{FrameNumber, PartitionId};
 use sprag_log::{Answer, Query};
+use utoipa::ToSchema;
 
 use super::answer::{Answered, time};
+use super::problems::{CommandProblems, ReadProblems};
 use super::state::AdminState;
 use crate::backup::{BackupError, ManifestTip};
 use crate::problem::{Code, Problem};
 
 /// The restore that this log comes from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Restore)]
 pub(super) struct Shown {
     /// Absent where it was never restored.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +33,7 @@ pub(super) struct Shown {
 }
 
 /// What a restore left (rule D10).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Boundary {
     /// Which restore it was, in hexadecimal digits.
     restore: String,
@@ -40,7 +43,10 @@ struct Boundary {
     total: u64,
 }
 
-/// Makes a backup.
+/// A backup: the segments of the log as they stand, and `manifest.json` as the last entry of a tar.
+/// An answer that ends without it broke off.
+#[utoipa::path(post, path = "/v1/backup", tag = "backup",
+    responses((status = 200, content_type = "application/x-tar", body = [u8]), CommandProblems))]
 pub(super) async fn make(State(state): State<AdminState>) -> Result<Response, Problem> {
     let source = state.parts().backups.clone();
     let busy = source.begin().ok_or(Problem::new(Code::BackupUnderWay))?;
@@ -89,7 +95,9 @@ async fn tip(
     }
 }
 
-/// Whether the log was restored.
+/// Whether the log was restored from a backup, and how far sequences jumped.
+#[utoipa::path(get, path = "/v1/restore", tag = "backup",
+    responses((status = 200, body = Shown), ReadProblems))]
 pub(super) async fn restored(State(state): State<AdminState>) -> Answered<Shown> {
     let restored = state.node().directory().await.restored.map(|restored| Boundary {
         restore: format!("{:016x}", restored.restore),

@@ -3,13 +3,15 @@
 use axum::extract::State;
 use serde::Deserialize;
 use sprag_core::input::Command;
+use utoipa::ToSchema;
 
 use super::answer::{Answered, Done, done};
+use super::problems::CommandProblems;
 use super::request::Body;
 use super::state::AdminState;
 
 /// What to override.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, tag = "override", rename_all = "kebab-case")]
 pub(super) enum Override {
     /// The positions of a key begin anew: what it holds is released in order, what is missing
@@ -17,7 +19,9 @@ pub(super) enum Override {
     Rebase { source: String, key: String },
 }
 
-/// Carries an override out.
+/// Carries out what an operator decides against the rules
+#[utoipa::path(post, path = "/v1/overrides", tag = "overrides", request_body = Override,
+    responses((status = 200, body = Done), CommandProblems))]
 pub(super) async fn carry_out(
     State(state): State<AdminState>,
     Body(wanted): Body<Override>,

@@ -29,7 +29,7 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
     match waits_for {
         WaitsFor::Nothing => "Nothing waits.".to_owned(),
         WaitsFor::Answer => format!("The consumer has event {head} and has not answered yet."),
-        WaitsFor::Permit => "It waits for a free slot of its destination.".to_owned(),
+        WaitsFor::Permit => "It waits for a free slot of its destination, or for the destination's rate.".to_owned(),
         WaitsFor::Breaker => {
             "Most of what its destination got failed; it is tried one event at a time until it answers."
                 .to_owned()

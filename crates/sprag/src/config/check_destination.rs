@@ -5,11 +5,12 @@ use super::check_verify::secret_list;
 use super::checked::{Destination, HttpVersion, OnGiveUp, Retry, Source, Url};
 use super::network::Network;
 use super::raw::{Section, or};
-use super::{Named, check_headers, check_rate};
+use super::{Named, check_headers, check_rate, check_rules};
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
 use http::Uri;
 use http::uri::Scheme;
+use sprag_core::pattern::Pattern;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,6 +25,7 @@ pub(super) fn destinations(root: &Section<'_>) -> Named<Destination> {
 
 fn destination(section: &Section<'_>) -> Option<Destination> {
     let from = from(section);
+    let types = check_rules::patterns(section, "types");
     let url = section.required("url").and_then(|entry| entry.parsed(url));
     let secrets = secrets(section);
     let timeout = or(section.get("timeout"), SECOND * 15, |entry| {
@@ -58,6 +60,7 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
     let ca = or(section.get("ca"), None, |entry| path(entry).map(Some));
     Some(Destination {
         from: from?,
+        types: types?,
         url: url?,
         secrets: secrets?,
         timeout: timeout?,
@@ -183,6 +186,20 @@ pub(super) fn joined(
                     entry.error(format!("there is no source `{source}`"));
                 }
                 _ => {}
+            }
+        }
+    }
+    for (name, section) in root.named("destinations") {
+        let Some(to) = destinations.get(name).and_then(Option::as_ref) else { continue };
+        if to.types.iter().any(Pattern::is_any) {
+            continue;
+        }
+        for source in &to.from {
+            let untyped = sources.get(source).and_then(Option::as_ref);
+            if untyped.is_some_and(|source| source.rules.event_type.is_none()) {
+                section.error(&format!(
+                    "`types` names types, so `type` of source `{source}` must say where the type is"
+                ));
             }
         }
     }

@@ -66,10 +66,13 @@ fn parts(entry: &Entry<'_>) -> Option<Vec<Location>> {
 }
 
 fn accept(section: &Section<'_>) -> Option<Vec<Pattern>> {
-    let Some(entry) = section.get("accept") else {
-        return Pattern::parse("*").ok().map(|any| vec![any]);
-    };
-    let patterns = entry.list(limits::ACCEPT_PATTERNS)?;
+    patterns(section, "accept")
+}
+
+/// A list of patterns of event types; everything without one.
+pub(super) fn patterns(section: &Section<'_>, name: &str) -> Option<Vec<Pattern>> {
+    let Some(entry) = section.get(name) else { return Some(vec![Pattern::any()]) };
+    let patterns = entry.list(limits::TYPE_PATTERNS)?;
     let patterns: Vec<_> = patterns.iter().map(|entry| entry.parsed(Pattern::parse)).collect();
     patterns.into_iter().collect()
 }

@@ -8,6 +8,7 @@ use crate::extract::{Extractor, Rules, RulesProblem};
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
+use sprag_core::pattern::Pattern;
 use sprag_core::rate::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -184,6 +185,8 @@ pub enum OnGap {
 pub struct Destination {
     /// Names of sources.
     pub from: Vec<String>,
+    /// Types of the events it takes.
+    pub types: Vec<Pattern>,
     /// Where attempts are posted.
     pub url: Url,
     /// `whsec_` secrets; each signs every delivery.

@@ -344,6 +344,12 @@ pub const KEYS: &[Key] = &[
         "Largest body; a larger one is answered 413.",
     ),
     key("destinations.*.from", "array of source names", Required, "Whose events are delivered."),
+    key(
+        "destinations.*.types",
+        "array of patterns",
+        Value(r#"["*"]"#),
+        "Types of the events that are delivered. Others do not enter the lanes: their fate is `filtered`, and the next delivery names them in `sprag-omitted`. What was released before a change keeps its fate. `*` stands for any run of characters.",
+    ),
     key("destinations.*.url", "`http` or `https` URL", Required, "Where deliveries are posted."),
     key(
         "destinations.*.secrets",

@@ -290,6 +290,10 @@ fn keys_by_type_and_joined_keys_are_read() {
     let untyped = reasons(&text.replace("type = \"header:x-github-event\"", ""));
     assert!(untyped.contains("a key by type needs `type`"), "{untyped}");
     assert!(untyped.contains("`accept` names types"), "{untyped}");
+    let to = "[destinations.d]\nfrom = [\"s\"]\nurl = \"http://app/\"\nsecrets = [\"env:WHSEC\"]\ntypes = [\"a.*\"]";
+    let untyped = text.replace("type = \"header:x-github-event\"", "");
+    let untyped = reasons(&format!("{untyped}\n{to}"));
+    assert!(untyped.contains("`types` names types"), "{untyped}");
 }
 
 #[test]

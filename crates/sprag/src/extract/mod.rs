@@ -22,7 +22,6 @@ mod invalid;
 pub mod json;
 mod location;
 mod paths;
-mod pattern;
 mod pointer;
 mod rules;
 
@@ -32,6 +31,6 @@ pub use instant::{INSTANT_UNITS, InstantUnit};
 pub use invalid::{ExtractError, Invalid, Reason, Subject};
 pub use location::{Location, LocationProblem};
 pub use paths::Paths;
-pub use pattern::{Pattern, PatternProblem};
 pub use pointer::{Pointer, PointerProblem};
 pub use rules::{IdRule, KeyRule, PositionRule, Rules, RulesProblem};
+pub use sprag_core::pattern::{Pattern, PatternProblem};

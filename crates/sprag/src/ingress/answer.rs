@@ -6,22 +6,8 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use sprag_core::output::{Answer, Busy, Rejection, Status};
 
+use crate::fate::AtIngress;
 use crate::problem::{self, Code, Problem};
-
-/// The answer's words for a status.
-#[must_use]
-fn status_text(status: Status) -> &'static str {
-    match status {
-        Status::Released => "released",
-        Status::Late => "late",
-        Status::Held => "held",
-        Status::Duplicate => "duplicate",
-        Status::Conflict => "conflict",
-        Status::Invalid => "invalid",
-        Status::Ignored => "ignored",
-        Status::Stale => "stale",
-    }
-}
 
 /// Seconds after which a busy or unavailable answer suggests to try again.
 const TRY_AGAIN_S: u64 = 1;
@@ -88,7 +74,7 @@ fn push_accepted(
     sequence: Option<u64>,
 ) {
     json.push_str("{\"status\":\"");
-    json.push_str(status_text(status));
+    json.push_str(AtIngress::from(status).as_str());
     if let Some(id) = id {
         json.push_str("\",\"id\":\"");
         json.push_str(id);

@@ -82,14 +82,18 @@ pub struct Metrics {
     held_events: Family<SourceLabel, Level>,
     gaps_open: Family<SourceLabel, Level>,
     in_flight: Family<PoolLabels, Level>,
+    filtered: Family<DestinationLabel, Counter>,
     dead_letters: Family<DestinationLabel, Level>,
     breaker_open: Family<DestinationLabel, Level>,
     partition_owned: Family<PartitionLabel, Level>,
+    dedupe_ids: Level,
 }
 
 /// What is true at the moment somebody asks, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
+    /// Ids and positions in memory for dedupe.
+    pub dedupe_ids: u64,
     /// Events of keys in memory that wait behind missing positions, by source.
     pub held_events: Vec<(String, u64)>,
     /// Keys in memory that wait for missing positions, by source.
@@ -100,6 +104,8 @@ pub struct Observed {
     pub in_flight_slow: Vec<(String, u64)>,
     /// 1 where the breaker is open, by destination.
     pub breaker_open: Vec<(String, u64)>,
+    /// Events not taken for their type since the process began, by destination.
+    pub filtered: Vec<(String, u64)>,
     /// Dead letters and events in stopped lanes, by destination; an empty name is ingress.
     pub dead_letters: Vec<(String, u64)>,
     /// Whether each partition decides here.
@@ -127,8 +133,10 @@ impl Metrics {
             held_events: Family::default(),
             gaps_open: Family::default(),
             in_flight: Family::default(),
+            filtered: Family::default(),
             dead_letters: Family::default(),
             breaker_open: Family::default(),
+            dedupe_ids: Level::default(),
             partition_owned: Family::default(),
         };
         metrics.register();
@@ -153,10 +161,14 @@ impl Metrics {
         registry.register("gaps_open", gaps, self.gaps_open.clone());
         let flight = "Attempts under way";
         registry.register("in_flight", flight, self.in_flight.clone());
+        let filtered = "Events that did not enter a destination's lanes for their type";
+        registry.register("filtered", filtered, self.filtered.clone());
         let dead = "Dead letters, and events in stopped lanes; no destination is ingress";
         registry.register("dead_letters", dead, self.dead_letters.clone());
         let breaker = "Whether the breaker of a destination is open";
         registry.register("breaker_open", breaker, self.breaker_open.clone());
+        let ids = "Ids and positions in memory for dedupe; older ones are looked up";
+        registry.register("dedupe_ids", ids, self.dedupe_ids.clone());
         let owned = "Whether this instance decides for the partition";
         registry.register("partition_owned", owned, self.partition_owned.clone());
     }
@@ -183,6 +195,7 @@ impl Metrics {
     #[must_use]
     pub fn text(&self, observed: &Observed) -> String {
         self.observe(observed);
+        self.dedupe_ids.set(observed.dedupe_ids);
         let mut page = String::new();
         // Writing to a string does not fail.
         let _ = text::encode(&mut page, &self.registry);
@@ -199,6 +212,10 @@ impl Metrics {
             self.in_flight.get_or_create(&pool("slow")(name)).set(*slow);
         }
         let destination = |name: &String| DestinationLabel { destination: name.clone() };
+        for (name, count) in &observed.filtered {
+            let counter = self.filtered.get_or_create(&destination(name));
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
         set(&self.dead_letters, &observed.dead_letters, destination);
         set(&self.breaker_open, &observed.breaker_open, destination);
         for (partition, owned) in (0..).zip(&observed.partitions_owned) {
@@ -239,11 +256,13 @@ mod tests {
         app.attempt(Outcome::Unknown);
         metrics.commit(Duration::from_millis(2), 30);
         let observed = Observed {
+            dedupe_ids: 9,
             held_events: vec![("billing".into(), 4)],
             gaps_open: vec![("billing".into(), 1)],
             in_flight: vec![("app".into(), 7)],
             in_flight_slow: vec![("app".into(), 3)],
             breaker_open: vec![("app".into(), 1)],
+            filtered: vec![("app".into(), 5)],
             dead_letters: vec![("app".into(), 2)],
             partitions_owned: vec![true, false],
         };
@@ -261,9 +280,11 @@ mod tests {
             "sprag_in_flight{destination=\"app\",pool=\"main\"} 7",
             "sprag_in_flight{destination=\"app\",pool=\"slow\"} 3",
             "sprag_breaker_open{destination=\"app\"} 1",
+            "sprag_filtered_total{destination=\"app\"} 5",
             "sprag_dead_letters{destination=\"app\"} 2",
             "sprag_commit_seconds_count 1",
             "sprag_frame_events_sum 30.0",
+            "sprag_dedupe_ids 9",
             "sprag_partition_owned{partition=\"0\"} 1",
             "sprag_partition_owned{partition=\"1\"} 0",
         ] {

@@ -20,6 +20,8 @@ pub struct Statistics {
     pub partitions: Vec<PartitionStatistics>,
     /// By destination.
     pub destinations: BTreeMap<DestinationId, DestinationStatistics>,
+    /// Ids and positions in memory for dedupe.
+    pub dedupe_ids: u64,
     /// Events of keys in memory that wait behind missing positions, by source.
     pub held: BTreeMap<SourceId, u64>,
     /// Keys in memory that wait for missing positions, by source.
@@ -54,6 +56,8 @@ pub struct DestinationStatistics {
     pub waiting: usize,
     /// Whether an operator paused it.
     pub paused: bool,
+    /// Events that it did not take for their type, since the process began.
+    pub filtered: u64,
 }
 
 impl Statistics {
@@ -68,6 +72,7 @@ impl Statistics {
                 open: partition.open_time(),
                 hot_keys: partition.hot_keys(),
             });
+            statistics.dedupe_ids += partition.recent_ids() as u64;
             for (key, record) in partition.held() {
                 let held = record.order.held.len() as u64;
                 *statistics.held.entry(key.source).or_default() += held;
@@ -81,6 +86,7 @@ impl Statistics {
                 breaker_open: destination.is_open(),
                 waiting: destination.waiting(),
                 paused: destination.is_paused(),
+                filtered: node.partitions().filter_map(|of| of.filtered().get(id)).sum(),
             };
             statistics.destinations.insert(*id, counts);
         }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sprag::admin::{self, AdminState, History, HistoryAnswer, Parts, Serving};
+use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, Parts, Serving};
 use sprag::backup::BackupSource;
 use sprag::clock::Clock;
 use sprag::metrics::Metrics;
@@ -32,6 +32,7 @@ use tempfile::TempDir;
 
 pub(crate) const TOKEN: &str = "a token of this test";
 const PARTITIONS: u16 = 4;
+const HOLD: Duration = Duration::from_secs(60);
 /// Beyond the tickets a node uses.
 const OWN_TICKET: Ticket = Ticket(u64::MAX);
 
@@ -117,7 +118,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
     let settings = SourceSettings {
         name: Arc::from(name),
         contract,
-        hold_wait: Duration::from_secs(60),
+        hold_wait: HOLD,
         hold_events: 1_000,
         hold_span: 100,
         rate: None,
@@ -138,6 +139,7 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
     };
     let settings = DestinationSettings {
         name: Arc::from(name),
+        types: vec![sprag_core::pattern::Pattern::any()],
         concurrency: 8,
         slow_concurrency: None,
         slow_after: Duration::from_secs(1),
@@ -194,6 +196,7 @@ impl World {
             reader: StateReader::open(directory.path()).unwrap(),
             health,
             partitions: PARTITIONS,
+            gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false })).collect(),
             sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),
             destinations: (1..).map(DestinationId).zip(names(&["app", "audit"])).collect(),
             token: Secret::from(TOKEN),

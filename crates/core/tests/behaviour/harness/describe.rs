@@ -73,9 +73,11 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         Fact::Refused(fact) => {
             format!("code={} peer={} counted={}", fact.code, fact.peer, fact.counted)
         }
-        Fact::Attempted(_) | Fact::Redriven(_) | Fact::Dropped(_) | Fact::Superseded(_) => {
-            lane_fact(fact)
-        }
+        Fact::Attempted(_)
+        | Fact::Redriven(_)
+        | Fact::Dropped(_)
+        | Fact::Superseded(_)
+        | Fact::Filtered(_) => lane_fact(fact),
         Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) => gap_fact(fact),
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
@@ -177,6 +179,10 @@ fn lane_fact(fact: &Fact) -> String {
         Fact::Superseded(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} by={}", fact.from.0, fact.by.0)
+        }
+        Fact::Filtered(fact) => {
+            let lane = lane(&fact.key, fact.destination);
+            format!("{lane} from={} to={}", fact.from.0, fact.to.0)
         }
         Fact::Redriven(fact) => {
             let passed = fact.passed.map_or(String::new(), |n| format!(" passed={}", n.0));

@@ -20,6 +20,7 @@ pub(crate) struct Post {
     pub(crate) key: String,
     pub(crate) id: Option<String>,
     pub(crate) position: Position,
+    pub(crate) event_type: String,
     pub(crate) body: String,
     pub(crate) outside_tolerance: bool,
 }
@@ -40,7 +41,7 @@ impl World {
             key: key.clone(),
             id: post.id.as_deref().map(Arc::from),
             position: post.position,
-            event_type: Arc::from("changed"),
+            event_type: Arc::from(post.event_type.as_str()),
             content_type: Arc::from("text/plain"),
             headers: Vec::new(),
             digest: Sha.sha256(&[post.body.as_bytes()]),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sprag_core::fact::Fact;
-use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_core::input::{Arrival, PageCursor, Waiting};
 use sprag_core::output::{Checkpoint, Draft, PageRequest};
 use sprag_core::partition::Head;
@@ -68,7 +68,13 @@ impl FrameLog {
     }
 
     /// Waiting events of a key, contiguous from the first wanted.
-    pub(crate) fn backlog(&self, key: &Key, from: Sequence, to: Sequence) -> Vec<Waiting> {
+    pub(crate) fn backlog(
+        &self,
+        lane: DestinationId,
+        key: &Key,
+        from: Sequence,
+        to: Sequence,
+    ) -> Vec<Waiting> {
         let waiting = self.facts().filter_map(|(place, frame, fact)| match fact {
             Fact::Released(fact) if fact.key == *key && (from..=to).contains(&fact.sequence) => {
                 Some(Waiting {
@@ -76,6 +82,7 @@ impl FrameLog {
                     released: place,
                     recorded: frame.recorded,
                     epoch: frame.epoch,
+                    entered: fact.lanes.contains(&lane),
                 })
             }
             _ => None,

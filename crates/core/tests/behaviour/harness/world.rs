@@ -293,7 +293,7 @@ impl World {
                 Input::Page { queue: page.queue, keys, next }
             }
             Output::Backlog { lane, key, from, to } => {
-                let events = node.log.backlog(&key, from, to);
+                let events = node.log.backlog(lane.destination, &key, from, to);
                 Input::Backlog {
                     lane,
                     events: if self.habits.backlogs { events } else { Vec::new() },

@@ -1,6 +1,14 @@
 //! Globs over event types: `*` stands for any run of characters, dots included, also for none.
 //!
+//! `accept` of a source and `types` of a destination are lists of them. Bytes are compared as they
+//! are.
+//!
 //! `customer.*` matches `customer.created` and `customer.subscription.updated`, not `customer`.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use crate::limits;
 
@@ -13,36 +21,45 @@ pub struct Pattern(Vec<String>);
 pub enum PatternProblem {
     /// It would match only an event without a type.
     Empty,
-    /// Longer than `limits::TYPE_BYTES`: no type could match.
+    /// Longer than `limits::TEXT_BYTES`: no type could match.
     TooLong,
 }
 
-impl std::fmt::Display for Pattern {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0.join("*"))
     }
 }
 
-impl std::fmt::Display for PatternProblem {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for PatternProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => {
                 formatter.write_str("a pattern is a type or a glob such as `customer.*`")
             }
             Self::TooLong => {
-                write!(formatter, "a pattern has at most {} bytes", limits::TYPE_BYTES)
+                write!(formatter, "a pattern has at most {} bytes", limits::TEXT_BYTES)
             }
         }
     }
 }
 
 impl Pattern {
+    /// The pattern `*`.
+    #[must_use]
+    pub fn any() -> Self {
+        Self(Vec::from([String::new(), String::new()]))
+    }
+
     /// Reads a pattern.
+    ///
+    /// # Errors
+    /// When no type could match it.
     pub fn parse(text: &str) -> Result<Self, PatternProblem> {
         if text.is_empty() {
             return Err(PatternProblem::Empty);
         }
-        if text.len() > limits::TYPE_BYTES {
+        if text.len() > limits::TEXT_BYTES {
             return Err(PatternProblem::TooLong);
         }
         Ok(Self(text.split('*').map(str::to_owned).collect()))
@@ -71,6 +88,12 @@ impl Pattern {
         }
         true
     }
+}
+
+/// Whether one of the patterns matches.
+#[must_use]
+pub fn matches_any(patterns: &[Pattern], event_type: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(event_type))
 }
 
 #[cfg(test)]

@@ -1,0 +1,81 @@
+//! `types` of a destination over real connections: what it does not take is not sent, and told.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "wire/consumer.rs"]
+mod consumer;
+#[expect(dead_code, reason = "other tests need more of it")]
+mod wire;
+
+use consumer::{Consumer, acknowledge};
+use serde_json::Value;
+use wire::{Connection, Gateway, SECRET};
+
+fn gateway(consumer: &Consumer) -> Gateway {
+    let port = consumer.port();
+    let sections = format!(
+        r#"
+[sources.shop]
+verify = {{ scheme = "none" }}
+id = "none"
+key = "body:/order"
+type = "body:/type"
+position = {{ sequence = "body:/number" }}
+[destinations.invoices]
+from = ["shop"]
+types = ["invoice.*"]
+url = "http://127.0.0.1:{port}/"
+secrets = ["env:A"]
+allow = ["127.0.0.0/8"]
+"#
+    );
+    Gateway::start("disk_reserve = \"1MiB\"", &sections)
+}
+
+fn post(gateway: &Gateway, number: u64, event_type: &str) {
+    let body = format!(r#"{{"order":"o","number":{number},"type":"{event_type}"}}"#);
+    let length = body.len();
+    let head = "host: sprag\r\ncontent-type: application/json";
+    let request =
+        format!("POST /in/shop HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+    let answer = gateway.ask(request.as_bytes());
+    assert_eq!(answer.status(), 200, "{answer:?}");
+}
+
+fn event(gateway: &Gateway, id: &str) -> Value {
+    let token = format!("whsec_SPRAG_ADMIN_TOKEN{SECRET}");
+    let head = format!("host: sprag\r\nauthorization: Bearer {token}");
+    let mut connection = Connection::to(gateway.running.admin);
+    connection.send(format!("GET /v1/events/{id} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes());
+    serde_json::from_slice(&connection.message().expect("an answer").body).unwrap()
+}
+
+#[test]
+fn what_a_destination_does_not_take_is_filtered_and_named() {
+    let consumer = Consumer::listen();
+    let gateway = gateway(&consumer);
+    post(&gateway, 1, "customer.created");
+    post(&gateway, 2, "invoice.created");
+    let (mut connection, first) = consumer.delivery();
+    assert_eq!(first.header("sprag-sequence"), "2");
+    assert_eq!(first.header("sprag-previous-sequence"), "0");
+    assert_eq!(first.header("sprag-omitted"), "1;filtered");
+    // These come while the lane has something under way.
+    post(&gateway, 3, "customer.updated");
+    post(&gateway, 4, "customer.updated");
+    post(&gateway, 5, "invoice.paid");
+    acknowledge(&mut connection);
+    let second = connection.message().expect("the next delivery");
+    assert_eq!(second.header("sprag-sequence"), "5");
+    assert_eq!(second.header("sprag-previous-sequence"), "2");
+    assert_eq!(second.header("sprag-omitted"), "3-4;filtered");
+    acknowledge(&mut connection);
+    gateway.until_counted(r#"sprag_attempts_total{destination="invoices",outcome="2xx"}"#, 2);
+    assert_eq!(gateway.counted(r#"sprag_filtered_total{destination="invoices"}"#), 3);
+    for (id, status) in [("shop:o:3", "filtered"), ("shop:o:5", "delivered")] {
+        let event = event(&gateway, id);
+        assert_eq!(event["fates"]["destinations"][0]["status"], status, "{event}");
+    }
+    assert!(consumer.is_alone(), "nothing else is sent");
+}
