@@ -10,9 +10,10 @@ use sprag_core::pattern::Pattern;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
 };
 
+use crate::acker;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
 
@@ -39,7 +40,12 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    pub(crate) fn draw(dice: &mut Dice, latest_dice: &mut Dice, mut types_dice: Dice) -> Self {
+    pub(crate) fn draw(
+        dice: &mut Dice,
+        latest_dice: &mut Dice,
+        mut types_dice: Dice,
+        ack_dice: &mut Dice,
+    ) -> Self {
         let mut sources = draw_sources(dice);
         let latest = latest::draw_sources(latest_dice, &mut sources);
         let names: Vec<Arc<str>> =
@@ -52,6 +58,8 @@ impl Setting {
         for destination in &mut destinations {
             destination.settings.types = draw_types(&mut types_dice);
         }
+        let all: &mut [_] = &mut destinations.iter_mut().chain([&mut spare]).collect::<Vec<_>>();
+        acker::draw(ack_dice, all);
         if let Some(first) = destinations.first_mut() {
             first.from.clone_from(&names);
         }
@@ -83,7 +91,8 @@ impl Setting {
         }
         for destination in &mut self.plan.destinations {
             let name = destination.settings.name.clone();
-            destination.settings = draw_delivery(dice, name);
+            let ack = destination.settings.ack;
+            destination.settings = DestinationSettings { ack, ..draw_delivery(dice, name) };
             destination.settings.types = draw_types(&mut self.types_dice);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
@@ -173,5 +182,6 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
         key_rate: draw_rate(dice, 120, 3),
         retry,
         on_give_up: dice.pick(&[OnGiveUp::Halt, OnGiveUp::Park, OnGiveUp::Skip]),
+        ack: Ack::Answer,
     }
 }

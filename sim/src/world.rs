@@ -12,6 +12,7 @@ use sprag_driver::node::Node;
 use sprag_log::digest::sha256;
 use sprag_log::embedded::simulated::SimulatedDisk;
 
+use crate::acker::Acker;
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
 use crate::dice::Dice;
@@ -48,6 +49,8 @@ const UNREADABLE_DICE: u64 = 27;
 const REFUSED_DICE: u64 = 28;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
+/// The stream of chance that decides who acknowledges by a request of its own.
+const ACK_DICE: u64 = 30;
 /// The stream of chance that decides which types destinations take.
 const TYPES_DICE: u64 = 34;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
@@ -85,6 +88,8 @@ pub(crate) enum Happening {
     Post(usize),
     /// A consumer answers, or its connection ends.
     Reply(u64, PartitionId, AttemptId),
+    /// A consumer acknowledges by a request of its own.
+    Acknowledge(usize),
     /// The operator acts.
     Operate,
     /// Requests are refused before they reach the node.
@@ -203,6 +208,7 @@ pub(crate) struct World {
     pub(crate) consumers: Consumers,
     pub(crate) operator: Operator,
     pub(crate) refuser: Refuser,
+    pub(crate) acker: Acker,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) numbers: BTreeMap<Key, usize>,
@@ -233,8 +239,8 @@ impl World {
         let faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let types_dice = Dice::new(seed, TYPES_DICE);
-        let latest_dice = &mut Dice::new(seed, LATEST_DICE);
-        let setting = Setting::draw(&mut Dice::new(seed, 3), latest_dice, types_dice);
+        let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
+        let setting = Setting::draw(&mut Dice::new(seed, 3), &mut latest, types_dice, &mut ack);
         let length = dice.between(15, 50) * SECOND;
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
@@ -260,6 +266,7 @@ impl World {
             consumers,
             operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
+            acker: Acker::new(ack),
             sources: workload.sources,
             resources: workload.resources,
             numbers: BTreeMap::new(),
@@ -337,6 +344,7 @@ impl World {
             Happening::Store(life) => self.store(life),
             Happening::Post(post) => self.post(post),
             Happening::Reply(life, partition, attempt) => self.reply(life, partition, attempt),
+            Happening::Acknowledge(number) => self.acknowledge(number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),

@@ -4,6 +4,7 @@
 //! `evolve` needs and no configuration is read again (DESIGN F6). How a fact becomes bytes is
 //! `sprag-log`'s, one file per fact; a change here follows the procedure written there.
 
+mod acknowledged;
 mod attempted;
 
 use alloc::sync::Arc;
@@ -14,6 +15,7 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::OpenMicros;
 
+pub use acknowledged::Acknowledged;
 pub use attempted::{Attempted, Consequence, Outcome, Toll};
 
 /// One line of history.
@@ -63,6 +65,8 @@ pub enum Fact {
     GapAbandoned(GapAbandoned),
     /// A try to deliver, and what came of it.
     Attempted(Attempted),
+    /// A consumer acknowledged what it has, with a request of its own.
+    Acknowledged(Acknowledged),
     /// A newer event took the place of older ones that waited in a lane.
     Superseded(Superseded),
     /// A lane went past events that did not enter it.
@@ -534,6 +538,7 @@ impl Fact {
             Self::GapFilled(fact) => Some(&fact.key),
             Self::GapAbandoned(fact) => Some(&fact.key),
             Self::Attempted(fact) => Some(&fact.key),
+            Self::Acknowledged(fact) => Some(&fact.key),
             Self::Redriven(fact) => Some(&fact.key),
             Self::Dropped(fact) => Some(&fact.key),
             Self::KeyPaused(fact) => Some(&fact.key),
@@ -569,6 +574,7 @@ impl Fact {
             Self::GapFilled(_) => "gap-filled",
             Self::GapAbandoned(_) => "gap-abandoned",
             Self::Attempted(_) => "attempted",
+            Self::Acknowledged(_) => "acknowledged",
             Self::Redriven(_) => "redriven",
             Self::Dropped(_) => "dropped",
             Self::KeyPaused(_) => "key-paused",

@@ -40,6 +40,11 @@ pub fn change(place: Place, recorded: UnixMicros, fact: &Fact) -> Option<LetterC
                 outcome: attempted.outcome,
             }))
         }
+        Fact::Acknowledged(acknowledged) if acknowledged.out_of_order => {
+            let (destination, sequence) = (acknowledged.destination, acknowledged.from);
+            let letter = DeadLetter::InLane { destination, sequence };
+            Some(LetterChange::Removed(acknowledged.key.clone(), letter))
+        }
         Fact::Dropped(dropped) => Some(LetterChange::Removed(dropped.key.clone(), dropped.letter)),
         _ => None,
     }

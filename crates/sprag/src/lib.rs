@@ -4,6 +4,7 @@
 //! is `sprag-core`. ARCHITECTURE.md has the map and the life of an event.
 
 pub mod admin;
+pub mod authorities;
 pub mod backup;
 pub mod cli;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod limits;
 pub mod metrics;
 pub mod node;
 pub mod order;
+pub mod out;
 pub mod plan;
 pub mod preset;
 pub mod problem;
@@ -27,4 +29,5 @@ pub mod serve;
 pub mod share;
 pub mod sink;
 pub mod state;
+pub mod token;
 pub mod verify;

@@ -29,9 +29,11 @@ use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::node::{self, LogQueries, Meter, NodeHandle, StartedThread, ThreadLog, ThreadState};
+use crate::out::{Out, OutDestination};
 use crate::plan;
 use crate::secret::Secret;
 use crate::state;
+use crate::token::Token;
 
 /// Why a gateway does not start.
 #[derive(Debug)]
@@ -243,12 +245,25 @@ impl Starting {
             sources.insert(name.to_string(), source);
         }
         Ok(Ingress {
+            out: self.out(node),
             sources,
             node: node.handle.clone(),
             clock: self.clock,
             request_time: self.config.limits.request_time,
             disk,
         })
+    }
+
+    /// The consumers' side of every configured destination.
+    fn out(&self, node: &StartedNode) -> Out {
+        let destination = |(id, name): (&DestinationId, &Arc<str>)| {
+            let config = self.config.destinations.get(&**name)?;
+            let token = config.token.as_ref().map(Token::new);
+            Some((name.to_string(), OutDestination { id: *id, token }))
+        };
+        let destinations = node.destinations.iter().filter_map(destination).collect();
+        let sources = node.sources.iter().map(|(id, name)| (&**name, *id));
+        Out::new(destinations, sources, node.handle.clone(), self.config.limits.request_time)
     }
 
     /// The configured admin token, or a random one on a loopback address.

@@ -6,9 +6,11 @@
 use alloc::vec::Vec;
 
 use super::Partition;
+use super::draft::Promise;
 use super::hot::Hot;
 use crate::chain::Digest;
 use crate::fact::{Fact, Superseded};
+use crate::id::DestinationId;
 use crate::record::LaneMode;
 use crate::settings::Contract;
 use crate::slab::Slot;
@@ -30,8 +32,19 @@ impl<D: Digest> Partition<D> {
         let superseded: Vec<_> =
             (0..hot.lanes.len()).filter_map(|at| superseded(hot, at)).collect();
         for fact in superseded {
+            let destination = fact.destination;
             self.write(Fact::Superseded(fact));
+            self.rest_on_passing(slot, destination);
         }
+    }
+
+    /// What is sent instead rests on what was passed: else a crash would send that after it.
+    fn rest_on_passing(&mut self, slot: Slot, destination: DestinationId) {
+        let written = self.taken.next();
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let Some(at) = hot.lane_at(destination) else { return };
+        hot.lanes[at].rests_on = written;
+        self.promise(Promise::Wake(slot));
     }
 }
 
@@ -40,7 +53,8 @@ impl<D: Digest> Partition<D> {
 fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
     let is_known = hot.knows_head(at);
     let lane = &hot.record.lanes[at];
-    let idle = is_known && hot.lanes[at].attempt.is_none() && lane.mode == LaneMode::Active;
+    let idle = is_known && hot.lanes[at].attempt.is_none() && lane.accepted.is_none();
+    let idle = idle && lane.mode == LaneMode::Active;
     (idle && lane.head < lane.tail).then(|| Superseded {
         key: hot.key.clone(),
         destination: lane.destination,

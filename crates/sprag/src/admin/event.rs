@@ -190,7 +190,7 @@ pub(super) async fn attempts(
 /// is nor run it.
 #[utoipa::path(get, path = "/v1/events/{id}/body", tag = "events",
     params(("id" = String, Path, description = EVENT_ID)),
-    responses((status = 200, content_type = "*/*", body = Vec<u8>, description = "The body"),
+    responses((status = 200, description = "The body under its own content type"),
         ReadProblems))]
 pub(super) async fn body(
     State(state): State<AdminState>,

@@ -87,6 +87,10 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
         }
         Fact::Attempted(fact) => attempted(names, fact),
+        Fact::Acknowledged(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+            "out_of_order": fact.out_of_order,
+        }),
         Fact::Superseded(fact) => json!({
             "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
         }),

@@ -80,6 +80,8 @@ pub(super) struct Try {
 struct Search {
     attempts: Vec<Attempted>,
     dropped: Vec<DestinationId>,
+    /// Where it was acknowledged by a request of its own.
+    acknowledged: Vec<DestinationId>,
     through: FrameNumber,
     complete: bool,
 }
@@ -200,6 +202,11 @@ impl Search {
                 {
                     self.attempts.push(attempted.clone());
                 }
+                Fact::Acknowledged(done)
+                    if done.key == *key && (done.from..=done.to).contains(&sequence) =>
+                {
+                    self.acknowledged.push(done.destination);
+                }
                 Fact::Dropped(dropped) if dropped.key == *key => {
                     self.dropped.extend(dropped_here(dropped.letter, sequence));
                 }
@@ -223,7 +230,9 @@ impl Search {
     /// The fate that the facts found say.
     fn end(&self, destination: DestinationId) -> Option<InLane> {
         let mut attempts = self.attempts.iter().filter(|a| a.destination == destination);
-        if attempts.clone().any(|attempt| attempt.consequence == Consequence::Delivered) {
+        let delivered =
+            attempts.clone().any(|attempt| attempt.consequence == Consequence::Delivered);
+        if delivered || self.acknowledged.contains(&destination) {
             return Some(InLane::Delivered);
         }
         let dead = attempts.any(|attempt| attempt.consequence == Consequence::Dead);
@@ -260,6 +269,7 @@ async fn status(
     let at = known.record.lanes.iter().position(|lane| lane.destination == destination);
     let view = known.view.as_ref().zip(at).and_then(|(view, at)| view.lanes.get(at));
     let is_sent = view.is_some_and(|view| view.waits_for == WaitsFor::Answer);
+    let is_sent = is_sent || lane.accepted.is_some();
     Ok(match lane.mode {
         LaneMode::Parked => InLane::Dead,
         _ if is_sent && sequence == lane.head => InLane::InFlight,
@@ -305,7 +315,7 @@ pub(super) fn shown(attempted: &Attempted) -> Try {
         started_at: time(attempted.started),
         took_seconds: std::time::Duration::from_micros(attempted.took).as_secs_f64(),
         answered,
-        outcome: outcome(attempted.outcome),
+        outcome: outcome(attempted),
         consequence: consequence(attempted.consequence),
         due: due.and_then(time),
         out_of_order: attempted.out_of_order,
@@ -313,14 +323,17 @@ pub(super) fn shown(attempted: &Attempted) -> Try {
     }
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Answered { .. } if outcome.is_acknowledged() => "acknowledged",
+fn outcome(attempted: &Attempted) -> &'static str {
+    let is_accepted = matches!(attempted.consequence, Consequence::Accepted { .. });
+    match attempted.outcome {
+        _ if is_accepted => "accepted",
+        outcome if outcome.is_acknowledged() => "acknowledged",
         Outcome::Answered { .. } => "refused-by-consumer",
         Outcome::Unreachable => "unreachable",
         Outcome::Refused => "address-not-allowed",
         Outcome::Unknown => "unknown",
         Outcome::Unreadable => "unreadable",
+        Outcome::Unacknowledged => "not-acknowledged-in-time",
     }
 }
 
@@ -331,5 +344,6 @@ fn consequence(consequence: Consequence) -> &'static str {
         Consequence::Halted => "halted",
         Consequence::Parked => "parked",
         Consequence::Dead => "dead",
+        Consequence::Accepted { .. } => "waits-for-acknowledgement",
     }
 }

@@ -12,11 +12,23 @@ use super::state::AdminState;
 
 /// What to override.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, tag = "override", rename_all = "kebab-case")]
-pub(super) enum Override {
+#[serde(deny_unknown_fields)]
+pub(super) struct Override {
+    r#override: Kind,
+    /// The source
+    source: String,
+    /// The encoded key
+    key: String,
+}
+
+/// What is decided.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = OverrideKind)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
     /// The positions of a key begin anew: what it holds is released in order, what is missing
     /// there is given up, and older positions say nothing from then on (rule K9).
-    Rebase { source: String, key: String },
+    Rebase,
 }
 
 /// Carries out what an operator decides against the rules
@@ -26,8 +38,10 @@ pub(super) async fn carry_out(
     State(state): State<AdminState>,
     Body(wanted): Body<Override>,
 ) -> Answered<Done> {
-    let Override::Rebase { source, key } = wanted;
-    let key = state.names().await.key(&source, &key)?;
-    state.command(Command::Rebase(key)).await?;
+    let key = state.names().await.key(&wanted.source, &wanted.key)?;
+    let command = match wanted.r#override {
+        Kind::Rebase => Command::Rebase(key),
+    };
+    state.command(command).await?;
     done()
 }

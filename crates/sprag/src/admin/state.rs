@@ -14,7 +14,6 @@ use sprag_log::digest::Sha256;
 use sprag_log::{Answer, Query, ReadError};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::auth::Token;
 use super::history::History;
 use super::names::Names;
 use super::observe::Counted;
@@ -25,6 +24,7 @@ use crate::node::NodeHandle;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
 use crate::state::{Fault, StateHealth, StateReader};
+use crate::token::Token;
 
 /// What the admin API is made of.
 pub struct Parts<H> {
@@ -174,7 +174,7 @@ impl AdminState {
     /// Carries a command out; the answer comes once it is durable.
     pub(super) async fn command(&self, command: Command) -> Result<(), Problem> {
         match self.node().command(command).await {
-            NodeAnswer::Done | NodeAnswer::Event { .. } => Ok(()),
+            NodeAnswer::Done | NodeAnswer::Settled | NodeAnswer::Event { .. } => Ok(()),
             NodeAnswer::Busy(busy) => Err(Problem::new(busy.into()).retry_after(1)),
             NodeAnswer::Rejected(rejection) => Err(Problem::new(rejection.into())),
             NodeAnswer::Unavailable => Err(Problem::new(Code::NotDurable).retry_after(1)),

@@ -55,12 +55,12 @@ fn push_event(json: &mut String, answer: &Answer, key: &str) -> Result<(), Probl
         Answer::Rejected(Rejection::OutsideTolerance) => {
             Err(Problem::new(Code::TimestampOutsideTolerance))
         }
-        Answer::Rejected(_) | Answer::Done => Err(Problem::new(Code::Internal)),
+        Answer::Rejected(_) | Answer::Done | Answer::Settled => Err(Problem::new(Code::Internal)),
         Answer::Unavailable => Err(later(Code::NotDurable)),
     }
 }
 
-pub(super) fn later(code: Code) -> Problem {
+pub(crate) fn later(code: Code) -> Problem {
     Problem::new(code).retry_after(TRY_AGAIN_S)
 }
 
@@ -97,7 +97,7 @@ fn accepted(json: String) -> Response<Full<Bytes>> {
 }
 
 /// A problem as a response.
-pub(super) fn problem(problem: &Problem) -> Response<Full<Bytes>> {
+pub(crate) fn problem(problem: &Problem) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(problem.document())));
     *response.status_mut() =
         StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -41,12 +41,14 @@ pub(super) fn held_events(flags: i64) -> i64 {
     flags >> EVENTS_SHIFT
 }
 
-/// The queue of holds; those of lanes are their destinations.
+/// The queues of holds and of acknowledgements; those of lanes are their destinations.
 const HOLDS: i64 = -1;
+const ACKNOWLEDGEMENTS: i64 = -2;
 
 pub(super) fn queue(queue: Queue) -> i64 {
     match queue {
         Queue::Holds => HOLDS,
+        Queue::Acknowledgements => ACKNOWLEDGEMENTS,
         Queue::Lanes(destination) => i64::from(destination.0),
     }
 }
@@ -97,6 +99,7 @@ pub(super) fn outcome_name(outcome: Outcome) -> String {
         Outcome::Refused => "address-not-allowed".to_owned(),
         Outcome::Unknown => "unknown".to_owned(),
         Outcome::Unreadable => "unreadable".to_owned(),
+        Outcome::Unacknowledged => "not-acknowledged-in-time".to_owned(),
     }
 }
 

@@ -19,7 +19,7 @@ use sprag_core::output::{Answer, Attempt, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
 };
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
@@ -147,6 +147,7 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
         key_rate: None,
         retry,
         on_give_up,
+        ack: Ack::Answer,
     };
     PlannedDestination { from: from.iter().map(|from| Arc::from(*from)).collect(), settings }
 }

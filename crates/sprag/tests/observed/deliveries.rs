@@ -151,6 +151,42 @@ const ALL: &[Delivery] = &[
         act: skipping,
     },
     Delivery {
+        shows: &["ack", "token"],
+        lines: "ack = \"explicit\"\ntoken = \"env:B\"",
+        act: |lane| {
+            lane.post("a");
+            lane.post("a");
+            lane.refused_ack("event-not-waiting", "a:2");
+            lane.answer("202 Accepted");
+            lane.waits("a", "accepted event 1 with 202");
+            lane.acknowledged("a:1");
+            lane.fares("a:1", "delivered");
+            lane.answer(OK);
+            lane.fares("a:2", "delivered");
+        },
+    },
+    Delivery {
+        shows: &["ack_timeout"],
+        lines: "ack = \"explicit\"\nack_timeout = \"1s\"\ntoken = \"env:B\"",
+        act: |lane| {
+            lane.post("a");
+            lane.answer("202 Accepted");
+            let again = lane.answer(OK);
+            assert_eq!(again.header("sprag-redelivery"), "true");
+            let found = lane.fares("a:1", "delivered");
+            assert_eq!(found["attempts"][1]["outcome"], "not-acknowledged-in-time");
+        },
+    },
+    Delivery {
+        shows: &[],
+        lines: "token = \"env:B\"",
+        act: |lane| {
+            lane.post("a");
+            lane.answer(OK);
+            lane.refused_ack("ack-not-explicit", "a:1");
+        },
+    },
+    Delivery {
         shows: &["concurrency"],
         lines: "concurrency = 1\nslow_after = \"10m\"",
         act: |lane| {

@@ -155,6 +155,24 @@ impl Lane<'_> {
         server::taken(&self.server.ask(&request), "released");
     }
 
+    /// A consumer acknowledges an event with the token `env:B`.
+    fn ack(&self, event: &str) -> Message {
+        let headers = format!("authorization: Bearer whsec_B{}\r\n", crate::wire::SECRET);
+        let body = format!(r#"{{"id":"{}:{event}"}}"#, self.name);
+        self.server.ask(&post(&format!("/out/{}/ack", self.name), &headers, &body))
+    }
+
+    pub(crate) fn acknowledged(&self, event: &str) {
+        let answer = self.ack(event);
+        let document = server::document(&answer);
+        assert_eq!(answer.status(), 200, "{document}");
+        assert_eq!(document["results"][0]["status"], "acknowledged");
+    }
+
+    pub(crate) fn refused_ack(&self, code: &str, event: &str) {
+        server::refused(&self.ack(event), code);
+    }
+
     /// The lane of an event, once it is as expected.
     pub(crate) fn until(&self, event: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         let lane = |event: &Value| event["fates"]["destinations"][0].clone();
