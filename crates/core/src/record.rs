@@ -279,16 +279,16 @@ impl KeyRecord {
         hold.into_iter().chain(accepted).chain(lanes)
     }
 
-    /// Whether none of its events was released yet.
-    #[must_use]
-    pub fn begins(&self) -> bool {
-        self.hash == Hash::default()
-    }
-
     /// The lane to a destination.
     #[must_use]
     pub fn lane(&self, destination: DestinationId) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.destination == destination)
+    }
+
+    /// Whether none of its events was released yet.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        self.hash == Hash::default()
     }
 }
 
