@@ -29,6 +29,7 @@ fn write(directory: &std::path::Path) -> io::Result<()> {
     fs::write(reference.join("problems.md"), sprag::problem::problems_markdown())?;
     let limits = limits_page::page().map_err(io::Error::other)?;
     fs::write(reference.join("limits.md"), limits)?;
+    fs::write(reference.join("metrics.md"), sprag::metrics::metrics_markdown())?;
     fs::write(reference.join("openapi.json"), sprag::admin::description())?;
     let providers = directory.join("guides/providers");
     fs::create_dir_all(&providers)?;
