@@ -206,6 +206,13 @@ fn sequences_of_after_the_backup_are_never_given_again() {
     first.stop();
 
     let (from, to) = (text(&copy), text(&restored));
+    // What is refused leaves a directory that can be told.
+    let absurd = directory.path().join("absurd");
+    std::fs::write(&absurd, format!("shop,a,{}", u64::MAX)).unwrap();
+    let again = directory.path().join("again");
+    let told = ["restore", "--from", from, "--data", text(&again), "--newest", text(&absurd)];
+    assert_ends(&sprag(&told), 2, "cannot be");
+    assert_ends(&sprag(&["restore", "--data", text(&again), "--jump", "7"]), 0, "7 sequences");
     assert_ends(&sprag(&["restore", "--from", from, "--data", to]), 1, "does not serve until");
     let refused = start(&restored, &consumer).err().expect("it was told nothing");
     assert!(refused.to_string().contains("--newest"), "{refused}");
@@ -215,6 +222,12 @@ fn sequences_of_after_the_backup_are_never_given_again() {
     assert_ends(&told, 0, "every key goes on 10 sequences further");
     assert_ends(&sprag(&["restore", "--data", to, "--jump", "5"]), 2, "told already to jump 10");
 
+    let epoch = |data: &Path| {
+        let marker = std::fs::read(data.join("restored.json")).unwrap();
+        let marker: serde_json::Value = serde_json::from_slice(&marker).unwrap();
+        marker["epoch"].as_u64().unwrap()
+    };
+    assert_ne!(epoch(&again), epoch(&restored), "the same backup, restored twice");
     let second = start(&restored, &consumer).unwrap();
     assert_eq!(post(&second, "a", "a7"), 14);
     let delivery = consumer.next();

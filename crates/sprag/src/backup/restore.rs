@@ -15,6 +15,7 @@ use super::marker::Marker;
 use super::newest::Newest;
 use super::unpack::{compare, copy, make_empty, sync};
 use super::{BackupError, LOG, MANIFEST};
+use crate::clock::Clock;
 use crate::limits;
 
 /// What is told of the time after the backup.
@@ -47,7 +48,11 @@ pub fn restore(from: &Path, data: &Path, told: Option<&Told>) -> Result<Restored
     let marker = Marker {
         restore: u64::from_ne_bytes(number()?),
         made: manifest.made.clone(),
-        epoch: manifest.epoch().saturating_add(limits::EPOCH_JUMP),
+        // A backup that is restored twice begins other terms: the clock goes on.
+        epoch: manifest
+            .epoch()
+            .saturating_add(limits::EPOCH_JUMP)
+            .max(Clock::start().now().clock.0),
         jump: None,
     };
     marker.write(data)?;
@@ -103,19 +108,19 @@ fn finish(
     mut marker: Marker,
     told: Option<&Told>,
 ) -> Result<Restored, BackupError> {
-    let nothing = Newest::default();
-    let newest = told.map_or(&nothing, |told| &told.newest);
-    let walked = walk(data, manifest, &marker, newest)?;
-    let jump = told.map(|told| walked.behind().saturating_add(told.jump));
-    if let Some(jump) = jump.filter(|jump| *jump > limits::JUMP_MOST) {
-        return Err(BackupError::Jump(jump));
-    }
     // From here on `tell` can go on where this ends.
     let path = data.join(MANIFEST);
     if !path.exists() {
         let text = serde_json::to_vec_pretty(manifest);
         let text = text.map_err(|error| BackupError::File(path.clone(), error.into()))?;
         copy(&mut &text[..], &path, u64::MAX)?;
+    }
+    let nothing = Newest::default();
+    let newest = told.map_or(&nothing, |told| &told.newest);
+    let walked = walk(data, manifest, &marker, newest)?;
+    let jump = told.map(|told| walked.behind().saturating_add(told.jump));
+    if let Some(jump) = jump.filter(|jump| *jump > limits::JUMP_MOST) {
+        return Err(BackupError::Jump(jump));
     }
     marker.jump = jump;
     marker.write(data)?;
