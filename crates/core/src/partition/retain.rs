@@ -120,11 +120,12 @@ impl<D: Digest> Partition<D> {
         hot.map(|hot| &hot.record).or_else(|| known?.record.as_ref())
     }
 
-    /// Says the names anew that the page declares.
+    /// Says anew what the page says of no key: names and pauses in partition 0, in each how far keys
+    /// jump after a restore.
     fn carry_names(&mut self, page: &Page<'_>) {
         let mut facts = page.frames.iter().flat_map(|frame| frame.facts);
-        if self.id.0 == 0 && facts.any(|fact| Directory::default().evolve(fact)) {
-            for fact in self.directory.facts() {
+        if facts.any(|fact| Directory::default().evolve(fact)) {
+            for fact in self.directory_facts() {
                 self.write(fact);
             }
         }
