@@ -53,6 +53,9 @@ pub const SECRETS: usize = 8;
 /// Bytes of one secret. A secret file that is larger is the wrong file.
 pub const SECRET_BYTES: usize = 4096;
 
+/// Bytes of a file that a configuration names. All public root certificates have about 250 KiB.
+pub const FILE_BYTES: usize = 1 << 20;
+
 /// Signatures looked at in one signature header. Signers that rotate send two or three.
 pub const SIGNATURES: usize = 16;
 

@@ -15,6 +15,7 @@ use sprag_log::{Answer, Query, ReadError};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::history::History;
+use super::metrics::StoreCounted;
 use super::names::Names;
 use super::observe::Counted;
 use crate::clock::Clock;
@@ -77,6 +78,7 @@ struct Shared {
     parts: Parts<Box<dyn History>>,
     token: Token,
     counted: Mutex<Option<Counted>>,
+    store_counted: Mutex<Option<StoreCounted>>,
     streams: Arc<Semaphore>,
 }
 
@@ -113,8 +115,13 @@ impl AdminState {
             metrics: parts.metrics,
             clock: parts.clock,
         };
-        let (counted, streams) = (Mutex::new(None), super::facts::permits());
-        Self(Arc::new(Shared { parts, token, counted, streams }))
+        Self(Arc::new(Shared {
+            parts,
+            token,
+            counted: Mutex::new(None),
+            store_counted: Mutex::new(None),
+            streams: super::facts::permits(),
+        }))
     }
 
     pub(super) fn parts(&self) -> &Parts<Box<dyn History>> {
@@ -131,6 +138,10 @@ impl AdminState {
 
     pub(super) fn counted(&self) -> &Mutex<Option<Counted>> {
         &self.0.counted
+    }
+
+    pub(super) fn store_counted(&self) -> &Mutex<Option<StoreCounted>> {
+        &self.0.store_counted
     }
 
     /// A permit for each stream of facts that may be open.

@@ -9,8 +9,6 @@ use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
 use hyper::body::Incoming;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use sprag_core::fact::Outcome;
 use sprag_core::output::Attempt;
 use sprag_core::time::UnixMicros;
@@ -21,7 +19,8 @@ use super::connect::{ALPN_HTTP1, ALPN_HTTP2, Target, Unconnected};
 use super::connections::{Carrier, Connections};
 use super::headers::Delivery;
 use super::{Ended, answer, http1, http2};
-use crate::config::{Destination, HttpVersion};
+use crate::authorities;
+use crate::config::{Ack, Destination, HttpVersion};
 use crate::limits;
 use crate::metrics::DestinationMetrics;
 use crate::verify::SecretProblem;
@@ -38,6 +37,8 @@ pub struct Endpoint {
     forward: Vec<HeaderName>,
     timeout: Duration,
     connections: Arc<Connections>,
+    /// Whether 202 is no acknowledgement, but says that one will come.
+    acknowledges_later: bool,
     metrics: DestinationMetrics,
 }
 
@@ -114,8 +115,15 @@ impl Endpoint {
             forward: config.forward.clone(),
             timeout: config.timeout,
             connections: Arc::new(Connections::new(to, concurrency)),
+            acknowledges_later: matches!(config.ack, Ack::Explicit(_)),
             metrics,
         })
+    }
+
+    /// Whether the answer itself says that the event is delivered.
+    pub(super) fn is_delivered(&self, ended: &Ended) -> bool {
+        let later = self.acknowledges_later && ended.outcome == Outcome::Answered { status: 202 };
+        ended.outcome.is_acknowledged() && ended.dropped.is_none() && !later
     }
 
     /// Its counters.
@@ -277,12 +285,9 @@ fn tls(config: &Destination) -> Result<ClientConfig, EndpointProblem> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(file) = &config.ca {
-        let authorities = CertificateDer::pem_file_iter(file);
-        let authorities = authorities.map_err(|e| EndpointProblem::Authorities(e.to_string()))?;
-        for authority in authorities {
-            let authority = authority.map_err(|e| EndpointProblem::Authorities(e.to_string()))?;
-            roots.add(authority).map_err(EndpointProblem::Tls)?;
-        }
+        let pem = std::fs::read(file);
+        let pem = pem.map_err(|error| EndpointProblem::Authorities(error.to_string()))?;
+        authorities::add(&mut roots, &pem).map_err(EndpointProblem::Authorities)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)

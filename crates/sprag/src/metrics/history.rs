@@ -4,6 +4,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::list::help;
+
 /// What is true of history at the moment somebody asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct History {
@@ -43,35 +45,23 @@ pub(super) struct HistoryMetrics {
 impl HistoryMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         let gauges = [
-            ("log_bytes", "Bytes of the log", &self.bytes),
-            ("log_segments", "Segments of the log", &self.segments),
-            (
-                "log_rewritten_segments",
-                "Segments that were written anew without bodies that had expired",
-                &self.rewritten_segments,
-            ),
-            (
-                "log_oldest_seconds",
-                "Seconds since the newest fact of the oldest sealed segment",
-                &self.oldest,
-            ),
-            (
-                "retention_pinned",
-                "Whether the oldest segment would be deleted if nothing in it were waited for",
-                &self.pinned,
-            ),
+            ("log_bytes", &self.bytes),
+            ("log_segments", &self.segments),
+            ("log_rewritten_segments", &self.rewritten_segments),
+            ("log_oldest_seconds", &self.oldest),
+            ("retention_pinned", &self.pinned),
         ];
-        for (name, help, gauge) in gauges {
-            registry.register(name, help, gauge.clone());
+        for (name, gauge) in gauges {
+            registry.register(name, help(name), gauge.clone());
         }
         let counters = [
-            ("retention_deleted", "Segments deleted", &self.deleted),
-            ("retention_rewritten", "Segments written anew", &self.rewritten),
-            ("retention_freed_bytes", "Bytes freed by retention", &self.freed),
-            ("retention_carried", "Keys whose state was written down anew", &self.carried),
+            ("retention_deleted", &self.deleted),
+            ("retention_rewritten", &self.rewritten),
+            ("retention_freed_bytes", &self.freed),
+            ("retention_carried", &self.carried),
         ];
-        for (name, help, counter) in counters {
-            registry.register(name, help, counter.clone());
+        for (name, counter) in counters {
+            registry.register(name, help(name), counter.clone());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, SourceId};
 use sprag_core::time::{OpenMicros, UnixMicros};
 
 use super::bytes::{Fault, column, number};
@@ -16,6 +16,20 @@ pub struct HeldCounts {
     pub keys: u64,
     /// These events.
     pub events: u64,
+    /// How far the highest positions held are ahead of the last released, summed over the keys.
+    pub drift: u64,
+}
+
+impl HeldCounts {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            keys: self.keys + other.keys,
+            events: self.events + other.events,
+            drift: self.drift + other.drift,
+        }
+    }
 }
 
 /// Lanes that stopped.
@@ -39,19 +53,23 @@ impl StoppedCounts {
 }
 
 impl StateReader {
-    /// What waits for missing positions, by source.
+    /// What waits for missing positions, by source and partition.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn held(&self) -> Result<BTreeMap<SourceId, HeldCounts>, Fault> {
+    pub fn held(&self) -> Result<BTreeMap<(SourceId, PartitionId), HeldCounts>, Fault> {
         let connection = self.connection();
-        let mut select = connection
-            .prepare_cached("SELECT source, sum(keys), sum(events) FROM held GROUP BY source")?;
+        let mut select =
+            connection.prepare_cached("SELECT source, partition, keys, events, drift FROM held")?;
         let mut rows = select.query([])?;
         let mut counts = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let held = HeldCounts { keys: number(row.get(1)?)?, events: number(row.get(2)?)? };
-            counts.insert(SourceId(row.get(0)?), held);
+            let held = HeldCounts {
+                keys: number(row.get(2)?)?,
+                events: number(row.get(3)?)?,
+                drift: number(row.get(4)?)?,
+            };
+            counts.insert((SourceId(row.get(0)?), PartitionId(row.get(1)?)), held);
         }
         Ok(counts)
     }
@@ -137,5 +155,22 @@ impl StateReader {
             }
         }
         Ok(keys)
+    }
+
+    /// The newest frame of each partition that the store reflects, with its recorded time.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reflected(&self) -> Result<BTreeMap<PartitionId, (FrameNumber, UnixMicros)>, Fault> {
+        let connection = self.connection();
+        let mut select =
+            connection.prepare_cached("SELECT partition, frame, recorded FROM heads")?;
+        let mut rows = select.query([])?;
+        let mut reflected = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let head = (FrameNumber(number(row.get(1)?)?), UnixMicros(number(row.get(2)?)?));
+            reflected.insert(PartitionId(row.get(0)?), head);
+        }
+        Ok(reflected)
     }
 }

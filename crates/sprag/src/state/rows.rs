@@ -36,6 +36,15 @@ pub(super) fn flags(record: &KeyRecord) -> i64 {
     held | stopped | paused | reset | (events << EVENTS_SHIFT)
 }
 
+/// How far the highest position a key holds is ahead of the last it released.
+pub(super) fn drift(record: &KeyRecord) -> i64 {
+    let highest = record.order.held.last_key_value().map_or(0, |(position, _)| *position);
+    let first = record.order.held.first_key_value().map_or(0, |(position, _)| *position);
+    // Before the base of a key is settled, nothing is known to be missing before what it holds.
+    let next = record.order.next.unwrap_or(first);
+    column((highest + u64::from(highest > 0)).saturating_sub(next))
+}
+
 /// How many events wait, of flags as [`flags`] makes them.
 pub(super) fn held_events(flags: i64) -> i64 {
     flags >> EVENTS_SHIFT

@@ -382,10 +382,11 @@ fn what_is_held_is_counted_over_all_keys() {
     let held = two.order.held[&9].clone();
     two.order.held.insert(12, held);
     write(&mut store, batch(1, vec![(key("a"), two), (key("b"), holding(9))], vec![]));
-    let counts = |keys, events| HeldCounts { keys, events };
-    assert_eq!(reader.held().unwrap()[&SourceId(1)], counts(2, 3));
+    let counts = |keys, events, drift| HeldCounts { keys, events, drift };
+    // Positions 9 and 12, and 9, where the next is unknown.
+    assert_eq!(reader.held().unwrap()[&(SourceId(1), P)], counts(2, 3, 5));
     write(&mut store, batch(2, vec![(key("a"), holding(9)), (key("b"), record(1))], vec![]));
-    assert_eq!(reader.held().unwrap()[&SourceId(1)], counts(1, 1));
+    assert_eq!(reader.held().unwrap()[&(SourceId(1), P)], counts(1, 1, 1));
     store.step(StateRequest::Clear(P));
     assert!(reader.held().unwrap().is_empty());
 }
