@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::recover::Frame;
 use crate::chain::Digest;
-use crate::fact::{Carried, Fact, Received};
+use crate::fact::{Carried, Consequence, Fact, Received};
 use crate::id::{FrameNumber, Key, Place, Sequence};
 use crate::limits;
 use crate::record::{Directory, KeyRecord, Lane};
@@ -101,6 +101,7 @@ impl<D: Digest> Partition<D> {
         let mut letters = letters.filter(|(_, recorded)| *recorded > page.expired);
         let is_held = || record.order.held.values().any(|held| held.event == place);
         match sequence {
+            _ if self.just_died(&received.key) => true,
             Some(sequence) => {
                 record.lanes.iter().any(|lane| waits_with(lane, sequence))
                     || letters.any(|(letter, _)| *letter == sequence)
@@ -112,6 +113,15 @@ impl<D: Digest> Partition<D> {
                 is_held() || record.lanes.iter().any(waits) || letters.next().is_some()
             }
         }
+    }
+
+    /// Whether an event of a key became a dead letter in the frame that is being filled: it is on no
+    /// list yet.
+    fn just_died(&self, key: &Key) -> bool {
+        self.filling.facts.iter().any(|fact| match fact {
+            Fact::Attempted(fact) => fact.consequence == Consequence::Dead && fact.key == *key,
+            _ => false,
+        })
     }
 
     /// A key's record as it is: in memory, else as the state store has it.
@@ -155,11 +165,13 @@ impl<D: Digest> Partition<D> {
                 return;
             }
             match self.slot_with(key, known) {
-                Some(slot) => self.carry_key(slot),
-                // It is on its way into memory.
+                Some(slot) => {
+                    self.carry_key(slot);
+                    looked.carried += 1;
+                }
+                // It is on its way into memory, or there is no room for it now.
                 None => looked.is_incomplete = true,
             }
-            looked.carried += 1;
         }
     }
 
@@ -167,7 +179,7 @@ impl<D: Digest> Partition<D> {
         if let Some(slot) = self.names.get(key) {
             return Some(*slot);
         }
-        if self.loading.contains_key(key) {
+        if self.loading.contains_key(key) || !self.has_room() {
             return None;
         }
         let record = known?.record.clone()?;
