@@ -26,7 +26,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
 
 /// The version of the format.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,10 +245,13 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.count("redrives", lane.redrives.len(), LANE_LIST);
     lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
     writer.option(lane.accepted.as_ref(), write_acceptance);
+    writer.option(lane.batch.as_ref(), |writer, to| writer.number(to.0));
+    writer.number(lane.sent.0);
 }
 
 fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
     writer.number(accepted.sequence.0);
+    writer.option(accepted.last.as_ref(), |writer, last| writer.number(last.0));
     writer.number(u64::from(accepted.number));
     writer.flag(accepted.out_of_order);
     writer.number(accepted.started.0);
@@ -258,6 +261,7 @@ fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
 fn read_acceptance(reader: &mut Reader<'_>) -> Result<Acceptance, DecodeError> {
     Ok(Acceptance {
         sequence: read_sequence(reader)?,
+        last: reader.option(read_sequence)?,
         number: reader.narrow("number of a try")?,
         out_of_order: reader.flag()?,
         started: read_unix(reader)?,
@@ -279,6 +283,8 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         failed_at: read_open(reader)?,
         redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
         accepted: reader.option(read_acceptance)?,
+        batch: reader.option(read_sequence)?,
+        sent: read_sequence(reader)?,
     })
 }
 
@@ -380,25 +386,31 @@ mod tests {
             .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
         let redrive = any::<u64>().prop_map(Sequence);
         let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
-        let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()));
-        (numbers, mode(), lists).prop_map(|(numbers, mode, (omitted, redrives, accepted))| Lane {
-            destination: DestinationId(numbers.0),
-            mode,
-            head: Sequence(numbers.1),
-            tail: Sequence(numbers.2),
-            delivered: Sequence(numbers.3),
-            omitted,
-            failures: numbers.4,
-            due: UnixMicros(numbers.5),
-            failed_at: OpenMicros(numbers.6),
-            toll: Toll { failures: numbers.7, time: numbers.8 },
-            redrives,
-            accepted,
-        })
+        let range = (option::of(any::<u64>()), any::<u64>());
+        let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
+        (numbers, mode(), lists).prop_map(
+            |(numbers, mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
+                destination: DestinationId(numbers.0),
+                mode,
+                head: Sequence(numbers.1),
+                tail: Sequence(numbers.2),
+                delivered: Sequence(numbers.3),
+                omitted,
+                failures: numbers.4,
+                due: UnixMicros(numbers.5),
+                failed_at: OpenMicros(numbers.6),
+                toll: Toll { failures: numbers.7, time: numbers.8 },
+                redrives,
+                accepted,
+                batch: batch.map(Sequence),
+                sent: Sequence(sent),
+            },
+        )
     }
 
     fn acceptance() -> impl Strategy<Value = Acceptance> {
-        any::<(u64, u32, bool, u64, u64)>().prop_map(|numbers| Acceptance {
+        any::<(u64, u32, bool, u64, u64, Option<u64>)>().prop_map(|numbers| Acceptance {
+            last: numbers.5.map(Sequence),
             sequence: Sequence(numbers.0),
             number: numbers.1,
             out_of_order: numbers.2,
@@ -473,8 +485,9 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
         let order = "00 00 00 00 00 00 00 000000 00";
-        let golden =
-            format!("04 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00 00 00 00");
+        let golden = format!(
+            "05 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00 00 00 00 00 00"
+        );
         assert_eq!(hex, golden.replace(' ', ""));
     }
 

@@ -16,6 +16,7 @@
 
 mod acknowledged;
 mod attempted;
+mod batched;
 mod claimed;
 mod conflict;
 mod destination_declared;
@@ -75,6 +76,7 @@ mod tag {
     pub(super) const SEQUENCE_RESET: u8 = 24;
     pub(super) const REBASED: u8 = 25;
     pub(super) const ACKNOWLEDGED: u8 = 26;
+    pub(super) const BATCHED: u8 = 27;
     pub(super) const FILTERED: u8 = 32;
 }
 
@@ -109,6 +111,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
         Fact::Rebased(fact) => rebased::encode(writer, fact),
         Fact::Acknowledged(fact) => acknowledged::encode(writer, fact),
+        Fact::Batched(fact) => batched::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
     }
     writer.close_length("fact", opened);
@@ -152,6 +155,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
         tag::ACKNOWLEDGED => Fact::Acknowledged(acknowledged::decode(fields)?),
+        tag::BATCHED => Fact::Batched(batched::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
@@ -199,6 +203,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
         Fact::Rebased(_) => tag::REBASED,
         Fact::Acknowledged(_) => tag::ACKNOWLEDGED,
+        Fact::Batched(_) => tag::BATCHED,
         Fact::Filtered(_) => tag::FILTERED,
     }
 }
