@@ -133,7 +133,9 @@ impl Lane {
             let detail = "came before, and is not marked sprag-redelivery: true";
             notes.note(ViolationKind::UnflaggedRedelivery, detail.into());
         }
-        if !delivery.out_of_order && delivery.sequence < self.head {
+        // The events of a range come again together, each before the last of them.
+        let before = delivery.sequence < self.head && !self.is_within(delivery.sequence);
+        if !delivery.out_of_order && before {
             let detail = format!("came again after {}", self.head);
             notes.note(ViolationKind::Order, detail);
         }
