@@ -23,7 +23,6 @@ const NOT_SEEN: &[(&str, &str)] = &[
     ("answer 500", "nothing is known that brings about a fault of Sprag itself"),
     ("code internal", "nothing is known that brings about a fault of Sprag itself"),
     ("fate settled", "needs 32 MiB of history behind an event; crates/sprag/src/admin/fates.rs"),
-    ("fate filtered", "destinations take events of all types"),
 ];
 
 /// An empty directory for observations.

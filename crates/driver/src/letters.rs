@@ -1,10 +1,10 @@
-//! Which facts make and unmake dead letters that no lane stands at.
+//! Which facts make and unmake dead letters that no lane stands at, and which stop a lane.
 
 use sprag_core::fact::{Attempted, Batch, Consequence, DeadLetter, Fact};
 use sprag_core::id::{Key, Place, Sequence};
 use sprag_core::time::UnixMicros;
 
-use crate::state::{Letter, LetterChange, LetterReason};
+use crate::state::{Letter, LetterChange, LetterReason, Stop};
 
 /// What a fact changes about the list of dead letters: of a range that is given up, each event is one.
 #[must_use]
@@ -51,6 +51,16 @@ fn change(place: Place, recorded: UnixMicros, fact: &Fact) -> Option<LetterChang
             if attempted.out_of_order && attempted.consequence == Consequence::Delivered =>
         {
             Some(LetterChange::Removed(attempted.key.clone(), in_lane(attempted)))
+        }
+        Fact::Attempted(attempted)
+            if matches!(attempted.consequence, Consequence::Halted | Consequence::Parked) =>
+        {
+            Some(LetterChange::Stopped(Stop {
+                recorded,
+                key: attempted.key.clone(),
+                destination: attempted.destination,
+                outcome: attempted.outcome,
+            }))
         }
         Fact::Acknowledged(acknowledged) if acknowledged.out_of_order => {
             let (destination, sequence) = (acknowledged.destination, acknowledged.from);

@@ -4,6 +4,7 @@
 //! is `sprag-core`. ARCHITECTURE.md has the map and the life of an event.
 
 pub mod admin;
+pub mod authorities;
 pub mod cli;
 pub mod clock;
 pub mod config;

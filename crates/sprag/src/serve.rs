@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::{Config, Destination};
+use crate::config::{Config, Contract, Destination, OnGap};
 use crate::disk_reserve::DiskReserve;
 use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
@@ -256,6 +256,18 @@ impl Starting {
         Ok((Secret::from(made.as_str()), Some(made)))
     }
 
+    /// What the configured sources do about missing positions.
+    fn gaps(&self, node: &StartedNode) -> BTreeMap<SourceId, admin::GapPolicy> {
+        let policy = |(id, name): (&SourceId, &Arc<str>)| {
+            let Contract::Fifo(fifo) = self.config.sources.get(&**name)?.contract else {
+                return None;
+            };
+            let halts = fifo.on_gap == OnGap::Halt;
+            Some((*id, admin::GapPolicy { wait: fifo.hold.wait, halts }))
+        };
+        node.sources.iter().filter_map(policy).collect()
+    }
+
     fn admin(
         &self,
         node: &StartedNode,
@@ -271,6 +283,7 @@ impl Starting {
             health: node.health.clone(),
             partitions: self.config.server.partitions,
             sources: node.sources.clone(),
+            gaps: self.gaps(node),
             destinations: node.destinations.clone(),
             token,
             metrics: self.metrics.clone(),

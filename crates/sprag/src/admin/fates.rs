@@ -10,8 +10,10 @@ use sprag_core::partition::WaitsFor;
 use sprag_core::record::{Lane, LaneMode, OmitReason};
 use sprag_core::time::UnixMicros;
 use sprag_log::{Answer, Query, ReadFrame, StoredFact};
+use utoipa::ToSchema;
 
 use super::answer::time;
+use super::cursor;
 use super::limits;
 use super::names::Names;
 use super::state::{AdminState, KnownKey};
@@ -19,30 +21,44 @@ use crate::fate::InLane;
 use crate::problem::Problem;
 
 /// All lanes the event entered, or was filtered from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Fates {
     destinations: Vec<Fate>,
     /// The last frame that was searched for attempts.
     searched_through: u64,
     /// Whether all attempts until now were found.
     complete: bool,
+    /// The `cursor` of `/v1/events/{id}/attempts` that goes on with the search; absent when it is
+    /// complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// One lane.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Fate {
     destination: String,
     /// A word of [`InLane`].
     status: &'static str,
+    /// Seconds from the release to the first attempt, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queued_seconds: Option<f64>,
+    /// When the answer came that settled it, where history still has the attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    settled_at: Option<String>,
     attempts: Vec<Try>,
 }
 
 /// One attempt.
-#[derive(Debug, Serialize)]
-struct Try {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub(super) struct Try {
     number: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     started_at: Option<String>,
+    /// From sending to the head of the answer, or to its absence; connecting is part of it.
     took_seconds: f64,
     /// The HTTP status of the answer; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,8 +67,12 @@ struct Try {
     consequence: &'static str,
     /// When the next one is due.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     due: Option<String>,
     out_of_order: bool,
+    /// Why the consumer dropped the event, in its words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<String>,
 }
 
 /// What was found in history of one event.
@@ -76,23 +96,77 @@ pub(super) async fn of(
     stored: &StoredFact,
 ) -> Result<Option<Fates>, Problem> {
     let Fact::Released(released) = &stored.fact else { return Ok(None) };
-    let search = search(state, stored, released).await?;
+    let search = search(state, stored, released, stored.place.frame).await?;
     let mut destinations = Vec::new();
     for destination in &released.lanes {
         let status = status(state, known, released, &search, *destination).await?;
-        destinations.push(fate(names, *destination, status, &search));
+        destinations.push(fate(names, *destination, status, stored.recorded, &search));
     }
     let filtered = released.filtered.iter();
-    destinations.extend(filtered.map(|id| fate(names, *id, InLane::Filtered, &search)));
+    let of = |id: &DestinationId| fate(names, *id, InLane::Filtered, stored.recorded, &search);
+    destinations.extend(filtered.map(of));
     let (searched_through, complete) = (search.through.0, search.complete);
-    Ok(Some(Fates { destinations, searched_through, complete }))
+    let next = search.next()?;
+    Ok(Some(Fates { destinations, searched_through, complete, next }))
 }
 
-fn fate(names: &Names, destination: DestinationId, fate: InLane, search: &Search) -> Fate {
+fn fate(
+    names: &Names,
+    destination: DestinationId,
+    fate: InLane,
+    released: UnixMicros,
+    search: &Search,
+) -> Fate {
     let attempts = search.attempts.iter().filter(|attempt| attempt.destination == destination);
-    let attempts = attempts.map(shown).collect();
-    let destination = names.destination(destination).to_string();
-    Fate { destination, status: fate.as_str(), attempts }
+    let queued = attempts.clone().next().map(|first| first.started.since(released));
+    let last = attempts
+        .clone()
+        .find(|attempt| matches!(attempt.consequence, Consequence::Delivered | Consequence::Dead));
+    let settled = last.map(|last| UnixMicros(last.started.0.saturating_add(last.took)));
+    Fate {
+        destination: names.destination(destination).to_string(),
+        status: fate.as_str(),
+        queued_seconds: queued.map(|queued| queued.as_secs_f64()),
+        settled_at: settled.and_then(time),
+        attempts: attempts.map(shown).collect(),
+    }
+}
+
+/// Attempts that were found, and where the search goes on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Attempts {
+    items: Vec<FoundAttempt>,
+    /// The last frame that was searched.
+    searched_through: u64,
+    /// The `cursor` that goes on with the search; absent when it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct FoundAttempt {
+    destination: String,
+    #[serde(flatten)]
+    attempt: Try,
+}
+
+/// The attempts of a released event from a frame on, as far as one search goes.
+pub(super) async fn attempts(
+    state: &AdminState,
+    names: &Names,
+    stored: &StoredFact,
+    from: Option<u64>,
+) -> Result<Attempts, Problem> {
+    let nothing = || Attempts { items: Vec::new(), searched_through: 0, next: None };
+    let Fact::Released(released) = &stored.fact else { return Ok(nothing()) };
+    let from = from.map_or(stored.place.frame, FrameNumber).max(stored.place.frame);
+    let search = search(state, stored, released, from).await?;
+    let found = search.attempts.iter().map(|attempted| FoundAttempt {
+        destination: names.destination(attempted.destination).to_string(),
+        attempt: shown(attempted),
+    });
+    let (items, next) = (found.collect(), search.next()?);
+    Ok(Attempts { items, searched_through: search.through.0, next })
 }
 
 /// Looks for the attempts of an event from its release on.
@@ -100,11 +174,10 @@ async fn search(
     state: &AdminState,
     stored: &StoredFact,
     released: &Released,
+    mut from: FrameNumber,
 ) -> Result<Search, Problem> {
     let partition = stored.place.partition;
-    let (sequence, through) = (released.sequence, stored.place.frame);
-    let mut search = Search { sequence, through, ..Search::default() };
-    let mut from = stored.place.frame;
+    let mut search = Search { sequence: released.sequence, through: from, ..Search::default() };
     for _ in 0..limits::SEARCH_READS {
         let query = Query::Frames { partition, from, bytes: limits::SEARCH_READ_BYTES };
         let Some(Answer::Frames(frames)) = state.ask(query).await? else { break };
@@ -143,6 +216,12 @@ impl Search {
             }
         }
         self.through = frame.number;
+    }
+
+    /// Where the search goes on, unless it is complete.
+    fn next(&self) -> Result<Option<String>, Problem> {
+        let next = (!self.complete).then_some(self.through.next().0);
+        next.map(|next| cursor::write(&next)).transpose()
     }
 
     /// Nothing more can come of an event that is delivered: a dead one may be sent again.
@@ -237,7 +316,8 @@ async fn listed(
     Ok(found.is_some())
 }
 
-fn shown(attempted: &Attempted) -> Try {
+/// An attempt as the API tells it.
+pub(super) fn shown(attempted: &Attempted) -> Try {
     let answered = match attempted.outcome {
         Outcome::Answered { status } => Some(status),
         _ => None,
@@ -255,6 +335,7 @@ fn shown(attempted: &Attempted) -> Try {
         consequence: consequence(attempted.consequence),
         due: due.and_then(time),
         out_of_order: attempted.out_of_order,
+        dropped: attempted.dropped.as_ref().map(ToString::to_string),
     }
 }
 

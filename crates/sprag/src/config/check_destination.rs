@@ -4,13 +4,15 @@ use super::check_server::path;
 use super::check_verify::secret_list;
 use super::checked::{Ack, Destination, HttpVersion, OnGiveUp, Retry, Source, Url};
 use super::network::Network;
-use super::raw::{Section, or};
+use super::raw::{Entry, Section, or};
 use super::{Named, check_headers, check_rate, check_rules, check_server};
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
 use http::Uri;
 use http::uri::Scheme;
+use rustls::RootCertStore;
 use sprag_core::pattern::Pattern;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -64,7 +66,7 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
     });
     let allow = allow(section);
     let (headers, forward) = (check_headers::headers(section), check_headers::forward(section));
-    let ca = or(section.get("ca"), None, |entry| path(entry).map(Some));
+    let ca = or(section.get("ca"), None, |entry| authorities(entry).map(Some));
     Some(Destination {
         from: from?,
         types: types?,
@@ -107,6 +109,17 @@ fn ack(section: &Section<'_>, token: Option<&Option<crate::secret::Secret>>) -> 
         section.error("`ack = \"explicit\"` needs a `token` for POST /out/{destination}/ack");
     }
     Some(Ack::Explicit(timeout))
+}
+
+/// A file that holds certificates: one that does not would be told at the start only.
+fn authorities(entry: &Entry<'_>) -> Option<PathBuf> {
+    let path = path(entry)?;
+    let pem = entry.file(&path)?;
+    if let Err(why) = crate::authorities::add(&mut RootCertStore::empty(), &pem) {
+        entry.error(format!("{} cannot be used: {why}", path.display()));
+        return None;
+    }
+    Some(path)
 }
 
 fn from(section: &Section<'_>) -> Option<Vec<String>> {

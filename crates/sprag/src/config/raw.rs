@@ -403,6 +403,18 @@ impl<'a> Entry<'a> {
         Some(Section { defaults: self.defaults.clone(), placed: self.placed, ..section })
     }
 
+    /// The content of a file that is named.
+    pub(super) fn file(&self, path: &std::path::Path) -> Option<Vec<u8>> {
+        let reference = SecretReference::File(path.to_owned());
+        match (self.notes.resolve)(&reference) {
+            Ok(content) => Some(content.expose().to_vec()),
+            Err(fault) => {
+                self.error(format!("{} {fault}", path.display()));
+                None
+            }
+        }
+    }
+
     /// A secret that is named, not written. What is written instead is never repeated.
     pub(super) fn secret(&self) -> Option<Secret> {
         let Some(reference) = SecretReference::parse(self.text()?) else {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sprag::admin::{self, AdminState, History, HistoryAnswer, Parts, Serving};
+use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, Parts, Serving};
 use sprag::clock::Clock;
 use sprag::metrics::Metrics;
 use sprag::node::{self, Network, NewArrival, NodeHandle, ThreadState};
@@ -30,6 +30,7 @@ use tempfile::TempDir;
 
 pub(crate) const TOKEN: &str = "a token of this test";
 const PARTITIONS: u16 = 4;
+const HOLD: Duration = Duration::from_secs(60);
 /// Beyond the tickets a node uses.
 const OWN_TICKET: Ticket = Ticket(u64::MAX);
 
@@ -121,7 +122,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
     let settings = SourceSettings {
         name: Arc::from(name),
         contract,
-        hold_wait: Duration::from_secs(60),
+        hold_wait: HOLD,
         hold_events: 1_000,
         hold_span: 100,
         rate: None,
@@ -198,6 +199,7 @@ impl World {
             reader: StateReader::open(directory.path()).unwrap(),
             health,
             partitions: PARTITIONS,
+            gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false })).collect(),
             sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),
             destinations: (1..).map(DestinationId).zip(names(&["app", "audit"])).collect(),
             token: Secret::from(TOKEN),

@@ -26,7 +26,7 @@ const ALL: &[Delivery] = &[
         lines: "url = \"http://127.0.0.1:PORT/hooks?a=b\"\nsecrets = [\"env:B\", \"env:A\"]\n\
                 forward = [\"x-trace\"]\nheaders = { x-from = \"env:B\" }",
         act: |lane| {
-            lane.post_with("a", "x-trace: 7\r\nx-other: 8\r\n");
+            lane.post_with("a", "x-type: order.made\r\nx-trace: 7\r\nx-other: 8\r\n");
             let delivery = lane.answer(OK);
             assert!(delivery.start.starts_with("POST /hooks?a=b "), "{delivery:?}");
             let signed = signed_texts(&delivery).0;
@@ -70,6 +70,17 @@ const ALL: &[Delivery] = &[
                 lane["attempts"][0]["outcome"] == "address-not-allowed"
             });
             assert!(lane.consumer.is_alone());
+        },
+    },
+    Delivery {
+        shows: &["types"],
+        lines: "types = [\"order.*\"]",
+        act: |lane| {
+            lane.post_with("a", "x-type: user.made\r\n");
+            lane.post("a");
+            assert_eq!(lane.answer(OK).header("sprag-sequence"), "2");
+            lane.fares("a:1", "filtered");
+            lane.fares("a:2", "delivered");
         },
     },
     Delivery {

@@ -126,7 +126,7 @@ pub(crate) fn run_deliveries(table: &[Delivery]) {
             ("retry", "{ first = \"10ms\", cap = \"20ms\" }"),
         ];
         let lines = completed(row.lines, &usual).replace("PORT", &consumer.port().to_string());
-        let source = completed("contract = \"arrival\"\n", &SOURCE);
+        let source = completed("contract = \"arrival\"\ntype = \"header:x-type\"\n", &SOURCE);
         format!("[sources.s{at}]\n{source}\n[destinations.s{at}]\n{lines}\n")
     };
     let sections: String = table.iter().zip(&consumers).enumerate().map(section).collect();
@@ -143,9 +143,10 @@ pub(crate) fn run_deliveries(table: &[Delivery]) {
 impl Lane<'_> {
     /// The next event of a key comes in.
     pub(crate) fn post(&self, key: &str) {
-        self.post_with(key, "");
+        self.post_with(key, "x-type: order.made\r\n");
     }
 
+    /// With these headers, `x-type` among them.
     pub(crate) fn post_with(&self, key: &str, headers: &str) {
         self.ids.set(self.ids.get() + 1);
         let headers = format!("x-id: {}\r\n{headers}", self.ids.get());
