@@ -7,7 +7,7 @@ use sprag_core::fact::{
     AbandonReason, Attempted, DeadLetter, Fact, HoldReason, PauseReason, Received, Recognised,
     Released,
 };
-use sprag_core::id::{DestinationId, Epoch, Place};
+use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
 use sprag_core::ranges::Range;
 use sprag_core::time::UnixMicros;
 
@@ -91,15 +91,11 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
             "out_of_order": fact.out_of_order,
         }),
-        Fact::Batched(fact) => json!({
-            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
-        }),
+        Fact::Batched(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::Superseded(fact) => json!({
             "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
         }),
-        Fact::Filtered(fact) => json!({
-            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
-        }),
+        Fact::Filtered(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::Redriven(fact) => json!({
             "destination": to(fact.destination),
             "sequence": fact.passed.map(|sequence| sequence.0),
@@ -143,6 +139,11 @@ fn attempted(names: &Names, fact: &Attempted) -> Value {
         shown["acknowledged"] = json!(batch.acknowledged);
     }
     shown
+}
+
+/// Events of a lane that follow one another.
+fn in_lane(destination: &str, from: Sequence, to: Sequence) -> Value {
+    json!({"destination": destination, "from": from.0, "to": to.0})
 }
 
 fn range(range: Range) -> Value {
