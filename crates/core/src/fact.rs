@@ -8,12 +8,14 @@ mod acknowledged;
 mod attempted;
 mod batched;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::id::{DestinationId, Epoch, Hash, Key, Place, Revision, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
+use crate::record::KeyRecord;
 use crate::time::OpenMicros;
 
 pub use acknowledged::Acknowledged;
@@ -79,6 +81,8 @@ pub enum Fact {
     KeyPaused(KeyPaused),
     /// An operator let the lanes of a key go on.
     KeyResumed(KeyResumed),
+    /// All that is known of a key, so that what history says of it before can be deleted (D6).
+    Carried(Carried),
 }
 
 /// See [`Fact::Claimed`].
@@ -484,6 +488,15 @@ pub struct KeyResumed {
     pub key: Key,
 }
 
+/// See [`Fact::Carried`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// The resource.
+    pub key: Key,
+    /// Its record, as all facts before add up to it.
+    pub record: Box<KeyRecord>,
+}
+
 impl Fact {
     /// The key the fact is about; none for facts about a source, a destination or an owner.
     #[must_use]
@@ -517,6 +530,7 @@ impl Fact {
             Self::Dropped(fact) => Some(&fact.key),
             Self::KeyPaused(fact) => Some(&fact.key),
             Self::KeyResumed(fact) => Some(&fact.key),
+            Self::Carried(fact) => Some(&fact.key),
         }
     }
 
@@ -552,6 +566,7 @@ impl Fact {
             Self::Dropped(_) => "dropped",
             Self::KeyPaused(_) => "key-paused",
             Self::KeyResumed(_) => "key-resumed",
+            Self::Carried(_) => "carried",
         }
     }
 }

@@ -43,6 +43,7 @@ impl<D: Digest> Partition<D> {
                 self.remember_released(slot, place, released, &arriving);
                 return;
             }
+            Fact::Carried(carried) => hot.restore(&carried.record, place),
             Fact::Rebased(_) => hot.record.order = Order { since: place, ..Order::default() },
             _ => evolve_record(hot, times, fact),
         }

@@ -17,6 +17,7 @@
 mod acknowledged;
 mod attempted;
 mod batched;
+mod carried;
 mod claimed;
 mod conflict;
 mod destination_declared;
@@ -78,6 +79,7 @@ mod tag {
     pub(super) const ACKNOWLEDGED: u8 = 26;
     pub(super) const BATCHED: u8 = 27;
     pub(super) const FILTERED: u8 = 32;
+    pub(super) const CARRIED: u8 = 40;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -113,6 +115,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Acknowledged(fact) => acknowledged::encode(writer, fact),
         Fact::Batched(fact) => batched::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
+        Fact::Carried(fact) => carried::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -157,6 +160,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::ACKNOWLEDGED => Fact::Acknowledged(acknowledged::decode(fields)?),
         tag::BATCHED => Fact::Batched(batched::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
+        tag::CARRIED => Fact::Carried(carried::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -205,6 +209,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Acknowledged(_) => tag::ACKNOWLEDGED,
         Fact::Batched(_) => tag::BATCHED,
         Fact::Filtered(_) => tag::FILTERED,
+        Fact::Carried(_) => tag::CARRIED,
     }
 }
 

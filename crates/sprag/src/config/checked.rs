@@ -31,6 +31,17 @@ pub struct Config {
     pub destinations: BTreeMap<String, Destination>,
     /// Bounds an operator may change.
     pub limits: Limits,
+    /// How long history is kept.
+    pub retention: Retention,
+}
+
+/// `[retention]` (rule D6)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Bodies that nothing waits for.
+    pub bodies: Duration,
+    /// Facts.
+    pub facts: Duration,
 }
 
 /// `[server]`

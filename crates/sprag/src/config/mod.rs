@@ -10,6 +10,7 @@ mod check_destination;
 mod check_headers;
 mod check_order;
 mod check_rate;
+mod check_retention;
 mod check_rules;
 mod check_server;
 mod check_source;
@@ -27,7 +28,7 @@ pub mod units;
 pub use admin_access::{AdminAccess, admin_access};
 pub use checked::{
     Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
-    Limits, OnGap, OnGiveUp, OnInvalid, Retry, Server, Source, Url,
+    Limits, OnGap, OnGiveUp, OnInvalid, Retention, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};
@@ -101,6 +102,7 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
     let sources = check_source::sources(root);
     let destinations = check_destination::destinations(root);
     let limits = check_server::limits(&root.section("limits"));
+    let retention = check_retention::retention(&root.section("retention"), &sources);
     check_destination::joined(root, &sources, &destinations);
     check_batch::batches(root, &sources, &destinations);
     Some(Config {
@@ -110,6 +112,7 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
         sources: complete(sources)?,
         destinations: complete(destinations)?,
         limits: limits?,
+        retention: retention?,
     })
 }
 

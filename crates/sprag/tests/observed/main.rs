@@ -12,7 +12,10 @@ mod commands;
 mod deliveries;
 mod limits;
 mod order;
+#[path = "../wire/post.rs"]
+mod post;
 mod record;
+mod retention;
 mod scenario;
 mod server;
 mod signatures;
