@@ -6,6 +6,7 @@
 
 mod acker;
 mod anew;
+mod batches;
 mod consumer;
 mod counts;
 mod dice;

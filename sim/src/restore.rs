@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use sprag_core::fact::{Fact, Outcome, Released};
-use sprag_core::id::{FrameNumber, Key, PartitionId};
+use sprag_core::id::{FrameNumber, Key, PartitionId, Sequence};
 use sprag_core::input::{Arrival, Ended, Ticket};
 use sprag_core::output::Attempt;
 use sprag_core::plan::Plan;
@@ -230,12 +230,15 @@ impl Life {
             let mut moved = false;
             while let Some(effect) = node.poll_effect() {
                 moved = true;
-                if let Effect::Deliver { partition, attempt, event } = effect {
+                if let Effect::Deliver { partition, attempt: sent, event, others } = effect {
                     let outcome = Outcome::Answered { status: 200 };
                     let took = std::time::Duration::from_millis(1);
                     let (retry_after, dropped) = (None, None);
-                    let ended = Ended { attempt: attempt.id, outcome, retry_after, dropped, took };
-                    self.deliveries.push((*attempt, event));
+                    let acknowledged = None;
+                    let attempt = sent.id;
+                    let ended =
+                        Ended { attempt, outcome, retry_after, dropped, took, acknowledged };
+                    self.deliveries.extend(one_by_one(*sent, event, others));
                     node.ended(now, partition, ended);
                 }
             }
@@ -375,6 +378,21 @@ impl Life {
         }
         Ok(())
     }
+}
+
+/// The events of a range, each as if it had come alone behind the one before it.
+fn one_by_one(
+    attempt: Attempt,
+    event: ReleasedEvent,
+    others: Vec<ReleasedEvent>,
+) -> Vec<(Attempt, ReleasedEvent)> {
+    let behind = |(at, event): (u64, ReleasedEvent)| {
+        let previous = Sequence(attempt.sequence.0 + at);
+        let sequence = previous.next();
+        (Attempt { sequence, previous, omitted: Vec::new(), ..attempt.clone() }, event)
+    };
+    let rest: Vec<_> = (0..).zip(others).map(behind).collect();
+    std::iter::once((attempt, event)).chain(rest).collect()
 }
 
 /// Where each release stands, by resource and sequence.

@@ -15,6 +15,7 @@ use sprag_core::settings::{
 };
 
 use crate::acker;
+use crate::batches;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
 
@@ -48,7 +49,7 @@ impl Setting {
         dice: &mut Dice,
         latest_dice: &mut Dice,
         mut types_dice: Dice,
-        ack_dice: &mut Dice,
+        (ack_dice, batch_dice): (&mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
         let latest = latest::draw_sources(latest_dice, &mut sources);
@@ -64,6 +65,7 @@ impl Setting {
         }
         let all: &mut [_] = &mut destinations.iter_mut().chain([&mut spare]).collect::<Vec<_>>();
         acker::draw(ack_dice, all);
+        batches::draw(batch_dice, all);
         if let Some(first) = destinations.first_mut() {
             first.from.clone_from(&names);
         }
@@ -111,8 +113,8 @@ impl Setting {
         }
         for destination in &mut self.plan.destinations {
             let name = destination.settings.name.clone();
-            let ack = destination.settings.ack;
-            destination.settings = DestinationSettings { ack, ..draw_delivery(dice, name) };
+            let (ack, batch) = (destination.settings.ack, destination.settings.batch);
+            destination.settings = DestinationSettings { ack, batch, ..draw_delivery(dice, name) };
             destination.settings.types = draw_types(&mut self.types_dice);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
@@ -203,5 +205,6 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
         retry,
         on_give_up: dice.pick(&[OnGiveUp::Halt, OnGiveUp::Park, OnGiveUp::Skip]),
         ack: Ack::Answer,
+        batch: None,
     }
 }

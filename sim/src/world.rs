@@ -55,6 +55,8 @@ const RETAINING_DICE: u64 = 39;
 const REBASE_DICE: u64 = 29;
 /// The stream of chance that decides who acknowledges by a request of its own.
 const ACK_DICE: u64 = 30;
+/// The stream of chance that decides about ranges of events.
+const BATCH_DICE: u64 = 31;
 /// The stream of chance that decides which types destinations take.
 const TYPES_DICE: u64 = 34;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
@@ -213,6 +215,7 @@ pub(crate) struct World {
     pub(crate) operator: Operator,
     pub(crate) refuser: Refuser,
     pub(crate) acker: Acker,
+    pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) numbers: BTreeMap<Key, usize>,
@@ -248,8 +251,10 @@ impl World {
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let types_dice = Dice::new(seed, TYPES_DICE);
+        let mut batch = Dice::new(seed, BATCH_DICE);
         let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
-        let mut setting = Setting::draw(&mut Dice::new(seed, 3), &mut latest, types_dice, &mut ack);
+        let mut setting =
+            Setting::draw(&mut Dice::new(seed, 3), &mut latest, types_dice, (&mut ack, &mut batch));
         let mut length = dice.between(15, 50) * SECOND;
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two
@@ -282,6 +287,7 @@ impl World {
             operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             acker: Acker::new(ack),
+            batch_dice: batch,
             sources: workload.sources,
             resources: workload.resources,
             numbers: BTreeMap::new(),

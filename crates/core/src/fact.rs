@@ -6,6 +6,7 @@
 
 mod acknowledged;
 mod attempted;
+mod batched;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -18,7 +19,8 @@ use crate::record::KeyRecord;
 use crate::time::OpenMicros;
 
 pub use acknowledged::Acknowledged;
-pub use attempted::{Attempted, Consequence, Outcome, Toll};
+pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
+pub use batched::Batched;
 
 /// One line of history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +69,8 @@ pub enum Fact {
     GapAbandoned(GapAbandoned),
     /// A try to deliver, and what came of it.
     Attempted(Attempted),
+    /// The next attempt of a lane carries a range of events: the same on every retry.
+    Batched(Batched),
     /// A consumer acknowledged what it has, with a request of its own.
     Acknowledged(Acknowledged),
     /// A newer event took the place of older ones that waited in a lane.
@@ -552,6 +556,7 @@ impl Fact {
             Self::GapAbandoned(fact) => Some(&fact.key),
             Self::Attempted(fact) => Some(&fact.key),
             Self::Acknowledged(fact) => Some(&fact.key),
+            Self::Batched(fact) => Some(&fact.key),
             Self::Redriven(fact) => Some(&fact.key),
             Self::Dropped(fact) => Some(&fact.key),
             Self::KeyPaused(fact) => Some(&fact.key),
@@ -589,6 +594,7 @@ impl Fact {
             Self::GapAbandoned(_) => "gap-abandoned",
             Self::Attempted(_) => "attempted",
             Self::Acknowledged(_) => "acknowledged",
+            Self::Batched(_) => "batched",
             Self::Redriven(_) => "redriven",
             Self::Dropped(_) => "dropped",
             Self::KeyPaused(_) => "key-paused",

@@ -62,6 +62,9 @@ fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
             return Some("a lane waits for an acknowledgement of what it does not send");
         }
     }
+    if lane.batch.is_some_and(|to| to < lane.head || to > lane.tail) {
+        return Some("a lane's range is not at its head");
+    }
     match lane.mode {
         LaneMode::Halted | LaneMode::Parked if !lane.has_backlog() => {
             Some("a lane stopped at nothing")

@@ -172,8 +172,10 @@ pub enum OmitReason {
 /// What a consumer accepted with 202 and acknowledges later; meanwhile its lane stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acceptance {
-    /// The event.
+    /// The event, or the first of several.
     pub sequence: Sequence,
+    /// The last of several; none where the try carried the event itself.
+    pub last: Option<Sequence>,
     /// Which try of the event it was.
     pub number: u32,
     /// Whether the lane had gone past the event.
@@ -223,6 +225,11 @@ pub struct Lane {
     pub redrives: Vec<Sequence>,
     /// What its consumer has and has not acknowledged yet: nothing is sent meanwhile.
     pub accepted: Option<Acceptance>,
+    /// The last event of the range at its head that the next attempt carries (rule L9); none while
+    /// that is not fixed.
+    pub batch: Option<Sequence>,
+    /// The last event that a range ever carried.
+    pub sent: Sequence,
 }
 
 impl Lane {
@@ -244,6 +251,8 @@ impl Lane {
             failed_at: OpenMicros::default(),
             redrives: Vec::new(),
             accepted: None,
+            batch: None,
+            sent: Sequence::default(),
         }
     }
 

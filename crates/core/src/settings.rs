@@ -157,6 +157,8 @@ pub struct DestinationSettings {
     pub on_give_up: OnGiveUp,
     /// What acknowledges an event that is answered 202.
     pub ack: Ack,
+    /// How many events one attempt carries at the most (rule L9); none: each is sent by itself.
+    pub batch: Option<usize>,
 }
 
 /// What acknowledges an event that is answered 202; any other 2xx does by itself.

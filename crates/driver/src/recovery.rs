@@ -146,8 +146,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         for frame in frames.frames.iter().filter(|frame| frame.number <= claim.tip.number) {
             for (index, fact) in (0_u32..).zip(&frame.facts) {
                 let place = Place { partition, frame: frame.number, index };
-                let change = letters::change(place, frame.recorded, fact);
-                owner.letters.extend(change.map(|change| (frame.number, change)));
+                let changes = letters::changes(place, frame.recorded, fact);
+                owner.letters.extend(changes.into_iter().map(|change| (frame.number, change)));
             }
             owner.partition.evolve_frame(&Frame {
                 number: frame.number,

@@ -16,7 +16,7 @@ use std::fmt;
 
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Toll;
-use sprag_core::id::FrameNumber;
+use sprag_core::id::{FrameNumber, Sequence};
 use sprag_core::record::{
     Acceptance, Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
     Order,
@@ -33,7 +33,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
 
 /// The version of the format.
-pub const VERSION: u8 = 6;
+pub const VERSION: u8 = 7;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,7 +285,38 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.count("redrives", lane.redrives.len(), LANE_LIST);
     lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
     writer.option(lane.accepted.as_ref(), write_acceptance);
+    write_range_of(writer, lane);
     writer.close_length("lane", opened);
+}
+
+/// What `batch` adds to a lane (rule L9): nothing where it never was used, as in history before it.
+fn write_range_of(writer: &mut Writer<'_>, lane: &Lane) {
+    let last = lane.accepted.and_then(|accepted| accepted.last);
+    if lane.batch.is_some() || lane.sent != Sequence(0) || last.is_some() {
+        writer.option(lane.batch.as_ref(), |writer, to| writer.number(to.0));
+        writer.number(lane.sent.0);
+        writer.option(last.as_ref(), |writer, last| writer.number(last.0));
+    }
+}
+
+fn read_range_of(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError> {
+    if reader.left() == 0 {
+        return Ok(());
+    }
+    lane.batch = reader.option(read_sequence)?;
+    lane.sent = read_sequence(reader)?;
+    let last = reader.option(read_sequence)?;
+    if lane.batch.is_none() && lane.sent == Sequence(0) && last.is_none() {
+        return Err(reader.error("a lane's range is empty", None));
+    }
+    match (&mut lane.accepted, last) {
+        (Some(accepted), last) => accepted.last = last,
+        (None, None) => {}
+        (None, Some(last)) => {
+            return Err(reader.error("the end of a range that was not accepted", Some(last.0)));
+        }
+    }
+    Ok(())
 }
 
 fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
@@ -299,6 +330,7 @@ fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
 fn read_acceptance(reader: &mut Reader<'_>) -> Result<Acceptance, DecodeError> {
     Ok(Acceptance {
         sequence: read_sequence(reader)?,
+        last: None,
         number: reader.narrow("number of a try")?,
         out_of_order: reader.flag()?,
         started: read_unix(reader)?,
@@ -308,7 +340,7 @@ fn read_acceptance(reader: &mut Reader<'_>) -> Result<Acceptance, DecodeError> {
 
 fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
     let reader = &mut reader.part("lane is longer than its record")?;
-    let lane = Lane {
+    let mut lane = Lane {
         destination: read_destination(reader)?,
         mode: read_mode(reader)?,
         head: read_sequence(reader)?,
@@ -321,7 +353,10 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         failed_at: read_open(reader)?,
         redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
         accepted: reader.option(read_acceptance)?,
+        batch: None,
+        sent: Sequence(0),
     };
+    read_range_of(reader, &mut lane)?;
     reader.end()?;
     Ok(lane)
 }
@@ -376,7 +411,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored};
-    use sprag_core::id::{DestinationId, Sequence};
+    use sprag_core::id::DestinationId;
 
     proptest! {
         #[test]
@@ -419,7 +454,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "0d000000 01 00 05 04 00 00 00 00 00 00 00 00 00";
-        let golden = format!("06 49000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
+        let golden = format!("07 49000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 

@@ -38,6 +38,9 @@ pub const CHALLENGE_BYTES: usize = 1_024;
 /// 1,000 (Meta).
 pub const SPLIT_EVENTS: usize = 1_000;
 
+/// Bytes of the events of one attempt that carries a range (rule L9): it is in memory as a whole.
+pub const BATCH_BYTES: u64 = 64 << 20;
+
 /// Bytes of the body of one request that acknowledges events.
 pub const ACK_BYTES: usize = 512 << 10;
 

@@ -44,7 +44,7 @@ fn revision(config: &Config) -> Revision {
     });
     let destinations = config.destinations.iter().map(|(name, to)| {
         let types: Vec<_> = to.types.iter().map(ToString::to_string).collect();
-        let (from, retry, ends) = (&to.from, &to.retry, (to.on_give_up, to.ack));
+        let (from, retry, ends) = (&to.from, &to.retry, (to.on_give_up, to.ack, to.batch));
         format!("{name} {from:?} {types:?} {retry:?} {ends:?} {:?}", to.concurrency)
     });
     let text: Vec<String> = sources.chain(destinations).collect();
@@ -139,6 +139,7 @@ fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDe
                 config::Ack::Answer => Ack::Answer,
                 config::Ack::Explicit(timeout) => Ack::Explicit { timeout },
             },
+            batch: to.batch.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
         },
     }
 }

@@ -145,7 +145,8 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     }
     let acknowledged = seen.into_iter().flat_map(|seen| seen.acknowledged.keys());
     for sequence in acknowledged {
-        must(lane.fates.contains_key(sequence) || *sequence == lane.head(), || {
+        let is_at_head = seen.is_some_and(|seen| seen.is_carried_at(lane.head(), *sequence));
+        must(lane.fates.contains_key(sequence) || is_at_head, || {
             format!("{sequence} was acknowledged and has no fate")
         })?;
     }

@@ -3,6 +3,7 @@
 //! Must not know: clocks, files, sockets, threads, other partitions but by their facts.
 
 mod acknowledge;
+mod batch;
 mod command;
 mod draft;
 mod evolve;

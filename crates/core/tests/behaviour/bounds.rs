@@ -51,6 +51,7 @@ fn settings() -> Settings {
         },
         on_give_up: OnGiveUp::Halt,
         ack: Ack::Answer,
+        batch: None,
     };
     Settings {
         revision: Revision(1),

@@ -211,6 +211,7 @@ impl Story {
                 Some(timeout) => Ack::Explicit { timeout },
                 None => Ack::Answer,
             },
+            batch: words.size("batch"),
         };
         self.settings.destinations.insert(DestinationId(id), destination);
     }
@@ -350,6 +351,7 @@ fn end(world: &mut World, words: &Words<'_>, outcome: Outcome) {
     let attempt = world.attempt_of(&key(words.word(1)), destination(words));
     let attempt = attempt.unwrap_or_else(|| panic!("no such attempt: {}", words.line));
     let attempt = world.under_way.remove(attempt);
+    world.says = words.number("acknowledged");
     let dropped = words.get("drop").map(Arc::from);
     world.end_with(&attempt, outcome, words.duration("retry-after"), dropped);
 }
@@ -387,9 +389,10 @@ fn command(world: &mut World, words: &Words<'_>) {
         ("pause", "destination") => (0, Command::PauseDestination(id())),
         ("resume", "destination") => (0, Command::ResumeDestination(id())),
         ("ack", name) => {
-            let sequence = Sequence(words.number("sequence").expect("a sequence"));
+            let from = Sequence(words.number("sequence").expect("a sequence"));
+            let to = words.number("last").map_or(from, Sequence);
             let (key, destination) = (key(name), destination(words));
-            (at(name), Command::Acknowledge { key, destination, sequence })
+            (at(name), Command::Acknowledge { key, destination, from, to })
         }
         ("rebase", name) => (at(name), Command::Rebase(key(name))),
         ("redrive", name) => {

@@ -152,7 +152,9 @@ fn consequence() -> impl Strategy<Value = Consequence> {
 fn attempted() -> impl Strategy<Value = Attempted> {
     let times = (any::<u64>(), any::<u64>(), any::<u32>(), any::<bool>());
     let toll = any::<(u32, u64)>().prop_map(|(failures, time)| Toll { failures, time });
-    let rest = (option::of(toll), option::of(text(256)));
+    let batch = any::<(u64, u64)>()
+        .prop_map(|(last, acknowledged)| Batch { last: Sequence(last), acknowledged });
+    let rest = (option::of(toll), option::of(text(256)), option::of(batch));
     (key(), destination(), sequence(), times, outcome(), consequence(), rest).prop_map(
         |(key, destination, sequence, times, outcome, consequence, rest)| Attempted {
             key,
@@ -166,6 +168,7 @@ fn attempted() -> impl Strategy<Value = Attempted> {
             consequence,
             toll: rest.0,
             dropped: rest.1,
+            batch: rest.2,
         },
     )
 }
@@ -252,6 +255,9 @@ fn fates() -> impl Strategy<Value = Fact> {
         }),
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, by)| {
             Fact::Superseded(Superseded { key, destination, from, by })
+        }),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::Batched(Batched { key, destination, from, to })
         }),
         (key(), destination(), sequence(), sequence(), any::<bool>()).prop_map(
             |(key, destination, from, to, out_of_order)| {

@@ -55,11 +55,14 @@ mod tests {
             redrives: vec![Sequence(2)],
             accepted: Some(Acceptance {
                 sequence: Sequence(4),
+                last: None,
                 number: 3,
                 out_of_order: true,
                 started: UnixMicros(75),
                 until: OpenMicros(95),
             }),
+            batch: None,
+            sent: Sequence(0),
         }
     }
 
@@ -90,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_bytes() {
+    fn golden_bytes_of_before_there_were_ranges() {
         let fact = Carried { key: key(), record: Box::new(record()) };
         check(
             Fact::Carried(fact),
@@ -100,6 +103,25 @@ mod tests {
              070046010265390108000000000000000901740163040404040404040404040404040404 \
              0404040404040404040404040404040404ac020103920807010000000000000000000000 \
              0000000005011800000002040704070101020101010350025a3c0102010403014b5fe80703010402",
+        );
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let mut record = record();
+        let lane = &mut record.lanes[0];
+        (lane.batch, lane.sent) = (Some(Sequence(7)), Sequence(6));
+        lane.accepted = lane.accepted.map(|one| Acceptance { last: Some(Sequence(6)), ..one });
+        let fact = Carried { key: key(), record: Box::new(record) };
+        check(
+            Fact::Carried(fact),
+            "28 bd000000 \
+             0103612f62b4000000070101010101010101010101010101010101010101010101010101 \
+             01010101010103920807016200000001070601010101050001070101093a000000039208 \
+             070046010265390108000000000000000901740163040404040404040404040404040404 \
+             0404040404040404040404040404040404ac020103920807010000000000000000000000 \
+             0000000005011d00000002040704070101020101010350025a3c0102010403014b5f \
+             0107060106 e80703010402",
         );
     }
 }

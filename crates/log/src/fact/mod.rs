@@ -16,6 +16,7 @@
 
 mod acknowledged;
 mod attempted;
+mod batched;
 mod carried;
 mod claimed;
 mod conflict;
@@ -78,6 +79,7 @@ mod tag {
     pub(super) const SEQUENCE_RESET: u8 = 24;
     pub(super) const REBASED: u8 = 25;
     pub(super) const ACKNOWLEDGED: u8 = 26;
+    pub(super) const BATCHED: u8 = 27;
     pub(super) const FILTERED: u8 = 32;
     pub(super) const CARRIED: u8 = 40;
     pub(super) const RESTORED: u8 = 46;
@@ -115,6 +117,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
         Fact::Rebased(fact) => rebased::encode(writer, fact),
         Fact::Acknowledged(fact) => acknowledged::encode(writer, fact),
+        Fact::Batched(fact) => batched::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
         Fact::Carried(fact) => carried::encode(writer, fact),
         Fact::Restored(fact) => restored::encode(writer, fact),
@@ -161,6 +164,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
         tag::ACKNOWLEDGED => Fact::Acknowledged(acknowledged::decode(fields)?),
+        tag::BATCHED => Fact::Batched(batched::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
         tag::CARRIED => Fact::Carried(carried::decode(fields)?),
         tag::RESTORED => Fact::Restored(restored::decode(fields)?),
@@ -211,6 +215,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
         Fact::Rebased(_) => tag::REBASED,
         Fact::Acknowledged(_) => tag::ACKNOWLEDGED,
+        Fact::Batched(_) => tag::BATCHED,
         Fact::Filtered(_) => tag::FILTERED,
         Fact::Carried(_) => tag::CARRIED,
         Fact::Restored(_) => tag::RESTORED,

@@ -61,25 +61,31 @@ fn lane() -> impl Strategy<Value = Lane> {
         .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
     let redrive = any::<u64>().prop_map(Sequence);
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
-    let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()));
-    (numbers, mode(), lists).prop_map(|(numbers, mode, (omitted, redrives, accepted))| Lane {
-        destination: DestinationId(numbers.0),
-        mode,
-        head: Sequence(numbers.1),
-        tail: Sequence(numbers.2),
-        delivered: Sequence(numbers.3),
-        omitted,
-        failures: numbers.4,
-        due: UnixMicros(numbers.5),
-        failed_at: OpenMicros(numbers.6),
-        toll: Toll { failures: numbers.7, time: numbers.8 },
-        redrives,
-        accepted,
-    })
+    let range = (option::of(any::<u64>()), any::<u64>());
+    let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
+    (numbers, mode(), lists).prop_map(
+        |(numbers, mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
+            destination: DestinationId(numbers.0),
+            mode,
+            head: Sequence(numbers.1),
+            tail: Sequence(numbers.2),
+            delivered: Sequence(numbers.3),
+            omitted,
+            failures: numbers.4,
+            due: UnixMicros(numbers.5),
+            failed_at: OpenMicros(numbers.6),
+            toll: Toll { failures: numbers.7, time: numbers.8 },
+            redrives,
+            accepted,
+            batch: batch.map(Sequence),
+            sent: Sequence(sent),
+        },
+    )
 }
 
 fn acceptance() -> impl Strategy<Value = Acceptance> {
-    any::<(u64, u32, bool, u64, u64)>().prop_map(|numbers| Acceptance {
+    any::<(u64, u32, bool, u64, u64, Option<u64>)>().prop_map(|numbers| Acceptance {
+        last: numbers.5.map(Sequence),
         sequence: Sequence(numbers.0),
         number: numbers.1,
         out_of_order: numbers.2,

@@ -7,7 +7,7 @@ use sprag_core::fact::{
     AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, PauseReason, Received,
     Recognised, Released,
 };
-use sprag_core::id::{DestinationId, Epoch, Place};
+use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
 use sprag_core::ranges::Range;
 use sprag_core::record::KeyRecord;
 use sprag_core::time::UnixMicros;
@@ -107,12 +107,11 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
             "out_of_order": fact.out_of_order,
         }),
+        Fact::Batched(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::Superseded(fact) => json!({
             "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
         }),
-        Fact::Filtered(fact) => json!({
-            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
-        }),
+        Fact::Filtered(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::Carried(fact) => carried(names, &fact.record),
         Fact::Restored(fact) => json!({
             "restore": format!("{:016x}", fact.restore), "jump": fact.jump, "total": fact.total,
@@ -163,7 +162,16 @@ fn attempted(names: &Names, fact: &Attempted) -> Value {
     let mut shown = serde_json::to_value(fates::shown(fact)).unwrap_or_default();
     shown["destination"] = json!(*names.destination(fact.destination));
     shown["sequence"] = json!(fact.sequence.0);
+    if let Some(batch) = fact.batch {
+        shown["last"] = json!(batch.last.0);
+        shown["acknowledged"] = json!(batch.acknowledged);
+    }
     shown
+}
+
+/// Events of a lane that follow one another.
+fn in_lane(destination: &str, from: Sequence, to: Sequence) -> Value {
+    json!({"destination": destination, "from": from.0, "to": to.0})
 }
 
 fn range(range: Range) -> Value {

@@ -25,6 +25,10 @@ pub(super) struct Lane {
     epoch: u64,
     /// Did anything come yet?
     known: bool,
+    /// The first event of the range that is being taken in: what is in it is answered together.
+    within: Option<u64>,
+    /// The range that came last.
+    range: Option<(u64, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +90,26 @@ impl Lane {
         }
     }
 
+    /// A range of events follows. One that begins as the last one did must end as it did (rule L9).
+    pub(super) fn begin_range(
+        &mut self,
+        range: (u64, u64),
+        first: Option<&Delivery>,
+    ) -> Option<Violation> {
+        self.within = Some(range.0);
+        let was_restored = first.is_some_and(|first| first.epoch >= self.epoch + EPOCH_JUMP);
+        let before = self.range.replace(range).filter(|_| !was_restored);
+        let known = before.filter(|(from, to)| *from == range.0 && *to != range.1)?;
+        let detail = format!("came before as the range {}-{}", known.0, known.1);
+        let id = first.map(|first| first.id.clone()).unwrap_or_default();
+        Some(Violation { kind: ViolationKind::RepeatDiffers, id, detail })
+    }
+
+    /// All of the range is taken in.
+    pub(super) fn end_range(&mut self) {
+        self.within = None;
+    }
+
     /// The consumer answers 2xx. Says whether it did so for the first time.
     pub(super) fn acknowledge(&mut self, delivery: &Delivery) -> bool {
         if !delivery.out_of_order {
@@ -128,7 +152,9 @@ impl Lane {
             let detail = "came before, and is not marked sprag-redelivery: true";
             notes.note(ViolationKind::UnflaggedRedelivery, detail.into());
         }
-        if !delivery.out_of_order && delivery.sequence < self.head {
+        // The events of a range come again together, each before the last of them.
+        let before = delivery.sequence < self.head && !self.is_within(delivery.sequence);
+        if !delivery.out_of_order && before {
             let detail = format!("came again after {}", self.head);
             notes.note(ViolationKind::Order, detail);
         }
@@ -167,7 +193,7 @@ impl Lane {
             let detail =
                 format!("{previous} is called delivered; the last that came is {}", self.head);
             notes.note(ViolationKind::Loss, detail);
-        } else if !begins && previous > self.settled {
+        } else if !begins && previous > self.settled && !self.is_within(previous) {
             let detail = format!("came before {previous} was acknowledged");
             notes.note(ViolationKind::Order, detail);
         }
@@ -175,6 +201,10 @@ impl Lane {
         if let Some(missing) = first_uncovered(between.0, between.1, &delivery.omitted) {
             self.note_unaccounted(missing, notes);
         }
+    }
+
+    fn is_within(&self, sequence: u64) -> bool {
+        self.within.is_some_and(|first| sequence >= first)
     }
 
     fn note_unaccounted(&self, missing: u64, notes: &mut Notes<'_>) {

@@ -83,7 +83,7 @@ pub(crate) enum Consumer {
 type Script = Arc<Mutex<HashMap<String, Consumer>>>;
 
 fn ended(attempt: AttemptId, outcome: Outcome, took: Duration) -> Ended {
-    Ended { attempt, outcome, retry_after: None, dropped: None, took }
+    Ended { attempt, outcome, retry_after: None, dropped: None, acknowledged: None, took }
 }
 
 struct ScriptedNetwork {
@@ -92,7 +92,13 @@ struct ScriptedNetwork {
 }
 
 impl Network for ScriptedNetwork {
-    fn deliver(&mut self, partition: PartitionId, attempt: Box<Attempt>, _: ReleasedEvent) {
+    fn deliver(
+        &mut self,
+        partition: PartitionId,
+        attempt: Box<Attempt>,
+        _: ReleasedEvent,
+        _: Vec<ReleasedEvent>,
+    ) {
         let consumer = self.script.lock().unwrap().get(&*attempt.key.name).copied();
         let Consumer::Answers(status) = consumer.unwrap_or(Consumer::Answers(204)) else { return };
         let (outcome, took) = (Outcome::Answered { status }, Duration::from_millis(3));
@@ -149,6 +155,7 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
         retry,
         on_give_up,
         ack: Ack::Answer,
+        batch: None,
     };
     PlannedDestination { from: from.iter().map(|from| Arc::from(*from)).collect(), settings }
 }

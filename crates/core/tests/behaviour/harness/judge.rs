@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sha2::Digest as _;
 use sprag_core::fact::{
-    Acknowledged, Attempted, Consequence, DeadLetter, Fact, Jumped, Kind, Outcome, Received,
-    Released, Stale, Superseded,
+    Acknowledged, Attempted, Batched, Consequence, DeadLetter, Fact, Jumped, Kind, Outcome,
+    Received, Released, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -49,9 +49,11 @@ pub(crate) struct Judge {
     /// Passed events that operators sent again.
     redriven: BTreeMap<LaneName, Vec<Sequence>>,
     /// What consumers accepted and have not acknowledged, by lane.
-    accepted: BTreeMap<LaneName, Sequence>,
+    accepted: BTreeMap<LaneName, (Sequence, Sequence)>,
     /// What was acknowledged, perhaps while it was under way.
     early: BTreeSet<(LaneName, Sequence)>,
+    /// The ranges that the next attempts of lanes carry.
+    ranges: BTreeMap<LaneName, (Sequence, Sequence)>,
     /// How often each fact is durable, by name.
     pub(crate) facts: BTreeMap<&'static str, u64>,
     duplicates: u64,
@@ -123,6 +125,7 @@ impl Judge {
             }
             Fact::Attempted(attempted) => self.attempted(attempted),
             Fact::Acknowledged(acknowledged) => self.acknowledge(acknowledged),
+            Fact::Batched(batched) => self.fix_range(batched),
             Fact::Redriven(redriven) => {
                 let lane = (redriven.key.clone(), redriven.destination);
                 self.early.retain(|(of, passed)| *of != lane || Some(*passed) != redriven.passed);
@@ -133,6 +136,7 @@ impl Judge {
                     let lane = self.lanes.entry((dropped.key.clone(), destination)).or_default();
                     if lane.front() == Some(&sequence) {
                         lane.pop_front();
+                        self.ranges.remove(&(dropped.key.clone(), destination));
                     }
                 }
             }
@@ -164,6 +168,7 @@ impl Judge {
         assert!(lane.front() >= Some(&superseded.from), "{superseded:?}");
         assert_eq!(lane.back(), Some(&superseded.by), "{superseded:?}");
         lane.retain(|sequence| *sequence >= superseded.by);
+        self.ranges.remove(&(superseded.key.clone(), superseded.destination));
     }
 
     /// A key passes over what may have been given before a restore: no more, and once.
@@ -267,29 +272,70 @@ impl Judge {
         let waited = self.accepted.remove(&name);
         let ends = attempted.outcome == Outcome::Unacknowledged;
         assert_eq!(ends, waited.is_some(), "after {waited:?}: {attempted:?}");
-        assert!(waited.is_none_or(|waited| waited == attempted.sequence), "{attempted:?}");
+        assert!(waited.is_none_or(|(first, _)| first == attempted.sequence), "{attempted:?}");
         if let Consequence::Accepted { .. } = attempted.consequence {
-            self.accepted.insert(name.clone(), attempted.sequence);
+            let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
+            self.accepted.insert(name.clone(), (attempted.sequence, last));
         }
         // Acknowledged before its answer came, it is settled already.
-        let early = self.early.remove(&(name.clone(), attempted.sequence));
+        let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
+        let early = self.early.remove(&(name.clone(), last));
         if early {
             assert_eq!(attempted.consequence, Consequence::Delivered, "{attempted:?}");
             return;
         }
         if attempted.out_of_order {
-            let redriven = self.redriven.entry(name).or_default();
+            let redriven = self.redriven.entry(name.clone()).or_default();
             let at = redriven.iter().position(|sequence| *sequence == attempted.sequence);
             let at = at.expect("only what was redriven is attempted out of order");
-            if !self.accepted.contains_key(&(attempted.key.clone(), attempted.destination)) {
+            if !self.accepted.contains_key(&name) {
                 redriven.remove(at);
             }
             return;
         }
-        let lane = self.lanes.entry(name).or_default();
-        assert_eq!(lane.front(), Some(&attempted.sequence), "an outcome that is not the head's");
-        if matches!(attempted.consequence, Consequence::Delivered | Consequence::Dead) {
-            lane.pop_front();
+        self.attempted_in_order(&name, attempted, last);
+    }
+
+    /// What the answer acknowledges is settled, then the rest as its consequence says.
+    fn attempted_in_order(&mut self, name: &LaneName, attempted: &Attempted, last: Sequence) {
+        let lane = self.lanes.entry(name.clone()).or_default();
+        let mut settle = |through: u64| {
+            let mut settled = false;
+            while lane.front().is_some_and(|front| front.0 <= through) {
+                settled = lane.pop_front().is_some();
+            }
+            settled
+        };
+        let Some(batch) = attempted.batch else {
+            assert_eq!(
+                lane.front(),
+                Some(&attempted.sequence),
+                "an outcome that is not the head's"
+            );
+            if matches!(attempted.consequence, Consequence::Delivered | Consequence::Dead) {
+                lane.pop_front();
+            }
+            return;
+        };
+        let part = attempted.sequence.0 + batch.acknowledged;
+        let mut settled = batch.acknowledged > 0 && settle(part - 1);
+        if attempted.consequence == Consequence::Dead {
+            settled |= settle(last.0);
+        }
+        if settled {
+            self.ranges.remove(name);
+        }
+        let fails = !matches!(
+            attempted.consequence,
+            Consequence::Delivered | Consequence::Dead | Consequence::Accepted { .. }
+        );
+        if let Some(front) = self.lanes[name].front().filter(|_| fails) {
+            self.ranges.insert(name.clone(), (*front, last));
+        }
+        if let Some(front) = self.lanes[name].front()
+            && let Some(accepted) = self.accepted.get_mut(name)
+        {
+            accepted.0 = *front;
         }
     }
 
@@ -297,16 +343,33 @@ impl Judge {
     fn acknowledge(&mut self, acknowledged: &Acknowledged) {
         let name = (acknowledged.key.clone(), acknowledged.destination);
         let sequence = acknowledged.from;
-        if self.accepted.remove(&name) != Some(sequence) {
-            self.early.insert((name.clone(), sequence));
+        match self.accepted.remove(&name) {
+            Some((first, last)) if first == sequence && acknowledged.to < last => {
+                self.accepted.insert(name.clone(), (acknowledged.to.next(), last));
+            }
+            Some((first, _)) if first == sequence => {}
+            _ => drop(self.early.insert((name.clone(), acknowledged.to))),
         }
         if acknowledged.out_of_order {
             let redriven = self.redriven.entry(name).or_default();
             redriven.retain(|redriven| *redriven != sequence);
             return;
         }
+        self.ranges.remove(&name);
         let lane = self.lanes.entry(name).or_default();
-        assert_eq!(lane.pop_front(), Some(sequence), "not the head: {acknowledged:?}");
+        for sequence in sequence.0..=acknowledged.to.0 {
+            assert_eq!(lane.pop_front(), Some(Sequence(sequence)), "{acknowledged:?}");
+        }
+    }
+
+    /// The range of the lane's next attempt: all at its head, and none was fixed before.
+    fn fix_range(&mut self, batched: &Batched) {
+        let name = (batched.key.clone(), batched.destination);
+        let lane = self.lanes.entry(name.clone()).or_default();
+        let range: Vec<_> = (batched.from.0..=batched.to.0).map(Sequence).collect();
+        assert!(lane.iter().take(range.len()).eq(&range), "not what waits: {batched:?}");
+        let before = self.ranges.insert(name, (batched.from, batched.to));
+        assert_eq!(before, None, "a range is fixed twice: {batched:?}");
     }
 
     /// An attempt leaves: it must be the first unsettled event of its lane by durable facts, and
@@ -334,6 +397,10 @@ impl Judge {
         }
         let head = self.lanes.get(&name).and_then(|lane| lane.front());
         assert_eq!(head, Some(&attempt.sequence), "not the durable head: {attempt:?}");
+        if let Some(last) = attempt.last {
+            let range = self.ranges.get(&name);
+            assert_eq!(range, Some(&(attempt.sequence, last)), "not the durable range");
+        }
     }
 
     /// An answer leaves: what it promises must be durable.
