@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use sprag_core::id::{DestinationId, FrameNumber, PartitionId, SourceId};
-use sprag_core::time::{ElapsedMicros, OpenMicros, UnixMicros};
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, SourceId};
+use sprag_core::time::{ElapsedMicros, UnixMicros};
 
 use super::limits;
 use super::names::Names;
@@ -29,7 +29,9 @@ pub(super) struct StoreCounted {
 #[derive(Default)]
 struct StoreCounts {
     held: BTreeMap<(SourceId, PartitionId), HeldCounts>,
-    deadlines: BTreeMap<SourceId, Vec<(PartitionId, OpenMicros)>>,
+    holds: Vec<(Key, Place)>,
+    /// When the event was received that waits longest, by source.
+    held_since: BTreeMap<SourceId, UnixMicros>,
     stopped: BTreeMap<(DestinationId, PartitionId), StoppedCounts>,
     dead: Vec<(Option<DestinationId>, u64)>,
 }
@@ -38,7 +40,8 @@ impl StoreCounts {
     fn of(reader: &StateReader) -> Result<Self, Fault> {
         Ok(Self {
             held: reader.held()?,
-            deadlines: reader.first_deadlines()?,
+            holds: reader.longest_holds()?,
+            held_since: BTreeMap::new(),
             stopped: reader.stopped()?,
             dead: reader.dead_letters()?,
         })
@@ -60,6 +63,28 @@ pub(super) async fn show(State(state): State<AdminState>) -> Result<impl IntoRes
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }
 
+/// Counts that are at most [`limits::STORE_COUNT_EVERY`] old.
+async fn store_counts(state: &AdminState) -> Result<Arc<StoreCounts>, Problem> {
+    let now = state.parts().clock.now().elapsed;
+    let mut counted = state.store_counted().lock().await;
+    match &*counted {
+        Some(known) if now.since(known.taken) < limits::STORE_COUNT_EVERY => {
+            Ok(known.counts.clone())
+        }
+        _ => {
+            let mut counts = state.read(StoreCounts::of).await?;
+            for (key, event) in counts.holds.drain(..).collect::<Vec<_>>() {
+                let Some(recorded) = state.recorded(event).await? else { continue };
+                let since = counts.held_since.entry(key.source).or_insert(recorded);
+                *since = (*since).min(recorded);
+            }
+            let counts = Arc::new(counts);
+            *counted = Some(StoreCounted { taken: now, counts: counts.clone() });
+            Ok(counts)
+        }
+    }
+}
+
 fn history(statistics: &Statistics, now: UnixMicros) -> History {
     let (log, done) = (&statistics.log, &statistics.retention);
     History {
@@ -72,22 +97,6 @@ fn history(statistics: &Statistics, now: UnixMicros) -> History {
         rewritten: done.rewritten,
         freed: done.freed,
         carried: done.carried,
-    }
-}
-
-/// Counts that are at most [`limits::STORE_COUNT_EVERY`] old.
-async fn store_counts(state: &AdminState) -> Result<Arc<StoreCounts>, Problem> {
-    let now = state.parts().clock.now().elapsed;
-    let mut counted = state.store_counted().lock().await;
-    match &*counted {
-        Some(known) if now.since(known.taken) < limits::STORE_COUNT_EVERY => {
-            Ok(known.counts.clone())
-        }
-        _ => {
-            let counts = Arc::new(state.read(StoreCounts::of).await?);
-            *counted = Some(StoreCounted { taken: now, counts: counts.clone() });
-            Ok(counts)
-        }
     }
 }
 
@@ -120,7 +129,7 @@ fn observed(
         dedupe_ids: statistics.dedupe_ids,
         held_events: of_source(|held| held.events),
         gaps_open: of_source(|held| held.keys),
-        oldest_gaps: oldest_gaps(state, names, statistics, store),
+        oldest_gaps: oldest_gaps(state, names, store),
         drifts: drifts.collect(),
         head_ages: head_ages(state, names, statistics, store),
         in_flight: of_destinations(|to| (to.in_flight - to.slow) as u64),
@@ -134,26 +143,12 @@ fn observed(
     }
 }
 
-/// A wait began `hold.wait` before it is over.
-fn oldest_gaps(
-    state: &AdminState,
-    names: &Names,
-    statistics: &Statistics,
-    store: &StoreCounts,
-) -> Vec<(String, f64)> {
-    let open = |partition: PartitionId| {
-        statistics.partitions.get(usize::from(partition.0)).map_or(0, |known| known.open.0)
+fn oldest_gaps(state: &AdminState, names: &Names, store: &StoreCounts) -> Vec<(String, f64)> {
+    let now = state.parts().clock.now().clock;
+    let age = |(source, since): (&SourceId, &UnixMicros)| {
+        (names.source(*source).to_string(), now.since(*since).as_secs_f64())
     };
-    let gaps = store.deadlines.iter().filter_map(|(source, deadlines)| {
-        let wait = state.parts().gaps.get(source)?.wait;
-        let wait = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
-        let ages = deadlines.iter().map(|(partition, deadline)| {
-            open(*partition).saturating_add(wait).saturating_sub(deadline.0)
-        });
-        let oldest = std::time::Duration::from_micros(ages.max()?);
-        Some((names.source(*source).to_string(), oldest.as_secs_f64()))
-    });
-    gaps.collect()
+    store.held_since.iter().map(age).collect()
 }
 
 fn head_ages(

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
+use sprag_core::id::{DestinationId, Key, PartitionId, Place, SourceId};
 use sprag_core::input::Command;
 use sprag_core::output::Answer as NodeAnswer;
 use sprag_core::partition::KeyView;
 use sprag_core::partitioning::partition_of;
 use sprag_core::record::KeyRecord;
+use sprag_core::time::UnixMicros;
 use sprag_log::digest::Sha256;
 use sprag_log::{Answer, Query, ReadError};
 use tokio::sync::{Mutex, Semaphore};
@@ -196,6 +197,14 @@ impl AdminState {
                 Ok(None)
             }
             Err(error) => Err(Problem::new(Code::Internal).with_detail(error.to_string())),
+        }
+    }
+
+    /// When a fact was recorded; none when it is no longer kept.
+    pub(super) async fn recorded(&self, place: Place) -> Result<Option<UnixMicros>, Problem> {
+        match self.ask(Query::Fact { place }).await? {
+            Some(Answer::Fact(stored)) => Ok(Some(stored.recorded)),
+            _ => Ok(None),
         }
     }
 

@@ -467,7 +467,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "destinations.*.ack_timeout",
-        "duration, 1s to 30d",
+        "duration 1s–30d",
         Value(r#""5m""#),
         "How long a 202 waits for its acknowledgement; then the attempt has failed and is repeated or given up like any other. Time during which Sprag does not run does not count. Only with `ack = \"explicit\"`.",
     ),

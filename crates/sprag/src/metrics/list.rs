@@ -62,7 +62,7 @@ list! {
         "As `sprag_held_events`. New keys whose beginning is not settled (rule K7) are among them.";
     "sprag_oldest_gap_seconds" "gauge" ["source"] "seconds":
         "How long the longest wait for missing positions has lasted",
-        "In open time (rule G1): downtime does not count. Beyond `hold.wait` only where `on_gap` is `halt`. Absent while nothing waits.";
+        "Since the receipt of the first event beyond the gap, by the machine's clock; downtime counts, unlike for `hold.wait` (rule G1). Absent while nothing waits; at most 5 s old.";
     "sprag_sequence_drift" "gauge" ["source", "partition"] "positions":
         "How far the positions received are ahead of those released",
         "The distance from the next position to the highest held, summed over all keys. A provider that loses events lets it grow; one that only shuffles does not.";
@@ -104,31 +104,31 @@ list! {
         "0 while it takes its history in, or after a failed commit until it has come back.";
     "sprag_log_bytes" "gauge" [] "bytes":
         "Bytes of the log",
-        "Of history in segments; indexes and the state store come on top.";
+        "Its segments, without their indexes.";
     "sprag_log_segments" "gauge" [] "segments":
         "Segments of the log",
-        "The open one is among them.";
+        "The one being written is one of them.";
     "sprag_log_rewritten_segments" "gauge" [] "segments":
         "Segments that were written anew without bodies that had expired",
-        "See `retention.bodies`.";
+        "Of those that are there (`retention.bodies`).";
     "sprag_log_oldest_seconds" "gauge" [] "seconds":
-        "Since the newest fact of the oldest sealed segment",
-        "Beyond `retention.facts` only while something in that segment waits; 0 while none is sealed.";
+        "Age of the newest fact of the oldest sealed segment",
+        "0 while none is sealed. Beyond `retention.facts` something pins it.";
     "sprag_retention_pinned" "gauge" [] "0 or 1":
         "Whether the oldest segment would be deleted if nothing in it were waited for",
-        "Then history grows until what waits is redriven, dropped or resumed.";
+        "1 for long: an event waits, in a stopped lane or behind a halted gap. Redrive or drop it.";
     "sprag_retention_deleted_total" "counter" [] "segments":
         "Segments deleted",
         "Since the process began.";
     "sprag_retention_rewritten_total" "counter" [] "segments":
-        "Segments written anew without bodies that had expired",
+        "Segments written anew",
         "Since the process began.";
     "sprag_retention_freed_bytes_total" "counter" [] "bytes":
         "Bytes freed by retention",
         "Since the process began.";
     "sprag_retention_carried_total" "counter" [] "keys":
-        "Keys whose state was written down anew before history of theirs was deleted",
-        "Since the process began.";
+        "Keys whose state was written down anew",
+        "Before the history that said it was deleted; since the process began.";
 }
 
 const HEAD: &str = "# Metrics\n\n\

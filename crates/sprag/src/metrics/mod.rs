@@ -24,7 +24,6 @@ pub use list::{Described, LIST, metrics_markdown};
 pub use observed::Observed;
 pub use source::SourceMetrics;
 
-use history::HistoryMetrics;
 use list::help;
 use observed::Levels;
 
@@ -103,7 +102,6 @@ pub struct Metrics {
     commit_seconds: Histogram,
     frame_events: Histogram,
     levels: Levels,
-    history: HistoryMetrics,
 }
 
 type Lags = Family<LaneLabels, Histogram, fn() -> Histogram>;
@@ -132,7 +130,6 @@ impl Metrics {
             commit_seconds: histogram(COMMIT_BUCKETS),
             frame_events: histogram(FRAME_BUCKETS),
             levels: Levels::default(),
-            history: HistoryMetrics::default(),
         };
         metrics.register();
         metrics
@@ -148,7 +145,6 @@ impl Metrics {
         registry.register("commit_seconds", help("commit_seconds"), self.commit_seconds.clone());
         registry.register("frame_events", help("frame_events"), self.frame_events.clone());
         self.levels.register(registry);
-        self.history.register(registry);
     }
 
     /// The counters of a source.
@@ -173,7 +169,6 @@ impl Metrics {
     #[must_use]
     pub fn text(&self, observed: &Observed) -> String {
         self.levels.set(observed);
-        self.history.observe(&observed.history);
         for (name, count) in &observed.filtered {
             let label = DestinationLabel { destination: name.clone() };
             let counter = self.filtered.get_or_create(&label);

@@ -12,6 +12,8 @@ mod commands;
 mod deliveries;
 mod limits;
 mod order;
+#[path = "../wire/post.rs"]
+mod post;
 mod record;
 mod retention;
 mod scenario;
