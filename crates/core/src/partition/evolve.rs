@@ -274,11 +274,13 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
     }
     let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
     if let Some(batch) = attempted.batch {
-        lane.sent = lane.sent.max(batch.last);
         deliver_part(lane, Sequence(attempted.sequence.0 + batch.acknowledged));
     }
     if last < lane.head {
         return;
+    }
+    if attempted.outcome.was_sent() {
+        lane.sent = lane.sent.max(last);
     }
     match attempted.consequence {
         // Of a range only a part: the rest is a new one.
@@ -369,6 +371,13 @@ fn fail_head(lane: &mut Lane, open: OpenMicros, attempted: &Attempted, due: Unix
     }
 }
 
+/// What the lane has gone past need not be known as sent.
+fn forget_sent(lane: &mut Lane) {
+    if lane.sent < lane.head {
+        lane.sent = Sequence::default();
+    }
+}
+
 /// What failed before counts no more.
 fn forget_failures(lane: &mut Lane) {
     (lane.toll, lane.failed_at) = (Toll::default(), OpenMicros::default());
@@ -378,6 +387,7 @@ fn forget_failures(lane: &mut Lane) {
 fn settle_head(lane: &mut Lane) {
     lane.head = lane.head.next();
     lane.batch = lane.batch.filter(|to| *to >= lane.head);
+    forget_sent(lane);
     lane.failures = 0;
     lane.due = UnixMicros::default();
     forget_failures(lane);
@@ -418,6 +428,7 @@ fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
     let passed = Range { from: superseded.from.0, to: superseded.by.0.saturating_sub(1) };
     omit(lane, passed, OmitReason::Skipped);
     lane.head = superseded.by;
+    forget_sent(lane);
     lane.batch = None;
     lane.failures = 0;
     forget_failures(lane);
@@ -429,6 +440,7 @@ fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
     let Some(lane) = lane else { return };
     omit(lane, Range { from: filtered.from.0, to: filtered.to.0 }, OmitReason::Filtered);
     lane.head = filtered.to.next();
+    forget_sent(lane);
 }
 
 fn redrive(record: &mut KeyRecord, redriven: &Redriven) {
