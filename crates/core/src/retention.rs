@@ -91,6 +91,8 @@ pub struct Reading {
     pub from: FrameNumber,
     /// The frame behind the last.
     pub end: FrameNumber,
+    /// Its segment has no more bytes than this: more need not be read.
+    pub bytes: u64,
     /// Bodies received, and dead letters made, after this are live.
     pub expired: UnixMicros,
     /// Whether keys are to be carried: the segment is to be deleted.
@@ -331,10 +333,10 @@ impl Retention {
         self.asked += 1;
         let partition = PartitionId(u16::try_from(job.at).unwrap_or(u16::MAX));
         let end = job.segment.frames.get(job.at).map_or(job.from, |(_, end)| *end);
-        let (from, carries) = (job.from, job.deletes);
+        let (from, bytes, carries) = (job.from, job.segment.bytes, job.deletes);
         let expired = self.before(now, self.settings.bodies);
         self.phase = Phase::Reading(job);
-        Step::Read(Reading { partition, from, end, expired, carries })
+        Step::Read(Reading { partition, from, end, bytes, expired, carries })
     }
 
     /// A page was looked at; the next begins with this frame.

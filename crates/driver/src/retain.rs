@@ -52,7 +52,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Step::List { after } => self.ask(Asked::Segments(asked), Query::Segments { after }),
             Step::Read(reading) => {
                 let (partition, from) = (reading.partition, reading.from);
-                let bytes = limits::RETENTION_READ_BYTES;
+                let most = usize::try_from(reading.bytes).unwrap_or(usize::MAX);
+                let bytes = limits::RETENTION_READ_BYTES.min(most);
                 let query = Query::Frames { partition, from, bytes };
                 self.ask(Asked::Stretch(asked, reading), query);
             }
