@@ -173,7 +173,9 @@ impl World {
     fn notice(&mut self, notice: &Notice) {
         self.trace.note(self.now, 's', &[self.life], || notice.to_string());
         match notice {
-            Notice::SourceChanged(_) => self.judge("names", Err(notice.to_string())),
+            Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) => {
+                self.judge("names", Err(notice.to_string()));
+            }
             Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
             Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),
             Notice::SequenceReset(key) => self.alerted(key),

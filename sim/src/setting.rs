@@ -10,7 +10,7 @@ use sprag_core::pattern::Pattern;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings, Start,
 };
 
 use crate::dice::Dice;
@@ -59,6 +59,7 @@ impl Setting {
             revision: Revision(1),
             sources,
             destinations,
+            retired: Vec::new(),
             hot_keys: dice.pick(&HOT_KEYS),
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
@@ -164,6 +165,7 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
     };
     DestinationSettings {
         name,
+        start: Start::Now,
         types: vec![Pattern::any()],
         concurrency: dice.index(8) + 1,
         slow_concurrency: dice.pick(&[None, None, Some(1), Some(3)]),

@@ -8,11 +8,12 @@ mod attempted;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::slice;
 
 use crate::id::{DestinationId, Epoch, Hash, Key, Place, Revision, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
-use crate::time::OpenMicros;
+use crate::time::{OpenMicros, UnixMicros};
 
 pub use attempted::{Attempted, Consequence, Outcome, Toll};
 
@@ -25,6 +26,8 @@ pub enum Fact {
     SourceDeclared(SourceDeclared),
     /// A destination as first started with.
     DestinationDeclared(DestinationDeclared),
+    /// A destination takes nothing any more; what waits for it is abandoned.
+    DestinationRetired(DestinationRetired),
     /// All attempts to a destination stop.
     DestinationPaused(DestinationPaused),
     /// An operator let attempts to a destination go on.
@@ -63,6 +66,12 @@ pub enum Fact {
     Superseded(Superseded),
     /// A lane went past events that did not enter it.
     Filtered(Filtered),
+    /// A lane was opened over what its key had released before.
+    LaneOpened(LaneOpened),
+    /// The lane to a retired destination ended.
+    LaneEnded(LaneEnded),
+    /// Every key of the partition was visited for a destination.
+    KeysVisited(KeysVisited),
     /// An operator sent dead letters of a lane on their way again.
     Redriven(Redriven),
     /// An operator gave a dead letter up for good.
@@ -98,6 +107,28 @@ pub struct DestinationDeclared {
     pub destination: DestinationId,
     /// The name in the configuration.
     pub name: Arc<str>,
+    /// Where its lanes begin; decided once (DESIGN L7).
+    pub start: Start,
+}
+
+/// Where the lanes of a destination begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Start {
+    /// With what is released once it is known.
+    #[default]
+    Now,
+    /// With the first event of each key, as far as events are kept.
+    Earliest,
+    /// With the first event of each key that was released at this time or later.
+    At(UnixMicros),
+}
+
+/// See [`Fact::DestinationRetired`]. Written to partition 0 (DESIGN L7). Its name may come again: as
+/// another destination, with another number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationRetired {
+    /// The destination.
+    pub destination: DestinationId,
 }
 
 /// See [`Fact::DestinationPaused`]. Written to partition 0 (DESIGN F7).
@@ -325,9 +356,9 @@ pub struct Superseded {
     pub by: Sequence,
 }
 
-/// See [`Fact::Filtered`]. Which events entered a lane is said by their releases; this is how a lane
-/// with a backlog comes past those between that did not. Nothing is decided anew: without this line
-/// it would be written again.
+/// See [`Fact::Filtered`]. Which events enter a lane is said by their releases; this is how a lane
+/// with a backlog comes past those between that did not. Of what was released before the lane was
+/// opened, it is the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filtered {
     /// The resource.
@@ -338,6 +369,50 @@ pub struct Filtered {
     pub from: Sequence,
     /// The last of them.
     pub to: Sequence,
+}
+
+/// See [`Fact::LaneOpened`]. Which of these events are the lane's own is written down when it comes to
+/// them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneOpened {
+    /// The resource.
+    pub key: Key,
+    /// The lane's destination.
+    pub destination: DestinationId,
+    /// The last event released before; the first is 1.
+    pub through: Sequence,
+}
+
+/// See [`Fact::LaneEnded`]. What waited in it is abandoned (DESIGN C5); nothing did where `from` lies
+/// behind `to`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneEnded {
+    /// The resource.
+    pub key: Key,
+    /// The lane's destination.
+    pub destination: DestinationId,
+    /// The event it stood at.
+    pub from: Sequence,
+    /// The last event that had entered.
+    pub to: Sequence,
+}
+
+/// What a key is visited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Visit {
+    /// Its lane to a destination that begins before now is opened.
+    Opens,
+    /// Its lane to a retired destination ends.
+    Ends,
+}
+
+/// See [`Fact::KeysVisited`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeysVisited {
+    /// The destination.
+    pub destination: DestinationId,
+    /// For what.
+    pub visit: Visit,
 }
 
 /// See [`Fact::Ignored`].
@@ -477,6 +552,24 @@ pub struct KeyResumed {
 }
 
 impl Fact {
+    /// The destinations whose lanes of its key the fact may change.
+    #[must_use]
+    pub fn lanes(&self) -> &[DestinationId] {
+        match self {
+            Self::Released(fact) => &fact.lanes,
+            Self::Attempted(fact) => slice::from_ref(&fact.destination),
+            Self::Superseded(fact) => slice::from_ref(&fact.destination),
+            Self::Filtered(fact) => slice::from_ref(&fact.destination),
+            Self::LaneOpened(fact) => slice::from_ref(&fact.destination),
+            Self::LaneEnded(fact) => slice::from_ref(&fact.destination),
+            Self::Dropped(fact) => match &fact.letter {
+                DeadLetter::InLane { destination, .. } => slice::from_ref(destination),
+                DeadLetter::AtIngress { .. } => &[],
+            },
+            _ => &[],
+        }
+    }
+
     /// The key the fact is about; none for facts about a source, a destination or an owner.
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
@@ -484,8 +577,10 @@ impl Fact {
             Self::Claimed(_)
             | Self::SourceDeclared(_)
             | Self::DestinationDeclared(_)
+            | Self::DestinationRetired(_)
             | Self::DestinationPaused(_)
             | Self::DestinationResumed(_)
+            | Self::KeysVisited(_)
             | Self::Ignored(_)
             | Self::Refused(_) => None,
             Self::Received(fact) => Some(&fact.key),
@@ -499,6 +594,8 @@ impl Fact {
             Self::Rebased(fact) => Some(&fact.key),
             Self::Superseded(fact) => Some(&fact.key),
             Self::Filtered(fact) => Some(&fact.key),
+            Self::LaneOpened(fact) => Some(&fact.key),
+            Self::LaneEnded(fact) => Some(&fact.key),
             Self::GapOpened(fact) => Some(&fact.key),
             Self::GapFilled(fact) => Some(&fact.key),
             Self::GapAbandoned(fact) => Some(&fact.key),
@@ -531,6 +628,10 @@ impl Fact {
             Self::Rebased(_) => "rebased",
             Self::Superseded(_) => "superseded",
             Self::Filtered(_) => "filtered",
+            Self::LaneOpened(_) => "lane-opened",
+            Self::LaneEnded(_) => "lane-ended",
+            Self::KeysVisited(_) => "keys-visited",
+            Self::DestinationRetired(_) => "destination-retired",
             Self::Ignored(_) => "ignored",
             Self::GapOpened(_) => "gap-opened",
             Self::GapFilled(_) => "gap-filled",

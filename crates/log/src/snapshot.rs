@@ -13,19 +13,21 @@ use sprag_core::fact::Toll;
 use sprag_core::record::{
     Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
 };
+use sprag_core::totals::{Backlog, Totals};
 
 use crate::codec::{DecodeError, Reader, TooLarge, Writer};
 use crate::fact;
 use crate::fact::held::{read_reason, write_reason};
+use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
     read_destination, read_id, read_open, read_place, read_position, read_range, read_ranges,
     read_sequence, read_text, read_unix, unknown, write_destination, write_id, write_place,
     write_position, write_range, write_ranges, write_text,
 };
-use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
+use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +140,55 @@ pub fn decode_directory(bytes: &[u8]) -> Result<Directory, SnapshotError> {
     Ok(directory)
 }
 
+/// Appends the bytes of what a partition's keys add up to.
+///
+/// # Errors
+/// When something in it is larger than the format allows; `out` is then as before.
+pub fn encode_totals(totals: &Totals, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    let start = out.len();
+    let mut writer = Writer::new(out);
+    writer.byte(VERSION);
+    writer.count("destinations", totals.backlog.len(), LANES);
+    for (destination, backlog) in &totals.backlog {
+        write_destination(&mut writer, *destination);
+        writer.number(backlog.lanes);
+        writer.number(backlog.events);
+        writer.number(backlog.bytes);
+    }
+    writer.count("visits", totals.visited.len(), VISITS);
+    for (destination, visit) in &totals.visited {
+        write_destination(&mut writer, *destination);
+        write_visit(&mut writer, *visit);
+    }
+    let written = writer.finish();
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// Reads what a partition's keys add up to.
+///
+/// # Errors
+/// When it is of another version or damaged.
+pub fn decode_totals(bytes: &[u8]) -> Result<Totals, SnapshotError> {
+    let reader = &mut Reader::new(bytes);
+    let version = reader.byte()?;
+    if version != VERSION {
+        return Err(SnapshotError::Rebuild { version });
+    }
+    let backlog = reader.list("destinations", LANES, |reader| {
+        let destination = read_destination(reader)?;
+        let (lanes, events, bytes) = (reader.number()?, reader.number()?, reader.number()?);
+        Ok((destination, Backlog { lanes, events, bytes }))
+    })?;
+    let visited = reader
+        .list("visits", VISITS, |reader| Ok((read_destination(reader)?, read_visit(reader)?)))?;
+    reader.end()?;
+    let (backlog, visited) = (backlog.into_iter().collect(), visited.into_iter().collect());
+    Ok(Totals { backlog, visited })
+}
+
 fn write_order(writer: &mut Writer<'_>, order: &Order) {
     writer.option(order.next.as_ref(), |writer, next| writer.number(*next));
     writer.number(order.highest);
@@ -226,6 +277,9 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.head.0);
     writer.number(lane.tail.0);
     writer.number(lane.delivered.0);
+    writer.number(lane.opened.0);
+    writer.number(lane.waiting);
+    writer.number(lane.bytes);
     writer.count("omissions", lane.omitted.len(), LANE_LIST);
     for omission in &lane.omitted {
         write_range(writer, omission.range);
@@ -252,6 +306,9 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         head: read_sequence(reader)?,
         tail: read_sequence(reader)?,
         delivered: read_sequence(reader)?,
+        opened: read_sequence(reader)?,
+        waiting: reader.number()?,
+        bytes: reader.number()?,
         omitted: reader.list("omissions", LANE_LIST, read_omission)?,
         failures: reader.narrow("failures")?,
         due: read_unix(reader)?,
@@ -308,7 +365,9 @@ mod tests {
     use proptest::collection::{btree_map, vec};
     use proptest::option;
     use proptest::prelude::*;
-    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact, PauseReason};
+    use sprag_core::fact::{
+        DestinationDeclared, DestinationPaused, Fact, PauseReason, Start, Visit,
+    };
     use sprag_core::id::{DestinationId, Sequence};
     use sprag_core::time::{OpenMicros, UnixMicros};
 
@@ -359,13 +418,17 @@ mod tests {
             .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
         let redrive = any::<u64>().prop_map(Sequence);
         let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
-        (numbers, mode(), vec(omission, 0..5), vec(redrive, 0..5)).prop_map(
-            |(numbers, mode, omitted, redrives)| Lane {
+        let counts = any::<(u64, u64, u64)>();
+        ((numbers, counts), mode(), vec(omission, 0..5), vec(redrive, 0..5)).prop_map(
+            |((numbers, counts), mode, omitted, redrives)| Lane {
                 destination: DestinationId(numbers.0),
                 mode,
                 head: Sequence(numbers.1),
                 tail: Sequence(numbers.2),
                 delivered: Sequence(numbers.3),
+                opened: Sequence(counts.0),
+                waiting: counts.1,
+                bytes: counts.2,
                 omitted,
                 failures: numbers.4,
                 due: UnixMicros(numbers.5),
@@ -443,8 +506,20 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "00 00 00 00 00 00 00 000000 00";
         let golden =
-            format!("03 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00 00 00");
+            format!("04 04 {hash} 000000 00 {order} 01 01 00 05 04 00 000000 00 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
+    }
+
+    #[test]
+    fn totals_read_back() {
+        let backlog = Backlog { lanes: 1, events: 2, bytes: 300 };
+        let visited = [(DestinationId(1), Visit::Opens), (DestinationId(1), Visit::Ends)];
+        let totals =
+            Totals { backlog: [(DestinationId(7), backlog)].into(), visited: visited.into() };
+        let mut bytes = Vec::new();
+        encode_totals(&totals, &mut bytes).unwrap();
+        assert_eq!(decode_totals(&bytes), Ok(totals));
+        assert!(decode_totals(&bytes[..bytes.len() - 1]).is_err());
     }
 
     #[test]
@@ -452,7 +527,8 @@ mod tests {
         let mut directory = Directory::default();
         for destination in [DestinationId(1), DestinationId(2)] {
             let name = "app".into();
-            directory.evolve(&Fact::DestinationDeclared(DestinationDeclared { destination, name }));
+            let declared = DestinationDeclared { destination, name, start: Start::Earliest };
+            directory.evolve(&Fact::DestinationDeclared(declared));
         }
         for (number, reason) in [(1, PauseReason::Operator), (2, PauseReason::Gone)] {
             let destination = DestinationId(number);

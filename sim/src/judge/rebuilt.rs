@@ -24,6 +24,7 @@ pub(crate) fn records<D: Digest>(
         revision: Revision(0),
         sources: BTreeMap::new(),
         destinations: BTreeMap::new(),
+        retired: std::collections::BTreeSet::new(),
         hot_keys: usize::MAX,
         key_backlog: 0,
         dedupe_ids: 0,

@@ -4,6 +4,7 @@
 //! outcome of the attempt before it (DESIGN F11).
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -14,7 +15,7 @@ use super::hot::{Hot, Ongoing};
 use crate::chain::Digest;
 use crate::destination::{End, Grant, LaneRef, Request, Urgency};
 use crate::fact::{Attempted, Consequence, Fact, Filtered, Outcome, Toll};
-use crate::id::{Epoch, FrameNumber, Key, Place, Sequence};
+use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence};
 use crate::input::{AttemptId, Ended, Waiting};
 use crate::limits;
 use crate::output::{Attempt, Output};
@@ -100,14 +101,27 @@ impl<D: Digest> Partition<D> {
         head_readiness(hot, at, self.now.elapsed, self.committed, self.epoch)
     }
 
-    /// Takes a lane past the events at its head that did not enter it. Releases say which those are,
-    /// so that nothing needs to wait for this to be durable.
+    /// Takes a lane past the events at its head that did not enter it.
     pub(super) fn pass_filtered(&mut self, slot: Slot, at: usize) {
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let Some(to) = hot.filtered_head(at) else { return };
         let lane = &hot.record.lanes[at];
         let (key, destination, from) = (hot.key.clone(), lane.destination, lane.head);
         self.write(Fact::Filtered(Filtered { key, destination, from, to }));
+        self.rest_on_written(slot, destination);
+    }
+
+    /// What a lane sends next rests on what was just written: should that be lost, it might be decided
+    /// otherwise, and what was passed would come after what was sent.
+    pub(super) fn rest_on_written(&mut self, slot: Slot, destination: DestinationId) {
+        let written = self.taken.next();
+        let hot = self.keys.get_mut(slot);
+        let lane =
+            hot.and_then(|hot| hot.lanes.iter_mut().find(|it| it.destination == destination));
+        if let Some(lane) = lane {
+            lane.rests_on = written;
+            self.promise(Promise::Wake(slot));
+        }
     }
 
     fn set_timer(&mut self, slot: Slot, at: usize, due: ElapsedMicros) {
@@ -142,7 +156,7 @@ impl<D: Digest> Partition<D> {
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let record = &hot.record.lanes[at];
         let to = Sequence(record.tail.0.min(record.head.0 + limits::LANE_WINDOW as u64 - 1));
-        let (from, key) = (record.head, hot.key.clone());
+        let (from, key, opened) = (record.head, hot.key.clone(), record.opened);
         if hot.lanes[at].asked {
             return;
         }
@@ -153,15 +167,25 @@ impl<D: Digest> Partition<D> {
         });
         let Some(destination) = asked else { return };
         let lane = LaneRef { partition, slot, destination };
-        self.outputs.push_back(Output::Backlog { lane, key, from, to });
+        self.outputs.push_back(Output::Backlog { lane, key, from, to, opened });
     }
 
     /// Waiting events of a lane came. Where its head is not among them (it cannot be read now, or
     /// is not committed yet), it asks again later, or when a commit wakes it.
-    pub(super) fn backlog(&mut self, lane: LaneRef, events: Vec<Waiting>) {
+    pub(super) fn backlog(
+        &mut self,
+        lane: LaneRef,
+        mut events: Vec<Waiting>,
+        earlier: &BTreeMap<Sequence, Arc<str>>,
+    ) {
         let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
         let Some(at) = at else { return };
         self.seek(lane.slot, at, |lane| lane.asked = false);
+        for event in &mut events {
+            let event_type = earlier.get(&event.sequence);
+            let takes = |of: &Arc<str>| self.takes_earlier(lane.destination, event.recorded, of);
+            event.entered |= event_type.is_some_and(takes);
+        }
         let Some(hot) = self.keys.get_mut(lane.slot) else { return };
         let head = hot.record.lanes[at].head;
         hot.lanes[at].window.clear();
@@ -171,7 +195,6 @@ impl<D: Digest> Partition<D> {
         if hot.lanes[at].window.is_empty() {
             self.set_timer(lane.slot, at, self.now.elapsed.after(limits::BACKLOG_RETRY));
         } else {
-            self.supersede(lane.slot);
             self.wake_lane(lane.slot, at);
         }
     }
@@ -259,6 +282,7 @@ impl<D: Digest> Partition<D> {
             dropped: ended.dropped.filter(|_| outcome.is_acknowledged()).map(bounded),
         }));
         self.attempt_is_over(slot, at, ongoing, outcome, delay);
+        self.visit(slot);
         self.supersede(slot);
         self.promise(Promise::Wake(slot));
     }

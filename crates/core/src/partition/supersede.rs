@@ -30,7 +30,9 @@ impl<D: Digest> Partition<D> {
         let superseded: Vec<_> =
             (0..hot.lanes.len()).filter_map(|at| superseded(hot, at)).collect();
         for fact in superseded {
+            let destination = fact.destination;
             self.write(Fact::Superseded(fact));
+            self.rest_on_written(slot, destination);
         }
     }
 }
@@ -41,7 +43,9 @@ fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
     let is_known = hot.knows_head(at);
     let lane = &hot.record.lanes[at];
     let idle = is_known && hot.lanes[at].attempt.is_none() && lane.mode == LaneMode::Active;
-    (idle && lane.head < lane.tail).then(|| Superseded {
+    // What was released before the lane was opened may be none of its own: then it is no newer one.
+    let is_own = lane.tail > lane.opened;
+    (idle && is_own && lane.head < lane.tail).then(|| Superseded {
         key: hot.key.clone(),
         destination: lane.destination,
         from: lane.head,

@@ -20,6 +20,7 @@ mod conflict;
 mod destination_declared;
 mod destination_paused;
 mod destination_resumed;
+mod destination_retired;
 mod dropped;
 mod duplicate;
 mod filtered;
@@ -31,6 +32,9 @@ mod ignored;
 mod invalid;
 mod key_paused;
 mod key_resumed;
+pub(crate) mod keys_visited;
+mod lane_ended;
+mod lane_opened;
 pub(crate) mod parts;
 mod rebased;
 mod received;
@@ -74,6 +78,10 @@ mod tag {
     pub(super) const SEQUENCE_RESET: u8 = 24;
     pub(super) const REBASED: u8 = 25;
     pub(super) const FILTERED: u8 = 32;
+    pub(super) const LANE_OPENED: u8 = 33;
+    pub(super) const LANE_ENDED: u8 = 34;
+    pub(super) const KEYS_VISITED: u8 = 35;
+    pub(super) const DESTINATION_RETIRED: u8 = 36;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -107,6 +115,10 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
         Fact::Rebased(fact) => rebased::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
+        Fact::DestinationRetired(fact) => destination_retired::encode(writer, fact),
+        Fact::KeysVisited(fact) => keys_visited::encode(writer, fact),
+        Fact::LaneEnded(fact) => lane_ended::encode(writer, fact),
+        Fact::LaneOpened(fact) => lane_opened::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -149,6 +161,10 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
+        tag::DESTINATION_RETIRED => Fact::DestinationRetired(destination_retired::decode(fields)?),
+        tag::KEYS_VISITED => Fact::KeysVisited(keys_visited::decode(fields)?),
+        tag::LANE_ENDED => Fact::LaneEnded(lane_ended::decode(fields)?),
+        tag::LANE_OPENED => Fact::LaneOpened(lane_opened::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -195,6 +211,10 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
         Fact::Rebased(_) => tag::REBASED,
         Fact::Filtered(_) => tag::FILTERED,
+        Fact::DestinationRetired(_) => tag::DESTINATION_RETIRED,
+        Fact::KeysVisited(_) => tag::KEYS_VISITED,
+        Fact::LaneEnded(_) => tag::LANE_ENDED,
+        Fact::LaneOpened(_) => tag::LANE_OPENED,
     }
 }
 

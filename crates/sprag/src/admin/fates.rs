@@ -60,6 +60,8 @@ struct Try {
 struct Search {
     attempts: Vec<Attempted>,
     dropped: Vec<DestinationId>,
+    abandoned: Vec<DestinationId>,
+    filtered: Vec<DestinationId>,
     through: FrameNumber,
     complete: bool,
 }
@@ -78,10 +80,21 @@ pub(super) async fn of(
         let status = status(state, known, released, &search, *destination).await?;
         destinations.push(fate(names, *destination, status, &search));
     }
+    for destination in opened_since(known, released) {
+        let status = status(state, known, released, &search, destination).await?;
+        destinations.push(fate(names, destination, status, &search));
+    }
     let filtered = released.filtered.iter();
     destinations.extend(filtered.map(|id| fate(names, *id, "filtered", &search)));
     let (searched_through, complete) = (search.through.0, search.complete);
     Ok(Some(Fates { destinations, searched_through, complete }))
+}
+
+/// The destinations whose lanes were opened later over this event.
+fn opened_since(known: &KnownKey, released: &Released) -> Vec<DestinationId> {
+    let lanes = known.record.lanes.iter().filter(|lane| released.sequence <= lane.opened);
+    let said = |id: &DestinationId| released.lanes.contains(id) || released.filtered.contains(id);
+    lanes.map(|lane| lane.destination).filter(|id| !said(id)).collect()
 }
 
 fn fate(names: &Names, destination: DestinationId, status: &'static str, search: &Search) -> Fate {
@@ -128,6 +141,17 @@ impl Search {
                 Fact::Dropped(dropped) if dropped.key == *key => {
                     self.dropped.extend(dropped_here(dropped.letter, sequence));
                 }
+                Fact::LaneEnded(ended)
+                    if ended.key == *key && (ended.from..=ended.to).contains(&sequence) =>
+                {
+                    self.abandoned.push(ended.destination);
+                }
+                Fact::Filtered(filtered)
+                    if filtered.key == *key
+                        && (filtered.from..=filtered.to).contains(&sequence) =>
+                {
+                    self.filtered.push(filtered.destination);
+                }
                 _ => {}
             }
         }
@@ -144,6 +168,12 @@ impl Search {
         let mut attempts = self.attempts.iter().filter(|a| a.destination == destination);
         if attempts.clone().any(|attempt| attempt.consequence == Consequence::Delivered) {
             return Some("delivered");
+        }
+        if self.abandoned.contains(&destination) {
+            return Some("abandoned");
+        }
+        if self.filtered.contains(&destination) {
+            return Some("filtered");
         }
         let dead = attempts.any(|attempt| attempt.consequence == Consequence::Dead);
         (dead || self.dropped.contains(&destination)).then_some("dead")

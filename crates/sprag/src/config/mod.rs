@@ -101,15 +101,20 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
     let destinations = check_destination::destinations(root);
     let limits = check_server::limits(&root.section("limits"));
     check_destination::joined(root, &sources, &destinations);
+    let (retired, destinations) =
+        complete(destinations)?.into_iter().partition::<Destinations, _>(|(_, to)| to.retired);
     Some(Config {
         server: server?,
         engine: engine?,
         admin_token: admin_token?,
         sources: complete(sources)?,
-        destinations: complete(destinations)?,
+        destinations,
+        retired: retired.into_keys().collect(),
         limits: limits?,
     })
 }
+
+type Destinations = std::collections::BTreeMap<String, Destination>;
 
 /// Entries by name; a value that has faults is absent.
 type Named<T> = std::collections::BTreeMap<String, Option<T>>;

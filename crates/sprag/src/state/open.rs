@@ -18,7 +18,7 @@ const FILE: &str = "state.sqlite";
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
 /// Counts up when the tables below change.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// Version of tables and records in one number.
 const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
@@ -33,7 +33,7 @@ const TABLES: &str = "
     CREATE TABLE facts_of_file (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     CREATE TABLE heads (
         partition INTEGER PRIMARY KEY, frame INTEGER NOT NULL, recorded INTEGER NOT NULL,
-        open INTEGER NOT NULL, directory BLOB NOT NULL);
+        open INTEGER NOT NULL, directory BLOB NOT NULL, totals BLOB NOT NULL);
     CREATE TABLE keys (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
         dues BLOB NOT NULL, flags INTEGER NOT NULL, record BLOB NOT NULL,

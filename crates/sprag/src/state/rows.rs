@@ -29,11 +29,15 @@ pub(super) fn flags(record: &KeyRecord) -> i64 {
 
 /// The queue of holds; those of lanes are their destinations.
 const HOLDS: i64 = -1;
+/// Every key, which no row of a queue stands for.
+const KEYS: i64 = -2;
 
 pub(super) fn queue(queue: Queue) -> i64 {
     match queue {
         Queue::Holds => HOLDS,
         Queue::Lanes(destination) => i64::from(destination.0),
+        // No rows of its own.
+        Queue::Keys => KEYS,
     }
 }
 

@@ -73,12 +73,14 @@ fn holding(position: u64) -> KeyRecord {
 }
 
 fn batch(frame: u64, records: Vec<(Key, KeyRecord)>, letters: Vec<LetterChange>) -> Box<Batch> {
-    let declared = DestinationDeclared { destination: APP, name: Arc::from("app") };
+    let declared =
+        DestinationDeclared { destination: APP, name: Arc::from("app"), start: Start::Now };
     let head = Head {
         frame: FrameNumber(frame),
         recorded: UnixMicros(frame * 10),
         open: OpenMicros(frame * 7),
         directory: vec![Fact::DestinationDeclared(declared)],
+        totals: Totals { visited: [(APP, Visit::Opens)].into(), ..Totals::default() },
     };
     Box::new(Batch { head, records, letters })
 }
