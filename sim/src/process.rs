@@ -173,8 +173,12 @@ impl World {
     fn notice(&mut self, notice: &Notice) {
         self.trace.note(self.now, 's', &[self.life], || notice.to_string());
         match notice {
-            Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) => {
-                self.judge("names", Err(notice.to_string()));
+            Notice::SourceChanged(_) => self.judge("names", Err(notice.to_string())),
+            Notice::RemovedTooEarly(removed) => {
+                self.counts.hit("operator", "removal refused");
+                let name = removed.name.clone();
+                self.setting.retire_instead(&name);
+                self.schedule.plan(self.now, Happening::Strike(Strike::Restart));
             }
             Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
             Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),

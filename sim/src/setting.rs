@@ -15,6 +15,8 @@ use sprag_core::settings::{
 
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
+use crate::world::CLOCK;
+use sprag_core::time::UnixMicros;
 
 /// How long an id is remembered; no simulation lasts that long.
 const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
@@ -32,14 +34,23 @@ pub(crate) struct Setting {
     pub(crate) partitions: u16,
     /// The sources of contract `latest`, and what they count by.
     pub(crate) latest: Vec<(Arc<str>, Counted)>,
-    /// Decides which types destinations take.
+    /// Decides which types destinations take, and where they begin.
     types_dice: Dice,
+    /// Decides who is retired.
+    retire_dice: Dice,
+    /// A destination that is configured no more.
+    gone: Option<PlannedDestination>,
     /// A destination that a later revision adds.
     spare: Option<PlannedDestination>,
 }
 
 impl Setting {
-    pub(crate) fn draw(dice: &mut Dice, latest_dice: &mut Dice, mut types_dice: Dice) -> Self {
+    pub(crate) fn draw(
+        dice: &mut Dice,
+        latest_dice: &mut Dice,
+        mut types_dice: Dice,
+        retire_dice: Dice,
+    ) -> Self {
         let mut sources = draw_sources(dice);
         let latest = latest::draw_sources(latest_dice, &mut sources);
         let names: Vec<Arc<str>> =
@@ -49,8 +60,10 @@ impl Setting {
             (0..count).map(|number| draw_destination(dice, number, &names)).collect();
         let mut spare = draw_destination(dice, count, &names);
         spare.settings.types = draw_types(&mut types_dice);
+        spare.settings.start = draw_start(&mut types_dice);
         for destination in &mut destinations {
             destination.settings.types = draw_types(&mut types_dice);
+            destination.settings.start = draw_start(&mut types_dice);
         }
         if let Some(first) = destinations.first_mut() {
             first.from.clone_from(&names);
@@ -66,7 +79,15 @@ impl Setting {
             partition_rate: draw_rate(dice, 80, 20),
         };
         let spare = dice.chance(750).then_some(spare);
-        Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), latest, types_dice, spare }
+        Self {
+            plan,
+            partitions: dice.pick(&[1, 2, 3, 5]),
+            latest,
+            types_dice,
+            retire_dice,
+            gone: None,
+            spare,
+        }
     }
 
     /// What a source of contract `latest` counts by.
@@ -83,7 +104,9 @@ impl Setting {
         }
         for destination in &mut self.plan.destinations {
             let name = destination.settings.name.clone();
+            let start = destination.settings.start;
             destination.settings = draw_delivery(dice, name);
+            destination.settings.start = start;
             destination.settings.types = draw_types(&mut self.types_dice);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
@@ -93,6 +116,32 @@ impl Setting {
         }
         self.plan.hot_keys = dice.pick(&HOT_KEYS);
         self.plan.dedupe_ids = dice.pick(&[8, 60, 100_000]);
+        self.retire();
+    }
+
+    /// Seldom a destination is retired, or only removed; a name that was retired may come again.
+    fn retire(&mut self) {
+        let dice = &mut self.retire_dice;
+        if let Some(mut again) = self.gone.take_if(|_| dice.chance(500)) {
+            self.plan.retired.retain(|name| *name != again.settings.name);
+            again.settings.start = draw_start(dice);
+            self.plan.destinations.push(again);
+            return;
+        }
+        if self.gone.is_some() || self.plan.destinations.len() < 2 || !dice.chance(400) {
+            return;
+        }
+        let at = dice.index(self.plan.destinations.len());
+        let gone = self.plan.destinations.remove(at);
+        if dice.chance(600) {
+            self.plan.retired.push(gone.settings.name.clone());
+        }
+        self.gone = Some(gone);
+    }
+
+    /// A destination was removed too early: it is retired.
+    pub(crate) fn retire_instead(&mut self, name: &Arc<str>) {
+        self.plan.retired.push(name.clone());
     }
 }
 
@@ -147,6 +196,12 @@ fn draw_destination(dice: &mut Dice, number: u64, names: &[Arc<str>]) -> Planned
     let from = names.iter().filter(|_| dice.chance(700)).cloned().collect();
     let name = format!("destination-{number}").into();
     PlannedDestination { from, settings: draw_delivery(dice, name) }
+}
+
+/// Mostly now, or some way back.
+fn draw_start(dice: &mut Dice) -> Start {
+    let at = Start::At(UnixMicros(CLOCK).after(Duration::from_secs(dice.between(1, 30))));
+    dice.pick(&[Start::Now, Start::Now, Start::Earliest, Start::Earliest, at])
 }
 
 /// All types, or some of those that events have.

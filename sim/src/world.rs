@@ -47,8 +47,10 @@ const UNREADABLE_DICE: u64 = 27;
 const REFUSED_DICE: u64 = 28;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
-/// The stream of chance that decides which types destinations take.
+/// The stream of chance that decides which types destinations take and where they begin.
 const TYPES_DICE: u64 = 34;
+/// The stream of chance that decides which destinations are retired.
+const RETIRE_DICE: u64 = 35;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -99,6 +101,8 @@ pub(crate) enum Happening {
 pub(crate) enum Strike {
     Crash,
     Shutdown,
+    /// The operator starts it again, with another configuration.
+    Restart,
     Claim,
     ClockStep,
     Suspend,
@@ -227,7 +231,8 @@ impl World {
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let types_dice = Dice::new(seed, TYPES_DICE);
         let latest_dice = &mut Dice::new(seed, LATEST_DICE);
-        let setting = Setting::draw(&mut Dice::new(seed, 3), latest_dice, types_dice);
+        let retire_dice = Dice::new(seed, RETIRE_DICE);
+        let setting = Setting::draw(&mut Dice::new(seed, 3), latest_dice, types_dice, retire_dice);
         let length = dice.between(15, 50) * SECOND;
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();

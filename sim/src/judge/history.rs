@@ -14,6 +14,7 @@ use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
 use crate::workload::type_of;
+use sprag_core::settings::Start;
 
 /// All frames, by partition.
 pub(crate) type Frames = BTreeMap<PartitionId, Vec<ReadFrame>>;
@@ -37,6 +38,7 @@ pub(crate) struct Context<'a> {
 pub(crate) struct History {
     pub(crate) keys: BTreeMap<usize, KeyHistory>,
     pub(crate) paused: BTreeSet<DestinationId>,
+    pub(crate) retired: BTreeSet<DestinationId>,
     pub(crate) facts: BTreeMap<&'static str, u64>,
     sources: BTreeSet<SourceId>,
     destinations: BTreeSet<DestinationId>,
@@ -106,6 +108,10 @@ impl History {
             Fact::DestinationDeclared(declared) => {
                 self.destinations.insert(declared.destination);
             }
+            Fact::DestinationRetired(retired) => {
+                self.retired.insert(retired.destination);
+            }
+            Fact::KeysVisited(_) => return Ok(()),
             Fact::DestinationPaused(paused) => {
                 self.paused.insert(paused.destination);
                 if paused.reason == PauseReason::Gone {
@@ -160,11 +166,25 @@ impl History {
                 fine.map_err(|what| format!("destination {}: {what}", to.0))
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
+            Fact::Filtered(fact) => {
+                let Some(lane) = history.lanes.get_mut(&fact.destination) else {
+                    return Err("filtered in a lane that is none".to_owned());
+                };
+                for sequence in lane.pass(fact.from.0, fact.to.0)? {
+                    history.may_pass(sequence, fact.destination, context.policies)?;
+                }
+                Ok(())
+            }
+            Fact::LaneOpened(opened) => {
+                let start = context.policies.start_of(opened.destination);
+                must(start != Some(Start::Now), || format!("{opened:?} of one that begins now"))?;
+                history.open(opened)
+            }
             Fact::Released(released) => {
                 if let Some(event) = history.events.get(&released.event) {
                     context.policies.entered(released, type_of(&event.digest))?;
                 }
-                history.release(released, source, uptime)
+                history.release(released, source, (uptime, recorded))
             }
             fact => about_order(history, fact, source, uptime),
         }
@@ -203,9 +223,9 @@ fn about_order(
             Some(lane) => lane.supersede(fact.from.0, fact.by.0, source, uptime),
             None => Err("superseded in a lane that is none".to_owned()),
         },
-        Fact::Filtered(fact) => match history.lanes.get_mut(&fact.destination) {
-            Some(lane) => lane.pass(fact.from.0, fact.to.0),
-            None => Err("filtered in a lane that is none".to_owned()),
+        Fact::LaneEnded(ended) => match history.lanes.get_mut(&ended.destination) {
+            Some(lane) => lane.end(ended.from.0, ended.to.0),
+            None => Err("a lane that is none ended".to_owned()),
         },
         Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
         Fact::GapFilled(_) => history.gap_filled(),
@@ -246,6 +266,7 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {
             Some("gap-abandoned: rebased")
         }
+        Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
         Fact::Released(released) if !released.filtered.is_empty() => Some("released: filtered"),
         Fact::Refused(refused) if refused.counted > 0 => Some("refused: counted"),
         _ => None,

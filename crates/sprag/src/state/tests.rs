@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason};
+use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason, Start, Visit};
 use sprag_core::id::{
     DestinationId, FrameNumber, Hash, Key, PartitionId, Place, Sequence, SourceId,
 };
@@ -16,6 +16,7 @@ use sprag_core::partition::Head;
 use sprag_core::position::Position;
 use sprag_core::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::{OpenMicros, UnixMicros};
+use sprag_core::totals::Totals;
 use sprag_driver::state::{
     Batch, Letter, LetterChange, LetterReason, StateCompletion, StateRequest,
 };
