@@ -181,7 +181,12 @@ impl<D: Digest> Partition<D> {
         let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
         let Some(at) = at else { return };
         self.seek(lane.slot, at, |lane| lane.asked = false);
+        // What was tried was taken.
+        let hot = self.keys.get(lane.slot);
+        let head = hot.map(|hot| &hot.record.lanes[at]).filter(|lane| lane.failures > 0);
+        let tried = head.map(|lane| lane.head);
         for event in &mut events {
+            event.entered |= tried == Some(event.sequence);
             let event_type = earlier.get(&event.sequence);
             let takes = |of: &Arc<str>| self.takes_earlier(lane.destination, event.recorded, of);
             event.entered |= event_type.is_some_and(takes);

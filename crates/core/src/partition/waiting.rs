@@ -327,7 +327,9 @@ impl<D: Digest> Partition<D> {
                 self.visit(slot);
                 self.wake(slot);
             }
-            if !self.names.contains_key(&key) && !self.loading.contains_key(&key) {
+            // A key that is being loaded comes by itself, but perhaps after the sweep has ended.
+            let comes = queue != Queue::Keys && self.loading.contains_key(&key);
+            if !self.names.contains_key(&key) && !comes {
                 match queue {
                     Queue::Holds => self.moves.holds_due += 1,
                     Queue::Keys => self.moves.visited += 1,
