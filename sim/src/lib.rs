@@ -4,6 +4,7 @@
 //!
 //! A seed decides everything. The same seed gives the same bytes.
 
+mod acker;
 mod anew;
 mod consumer;
 mod counts;

@@ -226,6 +226,7 @@ impl World {
             resources: &self.numbers,
             commands: &self.watching.commands,
             outages: &self.watching.outages,
+            acknowledged: &self.acker.asked,
         }
     }
 

@@ -217,7 +217,8 @@ impl World {
         let treated = watching.outages.arrived(self.now, attempt.destination);
         self.judge("outages", treated);
         let name = self.destination_name(attempt.destination);
-        let conduct = self.consumers.take(self.now, &name, resource);
+        let mut conduct = self.consumers.take(self.now, &name, resource);
+        self.may_accept(&attempt, resource, &mut conduct);
         self.counts.hit("consumer", conduct.name);
         let numbers = [
             u64::from(attempt.destination.0),
@@ -405,7 +406,10 @@ impl World {
             retry_after,
             aborted,
         });
-        let end = Some(Answered { outcome, retry_after, dropped: dropped.is_some() });
+        let policy = self.watching.policies.destinations.get(&attempt.destination);
+        let ack_timeout = policy.and_then(|policy| policy.ack_timeout);
+        let dropped_it = dropped.is_some();
+        let end = Some(Answered { outcome, retry_after, dropped: dropped_it, ack_timeout });
         self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives);
         let numbers = [u64::from(attempt.destination.0), resource as u64, attempt.sequence.0];
         self.trace.note(self.now, '+', &numbers, || {

@@ -76,7 +76,7 @@ impl Provider {
         patient: bool,
     ) -> Option<Instant> {
         let again = match answer {
-            Answer::Event { .. } | Answer::Done => false,
+            Answer::Event { .. } | Answer::Done | Answer::Settled => false,
             Answer::Rejected(_) => !std::mem::replace(&mut self.posts[post].in_time, true),
             // A halted gap may fill a key for ever; memory has room again.
             Answer::Busy(Busy::KeyBacklog) => patient || self.progress[post].1 < PATIENCE,

@@ -10,9 +10,10 @@ use sprag_core::pattern::Pattern;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings, Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings, Start,
 };
 
+use crate::acker;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
 use crate::world::CLOCK;
@@ -50,6 +51,7 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
+        ack_dice: &mut Dice,
     ) -> Self {
         let mut sources = draw_sources(dice);
         let latest = latest::draw_sources(latest_dice, &mut sources);
@@ -65,6 +67,8 @@ impl Setting {
             destination.settings.types = draw_types(&mut types_dice);
             destination.settings.start = draw_start(&mut types_dice);
         }
+        let all: &mut [_] = &mut destinations.iter_mut().chain([&mut spare]).collect::<Vec<_>>();
+        acker::draw(ack_dice, all);
         if let Some(first) = destinations.first_mut() {
             first.from.clone_from(&names);
         }
@@ -104,9 +108,8 @@ impl Setting {
         }
         for destination in &mut self.plan.destinations {
             let name = destination.settings.name.clone();
-            let start = destination.settings.start;
-            destination.settings = draw_delivery(dice, name);
-            destination.settings.start = start;
+            let (ack, start) = (destination.settings.ack, destination.settings.start);
+            destination.settings = DestinationSettings { ack, start, ..draw_delivery(dice, name) };
             destination.settings.types = draw_types(&mut self.types_dice);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
@@ -229,5 +232,6 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
         key_rate: draw_rate(dice, 120, 3),
         retry,
         on_give_up: dice.pick(&[OnGiveUp::Halt, OnGiveUp::Park, OnGiveUp::Skip]),
+        ack: Ack::Answer,
     }
 }

@@ -141,6 +141,7 @@ impl World {
         self.counts.add("outage", "surely down", std::mem::take(&mut outages.outages));
         self.counts.add("outage", "probes", std::mem::take(&mut outages.probes));
         self.watching.commands.disconnected();
+        self.consumers_disconnected();
         for post in self.provider.disconnected() {
             self.counts.hit("provider", "connection broke");
             let at = self.now + self.provider.pause();
@@ -177,6 +178,8 @@ impl World {
             self.counts.add("memory", "permit withdrawn", moves.withdrawn);
             self.counts.add("memory", "back: a lane is due", moves.lanes_due);
             self.counts.add("memory", "back: a hold ends", moves.holds_due);
+            let acknowledgements = moves.acknowledgements_due;
+            self.counts.add("memory", "back: not acknowledged", acknowledgements);
         }
     }
 

@@ -94,6 +94,9 @@ impl World {
             }
             return;
         }
+        if self.acknowledged(ticket, answer) {
+            return;
+        }
         let uptime = self.uptime();
         match self.watching.commands.answered(ticket, answer, uptime) {
             None => self.judge("answers", Err(format!("nobody waits for {}", ticket.0))),
@@ -207,6 +210,7 @@ fn name_of(answer: &Answer) -> &'static str {
             Status::Ignored => "ignored",
         },
         Answer::Done => "done",
+        Answer::Settled => "settled",
         Answer::Unavailable => "unavailable",
         Answer::Busy(Busy::KeyBacklog) => "busy: key backlog",
         Answer::Busy(Busy::Keys) => "busy: keys",
@@ -222,6 +226,9 @@ fn name_of(answer: &Answer) -> &'static str {
             Rejection::TooManyRedriven => "rejected: too many redriven",
             Rejection::NotDroppable => "rejected: not droppable",
             Rejection::OutsideTolerance => "rejected: outside tolerance",
+            Rejection::NotWaiting => "rejected: not waiting",
+            Rejection::UnknownEvent => "rejected: unknown event",
+            Rejection::NotExplicit => "rejected: not explicit",
         },
     }
 }
@@ -234,6 +241,7 @@ fn code_of(answer: &Answer) -> u64 {
             place ^ sequence.map_or(0, |sequence| sequence.0 << 40) ^ *status as u64
         }
         Answer::Done => 100,
+        Answer::Settled => 102,
         Answer::Unavailable => 101,
         Answer::Busy(Busy::KeyBacklog) => 110,
         Answer::Busy(Busy::Keys) => 111,

@@ -12,6 +12,7 @@ use sprag_driver::node::Node;
 use sprag_log::digest::sha256;
 use sprag_log::embedded::simulated::SimulatedDisk;
 
+use crate::acker::Acker;
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
 use crate::dice::Dice;
@@ -47,6 +48,8 @@ const UNREADABLE_DICE: u64 = 27;
 const REFUSED_DICE: u64 = 28;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
+/// The stream of chance that decides who acknowledges by a request of its own.
+const ACK_DICE: u64 = 30;
 /// The stream of chance that decides which types destinations take and where they begin.
 const TYPES_DICE: u64 = 34;
 /// The stream of chance that decides which destinations are retired.
@@ -86,6 +89,8 @@ pub(crate) enum Happening {
     Post(usize),
     /// A consumer answers, or its connection ends.
     Reply(u64, PartitionId, AttemptId),
+    /// A consumer acknowledges by a request of its own.
+    Acknowledge(usize),
     /// The operator acts.
     Operate,
     /// Requests are refused before they reach the node.
@@ -204,6 +209,7 @@ pub(crate) struct World {
     pub(crate) consumers: Consumers,
     pub(crate) operator: Operator,
     pub(crate) refuser: Refuser,
+    pub(crate) acker: Acker,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) numbers: BTreeMap<Key, usize>,
@@ -230,9 +236,11 @@ impl World {
         let faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let types_dice = Dice::new(seed, TYPES_DICE);
-        let latest_dice = &mut Dice::new(seed, LATEST_DICE);
         let retire_dice = Dice::new(seed, RETIRE_DICE);
-        let setting = Setting::draw(&mut Dice::new(seed, 3), latest_dice, types_dice, retire_dice);
+        let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
+        let dice_of_setting = &mut Dice::new(seed, 3);
+        let setting =
+            Setting::draw(dice_of_setting, &mut latest, types_dice, retire_dice, &mut ack);
         let length = dice.between(15, 50) * SECOND;
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
@@ -258,6 +266,7 @@ impl World {
             consumers,
             operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
+            acker: Acker::new(ack),
             sources: workload.sources,
             resources: workload.resources,
             numbers: BTreeMap::new(),
@@ -330,6 +339,7 @@ impl World {
             Happening::Store(life) => self.store(life),
             Happening::Post(post) => self.post(post),
             Happening::Reply(life, partition, attempt) => self.reply(life, partition, attempt),
+            Happening::Acknowledge(number) => self.acknowledge(number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),

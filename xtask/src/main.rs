@@ -8,6 +8,7 @@ mod bugs;
 mod deny;
 mod docs;
 mod failure;
+mod observed;
 mod process;
 mod setup;
 mod test;

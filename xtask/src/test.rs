@@ -9,7 +9,7 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::process::{self, Watch};
 use crate::workspace::Workspace;
-use crate::{bugs, deny, docs, setup, tidy};
+use crate::{bugs, deny, docs, observed, setup, tidy};
 
 /// Seeds of the sweep: the number DESIGN section 8 promises.
 const SEEDS: &str = "2000";
@@ -40,13 +40,18 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: |w| docs::run(w, &docs::Options { check: true }) },
     Step { name: "simulation", run: simulation },
     Step { name: "interop", run: interop },
+    Step { name: "admin-api", run: admin_api },
     Step { name: "kill-rounds", run: |w| counted(real_binary(w, "kill_rounds")) },
+    Step { name: "hardship", run: |w| counted(real_binary(w, "hardship")) },
+    Step { name: "observed", run: observed },
     Step { name: "bug-patches", run: bugs::apply_all },
 ];
 
 /// These test files start the real program, need Node and Python or want the machine for
 /// themselves: each is a step of its own.
-const ALL_BUT_REAL_BINARY: &str = "not (package(sprag) & binary(/^(interop|kill_rounds)$/))";
+const ALL_BUT_REAL_BINARY: &str = "not (package(sprag) & binary(/^(interop|admin_api|kill_rounds|observed|disk_full|hardship)$/))";
+/// The test files that write down what they see.
+const OBSERVING: [&str; 2] = ["observed", "disk_full"];
 const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 
 /// The command: the steps in order, up to the first failure.
@@ -96,6 +101,26 @@ fn interop(workspace: &Workspace) -> Result<String, Failure> {
     let mut command = real_binary(workspace, "interop");
     command.env("SPRAG_INTEROP_PYTHON", &installed.python);
     counted(command).map(|summary| format!("{summary}; {}", installed.versions))
+}
+
+/// Schemathesis makes requests from the description the running program gives of itself.
+fn admin_api(workspace: &Workspace) -> Result<String, Failure> {
+    setup::cargo_tool(workspace, &setup::CARGO_NEXTEST)?;
+    let installed = setup::interop(workspace)?;
+    let mut command = real_binary(workspace, "admin_api");
+    command.env("SPRAG_INTEROP_PYTHON", &installed.python);
+    counted(command)
+}
+
+/// Real sockets to the real program; what they saw must be all there is to see.
+fn observed(workspace: &Workspace) -> Result<String, Failure> {
+    setup::cargo_tool(workspace, &setup::CARGO_NEXTEST)?;
+    let directory = observed::begin(workspace)?;
+    let mut command = workspace.cargo(["nextest", "run", "-p", "sprag"]);
+    command.args(OBSERVING.iter().flat_map(|name| ["--test", name]));
+    command.env(observed::VARIABLE, &directory);
+    counted(command)?;
+    observed::conclude(workspace, &directory)
 }
 
 /// The tests of one file of crates/sprag/tests, with what they print: seeds, rounds, versions.

@@ -4,6 +4,7 @@
 //! `evolve` needs and no configuration is read again (DESIGN F6). How a fact becomes bytes is
 //! `sprag-log`'s, one file per fact; a change here follows the procedure written there.
 
+mod acknowledged;
 mod attempted;
 
 use alloc::sync::Arc;
@@ -15,6 +16,7 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
 
+pub use acknowledged::Acknowledged;
 pub use attempted::{Attempted, Consequence, Outcome, Toll};
 
 /// One line of history.
@@ -62,6 +64,8 @@ pub enum Fact {
     GapAbandoned(GapAbandoned),
     /// A try to deliver, and what came of it.
     Attempted(Attempted),
+    /// A consumer acknowledged what it has, with a request of its own.
+    Acknowledged(Acknowledged),
     /// A newer event took the place of older ones that waited in a lane.
     Superseded(Superseded),
     /// A lane went past events that did not enter it.
@@ -558,6 +562,7 @@ impl Fact {
         match self {
             Self::Released(fact) => &fact.lanes,
             Self::Attempted(fact) => slice::from_ref(&fact.destination),
+            Self::Acknowledged(fact) => slice::from_ref(&fact.destination),
             Self::Superseded(fact) => slice::from_ref(&fact.destination),
             Self::Filtered(fact) => slice::from_ref(&fact.destination),
             Self::LaneOpened(fact) => slice::from_ref(&fact.destination),
@@ -600,6 +605,7 @@ impl Fact {
             Self::GapFilled(fact) => Some(&fact.key),
             Self::GapAbandoned(fact) => Some(&fact.key),
             Self::Attempted(fact) => Some(&fact.key),
+            Self::Acknowledged(fact) => Some(&fact.key),
             Self::Redriven(fact) => Some(&fact.key),
             Self::Dropped(fact) => Some(&fact.key),
             Self::KeyPaused(fact) => Some(&fact.key),
@@ -637,6 +643,7 @@ impl Fact {
             Self::GapFilled(_) => "gap-filled",
             Self::GapAbandoned(_) => "gap-abandoned",
             Self::Attempted(_) => "attempted",
+            Self::Acknowledged(_) => "acknowledged",
             Self::Redriven(_) => "redriven",
             Self::Dropped(_) => "dropped",
             Self::KeyPaused(_) => "key-paused",

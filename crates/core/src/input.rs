@@ -104,6 +104,15 @@ pub enum Command {
         /// What is given up.
         letter: DeadLetter,
     },
+    /// A consumer acknowledges an event that it accepted with 202.
+    Acknowledge {
+        /// The resource.
+        key: Key,
+        /// The lane's destination.
+        destination: DestinationId,
+        /// The event.
+        sequence: Sequence,
+    },
     /// Stop attempts to a destination. Only partition 0 takes it.
     PauseDestination(DestinationId),
     /// Stop attempts to a destination that says it is gone (DESIGN L3). Only partition 0 takes it.

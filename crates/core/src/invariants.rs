@@ -53,6 +53,13 @@ fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
     if lane.redrives.iter().any(|sequence| *sequence >= lane.head) {
         return Some("an event is redriven out of order that the lane has not passed");
     }
+    if let Some(accepted) = lane.accepted {
+        let is_head = accepted.sequence == lane.head && lane.has_backlog() && lane.mode.delivers();
+        let is_redriven = lane.redrives.contains(&accepted.sequence);
+        if if accepted.out_of_order { !is_redriven } else { !is_head } {
+            return Some("a lane waits for an acknowledgement of what it does not send");
+        }
+    }
     match lane.mode {
         LaneMode::Halted | LaneMode::Parked if !lane.has_backlog() => {
             Some("a lane stopped at nothing")

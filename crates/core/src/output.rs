@@ -73,6 +73,12 @@ pub enum Rejection {
     NotDroppable,
     /// The signature is older or newer than allowed and its id is not known.
     OutsideTolerance,
+    /// The event is not one that the consumer has and has not acknowledged.
+    NotWaiting,
+    /// The lane has no such event.
+    UnknownEvent,
+    /// The destination acknowledges with its answers.
+    NotExplicit,
 }
 
 /// The answer to a ticket.
@@ -89,6 +95,8 @@ pub enum Answer {
     },
     /// Durable. The command was carried out.
     Done,
+    /// Durable. What was acknowledged had its fate before.
+    Settled,
     /// Not taken, nothing written: try later.
     Busy(Busy),
     /// Cannot be made durable now; whether it was is unknown: try again.

@@ -103,6 +103,8 @@ pub struct Essence {
 pub enum Queue {
     /// The end of a wait for missing positions, by open time.
     Holds,
+    /// The end of a wait for a consumer's acknowledgement, by open time.
+    Acknowledgements,
     /// The next attempt in a lane to this destination, by recorded time.
     Lanes(DestinationId),
     /// No queue of what waits but every key there is, due at once: for visits.
@@ -159,6 +161,21 @@ pub enum OmitReason {
     Skipped,
 }
 
+/// What a consumer accepted with 202 and acknowledges later; meanwhile its lane stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The event.
+    pub sequence: Sequence,
+    /// Which try of the event it was.
+    pub number: u32,
+    /// Whether the lane had gone past the event.
+    pub out_of_order: bool,
+    /// When that try was sent.
+    pub started: UnixMicros,
+    /// The open time at which waiting ends.
+    pub until: OpenMicros,
+}
+
 /// A range of events that a lane settled without delivering (DESIGN C2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Omission {
@@ -204,6 +221,8 @@ pub struct Lane {
     /// Dead letters behind the head that an operator sent again, in that order; each is tried
     /// once (DESIGN L4).
     pub redrives: Vec<Sequence>,
+    /// What its consumer has and has not acknowledged yet: nothing is sent meanwhile.
+    pub accepted: Option<Acceptance>,
 }
 
 impl Lane {
@@ -227,6 +246,7 @@ impl Lane {
             toll: Toll::default(),
             failed_at: OpenMicros::default(),
             redrives: Vec::new(),
+            accepted: None,
         }
     }
 
@@ -262,12 +282,14 @@ impl KeyRecord {
     pub fn dues(&self) -> impl Iterator<Item = Due> {
         let deadline = self.order.held.values().map(|held| held.deadline).min();
         let hold = deadline.map(|deadline| Due { queue: Queue::Holds, at: deadline.0 });
+        let until = self.lanes.iter().filter_map(|lane| Some(lane.accepted?.until)).min();
+        let accepted = until.map(|until| Due { queue: Queue::Acknowledgements, at: until.0 });
         let lanes = self.lanes.iter().filter(|lane| !self.paused && lane.has_work());
-        let lanes = lanes.map(|lane| {
+        let lanes = lanes.filter(|lane| lane.accepted.is_none()).map(|lane| {
             let at = if lane.redrives.is_empty() { lane.due.0 } else { 0 };
             Due { queue: Queue::Lanes(lane.destination), at }
         });
-        hold.into_iter().chain(lanes)
+        hold.into_iter().chain(accepted).chain(lanes)
     }
 
     /// The lane to a destination.

@@ -134,6 +134,20 @@ pub struct DestinationSettings {
     pub retry: Retry,
     /// What becomes of a lane whose event is given up.
     pub on_give_up: OnGiveUp,
+    /// What acknowledges an event that is answered 202.
+    pub ack: Ack,
+}
+
+/// What acknowledges an event that is answered 202; any other 2xx does by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ack {
+    /// The answer.
+    Answer,
+    /// A request of its own.
+    Explicit {
+        /// How long it is waited for, in open time; then the try has failed.
+        timeout: Duration,
+    },
 }
 
 /// Backoff: exponential with full jitter.

@@ -1,10 +1,10 @@
-//! Which facts make and unmake dead letters that no lane stands at.
+//! Which facts make and unmake dead letters that no lane stands at, and which stop a lane.
 
 use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact};
 use sprag_core::id::{Key, Place};
 use sprag_core::time::UnixMicros;
 
-use crate::state::{Letter, LetterChange, LetterReason};
+use crate::state::{Letter, LetterChange, LetterReason, Stop};
 
 /// What a fact changes about the list of dead letters.
 #[must_use]
@@ -29,6 +29,21 @@ pub fn change(place: Place, recorded: UnixMicros, fact: &Fact) -> Option<LetterC
             if attempted.out_of_order && attempted.consequence == Consequence::Delivered =>
         {
             Some(LetterChange::Removed(attempted.key.clone(), in_lane(attempted)))
+        }
+        Fact::Attempted(attempted)
+            if matches!(attempted.consequence, Consequence::Halted | Consequence::Parked) =>
+        {
+            Some(LetterChange::Stopped(Stop {
+                recorded,
+                key: attempted.key.clone(),
+                destination: attempted.destination,
+                outcome: attempted.outcome,
+            }))
+        }
+        Fact::Acknowledged(acknowledged) if acknowledged.out_of_order => {
+            let (destination, sequence) = (acknowledged.destination, acknowledged.from);
+            let letter = DeadLetter::InLane { destination, sequence };
+            Some(LetterChange::Removed(acknowledged.key.clone(), letter))
         }
         Fact::Dropped(dropped) => Some(LetterChange::Removed(dropped.key.clone(), dropped.letter)),
         _ => None,

@@ -153,6 +153,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Command::ResumeKey(key)
             | Command::Rebase(key)
             | Command::Redrive { key, .. }
+            | Command::Acknowledge { key, .. }
             | Command::Drop { key, .. } => self.partition_of(key),
             Command::PauseDestination(_)
             | Command::PauseGone(_)

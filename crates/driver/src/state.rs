@@ -3,8 +3,8 @@
 //! It can be lost at any time; what it holds is rebuilt from the log. Requests and completions
 //! never block, and a store works them off in order. Must not know: how records are stored.
 
-use sprag_core::fact::DeadLetter;
-use sprag_core::id::{FrameNumber, Key, PartitionId, Place};
+use sprag_core::fact::{DeadLetter, Outcome};
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place};
 use sprag_core::input::PageCursor;
 use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
@@ -67,7 +67,7 @@ pub struct Batch {
     pub head: Head,
     /// The records, sorted by key.
     pub records: Vec<(Key, KeyRecord)>,
-    /// The passed dead letters that came and went, in order.
+    /// The passed dead letters that came and went, and the lanes that stopped, in order.
     pub letters: Vec<LetterChange>,
 }
 
@@ -116,4 +116,19 @@ pub enum LetterChange {
     Added(Letter),
     /// Delivered or dropped.
     Removed(Key, DeadLetter),
+    /// All that follows in a lane may be one: the lane stopped.
+    Stopped(Stop),
+}
+
+/// That a lane stopped. Records say where it stands, not when and why it came to stand there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// When.
+    pub recorded: UnixMicros,
+    /// The resource.
+    pub key: Key,
+    /// Where the lane leads.
+    pub destination: DestinationId,
+    /// What came of the last try.
+    pub outcome: Outcome,
 }

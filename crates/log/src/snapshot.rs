@@ -11,7 +11,8 @@ use std::fmt;
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Toll;
 use sprag_core::record::{
-    Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+    Acceptance, Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
+    Order,
 };
 use sprag_core::totals::{Backlog, Totals};
 
@@ -27,7 +28,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,6 +298,25 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.failed_at.0);
     writer.count("redrives", lane.redrives.len(), LANE_LIST);
     lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
+    writer.option(lane.accepted.as_ref(), write_acceptance);
+}
+
+fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
+    writer.number(accepted.sequence.0);
+    writer.number(u64::from(accepted.number));
+    writer.flag(accepted.out_of_order);
+    writer.number(accepted.started.0);
+    writer.number(accepted.until.0);
+}
+
+fn read_acceptance(reader: &mut Reader<'_>) -> Result<Acceptance, DecodeError> {
+    Ok(Acceptance {
+        sequence: read_sequence(reader)?,
+        number: reader.narrow("number of a try")?,
+        out_of_order: reader.flag()?,
+        started: read_unix(reader)?,
+        until: read_open(reader)?,
+    })
 }
 
 fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
@@ -315,6 +335,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         toll: Toll { failures: reader.narrow("failures that count")?, time: reader.number()? },
         failed_at: read_open(reader)?,
         redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
+        accepted: reader.option(read_acceptance)?,
     })
 }
 
@@ -419,8 +440,9 @@ mod tests {
         let redrive = any::<u64>().prop_map(Sequence);
         let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
         let counts = any::<(u64, u64, u64)>();
-        ((numbers, counts), mode(), vec(omission, 0..5), vec(redrive, 0..5)).prop_map(
-            |((numbers, counts), mode, omitted, redrives)| Lane {
+        let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()));
+        ((numbers, counts), mode(), lists).prop_map(
+            |((numbers, counts), mode, (omitted, redrives, accepted))| Lane {
                 destination: DestinationId(numbers.0),
                 mode,
                 head: Sequence(numbers.1),
@@ -435,8 +457,19 @@ mod tests {
                 failed_at: OpenMicros(numbers.6),
                 toll: Toll { failures: numbers.7, time: numbers.8 },
                 redrives,
+                accepted,
             },
         )
+    }
+
+    fn acceptance() -> impl Strategy<Value = Acceptance> {
+        any::<(u64, u32, bool, u64, u64)>().prop_map(|numbers| Acceptance {
+            sequence: Sequence(numbers.0),
+            number: numbers.1,
+            out_of_order: numbers.2,
+            started: UnixMicros(numbers.3),
+            until: OpenMicros(numbers.4),
+        })
     }
 
     fn record() -> impl Strategy<Value = KeyRecord> {
@@ -505,8 +538,9 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
         let order = "00 00 00 00 00 00 00 000000 00";
-        let golden =
-            format!("04 04 {hash} 000000 00 {order} 01 01 00 05 04 00 000000 00 00 00 00 00 00 00");
+        let golden = format!(
+            "05 04 {hash} 000000 00 {order} 01 01 00 05 04 00 000000 00 00 00 00 00 00 00 00"
+        );
         assert_eq!(hex, golden.replace(' ', ""));
     }
 

@@ -4,18 +4,21 @@
 //! is `sprag-core`. ARCHITECTURE.md has the map and the life of an event.
 
 pub mod admin;
+pub mod authorities;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod disk_reserve;
 pub mod dispatch;
 pub mod extract;
+pub mod fate;
 pub mod ingress;
 pub mod life;
 pub mod limits;
 pub mod metrics;
 pub mod node;
 pub mod order;
+pub mod out;
 pub mod plan;
 pub mod preset;
 pub mod problem;
@@ -25,4 +28,5 @@ pub mod serve;
 pub mod share;
 pub mod sink;
 pub mod state;
+pub mod token;
 pub mod verify;

@@ -38,6 +38,12 @@ pub const CHALLENGE_BYTES: usize = 1_024;
 /// 1,000 (Meta).
 pub const SPLIT_EVENTS: usize = 1_000;
 
+/// Bytes of the body of one request that acknowledges events.
+pub const ACK_BYTES: usize = 512 << 10;
+
+/// Events that one request acknowledges: each is a command of its own.
+pub const ACK_IDS: usize = 1_000;
+
 /// Digits of a sequence, leading zeros included. `u64` needs 20; padded ones seldom exceed 32.
 pub const SEQUENCE_DIGITS: usize = 64;
 
@@ -46,6 +52,9 @@ pub const SECRETS: usize = 8;
 
 /// Bytes of one secret. A secret file that is larger is the wrong file.
 pub const SECRET_BYTES: usize = 4096;
+
+/// Bytes of a file that a configuration names. All public root certificates have about 250 KiB.
+pub const FILE_BYTES: usize = 1 << 20;
 
 /// Signatures looked at in one signature header. Signers that rotate send two or three.
 pub const SIGNATURES: usize = 16;
@@ -132,6 +141,9 @@ pub const STORED_HEADER_BYTES: usize = 4 * 1024;
 
 /// How long the listener waits after it could not take a connection.
 pub const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// How long an attempt waits that found no file descriptor to connect with, before it looks again.
+pub const DESCRIPTOR_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// How often free disk space is looked at: at a gigabyte a second the reserve lasts for one look.
 pub const DISK_LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
-use sprag_core::settings::{DestinationSettings, OnGap, OnGiveUp, Retry, SourceSettings};
+use sprag_core::settings::{Ack, DestinationSettings, OnGap, OnGiveUp, Retry, SourceSettings};
 use sprag_log::digest::Sha256;
 
 use crate::config::{self, Config, Source};
@@ -38,8 +38,8 @@ fn revision(config: &Config) -> Revision {
     });
     let destinations = config.destinations.iter().map(|(name, to)| {
         let types: Vec<_> = to.types.iter().map(ToString::to_string).collect();
-        let (from, retry, on_give_up) = (&to.from, &to.retry, to.on_give_up);
-        format!("{name} {from:?} {types:?} {retry:?} {on_give_up:?} {:?}", to.concurrency)
+        let (from, retry, ends) = (&to.from, &to.retry, (to.on_give_up, to.ack));
+        format!("{name} {from:?} {types:?} {retry:?} {ends:?} {:?}", to.concurrency)
     });
     let retired = config.retired.iter().map(|name| format!("{name} retired"));
     let text: Vec<String> = sources.chain(destinations).chain(retired).collect();
@@ -130,6 +130,10 @@ fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDe
                 config::OnGiveUp::Halt => OnGiveUp::Halt,
                 config::OnGiveUp::Park => OnGiveUp::Park,
                 config::OnGiveUp::Skip => OnGiveUp::Skip,
+            },
+            ack: match to.ack {
+                config::Ack::Answer => Ack::Answer,
+                config::Ack::Explicit(timeout) => Ack::Explicit { timeout },
             },
         },
     }

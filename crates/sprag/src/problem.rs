@@ -108,6 +108,10 @@ codes! {
     AlreadyRedriven = 409, "already-redriven", "The dead letter is already redriven";
     /// As many passed events of the lane as it allows are on their way again. Wait for some of them.
     TooManyRedriven = 409, "too-many-redriven", "Too many dead letters of this lane are redriven";
+    /// The consumer does not have the event now: it was not sent yet, its wait is over and another try is due, or its lane has stopped. It is sent again; acknowledge it then.
+    EventNotWaiting = 409, "event-not-waiting", "The event waits for no acknowledgement";
+    /// The destination acknowledges with its answers; `ack = "explicit"` makes 202 wait for a request of its own.
+    AckNotExplicit = 409, "ack-not-explicit", "This destination acknowledges with its answers";
     /// The body is larger than the source's `max_body`.
     BodyTooLarge = 413, "body-too-large", "The body is too large";
     /// Values are read from a JSON or form body, and the content type is another one.
@@ -204,6 +208,9 @@ impl From<Rejection> for Code {
             Rejection::NotPassed | Rejection::NotDroppable => Self::NotADeadLetter,
             Rejection::AlreadyRedriven => Self::AlreadyRedriven,
             Rejection::TooManyRedriven => Self::TooManyRedriven,
+            Rejection::NotWaiting => Self::EventNotWaiting,
+            Rejection::NotExplicit => Self::AckNotExplicit,
+            Rejection::UnknownEvent => Self::UnknownEvent,
             Rejection::OutsideTolerance => Self::TimestampOutsideTolerance,
         }
     }

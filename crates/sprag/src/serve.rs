@@ -20,16 +20,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::{Config, Destination};
+use crate::config::{Config, Contract, Destination, OnGap};
 use crate::disk_reserve::DiskReserve;
 use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::node::{self, LogQueries, Meter, NodeHandle, StartedThread, ThreadLog, ThreadState};
+use crate::out::{Out, OutDestination};
 use crate::plan;
 use crate::secret::Secret;
 use crate::state;
+use crate::token::Token;
 
 /// Why a gateway does not start.
 #[derive(Debug)]
@@ -227,12 +229,25 @@ impl Starting {
             sources.insert(name.to_string(), source);
         }
         Ok(Ingress {
+            out: self.out(node),
             sources,
             node: node.handle.clone(),
             clock: self.clock,
             request_time: self.config.limits.request_time,
             disk,
         })
+    }
+
+    /// The consumers' side of every configured destination.
+    fn out(&self, node: &StartedNode) -> Out {
+        let destination = |(id, name): (&DestinationId, &Arc<str>)| {
+            let config = self.config.destinations.get(&**name)?;
+            let token = config.token.as_ref().map(Token::new);
+            Some((name.to_string(), OutDestination { id: *id, token }))
+        };
+        let destinations = node.destinations.iter().filter_map(destination).collect();
+        let sources = node.sources.iter().map(|(id, name)| (&**name, *id));
+        Out::new(destinations, sources, node.handle.clone(), self.config.limits.request_time)
     }
 
     /// The configured admin token, or a random one on a loopback address.
@@ -242,6 +257,18 @@ impl Starting {
         }
         let made = data_encoding::HEXLOWER.encode(&random::<16>()?);
         Ok((Secret::from(made.as_str()), Some(made)))
+    }
+
+    /// What the configured sources do about missing positions.
+    fn gaps(&self, node: &StartedNode) -> BTreeMap<SourceId, admin::GapPolicy> {
+        let policy = |(id, name): (&SourceId, &Arc<str>)| {
+            let Contract::Fifo(fifo) = self.config.sources.get(&**name)?.contract else {
+                return None;
+            };
+            let halts = fifo.on_gap == OnGap::Halt;
+            Some((*id, admin::GapPolicy { wait: fifo.hold.wait, halts }))
+        };
+        node.sources.iter().filter_map(policy).collect()
     }
 
     fn admin(
@@ -259,6 +286,7 @@ impl Starting {
             health: node.health.clone(),
             partitions: self.config.server.partitions,
             sources: node.sources.clone(),
+            gaps: self.gaps(node),
             destinations: node.destinations.clone(),
             token,
             metrics: self.metrics.clone(),

@@ -120,7 +120,22 @@ allow = ["127.0.0.0/8"]
 fn every_command_explains_itself_with_an_example() {
     let (code, help, _) = run(&["--help"]);
     assert_eq!(code, 0);
-    for command in ["serve", "check", "demo", "send", "sink", "keys", "destinations", "override"] {
+    for command in [
+        "serve",
+        "check",
+        "demo",
+        "send",
+        "sink",
+        "keys",
+        "destinations",
+        "override",
+        "alerts",
+        "explain",
+        "events",
+        "lanes",
+        "dead",
+        "sources",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         let (code, help, _) = run(&[command, "--help"]);
         assert_eq!(code, 0);

@@ -6,6 +6,7 @@
 mod support {
     pub(crate) mod child;
     pub(crate) mod clock;
+    #[expect(dead_code, reason = "other tests need more of it")]
     pub(crate) mod gateway;
     pub(crate) mod report;
     pub(crate) mod script;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use serde_json::Value;
 use support::child::Process;
-use support::gateway::{Gateway, Setup};
+use support::gateway::{Gateway, HEAD, Setup};
 use support::report::{self, Answer, Recorded, Sent};
 use support::script;
 
@@ -140,7 +141,7 @@ impl World {
         let line = consumer.line("port", WORK).unwrap_or_else(|| panic!("{}", consumer.said()));
         let line: Value = serde_json::from_str(&line).unwrap();
         let sections = configuration.replace("PORT", &line["port"].to_string());
-        let setup = Setup::new(&sections, directory, secrets);
+        let setup = Setup::new(&format!("{HEAD}{sections}"), directory, secrets);
         let gateway = setup.serve();
         let versions = line["versions"].as_str().unwrap().to_owned();
         Self { setup, gateway, consumer, versions }

@@ -185,7 +185,7 @@ impl Answers {
                 })
             }
             Answer::Busy(_) | Answer::Unavailable => Ok(()),
-            Answer::Done | Answer::Rejected(_) => {
+            Answer::Done | Answer::Settled | Answer::Rejected(_) => {
                 Err(format!("{} got a command's answer {answer:?}", name(&post)))
             }
         }

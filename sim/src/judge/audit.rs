@@ -130,10 +130,17 @@ pub(crate) fn deliveries(history: &History, deliveries: &Deliveries) -> Verdict 
 fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     for (sequence, fate) in &lane.fates {
         let acknowledged = seen.is_some_and(|seen| {
-            seen.acknowledged.contains_key(sequence) || seen.acknowledged_again.contains(sequence)
+            seen.may_have(*sequence) || seen.acknowledged_again.contains(sequence)
         });
         must(*fate != Fate::Delivered || acknowledged, || {
             format!("{sequence} is called delivered, its consumer never acknowledged it")
+        })?;
+    }
+    // What a consumer was told is durable has that fate, and not another.
+    for sequence in seen.into_iter().flat_map(|seen| seen.settled.keys()) {
+        let fate = lane.fates.get(sequence);
+        must(fate == Some(&Fate::Delivered), || {
+            format!("{sequence} is acknowledged for sure and {fate:?}")
         })?;
     }
     let acknowledged = seen.into_iter().flat_map(|seen| seen.acknowledged.keys());

@@ -183,6 +183,9 @@ pub(crate) fn is_plausible(asked: Asked, rejection: Rejection) -> bool {
         }
         Rejection::TooManyRedriven => matches!(asked, Asked::RedrivePassed(..)),
         Rejection::NotDroppable => matches!(asked, Asked::Drop(..)),
-        Rejection::OutsideTolerance => false,
+        Rejection::OutsideTolerance
+        | Rejection::NotWaiting
+        | Rejection::UnknownEvent
+        | Rejection::NotExplicit => false,
     }
 }

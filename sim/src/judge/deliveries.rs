@@ -44,6 +44,8 @@ pub(crate) struct Answered {
     pub(crate) outcome: Outcome,
     pub(crate) retry_after: Option<std::time::Duration>,
     pub(crate) dropped: bool,
+    /// How long the destination waits for what is answered 202, at the least.
+    pub(crate) ack_timeout: Option<u64>,
 }
 
 /// What every delivery of an event says about it.
@@ -81,6 +83,13 @@ pub(crate) struct Seen {
     pub(crate) omitted: BTreeMap<u64, OmitReason>,
     /// Not before this, as the consumer asked; with the sequence, epoch and redrives of that.
     not_before: Option<(Instant, u64, Epoch, u64)>,
+    /// What it accepted with 202: the event, in which epoch, until which uptime at the least the
+    /// lane waits for its acknowledgement, and how often it was redriven then.
+    accepted: Option<(u64, Epoch, u64)>,
+    /// Accepted, or acknowledged by a request that may have been carried out.
+    may_be_acknowledged: BTreeSet<u64>,
+    /// Acknowledged for sure by a request, since this uptime.
+    pub(crate) settled: BTreeMap<u64, u64>,
 }
 
 /// The judge.
@@ -213,6 +222,7 @@ impl Deliveries {
         let sequence = attempt.sequence.0;
         let repeated = !seen.attempted.insert(sequence);
         must(!repeated || attempt.redelivery, || "sent again without saying so".to_owned())?;
+        seen.waits(arrived)?;
         if attempt.out_of_order {
             // An operator may send what did not enter.
             let asked = Asked::RedrivePassed(arrived.resource, attempt.destination, sequence);
@@ -265,7 +275,11 @@ impl Deliveries {
         let Some(seen) = self.lanes.get_mut(&(attempt.destination, resource)) else { return };
         seen.under_way = false;
         let sequence = attempt.sequence.0;
-        let Some(Answered { outcome, retry_after, dropped }) = end else { return };
+        let Some(Answered { outcome, retry_after, dropped, ack_timeout }) = end else { return };
+        if let Some(timeout) = ack_timeout.filter(|_| outcome.is_accepted() && !dropped) {
+            seen.accepts(attempt, uptime, timeout);
+            return;
+        }
         if outcome.is_gone() {
             seen.gone.insert(sequence);
         }
@@ -285,6 +299,25 @@ impl Deliveries {
         }
     }
 
+    /// A consumer acknowledges an event by a request of its own.
+    pub(crate) fn acknowledges(&mut self, resource: usize, to: DestinationId, sequence: u64) {
+        let seen = self.lanes.entry((to, resource)).or_default();
+        seen.may_be_acknowledged.insert(sequence);
+        seen.accepted.take_if(|(accepted, ..)| *accepted == sequence);
+    }
+
+    /// It was told that this is durable.
+    pub(crate) fn settled(
+        &mut self,
+        resource: usize,
+        to: DestinationId,
+        sequence: u64,
+        uptime: u64,
+    ) {
+        let seen = self.lanes.entry((to, resource)).or_default();
+        seen.settled.entry(sequence).or_insert(uptime);
+    }
+
     /// The process died, and all connections with it.
     pub(crate) fn disconnected(&mut self) {
         self.under_way.clear();
@@ -293,6 +326,35 @@ impl Deliveries {
 }
 
 impl Seen {
+    /// The lane waits from now on; that the event is not acknowledged in time counts as a failure.
+    fn accepts(&mut self, attempt: &Attempt, uptime: u64, timeout: u64) {
+        let sequence = attempt.sequence.0;
+        if !self.may_be_acknowledged.contains(&sequence) {
+            self.accepted = Some((sequence, attempt.id.epoch, uptime + timeout));
+        }
+        let failures = self.failures.entry(sequence).or_insert((0, uptime));
+        failures.0 += 1;
+    }
+
+    /// Nothing is sent while the consumer has something that it has not acknowledged: in the same
+    /// term for as long as it waits, and what is acknowledged for sure is not sent again.
+    fn waits(&mut self, arrived: &Arrived<'_>) -> Verdict {
+        let attempt = arrived.attempt;
+        if let Some((sequence, epoch, until)) = self.accepted.take() {
+            let waits = epoch == attempt.id.epoch && arrived.uptime < until;
+            must(!waits, || format!("sent while {sequence} waits for its acknowledgement"))?;
+        }
+        let settled = self.settled.get(&attempt.sequence.0).filter(|_| !attempt.out_of_order);
+        must(settled.is_none_or(|since| arrived.uptime <= since + PAUSE_GRACE), || {
+            "sent again although it is acknowledged for sure".to_owned()
+        })
+    }
+
+    /// Whether its consumer may have acknowledged it, by an answer or a request.
+    pub(crate) fn may_have(&self, sequence: u64) -> bool {
+        self.acknowledged.contains_key(&sequence) || self.may_be_acknowledged.contains(&sequence)
+    }
+
     /// In order: never back, and forward only past what is settled.
     fn in_order(
         &self,
@@ -316,7 +378,7 @@ impl Seen {
         }
         for passed in self.highest..sequence {
             let dropped = Asked::Drop(arrived.resource, arrived.attempt.destination, passed);
-            let settled = self.acknowledged.contains_key(&passed)
+            let settled = self.may_have(passed)
                 || self.dropped.contains(&passed)
                 || commands.may_have(dropped)
                 || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
@@ -360,7 +422,7 @@ impl Seen {
     fn accounts(&self, attempt: &Attempt) -> Verdict {
         let previous = attempt.previous.0;
         must(previous < attempt.sequence.0, || format!("follows {previous}"))?;
-        must(previous == 0 || self.acknowledged.contains_key(&previous), || {
+        must(previous == 0 || self.may_have(previous), || {
             format!("says that {previous} was delivered")
         })?;
         let mut next = previous + 1;

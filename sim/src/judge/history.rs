@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::fact::{AbandonReason, DeadLetter, Fact, InvalidReason, PauseReason, Refused};
+use sprag_core::fact::{
+    AbandonReason, Attempted, Consequence, DeadLetter, Fact, InvalidReason, Outcome, PauseReason,
+    Refused,
+};
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
 
@@ -10,9 +13,11 @@ use super::answers::Answers;
 use super::chain;
 use super::commands::{Asked, Commands};
 use super::key_history::KeyHistory;
+use super::lane_history::When;
 use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
+use crate::acker::Acked;
 use crate::workload::type_of;
 use sprag_core::settings::Start;
 
@@ -31,6 +36,8 @@ pub(crate) struct Context<'a> {
     pub(crate) resources: &'a BTreeMap<Key, usize>,
     pub(crate) commands: &'a Commands,
     pub(crate) outages: &'a Outages,
+    /// What consumers acknowledged by requests.
+    pub(crate) acknowledged: &'a BTreeSet<Acked>,
 }
 
 /// Everything that happened.
@@ -73,6 +80,7 @@ impl History {
         uptime: Option<u64>,
         context: &Context<'_>,
     ) -> Verdict {
+        let when = When { uptime, recorded: frame.recorded.0, open: frame.open.0 };
         for (index, fact) in (0_u32..).zip(&frame.facts) {
             *self.facts.entry(fact.name()).or_default() += 1;
             if let Some(variety) = variety(fact) {
@@ -81,7 +89,7 @@ impl History {
             let place = Place { partition, frame: frame.number, index };
             match fact.key() {
                 Some(key) => self
-                    .about_key(place, key, fact, (uptime, frame.recorded.0), context)
+                    .about_key(place, key, fact, when, context)
                     .map_err(|what| format!("{}/{}: {what}", key.source.0, key.name))?,
                 None => self.about_names(partition, frame.epoch, fact, context)?,
             }
@@ -131,9 +139,10 @@ impl History {
         place: Place,
         key: &Key,
         fact: &Fact,
-        (uptime, recorded): (Option<u64>, u64),
+        when: When,
         context: &Context<'_>,
     ) -> Verdict {
+        let When { uptime, recorded, .. } = when;
         let resource = context.resources.get(key).copied();
         let Some(resource) = resource else { return Err("no such resource".to_owned()) };
         let Some(source) = context.policies.sources.get(&key.source) else {
@@ -161,9 +170,18 @@ impl History {
                     return Err(format!("no lane to {}", to.0));
                 };
                 let fine = lane
-                    .attempted(attempted, policy, uptime)
+                    .attempted(attempted, policy, when)
                     .and_then(|()| context.outages.counts(resource, attempted));
                 fine.map_err(|what| format!("destination {}: {what}", to.0))
+            }
+            Fact::Acknowledged(done) => {
+                let (to, sequence) = (done.destination, done.from.0);
+                let asked = context.acknowledged.contains(&(resource, to, sequence));
+                must(asked && done.from == done.to, || format!("nobody asked for {done:?}"))?;
+                match history.lanes.get_mut(&to) {
+                    Some(lane) => lane.acknowledge(sequence, done.out_of_order),
+                    None => Err("acknowledged in a lane that is none".to_owned()),
+                }
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
             Fact::Filtered(fact) => {
@@ -267,6 +285,13 @@ fn variety(fact: &Fact) -> Option<&'static str> {
             Some("gap-abandoned: rebased")
         }
         Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
+        Fact::Attempted(Attempted { consequence: Consequence::Accepted { .. }, .. }) => {
+            Some("attempted: accepted")
+        }
+        Fact::Attempted(Attempted { outcome: Outcome::Unacknowledged, .. }) => {
+            Some("attempted: not acknowledged")
+        }
+        Fact::Acknowledged(done) if done.out_of_order => Some("acknowledged: out of order"),
         Fact::Released(released) if !released.filtered.is_empty() => Some("released: filtered"),
         Fact::Refused(refused) if refused.counted > 0 => Some("refused: counted"),
         _ => None,

@@ -58,6 +58,19 @@ pub(crate) struct LaneHistory {
     failures: u32,
     /// The uptime of the head's first failure.
     failing_since: Option<u64>,
+    /// What its consumer accepted, whether out of order, and until which open time it waits.
+    accepted: Option<(u64, bool, u64)>,
+    /// Acknowledged by a request: of an attempt under way, only its end follows.
+    acknowledged: BTreeSet<u64>,
+}
+
+/// The times of the frame of a fact.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct When {
+    /// When it was handed to the log, where that is known.
+    pub(crate) uptime: Option<u64>,
+    pub(crate) recorded: u64,
+    pub(crate) open: u64,
 }
 
 impl LaneHistory {
@@ -137,21 +150,30 @@ impl LaneHistory {
         !self.redriven.is_empty()
     }
 
-    /// An attempt and what came of it, in a frame that was submitted at this uptime.
+    /// An attempt and what came of it.
     pub(crate) fn attempted(
         &mut self,
         fact: &Attempted,
         policy: &DestinationPolicy,
-        uptime: Option<u64>,
+        when: When,
     ) -> Verdict {
-        let sequence = fact.sequence.0;
+        let (sequence, uptime) = (fact.sequence.0, when.uptime);
+        self.waits(fact, policy, when)?;
         let delivered = fact.consequence == Consequence::Delivered;
+        if self.is_settled_already(fact) {
+            return must(delivered, || format!("{sequence} is acknowledged: {fact:?}"));
+        }
         let dropped = fact.dropped.is_some();
-        must(delivered == (fact.outcome.is_acknowledged() && !dropped), || {
+        let accepted = matches!(fact.consequence, Consequence::Accepted { .. });
+        must((delivered || accepted) == (fact.outcome.is_acknowledged() && !dropped), || {
             format!("{:?} means {:?}", fact.outcome, fact.consequence)
         })?;
         if fact.out_of_order {
-            must(self.redriven.remove(&sequence), || format!("{sequence} was not redriven"))?;
+            must(self.redriven.contains(&sequence), || format!("{sequence} was not redriven"))?;
+            if accepted {
+                return Ok(());
+            }
+            self.redriven.remove(&sequence);
             if delivered {
                 self.fates.insert(sequence, Fate::Delivered);
             }
@@ -168,6 +190,9 @@ impl LaneHistory {
         must(fact.number == self.failures + 1, || {
             format!("try {} of {sequence} after {}", fact.number, self.failures)
         })?;
+        if accepted {
+            return Ok(());
+        }
         if delivered {
             return self.settle(Fate::Delivered);
         }
@@ -181,6 +206,54 @@ impl LaneHistory {
         self.not_delivered(fact, policy, uptime)
     }
 
+    /// A lane that waits for an acknowledgement sends nothing, and waits no shorter than it said.
+    fn waits(&mut self, fact: &Attempted, policy: &DestinationPolicy, when: When) -> Verdict {
+        let (waited, is_end) = (self.accepted.take(), fact.outcome == Outcome::Unacknowledged);
+        if let Some((sequence, out_of_order, until)) = waited {
+            let fits = (sequence, out_of_order) == (fact.sequence.0, fact.out_of_order);
+            // The frame may have been begun before the wait was over.
+            let over = when.uptime.is_none_or(|uptime| uptime >= until)
+                && when.open + GIVE_UP_SLACK >= until;
+            return must(is_end && fits && over, || {
+                format!("at {} after {waited:?}: {fact:?}", when.open)
+            });
+        }
+        must(!is_end, || format!("nothing was accepted: {fact:?}"))?;
+        if let Consequence::Accepted { until } = fact.consequence {
+            let least = policy.ack_timeout.map(|timeout| when.open + timeout);
+            must(least.is_some_and(|least| until.0 >= least), || {
+                format!("{fact:?} at {}, it may wait until {least:?}", when.open)
+            })?;
+            self.accepted = Some((fact.sequence.0, fact.out_of_order, until.0));
+        }
+        Ok(())
+    }
+
+    /// Whether a request acknowledged what the attempt was of: then its end changes nothing.
+    fn is_settled_already(&self, fact: &Attempted) -> bool {
+        let sequence = fact.sequence.0;
+        let settled = match fact.out_of_order {
+            true => !self.redriven.contains(&sequence),
+            false => sequence < self.head(),
+        };
+        settled && self.acknowledged.contains(&sequence)
+    }
+
+    /// A consumer acknowledged the head, or what was redriven.
+    pub(crate) fn acknowledge(&mut self, sequence: u64, out_of_order: bool) -> Verdict {
+        self.accepted.take_if(|(accepted, ..)| *accepted == sequence);
+        self.acknowledged.insert(sequence);
+        if out_of_order {
+            self.fates.insert(sequence, Fate::Delivered);
+            return must(self.redriven.remove(&sequence), || {
+                format!("{sequence} is acknowledged out of order and was not redriven")
+            });
+        }
+        let stands = sequence == self.head() && self.has_backlog() && !self.is_stopped();
+        must(stands, || format!("{sequence} is acknowledged, the lane stands at {}", self.head()))?;
+        self.settle(Fate::Delivered)
+    }
+
     fn not_delivered(
         &mut self,
         fact: &Attempted,
@@ -188,7 +261,9 @@ impl LaneHistory {
         uptime: Option<u64>,
     ) -> Verdict {
         let (mode, expected) = match fact.consequence {
-            Consequence::Delivered | Consequence::Retry { .. } => return Ok(()),
+            Consequence::Delivered | Consequence::Accepted { .. } | Consequence::Retry { .. } => {
+                return Ok(());
+            }
             Consequence::Halted => (Mode::Halted, OnGiveUp::Halt),
             Consequence::Parked => (Mode::Parked, OnGiveUp::Park),
             Consequence::Dead => (Mode::Delivers, OnGiveUp::Skip),

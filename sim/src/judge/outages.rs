@@ -116,10 +116,10 @@ impl Outages {
             Outcome::Answered { status } => status >= 500,
             _ => true,
         };
-        if !ending.outcome.is_acknowledged()
-            && !ending.outcome.is_throttled()
-            && known.down_since.is_none()
-        {
+        // What is accepted may not be acknowledged in time.
+        let failed_now = !ending.outcome.is_acknowledged() && !ending.outcome.is_throttled();
+        let counts = failed_now && known.down_since.is_none();
+        if counts || ending.outcome.is_accepted() {
             *self.countable.entry((to, resource, sequence)).or_default() += 1;
         }
         if !failed {

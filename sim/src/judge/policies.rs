@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sprag_core::fact::Released;
 use sprag_core::id::{DestinationId, Revision, SourceId};
 use sprag_core::pattern::Pattern;
-use sprag_core::settings::{Contract, First, OnGap, OnGiveUp, Settings, Start};
+use sprag_core::settings::{Ack, Contract, First, OnGap, OnGiveUp, Settings, Start};
 
 use super::{Verdict, must};
 
@@ -72,6 +72,9 @@ pub(crate) struct DestinationPolicy {
     pub(crate) give_up_after: u64,
     /// What it did on giving up.
     pub(crate) on_give_up: Vec<OnGiveUp>,
+    /// The shortest wait for an acknowledgement of its own, in microseconds; none where answers
+    /// acknowledge.
+    pub(crate) ack_timeout: Option<u64>,
 }
 
 impl Policies {
@@ -111,6 +114,10 @@ impl Policies {
                 attempts: destination.retry.attempts,
                 give_up_after,
                 on_give_up: Vec::new(),
+                ack_timeout: match destination.ack {
+                    Ack::Explicit { timeout } => Some(micros(timeout)),
+                    Ack::Answer => None,
+                },
             });
             must(policy.start == destination.start, || {
                 format!("destination {} began {:?}, now {destination:?}", id.0, policy.start)

@@ -24,7 +24,7 @@ pub(super) fn failed(outcome: Outcome) -> Option<bool> {
     match outcome {
         Outcome::Answered { status } => Some((500..600).contains(&status)),
         Outcome::Unreachable | Outcome::Unknown => Some(true),
-        Outcome::Refused | Outcome::Unreadable => None,
+        Outcome::Refused | Outcome::Unreadable | Outcome::Unacknowledged => None,
     }
 }
 

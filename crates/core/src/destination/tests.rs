@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::id::{DestinationId, Place};
-use crate::settings::{OnGiveUp, Retry};
+use crate::settings::{Ack, OnGiveUp, Retry};
 use crate::slab::Slab;
 use crate::time::UnixMicros;
 use alloc::vec::Vec;
@@ -27,6 +27,7 @@ fn settings(concurrency: usize) -> DestinationSettings {
             attempts: None,
         },
         on_give_up: OnGiveUp::Halt,
+        ack: Ack::Answer,
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::id::{DestinationId, Key, Sequence};
-use crate::time::UnixMicros;
+use crate::time::{OpenMicros, UnixMicros};
 
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ pub enum Outcome {
     Unknown,
     /// The event's body cannot be read from the log.
     Unreadable,
+    /// Accepted with 202, and not acknowledged in time (`ack = "explicit"`).
+    Unacknowledged,
 }
 
 impl Outcome {
@@ -28,6 +30,13 @@ impl Outcome {
     #[must_use]
     pub fn is_acknowledged(self) -> bool {
         matches!(self, Self::Answered { status: 200..=299 })
+    }
+
+    /// Whether it says that the event is taken but not done: an acknowledgement of its own follows
+    /// where the destination is configured so.
+    #[must_use]
+    pub fn is_accepted(self) -> bool {
+        self == Self::Answered { status: 202 }
     }
 
     /// Whether the consumer asks to be sent less, which is no failure (DESIGN L3).
@@ -59,6 +68,11 @@ pub enum Consequence {
     Parked,
     /// Given up, or dropped by its consumer: the event is a dead letter; the lane goes on.
     Dead,
+    /// The consumer has it and acknowledges it later; the lane stays.
+    Accepted {
+        /// The open time at which waiting for the acknowledgement ends.
+        until: OpenMicros,
+    },
 }
 
 /// What counts towards giving up of the failures of a lane's head (DESIGN L2): not the failures

@@ -26,6 +26,9 @@ impl<D: Digest> Partition<D> {
                 Some(slot)
             }
         };
+        if let Command::Acknowledge { key, destination, sequence } = command {
+            return self.acknowledge(slot, ticket, (key, destination), sequence);
+        }
         match self.carry_out(slot, command) {
             Ok(()) => self.promise(Promise::Answer(ticket, Answer::Done)),
             Err(rejection) => {
@@ -55,6 +58,8 @@ impl<D: Digest> Partition<D> {
                 self.redrive(slot, key, destination, passed)?;
             }
             Command::Drop { key, letter } => self.drop_letter(slot, key, letter)?,
+            // It has its own answers and leaves the key's other lanes alone.
+            Command::Acknowledge { .. } => {}
             Command::PauseDestination(destination) => {
                 self.known_destination(destination)?;
                 self.pause(destination, PauseReason::Operator);
@@ -185,6 +190,7 @@ fn key_of(command: &Command) -> Option<&Key> {
         | Command::ResumeKey(key)
         | Command::Rebase(key)
         | Command::Redrive { key, .. }
+        | Command::Acknowledge { key, .. }
         | Command::Drop { key, .. } => Some(key),
         Command::PauseDestination(_)
         | Command::PauseGone(_)

@@ -6,12 +6,13 @@
 use alloc::vec::Vec;
 
 use super::Partition;
+use super::acknowledge::accepted;
 use super::draft::Times;
 use super::hot::{Arriving, Hot};
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Dropped, Fact, Filtered, GapAbandoned, Held,
-    Kind, Received, Recognised, Redriven, Released, Superseded, Toll,
+    AbandonReason, Acknowledged, Attempted, Consequence, DeadLetter, Dropped, Fact, Filtered,
+    GapAbandoned, Held, Kind, Received, Recognised, Redriven, Released, Superseded, Toll,
 };
 use crate::id::{Place, Sequence};
 use crate::limits;
@@ -230,6 +231,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         Fact::GapFilled(_) => hot.record.order.gap = None,
         Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
         Fact::Attempted(attempted) => attempt(&mut hot.record, times.open, attempted),
+        Fact::Acknowledged(acknowledged) => acknowledge(&mut hot.record, acknowledged),
         Fact::Redriven(redriven) => redrive(&mut hot.record, redriven),
         Fact::Dropped(dropped) => drop_letter(&mut hot.record, dropped),
         Fact::KeyPaused(_) => hot.record.paused = true,
@@ -267,16 +269,22 @@ fn abandon(record: &mut KeyRecord, abandoned: &GapAbandoned) {
 fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
     let lane = record.lanes.iter_mut().find(|lane| lane.destination == attempted.destination);
     let Some(lane) = lane else { return };
+    lane.accepted = None;
     if attempted.out_of_order {
-        lane.redrives.retain(|sequence| *sequence != attempted.sequence);
+        // What was acknowledged meanwhile is settled: then its attempt changes nothing any more.
+        let waits = |sequence: &Sequence| *sequence == attempted.sequence;
+        match accepted(attempted) {
+            Some(accepted) => lane.accepted = Some(accepted),
+            None => lane.redrives.retain(|sequence| !waits(sequence)),
+        }
+        return;
+    }
+    if attempted.sequence < lane.head {
         return;
     }
     match attempted.consequence {
-        Consequence::Delivered => {
-            lane.delivered = attempted.sequence;
-            lane.omitted = Vec::new();
-            settle_head(lane);
-        }
+        Consequence::Delivered => deliver(lane, attempted.sequence),
+        Consequence::Accepted { .. } => lane.accepted = accepted(attempted),
         Consequence::Retry { due } => fail_head(lane, open, attempted, due),
         Consequence::Halted => {
             fail_head(lane, open, attempted, UnixMicros::default());
@@ -290,6 +298,27 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
             omit(lane, Range::one(attempted.sequence.0), OmitReason::Dead);
             settle_head(lane);
         }
+    }
+}
+
+/// The lane's head, and what follows it up to an event, is delivered.
+fn deliver(lane: &mut Lane, through: Sequence) {
+    while lane.head <= through && lane.has_backlog() {
+        (lane.delivered, lane.omitted) = (lane.head, Vec::new());
+        settle_head(lane);
+    }
+}
+
+/// A consumer is done with what it has; perhaps before its attempt ended.
+fn acknowledge(record: &mut KeyRecord, acknowledged: &Acknowledged) {
+    let lane = record.lanes.iter_mut().find(|lane| lane.destination == acknowledged.destination);
+    let Some(lane) = lane else { return };
+    let waits = |sequence: Sequence| (acknowledged.from..=acknowledged.to).contains(&sequence);
+    lane.accepted.take_if(|accepted| waits(accepted.sequence));
+    if acknowledged.out_of_order {
+        lane.redrives.retain(|sequence| !waits(*sequence));
+    } else {
+        deliver(lane, acknowledged.to);
     }
 }
 

@@ -57,18 +57,26 @@ pub(super) struct LaneHot {
     pub(super) acknowledged: Option<ElapsedMicros>,
     /// What its rate leaves (DESIGN L8).
     pub(super) bucket: Bucket,
+    /// When its wait for an acknowledgement ends, while a timer runs for it.
+    pub(super) waits_until: Option<OpenMicros>,
 }
 
 /// An attempt under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ongoing {
     pub(super) id: AttemptId,
-    pub(super) sequence: Sequence,
-    pub(super) number: u32,
-    pub(super) out_of_order: bool,
+    pub(super) tried: Tried,
     pub(super) started: UnixMicros,
     /// From when on it is slow.
     pub(super) slow_at: ElapsedMicros,
+}
+
+/// What was tried, as far as the meaning of its outcome depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tried {
+    pub(super) sequence: Sequence,
+    pub(super) number: u32,
+    pub(super) out_of_order: bool,
     /// Whether its failure counts for nothing (DESIGN L2).
     pub(super) probe: bool,
 }
@@ -87,6 +95,7 @@ impl LaneHot {
             struggles: false,
             acknowledged: None,
             bucket: Bucket::default(),
+            waits_until: None,
         }
     }
 

@@ -100,6 +100,7 @@ impl<D: Digest> Partition<D> {
             }
         }
         self.arm_hold(slot);
+        self.arm_acceptances(slot);
     }
 
     /// Keeps one timer per key for the end of its wait: the earliest deadline of what it holds,

@@ -10,8 +10,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Partition;
+use super::acknowledge::is_settled;
 use super::draft::Promise;
-use super::hot::{Hot, Ongoing};
+use super::hot::{Hot, Ongoing, Tried};
 use crate::chain::Digest;
 use crate::destination::{End, Grant, LaneRef, Request, Urgency};
 use crate::fact::{Attempted, Consequence, Fact, Filtered, Outcome, Toll};
@@ -92,6 +93,10 @@ impl<D: Digest> Partition<D> {
         let rate = self.settings.destinations.get(&lane.destination).and_then(|to| to.key_rate);
         let next = rate.map(|rate| lane.bucket.next(rate)).unwrap_or_default();
         let record = &hot.record.lanes[at];
+        // A consumer has it: its acknowledgement, or the end of the wait, wakes the lane.
+        if record.accepted.is_some() {
+            return Readiness::Waits;
+        }
         if next > self.now.elapsed && record.has_work() {
             return Readiness::Due(next);
         }
@@ -183,8 +188,9 @@ impl<D: Digest> Partition<D> {
         self.seek(lane.slot, at, |lane| lane.asked = false);
         // What was tried was taken.
         let hot = self.keys.get(lane.slot);
-        let head = hot.map(|hot| &hot.record.lanes[at]).filter(|lane| lane.failures > 0);
-        let tried = head.map(|lane| lane.head);
+        let record = hot.map(|hot| &hot.record.lanes[at]);
+        let tried = record.filter(|lane| lane.failures > 0 || lane.accepted.is_some());
+        let tried = tried.map(|lane| lane.head);
         for event in &mut events {
             event.entered |= tried == Some(event.sequence);
             let event_type = earlier.get(&event.sequence);
@@ -230,7 +236,8 @@ impl<D: Digest> Partition<D> {
         let number = work.failures.saturating_add(1);
         let (sequence, out_of_order) = (work.sequence, work.out_of_order);
         let Grant { slow_at, probe, .. } = grant;
-        let ongoing = Ongoing { id, sequence, number, out_of_order, started, slow_at, probe };
+        let tried = Tried { sequence, number, out_of_order, probe };
+        let ongoing = Ongoing { id, tried, started, slow_at };
         hot.lanes[at].attempt = Some(ongoing);
         let destination = self.settings.destinations.get(&grant.lane.destination);
         if let Some(rate) = destination.and_then(|to| to.key_rate) {
@@ -272,13 +279,17 @@ impl<D: Digest> Partition<D> {
         let Some(at) = hot.lane_at(destination) else { return };
         let Some(ongoing) = hot.lanes[at].attempt else { return };
         let lane = hot.record.lanes[at].clone();
-        let (consequence, delay, toll) = self.consequence(&lane, ongoing, &ended);
+        let tried = ongoing.tried;
+        let (consequence, delay, toll) = match is_settled(hot, at, tried) {
+            true => (Consequence::Delivered, Duration::ZERO, None),
+            false => self.consequence(&lane, tried, &ended),
+        };
         self.write(Fact::Attempted(Attempted {
             key,
             destination,
-            sequence: ongoing.sequence,
-            number: ongoing.number,
-            out_of_order: ongoing.out_of_order,
+            sequence: tried.sequence,
+            number: tried.number,
+            out_of_order: tried.out_of_order,
             started: ongoing.started,
             took: micros(ended.took),
             outcome,
@@ -288,6 +299,7 @@ impl<D: Digest> Partition<D> {
         }));
         self.attempt_is_over(slot, at, ongoing, outcome, delay);
         self.visit(slot);
+        self.arm_acceptances(slot);
         self.supersede(slot);
         self.promise(Promise::Wake(slot));
     }
@@ -311,7 +323,7 @@ impl<D: Digest> Partition<D> {
             lane.acknowledged = Some(now);
         }
         // The head's own wait goes on while an event sent out of order ends.
-        if !ongoing.out_of_order {
+        if !ongoing.tried.out_of_order {
             lane.due = now.after(delay);
         }
     }
@@ -320,27 +332,43 @@ impl<D: Digest> Partition<D> {
     fn consequence(
         &mut self,
         lane: &Lane,
-        ongoing: Ongoing,
+        tried: Tried,
         ended: &Ended,
     ) -> (Consequence, Duration, Option<Toll>) {
         let outcome = ended.outcome;
-        if outcome.is_acknowledged() {
-            let dropped = ended.dropped.is_some();
-            let means = if dropped { Consequence::Dead } else { Consequence::Delivered };
-            return (means, Duration::ZERO, None);
+        if !outcome.is_acknowledged() {
+            let (means, delay, toll) = self.failed(lane, tried, outcome, ended.retry_after);
+            return (means, delay, Some(toll));
         }
-        let (toll, counts) = self.toll(lane, ongoing, outcome);
+        let until = self.waits_until(lane.destination).filter(|_| outcome.is_accepted());
+        let means = match until {
+            _ if ended.dropped.is_some() => Consequence::Dead,
+            Some(until) => Consequence::Accepted { until },
+            None => Consequence::Delivered,
+        };
+        (means, Duration::ZERO, None)
+    }
+
+    /// What a failure means, how long the lane waits, and what counts towards giving up.
+    pub(super) fn failed(
+        &mut self,
+        lane: &Lane,
+        tried: Tried,
+        outcome: Outcome,
+        retry_after: Option<Duration>,
+    ) -> (Consequence, Duration, Toll) {
+        let (toll, counts) = self.toll(lane, tried, outcome);
         let Some(destination) = self.settings.destinations.get(&lane.destination) else {
-            return (Consequence::Halted, Duration::ZERO, Some(toll));
+            return (Consequence::Halted, Duration::ZERO, toll);
         };
         let (retry, on_give_up) = (destination.retry, destination.on_give_up);
         let exhausted = counts && retry::is_exhausted(&retry, toll);
-        if exhausted || is_final(lane, ongoing, outcome, counts) {
-            return (given_up(lane, ongoing, on_give_up), Duration::ZERO, Some(toll));
+        if exhausted || is_final(lane, tried, outcome, counts) {
+            return (given_up(lane, tried, on_give_up), Duration::ZERO, toll);
         }
         let failures = toll.failures.max(1);
-        let delay = retry::delay(&retry, failures, ended.retry_after, &mut self.random);
-        (Consequence::Retry { due: self.steady.after(delay) }, delay, Some(toll))
+        let delay = retry::delay(&retry, failures, retry_after, &mut self.random);
+        (Consequence::Retry { due: self.steady.after(delay) }, delay, toll)
     }
 
     /// An attempt of an earlier term ended: when it was the last, lanes start again.
@@ -355,11 +383,11 @@ impl<D: Digest> Partition<D> {
 
 /// Whether no other try is made of an event that fails so: an event sent out of order is tried once,
 /// a drained lane stops at the first failure that counts.
-fn is_final(lane: &Lane, ongoing: Ongoing, outcome: Outcome, counts: bool) -> bool {
+fn is_final(lane: &Lane, tried: Tried, outcome: Outcome, counts: bool) -> bool {
     let draining =
         matches!(lane.mode, LaneMode::DrainingHalted { .. } | LaneMode::DrainingParked { .. });
     let unreadable = outcome == Outcome::Unreadable;
-    unreadable || outcome.is_gone() || ongoing.out_of_order || (draining && counts)
+    unreadable || outcome.is_gone() || tried.out_of_order || (draining && counts)
 }
 
 /// The words of a consumer, as much of them as is kept.
@@ -383,9 +411,9 @@ fn number_of(key: &Key) -> u64 {
 
 /// What giving up means (DESIGN L4): a drained lane stops as it had stopped, and an event sent
 /// out of order is a dead letter again.
-fn given_up(lane: &Lane, ongoing: Ongoing, on_give_up: OnGiveUp) -> Consequence {
+fn given_up(lane: &Lane, tried: Tried, on_give_up: OnGiveUp) -> Consequence {
     match (lane.mode, on_give_up) {
-        _ if ongoing.out_of_order => Consequence::Dead,
+        _ if tried.out_of_order => Consequence::Dead,
         (LaneMode::DrainingHalted { .. }, _) => Consequence::Halted,
         (LaneMode::DrainingParked { .. }, _) => Consequence::Parked,
         (_, OnGiveUp::Halt) => Consequence::Halted,

@@ -2,6 +2,7 @@
 //!
 //! Must not know: clocks, files, sockets, threads, other partitions but by their facts.
 
+mod acknowledge;
 mod command;
 mod draft;
 mod evolve;
@@ -112,6 +113,8 @@ pub struct Partition<D> {
     /// Lanes that wake by themselves, and keys whose wait for missing positions ends.
     timers: BTreeSet<(ElapsedMicros, Slot, DestinationId)>,
     holds: BTreeSet<(OpenMicros, Slot)>,
+    /// Lanes whose wait for an acknowledgement ends.
+    acceptances: BTreeSet<(OpenMicros, Slot, DestinationId)>,
     /// Attempts under way, and those of an earlier term that have not ended yet (DESIGN F10).
     attempts: BTreeMap<AttemptId, (Slot, DestinationId)>,
     ending: BTreeMap<AttemptId, LaneRef>,
@@ -170,6 +173,7 @@ impl<D: Digest> Partition<D> {
             refusals: refuse::Refusals::new(),
             timers: BTreeSet::new(),
             holds: BTreeSet::new(),
+            acceptances: BTreeSet::new(),
             attempts: BTreeMap::new(),
             ending: BTreeMap::new(),
             outages: toll::Outages::default(),
@@ -250,9 +254,10 @@ impl<D: Digest> Partition<D> {
             }
             self.end_wait(slot, AbandonReason::Waited);
         }
+        self.end_acceptances();
         let unpersisted = self.open.since(self.open_persisted);
-        let holds = !self.holds.is_empty() || self.outside.holds();
-        if holds && unpersisted >= limits::OPEN_PERSIST {
+        let waits = !self.holds.is_empty() || !self.acceptances.is_empty();
+        if (waits || self.outside.waits_by_open_time()) && unpersisted >= limits::OPEN_PERSIST {
             self.begin_frame();
         }
     }
@@ -264,7 +269,10 @@ impl<D: Digest> Partition<D> {
             return None;
         }
         let timer = self.timers.first().map(|(due, _, _)| *due);
-        let hold = self.holds.first().filter(|_| !self.filling.is_full()).map(|(deadline, _)| {
+        let hold = self.holds.first().map(|(deadline, _)| *deadline);
+        let accepted = self.acceptances.first().map(|(until, _, _)| *until);
+        let ends = hold.into_iter().chain(accepted).min().filter(|_| !self.filling.is_full());
+        let hold = ends.map(|deadline| {
             let wait = deadline.since(self.open).min(limits::OPEN_STEP);
             self.now.elapsed.after(wait)
         });

@@ -28,6 +28,8 @@ pub struct Moves {
     pub holds_due: u64,
     /// Came because every key was visited.
     pub visited: u64,
+    /// Came back because a wait for an acknowledgement ended.
+    pub acknowledgements_due: u64,
 }
 
 /// What is known of the waiting keys outside, by queue.
@@ -76,7 +78,8 @@ impl Outside {
             let next = Some(Look { from: 0, at: now });
             (queue, Line { next, ..Line::default() })
         };
-        let queues = core::iter::once(Queue::Holds).chain(to.map(Queue::Lanes));
+        let queues =
+            [Queue::Holds, Queue::Acknowledgements].into_iter().chain(to.map(Queue::Lanes));
         Self { lines: queues.map(unread).collect(), expected: 0 }
     }
 
@@ -87,9 +90,10 @@ impl Outside {
         line.next = Some(Look { from: 0, at: now });
     }
 
-    /// Whether waits for missing positions may be outside: open time counts for them.
-    pub(super) fn holds(&self) -> bool {
-        self.lines.get(&Queue::Holds).is_some_and(Line::is_open)
+    /// Whether waits may be outside for which open time counts.
+    pub(super) fn waits_by_open_time(&self) -> bool {
+        let is_open = |queue| self.lines.get(queue).is_some_and(Line::is_open);
+        [Queue::Holds, Queue::Acknowledgements].iter().any(is_open)
     }
 
     /// Whether nothing outside waits for its time.

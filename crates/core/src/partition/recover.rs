@@ -101,6 +101,7 @@ impl<D: Digest> Partition<D> {
         self.touched.clear();
         self.timers.clear();
         self.holds.clear();
+        self.acceptances.clear();
         self.outside = Outside::default();
     }
 

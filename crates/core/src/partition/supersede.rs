@@ -42,7 +42,8 @@ impl<D: Digest> Partition<D> {
 fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
     let is_known = hot.knows_head(at);
     let lane = &hot.record.lanes[at];
-    let idle = is_known && hot.lanes[at].attempt.is_none() && lane.mode == LaneMode::Active;
+    let idle = is_known && hot.lanes[at].attempt.is_none() && lane.accepted.is_none();
+    let idle = idle && lane.mode == LaneMode::Active;
     // What was released before the lane was opened may be none of its own: then it is no newer one.
     let is_own = lane.tail > lane.opened;
     (idle && is_own && lane.head < lane.tail).then(|| Superseded {

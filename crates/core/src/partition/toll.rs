@@ -10,7 +10,7 @@
 use alloc::collections::BTreeMap;
 
 use super::Partition;
-use super::hot::Ongoing;
+use super::hot::Tried;
 use crate::chain::Digest;
 use crate::fact::{Outcome, Toll};
 use crate::id::DestinationId;
@@ -85,14 +85,14 @@ impl<D: Digest> Partition<D> {
     }
 
     /// What counts of a lane's failures after one more, and whether that one does.
-    pub(super) fn toll(&self, lane: &Lane, ongoing: Ongoing, outcome: Outcome) -> (Toll, bool) {
+    pub(super) fn toll(&self, lane: &Lane, tried: Tried, outcome: Outcome) -> (Toll, bool) {
         let (known, to) = (lane.toll, lane.destination);
         if outcome.is_throttled() {
             return (known, false);
         }
         let forgiven = known.failures > 0 && self.outages.opened_by(to, lane.failed_at);
         let failures = known.failures - u32::from(forgiven);
-        if ongoing.probe || self.is_down(to) {
+        if tried.probe || self.is_down(to) {
             return (Toll { failures, time: known.time }, false);
         }
         let since = lane.failed_at.max(self.outages.closed_since(to));

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{Moves, Partition, Phase};
 use crate::chain::Digest;
@@ -17,6 +18,8 @@ pub enum WaitsFor {
     Nothing,
     /// The consumer's answer.
     Answer,
+    /// The consumer's acknowledgement of what it accepted, for so long of open time at the most.
+    Acknowledgement(Duration),
     /// A free slot of its destination.
     Permit,
     /// The destination to work again: its breaker is open (DESIGN L2).
@@ -120,6 +123,12 @@ impl<D: Digest> Partition<D> {
         &self.directory
     }
 
+    /// Ids and positions in memory, by which repeats are known without asking (DESIGN F4).
+    #[must_use]
+    pub fn recent_ids(&self) -> usize {
+        self.recent.len()
+    }
+
     /// Keys in memory.
     #[must_use]
     pub fn hot_keys(&self) -> usize {
@@ -178,6 +187,9 @@ impl<D: Digest> Partition<D> {
         }
         if !record.has_backlog() && record.redrives.is_empty() {
             return WaitsFor::Nothing;
+        }
+        if let Some(accepted) = record.accepted {
+            return WaitsFor::Acknowledgement(accepted.until.since(self.open));
         }
         if hot.record.paused {
             return WaitsFor::KeyResumed;

@@ -104,8 +104,9 @@ impl<D: Digest> Partition<D> {
         }
         let (key, lane) = (hot.key.clone(), &hot.record.lanes[at]);
         let (from, to) = (lane.head, lane.tail);
-        let timer = hot.lanes[at].timer;
+        let (timer, until) = (hot.lanes[at].timer, hot.lanes[at].waits_until);
         timer.map(|timer| self.timers.remove(&(timer, slot, destination)));
+        until.map(|until| self.acceptances.remove(&(until, slot, destination)));
         let requested = self.seek(slot, at, |lane| {
             lane.asked = false;
             lane.requested.take()

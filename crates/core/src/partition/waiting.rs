@@ -1,8 +1,8 @@
 //! Keys that wait and need not be in memory meanwhile (DESIGN F5, L6).
 //!
 //! **Where a waiting key is.** In memory, or only in the state store, which keeps it in one queue
-//! per thing that time brings about: the end of its hold, and per destination the next attempt of
-//! its lane. Each queue is ordered by due time. Of what is outside, memory holds three things per
+//! per thing that time brings about: the end of its hold, the end of its wait for an
+//! acknowledgement, and per destination the next attempt of its lane. Each queue is ordered by due time. Of what is outside, memory holds three things per
 //! queue, however many keys that is: the earliest due time, the round that reads it, and the page
 //! that was asked for.
 //!
@@ -128,7 +128,8 @@ impl<D: Digest> Partition<D> {
     /// Whether nothing of a key is under way, and the state store has all its facts.
     fn may_go(&self, slot: Slot, hot: &Hot, pressed: bool) -> bool {
         let is_stored = hot.record.newest.frame <= self.stored && !self.dirty.contains(&slot);
-        let is_over = hot.hold_timer.is_some_and(|deadline| deadline <= self.open);
+        let is_over = hot.hold_timer.is_some_and(|deadline| deadline <= self.open)
+            || hot.lanes.iter().any(|lane| lane.waits_until.is_some_and(|at| at <= self.open));
         let lane_may_go = |lane: &LaneHot| {
             let requested = lane.requested.is_some();
             // Out of memory, a lane forgets what its rate has left.
@@ -159,6 +160,7 @@ impl<D: Digest> Partition<D> {
         self.names.remove(&hot.key);
         for lane in &hot.lanes {
             lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.destination)));
+            lane.waits_until.map(|at| self.acceptances.remove(&(at, slot, lane.destination)));
         }
         hot.hold_timer.map(|deadline| self.holds.remove(&(deadline, slot)));
         let noted = self.note_dues(&hot);
@@ -178,6 +180,7 @@ impl<D: Digest> Partition<D> {
             let at = match due.queue {
                 // What waits for ever is moved by an arrival only.
                 Queue::Holds => hot.hold_timer.map(|_| self.now.elapsed),
+                Queue::Acknowledgements => Some(self.now.elapsed),
                 Queue::Lanes(_) if due.at == 0 => Some(self.now.elapsed),
                 Queue::Lanes(to) => hot.lane_at(to).map(|at| hot.lanes[at].due),
                 Queue::Keys => None,
@@ -194,7 +197,9 @@ impl<D: Digest> Partition<D> {
     /// Whether a queue is to be looked at now, if there is room.
     fn is_due(&self, queue: Queue, line: &Line) -> bool {
         let looks = match queue {
-            Queue::Holds => line.next.is_some_and(|next| next.from <= self.open.0),
+            Queue::Holds | Queue::Acknowledgements => {
+                line.next.is_some_and(|next| next.from <= self.open.0)
+            }
             Queue::Lanes(_) | Queue::Keys => {
                 line.next.is_some_and(|next| next.at <= self.now.elapsed)
             }
@@ -212,7 +217,7 @@ impl<D: Digest> Partition<D> {
     /// The time of a queue.
     fn time_of(&self, queue: Queue) -> u64 {
         match queue {
-            Queue::Holds => self.open.0,
+            Queue::Holds | Queue::Acknowledgements => self.open.0,
             Queue::Keys => 0,
             Queue::Lanes(_) => self.steady.0,
         }
@@ -221,7 +226,7 @@ impl<D: Digest> Partition<D> {
     /// Whether what a queue would bring could go on.
     fn may_look(&self, queue: Queue, line: &Line) -> bool {
         let wants = match queue {
-            Queue::Holds => true,
+            Queue::Holds | Queue::Acknowledgements => true,
             // Each key may be a fact.
             Queue::Keys => !self.filling.is_full(),
             // Half a window at a time: pages of single lanes cost as much as whole ones.
@@ -244,10 +249,12 @@ impl<D: Digest> Partition<D> {
         let (most, crowd) = (self.hot_most(), self.crowd());
         let room = most.saturating_sub(crowd);
         match queue {
-            Queue::Holds | Queue::Keys if room == 0 => usize::from(crowd < most.saturating_mul(2)),
+            Queue::Holds | Queue::Acknowledgements | Queue::Keys if room == 0 => {
+                usize::from(crowd < most.saturating_mul(2))
+            }
             Queue::Keys => room.min(limits::VISIT_KEYS),
             _ if self.has_plenty() => room.min(limits::PAGE_KEYS),
-            Queue::Holds => room.min(limits::PAGE_KEYS),
+            Queue::Holds | Queue::Acknowledgements => room.min(limits::PAGE_KEYS),
             // Every destination may have one lane here, however little memory there is.
             Queue::Lanes(to) if room == 0 => {
                 let under_way =
@@ -333,6 +340,7 @@ impl<D: Digest> Partition<D> {
                 match queue {
                     Queue::Holds => self.moves.holds_due += 1,
                     Queue::Keys => self.moves.visited += 1,
+                    Queue::Acknowledgements => self.moves.acknowledgements_due += 1,
                     Queue::Lanes(_) => self.moves.lanes_due += 1,
                 }
                 let slot = self.insert(key, record);
@@ -344,7 +352,7 @@ impl<D: Digest> Partition<D> {
     /// What a due time of an earlier term counts for at the most (DESIGN F9).
     fn longest_delay(&self, queue: Queue) -> Duration {
         match queue {
-            Queue::Holds | Queue::Keys => Duration::ZERO,
+            Queue::Holds | Queue::Acknowledgements | Queue::Keys => Duration::ZERO,
             Queue::Lanes(to) => {
                 let destination = self.settings.destinations.get(&to);
                 destination.map(|to| to.retry.cap).unwrap_or_default()
@@ -365,7 +373,7 @@ impl<D: Digest> Partition<D> {
             }
             let next = line.next?;
             Some(match queue {
-                Queue::Holds => {
+                Queue::Holds | Queue::Acknowledgements => {
                     self.now.elapsed.after(OpenMicros(next.from).since(self.open).min(step))
                 }
                 Queue::Lanes(_) | Queue::Keys => next.at,

@@ -14,7 +14,7 @@ use sprag_core::partition::{Head, Partition};
 use sprag_core::position::Position;
 use sprag_core::recent::Seen;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 
@@ -51,6 +51,7 @@ fn settings() -> Settings {
             attempts: None,
         },
         on_give_up: OnGiveUp::Halt,
+        ack: Ack::Answer,
     };
     Settings {
         revision: Revision(1),

@@ -13,7 +13,7 @@ use sprag_core::id::{DestinationId, Revision, Sequence, SourceId};
 use sprag_core::position::Position;
 use sprag_core::record::LaneMode;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
 
 use crate::harness::outside::Post;
@@ -68,6 +68,7 @@ fn settings() -> Settings {
             attempts: None,
         },
         on_give_up: OnGiveUp::Halt,
+        ack: Ack::Answer,
     };
     Settings {
         revision: Revision(1),

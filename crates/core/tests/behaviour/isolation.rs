@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use sprag_core::destination::{Destination, End, LaneRef, Pool, Request, Standing, Urgency};
 use sprag_core::fact::Outcome;
 use sprag_core::id::{DestinationId, PartitionId, Place};
-use sprag_core::settings::{DestinationSettings, OnGiveUp, Retry};
+use sprag_core::settings::{Ack, DestinationSettings, OnGiveUp, Retry};
 use sprag_core::slab::Slab;
 use sprag_core::time::{ElapsedMicros, UnixMicros, micros};
 
@@ -37,6 +37,7 @@ fn settings(concurrency: usize, slow_concurrency: usize) -> DestinationSettings 
             attempts: None,
         },
         on_give_up: OnGiveUp::Halt,
+        ack: Ack::Answer,
     }
 }
 

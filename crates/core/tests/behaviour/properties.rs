@@ -16,7 +16,7 @@ use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
 use sprag_core::time::UnixMicros;
 
@@ -50,8 +50,21 @@ enum Order {
     Rebase(u8),
     PauseDestination(u8),
     ResumeDestination(u8),
-    Redrive { key: u8, destination: u8, passed: Option<u8> },
-    Drop { key: u8, destination: u8, sequence: u8 },
+    Redrive {
+        key: u8,
+        destination: u8,
+        passed: Option<u8>,
+    },
+    Drop {
+        key: u8,
+        destination: u8,
+        sequence: u8,
+    },
+    /// What a consumer does, with what it has or something else.
+    Acknowledge {
+        which: u8,
+        passed: u8,
+    },
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -74,6 +87,7 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(durable, keep_state)| Happening::Crash { durable, keep_state }),
         16 => which.clone().prop_map(|which| Happening::End { which, status: 200 }),
         8 => which.clone().prop_map(|which| Happening::End { which, status: 500 }),
+        5 => which.clone().prop_map(|which| Happening::End { which, status: 202 }),
         2 => which.clone().prop_map(|which| Happening::End { which, status: 429 }),
         2 => which.clone().prop_map(|which| Happening::End { which, status: 410 }),
         1 => which.clone().prop_map(|which| Happening::Drop { which }),
@@ -97,6 +111,8 @@ fn order() -> impl Strategy<Value = Order> {
         2 => destination.clone().prop_map(Order::ResumeDestination),
         4 => (key.clone(), destination.clone(), proptest::option::of(1..5_u8))
             .prop_map(|(key, destination, passed)| Order::Redrive { key, destination, passed }),
+        6 => (0..8_u8, 0..12_u8)
+            .prop_map(|(which, passed)| Order::Acknowledge { which, passed }),
         2 => (key, destination, 1..5_u8)
             .prop_map(|(key, destination, sequence)| Order::Drop { key, destination, sequence }),
     ]
@@ -124,7 +140,9 @@ fn settings() -> impl Strategy<Value = Settings> {
         let rate = |count| Rate { count, period: Duration::from_secs(1) };
         proptest::option::weighted(0.2, (1..4_u32).prop_map(rate))
     };
-    let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate());
+    let ack =
+        prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
+    let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack);
     let all = (contract, on_gap, give_up, bounds, slow);
     all.prop_map(|(contract, on_gap, give_up, bounds, slow)| {
         let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
@@ -156,6 +174,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                 attempts: Some(attempts),
             },
             on_give_up,
+            ack: slow.4,
         };
         let destinations = [
             (DestinationId(1), destination(give_up)),
@@ -250,11 +269,24 @@ fn end(world: &mut World, which: u8, outcome: Outcome) {
     }
 }
 
+/// A consumer acknowledges something that waits or is under way; now and then something else.
+fn acknowledge(world: &mut World, which: u8, passed: u8) {
+    let waiting = world.consumers_have();
+    if waiting.is_empty() {
+        return;
+    }
+    let (key, destination, sequence) = waiting[usize::from(which) % waiting.len()].clone();
+    let sequence = if passed < 4 { Sequence(u64::from(passed)) } else { sequence };
+    let at = usize::from(partition_of(&key).0);
+    world.order(at, Command::Acknowledge { key, destination, sequence });
+}
+
 fn give(world: &mut World, order: &Order) {
     let destination = |number: u8| DestinationId(u32::from(number));
     let sequence = |number: u8| Sequence(u64::from(number));
     let at = |number: u8| usize::from(partition_of(&key(number)).0);
     let (at, command) = match *order {
+        Order::Acknowledge { which, passed } => return acknowledge(world, which, passed),
         Order::PauseKey(number) => (at(number), Command::PauseKey(key(number))),
         Order::ResumeKey(number) => (at(number), Command::ResumeKey(key(number))),
         Order::Rebase(number) => (at(number), Command::Rebase(key(number))),

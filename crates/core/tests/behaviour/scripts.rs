@@ -16,7 +16,8 @@ use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings, Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Start,
 };
 use sprag_core::time::UnixMicros;
 
@@ -207,6 +208,10 @@ impl Story {
             key_rate: words.rate("key_rate"),
             retry,
             on_give_up,
+            ack: match words.duration("ack") {
+                Some(timeout) => Ack::Explicit { timeout },
+                None => Ack::Answer,
+            },
         };
         self.settings.destinations.insert(DestinationId(id), destination);
     }
@@ -389,6 +394,11 @@ fn command(world: &mut World, words: &Words<'_>) {
         ("resume", "key") => (at(words.word(2)), Command::ResumeKey(key(words.word(2)))),
         ("pause", "destination") => (0, Command::PauseDestination(id())),
         ("resume", "destination") => (0, Command::ResumeDestination(id())),
+        ("ack", name) => {
+            let sequence = Sequence(words.number("sequence").expect("a sequence"));
+            let (key, destination) = (key(name), destination(words));
+            (at(name), Command::Acknowledge { key, destination, sequence })
+        }
         ("rebase", name) => (at(name), Command::Rebase(key(name))),
         ("redrive", name) => {
             let passed = words.number("passed").map(Sequence);

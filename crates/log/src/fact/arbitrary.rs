@@ -132,12 +132,14 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Refused),
         Just(Outcome::Unknown),
         Just(Outcome::Unreadable),
+        Just(Outcome::Unacknowledged),
     ]
 }
 
 fn consequence() -> impl Strategy<Value = Consequence> {
     prop_oneof![
         Just(Consequence::Delivered),
+        any::<u64>().prop_map(|until| Consequence::Accepted { until: OpenMicros(until) }),
         any::<u64>().prop_map(|due| Consequence::Retry { due: UnixMicros(due) }),
         Just(Consequence::Halted),
         Just(Consequence::Parked),
@@ -243,6 +245,11 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, by)| {
             Fact::Superseded(Superseded { key, destination, from, by })
         }),
+        (key(), destination(), sequence(), sequence(), any::<bool>()).prop_map(
+            |(key, destination, from, to, out_of_order)| {
+                Fact::Acknowledged(Acknowledged { key, destination, from, to, out_of_order })
+            }
+        ),
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
             Fact::Filtered(Filtered { key, destination, from, to })
         }),

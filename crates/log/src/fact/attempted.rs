@@ -7,8 +7,8 @@ use std::sync::Arc;
 use sprag_core::fact::{Attempted, Consequence, Outcome, Toll};
 
 use super::parts::{
-    read_destination, read_key, read_sequence, read_text, read_unix, unknown, write_destination,
-    write_key, write_text,
+    read_destination, read_key, read_open, read_sequence, read_text, read_unix, unknown,
+    write_destination, write_key, write_text,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 
@@ -78,6 +78,7 @@ fn write_outcome(writer: &mut Writer<'_>, outcome: Outcome) {
         Outcome::Refused => writer.byte(2),
         Outcome::Unknown => writer.byte(3),
         Outcome::Unreadable => writer.byte(4),
+        Outcome::Unacknowledged => writer.byte(5),
     }
 }
 
@@ -88,6 +89,7 @@ fn read_outcome(reader: &mut Reader<'_>) -> Result<Outcome, DecodeError> {
         2 => Ok(Outcome::Refused),
         3 => Ok(Outcome::Unknown),
         4 => Ok(Outcome::Unreadable),
+        5 => Ok(Outcome::Unacknowledged),
         byte => unknown(reader, "unknown outcome", byte),
     }
 }
@@ -102,6 +104,10 @@ fn write_consequence(writer: &mut Writer<'_>, consequence: Consequence) {
         Consequence::Halted => writer.byte(2),
         Consequence::Parked => writer.byte(3),
         Consequence::Dead => writer.byte(4),
+        Consequence::Accepted { until } => {
+            writer.byte(5);
+            writer.number(until.0);
+        }
     }
 }
 
@@ -112,6 +118,7 @@ fn read_consequence(reader: &mut Reader<'_>) -> Result<Consequence, DecodeError>
         2 => Ok(Consequence::Halted),
         3 => Ok(Consequence::Parked),
         4 => Ok(Consequence::Dead),
+        5 => Ok(Consequence::Accepted { until: read_open(reader)? }),
         byte => unknown(reader, "unknown consequence", byte),
     }
 }
@@ -160,6 +167,24 @@ mod tests {
             Fact::Attempted(Attempted { outcome, consequence, dropped, ..fact() }),
             "10 26000000 0103612f62020402008080f9c0c1c48203dc0b00c80004 00 01 0c \
              6e6f20737563682075736572",
+        );
+    }
+
+    #[test]
+    fn golden_bytes_of_what_is_acknowledged_later() {
+        let accepted = Attempted {
+            outcome: Outcome::Answered { status: 202 },
+            consequence: Consequence::Accepted { until: OpenMicros(300) },
+            ..fact()
+        };
+        check(
+            Fact::Attempted(accepted),
+            "10 19000000 0103612f62020402008080f9c0c1c48203dc0b 00ca00 05ac02",
+        );
+        let late = Attempted { outcome: Outcome::Unacknowledged, ..fact() };
+        check(
+            Fact::Attempted(late),
+            "10 1d000000 0103612f62020402008080f9c0c1c48203dc0b 05 01c084b6c1c1c48203",
         );
     }
 }

@@ -14,6 +14,7 @@
 //! An older version that meets a tag, a byte or a trailing field it does not know refuses the
 //! frame and names it: it must not guess at history. `frame` gives facts their checksum and hash.
 
+mod acknowledged;
 mod attempted;
 mod claimed;
 mod conflict;
@@ -77,6 +78,7 @@ mod tag {
     pub(super) const REFUSED: u8 = 23;
     pub(super) const SEQUENCE_RESET: u8 = 24;
     pub(super) const REBASED: u8 = 25;
+    pub(super) const ACKNOWLEDGED: u8 = 26;
     pub(super) const FILTERED: u8 = 32;
     pub(super) const LANE_OPENED: u8 = 33;
     pub(super) const LANE_ENDED: u8 = 34;
@@ -114,6 +116,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Refused(fact) => refused::encode(writer, fact),
         Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
         Fact::Rebased(fact) => rebased::encode(writer, fact),
+        Fact::Acknowledged(fact) => acknowledged::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
         Fact::DestinationRetired(fact) => destination_retired::encode(writer, fact),
         Fact::KeysVisited(fact) => keys_visited::encode(writer, fact),
@@ -160,6 +163,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::REFUSED => Fact::Refused(refused::decode(fields)?),
         tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
+        tag::ACKNOWLEDGED => Fact::Acknowledged(acknowledged::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
         tag::DESTINATION_RETIRED => Fact::DestinationRetired(destination_retired::decode(fields)?),
         tag::KEYS_VISITED => Fact::KeysVisited(keys_visited::decode(fields)?),
@@ -210,6 +214,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Refused(_) => tag::REFUSED,
         Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
         Fact::Rebased(_) => tag::REBASED,
+        Fact::Acknowledged(_) => tag::ACKNOWLEDGED,
         Fact::Filtered(_) => tag::FILTERED,
         Fact::DestinationRetired(_) => tag::DESTINATION_RETIRED,
         Fact::KeysVisited(_) => tag::KEYS_VISITED,

@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sprag_core::time::UnixMicros;
+use utoipa::ToSchema;
 
 use super::limits;
 use crate::problem::{self, Code, Problem};
@@ -16,7 +17,7 @@ use crate::problem::{self, Code, Problem};
 pub(super) type Answered<T> = Result<Json<T>, Problem>;
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     /// The `cursor` of the next page; absent on the last.
@@ -25,7 +26,7 @@ pub(super) struct Page<T> {
 }
 
 /// What a command answers once it is durable.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Done {
     done: bool,
 }

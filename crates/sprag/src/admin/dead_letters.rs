@@ -10,27 +10,48 @@ use sprag_core::fact::DeadLetter;
 use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
 use sprag_core::record::LaneMode;
 use sprag_driver::state::Letter;
+use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Answered, time};
 use super::cursor;
 use super::names::Names;
+use super::problems::ReadProblems;
 use super::request::{Parameters, page_size};
+use super::selector::{self, Selector};
 use super::state::AdminState;
 use crate::extract::webhook_id;
 use crate::problem::Problem;
-use crate::state::{LaneCursor, LetterCursor, StoppedLane};
+use crate::state::{LaneCursor, LetterCursor, Selection, StoppedLane};
 
-/// Of which destination; all of them, and ingress, without one.
-#[derive(Debug, Deserialize)]
+/// Which dead letters; all that meet every condition there is.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// Of this destination; without one also those of ingress
     destination: Option<String>,
+    /// Of this source
+    source: Option<String>,
+    /// Of keys whose encoded name is like this; `*` stands for anything
+    key: Option<String>,
+    /// `given-up`, `conflict`, `invalid`, or that of a lane as in the list of lanes
+    reason: Option<String>,
+    /// Dead since this time or later
+    #[param(format = DateTime)]
+    since: Option<String>,
+    /// Dead before this time
+    #[param(format = DateTime)]
+    until: Option<String>,
+    /// Entries on a page, 1 to 500
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// `next` of the page before
     cursor: Option<String>,
 }
 
 /// A page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetters)]
 pub(super) struct Letters {
     items: Vec<Listed>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +61,8 @@ pub(super) struct Letters {
 }
 
 /// An entry.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 enum Listed {
     /// A lane that stopped. Redrive it in order, or drop its first event.
@@ -54,6 +76,13 @@ enum Listed {
         /// The last event that waits in it.
         to: u64,
         webhook_id: String,
+        /// When it stopped.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(format = DateTime)]
+        since: Option<String>,
+        /// What came of the last try before it stopped: a status, or why there was no answer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// An event its lane has passed. Redrive it out of order, or drop it.
     Passed {
@@ -64,6 +93,7 @@ enum Listed {
         webhook_id: String,
         reason: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(format = DateTime)]
         at: Option<String>,
     },
     /// An event that never got a sequence. It can be dropped.
@@ -73,6 +103,7 @@ enum Listed {
         event: String,
         reason: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(format = DateTime)]
         at: Option<String>,
     },
 }
@@ -84,7 +115,12 @@ enum Ended {
     Letters(Option<i64>),
 }
 
-/// A page of dead letters, no older than the request.
+/// Lists dead letters: lanes that stopped, passed events, events of ingress
+///
+/// No older than the request. A page looks at a bounded number of rows: it may have fewer than
+/// `limit`, or none, and still a `next`.
+#[utoipa::path(get, path = "/v1/dead-letters", tag = "dead letters", params(Wanted),
+    responses((status = 200, body = Letters), ReadProblems))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     Parameters(wanted): Parameters<Wanted>,
@@ -92,21 +128,30 @@ pub(super) async fn list(
     let most = page_size(wanted.limit)?;
     let ended = cursor::read::<Ended>(wanted.cursor.as_deref())?;
     let names = state.names().await;
-    let destination =
-        wanted.destination.as_deref().map(|name| names.destination_id(name)).transpose()?;
+    let known = [selector::LANE_REASONS, selector::LETTER_REASONS].concat();
+    selector::known_reason(wanted.reason.as_deref(), &known)?;
+    let selector = Selector {
+        destination: wanted.destination.as_deref(),
+        source: wanted.source.as_deref(),
+        key: wanted.key.as_deref(),
+        reason: wanted.reason.as_deref(),
+        since: wanted.since.as_deref(),
+        until: wanted.until.as_deref(),
+    };
+    let wanted = selector.read(&names)?;
     state.store().await?;
     let left = state.read(crate::state::StateReader::letters_left).await?;
     let (items, next) = match ended {
-        Some(Ended::Letters(before)) => letters(&state, &names, destination, before, most).await?,
+        Some(Ended::Letters(before)) => letters(&state, &names, wanted, before, most).await?,
         Some(Ended::Lanes(of, partition, source, name)) => {
             let after = LaneCursor {
                 destination: DestinationId(of),
                 partition: PartitionId(partition),
                 key: Key { source: SourceId(source), name: name.into() },
             };
-            lanes(&state, &names, destination, Some(after), most).await?
+            lanes(&state, &names, wanted, Some(after), most).await?
         }
-        None => lanes(&state, &names, destination, None, most).await?,
+        None => lanes(&state, &names, wanted, None, most).await?,
     };
     let next = next.map(|ended| cursor::write(&ended)).transpose()?;
     Ok(Json(Letters { items, next, left }))
@@ -118,11 +163,12 @@ type Entries = (Vec<Listed>, Option<Ended>);
 async fn lanes(
     state: &AdminState,
     names: &Names,
-    destination: Option<DestinationId>,
+    wanted: Selection,
     after: Option<LaneCursor>,
     most: usize,
 ) -> Result<Entries, Problem> {
-    let read = state.read(move |reader| reader.stopped_lanes(destination, after.as_ref(), most));
+    let selection = wanted.clone();
+    let read = state.read(move |reader| reader.stopped_lanes(&selection, after.as_ref(), most));
     let page = read.await?;
     let mut items: Vec<Listed> = page.lanes.iter().map(|lane| stopped(names, lane)).collect();
     if let Some(next) = page.next {
@@ -134,7 +180,7 @@ async fn lanes(
         return Ok((items, Some(Ended::Letters(None))));
     }
     let rest = most - items.len();
-    let (mut more, ended) = letters(state, names, destination, None, rest).await?;
+    let (mut more, ended) = letters(state, names, wanted, None, rest).await?;
     items.append(&mut more);
     Ok((items, ended))
 }
@@ -142,12 +188,12 @@ async fn lanes(
 async fn letters(
     state: &AdminState,
     names: &Names,
-    destination: Option<DestinationId>,
+    wanted: Selection,
     before: Option<i64>,
     most: usize,
 ) -> Result<Entries, Problem> {
     let before = before.map(LetterCursor);
-    let page = state.read(move |reader| reader.letters(destination, before, most)).await?;
+    let page = state.read(move |reader| reader.letters(&wanted, before, most)).await?;
     let items = page.letters.iter().map(|letter| listed(names, letter)).collect();
     Ok((items, page.next.map(|next| Ended::Letters(Some(next.0)))))
 }
@@ -162,6 +208,8 @@ fn stopped(names: &Names, lane: &StoppedLane) -> Listed {
         mode: if lane.mode == LaneMode::Parked { "parked" } else { "halted" },
         sequence: lane.head.0,
         to: lane.tail.0,
+        since: selector::shown(lane.since),
+        reason: lane.outcome.clone(),
     }
 }
 

@@ -4,13 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use sprag_core::input::Command;
+use utoipa::ToSchema;
 
 use super::answer::{Answered, Done, Page, done};
+use super::problems::{CommandProblems, ReadProblems};
 use super::request::Segments;
 use super::state::AdminState;
 
 /// A destination.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Destination {
     name: String,
     /// Whether the running configuration has it; history may know more.
@@ -25,7 +27,9 @@ pub(super) struct Destination {
     waiting: usize,
 }
 
-/// All destinations that history knows: as many as were ever configured.
+/// Lists destinations: all that history knows
+#[utoipa::path(get, path = "/v1/destinations", tag = "destinations",
+    responses((status = 200, body = Page<Destination>), ReadProblems))]
 pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Destination>> {
     let names = state.names().await;
     let statistics = state.node().statistics().await;
@@ -44,7 +48,10 @@ pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Desti
     Ok(Json(Page { items: destinations.collect(), next: None }))
 }
 
-/// Stops attempts to a destination; those under way end.
+/// Stops attempts to a destination; those under way end
+#[utoipa::path(post, path = "/v1/destinations/{destination}/pause", tag = "destinations",
+    params(("destination" = String, Path, description = "The destination")),
+    responses((status = 200, body = Done), CommandProblems))]
 pub(super) async fn pause(
     State(state): State<AdminState>,
     Segments(destination): Segments<String>,
@@ -54,7 +61,10 @@ pub(super) async fn pause(
     done()
 }
 
-/// Lets them go on.
+/// Lets attempts to a destination go on
+#[utoipa::path(post, path = "/v1/destinations/{destination}/resume", tag = "destinations",
+    params(("destination" = String, Path, description = "The destination")),
+    responses((status = 200, body = Done), CommandProblems))]
 pub(super) async fn resume(
     State(state): State<AdminState>,
     Segments(destination): Segments<String>,

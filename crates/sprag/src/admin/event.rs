@@ -10,22 +10,30 @@ use axum::http::header::{
     CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, X_CONTENT_TYPE_OPTIONS,
 };
 use data_encoding::BASE64;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sprag_core::fact::{DeadLetter, Fact, InvalidReason, Received, Released};
 use sprag_core::id::{FrameNumber, PartitionId, Place, Sequence};
 use sprag_log::lookup::{Handle, Wanted};
 use sprag_log::{Answer, Query, StoredEvent, StoredFact};
+use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Answered, time};
-use super::fates::{self, Fates};
+use super::fates::{self, Attempts, Fates};
 use super::names::Names;
-use super::request::Segments;
+use super::problems::ReadProblems;
+use super::request::{Parameters, Segments};
 use super::state::{AdminState, KnownKey};
+use super::{cursor, fact};
 use crate::extract::webhook_id;
+use crate::fate::AtIngress;
 use crate::problem::{Code, Problem};
 
+/// What `{id}` is.
+const EVENT_ID: &str = "The event's permanent id (`3-1042-7`), or its `webhook-id`";
+
 /// An event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
 pub(super) struct Shown {
     /// Its permanent id.
     id: String,
@@ -34,6 +42,7 @@ pub(super) struct Shown {
     /// What became of it at ingress; `unknown` when that fact is no longer found.
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     received_at: Option<String>,
     /// The source's id of it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +53,9 @@ pub(super) struct Shown {
     size: u32,
     digest: String,
     headers: Vec<Header>,
+    /// That it waited for others, and how long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<Hold>,
     /// Why it is a dead letter of ingress, or stale.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
@@ -54,7 +66,7 @@ pub(super) struct Shown {
 }
 
 /// A kept header. Values that are not UTF-8 are given in Base64.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Header {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +75,8 @@ struct Header {
     value_base64: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// Why an event is a dead letter of ingress, or stale.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 enum Reason {
     /// Another event has its position.
@@ -80,13 +93,24 @@ enum Reason {
     Unreadable,
 }
 
+/// How long an event waited for others.
+#[derive(Debug, Serialize, ToSchema)]
+struct Hold {
+    /// `gap`: positions before it were missing; `start`: where its key begins was not settled.
+    reason: &'static str,
+    /// Until its release; absent while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+}
+
 /// Its release.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Release {
     webhook_id: String,
     sequence: u64,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     at: Option<String>,
     previous_hash: String,
     hash: String,
@@ -104,34 +128,70 @@ enum Arrived {
     Unknown,
 }
 
-/// One event.
+/// Shows an event: what came in, what became of it, how it fares in each lane
+///
+/// Attempts are looked for in history from the release on, 32 MiB of it: where `fates.complete` is
+/// false, `attempts` goes on with `fates.next`.
+#[utoipa::path(get, path = "/v1/events/{id}", tag = "events",
+    params(("id" = String, Path, description = EVENT_ID)),
+    responses((status = 200, body = Shown), ReadProblems))]
 pub(super) async fn show(
     State(state): State<AdminState>,
     Segments(id): Segments<String>,
 ) -> Answered<Shown> {
     let names = state.names().await;
-    let (place, released) = find(&state, &names, &id).await?;
-    let Some(Answer::Fact(stored)) = state.ask(Query::Fact { place }).await? else {
-        return Err(Problem::new(Code::UnknownEvent));
-    };
+    let Found { stored, known, arrived } = found(&state, &names, &id).await?;
     let Fact::Received(received) = &stored.fact else {
         return Err(Problem::new(Code::UnknownEvent));
-    };
-    let source = names.source(received.key.source);
-    let known = state.key(&names, &source, &received.key.name).await?;
-    let arrived = match released {
-        Some(released) => Arrived::Released(released),
-        None => arrived(&state, place, received, &known).await?,
     };
     let fates = match &arrived {
         Arrived::Released(released) => fates::of(&state, &names, &known, released).await?,
         _ => None,
     };
-    Ok(Json(shown(&names, &stored, received, &arrived, fates)))
+    let hold = hold(&state, &stored, &arrived).await?;
+    Ok(Json(shown(&names, &stored, received, &arrived, (hold, fates))))
 }
 
-/// The body, byte for byte, under the content type it came with. It is somebody else's: a browser
-/// must neither guess what it is nor run it.
+/// Where a search goes on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Search {
+    /// `fates.next` of the event, or `next` of the page before
+    cursor: Option<String>,
+}
+
+/// Lists the attempts of an event, in the order of their ends
+///
+/// They have no index: each request searches 32 MiB of history. A page may be empty and still have
+/// a `next`. An event that is not released has none.
+#[utoipa::path(get, path = "/v1/events/{id}/attempts", tag = "events",
+    params(("id" = String, Path, description = EVENT_ID), Search),
+    responses((status = 200, body = Attempts), ReadProblems))]
+pub(super) async fn attempts(
+    State(state): State<AdminState>,
+    Segments(id): Segments<String>,
+    Parameters(wanted): Parameters<Search>,
+) -> Answered<Attempts> {
+    let from = cursor::read::<u64>(wanted.cursor.as_deref())?;
+    let names = state.names().await;
+    let Found { stored, arrived, .. } = found(&state, &names, &id).await?;
+    match arrived {
+        Arrived::Released(released) => {
+            Ok(Json(fates::attempts(&state, &names, &released, from).await?))
+        }
+        _ => Ok(Json(fates::attempts(&state, &names, &stored, from).await?)),
+    }
+}
+
+/// The body, byte for byte
+///
+/// Under the content type it came with. It is somebody else's: a browser must neither guess what it
+/// is nor run it.
+#[utoipa::path(get, path = "/v1/events/{id}/body", tag = "events",
+    params(("id" = String, Path, description = EVENT_ID)),
+    responses((status = 200, description = "The body under its own content type"),
+        ReadProblems))]
 pub(super) async fn body(
     State(state): State<AdminState>,
     Segments(id): Segments<String>,
@@ -152,6 +212,51 @@ pub(super) async fn body(
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     Ok((headers, body.bytes.to_vec()))
+}
+
+/// An event, its key, and what became of it at ingress.
+struct Found {
+    stored: Box<StoredFact>,
+    known: KnownKey,
+    arrived: Arrived,
+}
+
+async fn found(state: &AdminState, names: &Names, id: &str) -> Result<Found, Problem> {
+    let (place, released) = find(state, names, id).await?;
+    let Some(Answer::Fact(stored)) = state.ask(Query::Fact { place }).await? else {
+        return Err(Problem::new(Code::UnknownEvent));
+    };
+    let Fact::Received(received) = &stored.fact else {
+        return Err(Problem::new(Code::UnknownEvent));
+    };
+    let source = names.source(received.key.source);
+    let known = state.key(names, &source, &received.key.name).await?;
+    let arrived = match released {
+        Some(released) => Arrived::Released(released),
+        None => arrived(state, place, received, &known).await?,
+    };
+    Ok(Found { stored, known, arrived })
+}
+
+/// That an event waited: the fact that says so stands behind it in its frame.
+async fn hold(
+    state: &AdminState,
+    stored: &StoredFact,
+    arrived: &Arrived,
+) -> Result<Option<Hold>, Problem> {
+    let place = stored.place;
+    let query = Query::Frames { partition: place.partition, from: place.frame, bytes: 1 };
+    let Some(Answer::Frames(frames)) = state.ask(query).await? else { return Ok(None) };
+    let mut facts = frames.frames.iter().take(1).flat_map(|frame| &frame.facts);
+    let held = facts.find_map(|fact| match fact {
+        Fact::Held(held) if held.event == place => Some(held),
+        _ => None,
+    });
+    let seconds = match arrived {
+        Arrived::Released(released) => Some(released.recorded.since(stored.recorded).as_secs_f64()),
+        _ => None,
+    };
+    Ok(held.map(|held| Hold { reason: fact::hold(held.reason), seconds }))
 }
 
 /// The event's place, and its release when the id names that.
@@ -221,6 +326,16 @@ async fn arrived(
     }
 }
 
+/// Why a position is impossible, in one word.
+pub(super) fn invalid_name(reason: InvalidReason) -> &'static str {
+    match reason {
+        InvalidReason::BeyondSpan => "beyond-span",
+        InvalidReason::BeforeFirst => "before-first",
+        InvalidReason::AheadOfTime => "ahead-of-time",
+        InvalidReason::Unreadable => "unreadable",
+    }
+}
+
 fn dead_letter(place: Place, fact: &Fact) -> Option<Reason> {
     match fact {
         Fact::Conflict(conflict) if conflict.event == place => Some(Reason::Conflict {
@@ -284,28 +399,30 @@ fn shown(
     stored: &StoredFact,
     received: &Received,
     arrived: &Arrived,
-    fates: Option<Fates>,
+    (hold, fates): (Option<Hold>, Option<Fates>),
 ) -> Shown {
     let source = names.source(received.key.source);
     let release = match arrived {
         Arrived::Released(stored) => release(&source, stored),
         _ => None,
     };
-    let (status, reason) = match arrived {
-        Arrived::Released(_) => ("released", None),
-        Arrived::Held => ("held", None),
-        Arrived::Stale(newest) => ("stale", Some(Reason::Stale { newest: newest.0 })),
-        Arrived::Unknown => ("unknown", None),
-        Arrived::DeadLetter(Some(reason @ Reason::Conflict { .. })) => {
-            ("conflict", Some(reason.clone()))
+    let (fate, reason) = match arrived {
+        Arrived::Released(_) => (Some(AtIngress::Released), None),
+        Arrived::Held => (Some(AtIngress::Held), None),
+        Arrived::Stale(newest) => {
+            (Some(AtIngress::Stale), Some(Reason::Stale { newest: newest.0 }))
         }
-        Arrived::DeadLetter(reason) => ("invalid", reason.clone()),
+        Arrived::Unknown => (None, None),
+        Arrived::DeadLetter(Some(reason @ Reason::Conflict { .. })) => {
+            (Some(AtIngress::Conflict), Some(reason.clone()))
+        }
+        Arrived::DeadLetter(reason) => (Some(AtIngress::Invalid), reason.clone()),
     };
     Shown {
         id: stored.place.to_string(),
         source: source.to_string(),
         key: received.key.name.to_string(),
-        status,
+        status: fate.map_or("unknown", AtIngress::as_str),
         received_at: time(stored.recorded),
         source_id: received.id.as_ref().map(ToString::to_string),
         position: received.position.header_text(),
@@ -314,6 +431,7 @@ fn shown(
         size: received.size,
         digest: received.digest.to_string(),
         headers: received.headers.iter().map(header).collect(),
+        hold,
         reason,
         release,
         fates,

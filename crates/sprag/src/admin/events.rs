@@ -4,28 +4,42 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use sprag_core::fact::{Fact, Released};
-use sprag_core::id::Sequence;
+use sprag_core::id::{DestinationId, Sequence};
 use sprag_log::{Answer, Query, StoredFact};
+use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Answered, Page, time};
 use super::cursor;
 use super::names::Names;
-use super::request::{Parameters, page_size};
+use super::problems::ReadProblems;
+use super::request::{Parameters, moment, page_size};
 use super::state::AdminState;
 use crate::extract::webhook_id;
 
 /// Of which key.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// The source
     source: String,
+    /// The encoded key
     key: String,
+    /// That entered the lane to this destination
+    destination: Option<String>,
+    /// Released at this time or later
+    #[param(format = DateTime)]
+    since: Option<String>,
+    /// Events on a page, 1 to 500
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// `next` of the page before
     cursor: Option<String>,
 }
 
 /// A released event in the list; `/v1/events/{id}` tells the rest.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedEvent)]
 pub(super) struct Listed {
     /// Its permanent id.
     id: String,
@@ -34,13 +48,19 @@ pub(super) struct Listed {
     kind: &'static str,
     position: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     released_at: Option<String>,
     hash: String,
     /// The destinations whose lanes it entered.
     destinations: Vec<String>,
 }
 
-/// A page of the key's history, as far back as facts are kept.
+/// Lists the released events of a key, the newest first
+///
+/// As far back as facts are kept. With a `destination` a page may have fewer than `limit`, or none,
+/// and still a `next`.
+#[utoipa::path(get, path = "/v1/events", tag = "events", params(Wanted),
+    responses((status = 200, body = Page<Listed>), ReadProblems))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     Parameters(wanted): Parameters<Wanted>,
@@ -48,6 +68,8 @@ pub(super) async fn list(
     let most = page_size(wanted.limit)?;
     let before = cursor::read::<u64>(wanted.cursor.as_deref())?;
     let names = state.names().await;
+    let only = wanted.destination.as_deref().map(|name| names.destination_id(name)).transpose()?;
+    let since = wanted.since.as_deref().map(|text| moment("since", text)).transpose()?;
     let known = state.key(&names, &wanted.source, &wanted.key).await?;
     let newest = known.record.sequence.0;
     let to = before.map_or(newest, |before| before.saturating_sub(1).min(newest));
@@ -61,7 +83,12 @@ pub(super) async fn list(
     stored.reverse();
     // What is no longer kept ends the list.
     let complete = stored.last().is_some_and(|oldest| sequence(oldest) == Some(from));
-    let next = (complete && from > 1).then(|| cursor::write(&from)).transpose()?;
+    let reached = since.is_some_and(|since| stored.last().is_some_and(|old| old.recorded < since));
+    stored.retain(|stored| {
+        since.is_none_or(|since| stored.recorded >= since)
+            && only.is_none_or(|to| enters(stored, to))
+    });
+    let next = (complete && !reached && from > 1).then(|| cursor::write(&from)).transpose()?;
     let listed = stored.iter().filter_map(|stored| listed(&names, &wanted, stored));
     Ok(Json(Page { items: listed.collect(), next }))
 }
@@ -71,6 +98,10 @@ fn sequence(stored: &StoredFact) -> Option<u64> {
         Fact::Released(released) => Some(released.sequence.0),
         _ => None,
     }
+}
+
+fn enters(stored: &StoredFact, destination: DestinationId) -> bool {
+    matches!(&stored.fact, Fact::Released(released) if released.lanes.contains(&destination))
 }
 
 fn listed(names: &Names, wanted: &Wanted, stored: &StoredFact) -> Option<Listed> {

@@ -10,39 +10,55 @@ use sprag_core::partition::WaitsFor;
 use sprag_core::record::{Lane, LaneMode, OmitReason};
 use sprag_core::time::UnixMicros;
 use sprag_log::{Answer, Query, ReadFrame, StoredFact};
+use utoipa::ToSchema;
 
 use super::answer::time;
+use super::cursor;
 use super::limits;
 use super::names::Names;
 use super::state::{AdminState, KnownKey};
+use crate::fate::InLane;
 use crate::problem::Problem;
 
 /// All lanes the event entered, or was filtered from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Fates {
     destinations: Vec<Fate>,
     /// The last frame that was searched for attempts.
     searched_through: u64,
     /// Whether all attempts until now were found.
     complete: bool,
+    /// The `cursor` of `/v1/events/{id}/attempts` that goes on with the search; absent when it is
+    /// complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// One lane.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Fate {
     destination: String,
-    /// `pending`, `in-flight`, or a fate; `settled` when it is delivered or dead and what would
-    /// tell which is beyond the search.
+    /// A word of [`InLane`].
     status: &'static str,
+    /// Seconds from the release to the first attempt, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queued_seconds: Option<f64>,
+    /// When the answer came that settled it, where history still has the attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    settled_at: Option<String>,
     attempts: Vec<Try>,
 }
 
 /// One attempt.
-#[derive(Debug, Serialize)]
-struct Try {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub(super) struct Try {
     number: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     started_at: Option<String>,
+    /// From sending to the head of the answer, or to its absence; connecting is part of it.
     took_seconds: f64,
     /// The HTTP status of the answer; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,8 +67,12 @@ struct Try {
     consequence: &'static str,
     /// When the next one is due.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     due: Option<String>,
     out_of_order: bool,
+    /// Why the consumer dropped the event, in its words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<String>,
 }
 
 /// What was found in history of one event.
@@ -62,6 +82,8 @@ struct Search {
     dropped: Vec<DestinationId>,
     abandoned: Vec<DestinationId>,
     filtered: Vec<DestinationId>,
+    /// Where it was acknowledged by a request of its own.
+    acknowledged: Vec<DestinationId>,
     through: FrameNumber,
     complete: bool,
 }
@@ -74,20 +96,22 @@ pub(super) async fn of(
     stored: &StoredFact,
 ) -> Result<Option<Fates>, Problem> {
     let Fact::Released(released) = &stored.fact else { return Ok(None) };
-    let search = search(state, stored, released).await?;
+    let search = search(state, stored, released, stored.place.frame).await?;
     let mut destinations = Vec::new();
     for destination in &released.lanes {
         let status = status(state, known, released, &search, *destination).await?;
-        destinations.push(fate(names, *destination, status, &search));
+        destinations.push(fate(names, *destination, status, stored.recorded, &search));
     }
     for destination in opened_since(known, released) {
         let status = status(state, known, released, &search, destination).await?;
-        destinations.push(fate(names, destination, status, &search));
+        destinations.push(fate(names, destination, status, stored.recorded, &search));
     }
     let filtered = released.filtered.iter();
-    destinations.extend(filtered.map(|id| fate(names, *id, "filtered", &search)));
+    let of = |id: &DestinationId| fate(names, *id, InLane::Filtered, stored.recorded, &search);
+    destinations.extend(filtered.map(of));
     let (searched_through, complete) = (search.through.0, search.complete);
-    Ok(Some(Fates { destinations, searched_through, complete }))
+    let next = search.next()?;
+    Ok(Some(Fates { destinations, searched_through, complete, next }))
 }
 
 /// The destinations whose lanes were opened later over this event.
@@ -97,10 +121,63 @@ fn opened_since(known: &KnownKey, released: &Released) -> Vec<DestinationId> {
     lanes.map(|lane| lane.destination).filter(|id| !said(id)).collect()
 }
 
-fn fate(names: &Names, destination: DestinationId, status: &'static str, search: &Search) -> Fate {
+fn fate(
+    names: &Names,
+    destination: DestinationId,
+    fate: InLane,
+    released: UnixMicros,
+    search: &Search,
+) -> Fate {
     let attempts = search.attempts.iter().filter(|attempt| attempt.destination == destination);
-    let attempts = attempts.map(shown).collect();
-    Fate { destination: names.destination(destination).to_string(), status, attempts }
+    let queued = attempts.clone().next().map(|first| first.started.since(released));
+    let last = attempts
+        .clone()
+        .find(|attempt| matches!(attempt.consequence, Consequence::Delivered | Consequence::Dead));
+    let settled = last.map(|last| UnixMicros(last.started.0.saturating_add(last.took)));
+    Fate {
+        destination: names.destination(destination).to_string(),
+        status: fate.as_str(),
+        queued_seconds: queued.map(|queued| queued.as_secs_f64()),
+        settled_at: settled.and_then(time),
+        attempts: attempts.map(shown).collect(),
+    }
+}
+
+/// Attempts that were found, and where the search goes on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Attempts {
+    items: Vec<FoundAttempt>,
+    /// The last frame that was searched.
+    searched_through: u64,
+    /// The `cursor` that goes on with the search; absent when it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct FoundAttempt {
+    destination: String,
+    #[serde(flatten)]
+    attempt: Try,
+}
+
+/// The attempts of a released event from a frame on, as far as one search goes.
+pub(super) async fn attempts(
+    state: &AdminState,
+    names: &Names,
+    stored: &StoredFact,
+    from: Option<u64>,
+) -> Result<Attempts, Problem> {
+    let nothing = || Attempts { items: Vec::new(), searched_through: 0, next: None };
+    let Fact::Released(released) = &stored.fact else { return Ok(nothing()) };
+    let from = from.map_or(stored.place.frame, FrameNumber).max(stored.place.frame);
+    let search = search(state, stored, released, from).await?;
+    let found = search.attempts.iter().map(|attempted| FoundAttempt {
+        destination: names.destination(attempted.destination).to_string(),
+        attempt: shown(attempted),
+    });
+    let (items, next) = (found.collect(), search.next()?);
+    Ok(Attempts { items, searched_through: search.through.0, next })
 }
 
 /// Looks for the attempts of an event from its release on.
@@ -108,10 +185,10 @@ async fn search(
     state: &AdminState,
     stored: &StoredFact,
     released: &Released,
+    mut from: FrameNumber,
 ) -> Result<Search, Problem> {
     let partition = stored.place.partition;
-    let mut search = Search { through: stored.place.frame, ..Search::default() };
-    let mut from = stored.place.frame;
+    let mut search = Search { through: from, ..Search::default() };
     for _ in 0..limits::SEARCH_READS {
         let query = Query::Frames { partition, from, bytes: limits::SEARCH_READ_BYTES };
         let Some(Answer::Frames(frames)) = state.ask(query).await? else { break };
@@ -138,6 +215,11 @@ impl Search {
                 {
                     self.attempts.push(attempted.clone());
                 }
+                Fact::Acknowledged(done)
+                    if done.key == *key && (done.from..=done.to).contains(&sequence) =>
+                {
+                    self.acknowledged.push(done.destination);
+                }
                 Fact::Dropped(dropped) if dropped.key == *key => {
                     self.dropped.extend(dropped_here(dropped.letter, sequence));
                 }
@@ -158,25 +240,33 @@ impl Search {
         self.through = frame.number;
     }
 
+    /// Where the search goes on, unless it is complete.
+    fn next(&self) -> Result<Option<String>, Problem> {
+        let next = (!self.complete).then_some(self.through.next().0);
+        next.map(|next| cursor::write(&next)).transpose()
+    }
+
     /// Nothing more can come of an event that is delivered: a dead one may be sent again.
     fn is_delivered_everywhere(&self, lanes: &[DestinationId]) -> bool {
-        lanes.iter().all(|lane| self.end(*lane) == Some("delivered"))
+        lanes.iter().all(|lane| self.end(*lane) == Some(InLane::Delivered))
     }
 
     /// The fate that the facts found say.
-    fn end(&self, destination: DestinationId) -> Option<&'static str> {
+    fn end(&self, destination: DestinationId) -> Option<InLane> {
         let mut attempts = self.attempts.iter().filter(|a| a.destination == destination);
-        if attempts.clone().any(|attempt| attempt.consequence == Consequence::Delivered) {
-            return Some("delivered");
+        let delivered =
+            attempts.clone().any(|attempt| attempt.consequence == Consequence::Delivered);
+        if delivered || self.acknowledged.contains(&destination) {
+            return Some(InLane::Delivered);
         }
         if self.abandoned.contains(&destination) {
-            return Some("abandoned");
+            return Some(InLane::Abandoned);
         }
         if self.filtered.contains(&destination) {
-            return Some("filtered");
+            return Some(InLane::Filtered);
         }
         let dead = attempts.any(|attempt| attempt.consequence == Consequence::Dead);
-        (dead || self.dropped.contains(&destination)).then_some("dead")
+        (dead || self.dropped.contains(&destination)).then_some(InLane::Dead)
     }
 }
 
@@ -193,36 +283,37 @@ async fn status(
     released: &Released,
     search: &Search,
     destination: DestinationId,
-) -> Result<&'static str, Problem> {
+) -> Result<InLane, Problem> {
     if let Some(end) = search.end(destination) {
         return Ok(end);
     }
     let sequence = released.sequence;
-    let Some(lane) = known.record.lane(destination) else { return Ok("pending") };
+    let Some(lane) = known.record.lane(destination) else { return Ok(InLane::Pending) };
     if sequence < lane.head {
         return match omitted(lane, sequence) {
             Some(fate) => Ok(fate),
-            None if listed(state, known, destination, sequence).await? => Ok("dead"),
-            None => Ok("settled"),
+            None if listed(state, known, destination, sequence).await? => Ok(InLane::Dead),
+            None => Ok(InLane::Settled),
         };
     }
     let at = known.record.lanes.iter().position(|lane| lane.destination == destination);
     let view = known.view.as_ref().zip(at).and_then(|(view, at)| view.lanes.get(at));
     let is_sent = view.is_some_and(|view| view.waits_for == WaitsFor::Answer);
+    let is_sent = is_sent || lane.accepted.is_some();
     Ok(match lane.mode {
-        LaneMode::Parked => "dead",
-        _ if is_sent && sequence == lane.head => "in-flight",
-        _ => "pending",
+        LaneMode::Parked => InLane::Dead,
+        _ if is_sent && sequence == lane.head => InLane::InFlight,
+        _ => InLane::Pending,
     })
 }
 
-fn omitted(lane: &Lane, sequence: Sequence) -> Option<&'static str> {
+fn omitted(lane: &Lane, sequence: Sequence) -> Option<InLane> {
     let exact = lane.omitted.iter().filter(|omission| !omission.merged);
     let reason = exact.into_iter().find(|omission| omission.range.contains(sequence.0))?.reason;
     Some(match reason {
-        OmitReason::Filtered => "filtered",
-        OmitReason::Dead => "dead",
-        OmitReason::Skipped => "skipped",
+        OmitReason::Filtered => InLane::Filtered,
+        OmitReason::Dead => InLane::Dead,
+        OmitReason::Skipped => InLane::Skipped,
     })
 }
 
@@ -238,7 +329,8 @@ async fn listed(
     Ok(found.is_some())
 }
 
-fn shown(attempted: &Attempted) -> Try {
+/// An attempt as the API tells it.
+pub(super) fn shown(attempted: &Attempted) -> Try {
     let answered = match attempted.outcome {
         Outcome::Answered { status } => Some(status),
         _ => None,
@@ -252,21 +344,25 @@ fn shown(attempted: &Attempted) -> Try {
         started_at: time(attempted.started),
         took_seconds: std::time::Duration::from_micros(attempted.took).as_secs_f64(),
         answered,
-        outcome: outcome(attempted.outcome),
+        outcome: outcome(attempted),
         consequence: consequence(attempted.consequence),
         due: due.and_then(time),
         out_of_order: attempted.out_of_order,
+        dropped: attempted.dropped.as_ref().map(ToString::to_string),
     }
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Answered { .. } if outcome.is_acknowledged() => "acknowledged",
+fn outcome(attempted: &Attempted) -> &'static str {
+    let is_accepted = matches!(attempted.consequence, Consequence::Accepted { .. });
+    match attempted.outcome {
+        _ if is_accepted => "accepted",
+        outcome if outcome.is_acknowledged() => "acknowledged",
         Outcome::Answered { .. } => "refused-by-consumer",
         Outcome::Unreachable => "unreachable",
         Outcome::Refused => "address-not-allowed",
         Outcome::Unknown => "unknown",
         Outcome::Unreadable => "unreadable",
+        Outcome::Unacknowledged => "not-acknowledged-in-time",
     }
 }
 
@@ -277,5 +373,6 @@ fn consequence(consequence: Consequence) -> &'static str {
         Consequence::Halted => "halted",
         Consequence::Parked => "parked",
         Consequence::Dead => "dead",
+        Consequence::Accepted { .. } => "waits-for-acknowledgement",
     }
 }

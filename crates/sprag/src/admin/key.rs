@@ -8,16 +8,19 @@ use serde::Serialize;
 use sprag_core::input::Command;
 use sprag_core::record::{HeldEvent, Lane, LaneMode, OmitReason};
 use sprag_core::time::{OpenMicros, UnixMicros};
+use utoipa::ToSchema;
 
 use super::answer::{Answered, Done, done, time};
 use super::names::Names;
+use super::problems::{CommandProblems, ReadProblems};
 use super::request::Segments;
 use super::state::{AdminState, KnownKey};
 use super::{limits, waits};
 use crate::problem::Problem;
 
 /// A key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Key)]
 pub(super) struct Shown {
     source: String,
     key: String,
@@ -47,7 +50,7 @@ pub(super) struct Shown {
 }
 
 /// An event that waits for missing positions.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Held {
     position: u64,
     event: String,
@@ -56,14 +59,15 @@ struct Held {
 }
 
 /// A range of numbers, both ends in it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Span {
     from: u64,
     to: u64,
 }
 
 /// A lane of the key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Lane)]
 struct ShownLane {
     destination: String,
     mode: &'static str,
@@ -80,6 +84,7 @@ struct ShownLane {
     failures: u32,
     /// When the head is due; absent for at once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     due: Option<String>,
     /// What was settled without delivery since the last delivered event.
     omitted: Vec<Omitted>,
@@ -89,14 +94,19 @@ struct ShownLane {
     why: String,
 }
 
-#[derive(Debug, Serialize)]
+/// What a lane settled without delivery.
+#[derive(Debug, Serialize, ToSchema)]
 struct Omitted {
     #[serde(flatten)]
     range: Span,
     fate: &'static str,
 }
 
-/// One key.
+/// Shows a key as it is, and why it waits
+#[utoipa::path(get, path = "/v1/sources/{source}/keys/{key}", tag = "keys",
+    params(("source" = String, Path, description = "The source"),
+        ("key" = String, Path, description = "The encoded key")),
+    responses((status = 200, body = Shown), ReadProblems))]
 pub(super) async fn show(
     State(state): State<AdminState>,
     Segments((source, key)): Segments<(String, String)>,
@@ -107,7 +117,11 @@ pub(super) async fn show(
     Ok(Json(shown(&state, &names, source, &known, remaining)))
 }
 
-/// Stops the lanes of a key.
+/// Stops the lanes of a key
+#[utoipa::path(post, path = "/v1/sources/{source}/keys/{key}/pause", tag = "keys",
+    params(("source" = String, Path, description = "The source"),
+        ("key" = String, Path, description = "The encoded key")),
+    responses((status = 200, body = Done), CommandProblems))]
 pub(super) async fn pause(
     State(state): State<AdminState>,
     Segments((source, key)): Segments<(String, String)>,
@@ -117,7 +131,11 @@ pub(super) async fn pause(
     done()
 }
 
-/// Lets them go on.
+/// Lets the lanes of a key go on
+#[utoipa::path(post, path = "/v1/sources/{source}/keys/{key}/resume", tag = "keys",
+    params(("source" = String, Path, description = "The source"),
+        ("key" = String, Path, description = "The encoded key")),
+    responses((status = 200, body = Done), CommandProblems))]
 pub(super) async fn resume(
     State(state): State<AdminState>,
     Segments((source, key)): Segments<(String, String)>,
@@ -227,7 +245,8 @@ fn shown_lane(state: &AdminState, names: &Names, known: &KnownKey, at: usize) ->
     }
 }
 
-fn mode(lane: &Lane) -> (&'static str, Option<u64>) {
+/// How a lane behaves, and up to where it drains.
+pub(super) fn mode(lane: &Lane) -> (&'static str, Option<u64>) {
     match lane.mode {
         LaneMode::Active => ("active", None),
         LaneMode::Halted => ("halted", None),

@@ -4,26 +4,35 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use sprag_core::id::PartitionId;
+use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Answered, Page};
 use super::cursor;
+use super::problems::ReadProblems;
 use super::request::{Parameters, Segments, page_size};
 use super::state::AdminState;
 use crate::state::{KeyCursor, KeyFilter, KeyQuery, KeyRow};
 
 /// Which keys.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// In this state
     #[serde(default)]
+    #[param(inline)]
     state: Which,
+    /// Whose encoded name begins so
     #[serde(default)]
     prefix: String,
+    /// Keys on a page, 1 to 500
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// `next` of the page before
     cursor: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Which {
     #[default]
@@ -31,10 +40,13 @@ enum Which {
     Held,
     Stopped,
     Paused,
+    /// Its source seems to count its positions anew.
+    Reset,
 }
 
 /// A key in the list; `/v1/sources/{source}/keys/{key}` tells the rest.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedKey)]
 pub(super) struct Listed {
     key: String,
     partition: u16,
@@ -46,7 +58,12 @@ pub(super) struct Listed {
     backlog: u64,
 }
 
-/// A page of keys, by partition and name. They are no older than the request.
+/// Lists keys, by partition and name
+///
+/// They are no older than the request.
+#[utoipa::path(get, path = "/v1/sources/{source}/keys", tag = "keys",
+    params(("source" = String, Path, description = "The source"), Wanted),
+    responses((status = 200, body = Page<Listed>), ReadProblems))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     Segments(source): Segments<String>,
@@ -62,6 +79,7 @@ pub(super) async fn list(
             Which::Held => KeyFilter::Held,
             Which::Stopped => KeyFilter::Stopped,
             Which::Paused => KeyFilter::Paused,
+            Which::Reset => KeyFilter::Reset,
         },
         after: after.map(|(partition, name)| KeyCursor { partition: PartitionId(partition), name }),
         most: page_size(wanted.limit)?,

@@ -30,3 +30,21 @@ pub const SHOWN_ATTEMPTS: usize = 200;
 /// Counts for readiness and metrics are taken anew after this: both are open to everybody on the
 /// admin address, and counting takes time in the number of keys in memory.
 pub const COUNT_EVERY: Duration = Duration::from_millis(500);
+/// Commands one request carries out unless asked otherwise.
+pub const COMMANDS: usize = 100;
+/// Commands one request carries out at the most: each waits for its commit, and even with 50 ms
+/// each the request ends in its time.
+pub const COMMANDS_MOST: usize = 200;
+/// Streams of facts at once: each may read the log as fast as the disk gives it.
+pub const STREAMS: usize = 4;
+/// Facts of a stream that is not followed, unless asked otherwise.
+pub const STREAMED: u64 = 10_000;
+/// Facts of a stream at the most; who wants more resumes.
+pub const STREAMED_MOST: u64 = 1_000_000;
+/// How often a followed stream looks for new frames, once it has them all.
+pub const FOLLOW_EVERY: Duration = Duration::from_millis(250);
+/// Keys an alert names, of each kind; how many there are is told where it is counted.
+pub const ALERT_KEYS: usize = 100;
+/// What the state store counts is counted anew after this: it takes time in the number of keys that
+/// wait and of lanes that stopped, a few hundred milliseconds for a million.
+pub const STORE_COUNT_EVERY: Duration = Duration::from_secs(5);

@@ -9,12 +9,16 @@ use sprag_core::id::{DestinationId, SourceId};
 
 use super::names::Names;
 use super::observe::counted;
+use super::problems::OpenProblems;
 use super::state::AdminState;
 use crate::metrics::{self, Observed};
 use crate::node::{DestinationStatistics, Statistics};
 use crate::problem::Problem;
 
-/// All metrics. Dead letters are as old as the newest batch of the state store.
+/// Gives all metrics, as Prometheus reads them
+#[utoipa::path(get, path = "/metrics", tag = "observe", security(()),
+    responses((status = 200, content_type = "application/openmetrics-text", body = String,
+        description = "OpenMetrics text; docs/reference/metrics.md explains each"), OpenProblems))]
 pub(super) async fn show(State(state): State<AdminState>) -> Result<impl IntoResponse, Problem> {
     let statistics = counted(&state).await;
     let names = state.names().await;
@@ -43,6 +47,7 @@ fn observed(
         (name.unwrap_or_default(), *count)
     });
     Observed {
+        dedupe_ids: statistics.dedupe_ids,
         held_events: by_source(&statistics.held),
         gaps_open: by_source(&statistics.gaps_open),
         in_flight: of_destinations(|to| (to.in_flight - to.slow) as u64),

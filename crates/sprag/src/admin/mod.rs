@@ -13,6 +13,12 @@
 //!
 //! It decides nothing; commands go to the node. Must not know: how the log or the state is stored.
 
+#![expect(
+    unused_qualifications,
+    reason = "what `utoipa::path` makes names parameters by their path"
+)]
+
+mod alerts;
 mod answer;
 mod auth;
 mod cursor;
@@ -20,18 +26,26 @@ mod dead_letters;
 mod destinations;
 mod event;
 mod events;
+mod fact;
+mod facts;
 mod fates;
 mod history;
 mod key;
 mod keys;
+mod lanes;
 pub mod limits;
 mod listen;
+mod many;
 mod metrics;
 mod names;
 mod observe;
+mod openapi;
 mod overrides;
+mod problems;
 mod redrive;
+mod redrive_many;
 mod request;
+mod selector;
 mod sources;
 mod state;
 mod waits;
@@ -43,7 +57,8 @@ use axum::routing::{get, post};
 
 pub use history::{History, HistoryAnswer};
 pub use listen::{Serving, serve};
-pub use state::{AdminState, Parts};
+pub use openapi::description;
+pub use state::{AdminState, GapPolicy, Parts};
 
 /// All routes.
 pub fn router(state: AdminState) -> Router {
@@ -55,10 +70,17 @@ pub fn router(state: AdminState) -> Router {
         .route("/sources/{source}/keys/{key}/resume", post(key::resume))
         .route("/events", get(events::list))
         .route("/events/{id}", get(event::show))
+        .route("/events/{id}/attempts", get(event::attempts))
         .route("/events/{id}/body", get(event::body))
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/redrive", post(redrive::redrive))
         .route("/dead-letters/drop", post(redrive::drop_letter))
+        .route("/dead-letters/redrive-many", post(redrive_many::redrive))
+        .route("/dead-letters/drop-many", post(redrive_many::drop_letters))
+        .route("/alerts", get(alerts::list))
+        .route("/facts", get(facts::stream))
+        .route("/lanes", get(lanes::list))
+        .route("/lanes/resume", post(lanes::resume))
         .route("/overrides", post(overrides::carry_out))
         .route("/destinations", get(destinations::list))
         .route("/destinations/{destination}/pause", post(destinations::pause))
@@ -70,6 +92,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/healthz", get(observe::alive))
         .route("/readyz", get(observe::ready))
         .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
         .nest("/v1", v1)
         .fallback(answer::unknown_path)
         .method_not_allowed_fallback(answer::method_not_allowed)

@@ -4,9 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use sprag_core::time::ElapsedMicros;
+use utoipa::ToSchema;
 
 use super::answer::Answered;
 use super::limits;
+use super::problems::OpenProblems;
 use super::state::AdminState;
 use crate::node::Statistics;
 use crate::problem::{Code, Problem};
@@ -18,17 +20,23 @@ pub(super) struct Counted {
 }
 
 /// The answer of both.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
     status: &'static str,
 }
 
-/// The process lives. It says nothing of the log: a restart mends no disk.
+/// Says that the process lives
+///
+/// It says nothing of the log: a restart mends no disk.
+#[utoipa::path(get, path = "/healthz", tag = "observe", security(()),
+    responses((status = 200, body = Status), OpenProblems))]
 pub(super) async fn alive() -> Json<Status> {
     Json(Status { status: "alive" })
 }
 
-/// Every partition serves and the state store works.
+/// Says whether every partition serves and the state store works
+#[utoipa::path(get, path = "/readyz", tag = "observe", security(()),
+    responses((status = 200, body = Status), OpenProblems))]
 pub(super) async fn ready(State(state): State<AdminState>) -> Answered<Status> {
     let not = |why: String| Problem::new(Code::NotReady).with_detail(why).retry_after(1);
     let statistics = counted(&state).await;

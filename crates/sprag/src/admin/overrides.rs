@@ -3,27 +3,45 @@
 use axum::extract::State;
 use serde::Deserialize;
 use sprag_core::input::Command;
+use utoipa::ToSchema;
 
 use super::answer::{Answered, Done, done};
+use super::problems::CommandProblems;
 use super::request::Body;
 use super::state::AdminState;
 
 /// What to override.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, tag = "override", rename_all = "kebab-case")]
-pub(super) enum Override {
-    /// The positions of a key begin anew: what it holds is released in order, what is missing
-    /// there is given up, and older positions say nothing from then on (rule K9).
-    Rebase { source: String, key: String },
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Override {
+    r#override: Kind,
+    /// The source
+    source: String,
+    /// The encoded key
+    key: String,
 }
 
-/// Carries an override out.
+/// What is decided.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = OverrideKind)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    /// The positions of a key begin anew: what it holds is released in order, what is missing
+    /// there is given up, and older positions say nothing from then on (rule K9).
+    Rebase,
+}
+
+/// Carries out what an operator decides against the rules
+#[utoipa::path(post, path = "/v1/overrides", tag = "overrides", request_body = Override,
+    responses((status = 200, body = Done), CommandProblems))]
 pub(super) async fn carry_out(
     State(state): State<AdminState>,
     Body(wanted): Body<Override>,
 ) -> Answered<Done> {
-    let Override::Rebase { source, key } = wanted;
-    let key = state.names().await.key(&source, &key)?;
-    state.command(Command::Rebase(key)).await?;
+    let key = state.names().await.key(&wanted.source, &wanted.key)?;
+    let command = match wanted.r#override {
+        Kind::Rebase => Command::Rebase(key),
+    };
+    state.command(command).await?;
     done()
 }

@@ -8,14 +8,16 @@ use serde::Deserialize;
 use sprag_core::fact::DeadLetter;
 use sprag_core::id::{DestinationId, Place, Sequence};
 use sprag_core::input::Command;
+use utoipa::ToSchema;
 
 use super::answer::{Answered, Done, done};
+use super::problems::CommandProblems;
 use super::request::Body;
 use super::state::{AdminState, KnownKey};
 use crate::problem::{Code, Problem};
 
 /// What to send again.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Redrive {
     source: String,
@@ -29,7 +31,7 @@ pub(super) struct Redrive {
 }
 
 /// What to give up for good: an event in a lane, or one of ingress.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Drop {
     source: String,
@@ -39,7 +41,9 @@ pub(super) struct Drop {
     event: Option<String>,
 }
 
-/// Sends dead letters again.
+/// Sends dead letters again: a stopped lane in order, or one passed event
+#[utoipa::path(post, path = "/v1/dead-letters/redrive", tag = "dead letters",
+    request_body = Redrive, responses((status = 200, body = Done), CommandProblems))]
 pub(super) async fn redrive(
     State(state): State<AdminState>,
     Body(wanted): Body<Redrive>,
@@ -67,7 +71,9 @@ pub(super) async fn redrive(
     done()
 }
 
-/// Gives a dead letter up.
+/// Gives a dead letter up for good
+#[utoipa::path(post, path = "/v1/dead-letters/drop", tag = "dead letters",
+    request_body = Drop, responses((status = 200, body = Done), CommandProblems))]
 pub(super) async fn drop_letter(
     State(state): State<AdminState>,
     Body(wanted): Body<Drop>,

@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use sprag_core::time::UnixMicros;
 
 use super::limits;
 use crate::problem::{Code, Problem};
@@ -80,4 +81,18 @@ pub(super) fn page_size(limit: Option<usize>) -> Result<usize, Problem> {
         _ => Err(Problem::new(Code::InvalidParameter)
             .with_detail(format!("limit is 1 to {}", limits::PAGE_MOST))),
     }
+}
+
+/// A parameter or member that cannot be.
+pub(super) fn invalid(why: String) -> Problem {
+    Problem::new(Code::InvalidParameter).with_detail(why)
+}
+
+/// A time: RFC 3339, with its zone.
+pub(super) fn moment(name: &str, text: &str) -> Result<UnixMicros, Problem> {
+    let read = text.parse::<jiff::Timestamp>().ok();
+    let micros = read.and_then(|time| u64::try_from(time.as_microsecond()).ok());
+    micros.map(UnixMicros).ok_or_else(|| {
+        invalid(format!("{name} is a time such as 2026-11-25T21:35:00Z, from 1970 on"))
+    })
 }

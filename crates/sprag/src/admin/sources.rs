@@ -3,35 +3,42 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{Answered, Page};
+use super::problems::ReadProblems;
 use super::state::AdminState;
 
 /// A source.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Source {
     name: String,
     /// Whether the running configuration has it; history may know more.
     configured: bool,
     /// The fields of rule K8 that must not change, as history has them.
     identity: String,
+    /// Events that wait for missing positions.
     held_events: u64,
+    /// Keys that wait for missing positions.
     gaps_open: u64,
 }
 
-/// All sources that history knows: as many as were ever configured.
+/// Lists sources: all that history knows
+///
+/// What is held is counted over all keys, no older than the request.
+#[utoipa::path(get, path = "/v1/sources", tag = "sources",
+    responses((status = 200, body = Page<Source>), ReadProblems))]
 pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Source>> {
     let names = state.names().await;
-    let statistics = state.node().statistics().await;
-    let count = |counts: &std::collections::BTreeMap<_, u64>, id| {
-        counts.get(id).copied().unwrap_or_default()
-    };
+    state.store().await?;
+    let held = state.read(crate::state::StateReader::held).await?;
+    let count = |id| held.get(id).copied().unwrap_or_default();
     let sources = names.directory().sources.iter().map(|(id, source)| Source {
         name: source.name.to_string(),
         configured: state.parts().sources.contains_key(id),
         identity: source.identity.to_string(),
-        held_events: count(&statistics.held, id),
-        gaps_open: count(&statistics.gaps_open, id),
+        held_events: count(id).events,
+        gaps_open: count(id).keys,
     });
     Ok(Json(Page { items: sources.collect(), next: None }))
 }

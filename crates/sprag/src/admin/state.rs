@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
 use sprag_core::input::Command;
@@ -11,9 +12,8 @@ use sprag_core::partitioning::partition_of;
 use sprag_core::record::KeyRecord;
 use sprag_log::digest::Sha256;
 use sprag_log::{Answer, Query, ReadError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
-use super::auth::Token;
 use super::history::History;
 use super::names::Names;
 use super::observe::Counted;
@@ -23,6 +23,7 @@ use crate::node::NodeHandle;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
 use crate::state::{Fault, StateHealth, StateReader};
+use crate::token::Token;
 
 /// What the admin API is made of.
 pub struct Parts<H> {
@@ -38,6 +39,8 @@ pub struct Parts<H> {
     pub partitions: u16,
     /// The configured sources.
     pub sources: BTreeMap<SourceId, Arc<str>>,
+    /// How long sources with holds wait, and what then.
+    pub gaps: BTreeMap<SourceId, GapPolicy>,
     /// The configured destinations.
     pub destinations: BTreeMap<DestinationId, Arc<str>>,
     /// What `/v1` is protected with.
@@ -46,6 +49,15 @@ pub struct Parts<H> {
     pub metrics: Arc<Metrics>,
     /// The node's clock.
     pub clock: Clock,
+}
+
+/// What a source does about missing positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GapPolicy {
+    /// `hold.wait`
+    pub wait: Duration,
+    /// Whether it then halts rather than skips.
+    pub halts: bool,
 }
 
 impl<H> std::fmt::Debug for Parts<H> {
@@ -65,6 +77,7 @@ struct Shared {
     parts: Parts<Box<dyn History>>,
     token: Token,
     counted: Mutex<Option<Counted>>,
+    streams: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for AdminState {
@@ -94,12 +107,14 @@ impl AdminState {
             health: parts.health,
             partitions: parts.partitions,
             sources: parts.sources,
+            gaps: parts.gaps,
             destinations: parts.destinations,
             token: parts.token,
             metrics: parts.metrics,
             clock: parts.clock,
         };
-        Self(Arc::new(Shared { parts, token, counted: Mutex::new(None) }))
+        let (counted, streams) = (Mutex::new(None), super::facts::permits());
+        Self(Arc::new(Shared { parts, token, counted, streams }))
     }
 
     pub(super) fn parts(&self) -> &Parts<Box<dyn History>> {
@@ -116,6 +131,11 @@ impl AdminState {
 
     pub(super) fn counted(&self) -> &Mutex<Option<Counted>> {
         &self.0.counted
+    }
+
+    /// A permit for each stream of facts that may be open.
+    pub(super) fn streams(&self) -> &Arc<Semaphore> {
+        &self.0.streams
     }
 
     /// The names history knows.
@@ -150,7 +170,7 @@ impl AdminState {
     /// Carries a command out; the answer comes once it is durable.
     pub(super) async fn command(&self, command: Command) -> Result<(), Problem> {
         match self.node().command(command).await {
-            NodeAnswer::Done | NodeAnswer::Event { .. } => Ok(()),
+            NodeAnswer::Done | NodeAnswer::Settled | NodeAnswer::Event { .. } => Ok(()),
             NodeAnswer::Busy(busy) => Err(Problem::new(busy.into()).retry_after(1)),
             NodeAnswer::Rejected(rejection) => Err(Problem::new(rejection.into())),
             NodeAnswer::Unavailable => Err(Problem::new(Code::NotDurable).retry_after(1)),

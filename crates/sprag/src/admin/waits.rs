@@ -29,7 +29,11 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
     match waits_for {
         WaitsFor::Nothing => "Nothing waits.".to_owned(),
         WaitsFor::Answer => format!("The consumer has event {head} and has not answered yet."),
-        WaitsFor::Permit => "It waits for a free slot of its destination.".to_owned(),
+        WaitsFor::Acknowledgement(left) => {
+            let until = format!("its wait ends in {}", seconds(left));
+            acknowledgement(lane, &until)
+        }
+        WaitsFor::Permit => "It waits for a free slot of its destination, or for the destination's rate.".to_owned(),
         WaitsFor::Breaker => {
             "Most of what its destination got failed; it is tried one event at a time until it answers."
                 .to_owned()
@@ -48,6 +52,9 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
 
 /// The same from the record alone.
 fn cold(record: &KeyRecord, lane: &Lane, paused: bool, now: Now) -> String {
+    if lane.accepted.is_some() {
+        return acknowledgement(lane, "the key waits outside memory and comes back when that ends");
+    }
     let waits_for = match lane.mode {
         _ if !lane.has_backlog() && lane.redrives.is_empty() => WaitsFor::Nothing,
         _ if record.paused => WaitsFor::KeyResumed,
@@ -57,6 +64,14 @@ fn cold(record: &KeyRecord, lane: &Lane, paused: bool, now: Now) -> String {
         _ => return OUTSIDE.to_owned(),
     };
     sentence(lane, waits_for, now)
+}
+
+/// The consumer has an event that it accepted with 202.
+fn acknowledgement(lane: &Lane, until: &str) -> String {
+    let event = lane.accepted.map_or(lane.head, |accepted| accepted.sequence).0;
+    format!(
+        "The consumer accepted event {event} with 202 and has not acknowledged it yet; {until}."
+    )
 }
 
 fn retry(lane: &Lane, wait: Duration) -> String {
@@ -138,6 +153,27 @@ mod tests {
         );
         let halted = say(WaitsFor::Redrive, LaneMode::Halted);
         assert_eq!(halted, "The lane is halted at event 4; redrive it, or drop event 4.");
+    }
+
+    #[test]
+    fn what_is_accepted_waits_for_its_acknowledgement() {
+        let now = Now { elapsed: ElapsedMicros(1_000_000), clock: UnixMicros(5_000_000) };
+        let mut lane = stopped(LaneMode::Active);
+        lane.accepted = Some(sprag_core::record::Acceptance {
+            sequence: Sequence(4),
+            number: 1,
+            out_of_order: false,
+            started: UnixMicros(1),
+            until: sprag_core::time::OpenMicros(7),
+        });
+        let left = Duration::from_millis(12_340);
+        assert_eq!(
+            sentence(&lane, WaitsFor::Acknowledgement(left), now),
+            "The consumer accepted event 4 with 202 and has not acknowledged it yet; its wait ends \
+             in 12.3 s."
+        );
+        let cold = super::lane(&KeyRecord::default(), &lane, None, true, now);
+        assert!(cold.starts_with("The consumer accepted event 4 with 202"), "{cold}");
     }
 
     #[test]

@@ -4,11 +4,16 @@
 //! words and its exit code: 0 fine, 1 found something, 2 could not run.
 
 mod admin;
+mod alerts;
 mod check;
 mod configuration;
+mod dead;
 mod demo;
 mod destinations;
+mod events;
+mod explain;
 mod keys;
+mod lanes;
 mod log;
 mod overrides;
 mod secret;
@@ -16,6 +21,7 @@ mod send;
 mod serve;
 mod signal;
 mod sink;
+mod sources;
 mod words;
 
 use clap::{Parser, Subcommand};
@@ -37,7 +43,13 @@ enum Command {
     Demo(demo::Arguments),
     Send(send::Arguments),
     Sink(sink::Arguments),
+    Alerts(alerts::Arguments),
+    Explain(explain::Arguments),
     Keys(keys::Arguments),
+    Events(events::Arguments),
+    Lanes(lanes::Arguments),
+    Dead(dead::Arguments),
+    Sources(sources::Arguments),
     Destinations(destinations::Arguments),
     #[command(name = "override")]
     Override(overrides::Arguments),
@@ -77,7 +89,13 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Sink(arguments) => sink::run(arguments),
+        Command::Alerts(arguments) => alerts::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
+        Command::Lanes(arguments) => lanes::run(&arguments),
+        Command::Dead(arguments) => dead::run(&arguments),
+        Command::Sources(arguments) => sources::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),
         Command::Override(arguments) => overrides::run(&arguments),
     };

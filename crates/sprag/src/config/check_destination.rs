@@ -2,23 +2,27 @@
 
 use super::check_server::path;
 use super::check_verify::secret_list;
-use super::checked::{Destination, HttpVersion, OnGiveUp, Retry, Source, Url};
+use super::checked::{Ack, Destination, HttpVersion, OnGiveUp, Retry, Source, Url};
 use super::network::Network;
 use super::raw::{Entry, Section, or};
-use super::{Named, check_headers, check_rate, check_rules};
+use super::{Named, check_headers, check_rate, check_rules, check_server};
 use crate::extract::InstantUnit;
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
 use http::Uri;
 use http::uri::Scheme;
+use rustls::RootCertStore;
 use sprag_core::pattern::Pattern;
 use sprag_core::settings::Start;
 use sprag_core::time::UnixMicros;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
 const TEN_MINUTES: Duration = Duration::from_mins(10);
+/// A consumer that takes longer than this by default has lost the event.
+const ACK_TIMEOUT: Duration = Duration::from_mins(5);
 /// Address ranges of one destination.
 const NETWORKS: usize = 64;
 
@@ -60,9 +64,11 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
             ("skip", OnGiveUp::Skip),
         ])
     });
+    let token = or(section.get("token"), None, |entry| check_server::token(entry).map(Some));
+    let ack = ack(section, token.as_ref());
     let allow = allow(section);
     let (headers, forward) = (check_headers::headers(section), check_headers::forward(section));
-    let ca = or(section.get("ca"), None, |entry| path(entry).map(Some));
+    let ca = or(section.get("ca"), None, |entry| authorities(entry).map(Some));
     Some(Destination {
         from: from?,
         retired: retired?,
@@ -80,6 +86,8 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
         key_rate: key_rate?,
         retry: retry?,
         on_give_up: on_give_up?,
+        ack: ack?,
+        token: token?,
         headers: headers?,
         forward: forward?,
         allow: allow?,
@@ -97,6 +105,36 @@ fn start(entry: &Entry<'_>) -> Option<Start> {
             at.map(Start::At).map_err(|_| "one of `now`, `earliest` or an RFC 3339 time is needed")
         }
     })
+}
+
+/// 202 can only be waited for where a consumer may say that it is done.
+fn ack(section: &Section<'_>, token: Option<&Option<crate::secret::Secret>>) -> Option<Ack> {
+    let explicit = or(section.get("ack"), false, |entry| {
+        entry.choice(&[("answer", false), ("explicit", true)])
+    })?;
+    let written = section.get("ack_timeout");
+    let timeout = or(written.clone(), ACK_TIMEOUT, |entry| entry.duration(SECOND..=DAY * 30))?;
+    if !explicit {
+        if let Some(entry) = written {
+            entry.error("is only used with `ack = \"explicit\"`");
+        }
+        return Some(Ack::Answer);
+    }
+    if token.is_some_and(Option::is_none) {
+        section.error("`ack = \"explicit\"` needs a `token` for POST /out/{destination}/ack");
+    }
+    Some(Ack::Explicit(timeout))
+}
+
+/// A file that holds certificates: one that does not would be told at the start only.
+fn authorities(entry: &Entry<'_>) -> Option<PathBuf> {
+    let path = path(entry)?;
+    let pem = entry.file(&path)?;
+    if let Err(why) = crate::authorities::add(&mut RootCertStore::empty(), &pem) {
+        entry.error(format!("{} cannot be used: {why}", path.display()));
+        return None;
+    }
+    Some(path)
 }
 
 fn from(section: &Section<'_>) -> Option<Vec<String>> {

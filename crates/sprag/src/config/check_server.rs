@@ -77,6 +77,15 @@ pub(super) fn admin_token(root: &Section<'_>, server: Option<&Server>) -> Option
     Some(token)
 }
 
+/// A token that requests bring; one that is short is warned about.
+pub(super) fn token(entry: &Entry<'_>) -> Option<Secret> {
+    let token = entry.secret()?;
+    if token.expose().len() < TOKEN_BYTES_LEAST {
+        entry.warn(format!("the token has fewer than {TOKEN_BYTES_LEAST} bytes"));
+    }
+    Some(token)
+}
+
 pub(super) fn limits(section: &Section<'_>) -> Option<Limits> {
     let count =
         |name, default, most| or(section.get(name), default, |entry| entry.integer(1..=most));

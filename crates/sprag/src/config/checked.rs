@@ -218,6 +218,10 @@ pub struct Destination {
     pub retry: Retry,
     /// What happens to the lane then (rule L4).
     pub on_give_up: OnGiveUp,
+    /// What acknowledges an event that is answered 202.
+    pub ack: Ack,
+    /// What consumers bring to `/out/{destination}/…`; without one that is closed.
+    pub token: Option<Secret>,
     /// Sent with every delivery.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The provider's headers that are passed on.
@@ -226,6 +230,15 @@ pub struct Destination {
     pub allow: Vec<Network>,
     /// A PEM file with roots accepted besides the public ones.
     pub ca: Option<PathBuf>,
+}
+
+/// `ack` and `ack_timeout`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ack {
+    /// The answer.
+    Answer,
+    /// A request of its own, within this time.
+    Explicit(Duration),
 }
 
 /// `http` of a destination.

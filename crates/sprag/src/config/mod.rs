@@ -25,7 +25,7 @@ pub mod units;
 
 pub use admin_access::{AdminAccess, admin_access};
 pub use checked::{
-    Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
+    Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
     Limits, OnGap, OnGiveUp, OnInvalid, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};

@@ -277,6 +277,10 @@ impl<'a> Entry<'a> {
         self.notes.note(Severity::Error, self.at, &self.path, reason.to_string());
     }
 
+    pub(super) fn warn(&self, reason: impl Display) {
+        self.notes.note(Severity::Warning, self.at, &self.path, reason.to_string());
+    }
+
     fn expected<T>(&self, what: &str) -> Option<T> {
         self.error(format!("{what} is needed, not {}", kind(self.value)));
         None
@@ -397,6 +401,18 @@ impl<'a> Entry<'a> {
         let (path, pattern) = (self.path.clone(), self.pattern.clone());
         let section = Section::open(self.notes, table, path, pattern, self.at);
         Some(Section { defaults: self.defaults.clone(), placed: self.placed, ..section })
+    }
+
+    /// The content of a file that is named.
+    pub(super) fn file(&self, path: &std::path::Path) -> Option<Vec<u8>> {
+        let reference = SecretReference::File(path.to_owned());
+        match (self.notes.resolve)(&reference) {
+            Ok(content) => Some(content.expose().to_vec()),
+            Err(fault) => {
+                self.error(format!("{} {fault}", path.display()));
+                None
+            }
+        }
     }
 
     /// A secret that is named, not written. What is written instead is never repeated.

@@ -472,6 +472,24 @@ pub const KEYS: &[Key] = &[
         "Keep the event at the head of its lane; dead-letter it and all that follows in the lane; or dead-letter it and go on.",
     ),
     key(
+        "destinations.*.ack",
+        "`answer`, `explicit`",
+        Value(r#""answer""#),
+        "What acknowledges an event that is answered 202. `answer`: the answer itself. `explicit`: the lane waits until the consumer posts the event's `webhook-id` to `/out/{destination}/ack`. Any other 2xx acknowledges at once.",
+    ),
+    key(
+        "destinations.*.ack_timeout",
+        "duration, 1s to 30d",
+        Value(r#""5m""#),
+        "How long a 202 waits for its acknowledgement; then the attempt has failed and is repeated or given up like any other. Time during which Sprag does not run does not count. Only with `ack = \"explicit\"`.",
+    ),
+    key(
+        "destinations.*.token",
+        "secret",
+        Absent("none"),
+        "What consumers bring as `Authorization: Bearer …` to `/out/{destination}/…`. Without one that is closed.",
+    ),
+    key(
         "destinations.*.allow",
         "array of address ranges",
         Value("[]"),

@@ -3,7 +3,7 @@
 //! Reading is behind a closure, so that checking a configuration stays pure; `from_machine` is the
 //! closure of the command line.
 
-use crate::limits::SECRET_BYTES;
+use crate::limits::{FILE_BYTES, SECRET_BYTES};
 use crate::secret::Secret;
 use std::io::Read;
 use std::path::PathBuf;
@@ -64,8 +64,12 @@ impl SecretReference {
             Self::File(path) => {
                 let file = std::fs::File::open(path).map_err(|error| fault(&error))?;
                 let mut bytes = Vec::new();
-                let limit = SECRET_BYTES as u64 + 1;
+                let limit = FILE_BYTES as u64 + 1;
                 file.take(limit).read_to_end(&mut bytes).map_err(|error| fault(&error))?;
+                if bytes.len() > FILE_BYTES {
+                    let reason = format!("has more than {FILE_BYTES} bytes");
+                    return Err(SecretFault::Unusable(reason));
+                }
                 Ok(Secret::new(bytes))
             }
         }

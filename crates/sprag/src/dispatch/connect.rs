@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sprag_core::fact::Outcome;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::{guard, http1, http2};
@@ -40,32 +40,44 @@ pub(super) enum Connected {
     Http2(Arc<http2::Connection>),
 }
 
+/// Why there is no connection; nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unconnected {
+    /// [`Outcome::Refused`] when no address is allowed, [`Outcome::Unreachable`] when none could be
+    /// connected to.
+    Ended(Outcome),
+    /// This process has no file descriptor left, which says nothing about the destination.
+    NoDescriptor,
+}
+
+impl From<Outcome> for Unconnected {
+    fn from(outcome: Outcome) -> Self {
+        Self::Ended(outcome)
+    }
+}
+
 impl Target {
     /// Connects. The first address that is allowed and answers is taken.
-    ///
-    /// # Errors
-    /// [`Outcome::Refused`] when no address is allowed, [`Outcome::Unreachable`] when none could
-    /// be connected to: in both cases nothing was sent.
-    pub(super) async fn connect(&self) -> Result<Connected, Outcome> {
+    pub(super) async fn connect(&self) -> Result<Connected, Unconnected> {
         let connected = tokio::time::timeout(self.connect_timeout, self.handshake()).await;
-        connected.unwrap_or(Err(Outcome::Unreachable))
+        connected.unwrap_or(Err(Outcome::Unreachable.into()))
     }
 
-    async fn handshake(&self) -> Result<Connected, Outcome> {
+    async fn handshake(&self) -> Result<Connected, Unconnected> {
         let stream = connect_tcp(&self.url, &self.allow).await?;
         // Small requests must not wait for more; an error only costs time.
         let _ = stream.set_nodelay(true);
         let Some(config) = &self.tls else {
-            return speak(stream, self.http == HttpVersion::Http2).await;
+            return Ok(speak(stream, self.http == HttpVersion::Http2).await?);
         };
         let name = ServerName::try_from(self.url.host.clone()).map_err(|_| Outcome::Unreachable)?;
         let stream = TlsConnector::from(config.clone()).connect(name, stream).await;
         let stream = stream.map_err(|_| Outcome::Unreachable)?;
         let takes_http2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2);
         if self.http == HttpVersion::Http2 && !takes_http2 {
-            return Err(Outcome::Unreachable);
+            return Err(Outcome::Unreachable.into());
         }
-        speak(stream, takes_http2).await
+        Ok(speak(stream, takes_http2).await?)
     }
 }
 
@@ -80,9 +92,14 @@ where
     }
 }
 
-async fn connect_tcp(url: &Url, allow: &[Network]) -> Result<TcpStream, Outcome> {
+async fn connect_tcp(url: &Url, allow: &[Network]) -> Result<TcpStream, Unconnected> {
     let addresses = tokio::net::lookup_host((url.host.as_str(), url.port)).await;
-    let addresses: Vec<SocketAddr> = addresses.map_err(|_| Outcome::Unreachable)?.collect();
+    // A resolver does not tell what it lacked.
+    let unresolved = |_| match TcpSocket::new_v4() {
+        Err(error) if is_exhausted(&error) => Unconnected::NoDescriptor,
+        _ => Outcome::Unreachable.into(),
+    };
+    let addresses: Vec<SocketAddr> = addresses.map_err(unresolved)?.collect();
     let mut last = if addresses.is_empty() { Outcome::Unreachable } else { Outcome::Refused };
     for address in addresses.into_iter().take(limits::RESOLVED_ADDRESSES) {
         if !guard::is_allowed(address.ip(), allow) {
@@ -90,8 +107,16 @@ async fn connect_tcp(url: &Url, allow: &[Network]) -> Result<TcpStream, Outcome>
         }
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
+            Err(error) if is_exhausted(&error) => return Err(Unconnected::NoDescriptor),
             Err(_) => last = Outcome::Unreachable,
         }
     }
-    Err(last)
+    Err(last.into())
+}
+
+/// Whether the process, or the machine, has no file descriptor left.
+fn is_exhausted(error: &std::io::Error) -> bool {
+    const OF_PROCESS: i32 = 24;
+    const OF_MACHINE: i32 = 23;
+    matches!(error.raw_os_error(), Some(OF_PROCESS | OF_MACHINE))
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sprag_core::fact::Outcome;
 use tokio::sync::watch;
 
-use super::connect::{Connected, Target};
+use super::connect::{Connected, Target, Unconnected};
 use super::{http1, http2};
 use crate::config::HttpVersion;
 
@@ -34,7 +34,7 @@ struct State {
 }
 
 /// None while it is under way.
-type Opened = Option<Result<(), Outcome>>;
+type Opened = Option<Result<(), Unconnected>>;
 
 /// What an attempt is sent on.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Connections {
     }
 
     /// What the next attempt is sent on: something that is there already, or a new connection.
-    pub(super) async fn carrier(self: &Arc<Self>) -> Result<Carrier, Outcome> {
+    pub(super) async fn carrier(self: &Arc<Self>) -> Result<Carrier, Unconnected> {
         loop {
             match self.step() {
                 Step::Go(carrier) => return Ok(carrier),
@@ -75,9 +75,9 @@ impl Connections {
                 },
                 Step::Wait(mut opening) => match opening.wait_for(Option::is_some).await.as_deref()
                 {
-                    Ok(Some(Err(outcome))) => return Err(*outcome),
+                    Ok(Some(Err(why))) => return Err(*why),
                     Ok(_) => {}
-                    Err(_) => return Err(Outcome::Unreachable),
+                    Err(_) => return Err(Outcome::Unreachable.into()),
                 },
             }
         }

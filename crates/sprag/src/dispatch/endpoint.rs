@@ -9,18 +9,17 @@ use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
 use hyper::body::Incoming;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use sprag_core::fact::Outcome;
 use sprag_core::output::Attempt;
 use sprag_core::time::UnixMicros;
 use sprag_driver::cache::ReleasedEvent;
 use tokio::sync::oneshot;
 
-use super::connect::{ALPN_HTTP1, ALPN_HTTP2, Target};
+use super::connect::{ALPN_HTTP1, ALPN_HTTP2, Target, Unconnected};
 use super::connections::{Carrier, Connections};
 use super::headers::Delivery;
 use super::{Ended, answer, http1, http2};
+use crate::authorities;
 use crate::config::{Destination, HttpVersion};
 use crate::limits;
 use crate::metrics::DestinationMetrics;
@@ -132,24 +131,35 @@ impl Endpoint {
         attempt: &Attempt,
         event: &ReleasedEvent,
         now: UnixMicros,
-        broken_off: oneshot::Receiver<()>,
+        mut broken_off: oneshot::Receiver<()>,
     ) -> Ended {
         let keys = self.keys.as_ref();
         let (added, forward) = (&self.headers[..], &self.forward[..]);
         let host = &self.host;
         let delivery = Delivery { attempt, event, source, keys, host, added, forward, now };
-        let mut open = None;
-        let exchange = self.exchange(&delivery, &mut open);
-        let ended = tokio::select! {
-            biased;
-            _ = broken_off => None,
-            ended = tokio::time::timeout(self.timeout, exchange) => ended.ok(),
-        };
-        if let Some(open) = open {
-            open.abort().await;
+        loop {
+            let mut open = None;
+            let exchange = self.exchange(&delivery, &mut open);
+            let ended = tokio::select! {
+                biased;
+                _ = &mut broken_off => None,
+                ended = tokio::time::timeout(self.timeout, exchange) => ended.ok(),
+            };
+            if let Some(open) = open {
+                open.abort().await;
+            }
+            match ended {
+                Some(Some(ended)) => return ended,
+                // It has not begun: the destination is not to blame, and must not be given up.
+                Some(None) => tokio::select! {
+                    biased;
+                    _ = &mut broken_off => return Ended::with(Outcome::Unknown),
+                    () = tokio::time::sleep(limits::DESCRIPTOR_PAUSE) => {}
+                },
+                // Without an end it may have been applied: nobody knows (DESIGN L1).
+                None => return Ended::with(Outcome::Unknown),
+            }
         }
-        // Without an end it may have been applied: nobody knows (DESIGN L1).
-        ended.unwrap_or(Ended::with(Outcome::Unknown))
     }
 
     fn request(&self, delivery: &Delivery<'_>) -> Request<Bytes> {
@@ -160,15 +170,17 @@ impl Endpoint {
         request
     }
 
-    /// What is sent on stays in `open` until there is the head of an answer.
-    async fn exchange(&self, delivery: &Delivery<'_>, open: &mut Option<Open>) -> Ended {
+    /// What is sent on stays in `open` until there is the head of an answer. None when this process
+    /// has no descriptor to connect with.
+    async fn exchange(&self, delivery: &Delivery<'_>, open: &mut Option<Open>) -> Option<Ended> {
         // As long as the consumer saw nothing of the request, another connection carries it: that
         // is no retry. A kept connection may have been closed meanwhile, a shared one be closing.
         let mut closing = 0;
         loop {
             let request = self.request(delivery);
             let ended = match self.connections.carrier().await {
-                Err(outcome) => return Ended::with(outcome),
+                Err(Unconnected::Ended(outcome)) => return Some(Ended::with(outcome)),
+                Err(Unconnected::NoDescriptor) => return None,
                 Ok(Carrier::Http1 { connection, is_kept }) => {
                     let ended = self.send_http1(connection, request, delivery.now, open).await;
                     ended.or((!is_kept).then_some(Ended::with(Outcome::Unreachable)))
@@ -180,7 +192,7 @@ impl Endpoint {
                     ended.or(gives_up.then_some(Ended::with(Outcome::Unreachable)))
                 }
             };
-            if let Some(ended) = ended {
+            if ended.is_some() {
                 return ended;
             }
         }
@@ -264,12 +276,9 @@ fn tls(config: &Destination) -> Result<ClientConfig, EndpointProblem> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(file) = &config.ca {
-        let authorities = CertificateDer::pem_file_iter(file);
-        let authorities = authorities.map_err(|e| EndpointProblem::Authorities(e.to_string()))?;
-        for authority in authorities {
-            let authority = authority.map_err(|e| EndpointProblem::Authorities(e.to_string()))?;
-            roots.add(authority).map_err(EndpointProblem::Tls)?;
-        }
+        let pem = std::fs::read(file);
+        let pem = pem.map_err(|error| EndpointProblem::Authorities(error.to_string()))?;
+        authorities::add(&mut roots, &pem).map_err(EndpointProblem::Authorities)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)

@@ -6,22 +6,8 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use sprag_core::output::{Answer, Busy, Rejection, Status};
 
+use crate::fate::AtIngress;
 use crate::problem::{self, Code, Problem};
-
-/// The answer's words for a status.
-#[must_use]
-fn status_text(status: Status) -> &'static str {
-    match status {
-        Status::Released => "released",
-        Status::Late => "late",
-        Status::Held => "held",
-        Status::Duplicate => "duplicate",
-        Status::Conflict => "conflict",
-        Status::Invalid => "invalid",
-        Status::Ignored => "ignored",
-        Status::Stale => "stale",
-    }
-}
 
 /// Seconds after which a busy or unavailable answer suggests to try again.
 const TRY_AGAIN_S: u64 = 1;
@@ -69,12 +55,12 @@ fn push_event(json: &mut String, answer: &Answer, key: &str) -> Result<(), Probl
         Answer::Rejected(Rejection::OutsideTolerance) => {
             Err(Problem::new(Code::TimestampOutsideTolerance))
         }
-        Answer::Rejected(_) | Answer::Done => Err(Problem::new(Code::Internal)),
+        Answer::Rejected(_) | Answer::Done | Answer::Settled => Err(Problem::new(Code::Internal)),
         Answer::Unavailable => Err(later(Code::NotDurable)),
     }
 }
 
-pub(super) fn later(code: Code) -> Problem {
+pub(crate) fn later(code: Code) -> Problem {
     Problem::new(code).retry_after(TRY_AGAIN_S)
 }
 
@@ -88,7 +74,7 @@ fn push_accepted(
     sequence: Option<u64>,
 ) {
     json.push_str("{\"status\":\"");
-    json.push_str(status_text(status));
+    json.push_str(AtIngress::from(status).as_str());
     if let Some(id) = id {
         json.push_str("\",\"id\":\"");
         json.push_str(id);
@@ -111,7 +97,7 @@ fn accepted(json: String) -> Response<Full<Bytes>> {
 }
 
 /// A problem as a response.
-pub(super) fn problem(problem: &Problem) -> Response<Full<Bytes>> {
+pub(crate) fn problem(problem: &Problem) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(problem.document())));
     *response.status_mut() =
         StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

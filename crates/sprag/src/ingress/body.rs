@@ -11,9 +11,9 @@ use crate::problem::{Code, Problem};
 /// # Errors
 /// 413 when it is larger, told from its declared length where that is possible; 400 when the
 /// connection ends before the body does.
-pub(super) async fn read(mut body: Incoming, most: usize) -> Result<Arc<[u8]>, Problem> {
+pub(crate) async fn read(mut body: Incoming, most: usize) -> Result<Arc<[u8]>, Problem> {
     let too_large = || {
-        let detail = format!("this source takes bodies of at most {most} bytes");
+        let detail = format!("bodies of at most {most} bytes are taken here");
         Problem::new(Code::BodyTooLarge).with_detail(detail)
     };
     let declared = body.size_hint().lower();

@@ -3,8 +3,8 @@
 //! Verify, extract, hand to the node, answer once it is durable. What an event becomes is the
 //! core's; this side reads bytes and writes answers (DESIGN section 5).
 
-mod answer;
-mod body;
+pub(crate) mod answer;
+pub(crate) mod body;
 mod connections;
 mod handshake;
 mod request;
@@ -33,4 +33,6 @@ pub struct Ingress {
     pub request_time: Duration,
     /// Whether free disk space is below the reserve (DESIGN D5).
     pub disk: Arc<crate::disk_reserve::DiskReserve>,
+    /// The consumers' side, on the same listener.
+    pub out: crate::out::Out,
 }

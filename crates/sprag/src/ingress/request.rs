@@ -31,6 +31,9 @@ pub(super) async fn respond(
 ) -> Response<Full<Bytes>> {
     life::step!("ingress");
     let (parts, body) = request.into_parts();
+    if parts.uri.path().starts_with("/out/") {
+        return crate::out::respond(&ingress.out, &parts, body).await;
+    }
     let source = match route(ingress, &parts) {
         Ok(source) => source,
         Err(refused) => return answer::problem(&refused),

@@ -24,7 +24,8 @@ fn class(outcome: Outcome) -> usize {
         Outcome::Answered { .. } => 4,
         Outcome::Unreachable => 5,
         Outcome::Refused => 6,
-        Outcome::Unknown => 7,
+        // What is not acknowledged in time was answered 202 before, and counted as that.
+        Outcome::Unknown | Outcome::Unacknowledged => 7,
         Outcome::Unreadable => 8,
     }
 }

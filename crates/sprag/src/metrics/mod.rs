@@ -86,11 +86,14 @@ pub struct Metrics {
     dead_letters: Family<DestinationLabel, Level>,
     breaker_open: Family<DestinationLabel, Level>,
     partition_owned: Family<PartitionLabel, Level>,
+    dedupe_ids: Level,
 }
 
 /// What is true at the moment somebody asks, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
+    /// Ids and positions in memory for dedupe.
+    pub dedupe_ids: u64,
     /// Events of keys in memory that wait behind missing positions, by source.
     pub held_events: Vec<(String, u64)>,
     /// Keys in memory that wait for missing positions, by source.
@@ -133,6 +136,7 @@ impl Metrics {
             filtered: Family::default(),
             dead_letters: Family::default(),
             breaker_open: Family::default(),
+            dedupe_ids: Level::default(),
             partition_owned: Family::default(),
         };
         metrics.register();
@@ -163,6 +167,8 @@ impl Metrics {
         registry.register("dead_letters", dead, self.dead_letters.clone());
         let breaker = "Whether the breaker of a destination is open";
         registry.register("breaker_open", breaker, self.breaker_open.clone());
+        let ids = "Ids and positions in memory for dedupe; older ones are looked up";
+        registry.register("dedupe_ids", ids, self.dedupe_ids.clone());
         let owned = "Whether this instance decides for the partition";
         registry.register("partition_owned", owned, self.partition_owned.clone());
     }
@@ -189,6 +195,7 @@ impl Metrics {
     #[must_use]
     pub fn text(&self, observed: &Observed) -> String {
         self.observe(observed);
+        self.dedupe_ids.set(observed.dedupe_ids);
         let mut page = String::new();
         // Writing to a string does not fail.
         let _ = text::encode(&mut page, &self.registry);
@@ -249,6 +256,7 @@ mod tests {
         app.attempt(Outcome::Unknown);
         metrics.commit(Duration::from_millis(2), 30);
         let observed = Observed {
+            dedupe_ids: 9,
             held_events: vec![("billing".into(), 4)],
             gaps_open: vec![("billing".into(), 1)],
             in_flight: vec![("app".into(), 7)],
@@ -276,6 +284,7 @@ mod tests {
             "sprag_dead_letters{destination=\"app\"} 2",
             "sprag_commit_seconds_count 1",
             "sprag_frame_events_sum 30.0",
+            "sprag_dedupe_ids 9",
             "sprag_partition_owned{partition=\"0\"} 1",
             "sprag_partition_owned{partition=\"1\"} 0",
         ] {

@@ -20,6 +20,8 @@ pub struct Statistics {
     pub partitions: Vec<PartitionStatistics>,
     /// By destination.
     pub destinations: BTreeMap<DestinationId, DestinationStatistics>,
+    /// Ids and positions in memory for dedupe.
+    pub dedupe_ids: u64,
     /// Events of keys in memory that wait behind missing positions, by source.
     pub held: BTreeMap<SourceId, u64>,
     /// Keys in memory that wait for missing positions, by source.
@@ -70,6 +72,7 @@ impl Statistics {
                 open: partition.open_time(),
                 hot_keys: partition.hot_keys(),
             });
+            statistics.dedupe_ids += partition.recent_ids() as u64;
             for (key, record) in partition.held() {
                 let held = record.order.held.len() as u64;
                 *statistics.held.entry(key.source).or_default() += held;

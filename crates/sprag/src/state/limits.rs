@@ -25,3 +25,7 @@ pub const STATEMENTS: usize = 32;
 
 /// How long one connection waits for the other. They only meet when the file is opened.
 pub const BUSY: Duration = Duration::from_secs(5);
+
+/// Rows of a list that one page looks at when more than a destination is asked for: a few
+/// milliseconds. What is not looked at is on the next page.
+pub const LOOKED_AT: usize = 5_000;

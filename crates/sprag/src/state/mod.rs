@@ -14,21 +14,26 @@
 //! Must not know: HTTP, threads, what the core decides.
 
 mod bytes;
+mod counts;
 mod health;
+mod lanes;
+mod letters;
 pub mod limits;
 mod open;
 mod reader;
 mod rows;
+mod selection;
 mod sqlite;
 mod write;
 
 pub use bytes::Fault;
+pub use counts::{HeldCounts, StoppedCounts};
 pub use health::StateHealth;
+pub use lanes::{LaneCursor, LanePage, StoppedLane, WaitingCursor, WaitingLane, WaitingPage};
+pub use letters::{LetterCursor, LetterPage};
 pub use open::{OpenError, Opened, Rebuilt};
-pub use reader::{
-    KeyCursor, KeyFilter, KeyPage, KeyQuery, KeyRow, LaneCursor, LanePage, LetterCursor,
-    LetterPage, StateReader, StoppedLane,
-};
+pub use reader::{KeyCursor, KeyFilter, KeyPage, KeyQuery, KeyRow, StateReader};
+pub use selection::Selection;
 pub use sqlite::SqliteState;
 
 #[cfg(test)]

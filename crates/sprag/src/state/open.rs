@@ -24,10 +24,12 @@ const SCHEMA: i64 = 3;
 const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
 
 /// `keys`: `dues` are its places in the queues, as [`super::rows`] packs them; `flags` are its.
+/// `held` counts what waits for missing positions: events, and keys with such events.
 /// `waiting` are these places as rows: a page is one seek, and a key has as many rows as lanes that
 /// wait, none while nothing does. Both are written together: `dues` says which rows a change of
 /// the record makes void, and those of millions that wait are not touched by the others.
-/// `stopped` is derived from the records; `letters` are events no lane stands at: `destination`
+/// `stopped` is derived from the records, but for `since` and `outcome`: when the lane stopped, and
+/// what came of its last try; absent when no batch had that. `letters` are events no lane stands at: `destination`
 /// is -1 and `event` a place when it was dead-lettered at ingress.
 const TABLES: &str = "
     CREATE TABLE facts_of_file (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -42,11 +44,14 @@ const TABLES: &str = "
         partition INTEGER NOT NULL, queue INTEGER NOT NULL, due INTEGER NOT NULL,
         source INTEGER NOT NULL, key TEXT NOT NULL,
         PRIMARY KEY (partition, queue, due, source, key)) WITHOUT ROWID;
+    CREATE TABLE held (
+        partition INTEGER NOT NULL, source INTEGER NOT NULL, keys INTEGER NOT NULL,
+        events INTEGER NOT NULL, PRIMARY KEY (partition, source)) WITHOUT ROWID;
     CREATE INDEX keys_flagged ON keys (partition, source, key, flags) WHERE flags <> 0;
     CREATE TABLE stopped (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
         destination INTEGER NOT NULL, mode TEXT NOT NULL, head INTEGER NOT NULL,
-        tail INTEGER NOT NULL,
+        tail INTEGER NOT NULL, since INTEGER, outcome TEXT,
         PRIMARY KEY (partition, source, key, destination)) WITHOUT ROWID;
     CREATE INDEX stopped_by_destination
         ON stopped (destination, partition, source, key, mode, head, tail);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rusqlite::Row;
-use sprag_core::fact::DeadLetter;
+use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, Key, Sequence, SourceId};
+use sprag_core::limits::OLD_POSITIONS;
 use sprag_core::record::{Due, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::UnixMicros;
 use sprag_driver::state::{Letter, LetterReason};
@@ -17,6 +18,11 @@ pub(super) const HELD: i64 = 1;
 pub(super) const STOPPED: i64 = 2;
 /// An operator paused the key.
 pub(super) const PAUSED: i64 = 4;
+/// The source seems to count the key's positions anew (DESIGN K9).
+pub(super) const RESET: i64 = 8;
+/// How many events of the key wait stands above the flags, so that what changes is known without
+/// the old record.
+const EVENTS_SHIFT: u32 = 8;
 
 /// The destination of what was dead-lettered at ingress.
 pub(super) const AT_INGRESS: i64 = -1;
@@ -24,17 +30,27 @@ pub(super) const AT_INGRESS: i64 = -1;
 pub(super) fn flags(record: &KeyRecord) -> i64 {
     let held = if record.order.held.is_empty() { 0 } else { HELD };
     let stopped = if record.lanes.iter().any(is_stopped) { STOPPED } else { 0 };
-    held | stopped | if record.paused { PAUSED } else { 0 }
+    let paused = if record.paused { PAUSED } else { 0 };
+    let reset = if record.order.old >= OLD_POSITIONS { RESET } else { 0 };
+    let events = i64::try_from(record.order.held.len()).unwrap_or(i64::MAX >> EVENTS_SHIFT);
+    held | stopped | paused | reset | (events << EVENTS_SHIFT)
 }
 
-/// The queue of holds; those of lanes are their destinations.
+/// How many events wait, of flags as [`flags`] makes them.
+pub(super) fn held_events(flags: i64) -> i64 {
+    flags >> EVENTS_SHIFT
+}
+
+/// The queues of holds and of acknowledgements; those of lanes are their destinations.
 const HOLDS: i64 = -1;
+const ACKNOWLEDGEMENTS: i64 = -2;
 /// Every key, which no row of a queue stands for.
-const KEYS: i64 = -2;
+const KEYS: i64 = -3;
 
 pub(super) fn queue(queue: Queue) -> i64 {
     match queue {
         Queue::Holds => HOLDS,
+        Queue::Acknowledgements => ACKNOWLEDGEMENTS,
         Queue::Lanes(destination) => i64::from(destination.0),
         // No rows of its own.
         Queue::Keys => KEYS,
@@ -76,6 +92,18 @@ pub(super) fn mode(name: &str) -> Result<LaneMode, Fault> {
         "parked" => Ok(LaneMode::Parked),
         "halted" => Ok(LaneMode::Halted),
         _ => Err(Fault::Value("lane mode")),
+    }
+}
+
+/// What came of the try after which a lane stopped: the status of an answer, or why there is none.
+pub(super) fn outcome_name(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Answered { status } => status.to_string(),
+        Outcome::Unreachable => "unreachable".to_owned(),
+        Outcome::Refused => "address-not-allowed".to_owned(),
+        Outcome::Unknown => "unknown".to_owned(),
+        Outcome::Unreadable => "unreadable".to_owned(),
+        Outcome::Unacknowledged => "not-acknowledged-in-time".to_owned(),
     }
 }
 

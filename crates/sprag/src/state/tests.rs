@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason, Start, Visit};
+use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason, Outcome, Start, Visit};
 use sprag_core::id::{
     DestinationId, FrameNumber, Hash, Key, PartitionId, Place, Sequence, SourceId,
 };
@@ -18,12 +18,13 @@ use sprag_core::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use sprag_core::totals::Totals;
 use sprag_driver::state::{
-    Batch, Letter, LetterChange, LetterReason, StateCompletion, StateRequest,
+    Batch, Letter, LetterChange, LetterReason, StateCompletion, StateRequest, Stop,
 };
 use tempfile::TempDir;
 
 use super::{
-    KeyFilter, KeyQuery, Opened, Rebuilt, SqliteState, StateReader, StoppedLane, limits, open,
+    HeldCounts, KeyFilter, KeyQuery, Opened, Rebuilt, Selection, SqliteState, StateReader,
+    StoppedCounts, StoppedLane, limits, open,
 };
 use crate::node::StateStep;
 
@@ -55,6 +56,10 @@ fn with_lane(mode: LaneMode, head: u64, tail: u64, due: u64) -> KeyRecord {
     let mut lane = Lane::new(APP, Sequence(head));
     (lane.tail, lane.mode, lane.due) = (Sequence(tail), mode, UnixMicros(due));
     KeyRecord { lanes: vec![lane], ..record(tail) }
+}
+
+fn of(destination: DestinationId) -> Selection {
+    Selection { destination: Some(destination), ..Selection::default() }
 }
 
 fn holding(position: u64) -> KeyRecord {
@@ -174,7 +179,7 @@ fn a_batch_that_fails_leaves_the_one_before() {
     assert_eq!(store.health().fault(), None);
     assert_eq!(load(&mut store, &["a"]), [Some(record(3))]);
     let reader = StateReader::open(directory.path()).unwrap();
-    assert_eq!(reader.stopped_lanes(None, None, 10).unwrap().lanes.len(), 1);
+    assert_eq!(reader.stopped_lanes(&Selection::default(), None, 10).unwrap().lanes.len(), 1);
     assert_eq!(reader.dead_letters().unwrap(), [(Some(APP), 3)]);
 }
 
@@ -280,11 +285,11 @@ fn a_letter_is_listed_once_the_newest_first_until_it_is_removed() {
     let added = [given_up("a", 1), given_up("b", 2), conflict.clone(), given_up("a", 1)];
     write(&mut store, batch(1, vec![], added.map(LetterChange::Added).to_vec()));
     let reader = StateReader::open(directory.path()).unwrap();
-    let first = reader.letters(None, None, 2).unwrap();
+    let first = reader.letters(&Selection::default(), None, 2).unwrap();
     assert_eq!(first.letters, [given_up("a", 1), conflict.clone()]);
-    let rest = reader.letters(None, first.next, 2).unwrap();
+    let rest = reader.letters(&Selection::default(), first.next, 2).unwrap();
     assert_eq!((rest.letters, rest.next), (vec![given_up("b", 2)], None));
-    assert_eq!(reader.letters(Some(APP), None, 9).unwrap().letters.len(), 2);
+    assert_eq!(reader.letters(&of(APP), None, 9).unwrap().letters.len(), 2);
     assert_eq!(reader.dead_letters().unwrap(), [(None, 1), (Some(APP), 2)]);
     let found = reader.letter(P, &key("c"), &conflict.letter).unwrap();
     assert_eq!(found, Some(conflict.clone()));
@@ -319,16 +324,93 @@ fn stopped_lanes_come_and_go_with_the_records() {
         mode: LaneMode::Halted,
         head: Sequence(2),
         tail: Sequence(5),
+        since: None,
+        outcome: None,
     };
-    let first = reader.stopped_lanes(Some(APP), None, 2).unwrap();
+    let first = reader.stopped_lanes(&of(APP), None, 2).unwrap();
     assert_eq!(first.lanes, [lane("a"), lane("b")]);
-    let rest = reader.stopped_lanes(Some(APP), first.next.as_ref(), 2).unwrap();
+    let rest = reader.stopped_lanes(&of(APP), first.next.as_ref(), 2).unwrap();
     assert_eq!((rest.lanes, rest.next), (vec![lane("c")], None));
-    assert!(reader.stopped_lanes(Some(DestinationId(2)), None, 2).unwrap().lanes.is_empty());
+    assert!(reader.stopped_lanes(&of(DestinationId(2)), None, 2).unwrap().lanes.is_empty());
     let draining = LaneMode::DrainingHalted { until: Sequence(5) };
     write(&mut store, batch(2, vec![(key("b"), with_lane(draining, 2, 5, 0))], vec![]));
-    let all = reader.stopped_lanes(None, None, 9).unwrap().lanes;
+    let all = reader.stopped_lanes(&Selection::default(), None, 9).unwrap().lanes;
     assert_eq!(all, [lane("a"), lane("c")]);
+}
+
+#[test]
+fn when_and_why_a_lane_stopped_stays_while_it_is_stopped() {
+    let (directory, mut store) = fresh();
+    let stop = |name: &str, at: u64, outcome| {
+        let (recorded, key, destination) = (UnixMicros(at), key(name), APP);
+        LetterChange::Stopped(Stop { recorded, key, destination, outcome })
+    };
+    let halted = |tail| with_lane(LaneMode::Halted, 2, tail, 0);
+    let stops = vec![
+        stop("a", 7, Outcome::Answered { status: 503 }),
+        stop("b", 9, Outcome::Unreachable),
+        stop("gone", 9, Outcome::Unknown),
+    ];
+    write(&mut store, batch(1, vec![(key("a"), halted(5)), (key("b"), halted(5))], stops));
+    write(&mut store, batch(2, vec![(key("a"), halted(6))], vec![]));
+    let reader = StateReader::open(directory.path()).unwrap();
+    let listed = |wanted: &Selection| {
+        let page = reader.stopped_lanes(wanted, None, 9).unwrap();
+        assert_eq!(page.next, None);
+        page.lanes.iter().map(|lane| (lane.since.unwrap().0, lane.tail.0)).collect::<Vec<_>>()
+    };
+    let reason = |reason: &str| Selection { reason: Some(reason.into()), ..Selection::default() };
+    assert_eq!(listed(&Selection::default()), [(7, 6), (9, 5)]);
+    assert_eq!(listed(&reason("5xx")), [(7, 6)]);
+    assert_eq!(listed(&reason("unreachable")), [(9, 5)]);
+    let since = Selection { since: Some(UnixMicros(8)), ..of(APP) };
+    assert_eq!(listed(&since), [(9, 5)]);
+    let counts = reader.stopped().unwrap();
+    let expected = StoppedCounts { lanes: 2, events: 9, since: Some(UnixMicros(7)) };
+    assert_eq!(counts[&(APP, P)], expected);
+    // One that goes on and stops again has stopped then.
+    let draining = with_lane(LaneMode::DrainingHalted { until: Sequence(6) }, 2, 6, 0);
+    write(&mut store, batch(3, vec![(key("a"), draining)], vec![]));
+    assert_eq!(listed(&Selection::default()), [(9, 5)]);
+    let again = vec![stop("a", 20, Outcome::Answered { status: 404 })];
+    write(&mut store, batch(4, vec![(key("a"), halted(6))], again));
+    assert_eq!(listed(&reason("404")), [(20, 6)]);
+}
+
+#[test]
+fn what_is_held_is_counted_over_all_keys() {
+    let (directory, mut store) = fresh();
+    let reader = StateReader::open(directory.path()).unwrap();
+    let mut two = holding(9);
+    let held = two.order.held[&9].clone();
+    two.order.held.insert(12, held);
+    write(&mut store, batch(1, vec![(key("a"), two), (key("b"), holding(9))], vec![]));
+    let counts = |keys, events| HeldCounts { keys, events };
+    assert_eq!(reader.held().unwrap()[&SourceId(1)], counts(2, 3));
+    write(&mut store, batch(2, vec![(key("a"), holding(9)), (key("b"), record(1))], vec![]));
+    assert_eq!(reader.held().unwrap()[&SourceId(1)], counts(1, 1));
+    store.step(StateRequest::Clear(P));
+    assert!(reader.held().unwrap().is_empty());
+}
+
+#[test]
+fn lanes_with_events_are_listed_page_by_page() {
+    let (directory, mut store) = fresh();
+    let records = ["a", "b", "c"].map(|name| (key(name), with_lane(LaneMode::Active, 2, 5, 7)));
+    write(&mut store, batch(1, records.to_vec(), vec![]));
+    write(&mut store, batch(2, vec![(key("d"), with_lane(LaneMode::Active, 6, 5, 0))], vec![]));
+    let reader = StateReader::open(directory.path()).unwrap();
+    let first = reader.waiting_lanes(&of(APP), None, 2).unwrap();
+    let names = |page: &super::WaitingPage| {
+        page.lanes.iter().map(|lane| lane.key.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(&first), first.lanes[0].lane.head),
+        (vec!["a".into(), "b".into()], Sequence(2))
+    );
+    let rest = reader.waiting_lanes(&of(APP), first.next.as_ref(), 2).unwrap();
+    assert_eq!((names(&rest), rest.next), (vec!["c".to_owned()], None));
+    assert!(reader.waiting_lanes(&of(OTHER), None, 2).unwrap().lanes.is_empty());
 }
 
 #[test]
@@ -450,6 +532,6 @@ proptest! {
         let stopped = model.values().flat_map(|record| &record.lanes);
         let stopped = stopped.filter(|lane| super::rows::is_stopped(lane)).count();
         let reader = StateReader::open(directory.path()).unwrap();
-        prop_assert_eq!(reader.stopped_lanes(None, None, 99).unwrap().lanes.len(), stopped);
+        prop_assert_eq!(reader.stopped_lanes(&Selection::default(), None, 99).unwrap().lanes.len(), stopped);
     }
 }

@@ -1,9 +1,11 @@
 //! One batch, one transaction: the records, the lists derived from them, and the head.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior};
-use sprag_core::id::{Key, PartitionId};
+use sprag_core::id::{Key, PartitionId, SourceId};
 use sprag_core::record::KeyRecord;
-use sprag_driver::state::{Batch, Letter, LetterChange};
+use sprag_driver::state::{Batch, Letter, LetterChange, Stop};
 
 use super::bytes::{self, Fault, column};
 use super::{limits, rows};
@@ -68,14 +70,43 @@ fn write_records(
     )?;
     let mut waiting = WaitingRows::prepare(transaction)?;
     let mut lanes = StoppedLanes::prepare(transaction)?;
+    let mut held = Held::default();
     for (key, record) in records {
         bytes::encode(record, buffer)?;
         let (dues, flags) = (rows::pack_dues(record), rows::flags(record));
-        waiting.write(partition, key, &dues)?;
+        let before = waiting.write(partition, key, &dues)?;
+        held.change(key.source, before, flags);
         put.execute((partition.0, key.source.0, &*key.name, dues, flags, &buffer[..]))?;
         lanes.write(partition, key, record, counts)?;
     }
-    Ok(())
+    held.write(transaction, partition)
+}
+
+/// What a batch changes about how much is held, by source: keys and events.
+#[derive(Default)]
+struct Held(BTreeMap<SourceId, (i64, i64)>);
+
+impl Held {
+    fn change(&mut self, source: SourceId, before: i64, after: i64) {
+        let keys = i64::from(after & rows::HELD != 0) - i64::from(before & rows::HELD != 0);
+        let events = rows::held_events(after) - rows::held_events(before);
+        if (keys, events) != (0, 0) {
+            let change = self.0.entry(source).or_default();
+            (change.0, change.1) = (change.0 + keys, change.1 + events);
+        }
+    }
+
+    fn write(&self, transaction: &Transaction<'_>, partition: PartitionId) -> Result<(), Fault> {
+        let mut add = transaction.prepare_cached(
+            "INSERT INTO held (partition, source, keys, events) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (partition, source) \
+             DO UPDATE SET keys = keys + excluded.keys, events = events + excluded.events",
+        )?;
+        for (source, (keys, events)) in &self.0 {
+            add.execute((partition.0, source.0, keys, events))?;
+        }
+        Ok(())
+    }
 }
 
 /// The statements that keep the queues.
@@ -89,7 +120,7 @@ impl<'a> WaitingRows<'a> {
     fn prepare(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             select: transaction.prepare_cached(
-                "SELECT dues FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3",
+                "SELECT dues, flags FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3",
             )?,
             delete: transaction.prepare_cached(
                 "DELETE FROM waiting WHERE partition = ?1 AND queue = ?2 AND due = ?3 \
@@ -102,13 +133,16 @@ impl<'a> WaitingRows<'a> {
         })
     }
 
-    /// Moves a key to its new places; where none changed, no row is touched.
-    fn write(&mut self, partition: PartitionId, key: &Key, dues: &[u8]) -> Result<(), Fault> {
+    /// Moves a key to its new places; where none changed, no row is touched. Gives the flags it
+    /// had.
+    fn write(&mut self, partition: PartitionId, key: &Key, dues: &[u8]) -> Result<i64, Fault> {
         let (partition, source, name) = (partition.0, key.source.0, &*key.name);
-        let old = self.select.query_row((partition, source, name), |row| row.get(0));
-        let old: Vec<u8> = old.optional()?.unwrap_or_default();
+        let old = self.select.query_row((partition, source, name), |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))
+        });
+        let (old, flags) = old.optional()?.unwrap_or_default();
         if old == dues {
-            return Ok(());
+            return Ok(flags);
         }
         for (queue, due) in rows::unpack_dues(&old) {
             self.delete.execute((partition, queue, due, source, name))?;
@@ -116,25 +150,33 @@ impl<'a> WaitingRows<'a> {
         for (queue, due) in rows::unpack_dues(dues) {
             self.insert.execute((partition, queue, due, source, name))?;
         }
-        Ok(())
+        Ok(flags)
     }
 }
 
 /// The statements that keep the list of stopped lanes.
 struct StoppedLanes<'a> {
+    select: CachedStatement<'a>,
     delete: CachedStatement<'a>,
-    insert: CachedStatement<'a>,
+    put: CachedStatement<'a>,
 }
 
 impl<'a> StoppedLanes<'a> {
     fn prepare(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            delete: transaction.prepare_cached(
-                "DELETE FROM stopped WHERE partition = ?1 AND source = ?2 AND key = ?3",
+            select: transaction.prepare_cached(
+                "SELECT destination FROM stopped WHERE partition = ?1 AND source = ?2 AND key = ?3",
             )?,
-            insert: transaction.prepare_cached(
+            delete: transaction.prepare_cached(
+                "DELETE FROM stopped WHERE partition = ?1 AND source = ?2 AND key = ?3 \
+                 AND destination = ?4",
+            )?,
+            // What only the stop itself says stays.
+            put: transaction.prepare_cached(
                 "INSERT INTO stopped (partition, source, key, destination, mode, head, tail) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                 ON CONFLICT (partition, source, key, destination) \
+                 DO UPDATE SET mode = excluded.mode, head = excluded.head, tail = excluded.tail",
             )?,
         })
     }
@@ -147,18 +189,42 @@ impl<'a> StoppedLanes<'a> {
         counts: &mut Counts,
     ) -> Result<(), Fault> {
         let (partition, source, name) = (partition.0, key.source.0, &*key.name);
+        let mut listed: Vec<u32> = Vec::new();
         if counts.stopped > 0 {
-            let gone = self.delete.execute((partition, source, name))?;
-            counts.stopped -= i64::try_from(gone)?;
+            let rows = self.select.query_map((partition, source, name), |row| row.get(0))?;
+            listed = rows.collect::<rusqlite::Result<_>>()?;
         }
         for lane in record.lanes.iter().filter(|lane| rows::is_stopped(lane)) {
             let (destination, mode) = (lane.destination.0, rows::mode_name(lane.mode));
             let (head, tail) = (column(lane.head.0), column(lane.tail.0));
-            self.insert.execute((partition, source, name, destination, mode, head, tail))?;
-            counts.stopped += 1;
+            self.put.execute((partition, source, name, destination, mode, head, tail))?;
+            match listed.iter().position(|listed| *listed == destination) {
+                Some(at) => drop(listed.swap_remove(at)),
+                None => counts.stopped += 1,
+            }
+        }
+        for destination in listed {
+            let gone = self.delete.execute((partition, source, name, destination))?;
+            counts.stopped -= i64::try_from(gone)?;
         }
         Ok(())
     }
+}
+
+/// Notes when and why a lane stopped; one that goes on again is in no row.
+fn write_stop(
+    transaction: &Transaction<'_>,
+    partition: PartitionId,
+    stop: &Stop,
+) -> Result<(), Fault> {
+    let mut update = transaction.prepare_cached(
+        "UPDATE stopped SET since = ?5, outcome = ?6 \
+         WHERE partition = ?1 AND source = ?2 AND key = ?3 AND destination = ?4",
+    )?;
+    let (source, name, destination) = (stop.key.source.0, &*stop.key.name, stop.destination.0);
+    let (since, outcome) = (column(stop.recorded.0), rows::outcome_name(stop.outcome));
+    update.execute((partition.0, source, name, destination, since, outcome))?;
+    Ok(())
 }
 
 fn write_letter(
@@ -170,6 +236,7 @@ fn write_letter(
     let (key, name) = match change {
         LetterChange::Added(letter) => (&letter.key, &letter.letter),
         LetterChange::Removed(key, name) => (key, name),
+        LetterChange::Stopped(stop) => return write_stop(transaction, partition, stop),
     };
     let (destination, sequence, event) = rows::letter_name(name);
     // One that is added again (redriven, and given up again) is listed once, as the newest.
@@ -231,7 +298,7 @@ fn bound_letters(transaction: &Transaction<'_>, counts: &mut Counts) -> Result<(
 /// Forgets all of a partition.
 pub(super) fn clear(connection: &mut Connection, partition: PartitionId) -> Result<Counts, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for table in ["heads", "keys", "waiting", "stopped", "letters"] {
+    for table in ["heads", "keys", "held", "waiting", "stopped", "letters"] {
         let delete = format!("DELETE FROM {table} WHERE partition = ?1");
         transaction.execute(&delete, [partition.0])?;
     }

@@ -18,9 +18,12 @@ async fn a_parked_lane_is_redriven_in_order() {
     }
     let parked = |page: &Value| items(page) == 1 && page["items"][0]["to"] == 3;
     let page = world.until("/v1/dead-letters?destination=app", parked).await;
+    let mut lane = page["items"][0].clone();
+    assert!(lane["since"].take().as_str().unwrap().starts_with("20"), "{page}");
     let expected = json!({"is": "lane", "source": "notes", "key": "k", "destination": "app",
-        "mode": "parked", "sequence": 1, "to": 3, "webhook_id": "notes:k:1"});
-    assert_eq!(page["items"][0], expected);
+        "mode": "parked", "sequence": 1, "to": 3, "webhook_id": "notes:k:1", "since": null,
+        "reason": "500"});
+    assert_eq!(lane, expected);
     let key = world.get("/v1/sources/notes/keys/k").await.json();
     let why = "app: The lane is parked: events 1 to 3 are dead letters; redrive it, or drop \
                event 1.";

@@ -4,6 +4,7 @@
 
 mod client;
 mod commands;
+mod lists;
 mod node;
 mod reading;
 mod refusals;

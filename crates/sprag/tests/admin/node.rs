@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sprag::admin::{self, AdminState, History, HistoryAnswer, Parts, Serving};
+use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, Parts, Serving};
 use sprag::clock::Clock;
 use sprag::metrics::Metrics;
 use sprag::node::{self, Network, NewArrival, NodeHandle, ThreadState};
@@ -18,7 +18,7 @@ use sprag_core::output::{Answer, Attempt, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
 };
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
@@ -30,6 +30,7 @@ use tempfile::TempDir;
 
 pub(crate) const TOKEN: &str = "a token of this test";
 const PARTITIONS: u16 = 4;
+const HOLD: Duration = Duration::from_secs(60);
 /// Beyond the tickets a node uses.
 const OWN_TICKET: Ticket = Ticket(u64::MAX);
 
@@ -115,7 +116,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
     let settings = SourceSettings {
         name: Arc::from(name),
         contract,
-        hold_wait: Duration::from_secs(60),
+        hold_wait: HOLD,
         hold_events: 1_000,
         hold_span: 100,
         rate: None,
@@ -145,6 +146,7 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
         key_rate: None,
         retry,
         on_give_up,
+        ack: Ack::Answer,
     };
     PlannedDestination { from: from.iter().map(|from| Arc::from(*from)).collect(), settings }
 }
@@ -192,6 +194,7 @@ impl World {
             reader: StateReader::open(directory.path()).unwrap(),
             health,
             partitions: PARTITIONS,
+            gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false })).collect(),
             sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),
             destinations: (1..).map(DestinationId).zip(names(&["app", "audit"])).collect(),
             token: Secret::from(TOKEN),

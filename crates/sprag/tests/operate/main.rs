@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 mod consumer;
+mod dead;
+mod explain;
 mod keys;
 mod world;

@@ -40,6 +40,8 @@ pub(crate) enum Reaction {
 /// An attempt that was read whole.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
+    /// Its path: the name of the destination.
+    pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) reaction: Reaction,
@@ -95,7 +97,7 @@ impl Consumer {
         if head.uri.path() == "/fence" {
             return Ok(response);
         }
-        match self.lock().remember(head.headers, body) {
+        match self.lock().remember(head.uri.path(), head.headers, body) {
             Reaction::Acknowledge => return Ok(response),
             Reaction::Fail => {
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -117,9 +119,9 @@ impl Consumer {
         self.lock().hang_next = true;
     }
 
-    /// Attempts it acknowledged.
-    pub(crate) fn acknowledged(&self) -> usize {
-        self.count(Reaction::Acknowledge)
+    /// Attempts of all kinds.
+    pub(crate) fn arrived(&self) -> usize {
+        self.lock().arrivals.len()
     }
 
     /// Attempts it reacted to so.
@@ -151,7 +153,7 @@ impl Consumer {
 }
 
 impl Shared {
-    fn remember(&mut self, headers: HeaderMap, body: Bytes) -> Reaction {
+    fn remember(&mut self, path: &str, headers: HeaderMap, body: Bytes) -> Reaction {
         let reaction = if std::mem::take(&mut self.hang_next) {
             Reaction::Hang
         } else {
@@ -162,7 +164,7 @@ impl Shared {
                 _ => Reaction::Acknowledge,
             }
         };
-        self.arrivals.push(Arrival { headers, body, reaction });
+        self.arrivals.push(Arrival { path: path.to_owned(), headers, body, reaction });
         reaction
     }
 }

@@ -1,4 +1,5 @@
-//! An event of the load and how its provider signs and posts it: two providers, two schemes.
+//! An event of the load and how its provider signs and posts it. Each source is a row: its name,
+//! its signature, its contract; a new contract is a new row here and its lines in `world`.
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
@@ -7,11 +8,90 @@ use http::Request;
 use http_body_util::Full;
 use std::time::SystemTime;
 
-/// The keys of the two providers.
-pub(crate) const SECRETS: [[u8; 24]; 2] =
-    [*b"orders-are-signed-so-2-4", *b"meters-are-signed-so-2-4"];
-/// Their names.
-pub(crate) const SOURCES: [&str; 2] = ["orders", "meters"];
+/// How a provider signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// Standard Webhooks.
+    Standard,
+    /// An HMAC over id, sequence and body.
+    Hmac,
+}
+
+/// What the order of a source's events promises, as the judge needs to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// Every position is delivered, in the order of positions: each is its own sequence.
+    EveryPosition,
+    /// Every event is delivered; what passed over others says which, and those come late.
+    Announced,
+    /// Never anything older after something newer. `coalesced`: a newer event may take the place of
+    /// one that waits.
+    NothingOlder { coalesced: bool },
+    /// Every event, in the order it came.
+    AsItCame,
+}
+
+/// A source.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) name: &'static str,
+    pub(crate) scheme: Scheme,
+    pub(crate) promise: Promise,
+    /// Lines of its section beyond verification, id and key.
+    pub(crate) lines: &'static str,
+}
+
+const fn source(name: &'static str, promise: Promise, lines: &'static str) -> Source {
+    Source { name, scheme: Scheme::Standard, promise, lines }
+}
+
+/// Every contract there is.
+pub(crate) const SOURCES: &[Source] = &[
+    source(
+        "orders",
+        Promise::EveryPosition,
+        "position = { sequence = \"body:/n\" }\nstrict_first = true\non_gap = \"halt\"",
+    ),
+    Source {
+        name: "meters",
+        scheme: Scheme::Hmac,
+        promise: Promise::EveryPosition,
+        lines: "position = { sequence = \"header:x-sequence\" }\nstrict_first = true\non_gap = \"halt\"",
+    },
+    source(
+        "skipping",
+        Promise::Announced,
+        "position = { sequence = \"body:/n\" }\nstrict_first = true\nhold = { wait = \"30ms\" }",
+    ),
+    source(
+        "anywhere",
+        Promise::Announced,
+        "position = { sequence = \"body:/n\" }\nfirst = \"any\"\nhold = { wait = \"20ms\" }",
+    ),
+    source(
+        "versions",
+        Promise::NothingOlder { coalesced: false },
+        "position = { version = \"body:/n\" }\ncontract = \"latest\"",
+    ),
+    source(
+        "instants",
+        Promise::NothingOlder { coalesced: false },
+        "position = { timestamp = \"body:/n\", unit = \"s\" }\ncontract = \"latest\"",
+    ),
+    source(
+        "newest",
+        Promise::NothingOlder { coalesced: true },
+        "position = { sequence = \"body:/n\" }\ncontract = \"latest\"\ncoalesce = true",
+    ),
+    source("stream", Promise::AsItCame, "contract = \"arrival\""),
+];
+
+/// The key of a source, which is also the text of its secret.
+pub(crate) fn secret(source: usize) -> [u8; 24] {
+    let mut key = *b"signed-so-2-4-by-source-";
+    key[23] = b'a' + u8::try_from(source).expect("few sources");
+    key
+}
 
 /// One event, the same bytes in every post.
 #[derive(Debug, Clone)]
@@ -33,39 +113,38 @@ impl Event {
 
     /// Its provider's id.
     pub(crate) fn id(&self) -> String {
-        format!("{}-{}-{}", SOURCES[self.source], self.key, self.position)
-    }
-
-    /// `{source}:{key}:{sequence}`; every position is delivered, so they are the sequences.
-    pub(crate) fn webhook_id(&self) -> String {
-        format!("{}:k{}:{}", SOURCES[self.source], self.key, self.position)
+        format!("{}-{}-{}", SOURCES[self.source].name, self.key, self.position)
     }
 
     /// A signed request.
     pub(crate) fn request(&self) -> Request<Full<Bytes>> {
-        let request = Request::post(format!("/in/{}", SOURCES[self.source]))
+        let source = &SOURCES[self.source];
+        let request = Request::post(format!("/in/{}", source.name))
             .header("host", "sprag")
             .header("content-type", "application/json");
         let id = self.id();
-        let request = if self.source == 0 {
-            let now = unix_seconds();
-            let signature = BASE64.encode(&self.mac(&format!("{id}.{now}.")));
-            request
-                .header("webhook-id", id)
-                .header("webhook-timestamp", now)
-                .header("webhook-signature", format!("v1,{signature}"))
-        } else {
-            let signature = HEXLOWER.encode(&self.mac(&format!("{id}.{}.", self.position)));
-            request
-                .header("x-id", id)
-                .header("x-sequence", self.position)
-                .header("x-signature", signature)
+        let request = match source.scheme {
+            Scheme::Standard => {
+                let now = unix_seconds();
+                let signature = BASE64.encode(&self.mac(&format!("{id}.{now}.")));
+                request
+                    .header("webhook-id", id)
+                    .header("webhook-timestamp", now)
+                    .header("webhook-signature", format!("v1,{signature}"))
+            }
+            Scheme::Hmac => {
+                let signature = HEXLOWER.encode(&self.mac(&format!("{id}.{}.", self.position)));
+                request
+                    .header("x-id", id)
+                    .header("x-sequence", self.position)
+                    .header("x-signature", signature)
+            }
         };
         request.body(Full::new(self.body.clone())).unwrap()
     }
 
     fn mac(&self, before: &str) -> Vec<u8> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &SECRETS[self.source]);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret(self.source));
         hmac::sign(&key, &[before.as_bytes(), &self.body].concat()).as_ref().to_owned()
     }
 }

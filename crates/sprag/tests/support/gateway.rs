@@ -12,29 +12,36 @@ const START: Duration = Duration::from_secs(30);
 /// A graceful stop waits for requests under way.
 const STOP: Duration = Duration::from_secs(30);
 
+/// Addresses and data as most tests want them.
+pub(crate) const HEAD: &str = r#"
+[server]
+listen = "127.0.0.1:0"
+admin = "127.0.0.1:0"
+data = "DIRECTORY/data"
+[limits]
+disk_reserve = "1MiB"
+"#;
+
 /// A configuration on disk with what starting it needs.
 pub(crate) struct Setup {
     /// Holds configuration, data and what the processes said.
     pub(crate) directory: tempfile::TempDir,
     /// Environment variables.
     pub(crate) secrets: Vec<(&'static str, String)>,
+    /// A program that runs it, with its arguments: one that changes limits or what it sees.
+    pub(crate) within: Vec<String>,
 }
 
 impl Setup {
-    /// Writes the configuration below the sections `[server]` and `[limits]`, which are the same
-    /// for all tests.
+    /// Writes the configuration; `DIRECTORY` in it is the test's own.
     pub(crate) fn new(
-        sections: &str,
+        text: &str,
         directory: tempfile::TempDir,
         secrets: Vec<(&'static str, String)>,
     ) -> Self {
-        let head = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ndata = {:?}\n\
-             [limits]\ndisk_reserve = \"1MiB\"\n",
-            directory.path().join("data")
-        );
-        std::fs::write(directory.path().join("sprag.toml"), head + sections).unwrap();
-        Self { directory, secrets }
+        let text = text.replace("DIRECTORY", &directory.path().to_string_lossy());
+        std::fs::write(directory.path().join("sprag.toml"), text).unwrap();
+        Self { directory, secrets, within: Vec::new() }
     }
 
     /// Starts the process and does not wait.
@@ -43,7 +50,10 @@ impl Setup {
     }
 
     pub(crate) fn spawn_with_log(&self, log: &Path) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sprag"));
+        let program = env!("CARGO_BIN_EXE_sprag");
+        let mut words = self.within.iter().map(String::as_str).chain([program]);
+        let mut command = Command::new(words.next().unwrap_or(program));
+        command.args(words);
         command.arg("serve").arg("--config").arg(self.directory.path().join("sprag.toml"));
         command.envs(self.secrets.iter().map(|(name, value)| (name, value)));
         Process::start("sprag serve", &mut command, log)
@@ -65,16 +75,22 @@ pub(crate) struct Gateway {
     pub(crate) process: Process,
     /// Where providers post.
     pub(crate) listen: SocketAddr,
+    /// Where the admin API is.
+    pub(crate) admin: SocketAddr,
 }
 
 impl From<Process> for Gateway {
     /// Waits until it serves.
     fn from(mut process: Process) -> Self {
-        let line = process.line("address", START);
-        let line = line.unwrap_or_else(|| panic!("sprag serve ended:\n{}", process.said()));
-        let rest = line.strip_prefix("listen http://").expect("the first line has the address");
-        let listen = rest.split('/').next().and_then(|address| address.parse().ok());
-        Self { listen: listen.expect("an address with a port"), process }
+        let mut address = |word: &str| {
+            let line = process.line("address", START);
+            let line = line.unwrap_or_else(|| panic!("sprag serve ended:\n{}", process.said()));
+            let rest = line.strip_prefix(word).and_then(|rest| rest.trim().strip_prefix("http://"));
+            let rest = rest.unwrap_or_else(|| panic!("no {word} address: {line}"));
+            rest.split('/').next().and_then(|text| text.parse().ok()).expect("an address")
+        };
+        let (listen, admin) = (address("listen"), address("admin"));
+        Self { process, listen, admin }
     }
 }
 

@@ -1,29 +1,49 @@
 //! What a consumer was promised (DESIGN section 1), judged on what it saw and nothing else.
 //!
-//! It must not know how the gateway works: only events, attempts and their headers.
+//! It must not know how the gateway works: only events, answers, attempts and their headers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::support::consumer::{Arrival, Reaction};
-use crate::support::event::Event;
+use crate::support::event::{Promise, SOURCES};
+use crate::support::ledger::Entry;
 
 /// The chain before a key's first event.
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// What a destination does with an event that is not acknowledged in so many attempts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Destination {
+    /// Its name and the path of its URL.
+    pub(crate) name: &'static str,
+    /// Goes on after so many attempts; none tries for ever.
+    pub(crate) skips_after: Option<usize>,
+}
+
+/// An event in a lane.
+#[derive(Default)]
+struct Delivered {
+    id: String,
+    hash: String,
+    previous_hash: String,
+    late: bool,
+    attempts: usize,
+    acknowledged: bool,
+}
+
 /// What is known of a lane after each arrival.
 #[derive(Default)]
 struct Lane {
-    /// The newest event that arrived; 0 before the first.
-    sequence: u64,
-    acknowledged: bool,
-    hash: String,
+    events: BTreeMap<u64, Delivered>,
     epoch: String,
+    /// Positions that headers named as missing.
+    missing: BTreeSet<u64>,
 }
 
 /// The verdict.
 #[derive(Default)]
 pub(crate) struct Verdict {
-    /// Events that arrived and were acknowledged.
+    /// Events that arrived and were acknowledged, in each lane.
     pub(crate) delivered: usize,
     /// Attempts beyond the first of their event.
     pub(crate) repeats: usize,
@@ -32,111 +52,237 @@ pub(crate) struct Verdict {
     /// Those of an event the consumer had acknowledged: the crash came before the outcome was
     /// durable.
     pub(crate) repeats_after_acknowledgement: usize,
+    /// Events that came late, were dead letters of their lane, or gave way to a newer one.
+    pub(crate) late: usize,
+    pub(crate) dead: usize,
+    pub(crate) coalesced: usize,
     /// Every broken promise about order, in words.
     pub(crate) violations: Vec<String>,
-    /// Ids of events that never arrived.
-    pub(crate) lost: Vec<String>,
+    /// Events that were acknowledged and never arrived, by their place among all, with the lane.
+    pub(crate) lost: Vec<(usize, String)>,
 }
 
 /// Follows all arrivals in their order.
-pub(crate) fn judge<'a>(events: impl Iterator<Item = &'a Event>, arrivals: &[Arrival]) -> Verdict {
-    let events: HashMap<String, &Event> = events.map(|event| (event.webhook_id(), event)).collect();
+pub(crate) fn judge(
+    entries: &[Entry],
+    destinations: &[Destination],
+    arrivals: &[Arrival],
+) -> Verdict {
+    let events: HashMap<String, &Entry> =
+        entries.iter().map(|entry| (entry.event.id(), entry)).collect();
     let mut verdict = Verdict::default();
-    let mut lanes: HashMap<String, Lane> = HashMap::new();
+    let mut lanes: HashMap<(String, String), Lane> = HashMap::new();
     for arrival in arrivals {
-        let id = header(arrival, "webhook-id");
-        let Some(event) = events.get(id) else {
-            verdict.violations.push(format!("{id}: nobody sent it"));
+        let id = header(arrival, "sprag-source-id");
+        let destination =
+            destinations.iter().find(|known| known.name == arrival.path.trim_start_matches('/'));
+        let (Some(entry), Some(destination)) = (events.get(id), destination) else {
+            verdict.violations.push(format!("{id} at {}: nobody sent it there", arrival.path));
             continue;
         };
-        let (name, _) = id.rsplit_once(':').unwrap_or_default();
-        let lane = lanes.entry(name.to_owned()).or_default();
-        let wrong = verdict.follow(lane, event, arrival);
-        verdict.violations.extend(wrong.iter().map(|what| format!("{id}: {what}")));
+        let name = lane_name(entry, destination.name);
+        let wrong = verdict.follow(lanes.entry(name).or_default(), entry, *destination, arrival);
+        let told = |what: &String| format!("{id} at {}: {what}", destination.name);
+        verdict.violations.extend(wrong.iter().map(told));
     }
-    verdict.lost = events
-        .into_iter()
-        .filter(|(id, event)| {
-            let (name, _) = id.rsplit_once(':').unwrap_or_default();
-            lanes.get(name).is_none_or(|lane| lane.settled() < event.position)
-        })
-        .map(|(id, _)| id)
-        .collect();
+    for destination in destinations {
+        let acknowledged = entries.iter().enumerate().filter(|(_, entry)| entry.acknowledged);
+        for (at, entry) in acknowledged {
+            let lane = lanes.entry(lane_name(entry, destination.name)).or_default();
+            if verdict.is_lost(entry, *destination, lane) {
+                verdict.lost.push((at, format!("{} at {}", entry.event.id(), destination.name)));
+            }
+        }
+    }
     verdict
 }
 
-impl Lane {
-    /// The last event the consumer acknowledged: nothing before it is open.
-    fn settled(&self) -> u64 {
-        self.sequence - u64::from(!self.acknowledged)
-    }
+fn lane_name(entry: &Entry, destination: &str) -> (String, String) {
+    let (source, key) = (SOURCES[entry.event.source].name, entry.event.key);
+    (destination.to_owned(), format!("{source}:k{key}"))
 }
 
 impl Verdict {
     /// What is wrong with an arrival in its lane.
-    fn follow(&mut self, lane: &mut Lane, event: &Event, arrival: &Arrival) -> Vec<String> {
-        let mut wrong = content(event, arrival);
-        let (hash, previous) =
-            (header(arrival, "sprag-hash"), header(arrival, "sprag-previous-hash"));
-        if event.position == lane.sequence {
-            wrong.extend(self.repeat(lane, arrival));
+    fn follow(
+        &mut self,
+        lane: &mut Lane,
+        entry: &Entry,
+        destination: Destination,
+        arrival: &Arrival,
+    ) -> Vec<String> {
+        let mut wrong = content(entry, arrival);
+        let sequence = number(arrival, "sprag-sequence");
+        let newest = lane.events.last_key_value().map_or(0, |(newest, _)| *newest);
+        if lane.events.contains_key(&sequence) {
+            wrong.extend(self.repeat(lane, sequence, newest, arrival));
         } else {
-            wrong.extend(first(lane, event.position));
-            let before = if lane.hash.is_empty() { NO_HASH } else { &lane.hash };
-            if previous != before {
-                wrong.push("sprag-previous-hash is not the hash of the event before".to_owned());
-            }
-            (lane.sequence, lane.acknowledged) = (event.position, false);
-            hash.clone_into(&mut lane.hash);
-        }
-        if hash != lane.hash {
-            wrong.push("sprag-hash changed between attempts".to_owned());
+            wrong.extend(first(lane, newest, destination, entry, arrival));
+            self.late += usize::from(header(arrival, "sprag-kind") == "late");
+            lane.events.insert(sequence, Delivered::of(arrival));
         }
         header(arrival, "sprag-epoch").clone_into(&mut lane.epoch);
         let acknowledges = arrival.reaction == Reaction::Acknowledge;
-        self.delivered += usize::from(acknowledges && !lane.acknowledged);
-        lane.acknowledged |= acknowledges;
+        if let Some(event) = lane.events.get_mut(&sequence) {
+            event.attempts += 1;
+            self.delivered += usize::from(acknowledges && !event.acknowledged);
+            event.acknowledged |= acknowledges;
+            let same = event.hash == header(arrival, "sprag-hash")
+                && event.previous_hash == header(arrival, "sprag-previous-hash")
+                && event.id == header(arrival, "sprag-source-id");
+            if !same {
+                wrong.push(format!("sequence {sequence} is not the event it was before"));
+            }
+        }
         wrong
     }
 
-    /// The newest event of its lane again.
-    fn repeat(&mut self, lane: &Lane, arrival: &Arrival) -> Option<String> {
+    /// An event again: always the one its lane stands at.
+    fn repeat(
+        &mut self,
+        lane: &Lane,
+        sequence: u64,
+        newest: u64,
+        arrival: &Arrival,
+    ) -> Option<String> {
         self.repeats += 1;
         self.repeats_after_crash += usize::from(header(arrival, "sprag-epoch") != lane.epoch);
-        self.repeats_after_acknowledgement += usize::from(lane.acknowledged);
+        let acknowledged = lane.events.get(&sequence).is_some_and(|event| event.acknowledged);
+        self.repeats_after_acknowledgement += usize::from(acknowledged);
+        if sequence != newest {
+            return Some(format!("{sequence} again after {newest}"));
+        }
         let marked = header(arrival, "sprag-redelivery") == "true";
         (!marked).then(|| "a repeat without sprag-redelivery".to_owned())
     }
+
+    /// Whether an acknowledged event has neither arrived nor an excuse its source or destination
+    /// allows.
+    fn is_lost(&mut self, entry: &Entry, destination: Destination, lane: &Lane) -> bool {
+        let mut found = lane.events.iter().filter(|(_, event)| event.id == entry.event.id());
+        let promise = SOURCES[entry.event.source].promise;
+        match found.next() {
+            Some((_, event)) if event.acknowledged => false,
+            Some((sequence, _)) if gave_way(promise, *sequence, lane) => {
+                self.coalesced += 1;
+                false
+            }
+            Some((_, event)) => {
+                let dead = destination.skips_after.is_some_and(|most| event.attempts >= most);
+                self.dead += usize::from(dead);
+                !dead
+            }
+            None => match promise {
+                Promise::NothingOlder { coalesced } => {
+                    let newer = lane
+                        .events
+                        .values()
+                        .any(|event| position_of(&event.id) > entry.event.position);
+                    self.coalesced += usize::from(newer && entry.released);
+                    !newer || (entry.released && !coalesced)
+                }
+                _ => true,
+            },
+        }
+    }
+}
+
+impl Delivered {
+    fn of(arrival: &Arrival) -> Self {
+        Self {
+            id: header(arrival, "sprag-source-id").to_owned(),
+            hash: header(arrival, "sprag-hash").to_owned(),
+            previous_hash: header(arrival, "sprag-previous-hash").to_owned(),
+            late: header(arrival, "sprag-kind") == "late",
+            ..Self::default()
+        }
+    }
+}
+
+/// Whether a newer event took the place of one that was tried and not acknowledged.
+fn gave_way(promise: Promise, sequence: u64, lane: &Lane) -> bool {
+    let newer = lane.events.last_key_value().is_some_and(|(newest, _)| *newest > sequence);
+    promise == Promise::NothingOlder { coalesced: true } && newer
 }
 
 /// May this event arrive for the first time now?
-fn first(lane: &Lane, sequence: u64) -> Option<String> {
-    if sequence != lane.sequence + 1 {
-        return Some(format!("came after {} of its key", lane.sequence));
-    }
-    let open = lane.sequence > 0 && !lane.acknowledged;
-    open.then(|| "came before its predecessor was acknowledged".to_owned())
-}
-
-/// The same id is always the same event: its bytes, its place.
-fn content(event: &Event, arrival: &Arrival) -> Vec<String> {
-    let place = event.position.to_string();
-    let before = (event.position - 1).to_string();
-    let headers = [
-        ("sprag-sequence", &place),
-        ("sprag-position", &place),
-        ("sprag-previous-sequence", &before),
-        ("sprag-source-id", &event.id()),
-    ];
-    let mut wrong: Vec<String> = headers
-        .iter()
-        .filter(|(name, expected)| header(arrival, name) != expected.as_str())
-        .map(|(name, expected)| format!("{name} is not {expected}"))
-        .collect();
-    if arrival.body != event.body {
-        wrong.push("its body is not the one that was sent".to_owned());
+fn first(
+    lane: &mut Lane,
+    newest: u64,
+    destination: Destination,
+    entry: &Entry,
+    arrival: &Arrival,
+) -> Vec<String> {
+    let (sequence, position) = (number(arrival, "sprag-sequence"), entry.event.position);
+    let promise = SOURCES[entry.event.source].promise;
+    let mut wrong = Vec::new();
+    let mut assert = |holds: bool, what: &str| {
+        if !holds {
+            wrong.push(format!("{what} (sequence {sequence} after {newest})"));
+        }
+    };
+    let coalesces = promise == Promise::NothingOlder { coalesced: true };
+    assert(sequence == newest + 1 || (coalesces && sequence > newest), "came out of order");
+    let before = lane.events.get(&newest);
+    let may_pass = |event: &Delivered| {
+        event.acknowledged
+            || coalesces
+            || destination.skips_after.is_some_and(|most| event.attempts >= most)
+    };
+    assert(before.is_none_or(may_pass), "came before its predecessor was settled");
+    let hash = before.map_or(NO_HASH, |event| event.hash.as_str());
+    let follows = header(arrival, "sprag-previous-hash") == hash;
+    assert(sequence != newest + 1 || follows, "does not follow from the hash of the event before");
+    assert(lane.events.values().all(|event| event.id != entry.event.id()), "has two sequences");
+    let late = header(arrival, "sprag-kind") == "late";
+    let ordered = lane.events.values().filter(|event| !event.late);
+    let highest = ordered.map(|event| position_of(&event.id)).max();
+    match promise {
+        Promise::EveryPosition => assert(sequence == position, "is not at its position"),
+        Promise::Announced if late => assert(highest > Some(position), "is not late"),
+        Promise::Announced => {
+            assert(highest < Some(position), "came after a higher position");
+            lane.missing.extend(ranges(header(arrival, "sprag-missing")));
+            let passed = highest.map_or(position, |highest| highest + 1)..position;
+            let named = passed.clone().all(|one| lane.missing.contains(&one));
+            assert(named, "passes positions that it does not name");
+        }
+        Promise::NothingOlder { .. } => assert(highest < Some(position), "is older than the last"),
+        Promise::AsItCame => {}
     }
     wrong
+}
+
+/// The same id is always the same bytes.
+fn content(entry: &Entry, arrival: &Arrival) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if arrival.body != entry.event.body {
+        wrong.push("its body is not the one that was sent".to_owned());
+    }
+    let (source, key) = (SOURCES[entry.event.source].name, entry.event.key);
+    let id = format!("{source}:k{key}:{}", header(arrival, "sprag-sequence"));
+    if header(arrival, "webhook-id") != id {
+        wrong.push(format!("webhook-id is not {id}"));
+    }
+    wrong
+}
+
+/// The position at the end of a provider's id.
+fn position_of(id: &str) -> u64 {
+    id.rsplit('-').next().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// `3-5,8;more` as its numbers.
+fn ranges(text: &str) -> Vec<u64> {
+    let range = |part: &str| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        Some(from.parse::<u64>().ok()?..=to.parse().ok()?)
+    };
+    text.trim_end_matches(";more").split(',').filter_map(range).flatten().collect()
+}
+
+fn number(arrival: &Arrival, name: &str) -> u64 {
+    header(arrival, name).parse().unwrap_or_default()
 }
 
 fn header<'a>(arrival: &'a Arrival, name: &str) -> &'a str {

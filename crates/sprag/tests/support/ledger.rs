@@ -7,10 +7,10 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::support::dice::Dice;
-use crate::support::event::{Event, SOURCES};
+use crate::support::event::{Event, Promise, SOURCES};
 
 /// Keys of each source.
-const KEYS: usize = 24;
+const KEYS: usize = 12;
 /// Events that wait to be posted, in any order.
 const WINDOW: usize = 60;
 /// Of a thousand posts, so many repeat an event that was posted before.
@@ -21,9 +21,11 @@ const REPEATED_AMONG: usize = 400;
 const FILLER: usize = 120;
 
 /// An event and what its provider heard.
-struct Entry {
-    event: Event,
-    acknowledged: bool,
+pub(crate) struct Entry {
+    pub(crate) event: Event,
+    pub(crate) acknowledged: bool,
+    /// An answer said that it is or will be released, which a duplicate does not say.
+    pub(crate) released: bool,
     /// Answers that say it was taken rather than known: one at most.
     taken: usize,
 }
@@ -47,9 +49,15 @@ pub(crate) struct Ledger {
     budget: usize,
     /// Repeats that were asked for.
     repeats: usize,
+    /// Largest filler of a new body, characters.
+    pub(crate) filler: usize,
+    /// Nothing is posted.
+    stopped: bool,
     /// Posts that were answered 2xx, and not at all or with 429 or 503.
     pub(crate) answered: usize,
     pub(crate) unanswered: usize,
+    /// How often each answer came: a status of an event, or the code of a refusal.
+    pub(crate) words: BTreeMap<String, usize>,
     /// Answers no provider should ever get.
     pub(crate) problems: Vec<String>,
 }
@@ -63,8 +71,11 @@ impl Ledger {
             waiting: Vec::new(),
             budget: 0,
             repeats: 0,
+            filler: FILLER,
+            stopped: false,
             answered: 0,
             unanswered: 0,
+            words: BTreeMap::new(),
             problems: Vec::new(),
         }
     }
@@ -72,10 +83,19 @@ impl Ledger {
     /// So many new events may be made from now on.
     pub(crate) fn allow(&mut self, events: usize) {
         self.budget = events;
+        self.stopped = false;
+    }
+
+    /// Nothing more is posted until more is allowed.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
     }
 
     /// The next post; none when nothing is left to do.
     pub(crate) fn next(&mut self) -> Option<(Job, Event)> {
+        if self.stopped {
+            return None;
+        }
         while self.budget > 0 && self.waiting.len() < WINDOW {
             self.budget -= 1;
             self.make();
@@ -115,9 +135,9 @@ impl Ledger {
         let (source, key) = (self.dice.below(SOURCES.len()), self.dice.below(KEYS));
         let position = self.last.entry((source, key)).or_default();
         *position += 1;
-        let event = Event::new(source, key, *position, self.dice.below(FILLER));
+        let event = Event::new(source, key, *position, self.dice.below(self.filler));
         self.waiting.push(self.entries.len());
-        self.entries.push(Entry { event, acknowledged: false, taken: 0 });
+        self.entries.push(Entry { event, acknowledged: false, released: false, taken: 0 });
     }
 
     /// The gateway went away before it answered.
@@ -129,31 +149,48 @@ impl Ledger {
     }
 
     pub(crate) fn answer(&mut self, job: &Job, status: StatusCode, answer: &Value) {
+        let member = if status == StatusCode::OK { "status" } else { "code" };
+        let word = answer[member].as_str().unwrap_or_default();
+        *self.words.entry(word.to_owned()).or_default() += 1;
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             return self.no_answer(job);
         }
         self.answered += 1;
         let entry = &mut self.entries[job.entry];
         entry.acknowledged |= status == StatusCode::OK;
-        let word = answer["status"].as_str().unwrap_or_default();
+        entry.released |= matches!(word, "released" | "held" | "late");
         entry.taken += usize::from(word != "duplicate");
         let fine = status == StatusCode::OK
-            && match word {
-                "released" | "held" => !job.known && entry.taken == 1,
-                "duplicate" => true,
-                _ => false,
-            };
+            && (word == "duplicate"
+                || (can_be(SOURCES[entry.event.source].promise, word)
+                    && !job.known
+                    && entry.taken == 1));
         if !fine {
             let (id, known) = (entry.event.id(), job.known);
             self.problems.push(format!("{id} (acknowledged before: {known}): {status} {answer}"));
         }
     }
 
-    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
-        self.entries.iter().map(|entry| &entry.event)
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// How often an answer came.
+    pub(crate) fn heard(&self, word: &str) -> usize {
+        self.words.get(word).copied().unwrap_or_default()
     }
 
     pub(crate) fn acknowledged(&self) -> usize {
         self.entries.iter().filter(|entry| entry.acknowledged).count()
+    }
+}
+
+/// What a new event of a source can become.
+fn can_be(promise: Promise, word: &str) -> bool {
+    match promise {
+        Promise::EveryPosition => matches!(word, "released" | "held"),
+        Promise::Announced => matches!(word, "released" | "held" | "late"),
+        Promise::NothingOlder { .. } => matches!(word, "released" | "stale"),
+        Promise::AsItCame => word == "released",
     }
 }

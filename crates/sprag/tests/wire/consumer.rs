@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use crate::wire::{Connection, Message, until};
 
 /// Somewhere deliveries go.
-pub(crate) struct Consumer(TcpListener);
+pub(crate) struct Consumer(pub(crate) TcpListener);
 
 impl Consumer {
     pub(crate) fn listen() -> Self {

@@ -75,7 +75,8 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         Fact::Refused(fact) => {
             format!("code={} peer={} counted={}", fact.code, fact.peer, fact.counted)
         }
-        Fact::Attempted(_)
+        Fact::Acknowledged(_)
+        | Fact::Attempted(_)
         | Fact::Redriven(_)
         | Fact::Dropped(_)
         | Fact::Superseded(_)
@@ -176,6 +177,12 @@ fn lane_fact(fact: &Fact) -> String {
             if fact.out_of_order { " out-of-order" } else { "" },
             toll(fact)
         ),
+        Fact::Acknowledged(fact) => format!(
+            "{} sequence={}{}",
+            lane(&fact.key, fact.destination),
+            range(Range { from: fact.from.0, to: fact.to.0 }),
+            if fact.out_of_order { " out-of-order" } else { "" }
+        ),
         Fact::Superseded(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} by={}", fact.from.0, fact.by.0)
@@ -223,6 +230,7 @@ fn outcome(outcome: Outcome) -> String {
 fn consequence(consequence: Consequence) -> String {
     match consequence {
         Consequence::Retry { due } => format!("retry due={}", clock(due)),
+        Consequence::Accepted { until } => format!("accepted until={}", span(until.0)),
         other => format!("{other:?}").to_lowercase(),
     }
 }

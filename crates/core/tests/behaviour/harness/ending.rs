@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sprag_core::fact::Outcome;
-use sprag_core::id::{DestinationId, Key};
+use sprag_core::id::{DestinationId, Key, Sequence};
 use sprag_core::input::Command;
 use sprag_core::record::KeyRecord;
 
@@ -79,6 +79,19 @@ impl World {
         let node = &self.nodes[usize::from(partition_of(key).0)];
         let view = node.partition.view(key).map(|view| view.record);
         view.or_else(|| node.state.records.get(key).cloned())
+    }
+
+    /// What consumers have: under way, or accepted and not acknowledged.
+    pub(crate) fn consumers_have(&self) -> Vec<(Key, DestinationId, Sequence)> {
+        let under_way = self.under_way.iter();
+        let under_way = under_way.map(|one| (one.key.clone(), one.destination, one.sequence));
+        let mut all: Vec<_> = under_way.collect();
+        for key in self.known_keys() {
+            let lanes = self.record(&key).into_iter().flat_map(|record| record.lanes);
+            let accepted = lanes.filter_map(|lane| Some((lane.destination, lane.accepted?)));
+            all.extend(accepted.map(|(to, accepted)| (key.clone(), to, accepted.sequence)));
+        }
+        all
     }
 
     fn known_keys(&self) -> Vec<Key> {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use sha2::Digest as _;
 use sprag_core::fact::{
-    Attempted, Consequence, DeadLetter, Fact, Kind, Received, Released, Stale, Superseded,
+    Acknowledged, Attempted, Consequence, DeadLetter, Fact, Kind, Outcome, Received, Released,
+    Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -46,6 +47,10 @@ pub(crate) struct Judge {
     opened: BTreeMap<LaneName, Sequence>,
     /// Passed events that operators sent again.
     redriven: BTreeMap<LaneName, Vec<Sequence>>,
+    /// What consumers accepted and have not acknowledged, by lane.
+    accepted: BTreeMap<LaneName, Sequence>,
+    /// What was acknowledged, perhaps while it was under way.
+    early: BTreeSet<(LaneName, Sequence)>,
     /// How often each fact is durable, by name.
     pub(crate) facts: BTreeMap<&'static str, u64>,
     duplicates: u64,
@@ -131,8 +136,10 @@ impl Judge {
                 self.abandoned.entry(gap.key.clone()).or_default().push(gap.missing);
             }
             Fact::Attempted(attempted) => self.attempted(attempted),
+            Fact::Acknowledged(acknowledged) => self.acknowledge(acknowledged),
             Fact::Redriven(redriven) => {
                 let lane = (redriven.key.clone(), redriven.destination);
+                self.early.retain(|(of, passed)| *of != lane || Some(*passed) != redriven.passed);
                 self.redriven.entry(lane).or_default().extend(redriven.passed);
             }
             Fact::Dropped(dropped) => {
@@ -258,10 +265,26 @@ impl Judge {
 
     fn attempted(&mut self, attempted: &Attempted) {
         let name = (attempted.key.clone(), attempted.destination);
+        let waited = self.accepted.remove(&name);
+        let ends = attempted.outcome == Outcome::Unacknowledged;
+        assert_eq!(ends, waited.is_some(), "after {waited:?}: {attempted:?}");
+        assert!(waited.is_none_or(|waited| waited == attempted.sequence), "{attempted:?}");
+        if let Consequence::Accepted { .. } = attempted.consequence {
+            self.accepted.insert(name.clone(), attempted.sequence);
+        }
+        // Acknowledged before its answer came, it is settled already.
+        let early = self.early.remove(&(name.clone(), attempted.sequence));
+        if early {
+            assert_eq!(attempted.consequence, Consequence::Delivered, "{attempted:?}");
+            return;
+        }
         if attempted.out_of_order {
             let redriven = self.redriven.entry(name).or_default();
             let at = redriven.iter().position(|sequence| *sequence == attempted.sequence);
-            redriven.remove(at.expect("only what was redriven is attempted out of order"));
+            let at = at.expect("only what was redriven is attempted out of order");
+            if !self.accepted.contains_key(&(attempted.key.clone(), attempted.destination)) {
+                redriven.remove(at);
+            }
             return;
         }
         let lane = self.lanes.entry(name).or_default();
@@ -269,6 +292,22 @@ impl Judge {
         if matches!(attempted.consequence, Consequence::Delivered | Consequence::Dead) {
             lane.pop_front();
         }
+    }
+
+    /// A consumer acknowledges the head, or what was redriven: accepted, or perhaps under way.
+    fn acknowledge(&mut self, acknowledged: &Acknowledged) {
+        let name = (acknowledged.key.clone(), acknowledged.destination);
+        let sequence = acknowledged.from;
+        if self.accepted.remove(&name) != Some(sequence) {
+            self.early.insert((name.clone(), sequence));
+        }
+        if acknowledged.out_of_order {
+            let redriven = self.redriven.entry(name).or_default();
+            redriven.retain(|redriven| *redriven != sequence);
+            return;
+        }
+        let lane = self.lanes.entry(name).or_default();
+        assert_eq!(lane.pop_front(), Some(sequence), "not the head: {acknowledged:?}");
     }
 
     /// An attempt leaves: it must be the first unsettled event of its lane by durable facts, and
@@ -286,6 +325,8 @@ impl Judge {
         let twice = under_way.iter().find(same);
         assert_eq!(twice, None, "two attempts in one lane: {attempt:?}");
         let name = (attempt.key.clone(), attempt.destination);
+        let accepted = self.accepted.get(&name);
+        assert_eq!(accepted, None, "sent while an acknowledgement is waited for: {attempt:?}");
         if attempt.out_of_order {
             let redriven = self.redriven.get(&name);
             let known = redriven.is_some_and(|redriven| redriven.contains(&attempt.sequence));

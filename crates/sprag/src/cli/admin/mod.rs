@@ -5,7 +5,9 @@
 
 pub(super) mod client;
 pub(super) mod key;
+pub(super) mod many;
 pub(super) mod page;
+pub(super) mod selector;
 pub(super) mod table;
 
 use super::secret::SecretArgument;

@@ -10,11 +10,11 @@ use serde_json::Value;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArguments {
     /// Show at most so many
-    #[arg(long, value_name = "N", default_value_t = 100,
+    #[arg(long, value_name = "N", default_value_t = 100, global = true,
         value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: u64,
     /// Print a JSON array instead of a table
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(in crate::cli) json: bool,
 }
 

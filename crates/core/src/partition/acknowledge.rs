@@ -1,0 +1,227 @@
+//! Acknowledgements of their own: a 202 keeps a lane where it is until its consumer says that it is
+//! done, or until it has waited long enough (`ack = "explicit"`, decision 010).
+//!
+//! ```text
+//!              202                      acknowledged: fact, the lane goes on
+//!   attempt ─────────▶ accepted (fact) ─────────────────────────────────────▶ settled
+//!      │                    │ ack_timeout of open time: a failure like any other
+//!      │                    └────────▶ retried, or given up
+//!      └─ acknowledged before its answer came: fact, settled; the attempt's own end changes nothing
+//! ```
+//!
+//! **Who may write what.** The end of an attempt writes `attempted` with the consequence `Accepted`,
+//! once per try. A consumer's request writes `acknowledged`, for what is accepted, under way, or was
+//! sent and failed: whoever has an event may be done with it before or after its answer. The end of
+//! the wait writes `attempted` with the outcome `Unacknowledged`. Whichever comes first settles; a
+//! request that comes again finds it settled.
+//!
+//! **Crashes.** The acceptance is a fact, so a restart goes on waiting: by open time, so that the
+//! restart itself uses none of it up. One that was not durable yet is forgotten with its attempt, and
+//! the event is sent again. A request is answered once its fact is durable; one that was not may be
+//! made again.
+
+use core::time::Duration;
+
+use super::Partition;
+use super::draft::Promise;
+use super::hot::{Hot, Tried};
+use crate::chain::Digest;
+use crate::fact::{Acknowledged, Attempted, Consequence, Fact, Outcome};
+use crate::id::{DestinationId, Key, Sequence};
+use crate::input::Ticket;
+use crate::output::{Answer, Output, Rejection};
+use crate::record::Acceptance;
+use crate::settings::Ack;
+use crate::slab::Slot;
+use crate::time::{OpenMicros, micros};
+
+/// What acknowledging an event comes to.
+enum Word {
+    /// It settles the event.
+    Settles { out_of_order: bool },
+    /// The event has its fate already.
+    Settled,
+}
+
+impl<D: Digest> Partition<D> {
+    /// When waiting ends for what is accepted now; none where the answer acknowledges.
+    pub(super) fn waits_until(&self, destination: DestinationId) -> Option<OpenMicros> {
+        match self.settings.destinations.get(&destination)?.ack {
+            Ack::Answer => None,
+            Ack::Explicit { timeout } => Some(self.open.after(timeout)),
+        }
+    }
+
+    /// A consumer acknowledges an event; it is answered once that is durable.
+    pub(super) fn acknowledge(
+        &mut self,
+        slot: Option<Slot>,
+        ticket: Ticket,
+        (key, destination): (Key, DestinationId),
+        sequence: Sequence,
+    ) {
+        let word = self.word(slot, destination, sequence);
+        match word {
+            Ok(Word::Settles { out_of_order }) => {
+                let (from, to) = (sequence, sequence);
+                let fact = Acknowledged { key, destination, from, to, out_of_order };
+                self.write(Fact::Acknowledged(fact));
+                self.promise(Promise::Answer(ticket, Answer::Done));
+                if let Some(slot) = slot {
+                    self.arm_acceptances(slot);
+                    self.is_over(slot, destination, out_of_order, Duration::ZERO);
+                    self.supersede(slot);
+                }
+            }
+            Ok(Word::Settled) if !self.is_committed(slot) => {
+                self.promise(Promise::Answer(ticket, Answer::Settled));
+            }
+            Ok(Word::Settled) => self.answer_now(ticket, Answer::Settled),
+            Err(rejection) => self.answer_now(ticket, Answer::Rejected(rejection)),
+        }
+    }
+
+    fn word(
+        &self,
+        slot: Option<Slot>,
+        destination: DestinationId,
+        sequence: Sequence,
+    ) -> Result<Word, Rejection> {
+        let hot = slot.and_then(|slot| self.keys.get(slot)).ok_or(Rejection::UnknownEvent)?;
+        let at = hot.lane_at(destination).ok_or(Rejection::UnknownEvent)?;
+        let lane = &hot.record.lanes[at];
+        if sequence == Sequence(0) || sequence > lane.tail {
+            return Err(Rejection::UnknownEvent);
+        }
+        if let Some(accepted) = lane.accepted.filter(|accepted| accepted.sequence == sequence) {
+            return Ok(Word::Settles { out_of_order: accepted.out_of_order });
+        }
+        if self.waits_until(destination).is_none() {
+            return Err(Rejection::NotExplicit);
+        }
+        let under_way = hot.lanes[at].attempt.filter(|ongoing| ongoing.tried.sequence == sequence);
+        if sequence < lane.head {
+            let again = lane.redrives.contains(&sequence) && under_way.is_some();
+            return Ok(if again { Word::Settles { out_of_order: true } } else { Word::Settled });
+        }
+        let was_sent = under_way.is_some() || lane.failures > 0;
+        if sequence == lane.head && was_sent && lane.mode.delivers() {
+            return Ok(Word::Settles { out_of_order: false });
+        }
+        Err(Rejection::NotWaiting)
+    }
+
+    fn answer_now(&mut self, ticket: Ticket, answer: Answer) {
+        self.outputs.push_back(Output::Answer { ticket, answer });
+    }
+
+    /// Whether everything decided about a key is durable.
+    fn is_committed(&self, slot: Option<Slot>) -> bool {
+        let hot = slot.and_then(|slot| self.keys.get(slot));
+        hot.is_none_or(|hot| hot.record.newest.frame <= self.committed)
+    }
+
+    /// The wait is over; what the lane sends from now on rests on what was just written.
+    fn is_over(
+        &mut self,
+        slot: Slot,
+        destination: DestinationId,
+        out_of_order: bool,
+        delay: Duration,
+    ) {
+        let (now, written) = (self.now.elapsed, self.taken.next());
+        if let Some(hot) = self.keys.get_mut(slot)
+            && let Some(at) = hot.lane_at(destination)
+        {
+            hot.lanes[at].rests_on = written;
+            // The head's own wait goes on while an event sent out of order ends.
+            if !out_of_order {
+                hot.lanes[at].due = now.after(delay);
+            }
+        }
+        self.promise(Promise::Wake(slot));
+    }
+
+    /// Keeps one timer per lane for the end of its wait.
+    pub(super) fn arm_acceptances(&mut self, slot: Slot) {
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let Hot { lanes, record, .. } = hot;
+        for (lane, record) in lanes.iter_mut().zip(&record.lanes) {
+            let wanted = record.accepted.map(|accepted| accepted.until);
+            if lane.waits_until == wanted {
+                continue;
+            }
+            if let Some(old) = lane.waits_until {
+                self.acceptances.remove(&(old, slot, lane.destination));
+            }
+            if let Some(new) = wanted {
+                self.acceptances.insert((new, slot, lane.destination));
+            }
+            lane.waits_until = wanted;
+        }
+    }
+
+    /// Waits for acknowledgements that end now, as far as the frame takes them.
+    pub(super) fn end_acceptances(&mut self) {
+        while let Some((until, slot, destination)) = self.acceptances.first().copied() {
+            if until > self.open || self.filling.is_full() {
+                return;
+            }
+            self.acceptances.pop_first();
+            self.end_acceptance(slot, destination);
+        }
+    }
+
+    /// Nobody acknowledged in time: the try has failed.
+    fn end_acceptance(&mut self, slot: Slot, destination: DestinationId) {
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let Some(at) = hot.lane_at(destination) else { return };
+        hot.lanes[at].waits_until = None;
+        let (key, lane) = (hot.key.clone(), hot.record.lanes[at].clone());
+        let Some(accepted) = lane.accepted else { return };
+        let Acceptance { sequence, number, out_of_order, started, .. } = accepted;
+        let tried = Tried { sequence, number, out_of_order, probe: false };
+        let outcome = Outcome::Unacknowledged;
+        let is_configured = self.settings.destinations.contains_key(&destination);
+        let (consequence, delay, toll) = match is_configured || out_of_order {
+            true => self.failed(&lane, tried, outcome, None),
+            // It waits for its destination to be configured again.
+            false => (Consequence::Retry { due: self.steady }, Duration::ZERO, lane.toll),
+        };
+        let took = micros(self.recorded.since(started));
+        self.write(Fact::Attempted(Attempted {
+            key,
+            destination,
+            sequence,
+            number,
+            out_of_order,
+            started,
+            took,
+            outcome,
+            consequence,
+            toll: Some(toll),
+            dropped: None,
+        }));
+        if let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) {
+            lane.struggles = true;
+        }
+        self.is_over(slot, destination, out_of_order, delay);
+        self.supersede(slot);
+    }
+}
+
+/// Whether an attempt's event was acknowledged before its answer came.
+pub(super) fn is_settled(hot: &Hot, at: usize, tried: Tried) -> bool {
+    let lane = &hot.record.lanes[at];
+    match tried.out_of_order {
+        true => !lane.redrives.contains(&tried.sequence),
+        false => lane.head > tried.sequence,
+    }
+}
+
+/// What a lane's record has of a try that was accepted.
+pub(super) fn accepted(attempted: &Attempted) -> Option<Acceptance> {
+    let Consequence::Accepted { until } = attempted.consequence else { return None };
+    let Attempted { sequence, number, out_of_order, started, .. } = *attempted;
+    Some(Acceptance { sequence, number, out_of_order, started, until })
+}

@@ -1,0 +1,177 @@
+//! `/v1/alerts`: what an operator should look at now, each with what to do.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use sprag_core::id::{Key, PartitionId, SourceId};
+use sprag_core::time::OpenMicros;
+use utoipa::ToSchema;
+
+use super::answer::{Answered, Page};
+use super::limits;
+use super::names::Names;
+use super::problems::ReadProblems;
+use super::selector;
+use super::state::AdminState;
+use crate::problem::Problem;
+use crate::state::{KeyFilter, KeyQuery, StoppedCounts};
+
+/// Something to look at.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Alert {
+    /// `sequence-reset`, `gap-halted`, `lanes-stopped`, `breaker-open`, `destination-paused`,
+    /// `destination-gone` or `state-store`
+    alert: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    /// Since when, where that is known
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    since: Option<String>,
+    /// What is the matter, in a sentence
+    text: String,
+    /// What can be done, in a sentence
+    remedy: String,
+}
+
+/// Lists open alerts
+///
+/// Of each kind that is about keys the first 100 are named. They are no older than the request.
+#[utoipa::path(get, path = "/v1/alerts", tag = "alerts",
+    responses((status = 200, body = Page<Alert>), ReadProblems))]
+pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Alert>> {
+    state.store().await?;
+    let names = state.names().await;
+    let mut items = Vec::new();
+    if let Some(fault) = state.parts().health.fault() {
+        items.push(Alert {
+            alert: "state-store",
+            text: format!("The state store does not take what is decided: {fault}"),
+            remedy: "See to its disk. Nothing is lost: the log has it all.".to_owned(),
+            ..Alert::default()
+        });
+    }
+    destinations(&state, &names, &mut items).await?;
+    halted_gaps(&state, &names, &mut items).await?;
+    resets(&state, &names, &mut items).await?;
+    Ok(Json(Page { items, next: None }))
+}
+
+async fn destinations(
+    state: &AdminState,
+    names: &Names,
+    items: &mut Vec<Alert>,
+) -> Result<(), Problem> {
+    let stopped = state.read(crate::state::StateReader::stopped).await?;
+    let statistics = state.node().statistics().await;
+    let directory = names.directory();
+    for (id, destination) in &directory.destinations {
+        let name = destination.name.to_string();
+        let about = |alert, text, remedy| Alert {
+            alert,
+            text,
+            remedy,
+            destination: Some(name.clone()),
+            ..Alert::default()
+        };
+        let resume = format!("Resume it: sprag destinations resume {name}");
+        if directory.gone.contains(id) {
+            let text = "It answered 410 to several keys and is paused as gone.".to_owned();
+            items.push(about("destination-gone", text, resume));
+        } else if directory.paused.contains(id) {
+            let text = "An operator paused it; its events wait.".to_owned();
+            items.push(about("destination-paused", text, resume));
+        }
+        if statistics.destinations.get(id).is_some_and(|counts| counts.breaker_open) {
+            let text = "Most of what it got failed; it is tried one event at a time.".to_owned();
+            let remedy = "See to the consumer; deliveries go on by themselves.".to_owned();
+            items.push(about("breaker-open", text, remedy));
+        }
+        let counts = stopped.iter().filter(|((of, _), _)| of == id).map(|(_, counts)| *counts);
+        let counts = counts.fold(StoppedCounts::default(), StoppedCounts::and);
+        if counts.lanes > 0 {
+            let (lanes, events) = (counts.lanes, counts.events);
+            let text = format!("{lanes} lane(s) stopped with {events} event(s) in them.");
+            let remedy = format!(
+                "See why: sprag lanes --destination {name}; then sprag lanes resume --destination {name}"
+            );
+            let since = selector::shown(counts.since);
+            items.push(Alert { since, ..about("lanes-stopped", text, remedy) });
+        }
+    }
+    Ok(())
+}
+
+/// Keys of sources with `on_gap = "halt"` whose wait is over.
+async fn halted_gaps(
+    state: &AdminState,
+    names: &Names,
+    items: &mut Vec<Alert>,
+) -> Result<(), Problem> {
+    let gaps = &state.parts().gaps;
+    let halting: Vec<SourceId> = gaps.iter().filter(|gap| gap.1.halts).map(|gap| *gap.0).collect();
+    if halting.is_empty() {
+        return Ok(());
+    }
+    let statistics = state.node().statistics().await;
+    let open: Vec<(PartitionId, OpenMicros)> =
+        (0..).map(PartitionId).zip(statistics.partitions.iter().map(|p| p.open)).collect();
+    let overdue =
+        state.read(move |reader| reader.overdue_holds(&open, &halting, limits::ALERT_KEYS));
+    for key in overdue.await? {
+        let (source, name) = named(names, &key);
+        let remedy = format!(
+            "Have the source send what is missing; it goes on by itself then. Or give it up: sprag override rebase {source}:{name}"
+        );
+        items.push(Alert {
+            alert: "gap-halted",
+            text: "Positions are missing, and its source halts until they come.".to_owned(),
+            remedy,
+            source: Some(source),
+            key: Some(name),
+            ..Alert::default()
+        });
+    }
+    Ok(())
+}
+
+async fn resets(state: &AdminState, names: &Names, items: &mut Vec<Alert>) -> Result<(), Problem> {
+    let mut left = limits::ALERT_KEYS;
+    for source in names.directory().sources.keys() {
+        let query = KeyQuery {
+            source: *source,
+            prefix: String::new(),
+            filter: KeyFilter::Reset,
+            after: None,
+            most: left,
+        };
+        let page = state.read(move |reader| reader.keys(&query)).await?;
+        left -= page.keys.len();
+        for row in page.keys {
+            let (source, name) = named(names, &row.key);
+            items.push(Alert {
+                alert: "sequence-reset",
+                text: format!(
+                    "{} old positions came in a row, with new ids: the source seems to count anew.",
+                    row.record.order.old
+                ),
+                remedy: format!("If it does: sprag override rebase {source}:{name}"),
+                source: Some(source),
+                key: Some(name),
+                ..Alert::default()
+            });
+        }
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn named(names: &Names, key: &Key) -> (String, String) {
+    (names.source(key.source).to_string(), key.name.to_string())
+}

@@ -1,0 +1,192 @@
+//! Facts as the API tells them: where, when, about what, and what is particular.
+//!
+//! Whoever adds a fact adds its line here; numbers become names, nothing is left out but headers.
+
+use serde_json::{Map, Value, json};
+use sprag_core::fact::{
+    AbandonReason, Attempted, DeadLetter, Fact, HoldReason, PauseReason, Received, Recognised,
+    Released, Visit,
+};
+use sprag_core::id::{DestinationId, Epoch, Place};
+use sprag_core::ranges::Range;
+use sprag_core::time::UnixMicros;
+
+use super::answer::time;
+use super::names::Names;
+use super::{event, fates};
+
+/// A fact as one JSON object.
+pub(super) fn shown(
+    names: &Names,
+    place: Place,
+    epoch: Epoch,
+    recorded: UnixMicros,
+    fact: &Fact,
+) -> Value {
+    let mut object = Map::new();
+    object.insert("place".into(), place.to_string().into());
+    object.insert("recorded".into(), time(recorded).into());
+    object.insert("epoch".into(), epoch.0.into());
+    object.insert("fact".into(), fact.name().into());
+    if let Some(key) = fact.key() {
+        object.insert("source".into(), json!(*names.source(key.source)));
+        object.insert("key".into(), json!(*key.name));
+    }
+    if let Value::Object(particulars) = particulars(names, fact) {
+        object.extend(particulars);
+    }
+    Value::Object(object)
+}
+
+fn particulars(names: &Names, fact: &Fact) -> Value {
+    let to = |id: DestinationId| names.destination(id).to_string();
+    match fact {
+        Fact::Claimed(_)
+        | Fact::Rebased(_)
+        | Fact::GapFilled(_)
+        | Fact::KeyPaused(_)
+        | Fact::KeyResumed(_) => Value::Null,
+        Fact::SourceDeclared(fact) => json!({"source": *fact.name, "identity": *fact.identity}),
+        Fact::DestinationDeclared(fact) => json!({"destination": *fact.name}),
+        Fact::DestinationPaused(fact) => {
+            json!({"destination": to(fact.destination), "reason": paused(fact.reason)})
+        }
+        Fact::DestinationRetired(fact) => json!({"destination": to(fact.destination)}),
+        Fact::DestinationResumed(fact) => json!({"destination": to(fact.destination)}),
+        Fact::Received(fact) => received(fact),
+        Fact::Held(fact) => json!({"event": fact.event.to_string(), "reason": hold(fact.reason)}),
+        Fact::Released(fact) => released(names, fact),
+        Fact::Duplicate(fact) => json!({
+            "source_id": fact.id.as_deref(), "position": fact.position.header_text(),
+            "digest": fact.digest.to_string(), "altered": fact.altered,
+            "original": fact.original.map(|place| place.to_string()),
+            "by": match fact.by { Recognised::Id => "id", Recognised::Position => "position" },
+        }),
+        Fact::Conflict(fact) => json!({
+            "event": fact.event.to_string(), "other": fact.other.to_string(),
+            "other_digest": fact.other_digest.to_string(),
+        }),
+        Fact::Invalid(fact) => json!({
+            "event": fact.event.to_string(), "position": fact.position.header_text(),
+            "reason": event::invalid_name(fact.reason),
+        }),
+        Fact::Stale(fact) => json!({
+            "event": fact.event.to_string(), "position": fact.position.header_text(),
+            "newest": fact.newest.0,
+        }),
+        Fact::Ignored(fact) => json!({
+            "source": *names.source(fact.source), "source_id": fact.id.as_deref(),
+            "type": *fact.event_type, "digest": fact.digest.to_string(),
+        }),
+        Fact::Refused(fact) => json!({
+            "source": *names.source(fact.source), "code": *fact.code, "peer": *fact.peer,
+            "digest": fact.digest.map(|digest| digest.to_string()), "counted": fact.counted,
+        }),
+        Fact::SequenceReset(fact) => json!({"position": fact.position.header_text()}),
+        Fact::GapOpened(fact) => json!({"missing": range(fact.missing)}),
+        Fact::GapAbandoned(fact) => {
+            json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
+        }
+        Fact::Attempted(fact) => attempted(names, fact),
+        Fact::Acknowledged(_)
+        | Fact::Superseded(_)
+        | Fact::Filtered(_)
+        | Fact::LaneOpened(_)
+        | Fact::LaneEnded(_)
+        | Fact::KeysVisited(_) => of_lane(names, fact),
+        Fact::Redriven(fact) => json!({
+            "destination": to(fact.destination),
+            "sequence": fact.passed.map(|sequence| sequence.0),
+        }),
+        Fact::Dropped(fact) => match fact.letter {
+            DeadLetter::InLane { destination, sequence } => {
+                json!({"destination": to(destination), "sequence": sequence.0})
+            }
+            DeadLetter::AtIngress { event } => json!({"event": event.to_string()}),
+        },
+    }
+}
+
+/// What became of a range of events in a lane, or of lanes as such.
+fn of_lane(names: &Names, fact: &Fact) -> Value {
+    let to = |id: DestinationId| names.destination(id).to_string();
+    match fact {
+        Fact::Acknowledged(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+            "out_of_order": fact.out_of_order,
+        }),
+        Fact::Superseded(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
+        }),
+        Fact::Filtered(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+        }),
+        Fact::LaneOpened(fact) => json!({
+            "destination": to(fact.destination), "through": fact.through.0,
+        }),
+        Fact::LaneEnded(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+        }),
+        Fact::KeysVisited(fact) => json!({
+            "destination": to(fact.destination),
+            "visit": match fact.visit { Visit::Opens => "opens", Visit::Ends => "ends" },
+        }),
+        _ => Value::Null,
+    }
+}
+
+fn received(fact: &Received) -> Value {
+    json!({
+        "source_id": fact.id.as_deref(), "position": fact.position.header_text(),
+        "type": *fact.event_type, "content_type": *fact.content_type,
+        "digest": fact.digest.to_string(), "size": fact.size,
+    })
+}
+
+fn released(names: &Names, fact: &Released) -> Value {
+    let destinations = |ids: &[DestinationId]| {
+        ids.iter().map(|id| names.destination(*id).to_string()).collect::<Vec<_>>()
+    };
+    json!({
+        "event": fact.event.to_string(), "position": fact.position.header_text(),
+        "sequence": fact.sequence.0, "kind": fact.kind.as_str(),
+        "previous_hash": fact.previous_hash.to_string(), "hash": fact.hash.to_string(),
+        "destinations": destinations(&fact.lanes), "filtered": destinations(&fact.filtered),
+        "revision": fact.revision.0,
+    })
+}
+
+fn attempted(names: &Names, fact: &Attempted) -> Value {
+    let mut shown = serde_json::to_value(fates::shown(fact)).unwrap_or_default();
+    shown["destination"] = json!(*names.destination(fact.destination));
+    shown["sequence"] = json!(fact.sequence.0);
+    shown
+}
+
+fn range(range: Range) -> Value {
+    json!({"from": range.from, "to": range.to})
+}
+
+/// Why an event waits.
+pub(super) fn hold(reason: HoldReason) -> &'static str {
+    match reason {
+        HoldReason::Gap => "gap",
+        HoldReason::Start => "start",
+    }
+}
+
+fn paused(reason: PauseReason) -> &'static str {
+    match reason {
+        PauseReason::Operator => "operator",
+        PauseReason::Gone => "gone",
+    }
+}
+
+fn abandoned(reason: AbandonReason) -> &'static str {
+    match reason {
+        AbandonReason::Waited => "waited",
+        AbandonReason::Full => "full",
+        AbandonReason::Start => "start",
+        AbandonReason::Rebased => "rebased",
+    }
+}

@@ -1,0 +1,181 @@
+//! `sprag dead`: dead letters; sending them again, giving them up.
+
+use super::admin::AdminArguments;
+use super::admin::client::Client;
+use super::admin::key::Name;
+use super::admin::many;
+use super::admin::page::{ListArguments, list, query};
+use super::admin::selector::SelectorArguments;
+use super::admin::table::{Rows, member, moment};
+use super::lanes::say_tally;
+use super::words::{say, say_more};
+use super::{Failure, Verdict, block_on};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+/// List dead letters; redrive or drop one, or all that are selected
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    sprag dead --destination app\n  \
+    sprag dead redrive billing:cus_42 --destination app\n  \
+    sprag dead redrive billing:cus_42:7 --destination app --out-of-order\n  \
+    sprag dead redrive --destination app --reason 5xx\n  \
+    sprag dead drop 3-1042-7\n  \
+    sprag dead drop --reason conflict --until 2026-11-25T00:00:00Z\n\n\
+    A lane that stopped is redriven in order, with all that waits in it; an event its lane has\n\
+    passed only with --out-of-order. Without a name, what the conditions select is redriven (lanes,\n\
+    or with --out-of-order passed events) or dropped (passed events and those of ingress).\n\
+    Exit code: 0 there are none, or all was done; 1 there are some, or some were refused; 2 could\n\
+    not run")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    admin: AdminArguments,
+    #[command(flatten)]
+    selector: SelectorArguments,
+    #[command(flatten)]
+    list: ListArguments,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Send dead letters again
+    Redrive {
+        /// A stopped lane (SOURCE:KEY) or a passed event (SOURCE:KEY:SEQUENCE), of --destination
+        #[arg(value_name = "NAME")]
+        name: Option<Name>,
+        /// Passed events: they come after later ones
+        #[arg(long)]
+        out_of_order: bool,
+        /// Everything there is
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// Give dead letters up for good
+    Drop {
+        /// An event in a lane (SOURCE:KEY:SEQUENCE, of --destination), or one of ingress by its id
+        #[arg(value_name = "NAME")]
+        name: Option<Name>,
+        /// Everything there is but the events of stopped lanes
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let mut client = arguments.admin.client()?;
+    block_on(async {
+        let client = &mut client;
+        match &arguments.action {
+            None => show(client, arguments).await,
+            Some(Action::Redrive { name: None, out_of_order: false, all }) => {
+                many(client, arguments, "/v1/lanes/resume", &json!({"all": all}), "resumed").await
+            }
+            Some(Action::Redrive { name: None, out_of_order: true, all }) => {
+                let more = json!({"all": all, "out_of_order": true});
+                let path = "/v1/dead-letters/redrive-many";
+                many(client, arguments, path, &more, "sent again").await
+            }
+            Some(Action::Drop { name: None, all }) => {
+                let path = "/v1/dead-letters/drop-many";
+                many(client, arguments, path, &json!({"all": all}), "dropped").await
+            }
+            Some(Action::Redrive { name: Some(name), out_of_order, .. }) => {
+                let mut body = letter(client, arguments, name).await?;
+                body["out_of_order"] = json!(out_of_order);
+                client.post("/v1/dead-letters/redrive", &body).await?;
+                say("It is on its way again.");
+                Ok(Verdict::Fine)
+            }
+            Some(Action::Drop { name: Some(name), .. }) => {
+                let body = letter(client, arguments, name).await?;
+                client.post("/v1/dead-letters/drop", &body).await?;
+                say("Dropped.");
+                Ok(Verdict::Fine)
+            }
+        }
+    })
+}
+
+async fn many(
+    client: &mut Client,
+    arguments: &Arguments,
+    path: &str,
+    more: &Value,
+    done: &str,
+) -> Result<Verdict, Failure> {
+    let mut body = arguments.selector.body()?;
+    for (name, value) in more.as_object().into_iter().flatten() {
+        body[name.as_str()] = value.clone();
+    }
+    let tally = many::carry_out(client, path, body).await?;
+    Ok(say_tally(&tally, done, arguments.list.json))
+}
+
+/// A lane or an event as the API names it.
+async fn letter(client: &mut Client, arguments: &Arguments, name: &Name) -> Result<Value, Failure> {
+    let selector = arguments.selector.read()?;
+    let Some(destination) = selector.destination else {
+        return of_ingress(client, name).await;
+    };
+    match name.clone().complete(client).await? {
+        Name::Key(key) => {
+            Ok(json!({"source": key.source, "key": key.key, "destination": destination}))
+        }
+        Name::Event(id) => match id.split(':').collect::<Vec<_>>().as_slice() {
+            [source, key, sequence] => Ok(json!({
+                "source": source, "key": key, "destination": destination,
+                "sequence": sequence.parse::<u64>().map_err(Failure::new)?,
+            })),
+            _ => Err(Failure::new("an event in a lane is named SOURCE:KEY:SEQUENCE")),
+        },
+        Name::Bare(_) => Err(Failure::new("SOURCE:KEY or SOURCE:KEY:SEQUENCE is needed")),
+    }
+}
+
+async fn of_ingress(client: &mut Client, name: &Name) -> Result<Value, Failure> {
+    match name {
+        Name::Event(id) if !id.contains(':') => {
+            let path = format!("/v1/events/{}", super::admin::client::escaped(id));
+            let event = client.get(&path).await?;
+            Ok(json!({"source": event["source"], "key": event["key"], "event": id}))
+        }
+        _ => Err(Failure::new("which lane? name its --destination")),
+    }
+}
+
+async fn show(client: &mut Client, arguments: &Arguments) -> Result<Verdict, Failure> {
+    let selector = arguments.selector.read()?;
+    let path = format!("/v1/dead-letters{}", query(&selector.parameters()));
+    let found = list(client, &path, arguments.list.most()).await?;
+    if arguments.list.json {
+        say(json!(found.items));
+    } else {
+        print(&found.items);
+        say_more(found.more);
+    }
+    Ok(Verdict::found_if(!found.items.is_empty()))
+}
+
+fn print(letters: &[Value]) {
+    let mut rows = Rows::new(&["what", "name", "to", "until", "reason", "since"]);
+    for letter in letters {
+        let what = match letter["is"].as_str() {
+            Some("lane") => member(letter, "mode"),
+            _ => member(letter, "is"),
+        };
+        let name = match member(letter, "webhook_id") {
+            id if id.is_empty() => {
+                let [event, source, key] =
+                    ["event", "source", "key"].map(|name| member(letter, name));
+                format!("{event} ({source}:{key})")
+            }
+            id => id,
+        };
+        let [to, until, reason] = ["destination", "to", "reason"].map(|name| member(letter, name));
+        let since = if letter["at"].is_null() { "since" } else { "at" };
+        rows.add(&[what, name, to, until, reason, moment(letter, since)]);
+    }
+    say(rows.text());
+}

@@ -1,0 +1,263 @@
+//! Sentences from what the admin API tells of an event and a key.
+
+use serde_json::Value;
+
+use crate::cli::admin::selector::duration;
+use crate::cli::admin::table::{member, moment};
+use crate::cli::events::outcome;
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What a key is.
+pub(super) fn opening(key: &str, shown: &Value) -> String {
+    let (released, held) = (member(shown, "sequence"), member(shown, "held_events"));
+    format!("{key} (partition {}): {released} events released, {held} held.", shown["partition"])
+}
+
+/// What happened to an event, the oldest first.
+pub(super) fn of_event(event: &Value) -> Vec<String> {
+    let mut sentences = vec![received(event)];
+    sentences.extend(held(event));
+    sentences.extend(judged(event));
+    if let Some(release) = event.get("release") {
+        sentences.push(released(release));
+    }
+    for fate in list(&event["fates"], "destinations") {
+        sentences.extend(in_lane(fate));
+    }
+    sentences.into_iter().map(|sentence| format!("- {sentence}")).collect()
+}
+
+fn received(event: &Value) -> String {
+    let mut text = format!("{} received", moment(event, "received_at"));
+    for (name, before) in [("type", ", type "), ("position", ", position ")] {
+        let value = member(event, name);
+        if !value.is_empty() {
+            text.push_str(&format!("{before}{value}"));
+        }
+    }
+    if let Some(id) = event["source_id"].as_str() {
+        text.push_str(&format!(", the source calls it {id}"));
+    }
+    text + "."
+}
+
+fn held(event: &Value) -> Option<String> {
+    let hold = event.get("hold")?;
+    let why = match hold["reason"].as_str() {
+        Some("start") => "its key was new, and where it begins was not settled",
+        _ => "positions before it were missing",
+    };
+    Some(match hold["seconds"].as_f64() {
+        Some(seconds) => format!("It was held for {}: {why}.", duration(seconds)),
+        None => format!("It was held: {why}."),
+    })
+}
+
+/// What became of it at ingress, when it was not released.
+fn judged(event: &Value) -> Option<String> {
+    let reason = &event["reason"];
+    let because = match reason["is"].as_str() {
+        Some("conflict") => {
+            format!("event {} has its position and another body", member(reason, "other"))
+        }
+        Some("stale") => {
+            format!("its key had released a newer one, sequence {}", member(reason, "newest"))
+        }
+        Some("beyond-span") => "its position is further ahead than `hold.span`".to_owned(),
+        Some("before-first") => "its position lies before `first`".to_owned(),
+        Some("ahead-of-time") => "its timestamp lies ahead of its receipt".to_owned(),
+        Some("unreadable") => "its key, type or position cannot be read".to_owned(),
+        _ => String::new(),
+    };
+    match event["status"].as_str()? {
+        "conflict" | "invalid" => Some(format!("It is a dead letter of ingress: {because}.")),
+        "stale" => Some(format!("It is stale: {because}.")),
+        "unknown" => Some("What became of it at ingress is no longer in history.".to_owned()),
+        _ => None,
+    }
+}
+
+fn released(release: &Value) -> String {
+    let kind = match release["kind"].as_str() {
+        Some("late") => ", late: its place had been given up",
+        _ => "",
+    };
+    format!("{} released as {}{kind}.", moment(release, "at"), member(release, "sequence"))
+}
+
+fn in_lane(fate: &Value) -> Vec<String> {
+    let to = member(fate, "destination");
+    let attempts = list(fate, "attempts");
+    let mut sentences: Vec<String> =
+        attempts.iter().map(|attempt| attempted(&to, attempt)).collect();
+    if let Some(queued) = fate["queued_seconds"].as_f64()
+        && queued >= 1.0
+    {
+        sentences.insert(0, format!("{to}: it waited {} for its turn.", duration(queued)));
+    }
+    sentences.push(match fate["status"].as_str() {
+        Some("delivered") => format!("{to}: delivered."),
+        Some("dead") => format!("{to}: a dead letter."),
+        Some("filtered") => format!("{to}: filtered, the destination does not take its type."),
+        Some("skipped") => format!("{to}: skipped, a newer event took its place."),
+        Some("in-flight") => format!("{to}: under way."),
+        Some("settled") => format!("{to}: settled; history no longer tells how."),
+        Some("pending") => format!("{to}: pending."),
+        other => format!("{to}: {}.", other.unwrap_or("unknown")),
+    });
+    sentences
+}
+
+fn attempted(to: &str, attempt: &Value) -> String {
+    let (at, number) = (moment(attempt, "started_at"), member(attempt, "number"));
+    let took = attempt["took_seconds"].as_f64().map(duration).unwrap_or_default();
+    let came = match outcome(attempt).as_str() {
+        "unreachable" => "it could not be reached".to_owned(),
+        "address-not-allowed" => "its address is not allowed".to_owned(),
+        "unknown" => "no answer came, whether it was applied is unknown".to_owned(),
+        "unreadable" => "its body could not be read from the log".to_owned(),
+        status => format!("answered {status}"),
+    };
+    let then = match attempt["consequence"].as_str() {
+        Some("delivered") => String::new(),
+        Some("retry") => match moment(attempt, "due") {
+            due if due.is_empty() => "; to be tried again".to_owned(),
+            due => format!("; to be tried again at {due}"),
+        },
+        Some("halted") => "; given up, the lane halted".to_owned(),
+        Some("parked") => "; given up, the lane parked with all that follows".to_owned(),
+        Some("dead") => match attempt["dropped"].as_str() {
+            Some(why) => format!("; its consumer dropped it: {why}"),
+            None => "; given up, the lane went on".to_owned(),
+        },
+        other => format!("; {}", other.unwrap_or_default()),
+    };
+    let order = if attempt["out_of_order"] == Value::Bool(true) { ", out of order" } else { "" };
+    format!("{at} {to}, attempt {number}{order}: {came} after {took}{then}.")
+}
+
+/// What an event still waits for; empty when its fate is settled everywhere.
+pub(super) fn event_now(event: &Value, key: &Value) -> Vec<String> {
+    let name = format!("{}:{}", member(event, "source"), member(event, "key"));
+    if event["status"] == "held" {
+        let why = list(key, "why").first().and_then(Value::as_str).unwrap_or_default();
+        let mut now = vec![format!("Now: {why}")];
+        now.extend(remedies(&name, key));
+        return now;
+    }
+    let mut now = Vec::new();
+    for fate in list(&event["fates"], "destinations") {
+        let to = member(fate, "destination");
+        let lane =
+            list(key, "lanes").iter().find(|lane| lane["destination"] == fate["destination"]);
+        match fate["status"].as_str() {
+            Some("pending" | "in-flight") => {
+                let why = lane.map(|lane| member(lane, "why")).unwrap_or_default();
+                now.push(format!("Now, in the lane to {to}: {why}"));
+                now.extend(lane.and_then(|lane| lane_remedy(&name, lane)));
+            }
+            Some("dead") => {
+                let sequence = member(&event["release"], "sequence");
+                now.extend(dead_remedy(&name, &to, &sequence, lane));
+            }
+            _ => {}
+        }
+    }
+    if ["conflict", "invalid"].contains(&event["status"].as_str().unwrap_or_default()) {
+        now.push(format!("You can give it up: sprag dead drop {}", member(event, "id")));
+    }
+    now
+}
+
+fn dead_remedy(name: &str, to: &str, sequence: &str, lane: Option<&Value>) -> Vec<String> {
+    if let Some(remedy) = lane.and_then(|lane| lane_remedy(name, lane)) {
+        return vec![remedy];
+    }
+    vec![format!(
+        "You can send it again, after later ones: sprag dead redrive {name}:{sequence} \
+         --destination {to} --out-of-order"
+    )]
+}
+
+/// What an operator can do about a lane that stopped.
+fn lane_remedy(name: &str, lane: &Value) -> Option<String> {
+    let (to, head) = (member(lane, "destination"), member(lane, "head"));
+    ["halted", "parked"].contains(&lane["mode"].as_str()?).then(|| {
+        format!(
+            "You can redrive the lane in order: sprag dead redrive {name} --destination {to}; or \
+             give event {head} up: sprag dead drop {name}:{head} --destination {to}"
+        )
+    })
+}
+
+/// What an operator can do about a key.
+pub(super) fn remedies(name: &str, key: &Value) -> Vec<String> {
+    let mut remedies: Vec<String> =
+        list(key, "lanes").iter().filter_map(|lane| lane_remedy(name, lane)).collect();
+    if key["paused"] == Value::Bool(true) {
+        remedies.push(format!("You can resume the key: sprag override resume-key {name}"));
+    }
+    if key["held_events"].as_u64().unwrap_or_default() > 0 {
+        remedies.push(format!(
+            "You can have the source send what is missing, or give that up and go on with what is \
+             held: sprag override rebase {name}"
+        ));
+    }
+    remedies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_story_has_its_sentences_in_order() {
+        let attempt = json!({"number": 1, "started_at": "2026-11-25T21:00:02Z", "took_seconds": 0.25,
+            "answered": 503, "outcome": "refused-by-consumer", "consequence": "halted"});
+        let event = json!({
+            "id": "3-4-0", "source": "s", "key": "k", "status": "released", "position": "7",
+            "type": "a.b", "received_at": "2026-11-25T20:59:00Z",
+            "hold": {"reason": "gap", "seconds": 61.0},
+            "release": {"sequence": 5, "kind": "event", "at": "2026-11-25T21:00:01Z"},
+            "fates": {"destinations": [
+                {"destination": "app", "status": "pending", "queued_seconds": 1.0,
+                 "attempts": [attempt]}]},
+        });
+        assert_eq!(
+            of_event(&event),
+            [
+                "- 2026-11-25 20:59:00 received, type a.b, position 7.",
+                "- It was held for 1 min 1 s: positions before it were missing.",
+                "- 2026-11-25 21:00:01 released as 5.",
+                "- app: it waited 1.0 s for its turn.",
+                "- 2026-11-25 21:00:02 app, attempt 1: answered 503 after 0.2 s; given up, the \
+                 lane halted.",
+                "- app: pending.",
+            ]
+        );
+        let key = json!({"lanes": [{"destination": "app", "mode": "halted", "head": 5,
+            "why": "The lane is halted at event 5; redrive it, or drop event 5."}]});
+        assert_eq!(
+            event_now(&event, &key),
+            [
+                "Now, in the lane to app: The lane is halted at event 5; redrive it, or drop event 5.",
+                "You can redrive the lane in order: sprag dead redrive s:k --destination app; or \
+                 give event 5 up: sprag dead drop s:k:5 --destination app",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_never_released_says_why() {
+        let event = json!({"id": "3-4-0", "status": "conflict", "received_at": "2026-11-25T20:59:00Z",
+            "position": "7", "reason": {"is": "conflict", "other": "3-1-0"}, "source": "s", "key": "k"});
+        let story = of_event(&event);
+        assert!(story[1].contains("event 3-1-0 has its position and another body"), "{story:?}");
+        let now = event_now(&event, &json!({}));
+        assert_eq!(now, ["You can give it up: sprag dead drop 3-4-0"]);
+    }
+}

@@ -1,0 +1,51 @@
+//! Fewer file descriptors than are needed: what cannot be taken waits or is refused, nothing
+//! acknowledged is lost, no event is given up for it, and it goes on when there are enough again.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::clock::Deadline;
+use crate::support::gateway::HEAD;
+use crate::support::ledger::Ledger;
+use crate::support::load::{self, locked};
+use crate::support::world::World;
+
+const SEED: u64 = 9;
+/// Files of log and state, listeners and runtime take half of them.
+const DESCRIPTORS: usize = 64;
+/// More than there are descriptors.
+const IDLE: usize = 80;
+const EVENTS: usize = 400;
+const EXHAUSTED: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_few_descriptors_lose_nothing_and_are_left_behind() {
+    let mut world = World::new(HEAD, SEED).await;
+    let limit = format!("--nofile={DESCRIPTORS}:{DESCRIPTORS}");
+    world.setup.within = vec!["prlimit".to_owned(), limit, "--".to_owned()];
+    let gateway = world.setup.serve();
+    locked(&world.ledger, |ledger| ledger.allow(EVENTS));
+    load::start(&world.ledger, gateway.listen, Ledger::next).join_all().await;
+    // Connections of nobody in particular take what there is, while the load goes on.
+    locked(&world.ledger, |ledger| ledger.allow(EVENTS));
+    let providers = load::start(&world.ledger, gateway.listen, Ledger::next);
+    let idle: Vec<TcpStream> =
+        (0..IDLE).map_while(|_| TcpStream::connect(gateway.listen).ok()).collect();
+    let descriptors = format!("/proc/{}/fd", gateway.process.child.id());
+    let (deadline, mut most) = (Deadline::after(EXHAUSTED), 0);
+    while !deadline.has_passed() {
+        most = most.max(std::fs::read_dir(&descriptors).unwrap().count());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(most >= DESCRIPTORS, "descriptors were left: {most}");
+    drop(idle);
+    providers.join_all().await;
+    world.no_problems();
+    world.drain(&gateway).await;
+    gateway.stop();
+    let verdict = world.conclude();
+    println!(
+        "descriptors: {DESCRIPTORS} with {IDLE} idle connections; {} deliveries, {} dead",
+        verdict.delivered, verdict.dead
+    );
+}

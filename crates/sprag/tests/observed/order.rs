@@ -1,0 +1,138 @@
+//! Contracts and positions by their keys, with every status an event can get from them.
+
+use serde_json::json;
+
+use super::scenario::{Scenario, Source, run};
+use crate::wire::until;
+
+fn numbered(number: u64) -> String {
+    format!(r#"{{"key":"a","n":{number}}}"#)
+}
+
+/// Whether the source has a gap that it waits for.
+fn until_gap(source: &Source<'_>) {
+    source.server.until_counted(&format!("sprag_gaps_open{{source=\"{}\"}}", source.name), 1);
+}
+
+/// Event `number` is answered so.
+fn taken(source: &Source<'_>, status: &str, number: u64) {
+    source.taken(status, &number.to_string(), &numbered(number));
+}
+
+const ALL: &[Scenario] = &[
+    Scenario {
+        shows: &["position", "position.sequence"],
+        lines: "position = { sequence = \"body:/n\" }\nhold = { wait = \"30d\" }",
+        act: |source| {
+            taken(source, "released", 1);
+            taken(source, "held", 3);
+            let other = source.taken("conflict", "other", r#"{"key":"a","n":1,"another":true}"#);
+            let path = format!("/v1/events/{}", other["id"].as_str().unwrap());
+            source.server.until(&path, "a conflict", |event| event["status"] == "conflict");
+            source.refused("invalid-position", "x-id: 4\r\n", r#"{"key":"a","n":-1}"#);
+            taken(source, "released", 2);
+            taken(source, "duplicate", 3);
+        },
+    },
+    Scenario {
+        shows: &["hold", "hold.wait"],
+        lines: "position = { sequence = \"body:/n\" }\nhold = { wait = \"1ms\" }",
+        act: |source| {
+            taken(source, "released", 1);
+            taken(source, "held", 3);
+            // It waits for 2, but not for the five seconds of the default: 4 follows at once.
+            until("3 is released without 2", || {
+                source.server.show(&format!("/v1/events/{}:a:2", source.name))["release"]["sequence"]
+                    .as_u64()
+            });
+            taken(source, "late", 2);
+        },
+    },
+    Scenario {
+        shows: &["on_gap"],
+        lines: "position = { sequence = \"body:/n\" }\nhold = { wait = \"1ms\" }\non_gap = \"halt\"",
+        act: |source| {
+            taken(source, "released", 1);
+            taken(source, "held", 3);
+            let path = format!("/v1/sources/{}/keys/a", source.name);
+            // The wait is over, and nothing was given up.
+            let ended =
+                |key: &serde_json::Value| key["held_events"] == 1 && key["hold_seconds"].is_null();
+            source.server.until(&path, "an ended wait", ended);
+            source.taken("released", "2", &numbered(2));
+        },
+    },
+    Scenario {
+        shows: &["hold.events"],
+        lines: "position = { sequence = \"body:/n\" }\nhold = { wait = \"30d\", events = 2 }",
+        act: |source| {
+            taken(source, "released", 1);
+            taken(source, "held", 3);
+            source.ask("x-id: 4\r\n", &numbered(4));
+            source.until("released", "5", &numbered(5));
+            taken(source, "late", 2);
+        },
+    },
+    Scenario {
+        shows: &["hold.span"],
+        lines: "position = { sequence = \"body:/n\" }\nhold = { wait = \"30d\", span = 10 }",
+        act: |source| {
+            taken(source, "released", 1);
+            taken(source, "held", 11);
+            taken(source, "invalid", 22);
+        },
+    },
+    Scenario {
+        shows: &["first"],
+        lines: "position = { sequence = \"body:/n\" }\nfirst = 7\nhold = { wait = \"30d\" }",
+        act: |source| {
+            taken(source, "held", 8);
+            taken(source, "released", 7);
+        },
+    },
+    Scenario {
+        shows: &["strict_first"],
+        lines: "position = { sequence = \"body:/n\" }\nstrict_first = true\nhold = { wait = \"30d\" }",
+        act: |source| {
+            taken(source, "held", 2);
+            // What came before the first event is missing, not unknown.
+            until_gap(source);
+            taken(source, "released", 1);
+        },
+    },
+    Scenario {
+        shows: &["position.version", "contract"],
+        lines: "position = { version = \"body:/n\" }\ncontract = \"latest\"",
+        act: |source| {
+            taken(source, "released", 7);
+            taken(source, "stale", 5);
+            taken(source, "released", 9);
+        },
+    },
+    Scenario {
+        shows: &["position.timestamp", "position.unit"],
+        lines: "position = { timestamp = \"body:/at\", unit = \"s\" }\ncontract = \"latest\"",
+        act: |source| {
+            let at = |id: &str, at: u64| {
+                source.ask(&format!("x-id: {id}\r\n"), &format!(r#"{{"key":"a","at":{at}}}"#))
+            };
+            super::server::taken(&at("1", 1_700_000_001), "released");
+            super::server::taken(&at("2", 1_700_000_000), "stale");
+            // More than five minutes from now as seconds, and long ago in any smaller unit.
+            super::server::taken(&at("3", 4_000_000_000), "invalid");
+        },
+    },
+    Scenario {
+        shows: &["max_ahead"],
+        lines: "position = { timestamp = \"body:/at\", unit = \"ms\" }\ncontract = \"latest\"\nmax_ahead = \"1s\"",
+        act: |source| {
+            let at = sprag::clock::Clock::start().now().clock.0 / 1_000 + 60_000;
+            source.taken("invalid", "1", &json!({"key": "a", "at": at}).to_string());
+        },
+    },
+];
+
+#[test]
+fn order() {
+    run(ALL);
+}

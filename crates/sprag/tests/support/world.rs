@@ -1,0 +1,193 @@
+//! The real binary with providers of every contract and consumers of every policy: what the tests
+//! that hurt it have in common.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use serde_json::Value;
+
+use crate::support::admin;
+use crate::support::clock::Deadline;
+use crate::support::consumer::Consumer;
+use crate::support::event::{SOURCES, Scheme, secret};
+use crate::support::gateway::{Gateway, Setup};
+use crate::support::judge::{Destination, Verdict, judge};
+use crate::support::ledger::Ledger;
+use crate::support::load::{self, Shared, locked};
+
+/// For everything to arrive once nothing is hurt any more.
+pub(crate) const DRAIN: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(20);
+/// New events at most while what was left behind is brought to an end.
+const LAST: usize = 300;
+/// Events posted once more at the end, all of them acknowledged long ago.
+const REPEATED: usize = 300;
+/// Attempts of an event where a destination gives up.
+const ATTEMPTS: usize = 2;
+
+/// Where everything goes: one that never gives up, one that passes over what fails, one that parks
+/// and is redriven.
+const DESTINATIONS: [Destination; 3] = [
+    Destination { name: "app", skips_after: None },
+    Destination { name: "audit", skips_after: Some(ATTEMPTS) },
+    Destination { name: "vault", skips_after: None },
+];
+
+/// Lines of the destinations beyond addresses and secrets.
+fn policy(name: &str) -> String {
+    let retry = |rest: &str| format!("retry = {{ first = \"20ms\", cap = \"200ms\"{rest} }}\n");
+    let attempts = retry(&format!(", attempts = {ATTEMPTS}"));
+    match name {
+        "audit" => format!("on_give_up = \"skip\"\n{attempts}"),
+        "vault" => format!("on_give_up = \"park\"\n{attempts}"),
+        _ => retry(""),
+    }
+}
+
+fn configuration(head: &str, consumer: &Consumer) -> String {
+    let source = |(at, source): (usize, &crate::support::event::Source)| {
+        let (name, lines) = (source.name, source.lines);
+        let verify = match source.scheme {
+            Scheme::Standard => format!(
+                "id = \"header:webhook-id\"\nverify = {{ scheme = \"standard-webhooks\", secrets = [\"env:SECRET_{at}\"] }}"
+            ),
+            Scheme::Hmac => format!(
+                "id = \"header:x-id\"\nverify = {{ scheme = \"hmac\", secrets = [\"env:SECRET_{at}\"], header = \"x-signature\", signed = \"{{id}}.{{sequence}}.{{body}}\", id = \"header:x-id\", sequence = \"header:x-sequence\" }}"
+            ),
+        };
+        format!("[sources.{name}]\n{verify}\nkey = \"body:/key\"\n{lines}\n")
+    };
+    let names: Vec<String> = SOURCES.iter().map(|source| format!("{:?}", source.name)).collect();
+    let destination = |to: &Destination| {
+        let (name, from, address) = (to.name, names.join(", "), consumer.address);
+        format!(
+            "[destinations.{name}]\nfrom = [{from}]\nurl = \"http://{address}/{name}\"\n\
+             secrets = [\"env:APP_SECRET\"]\nallow = [\"127.0.0.0/8\"]\ntimeout = \"1500ms\"\n{}",
+            policy(name)
+        )
+    };
+    let sources: String = SOURCES.iter().enumerate().map(source).collect();
+    let destinations: String = DESTINATIONS.iter().map(destination).collect();
+    format!("{head}{sources}{destinations}")
+}
+
+fn secrets() -> Vec<(&'static str, String)> {
+    let mut secrets = vec![
+        ("APP_SECRET", format!("whsec_{}", BASE64.encode(&[7; 24]))),
+        (admin::VARIABLE, admin::TOKEN.to_owned()),
+    ];
+    for (at, source) in SOURCES.iter().enumerate() {
+        let text = match source.scheme {
+            Scheme::Standard => format!("whsec_{}", BASE64.encode(&secret(at))),
+            Scheme::Hmac => String::from_utf8(secret(at).to_vec()).expect("it is ASCII"),
+        };
+        secrets.push((Box::leak(format!("SECRET_{at}").into_boxed_str()), text));
+    }
+    secrets
+}
+
+/// A data directory, its providers and its consumers.
+pub(crate) struct World {
+    pub(crate) setup: Setup,
+    pub(crate) consumer: Consumer,
+    pub(crate) ledger: Shared,
+}
+
+impl World {
+    /// With these sections `[server]` and `[limits]`.
+    pub(crate) async fn new(head: &str, seed: u64) -> Self {
+        let consumer = Consumer::start(seed).await;
+        let text = configuration(head, &consumer);
+        Self {
+            setup: Setup::new(&text, tempfile::tempdir().unwrap(), secrets()),
+            consumer,
+            ledger: Arc::new(Mutex::new(Ledger::new(seed))),
+        }
+    }
+
+    /// Posts what was never acknowledged and much that was, and waits until everything has arrived.
+    pub(crate) async fn drain(&self, gateway: &Gateway) {
+        let deadline = Deadline::after(DRAIN);
+        self.consumer.hang_next();
+        locked(&self.ledger, |ledger| ledger.allow(LAST));
+        while locked(&self.ledger, |ledger| ledger.acknowledged() < ledger.entries().len()) {
+            assert!(!deadline.has_passed(), "the gateway does not take everything in {DRAIN:?}");
+            load::start(&self.ledger, gateway.listen, Ledger::next).join_all().await;
+            self.no_problems();
+        }
+        locked(&self.ledger, |ledger| ledger.repeat(REPEATED));
+        load::start(&self.ledger, gateway.listen, Ledger::next_repeat).join_all().await;
+        self.no_problems();
+        self.until_delivered(gateway, usize::MAX).await;
+    }
+
+    pub(crate) fn no_problems(&self) {
+        let problems = locked(&self.ledger, |ledger| ledger.problems.clone());
+        let some = &problems[..problems.len().min(10)];
+        assert!(problems.is_empty(), "{} wrong answers to providers: {some:#?}", problems.len());
+    }
+
+    /// Redrives what is parked until none of so many first events is under way any more.
+    pub(crate) async fn until_delivered(&self, gateway: &Gateway, first: usize) {
+        let deadline = Deadline::after(DRAIN);
+        let mut arrived = usize::MAX;
+        loop {
+            self.redrive(gateway);
+            // Judging looks at everything; it is done when nothing more comes.
+            if arrived == self.consumer.arrived() {
+                let mut lost = self.judged().lost;
+                lost.retain(|(at, _)| *at < first);
+                if lost.is_empty() {
+                    return;
+                }
+                let some = &lost[..lost.len().min(10)];
+                assert!(!deadline.has_passed(), "{} events not delivered: {some:#?}", lost.len());
+            }
+            arrived = self.consumer.arrived();
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Sends again, in order, what `vault` parked.
+    fn redrive(&self, gateway: &Gateway) {
+        let (_, page) =
+            admin::ask(gateway.admin, "GET", "/v1/dead-letters?destination=vault&limit=500", "");
+        let parked = page["items"].as_array().into_iter().flatten();
+        for letter in parked.filter(|letter| letter["is"] == "lane") {
+            let lane = serde_json::json!({"source": letter["source"], "key": letter["key"], "destination": "vault"});
+            // It may drain already: the list is as old as the newest batch of the state store.
+            let (_, answer): (u16, Value) =
+                admin::ask(gateway.admin, "POST", "/v1/dead-letters/redrive", &lane.to_string());
+            let fine = answer["done"] == true || answer["code"] == "lane-not-stopped";
+            assert!(fine, "{lane} is not redriven: {answer}");
+        }
+    }
+
+    pub(crate) fn judged(&self) -> Verdict {
+        locked(&self.ledger, |ledger| {
+            self.consumer.look_at(|arrivals| judge(ledger.entries(), &DESTINATIONS, arrivals))
+        })
+    }
+
+    /// Every promise; gives what was counted on the way.
+    pub(crate) fn conclude(&self) -> Verdict {
+        self.no_problems();
+        let verdict = self.judged();
+        let broken = &verdict.violations;
+        let some = &broken[..broken.len().min(10)];
+        assert!(broken.is_empty(), "{} promises about order broken: {some:#?}", broken.len());
+        assert!(verdict.lost.is_empty(), "lost: {:#?}", verdict.lost);
+        verdict
+    }
+}
+
+/// Says on the way out of a failure how to see it again, and keeps what the processes left.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.setup.directory.disable_cleanup(true);
+            println!("kept {}", self.setup.directory.path().display());
+        }
+    }
+}
