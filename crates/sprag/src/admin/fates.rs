@@ -102,7 +102,7 @@ pub(super) async fn of(
         let status = status(state, known, released, &search, *destination).await?;
         destinations.push(fate(names, *destination, status, stored.recorded, &search));
     }
-    for destination in opened_since(known, released) {
+    for destination in opened_since(known, released, &search) {
         let status = status(state, known, released, &search, destination).await?;
         destinations.push(fate(names, destination, status, stored.recorded, &search));
     }
@@ -115,10 +115,11 @@ pub(super) async fn of(
 }
 
 /// The destinations whose lanes were opened later over this event.
-fn opened_since(known: &KnownKey, released: &Released) -> Vec<DestinationId> {
+fn opened_since(known: &KnownKey, released: &Released, search: &Search) -> Vec<DestinationId> {
     let lanes = known.record.lanes.iter().filter(|lane| released.sequence <= lane.opened);
     let said = |id: &DestinationId| released.lanes.contains(id) || released.filtered.contains(id);
-    lanes.map(|lane| lane.destination).filter(|id| !said(id)).collect()
+    let lanes = lanes.map(|lane| lane.destination).chain(search.abandoned.iter().copied());
+    lanes.filter(|id| !said(id)).collect()
 }
 
 fn fate(

@@ -25,7 +25,6 @@ mod support {
     pub(crate) mod clock;
     pub(crate) mod gateway;
 }
-#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../wire/consumer.rs"]
 mod consumer;
 #[expect(dead_code, reason = "other tests need more of it")]
