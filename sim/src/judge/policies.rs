@@ -1,7 +1,7 @@
 //! What was configured over the whole simulation: a judge that sees an act cannot always say under
 //! which revision it was decided, and then allows what any of them allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sprag_core::fact::Released;
@@ -16,6 +16,8 @@ use super::{Verdict, must};
 pub(crate) struct Policies {
     pub(crate) sources: BTreeMap<SourceId, SourcePolicy>,
     pub(crate) destinations: BTreeMap<DestinationId, DestinationPolicy>,
+    /// The destinations that were ever retired.
+    pub(crate) retired: BTreeSet<DestinationId>,
     /// Which destinations a source had under each revision, and the types they took.
     takers: BTreeMap<(Revision, SourceId), BTreeMap<DestinationId, Vec<Pattern>>>,
 }
@@ -80,6 +82,7 @@ pub(crate) struct DestinationPolicy {
 impl Policies {
     /// A process starts with these settings. Names keep their numbers for ever (F6).
     pub(crate) fn started(&mut self, settings: &Settings) -> Verdict {
+        self.retired.extend(&settings.retired);
         for (id, source) in &settings.sources {
             let wait = micros(source.hold_wait);
             let types = |to: &DestinationId| (*to, settings.destinations[to].types.clone());
