@@ -2,14 +2,17 @@
 // library only verifies, it has to take what is sent here and refuse what is altered, as the
 // gateway has to.
 //
-//   PROVIDER_SECRET=whsec_… GITHUB_SECRET=… node send_providers.mjs http://HOST:PORT REPORT SEED
+//   PROVIDER_SECRET=whsec_… GITHUB_SECRET=… ADYEN_HMAC_KEY=… node send_providers.mjs http://HOST:PORT REPORT SEED
 import { createHmac, randomUUID } from "node:crypto";
 import { createRequire } from "node:module";
 import { IncomingMessage } from "node:http";
+import adyen from "@adyen/api-library";
 import { sign as signGithub } from "@octokit/webhooks-methods";
 import "@shopify/shopify-api/adapters/node";
 import { ApiVersion, shopifyApi } from "@shopify/shopify-api";
 import bolt from "@slack/bolt";
+import { WebhooksHelper } from "square";
+import { Webhook as StandardWebhook } from "standardwebhooks";
 import Stripe from "stripe";
 import { Webhook } from "svix";
 import twilio from "twilio";
@@ -34,6 +37,9 @@ const hmac = (encoding, ...parts) => {
 
 const stripe = new Stripe("sk_test_none");
 const svix = new Webhook(secret);
+const standard = new StandardWebhook(secret);
+const adyenKey = process.env.ADYEN_HMAC_KEY;
+const adyenValidator = new adyen.hmacValidator();
 const shopify = shopifyApi({
   apiKey: "none",
   apiSecretKey: secret,
@@ -122,6 +128,67 @@ function twilioEvent(key, number) {
   return { id, body, headers, contentType: FORM_TYPE, query: "?tenant=a%20b", takes: accepts };
 }
 
+/** GitLab signs as Standard Webhooks has it. */
+function gitlabEvent(key, number) {
+  const id = `${key}-${number}`;
+  const body = `{"object_kind":"merge_request","project":{"id":7},"object_attributes":{"id":"${key}", "title":"${text}","iid":${number}}}`;
+  const date = new Date();
+  const headers = {
+    "x-gitlab-event": "Merge Request Hook",
+    "webhook-id": id,
+    "webhook-timestamp": String(Math.floor(date.getTime() / 1000)),
+    "webhook-signature": standard.sign(id, date, body),
+  };
+  return { id, key: `7/merge_request/${key}`, body, headers, takes: (other) => takes(() => standard.verify(other, headers)) };
+}
+
+/** The newer family of headers; signed as the older one is. */
+function shopifyEventsEvent(key, number) {
+  const id = `${key}-${number}`;
+  const body = `{"order":{"id":"${key}", "note":"${text}","number":${number}}}`;
+  const signature = hmac("base64", body);
+  const headers = {
+    "shopify-topic": "Order",
+    "shopify-action": "update",
+    "shopify-shop-domain": "shop-one",
+    "shopify-api-version": "2026-07",
+    "shopify-webhook-id": id,
+    "shopify-event-id": id,
+    "shopify-resource-id": key,
+    "shopify-triggered-at": new Date().toISOString(),
+    "shopify-hmac-sha256": signature,
+  };
+  const accepts = async (other) => {
+    const rawRequest = Object.assign(new IncomingMessage(null), { headers, method: "POST", url: "/" });
+    return (await shopify.webhooks.validate({ rawBody: other, rawRequest })).valid;
+  };
+  return { id, key: `shop-one/${key}`, body, headers, takes: accepts };
+}
+
+function squareEvent(key, number) {
+  const id = `${key}-${number}`;
+  const url = "https://hooks.example.com/in/square";
+  const object = `{"order_updated":{"order_id":"${key}","version":${number},"note":"${text}"}}`;
+  const body = `{"merchant_id":"M1","type":"order.updated","event_id":"${id}","created_at":"${new Date().toISOString()}", "data":{"type":"order_updated","id":"${key}","object":${object}}}`;
+  const headers = { "x-square-hmacsha256-signature": hmac("base64", url, body) };
+  const accepts = (other) =>
+    WebhooksHelper.verifySignature({
+      requestBody: other,
+      signatureHeader: headers["x-square-hmacsha256-signature"],
+      signatureKey: secret,
+      notificationUrl: url,
+    });
+  return { id, key: `M1/order_updated/${key}`, body, headers, takes: accepts };
+}
+
+/** Webhooks of a transfer are counted from 1 and have no id. */
+function adyenEvent(key, number) {
+  const body = `{"data":{"id":"${key}","sequenceNumber":${number}, "description":"${text}"},"environment":"test","type":"balancePlatform.transfer.updated"}`;
+  const mac = createHmac("sha256", Buffer.from(adyenKey, "hex")).update(body).digest("base64");
+  const accepts = (other) => adyenValidator.validateHMACSignature(adyenKey, mac, other);
+  return { id: `${key}-${number}`, body, headers: { hmacsignature: mac }, takes: accepts };
+}
+
 function takes(verify) {
   try {
     verify();
@@ -131,7 +198,7 @@ function takes(verify) {
   }
 }
 
-const PROVIDERS = { stripe: stripeEvent, svix: svixEvent, shopify: shopifyEvent, slack: slackEvent, twilio: twilioEvent };
+const PROVIDERS = { stripe: stripeEvent, svix: svixEvent, shopify: shopifyEvent, slack: slackEvent, twilio: twilioEvent, gitlab: gitlabEvent, "shopify-events": shopifyEventsEvent, square: squareEvent, "adyen-transfers": adyenEvent };
 
 function signed() {
   return Object.entries(PROVIDERS).flatMap(([source, make]) =>

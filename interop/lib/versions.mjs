@@ -2,10 +2,12 @@
 import { readFileSync } from "node:fs";
 
 const PACKAGES = [
+  "@adyen/api-library",
   "@octokit/webhooks-examples",
   "@octokit/webhooks-methods",
   "@shopify/shopify-api",
   "@slack/bolt",
+  "square",
   "standardwebhooks",
   "stripe",
   "svix",

@@ -167,6 +167,17 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "dropped",
             "key-paused",
             "key-resumed",
+            "carried",
+        ],
+    ),
+    (
+        "retention",
+        &[
+            "segment rewritten",
+            "rewriting failed",
+            "frames deleted",
+            "body dropped",
+            "state lost behind a deletion",
         ],
     ),
     (
@@ -194,6 +205,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "rejected: already redriven",
             "rejected: too many redriven",
             "rejected: not droppable",
+            "rejected: body gone",
             "rejected: outside tolerance",
         ],
     ),

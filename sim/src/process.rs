@@ -6,10 +6,12 @@ use sprag_core::output::Attempt;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::{Effect, Notice};
 use sprag_driver::node::Node;
+use sprag_log::ReadFrame;
 use sprag_log::embedded::simulated::{Fault, Operation};
 use sprag_log::embedded::{OpenError, Options};
 
 use crate::judge::deliveries::{Answered, Arrived};
+use crate::judge::history::Frames;
 use crate::judge::outages::Ending;
 use crate::schedule::MILLISECOND;
 use crate::sim_log::SimLog;
@@ -97,6 +99,7 @@ impl World {
     /// Turns the node and carries its effects out.
     pub(crate) fn turn(&mut self) {
         let now = self.clock();
+        self.latest_clock = self.latest_clock.max(now.clock.0);
         let Some(process) = &mut self.process else { return };
         process.node.turn(now);
         self.learn_names();
@@ -139,6 +142,9 @@ impl World {
         let log = process.node.log_mut();
         for frame in log.submitted.drain(..) {
             self.watching.submitted.insert(frame, uptime);
+        }
+        for (partition, frames) in std::mem::take(&mut log.deleting) {
+            archive(&mut self.archive, partition, frames);
         }
         let (broken, superseded) = (log.broken.take(), std::mem::take(&mut log.superseded));
         if let Some(broken) = broken {
@@ -291,13 +297,19 @@ impl World {
         }
         self.disk_fails();
         let before = self.disk.statistics().faults;
+        let rewrites = self.retaining_dice.chance(700);
         let Some(process) = self.alive(life) else { return };
         process.planned[WRITE] = false;
         let dies = process.dies_with_disk;
         let log = process.node.log_mut();
         log.write();
         while log.seal() {}
+        let done = if rewrites { log.rewrite() } else { None };
         let failed = self.disk.statistics().faults > before;
+        if let Some(rewritten) = done {
+            let name = if rewritten { "segment rewritten" } else { "rewriting failed" };
+            self.counts.hit("retention", name);
+        }
         self.trace.note(self.now, 'w', &[u64::from(failed)], || {
             if failed { "a batch is written, and the disk fails" } else { "a batch is written" }
                 .to_owned()
@@ -425,4 +437,11 @@ impl World {
         }
         self.turn();
     }
+}
+
+/// Keeps frames that are about to be deleted, behind those that were.
+fn archive(archive: &mut Frames, partition: PartitionId, frames: Vec<ReadFrame>) {
+    let kept = archive.entry(partition).or_default();
+    let last = kept.last().map_or(0, |frame| frame.number.0);
+    kept.extend(frames.into_iter().filter(|frame| frame.number.0 > last));
 }

@@ -10,7 +10,8 @@ use sprag_core::pattern::Pattern;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings, Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
+    SourceSettings, Start,
 };
 
 use crate::acker;
@@ -21,6 +22,9 @@ use sprag_core::time::UnixMicros;
 
 /// How long an id is remembered; no simulation lasts that long.
 const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
+
+/// Longer than anything is repeated after, for what is forgotten cannot be recognised.
+const FACTS_LEAST: Duration = Duration::from_secs(30);
 
 /// Keys kept in memory, all partitions for themselves: far fewer than wait, or more than there are.
 const HOT_KEYS: [usize; 5] = [1, 3, 8, 40, 10_000];
@@ -81,6 +85,7 @@ impl Setting {
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
             partition_rate: draw_rate(dice, 80, 20),
+            retention: RetentionSettings::default(),
         };
         let spare = dice.chance(750).then_some(spare);
         Self {
@@ -92,6 +97,21 @@ impl Setting {
             gone: None,
             spare,
         }
+    }
+
+    /// How long history is kept in this seed: in most so shortly that it goes while things happen.
+    /// Says whether facts do.
+    pub(crate) fn draw_retention(&mut self, dice: &mut Dice) -> bool {
+        let retention = &mut self.plan.retention;
+        if !dice.chance(600) {
+            return false;
+        }
+        retention.bodies = Duration::from_millis(dice.pick(&[1_500, 4_000, 12_000]));
+        let goes = dice.chance(500);
+        if goes {
+            retention.facts = FACTS_LEAST + Duration::from_secs(dice.between(0, 15));
+        }
+        goes
     }
 
     /// What a source of contract `latest` counts by.

@@ -115,6 +115,9 @@ impl World {
         }
         self.state_suffers();
         self.probe();
+        if self.retaining_dice.chance(200) {
+            self.audit_retention();
+        }
         let down = self.dice.between(MILLISECOND, self.faults.downtime);
         self.schedule.plan(self.now + down, Happening::Start);
     }
@@ -191,6 +194,9 @@ impl World {
         self.state.crash(lost);
         if self.faults.state_wiped && self.dice.chance(400) {
             self.counts.hit("fault", "state lost");
+            if self.archive.values().any(|deleted| !deleted.is_empty()) {
+                self.counts.hit("retention", "state lost behind a deletion");
+            }
             self.state.wipe();
         } else if self.faults.state_foreign && self.dice.chance(400) {
             self.counts.hit("fault", "state of another log");

@@ -20,7 +20,7 @@ use crate::faults::Faults;
 use crate::judge::answers::Answers;
 use crate::judge::commands::{Asked, Commands};
 use crate::judge::deliveries::Deliveries;
-use crate::judge::history::Submitted;
+use crate::judge::history::{Frames, Submitted};
 use crate::judge::outages::Outages;
 use crate::judge::policies::Policies;
 use crate::judge::refusals::Refusals;
@@ -46,6 +46,10 @@ const ANEW_DICE: u64 = 26;
 const UNREADABLE_DICE: u64 = 27;
 /// The stream of chance that decides what is refused.
 const REFUSED_DICE: u64 = 28;
+/// The stream of chance that decides how long history is kept.
+const RETENTION_DICE: u64 = 38;
+/// The stream of chance that decides when retention acts and is audited.
+const RETAINING_DICE: u64 = 39;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
 /// The stream of chance that decides who acknowledges by a request of its own.
@@ -226,6 +230,11 @@ pub(crate) struct World {
     pub(crate) tickets: u64,
     pub(crate) dice: Dice,
     pub(crate) disk_dice: Dice,
+    pub(crate) retaining_dice: Dice,
+    /// The frames that were deleted, as they were read just before.
+    pub(crate) archive: Frames,
+    /// The latest time any process was told.
+    pub(crate) latest_clock: u64,
     pub(crate) seed: u64,
     pub(crate) violation: Option<Violation>,
 }
@@ -233,15 +242,21 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, trace: Trace) -> Self {
         let mut dice = Dice::new(seed, 1);
-        let faults = Faults::draw(&mut Dice::new(seed, 2));
+        let mut faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let types_dice = Dice::new(seed, TYPES_DICE);
         let retire_dice = Dice::new(seed, RETIRE_DICE);
         let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
         let dice_of_setting = &mut Dice::new(seed, 3);
-        let setting =
+        let mut setting =
             Setting::draw(dice_of_setting, &mut latest, types_dice, retire_dice, &mut ack);
-        let length = dice.between(15, 50) * SECOND;
+        let mut length = dice.between(15, 50) * SECOND;
+        if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
+            // Long enough that facts go while everything may fail. A clock that steps between two
+            // processes makes them older than they are: repeats would not be recognised any more.
+            length *= 2;
+            faults.clock_steps = 0;
+        }
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
         let names: Vec<String> =
@@ -283,6 +298,9 @@ impl World {
             tickets: 0,
             dice,
             disk_dice: Dice::new(seed, 8),
+            retaining_dice: Dice::new(seed, RETAINING_DICE),
+            archive: Frames::new(),
+            latest_clock: 0,
             seed,
             violation: None,
         };

@@ -19,7 +19,6 @@ pub(crate) const VARIABLE: &str = "SPRAG_OBSERVED";
 /// What is listed and not seen, with the reason. One that is seen after all fails, and so does one
 /// that is not listed any more.
 const NOT_SEEN: &[(&str, &str)] = &[
-    ("answer 409", "of the admin API only; its codes are seen there"),
     ("answer 500", "nothing is known that brings about a fault of Sprag itself"),
     ("code internal", "nothing is known that brings about a fault of Sprag itself"),
     ("fate settled", "needs 32 MiB of history behind an event; crates/sprag/src/admin/fates.rs"),

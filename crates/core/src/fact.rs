@@ -8,6 +8,7 @@ mod acknowledged;
 mod attempted;
 mod lane;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::slice;
@@ -15,6 +16,7 @@ use core::slice;
 use crate::id::{DestinationId, Epoch, Hash, Key, Place, Revision, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
+use crate::record::KeyRecord;
 use crate::time::{OpenMicros, UnixMicros};
 
 pub use acknowledged::Acknowledged;
@@ -86,6 +88,8 @@ pub enum Fact {
     KeyPaused(KeyPaused),
     /// An operator let the lanes of a key go on.
     KeyResumed(KeyResumed),
+    /// All that is known of a key, so that what history says of it before can be deleted (D6).
+    Carried(Carried),
 }
 
 /// See [`Fact::Claimed`].
@@ -485,6 +489,15 @@ pub struct KeyResumed {
     pub key: Key,
 }
 
+/// See [`Fact::Carried`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// The resource.
+    pub key: Key,
+    /// Its record, as all facts before add up to it.
+    pub record: Box<KeyRecord>,
+}
+
 impl Fact {
     /// The destinations whose lanes of its key the fact may change.
     #[must_use]
@@ -540,6 +553,7 @@ impl Fact {
             Self::Dropped(fact) => Some(&fact.key),
             Self::KeyPaused(fact) => Some(&fact.key),
             Self::KeyResumed(fact) => Some(&fact.key),
+            Self::Carried(fact) => Some(&fact.key),
         }
     }
 
@@ -578,6 +592,7 @@ impl Fact {
             Self::Dropped(_) => "dropped",
             Self::KeyPaused(_) => "key-paused",
             Self::KeyResumed(_) => "key-resumed",
+            Self::Carried(_) => "carried",
         }
     }
 }

@@ -94,6 +94,16 @@ pub enum Command {
         /// An event the lane has passed, sent out of order.
         passed: Option<Sequence>,
     },
+    /// As a redrive of an event the lane has passed, but its body is gone (DESIGN D6): refused, for
+    /// that reason or one that a redrive would be refused for in any case.
+    RedriveGone {
+        /// The resource.
+        key: Key,
+        /// The lane's destination.
+        destination: DestinationId,
+        /// The event.
+        passed: Sequence,
+    },
     /// Let the positions of a key begin anew: what it holds is released in order, what is missing
     /// is given up.
     Rebase(Key),

@@ -29,6 +29,7 @@ pub mod ranges;
 pub mod rate;
 pub mod recent;
 pub mod record;
+pub mod retention;
 pub mod retry;
 pub mod settings;
 pub mod slab;

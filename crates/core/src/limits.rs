@@ -84,5 +84,18 @@ pub const REST_FIRST: Duration = Duration::from_secs(1);
 pub const REST_MOST: Duration = Duration::from_secs(60);
 /// Distinct keys answered 410 after which a destination is gone (DESIGN L3).
 pub const GONE_KEYS: usize = 3;
+/// After a page of history was looked at, retention rests so long: a page of about a thousand events
+/// costs the deciding thread about half a millisecond.
+pub const RETENTION_PAUSE: Duration = Duration::from_millis(5);
+/// How often retention looks whether anything is old enough: a hundredth of `bodies`, within these.
+pub const RETENTION_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How long retention leaves a segment alone that it has looked at, and how long a segment may be
+/// written before it is sealed so that it can grow old: a thirtieth of `bodies`, within these.
+pub const RETENTION_AGAIN: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(86_400));
+/// What the records carried in one step may come to, by a rough count of bytes: one frame takes them.
+pub const CARRIED_BYTES: usize = 4 << 20;
+/// Events a carried record may hold: one with more keeps what it holds on to in its place.
+pub const CARRIED_HELD: usize = 10_000;
 /// Within which time (DESIGN L3).
 pub const GONE_WINDOW: Duration = Duration::from_secs(60);

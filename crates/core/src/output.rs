@@ -71,6 +71,8 @@ pub enum Rejection {
     TooManyRedriven,
     /// Only the event a stopped lane stands at, or one it has passed, can be dropped.
     NotDroppable,
+    /// The event's body is older than retention keeps bodies: there is nothing to send (D6).
+    BodyGone,
     /// The signature is older or newer than allowed and its id is not known.
     OutsideTolerance,
     /// The event is not one that the consumer has and has not acknowledged.

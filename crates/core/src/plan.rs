@@ -11,7 +11,7 @@ use crate::fact::{DestinationDeclared, DestinationRetired, Fact, SourceDeclared}
 use crate::id::{DestinationId, Revision, SourceId};
 use crate::rate::Rate;
 use crate::record::Directory;
-use crate::settings::{DestinationSettings, Settings, SourceSettings};
+use crate::settings::{DestinationSettings, RetentionSettings, Settings, SourceSettings};
 
 /// A configuration as an operator wrote it: by name.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Plan {
     pub dedupe_ids: usize,
     /// See [`Settings::partition_rate`].
     pub partition_rate: Option<Rate>,
+    /// How long history is kept.
+    pub retention: RetentionSettings,
 }
 
 /// A source as configured.

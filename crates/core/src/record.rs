@@ -12,7 +12,7 @@ use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, HoldReason, PauseReason,
     SourceDeclared, Toll,
 };
-use crate::id::{DestinationId, Hash, Place, Sequence, SourceId};
+use crate::id::{DestinationId, FrameNumber, Hash, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
@@ -26,6 +26,9 @@ pub struct KeyRecord {
     pub hash: Hash,
     /// The place of the newest fact about the key.
     pub newest: Place,
+    /// The frame in which all of this was last said in one fact; 0 before the first time. What
+    /// history says of the key before it can be deleted (DESIGN D6).
+    pub carried: FrameNumber,
     /// Whether an operator paused the key.
     pub paused: bool,
     /// What its positions add up to.

@@ -11,6 +11,22 @@ pub use crate::fact::Start;
 use crate::pattern::{self, Pattern};
 use crate::rate::Rate;
 
+/// How long history is kept (DESIGN D6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// Bodies that nothing waits for.
+    pub bodies: Duration,
+    /// Facts.
+    pub facts: Duration,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        const DAY: u64 = 86_400;
+        Self { bodies: Duration::from_secs(30 * DAY), facts: Duration::from_secs(400 * DAY) }
+    }
+}
+
 /// Everything the core is configured with.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -7,10 +7,11 @@ use sprag_core::chain::Digest;
 use sprag_core::destination::LaneRef;
 use sprag_core::fact::{Fact, Outcome, Released};
 use sprag_core::id::{Key, PartitionId, Place, Sequence};
-use sprag_core::input::{Arrival, AttemptId, Ended, Input, Waiting};
+use sprag_core::input::{self, Arrival, AttemptId, Command, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
 use sprag_core::position::Position;
 use sprag_core::recent::{Prior, Seen};
+use sprag_core::retention::Reading;
 use sprag_core::time::Now;
 use sprag_log::lookup::{Handle, Wanted};
 use sprag_log::{Answer, Found, Log, Query, ReadError, Request, StoredFact, Ticket};
@@ -37,6 +38,12 @@ pub(crate) enum Asked {
     ColdRelease(PartitionId, Box<Attempt>),
     /// A cold event.
     ColdEvent(PartitionId, Box<Attempt>, Arc<Released>),
+    /// The `released` fact of an event that is to be redriven, then the event.
+    Redriven(PartitionId, input::Ticket, Box<Command>),
+    /// Sealed segments, for retention.
+    Segments(u64),
+    /// Frames, for retention.
+    Stretch(u64, Reading),
 }
 
 /// Whose waiting events are wanted.
@@ -89,6 +96,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Asked::ColdEvent(partition, attempt, released) => {
                 self.cold_event(now, partition, attempt, released, result);
             }
+            Asked::Redriven(partition, ticket, command) => {
+                self.redriven(now, partition, ticket, command, result);
+            }
+            Asked::Segments(asked) => self.segments_listed(now, asked, result),
+            Asked::Stretch(asked, reading) => self.stretch_read(now, asked, reading, result),
         }
     }
 

@@ -97,6 +97,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             destination.withdraw(partition);
         }
         self.cache.forget(partition);
+        self.retention.lost(now);
         let owner = self.owner(partition);
         owner.stage = Stage::Unclaimed(now.elapsed.after(limits::CLAIM_RETRY));
         owner.partition.fail();

@@ -18,6 +18,7 @@ use sprag_core::partition::{KeyView, Partition};
 use sprag_core::partitioning::partition_of;
 use sprag_core::plan::Plan;
 use sprag_core::record::Directory;
+use sprag_core::retention::{Retention, Tally};
 use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now};
 use sprag_log::{Completion, Log, Request};
@@ -27,6 +28,8 @@ use crate::cache::EventCache;
 use crate::effect::{Effect, Notice};
 use crate::limits;
 use crate::owner::{Owner, Stage};
+use crate::redrive::Redrives;
+use crate::retain::Retaining;
 use crate::state::{State, StateRequest};
 
 /// The ticket of what the node asks of itself.
@@ -56,6 +59,9 @@ pub struct Node<L, S, D> {
     pub(crate) intake: Intake,
     /// Whether a destination's own pause was asked for and is not answered yet.
     pub(crate) is_pausing: bool,
+    pub(crate) retention: Retention,
+    pub(crate) retaining: Retaining,
+    pub(crate) redrives: Redrives,
     pub(crate) cache: EventCache,
     pub(crate) asked: HashMap<u64, Asked>,
     pub(crate) next_query: u64,
@@ -82,6 +88,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             dedupe_ids: plan.dedupe_ids,
             partition_rate: None,
         });
+        let retention = Retention::new(plan.retention);
         let owner = |number: u16| {
             let seed = seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9));
             let id = PartitionId(number);
@@ -97,6 +104,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             destinations: BTreeMap::new(),
             intake: Intake::default(),
             is_pausing: false,
+            retention,
+            retaining: Retaining::default(),
+            redrives: Redrives::default(),
             cache: EventCache::new(limits::CACHE_BYTES),
             asked: HashMap::new(),
             next_query: 0,
@@ -153,6 +163,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Command::ResumeKey(key)
             | Command::Rebase(key)
             | Command::Redrive { key, .. }
+            | Command::RedriveGone { key, .. }
             | Command::Acknowledge { key, .. }
             | Command::Drop { key, .. } => self.partition_of(key),
             Command::PauseDestination(_)
@@ -160,7 +171,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Command::ResumeDestination(_)
             | Command::Declare(_) => PartitionId(0),
         };
-        self.input(now, partition, Input::Command { ticket, command });
+        if matches!(command, Command::Redrive { passed: Some(_), .. }) {
+            self.redrive(partition, ticket, command);
+        } else {
+            self.input(now, partition, Input::Command { ticket, command });
+        }
     }
 
     /// An attempt ended.
@@ -186,6 +201,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 progressed |= self.turn_partition(now, at, write);
             }
             progressed |= self.grant(now);
+            progressed |= self.retain(now);
             if !progressed {
                 self.answer_stored();
                 return;
@@ -255,6 +271,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
 
     fn answer(&mut self, now: Now, at: usize, ticket: Ticket, answer: Answer) {
         self.owners[at].bodies.remove(&ticket);
+        self.redrive_answered(ticket);
         if ticket == GONE_TICKET {
             self.is_pausing = false;
         } else if ticket != OWN_TICKET {
@@ -323,7 +340,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 self.appended(now, partition, number, result.err());
             }
             Completion::Answered { ticket, result } => self.answered(now, ticket.0, result),
-            Completion::Trimmed { .. } => {}
+            Completion::Trimmed { partition, result } => self.trimmed(now, partition, result.ok()),
+            Completion::Rewritten { result, .. } => self.rewritten(now, result.ok()),
+            Completion::Sealed(_) => self.retention.sealed(now),
         }
     }
 
@@ -347,7 +366,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             [owner.partition.deadline(), claim, refused, checkpoint]
         });
         let destinations = self.destinations.values().filter_map(Destination::deadline);
-        times.flatten().chain(destinations).min()
+        let retention = self.retention.deadline().filter(|_| self.is_serving());
+        times.flatten().chain(destinations).chain(retention).min()
     }
 
     /// Whether every partition serves.
@@ -379,12 +399,23 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         &self.destinations
     }
 
+    /// What retention did.
+    #[must_use]
+    pub fn retention(&self) -> Tally {
+        self.retention.tally()
+    }
+
     /// A key in memory as it is; none when it is not in memory.
     #[must_use]
     pub fn view(&self, key: &Key) -> Option<(PartitionId, KeyView)> {
         let partition = self.partition_of(key);
         let view = self.owners[usize::from(partition.0)].partition.view(key)?;
         Some((partition, view))
+    }
+
+    /// The log, for whoever watches it.
+    pub fn log(&self) -> &L {
+        &self.log
     }
 
     /// The log, for whoever turns it.

@@ -22,7 +22,7 @@ use crate::letters;
 use crate::limits;
 use crate::node::{Node, OWN_TICKET};
 use crate::owner::{Owner, Stage};
-use crate::state::{State, StateCompletion, StateRequest};
+use crate::state::{LetterChange, State, StateCompletion, StateRequest};
 
 impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// A term began, or not.
@@ -51,6 +51,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         match completion {
             StateCompletion::Opened(partition, head) => self.opened(now, partition, &head),
             StateCompletion::Loaded(partition, records) => self.loaded(now, partition, records),
+            StateCompletion::Surveyed(partition, asked, keys) => {
+                self.surveyed(now, partition, asked, keys);
+            }
             StateCompletion::Paged { partition, queue, keys, next } => {
                 // At once, as everything the store says: a page that is overtaken by the word that
                 // a batch is stored could bring back what a key was before.
@@ -65,17 +68,25 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 
     /// The state reflects the log up to a frame; what is behind it is read. A state that is
-    /// ahead of the log belongs to another log: it is built anew.
+    /// ahead of the log belongs to another log, and one that ends before the log begins cannot be
+    /// continued: either is built anew. What a log begins with says all that is known of the keys
+    /// that were before (DESIGN D6).
     fn opened(&mut self, now: Now, partition: PartitionId, head: &Head) {
         let owner = self.owner(partition);
         let Stage::Opening(claim) = owner.stage else { return };
-        let nothing = Head::default();
-        let foreign = head.frame > claim.tip.number;
+        let oldest = FrameNumber(claim.oldest.0.saturating_sub(1));
+        let foreign = head.frame > claim.tip.number || head.frame < oldest;
+        let nothing = Head { frame: oldest, ..Head::default() };
+        let nothing = if oldest == claim.tip.number { end_of(&claim) } else { nothing };
+        let is_empty = *head == Head::default();
         let head = if foreign { &nothing } else { head };
         owner.partition.begin(head);
         owner.stored = head.frame;
         owner.letters.clear();
-        if foreign {
+        if oldest > FrameNumber(0) {
+            owner.letters.push_back((head.frame, LetterChange::Trimmed(claim.oldest)));
+        }
+        if foreign && !is_empty {
             self.state.submit(StateRequest::Clear(partition));
         }
         self.read_on(now, partition, claim);
@@ -282,6 +293,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
         self.write_ready(partition);
     }
+}
+
+/// What is left of a log of which nothing is left.
+fn end_of(claim: &Claim) -> Head {
+    let Claim { tip, .. } = claim;
+    Head { frame: tip.number, recorded: tip.recorded, open: tip.open, ..Head::default() }
 }
 
 fn unknown_keys<D: Digest>(owner: &Owner<D>, frames: &Frames) -> Vec<Key> {

@@ -32,6 +32,11 @@ pub const FRAME_BODIES_BYTES: usize = 256 << 20;
 
 /// Frames of one answer to a read, whatever their size: empty frames have no facts to count.
 pub const READ_FRAMES: usize = 4_096;
+/// Segments of one answer about them: a few bytes a partition each.
+pub const SUMMARIES: usize = 256;
+/// Bytes of a rewritten segment written and synced at a time: little enough that a commit that
+/// syncs meanwhile does not wait for more.
+pub const REWRITE_BYTES: usize = 1 << 20;
 /// Facts one lookup returns, oldest first: an id or position that was sent that often is abuse.
 pub const FOUND_FACTS: usize = 64;
 /// Things looked up by one query.

@@ -25,6 +25,7 @@ fn write(directory: &std::path::Path) -> io::Result<()> {
     let configuration = sprag::config::reference::reference_markdown();
     fs::write(reference.join("configuration.md"), configuration)?;
     fs::write(reference.join("problems.md"), sprag::problem::problems_markdown())?;
+    fs::write(reference.join("metrics.md"), sprag::metrics::metrics_markdown())?;
     fs::write(reference.join("openapi.json"), sprag::admin::description())?;
     let providers = directory.join("guides/providers");
     fs::create_dir_all(&providers)?;

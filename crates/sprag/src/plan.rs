@@ -6,7 +6,9 @@ use std::time::Duration;
 use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
-use sprag_core::settings::{Ack, DestinationSettings, OnGap, OnGiveUp, Retry, SourceSettings};
+use sprag_core::settings::{
+    Ack, DestinationSettings, OnGap, OnGiveUp, RetentionSettings, Retry, SourceSettings,
+};
 use sprag_log::digest::Sha256;
 
 use crate::config::{self, Config, Source};
@@ -27,6 +29,10 @@ pub fn plan(config: &Config) -> Plan {
         key_backlog: usize::try_from(config.limits.key_backlog).unwrap_or(usize::MAX),
         dedupe_ids: share(config.limits.dedupe_ids),
         partition_rate: config.limits.partition_rate,
+        retention: RetentionSettings {
+            bodies: config.retention.bodies,
+            facts: config.retention.facts,
+        },
     }
 }
 

@@ -3,12 +3,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
+#[path = "wire/post.rs"]
+mod post;
 mod wire;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
+use post::post;
 use serde_json::Value;
 use sprag::secret::Secret;
 use sprag::verify::signature::DestinationKeys;
@@ -62,14 +65,6 @@ fn gateway() -> Gateway {
 
 fn body(order: &str, number: u64) -> String {
     format!(r#"{{"order":"{order}","number":{number},"type":"order.paid"}}"#)
-}
-
-/// A post of JSON with these headers besides.
-fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    let head = "host: sprag\r\ncontent-type: application/json";
-    format!("POST {path} HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
-        .into()
 }
 
 fn open(id: &str, order: &str, number: u64) -> Vec<u8> {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
+#[path = "wire/post.rs"]
+mod post;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod wire;
 
@@ -40,11 +42,8 @@ fn gateway() -> Gateway {
 }
 
 fn post(gateway: &Gateway, source: &str, id: &str, body: &str) -> (u16, Value) {
-    let length = body.len();
-    let head = format!("host: sprag\r\nx-id: {id}\r\ncontent-type: application/json");
-    let request =
-        format!("POST /in/{source} HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
-    read(&gateway.ask(request.as_bytes()))
+    let request = post::post(&format!("/in/{source}"), &format!("x-id: {id}\r\n"), body);
+    read(&gateway.ask(&request))
 }
 
 fn read(answer: &Message) -> (u16, Value) {

@@ -5,6 +5,8 @@
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "wire/consumer.rs"]
 mod consumer;
+#[path = "wire/post.rs"]
+mod post;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod wire;
 
@@ -35,11 +37,7 @@ allow = ["127.0.0.0/8"]
 
 fn post(gateway: &Gateway, number: u64, event_type: &str) {
     let body = format!(r#"{{"order":"o","number":{number},"type":"{event_type}"}}"#);
-    let length = body.len();
-    let head = "host: sprag\r\ncontent-type: application/json";
-    let request =
-        format!("POST /in/shop HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
-    let answer = gateway.ask(request.as_bytes());
+    let answer = gateway.ask(&post::post("/in/shop", "", &body));
     assert_eq!(answer.status(), 200, "{answer:?}");
 }
 

@@ -135,6 +135,11 @@ impl LaneHistory {
         both.min().copied().unwrap_or(self.tail + 1)
     }
 
+    /// Whether an event of it is not settled, or is under way again.
+    pub(crate) fn waits_with(&self, sequence: u64) -> bool {
+        self.waiting.contains(&sequence) || self.redriven.contains(&sequence)
+    }
+
     /// Whether it waits for an operator.
     pub(crate) fn is_stopped(&self) -> bool {
         matches!(self.mode, Mode::Halted | Mode::Parked)
@@ -168,6 +173,8 @@ impl LaneHistory {
         must((delivered || accepted) == (fact.outcome.is_acknowledged() && !dropped), || {
             format!("{:?} means {:?}", fact.outcome, fact.consequence)
         })?;
+        // What a lane is to send is kept (D6), and no disk here takes a synced body away.
+        must(fact.outcome != Outcome::Unreadable, || format!("{sequence} could not be read"))?;
         if fact.out_of_order {
             must(self.redriven.contains(&sequence), || format!("{sequence} was not redriven"))?;
             if accepted {

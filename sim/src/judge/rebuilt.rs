@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::chain::Digest;
-use sprag_core::id::{Key, PartitionId, Revision};
+use sprag_core::id::{FrameNumber, Key, PartitionId, Revision};
 use sprag_core::partition::{Frame, Head, Partition};
 use sprag_core::record::KeyRecord;
 use sprag_core::settings::Settings;
@@ -31,7 +31,9 @@ pub(crate) fn records<D: Digest>(
         dedupe_ids: 0,
     };
     let mut rebuilt = Partition::new(partition, Arc::new(nothing), 0, digest);
-    rebuilt.begin(&Head::default());
+    // What is left of a log whose beginning was deleted says all that is known of its keys.
+    let before = frames.first().map_or(0, |first| first.number.0.saturating_sub(1));
+    rebuilt.begin(&Head { frame: FrameNumber(before), ..Head::default() });
     for frame in frames {
         rebuilt.evolve_frame(&Frame {
             number: frame.number,

@@ -39,6 +39,10 @@ impl<D: Digest> Partition<D> {
     /// Counts the lanes that a fact may change, before it does and after.
     fn count(&mut self, slot: Slot, fact: &Fact, change: fn(&mut Totals, &Lane)) {
         let Some(hot) = self.keys.get(slot) else { return };
+        if let Fact::Carried(_) = fact {
+            hot.record.lanes.iter().for_each(|lane| change(&mut self.totals, lane));
+            return;
+        }
         let lanes = fact.lanes().iter().filter_map(|destination| hot.record.lane(*destination));
         lanes.for_each(|lane| change(&mut self.totals, lane));
     }
@@ -58,6 +62,7 @@ impl<D: Digest> Partition<D> {
             }
             Fact::LaneOpened(opened) => hot.open_lane(opened.destination, opened.through),
             Fact::LaneEnded(ended) => hot.end_lane(ended.destination),
+            Fact::Carried(carried) => hot.restore(&carried.record, place),
             Fact::Rebased(_) => hot.record.order = Order { since: place, ..Order::default() },
             _ => evolve_record(hot, times, fact),
         }

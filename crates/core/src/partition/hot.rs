@@ -125,6 +125,16 @@ impl Hot {
         Self { key, record, arriving: None, lanes, hold_timer: None }
     }
 
+    /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a
+    /// log whose beginning is gone, all before it was said of an unknown key.
+    pub(super) fn restore(&mut self, record: &KeyRecord, place: Place) {
+        let lanes = record.lanes.iter().map(|lane| lane.destination);
+        if !lanes.clone().eq(self.lanes.iter().map(|lane| lane.destination)) {
+            self.lanes = lanes.map(LaneHot::new).collect();
+        }
+        self.record = KeyRecord { newest: place, carried: place.frame, ..record.clone() };
+    }
+
     /// Where the lane to a destination stands in the record and here.
     pub(super) fn lane_at(&self, destination: DestinationId) -> Option<usize> {
         self.record.lanes.iter().position(|lane| lane.destination == destination)

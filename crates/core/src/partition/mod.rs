@@ -15,6 +15,7 @@ mod rebase;
 mod receive;
 mod recover;
 mod refuse;
+mod retain;
 mod supersede;
 mod toll;
 mod view;
@@ -44,6 +45,7 @@ use hot::Hot;
 
 pub use outside::Moves;
 pub use recover::{Frame, Head};
+pub use retain::{Known, Page};
 pub use view::{KeyView, LaneView, WaitsFor};
 
 /// A partition: everything that is decided about a fixed hash range of keys.

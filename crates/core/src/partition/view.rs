@@ -159,6 +159,16 @@ impl<D: Digest> Partition<D> {
         hot.filter(|hot| !hot.record.order.held.is_empty()).map(|hot| (&hot.key, &hot.record))
     }
 
+    /// Lanes in memory that have events to settle: where they lead, and when the first of these
+    /// events was released.
+    pub fn heads(&self) -> impl Iterator<Item = (DestinationId, UnixMicros)> {
+        let lanes = self.keys.iter().flat_map(|(_, hot)| hot.lanes.iter().zip(&hot.record.lanes));
+        lanes.filter_map(|(lane, record)| {
+            let head = lane.window.front().filter(|head| head.sequence == record.head)?;
+            Some((lane.destination, head.recorded))
+        })
+    }
+
     /// Every key in memory with its record.
     pub fn records(&self) -> impl Iterator<Item = (&Key, &KeyRecord)> {
         self.keys.iter().map(|(_, hot)| (&hot.key, &hot.record))

@@ -10,6 +10,8 @@ use sprag_core::ranges::{Range, Ranges};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use std::sync::Arc;
 
+use crate::snapshot::arbitrary::record;
+
 pub(crate) fn text(most: usize) -> impl Strategy<Value = Arc<str>> {
     "[a-zé/%0-9]*".prop_map(move |text| {
         let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
@@ -295,5 +297,7 @@ pub(crate) fn fact() -> impl Strategy<Value = Fact> {
         received().prop_map(Fact::Received),
         released().prop_map(Fact::Released),
         attempted().prop_map(Fact::Attempted),
+        (key(), record())
+            .prop_map(|(key, record)| { Fact::Carried(Carried { key, record: Box::new(record) }) }),
     ]
 }

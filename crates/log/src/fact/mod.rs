@@ -16,6 +16,7 @@
 
 mod acknowledged;
 mod attempted;
+mod carried;
 mod claimed;
 mod conflict;
 mod destination_declared;
@@ -84,6 +85,7 @@ mod tag {
     pub(super) const LANE_ENDED: u8 = 34;
     pub(super) const KEYS_VISITED: u8 = 35;
     pub(super) const DESTINATION_RETIRED: u8 = 36;
+    pub(super) const CARRIED: u8 = 40;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -122,6 +124,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::KeysVisited(fact) => keys_visited::encode(writer, fact),
         Fact::LaneEnded(fact) => lane_ended::encode(writer, fact),
         Fact::LaneOpened(fact) => lane_opened::encode(writer, fact),
+        Fact::Carried(fact) => carried::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -169,6 +172,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::KEYS_VISITED => Fact::KeysVisited(keys_visited::decode(fields)?),
         tag::LANE_ENDED => Fact::LaneEnded(lane_ended::decode(fields)?),
         tag::LANE_OPENED => Fact::LaneOpened(lane_opened::decode(fields)?),
+        tag::CARRIED => Fact::Carried(carried::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -220,6 +224,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::KeysVisited(_) => tag::KEYS_VISITED,
         Fact::LaneEnded(_) => tag::LANE_ENDED,
         Fact::LaneOpened(_) => tag::LANE_OPENED,
+        Fact::Carried(_) => tag::CARRIED,
     }
 }
 

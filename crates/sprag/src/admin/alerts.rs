@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use sprag_core::id::{Key, PartitionId, SourceId};
-use sprag_core::time::OpenMicros;
+use sprag_core::id::Key;
 use utoipa::ToSchema;
 
 use super::answer::{Answered, Page};
@@ -106,35 +105,44 @@ async fn destinations(
     Ok(())
 }
 
-/// Keys of sources with `on_gap = "halt"` whose wait is over.
+/// Keys of sources with `on_gap = "halt"` that wait longer than `hold.wait`, by the clock: no timer
+/// runs for them.
 async fn halted_gaps(
     state: &AdminState,
     names: &Names,
     items: &mut Vec<Alert>,
 ) -> Result<(), Problem> {
     let gaps = &state.parts().gaps;
-    let halting: Vec<SourceId> = gaps.iter().filter(|gap| gap.1.halts).map(|gap| *gap.0).collect();
-    if halting.is_empty() {
+    if !gaps.values().any(|gap| gap.halts) {
         return Ok(());
     }
-    let statistics = state.node().statistics().await;
-    let open: Vec<(PartitionId, OpenMicros)> =
-        (0..).map(PartitionId).zip(statistics.partitions.iter().map(|p| p.open)).collect();
-    let overdue =
-        state.read(move |reader| reader.overdue_holds(&open, &halting, limits::ALERT_KEYS));
-    for key in overdue.await? {
+    let now = state.parts().clock.now().clock;
+    let holds = state.read(|reader| reader.oldest_holds(limits::ALERT_KEYS)).await?;
+    let mut left = limits::ALERT_KEYS;
+    for (key, event) in holds {
+        let Some(gap) = gaps.get(&key.source).filter(|gap| gap.halts) else { continue };
+        let Some(since) = state.recorded(event).await? else { continue };
+        if now.since(since) < gap.wait {
+            continue;
+        }
         let (source, name) = named(names, &key);
         let remedy = format!(
-            "Have the source send what is missing; it goes on by itself then. Or give it up: sprag override rebase {source}:{name}"
+            "Have the source send what is missing; it goes on by itself then. Or give it up: \
+             sprag override rebase {source}:{name}"
         );
         items.push(Alert {
             alert: "gap-halted",
             text: "Positions are missing, and its source halts until they come.".to_owned(),
             remedy,
+            since: selector::shown(Some(since)),
             source: Some(source),
             key: Some(name),
             ..Alert::default()
         });
+        left -= 1;
+        if left == 0 {
+            break;
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use sprag_core::fact::{
 };
 use sprag_core::id::{DestinationId, Epoch, Place};
 use sprag_core::ranges::Range;
+use sprag_core::record::KeyRecord;
 use sprag_core::time::UnixMicros;
 
 use super::answer::time;
@@ -36,6 +37,21 @@ pub(super) fn shown(
         object.extend(particulars);
     }
     Value::Object(object)
+}
+
+/// What is said anew of a key: where it stands.
+fn carried(names: &Names, record: &KeyRecord) -> Value {
+    let lanes = record.lanes.iter().map(|lane| {
+        json!({
+            "destination": names.destination(lane.destination).to_string(),
+            "head": lane.head.0, "tail": lane.tail.0, "delivered": lane.delivered.0,
+        })
+    });
+    json!({
+        "sequence": record.sequence.0, "hash": record.hash.to_string(),
+        "next_position": record.order.next, "held": record.order.held.len(),
+        "paused": record.paused, "lanes": lanes.collect::<Vec<_>>(),
+    })
 }
 
 fn particulars(names: &Names, fact: &Fact) -> Value {
@@ -94,6 +110,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::KeysVisited(_) => of_lane(names, fact),
+        Fact::Carried(fact) => carried(names, &fact.record),
         Fact::Redriven(fact) => json!({
             "destination": to(fact.destination),
             "sequence": fact.passed.map(|sequence| sequence.0),

@@ -57,7 +57,8 @@ pub(super) struct Wanted {
 ///
 /// In commit order within each partition; partitions alternate. Every line has `place`, `recorded`,
 /// `epoch` and `fact`, its name; most have `source` and `key`. A line `{"trimmed": …}` says that
-/// history before a frame is no longer kept. What has no such fact is an empty stream.
+/// history before a frame is no longer kept. A followed stream has an empty line when nothing came for
+/// some seconds.
 #[utoipa::path(get, path = "/v1/facts", tag = "history", params(Wanted),
     responses((status = 200, content_type = "application/x-ndjson", body = String,
         description = "The facts"), ReadProblems))]
@@ -139,7 +140,7 @@ impl Reading {
 
     /// The next lines; none at the end.
     async fn chunk(&mut self) -> Option<Bytes> {
-        let mut at_end = 0;
+        let (mut at_end, mut looks) = (0, 0);
         while self.left > 0 {
             let (partition, (frame, index)) = self.of_turn()?;
             self.turn = PartitionId(partition.0.wrapping_add(1));
@@ -172,7 +173,11 @@ impl Reading {
                 if !self.follow {
                     return None;
                 }
-                at_end = 0;
+                if looks == limits::FOLLOW_LOOKS {
+                    // A reader that is gone is only noticed by writing to it.
+                    return Some(Bytes::from_static(b"\n"));
+                }
+                (at_end, looks) = (0, looks + 1);
                 tokio::time::sleep(limits::FOLLOW_EVERY).await;
             }
         }

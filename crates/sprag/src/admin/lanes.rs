@@ -36,7 +36,7 @@ pub(super) struct Wanted {
     /// Of keys whose encoded name is like this; `*` stands for anything
     key: Option<String>,
     /// What came of the last try before it stopped: a status (`503`), a class of them (`5xx`),
-    /// `unreachable`, `unknown`, `address-not-allowed`, `unreadable`; or `halted`, `parked`
+    /// `unreachable`, `unknown`, `address-not-allowed`, `unreadable`, `not-acknowledged-in-time`; or `halted`, `parked`
     reason: Option<String>,
     /// Stopped at this time or later
     #[param(format = DateTime)]

@@ -43,6 +43,9 @@ pub const STREAMED: u64 = 10_000;
 pub const STREAMED_MOST: u64 = 1_000_000;
 /// How often a followed stream looks for new frames, once it has them all.
 pub const FOLLOW_EVERY: Duration = Duration::from_millis(250);
+/// Looks without anything new after which a followed stream gets an empty line (5 s): a reader that
+/// is gone must not hold one of [`STREAMS`] for ever.
+pub const FOLLOW_LOOKS: u32 = 20;
 /// Keys an alert names, of each kind; how many there are is told where it is counted.
 pub const ALERT_KEYS: usize = 100;
 /// What the state store counts is counted anew after this: it takes time in the number of keys that

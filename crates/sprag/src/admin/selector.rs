@@ -72,6 +72,7 @@ pub(super) const LANE_REASONS: &[&str] = &[
     "address-not-allowed",
     "unknown",
     "unreadable",
+    "not-acknowledged-in-time",
     "4xx",
     "5xx",
     "503",

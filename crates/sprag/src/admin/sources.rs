@@ -3,11 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use sprag_core::id::SourceId;
 use utoipa::ToSchema;
 
 use super::answer::{Answered, Page};
 use super::problems::ReadProblems;
 use super::state::AdminState;
+use crate::state::HeldCounts;
 
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,7 +34,10 @@ pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Sourc
     let names = state.names().await;
     state.store().await?;
     let held = state.read(crate::state::StateReader::held).await?;
-    let count = |id| held.get(id).copied().unwrap_or_default();
+    let count = |id: &SourceId| {
+        let counts = held.iter().filter(|((of, _), _)| of == id).map(|(_, counts)| *counts);
+        counts.fold(HeldCounts::default(), HeldCounts::and)
+    };
     let sources = names.directory().sources.iter().map(|(id, source)| Source {
         name: source.name.to_string(),
         configured: state.parts().sources.contains_key(id),

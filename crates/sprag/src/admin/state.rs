@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
+use sprag_core::id::{DestinationId, Key, PartitionId, Place, SourceId};
 use sprag_core::input::Command;
 use sprag_core::output::Answer as NodeAnswer;
 use sprag_core::partition::KeyView;
 use sprag_core::partitioning::partition_of;
 use sprag_core::record::KeyRecord;
+use sprag_core::time::UnixMicros;
 use sprag_log::digest::Sha256;
 use sprag_log::{Answer, Query, ReadError};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::history::History;
+use super::metrics::StoreCounted;
 use super::names::Names;
 use super::observe::Counted;
 use crate::clock::Clock;
@@ -77,6 +79,7 @@ struct Shared {
     parts: Parts<Box<dyn History>>,
     token: Token,
     counted: Mutex<Option<Counted>>,
+    store_counted: Mutex<Option<StoreCounted>>,
     streams: Arc<Semaphore>,
 }
 
@@ -113,8 +116,13 @@ impl AdminState {
             metrics: parts.metrics,
             clock: parts.clock,
         };
-        let (counted, streams) = (Mutex::new(None), super::facts::permits());
-        Self(Arc::new(Shared { parts, token, counted, streams }))
+        Self(Arc::new(Shared {
+            parts,
+            token,
+            counted: Mutex::new(None),
+            store_counted: Mutex::new(None),
+            streams: super::facts::permits(),
+        }))
     }
 
     pub(super) fn parts(&self) -> &Parts<Box<dyn History>> {
@@ -131,6 +139,10 @@ impl AdminState {
 
     pub(super) fn counted(&self) -> &Mutex<Option<Counted>> {
         &self.0.counted
+    }
+
+    pub(super) fn store_counted(&self) -> &Mutex<Option<StoreCounted>> {
+        &self.0.store_counted
     }
 
     /// A permit for each stream of facts that may be open.
@@ -183,6 +195,28 @@ impl AdminState {
             Ok(answer) => Ok(Some(answer)),
             Err(ReadError::Missing | ReadError::NoSuchPartition | ReadError::Trimmed { .. }) => {
                 Ok(None)
+            }
+            Err(error) => Err(Problem::new(Code::Internal).with_detail(error.to_string())),
+        }
+    }
+
+    /// When a fact was recorded; none when it is no longer kept.
+    pub(super) async fn recorded(&self, place: Place) -> Result<Option<UnixMicros>, Problem> {
+        match self.ask(Query::Fact { place }).await? {
+            Some(Answer::Fact(stored)) => Ok(Some(stored.recorded)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Asks the log for something that has an id: where that was deleted, the answer says so.
+    pub(super) async fn ask_kept(&self, query: Query) -> Result<Option<Answer>, Problem> {
+        match self.0.parts.queries.query(query).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(ReadError::Missing | ReadError::NoSuchPartition) => Ok(None),
+            Err(ReadError::BodyDropped) => Err(Problem::new(Code::BodyGone)),
+            Err(ReadError::Trimmed { oldest }) => {
+                let detail = format!("history of this partition begins at frame {}", oldest.0);
+                Err(Problem::new(Code::HistoryGone).with_detail(detail))
             }
             Err(error) => Err(Problem::new(Code::Internal).with_detail(error.to_string())),
         }

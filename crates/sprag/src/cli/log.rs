@@ -16,11 +16,18 @@ enum Form {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct LogArguments {
-    /// How the log on standard error is written
-    #[arg(long = "log", value_enum, value_name = "FORM", default_value = "human")]
+    /// How the log on standard error is written: a line, or a JSON object, for each thing
+    #[arg(
+        long = "log",
+        visible_alias = "log-format",
+        env = "SPRAG_LOG_FORMAT",
+        value_enum,
+        value_name = "FORM",
+        default_value = "human"
+    )]
     form: Form,
     /// What is logged: a level, or levels by module such as `info,sprag::dispatch=debug`
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, env = "SPRAG_LOG_LEVEL", value_name = "FILTER")]
     log_level: Option<String>,
 }
 

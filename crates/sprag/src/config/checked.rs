@@ -34,6 +34,17 @@ pub struct Config {
     pub retired: Vec<String>,
     /// Bounds an operator may change.
     pub limits: Limits,
+    /// How long history is kept.
+    pub retention: Retention,
+}
+
+/// `[retention]` (rule D6)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Bodies that nothing waits for.
+    pub bodies: Duration,
+    /// Facts.
+    pub facts: Duration,
 }
 
 /// `[server]`

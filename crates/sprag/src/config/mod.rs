@@ -9,6 +9,7 @@ mod check_destination;
 mod check_headers;
 mod check_order;
 mod check_rate;
+mod check_retention;
 mod check_rules;
 mod check_server;
 mod check_source;
@@ -26,7 +27,7 @@ pub mod units;
 pub use admin_access::{AdminAccess, admin_access};
 pub use checked::{
     Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
-    Limits, OnGap, OnGiveUp, OnInvalid, Retry, Server, Source, Url,
+    Limits, OnGap, OnGiveUp, OnInvalid, Retention, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};
@@ -100,6 +101,7 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
     let sources = check_source::sources(root);
     let destinations = check_destination::destinations(root);
     let limits = check_server::limits(&root.section("limits"));
+    let retention = check_retention::retention(&root.section("retention"), &sources);
     check_destination::joined(root, &sources, &destinations);
     let (retired, destinations) =
         complete(destinations)?.into_iter().partition::<Destinations, _>(|(_, to)| to.retired);
@@ -111,6 +113,7 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
         destinations,
         retired: retired.into_keys().collect(),
         limits: limits?,
+        retention: retention?,
     })
 }
 

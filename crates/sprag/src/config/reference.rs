@@ -479,7 +479,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "destinations.*.ack_timeout",
-        "duration, 1s to 30d",
+        "duration 1s–30d",
         Value(r#""5m""#),
         "How long a 202 waits for its acknowledgement; then the attempt has failed and is repeated or given up like any other. Time during which Sprag does not run does not count. Only with `ack = \"explicit\"`.",
     ),
@@ -542,6 +542,18 @@ pub const KEYS: &[Key] = &[
         "size 1MiB–1024GiB",
         Value(r#""512MiB""#),
         "Free space below which ingress answers 503.",
+    ),
+    key(
+        "retention.bodies",
+        "duration 1s–3650d",
+        Value(r#""30d""#),
+        "Bodies that nothing waits for are deleted after this time. Facts and hashes stay.",
+    ),
+    key(
+        "retention.facts",
+        "duration 1s–3650d",
+        Value(r#""400d""#),
+        "History is deleted after this time, but for what waits and all behind it. No shorter than `bodies`, or than any source's `dedupe` or `hold.wait`.",
     ),
 ];
 

@@ -20,7 +20,7 @@ use super::connections::{Carrier, Connections};
 use super::headers::Delivery;
 use super::{Ended, answer, http1, http2};
 use crate::authorities;
-use crate::config::{Destination, HttpVersion};
+use crate::config::{Ack, Destination, HttpVersion};
 use crate::limits;
 use crate::metrics::DestinationMetrics;
 use crate::verify::SecretProblem;
@@ -37,6 +37,8 @@ pub struct Endpoint {
     forward: Vec<HeaderName>,
     timeout: Duration,
     connections: Arc<Connections>,
+    /// Whether 202 is no acknowledgement, but says that one will come.
+    acknowledges_later: bool,
     metrics: DestinationMetrics,
 }
 
@@ -113,8 +115,15 @@ impl Endpoint {
             forward: config.forward.clone(),
             timeout: config.timeout,
             connections: Arc::new(Connections::new(to, concurrency)),
+            acknowledges_later: matches!(config.ack, Ack::Explicit(_)),
             metrics,
         })
+    }
+
+    /// Whether the answer itself says that the event is delivered.
+    pub(super) fn is_delivered(&self, ended: &Ended) -> bool {
+        let later = self.acknowledges_later && ended.outcome == Outcome::Answered { status: 202 };
+        ended.outcome.is_acknowledged() && ended.dropped.is_none() && !later
     }
 
     /// Its counters.

@@ -140,8 +140,12 @@ impl Network for Dispatcher {
             let ended = endpoint.attempt(&source, &attempt, &event, started.clock, broken_off);
             let ended = ended.await;
             running.remove((partition, id));
-            let took = clock.now().elapsed.since(started.elapsed);
+            let now = clock.now();
+            let took = now.elapsed.since(started.elapsed);
             endpoint.metrics().attempt(ended.outcome);
+            if endpoint.is_delivered(&ended) && !attempt.out_of_order {
+                endpoint.metrics().delivered(partition, now.clock.since(event.event.recorded));
+            }
             node.ended(partition, ended.of(id, took));
         });
     }

@@ -1,15 +1,24 @@
 //! The counters of one destination, resolved once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use sprag_core::fact::Outcome;
+use sprag_core::id::PartitionId;
 
-use super::{AttemptLabels, Metrics};
+use super::{AttemptLabels, Lags, LaneLabels, Metrics};
 
 /// Counts the attempts to a destination. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
-pub struct DestinationMetrics(Arc<[Counter; CLASSES.len()]>);
+pub struct DestinationMetrics(Arc<Counted>);
+
+#[derive(Debug)]
+struct Counted {
+    attempts: [Counter; CLASSES.len()],
+    name: String,
+    lags: Lags,
+}
 
 /// Classes of outcomes: answers by the first digit of their status, and the ends without one.
 const CLASSES: [&str; 9] =
@@ -36,11 +45,19 @@ impl DestinationMetrics {
             let labels = AttemptLabels { destination: name.to_owned(), outcome };
             metrics.attempts.get_or_create(&labels).clone()
         };
-        Self(Arc::new(CLASSES.map(counter)))
+        let attempts = CLASSES.map(counter);
+        let (name, lags) = (name.to_owned(), metrics.lag_seconds.clone());
+        Self(Arc::new(Counted { attempts, name, lags }))
     }
 
     /// An attempt ended.
     pub fn attempt(&self, outcome: Outcome) {
-        self.0[class(outcome)].inc();
+        self.0.attempts[class(outcome)].inc();
+    }
+
+    /// An event of a partition was acknowledged so long after it was received.
+    pub fn delivered(&self, partition: PartitionId, lag: Duration) {
+        let labels = LaneLabels { destination: self.0.name.clone(), partition: partition.0 };
+        self.0.lags.get_or_create(&labels).observe(lag.as_secs_f64());
     }
 }

@@ -1,16 +1,18 @@
-//! The log on threads of its own: one appends, one reads, one indexes sealed segments.
+//! The log on threads of its own: one appends, one reads, one indexes sealed segments and writes
+//! them anew.
 //!
 //! Appends wait for no read, and commits for no index. Must not know what frames mean.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use sprag_core::id::PartitionId;
-use sprag_log::embedded::{Catalog, Change, Disk, Reader, Routed, SealJob, Writer};
+use sprag_log::embedded::{Catalog, Change, Disk, Reader, RewriteJob, Routed, SealJob, Writer};
 use sprag_log::lookup::Wanted;
-use sprag_log::{Answer, Completion, Log, Query, ReadError, Request, Ticket};
+use sprag_log::{Answer, Completion, Log, LogSize, Query, ReadError, Request, Ticket};
 use tokio::sync::oneshot;
 
 use super::turn::Waker;
@@ -72,10 +74,11 @@ impl ThreadLog {
         let (changes, incoming) = channel();
         let (queries, questions) = channel();
         let (outgoing, completions) = channel();
-        let (seals, jobs) = channel();
-        spawn("sprag-index", move || index(&jobs, &disk))?;
+        let (later, jobs) = channel();
         let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
-        spawn("sprag-log", move || append(writer, &incoming, &done, &seals, &meter))?;
+        spawn("sprag-index", move || work_off(&jobs, &disk, &done))?;
+        let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
+        spawn("sprag-log", move || append(writer, &incoming, &done, &later, &meter))?;
         let done = Outlet { outgoing, waker };
         spawn("sprag-read", move || read(reader, &questions, &done))?;
         let others = LogQueries(queries.clone());
@@ -106,6 +109,10 @@ impl Log for ThreadLog {
         Some(completion)
     }
 
+    fn size(&self) -> LogSize {
+        self.catalog.size()
+    }
+
     fn is_idle(&self) -> bool {
         self.under_way == 0
     }
@@ -128,7 +135,7 @@ pub struct Meter {
 fn events_of(change: &Change) -> Option<u32> {
     match change {
         Change::Append { draft } => u32::try_from(draft.bodies.len()).ok(),
-        Change::Claim { .. } | Change::Trim { .. } => None,
+        _ => None,
     }
 }
 
@@ -160,7 +167,7 @@ fn append<D: Disk>(
     mut writer: Writer<D>,
     incoming: &Receiver<Change>,
     done: &Outlet,
-    seals: &Sender<SealJob>,
+    later: &Sender<Job<D>>,
     meter: &Meter,
 ) {
     let mut frames = Vec::new();
@@ -184,7 +191,11 @@ fn append<D: Disk>(
         frames.drain(..).for_each(|events| meter.metrics.commit(took, events));
         while let Some(job) = writer.seal_job() {
             // Without its thread a segment is indexed at the next start.
-            let _ = seals.send(job);
+            let _ = later.send(Job::Seal(job));
+        }
+        while let Some(job) = writer.rewrite_job() {
+            // Without its thread it is dropped, and the segment is as it was.
+            let _ = later.send(Job::Rewrite(Box::new(job)));
         }
         if !done.put(std::iter::from_fn(|| writer.complete())) {
             return;
@@ -208,12 +219,41 @@ fn read<D: Disk>(mut reader: Reader<D>, questions: &Receiver<Question>, done: &O
     }
 }
 
-/// Writes the index of each sealed segment beside it. One that fails is written at the next
-/// start; until then memory serves.
-fn index<D: Disk>(jobs: &Receiver<SealJob>, disk: &D) {
-    while let Ok(job) = jobs.recv() {
-        if let Ok(sealed) = job.run(disk) {
-            sealed.install();
+/// What is done to a sealed segment while others are written.
+enum Job<D: Disk> {
+    /// Write its index.
+    Seal(SealJob),
+    /// Write it anew without bodies that have expired.
+    Rewrite(Box<RewriteJob<D>>),
+}
+
+/// Writes the index of each sealed segment beside it, and segments anew. An index that fails is
+/// written at the next start; until then memory serves. An index does not wait for a rewriting.
+fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, done: &Outlet) {
+    let mut rewriting: VecDeque<Box<RewriteJob<D>>> = VecDeque::new();
+    loop {
+        let job = if rewriting.is_empty() {
+            jobs.recv().map_err(|_| TryRecvError::Disconnected)
+        } else {
+            jobs.try_recv()
+        };
+        match job {
+            Ok(Job::Seal(job)) => {
+                if let Ok(sealed) = job.run(disk) {
+                    sealed.install();
+                }
+            }
+            Ok(Job::Rewrite(job)) => rewriting.push_back(job),
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                let Some(completion) = rewriting.front_mut().and_then(|job| job.step()) else {
+                    continue;
+                };
+                rewriting.pop_front();
+                if !done.put(std::iter::once(completion)) {
+                    return;
+                }
+            }
         }
     }
 }

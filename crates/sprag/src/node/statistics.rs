@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use sprag_core::chain::Digest;
 use sprag_core::destination::Pool;
-use sprag_core::id::{DestinationId, Epoch, FrameNumber, SourceId};
-use sprag_core::time::{Now, OpenMicros};
+use sprag_core::id::{DestinationId, Epoch, FrameNumber, PartitionId};
+use sprag_core::retention::Tally;
+use sprag_core::time::{Now, OpenMicros, UnixMicros};
 use sprag_driver::node::Node;
 use sprag_driver::state::State;
-use sprag_log::Log;
+use sprag_log::{Log, LogSize};
 
 /// The node at one moment.
 #[derive(Debug, Clone, Default)]
@@ -22,10 +23,12 @@ pub struct Statistics {
     pub destinations: BTreeMap<DestinationId, DestinationStatistics>,
     /// Ids and positions in memory for dedupe.
     pub dedupe_ids: u64,
-    /// Events of keys in memory that wait behind missing positions, by source.
-    pub held: BTreeMap<SourceId, u64>,
-    /// Keys in memory that wait for missing positions, by source.
-    pub gaps_open: BTreeMap<SourceId, u64>,
+    /// When the oldest first event of a lane in memory was released, by destination and partition.
+    pub heads: BTreeMap<(DestinationId, PartitionId), UnixMicros>,
+    /// What the log takes on disk.
+    pub log: LogSize,
+    /// What retention did.
+    pub retention: Tally,
 }
 
 /// One partition.
@@ -37,6 +40,8 @@ pub struct PartitionStatistics {
     pub epoch: Epoch,
     /// Its newest durable frame.
     pub committed: FrameNumber,
+    /// The recorded time of that frame, or of one after it that is not durable yet.
+    pub recorded: UnixMicros,
     /// Its open time, by which holds are measured.
     pub open: OpenMicros,
     /// Keys in memory.
@@ -63,20 +68,26 @@ pub struct DestinationStatistics {
 impl Statistics {
     /// Counts. Takes time in the number of keys in memory.
     pub(super) fn of<L: Log, S: State, D: Digest + Clone>(node: &Node<L, S, D>) -> Self {
-        let mut statistics = Self { serving: node.is_serving(), ..Self::default() };
+        let mut statistics = Self {
+            serving: node.is_serving(),
+            log: node.log().size(),
+            retention: node.retention(),
+            ..Self::default()
+        };
         for partition in node.partitions() {
             statistics.partitions.push(PartitionStatistics {
                 serving: partition.is_serving(),
                 epoch: partition.epoch(),
                 committed: partition.committed(),
+                recorded: partition.recorded(),
                 open: partition.open_time(),
                 hot_keys: partition.hot_keys(),
             });
             statistics.dedupe_ids += partition.recent_ids() as u64;
-            for (key, record) in partition.held() {
-                let held = record.order.held.len() as u64;
-                *statistics.held.entry(key.source).or_default() += held;
-                *statistics.gaps_open.entry(key.source).or_default() += 1;
+            for (destination, released) in partition.heads() {
+                let oldest = statistics.heads.entry((destination, partition.id()));
+                let oldest = oldest.or_insert(released);
+                *oldest = (*oldest).min(released);
             }
         }
         for (id, destination) in node.destinations() {

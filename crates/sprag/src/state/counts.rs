@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
-use sprag_core::time::{OpenMicros, UnixMicros};
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, SourceId};
+use sprag_core::time::UnixMicros;
 
-use super::bytes::{Fault, column, number};
+use super::bytes::{Fault, number};
 use super::reader::StateReader;
-use super::{limits, rows};
+use super::{lanes, limits, rows, sqlite};
 
 /// What waits for missing positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +16,20 @@ pub struct HeldCounts {
     pub keys: u64,
     /// These events.
     pub events: u64,
+    /// How far the highest positions held are ahead of the last released, summed over the keys.
+    pub drift: u64,
+}
+
+impl HeldCounts {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            keys: self.keys + other.keys,
+            events: self.events + other.events,
+            drift: self.drift + other.drift,
+        }
+    }
 }
 
 /// Lanes that stopped.
@@ -39,46 +53,72 @@ impl StoppedCounts {
 }
 
 impl StateReader {
-    /// What waits for missing positions, by source.
+    /// What waits for missing positions, by source and partition.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn held(&self) -> Result<BTreeMap<SourceId, HeldCounts>, Fault> {
+    pub fn held(&self) -> Result<BTreeMap<(SourceId, PartitionId), HeldCounts>, Fault> {
         let connection = self.connection();
-        let mut select = connection
-            .prepare_cached("SELECT source, sum(keys), sum(events) FROM held GROUP BY source")?;
+        let mut select =
+            connection.prepare_cached("SELECT source, partition, keys, events, drift FROM held")?;
         let mut rows = select.query([])?;
         let mut counts = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let held = HeldCounts { keys: number(row.get(1)?)?, events: number(row.get(2)?)? };
-            counts.insert(SourceId(row.get(0)?), held);
+            let held = HeldCounts {
+                keys: number(row.get(2)?)?,
+                events: number(row.get(3)?)?,
+                drift: number(row.get(4)?)?,
+            };
+            counts.insert((SourceId(row.get(0)?), PartitionId(row.get(1)?)), held);
         }
         Ok(counts)
     }
 
-    /// When the wait of a source that is over first ends, by partition: open time. Takes time in
-    /// the number of keys that wait.
+    /// The key of each source and partition that waits longest for missing positions, with its
+    /// oldest event that waits.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn first_deadlines(
-        &self,
-    ) -> Result<BTreeMap<SourceId, Vec<(PartitionId, OpenMicros)>>, Fault> {
+    pub fn longest_holds(&self) -> Result<Vec<(Key, Place)>, Fault> {
+        // By partition, so that it is a range of the table: lanes that wait are not looked at.
+        // Beside `min` the key is that of its row.
+        self.holds(
+            "SELECT source, key, min(due) FROM waiting WHERE partition = ?1 AND queue = ?2 \
+             GROUP BY source LIMIT ?3",
+            limits::LOOKED_AT,
+        )
+    }
+
+    /// Keys that wait for missing positions, those that wait longest first, so many of each
+    /// partition; with the oldest event that waits.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn oldest_holds(&self, most: usize) -> Result<Vec<(Key, Place)>, Fault> {
+        self.holds(
+            "SELECT source, key, due FROM waiting WHERE partition = ?1 AND queue = ?2 \
+             ORDER BY due LIMIT ?3",
+            most,
+        )
+    }
+
+    fn holds(&self, select: &str, most: usize) -> Result<Vec<(Key, Place)>, Fault> {
         let connection = self.connection();
-        let mut select = connection.prepare_cached(
-            "SELECT source, partition, min(due) FROM waiting WHERE queue = ?1 \
-             GROUP BY partition, source",
-        )?;
-        let mut rows = select.query([rows::queue(sprag_core::record::Queue::Holds)])?;
-        let mut deadlines: BTreeMap<SourceId, Vec<_>> = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            let due = OpenMicros(number(row.get(2)?)?);
-            deadlines
-                .entry(SourceId(row.get(0)?))
-                .or_default()
-                .push((PartitionId(row.get(1)?), due));
+        let mut select = connection.prepare_cached(select)?;
+        let mut record = sqlite::record_statement(&connection)?;
+        let (queue, most) = (rows::queue(sprag_core::record::Queue::Holds), i64::try_from(most)?);
+        let mut holds = Vec::new();
+        for partition in lanes::partitions(&connection, None)? {
+            let mut rows = select.query((partition.0, queue, most))?;
+            while let Some(row) = rows.next()? {
+                let key = rows::key(row.get(0)?, row.get(1)?)?;
+                let record = sqlite::record(&mut record, partition, &key)?;
+                let held = record.iter().flat_map(|record| record.order.held.values());
+                let oldest = held.min_by_key(|held| held.deadline).map(|held| held.event);
+                holds.extend(oldest.map(|event| (key, event)));
+            }
         }
-        Ok(deadlines)
+        Ok(holds)
     }
 
     /// Lanes that stopped, by destination and partition. Takes time in their number.
@@ -105,37 +145,20 @@ impl StateReader {
         Ok(counts)
     }
 
-    /// Keys of these sources whose wait for missing positions is over and that hold events all the
-    /// same, at most so many. `open` is the open time of each partition.
+    /// The newest frame of each partition that the store reflects, with its recorded time.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn overdue_holds(
-        &self,
-        open: &[(PartitionId, OpenMicros)],
-        sources: &[SourceId],
-        most: usize,
-    ) -> Result<Vec<Key>, Fault> {
+    pub fn reflected(&self) -> Result<BTreeMap<PartitionId, (FrameNumber, UnixMicros)>, Fault> {
         let connection = self.connection();
-        let mut select = connection.prepare_cached(
-            "SELECT source, key FROM waiting WHERE partition = ?1 AND queue = ?2 AND due <= ?3 \
-             ORDER BY due LIMIT ?4",
-        )?;
-        let queue = rows::queue(sprag_core::record::Queue::Holds);
-        let limit = i64::try_from(limits::LOOKED_AT)?;
-        let mut keys = Vec::new();
-        for (partition, open) in open {
-            let mut rows = select.query((partition.0, queue, column(open.0), limit))?;
-            while let Some(row) = rows.next()? {
-                let key = rows::key(row.get(0)?, row.get(1)?)?;
-                if sources.contains(&key.source) {
-                    keys.push(key);
-                }
-                if keys.len() == most {
-                    return Ok(keys);
-                }
-            }
+        let mut select =
+            connection.prepare_cached("SELECT partition, frame, recorded FROM heads")?;
+        let mut rows = select.query([])?;
+        let mut reflected = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let head = (FrameNumber(number(row.get(1)?)?), UnixMicros(number(row.get(2)?)?));
+            reflected.insert(PartitionId(row.get(0)?), head);
         }
-        Ok(keys)
+        Ok(reflected)
     }
 }

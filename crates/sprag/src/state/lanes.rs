@@ -172,7 +172,7 @@ impl StateReader {
 }
 
 /// The partitions the store has, from one on.
-fn partitions(
+pub(super) fn partitions(
     connection: &Connection,
     first: Option<PartitionId>,
 ) -> Result<Vec<PartitionId>, Fault> {

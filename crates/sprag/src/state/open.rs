@@ -18,13 +18,15 @@ const FILE: &str = "state.sqlite";
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
 /// Counts up when the tables below change.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 
 /// Version of tables and records in one number.
 const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
 
-/// `keys`: `dues` are its places in the queues, as [`super::rows`] packs them; `flags` are its.
-/// `held` counts what waits for missing positions: events, and keys with such events.
+/// `keys`: `dues` are its places in the queues, as [`super::rows`] packs them; `flags` are its, and `drift` how far the
+/// highest position it holds is ahead of the last it released.
+/// `held` counts what waits for missing positions: events, keys with such events, and the
+/// drift of these.
 /// `waiting` are these places as rows: a page is one seek, and a key has as many rows as lanes that
 /// wait, none while nothing does. Both are written together: `dues` says which rows a change of
 /// the record makes void, and those of millions that wait are not touched by the others.
@@ -38,7 +40,8 @@ const TABLES: &str = "
         open INTEGER NOT NULL, directory BLOB NOT NULL, totals BLOB NOT NULL);
     CREATE TABLE keys (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
-        dues BLOB NOT NULL, flags INTEGER NOT NULL, record BLOB NOT NULL,
+        dues BLOB NOT NULL, flags INTEGER NOT NULL,
+        drift INTEGER NOT NULL, record BLOB NOT NULL,
         PRIMARY KEY (partition, source, key)) WITHOUT ROWID;
     CREATE TABLE waiting (
         partition INTEGER NOT NULL, queue INTEGER NOT NULL, due INTEGER NOT NULL,
@@ -46,7 +49,8 @@ const TABLES: &str = "
         PRIMARY KEY (partition, queue, due, source, key)) WITHOUT ROWID;
     CREATE TABLE held (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, keys INTEGER NOT NULL,
-        events INTEGER NOT NULL, PRIMARY KEY (partition, source)) WITHOUT ROWID;
+        events INTEGER NOT NULL, drift INTEGER NOT NULL,
+        PRIMARY KEY (partition, source)) WITHOUT ROWID;
     CREATE INDEX keys_flagged ON keys (partition, source, key, flags) WHERE flags <> 0;
     CREATE TABLE stopped (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::Row;
 use sprag_core::fact::{DeadLetter, Outcome};
-use sprag_core::id::{DestinationId, Key, Sequence, SourceId};
+use sprag_core::id::{DestinationId, Key, Place, Sequence, SourceId};
 use sprag_core::limits::OLD_POSITIONS;
 use sprag_core::record::{Due, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::UnixMicros;
@@ -34,6 +34,15 @@ pub(super) fn flags(record: &KeyRecord) -> i64 {
     let reset = if record.order.old >= OLD_POSITIONS { RESET } else { 0 };
     let events = i64::try_from(record.order.held.len()).unwrap_or(i64::MAX >> EVENTS_SHIFT);
     held | stopped | paused | reset | (events << EVENTS_SHIFT)
+}
+
+/// How far the highest position a key holds is ahead of the last it released.
+pub(super) fn drift(record: &KeyRecord) -> i64 {
+    let highest = record.order.held.last_key_value().map_or(0, |(position, _)| *position);
+    let first = record.order.held.first_key_value().map_or(0, |(position, _)| *position);
+    // Before the base of a key is settled, nothing is known to be missing before what it holds.
+    let next = record.order.next.unwrap_or(first);
+    column((highest + u64::from(highest > 0)).saturating_sub(next))
 }
 
 /// How many events wait, of flags as [`flags`] makes them.
@@ -121,9 +130,14 @@ pub(super) fn letter_name(letter: &DeadLetter) -> (i64, i64, String) {
 pub(super) const LETTER: &str =
     "id, place, recorded, source, key, destination, sequence, event, reason";
 
+/// The place in a column.
+pub(super) fn place(row: &Row<'_>, column: usize) -> Result<Place, Fault> {
+    let text = row.get_ref(column)?.as_str().map_err(|_| Fault::Value("place"))?;
+    text.parse().map_err(|_| Fault::Value("place"))
+}
+
 /// A row of `letters` with its id.
 pub(super) fn letter(row: &Row<'_>) -> Result<(i64, Letter), Fault> {
-    let place = row.get_ref(1)?.as_str().map_err(|_| Fault::Value("place"))?;
     let destination: i64 = row.get(5)?;
     let letter = if destination == AT_INGRESS {
         let event = row.get_ref(7)?.as_str().map_err(|_| Fault::Value("place"))?;
@@ -136,7 +150,7 @@ pub(super) fn letter(row: &Row<'_>) -> Result<(i64, Letter), Fault> {
     let all = [LetterReason::GivenUp, LetterReason::Conflict, LetterReason::Invalid];
     let reason = all.into_iter().find(|known| known.as_str() == reason);
     let letter = Letter {
-        place: place.parse().map_err(|_| Fault::Value("place"))?,
+        place: place(row, 1)?,
         recorded: UnixMicros(number(row.get(2)?)?),
         key: key(row.get(3)?, row.get(4)?)?,
         letter,

@@ -7,13 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
-use sprag_core::id::{FrameNumber, Key, PartitionId};
+use sprag_core::id::{FrameNumber, Key, PartitionId, Sequence};
 use sprag_core::input::PageCursor;
 use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
 use sprag_core::record::{KeyRecord, Queue};
 use sprag_core::time::{OpenMicros, UnixMicros};
-use sprag_driver::state::{Batch, StateCompletion, StateRequest};
+use sprag_driver::state::{Batch, StateCompletion, StateRequest, Surveyed};
 
 use super::bytes::{self, Fault, column, number};
 use super::health::StateHealth;
@@ -68,6 +68,10 @@ impl SqliteState {
                 let records = self.load(*partition, keys)?;
                 Some(StateCompletion::Loaded(*partition, records))
             }
+            StateRequest::Survey(partition, asked, keys) => {
+                let keys = self.survey(*partition, keys)?;
+                Some(StateCompletion::Surveyed(*partition, *asked, keys))
+            }
             StateRequest::Page(partition, page) => {
                 let (keys, next) = self.page(*partition, page)?;
                 let (partition, queue) = (*partition, page.queue);
@@ -92,6 +96,29 @@ impl SqliteState {
         drop(select);
         transaction.commit()?;
         Ok(records)
+    }
+
+    fn survey(&mut self, partition: PartitionId, keys: &[Key]) -> Result<Vec<Surveyed>, Fault> {
+        let transaction = self.connection.transaction()?;
+        let mut select = record_statement(&transaction)?;
+        let mut letters = transaction.prepare_cached(
+            "SELECT sequence, recorded FROM letters \
+             WHERE partition = ?1 AND source = ?2 AND key = ?3 AND destination >= 0",
+        )?;
+        let mut surveyed = Vec::with_capacity(keys.len());
+        for key in keys {
+            let record = record(&mut select, partition, key)?;
+            let mut rows = letters.query((partition.0, key.source.0, &*key.name))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (sequence, recorded) = (number(row.get(0)?)?, number(row.get(1)?)?);
+                found.push((Sequence(sequence), UnixMicros(recorded)));
+            }
+            surveyed.push(Surveyed { key: key.clone(), record, letters: found });
+        }
+        drop((select, letters));
+        transaction.commit()?;
+        Ok(surveyed)
     }
 
     fn page(&mut self, partition: PartitionId, page: &PageRequest) -> Result<Page, Fault> {

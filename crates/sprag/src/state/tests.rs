@@ -385,10 +385,11 @@ fn what_is_held_is_counted_over_all_keys() {
     let held = two.order.held[&9].clone();
     two.order.held.insert(12, held);
     write(&mut store, batch(1, vec![(key("a"), two), (key("b"), holding(9))], vec![]));
-    let counts = |keys, events| HeldCounts { keys, events };
-    assert_eq!(reader.held().unwrap()[&SourceId(1)], counts(2, 3));
+    let counts = |keys, events, drift| HeldCounts { keys, events, drift };
+    // Positions 9 and 12, and 9, where the next is unknown.
+    assert_eq!(reader.held().unwrap()[&(SourceId(1), P)], counts(2, 3, 5));
     write(&mut store, batch(2, vec![(key("a"), holding(9)), (key("b"), record(1))], vec![]));
-    assert_eq!(reader.held().unwrap()[&SourceId(1)], counts(1, 1));
+    assert_eq!(reader.held().unwrap()[&(SourceId(1), P)], counts(1, 1, 1));
     store.step(StateRequest::Clear(P));
     assert!(reader.held().unwrap().is_empty());
 }
@@ -534,4 +535,39 @@ proptest! {
         let reader = StateReader::open(directory.path()).unwrap();
         prop_assert_eq!(reader.stopped_lanes(&Selection::default(), None, 99).unwrap().lanes.len(), stopped);
     }
+}
+
+#[test]
+fn a_survey_brings_records_and_dead_letters_in_lanes() {
+    let (_directory, mut store) = fresh();
+    let place = |frame| Place { partition: P, frame: FrameNumber(frame), index: 0 };
+    let letter = |name: &str, frame, letter| {
+        let (place, recorded, key) = (place(frame), UnixMicros(frame * 10), key(name));
+        LetterChange::Added(Letter { place, recorded, key, letter, reason: LetterReason::GivenUp })
+    };
+    let in_lane = |sequence| DeadLetter::InLane { destination: APP, sequence: Sequence(sequence) };
+    let letters = vec![
+        letter("a", 2, in_lane(4)),
+        letter("a", 3, DeadLetter::AtIngress { event: place(3) }),
+        letter("a", 5, in_lane(6)),
+        letter("b", 5, in_lane(1)),
+    ];
+    write(&mut store, batch(5, vec![(key("a"), record(7))], letters));
+    let survey = |store: &mut SqliteState| {
+        let keys = vec![key("a"), key("none")];
+        match store.step(StateRequest::Survey(P, 9, keys)) {
+            Some(StateCompletion::Surveyed(P, 9, surveyed)) => surveyed,
+            other => panic!("{other:?}"),
+        }
+    };
+    let surveyed = survey(&mut store);
+    assert_eq!((&surveyed[0].key, &surveyed[0].record), (&key("a"), &Some(record(7))));
+    let mut letters = surveyed[0].letters.clone();
+    letters.sort();
+    assert_eq!(letters, [(Sequence(4), UnixMicros(20)), (Sequence(6), UnixMicros(50))]);
+    assert_eq!((&surveyed[1].record, surveyed[1].letters.len()), (&None, 0));
+    // Those of deleted history leave the list, the others stay.
+    let trimmed = vec![LetterChange::Trimmed(FrameNumber(5))];
+    write(&mut store, batch(6, Vec::new(), trimmed));
+    assert_eq!(survey(&mut store)[0].letters, [(Sequence(6), UnixMicros(50))]);
 }

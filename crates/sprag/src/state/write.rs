@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior};
-use sprag_core::id::{Key, PartitionId, SourceId};
+use sprag_core::id::{FrameNumber, Key, PartitionId, SourceId};
 use sprag_core::record::KeyRecord;
 use sprag_driver::state::{Batch, Letter, LetterChange, Stop};
 
@@ -64,9 +64,10 @@ fn write_records(
     buffer: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let mut put = transaction.prepare_cached(
-        "INSERT INTO keys (partition, source, key, dues, flags, record) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (partition, source, key) \
-         DO UPDATE SET dues = excluded.dues, flags = excluded.flags, record = excluded.record",
+        "INSERT INTO keys (partition, source, key, dues, flags, drift, record) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (partition, source, key) \
+         DO UPDATE SET dues = excluded.dues, flags = excluded.flags, \
+         drift = excluded.drift, record = excluded.record",
     )?;
     let mut waiting = WaitingRows::prepare(transaction)?;
     let mut lanes = StoppedLanes::prepare(transaction)?;
@@ -75,35 +76,45 @@ fn write_records(
         bytes::encode(record, buffer)?;
         let (dues, flags) = (rows::pack_dues(record), rows::flags(record));
         let before = waiting.write(partition, key, &dues)?;
-        held.change(key.source, before, flags);
-        put.execute((partition.0, key.source.0, &*key.name, dues, flags, &buffer[..]))?;
+        let drift = rows::drift(record);
+        held.change(key.source, before, (flags, drift));
+        put.execute((partition.0, key.source.0, &*key.name, dues, flags, drift, &buffer[..]))?;
         lanes.write(partition, key, record, counts)?;
     }
     held.write(transaction, partition)
 }
 
-/// What a batch changes about how much is held, by source: keys and events.
+/// What a batch changes about how much is held, by source: keys, events, drift.
 #[derive(Default)]
-struct Held(BTreeMap<SourceId, (i64, i64)>);
+struct Held(BTreeMap<SourceId, [i64; 3]>);
+
+/// Flags and drift of a key.
+type Standing = (i64, i64);
 
 impl Held {
-    fn change(&mut self, source: SourceId, before: i64, after: i64) {
-        let keys = i64::from(after & rows::HELD != 0) - i64::from(before & rows::HELD != 0);
-        let events = rows::held_events(after) - rows::held_events(before);
-        if (keys, events) != (0, 0) {
+    fn change(&mut self, source: SourceId, before: Standing, after: Standing) {
+        let of = |(flags, drift): Standing| {
+            [i64::from(flags & rows::HELD != 0), rows::held_events(flags), drift]
+        };
+        let (before, after) = (of(before), of(after));
+        if before != after {
             let change = self.0.entry(source).or_default();
-            (change.0, change.1) = (change.0 + keys, change.1 + events);
+            for at in 0..change.len() {
+                change[at] += after[at] - before[at];
+            }
         }
     }
 
     fn write(&self, transaction: &Transaction<'_>, partition: PartitionId) -> Result<(), Fault> {
         let mut add = transaction.prepare_cached(
-            "INSERT INTO held (partition, source, keys, events) VALUES (?1, ?2, ?3, ?4) \
+            "INSERT INTO held (partition, source, keys, events, drift) \
+             VALUES (?1, ?2, ?3, ?4, ?5) \
              ON CONFLICT (partition, source) \
-             DO UPDATE SET keys = keys + excluded.keys, events = events + excluded.events",
+             DO UPDATE SET keys = keys + excluded.keys, events = events + excluded.events, \
+             drift = drift + excluded.drift",
         )?;
-        for (source, (keys, events)) in &self.0 {
-            add.execute((partition.0, source.0, keys, events))?;
+        for (source, [keys, events, drift]) in &self.0 {
+            add.execute((partition.0, source.0, keys, events, drift))?;
         }
         Ok(())
     }
@@ -120,7 +131,7 @@ impl<'a> WaitingRows<'a> {
     fn prepare(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             select: transaction.prepare_cached(
-                "SELECT dues, flags FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3",
+                "SELECT dues, flags, drift FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3",
             )?,
             delete: transaction.prepare_cached(
                 "DELETE FROM waiting WHERE partition = ?1 AND queue = ?2 AND due = ?3 \
@@ -133,16 +144,16 @@ impl<'a> WaitingRows<'a> {
         })
     }
 
-    /// Moves a key to its new places; where none changed, no row is touched. Gives the flags it
-    /// had.
-    fn write(&mut self, partition: PartitionId, key: &Key, dues: &[u8]) -> Result<i64, Fault> {
+    /// Moves a key to its new places; where none changed, no row is touched. Gives flags and
+    /// drift as they were.
+    fn write(&mut self, partition: PartitionId, key: &Key, dues: &[u8]) -> Result<Standing, Fault> {
         let (partition, source, name) = (partition.0, key.source.0, &*key.name);
         let old = self.select.query_row((partition, source, name), |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))
+            Ok((row.get::<_, Vec<u8>>(0)?, (row.get(1)?, row.get(2)?)))
         });
-        let (old, flags) = old.optional()?.unwrap_or_default();
+        let (old, standing) = old.optional()?.unwrap_or_default();
         if old == dues {
-            return Ok(flags);
+            return Ok(standing);
         }
         for (queue, due) in rows::unpack_dues(&old) {
             self.delete.execute((partition, queue, due, source, name))?;
@@ -150,7 +161,7 @@ impl<'a> WaitingRows<'a> {
         for (queue, due) in rows::unpack_dues(dues) {
             self.insert.execute((partition, queue, due, source, name))?;
         }
-        Ok(flags)
+        Ok(standing)
     }
 }
 
@@ -234,6 +245,9 @@ fn write_letter(
     counts: &mut Counts,
 ) -> Result<(), Fault> {
     let (key, name) = match change {
+        LetterChange::Trimmed(before) => {
+            return trim_letters(transaction, partition, *before, counts);
+        }
         LetterChange::Added(letter) => (&letter.key, &letter.letter),
         LetterChange::Removed(key, name) => (key, name),
         LetterChange::Stopped(stop) => return write_stop(transaction, partition, stop),
@@ -249,6 +263,31 @@ fn write_letter(
     if let LetterChange::Added(letter) = change {
         insert_letter(transaction, partition, letter)?;
         counts.letters += 1;
+    }
+    Ok(())
+}
+
+/// Dead letters that history has nothing of any more leave the list. They stand in it in the order
+/// of their places.
+fn trim_letters(
+    transaction: &Transaction<'_>,
+    partition: PartitionId,
+    before: FrameNumber,
+    counts: &mut Counts,
+) -> Result<(), Fault> {
+    if counts.letters == 0 {
+        return Ok(());
+    }
+    let mut select = transaction
+        .prepare_cached("SELECT id, place FROM letters WHERE partition = ?1 ORDER BY id")?;
+    let mut delete = transaction.prepare_cached("DELETE FROM letters WHERE id = ?1")?;
+    let mut found = select.query([partition.0])?;
+    while let Some(row) = found.next()? {
+        if rows::place(row, 1)?.frame >= before {
+            break;
+        }
+        let id: i64 = row.get(0)?;
+        counts.letters -= i64::try_from(delete.execute([id])?)?;
     }
     Ok(())
 }

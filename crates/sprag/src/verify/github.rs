@@ -2,7 +2,7 @@
 //! bytes as key. No time is signed, so there is no replay window: the delivery id must be kept.
 
 use super::mac::{Candidate, Keys};
-use super::{Refusal, SecretProblem, Verified, only_value};
+use super::{Refusal, SecretProblem, Verified, signature_in};
 use crate::secret::Secret;
 use aws_lc_rs::hmac::HMAC_SHA256;
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -22,17 +22,12 @@ pub struct Github {
 impl Github {
     /// Prepares the keys; secrets are used as they are.
     pub fn new(secrets: &[Secret]) -> Result<Self, SecretProblem> {
-        Ok(Self { keys: Keys::new(HMAC_SHA256, secrets, |secret| Ok(secret.clone()))? })
+        Ok(Self { keys: Keys::as_written(HMAC_SHA256, secrets)? })
     }
 
     /// Judges one request.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Verified, Refusal> {
-        let text = only_value(
-            headers,
-            &SIGNATURE,
-            Refusal::MissingSignature,
-            Refusal::MalformedSignature,
-        )?;
+        let text = signature_in(headers, &SIGNATURE)?;
         let candidate = text
             .strip_prefix(PREFIX)
             .and_then(|digits| Candidate::decode(&HEXLOWER_PERMISSIVE, digits))

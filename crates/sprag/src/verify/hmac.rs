@@ -8,7 +8,7 @@
 use super::mac::{Candidate, Keys};
 use super::template::{Part, Placeholder, Template};
 use super::timestamp::TimestampUnit;
-use super::{Refusal, SecretProblem, Verified, only_value, within};
+use super::{Refusal, SecretProblem, Verified, only_value, signature_in, time_in, within};
 use crate::limits;
 use crate::secret::Secret;
 use aws_lc_rs::hmac;
@@ -187,12 +187,7 @@ impl Hmac {
     }
 
     fn candidates(&self, headers: &HeaderMap) -> Result<Vec<Candidate>, Refusal> {
-        let text = only_value(
-            headers,
-            &self.declared.header,
-            Refusal::MissingSignature,
-            Refusal::MalformedSignature,
-        )?;
+        let text = signature_in(headers, &self.declared.header)?;
         let prefix = self.declared.prefix.as_bytes();
         let codec = self.declared.encoding.codec();
         let found: Vec<Candidate> = text
@@ -205,8 +200,7 @@ impl Hmac {
 
     fn timestamp<'a>(&self, headers: &'a HeaderMap) -> Result<(&'a [u8], Option<i64>), Refusal> {
         let Some((header, unit)) = &self.declared.timestamp else { return Ok((b"", None)) };
-        let text =
-            only_value(headers, header, Refusal::MissingTimestamp, Refusal::MalformedTimestamp)?;
+        let text = time_in(headers, header)?;
         let separator = self.declared.signed.separator_after(Placeholder::Timestamp).as_bytes();
         // RFC 3339 ends where its zone ends, whatever follows; digits end only at a non-digit.
         if *unit != TimestampUnit::Rfc3339 && reaches_over(text, separator) {

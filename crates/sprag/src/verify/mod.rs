@@ -158,6 +158,16 @@ fn only_value<'a>(
     if values.next().is_some() { Err(malformed) } else { Ok(value) }
 }
 
+/// The only value of the header with the signature.
+fn signature_in<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Result<&'a [u8], Refusal> {
+    only_value(headers, name, Refusal::MissingSignature, Refusal::MalformedSignature)
+}
+
+/// The only value of the header with the signed time.
+fn time_in<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Result<&'a [u8], Refusal> {
+    only_value(headers, name, Refusal::MissingTimestamp, Refusal::MalformedTimestamp)
+}
+
 /// Judges a signed instant against the clock, both ways.
 fn within(now_us: i64, signed_us: i64, tolerance_us: i64) -> Verified {
     let skew_us = now_us.saturating_sub(signed_us);

@@ -2,7 +2,7 @@
 //! HMAC-SHA256 over the raw body with the app's client secret. No time and no header is signed.
 
 use super::mac::{Candidate, Keys};
-use super::{Refusal, SecretProblem, Verified, only_value};
+use super::{Refusal, SecretProblem, Verified, signature_in};
 use crate::secret::Secret;
 use aws_lc_rs::hmac::HMAC_SHA256;
 use data_encoding::BASE64;
@@ -22,7 +22,7 @@ pub struct Shopify {
 impl Shopify {
     /// Prepares the keys; secrets are used as they are.
     pub fn new(secrets: &[Secret]) -> Result<Self, SecretProblem> {
-        Ok(Self { keys: Keys::new(HMAC_SHA256, secrets, |secret| Ok(secret.clone()))? })
+        Ok(Self { keys: Keys::as_written(HMAC_SHA256, secrets)? })
     }
 
     /// Judges one request. A request of both families is refused: Shopify sends one.
@@ -33,8 +33,7 @@ impl Shopify {
             (false, true) => EVENTS_SIGNATURE,
             (true | false, false) => SIGNATURE,
         };
-        let text =
-            only_value(headers, &name, Refusal::MissingSignature, Refusal::MalformedSignature)?;
+        let text = signature_in(headers, &name)?;
         let candidate = Candidate::decode(&BASE64, text).ok_or(Refusal::MalformedSignature)?;
         self.keys.verify(&[candidate], &std::iter::once(body))?;
         Ok(Verified::InTime)

@@ -3,7 +3,7 @@
 
 use super::mac::{Candidate, Keys};
 use super::timestamp::TimestampUnit;
-use super::{Refusal, SecretProblem, Verified, only_value, within};
+use super::{Refusal, SecretProblem, Verified, signature_in, time_in, within};
 use crate::secret::Secret;
 use aws_lc_rs::hmac::HMAC_SHA256;
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -24,7 +24,7 @@ pub struct Slack {
 impl Slack {
     /// Prepares the keys; secrets are used as they are.
     pub fn new(secrets: &[Secret], tolerance_us: i64) -> Result<Self, SecretProblem> {
-        let keys = Keys::new(HMAC_SHA256, secrets, |secret| Ok(secret.clone()))?;
+        let keys = Keys::as_written(HMAC_SHA256, secrets)?;
         Ok(Self { keys, tolerance_us })
     }
 
@@ -35,18 +35,8 @@ impl Slack {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<Verified, Refusal> {
-        let text = only_value(
-            headers,
-            &SIGNATURE,
-            Refusal::MissingSignature,
-            Refusal::MalformedSignature,
-        )?;
-        let timestamp = only_value(
-            headers,
-            &TIMESTAMP,
-            Refusal::MissingTimestamp,
-            Refusal::MalformedTimestamp,
-        )?;
+        let text = signature_in(headers, &SIGNATURE)?;
+        let timestamp = time_in(headers, &TIMESTAMP)?;
         let signed_us =
             TimestampUnit::Seconds.read_us(timestamp).ok_or(Refusal::MalformedTimestamp)?;
         let candidate = text

@@ -7,7 +7,7 @@
 use super::signature::{signed_headers, sprag_pieces};
 use super::signature_list::ListKeys;
 use super::standard_webhooks::{STANDARD, Stamp};
-use super::{Refusal, SecretProblem, Verified, only_value, within};
+use super::{Refusal, SecretProblem, Verified, only_value, signature_in, within};
 use crate::secret::Secret;
 use http::{HeaderMap, HeaderName};
 
@@ -56,12 +56,7 @@ impl Sprag {
 
     /// Rule C3.
     fn verify_headers(&self, stamp: &Stamp<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
-        let list = only_value(
-            headers,
-            &SIGNATURE,
-            Refusal::MissingSignature,
-            Refusal::MalformedSignature,
-        )?;
+        let list = signature_in(headers, &SIGNATURE)?;
         let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let signed = signed_headers(all);
         // A header that is sent twice has no one value that could be read.

@@ -3,7 +3,7 @@
 
 use super::mac::{Candidate, Keys};
 use super::public_url::PublicUrl;
-use super::{Refusal, SecretProblem, Verified, only_value};
+use super::{Refusal, SecretProblem, Verified, signature_in};
 use crate::secret::Secret;
 use aws_lc_rs::hmac::HMAC_SHA256;
 use data_encoding::BASE64;
@@ -22,7 +22,7 @@ pub struct Square {
 impl Square {
     /// Prepares the keys; secrets are used as they are.
     pub fn new(public_url: PublicUrl, secrets: &[Secret]) -> Result<Self, SecretProblem> {
-        let keys = Keys::new(HMAC_SHA256, secrets, |secret| Ok(secret.clone()))?;
+        let keys = Keys::as_written(HMAC_SHA256, secrets)?;
         Ok(Self { public_url, keys })
     }
 
@@ -33,12 +33,7 @@ impl Square {
         query: &str,
         body: &[u8],
     ) -> Result<Verified, Refusal> {
-        let text = only_value(
-            headers,
-            &SIGNATURE,
-            Refusal::MissingSignature,
-            Refusal::MalformedSignature,
-        )?;
+        let text = signature_in(headers, &SIGNATURE)?;
         let candidate = Candidate::decode(&BASE64, text).ok_or(Refusal::MalformedSignature)?;
         let url = self.public_url.with_query(query);
         self.keys.verify(&[candidate], &[url.as_bytes(), body].into_iter())?;

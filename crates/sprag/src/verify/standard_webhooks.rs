@@ -6,7 +6,7 @@
 
 use super::signature_list::ListKeys;
 use super::timestamp::TimestampUnit;
-use super::{Refusal, SecretProblem, Verified, only_value, within};
+use super::{Refusal, SecretProblem, Verified, only_value, signature_in, time_in, within};
 use crate::limits;
 use crate::secret::Secret;
 use data_encoding::BASE64;
@@ -111,20 +111,10 @@ impl<'a> Stamp<'a> {
         if id.is_empty() || id.len() > limits::SIGNED_HEADER_BYTES || id.contains(&b'.') {
             return Err(Refusal::MalformedSignedId);
         }
-        let timestamp = only_value(
-            headers,
-            names.timestamp,
-            Refusal::MissingTimestamp,
-            Refusal::MalformedTimestamp,
-        )?;
+        let timestamp = time_in(headers, names.timestamp)?;
         let signed_us =
             TimestampUnit::Seconds.read_us(timestamp).ok_or(Refusal::MalformedTimestamp)?;
-        let signatures = only_value(
-            headers,
-            names.signature,
-            Refusal::MissingSignature,
-            Refusal::MalformedSignature,
-        )?;
+        let signatures = signature_in(headers, names.signature)?;
         Ok(Self { id, timestamp, signed_us, signatures })
     }
 }

@@ -4,7 +4,7 @@
 
 use super::mac::{Candidate, Keys};
 use super::timestamp::TimestampUnit;
-use super::{Refusal, SecretProblem, Verified, only_value, within};
+use super::{Refusal, SecretProblem, Verified, signature_in, within};
 use crate::limits;
 use crate::secret::Secret;
 use aws_lc_rs::hmac::HMAC_SHA256;
@@ -24,7 +24,7 @@ pub struct Stripe {
 impl Stripe {
     /// Prepares the keys; secrets are used as they are.
     pub fn new(secrets: &[Secret], tolerance_us: i64) -> Result<Self, SecretProblem> {
-        let keys = Keys::new(HMAC_SHA256, secrets, |secret| Ok(secret.clone()))?;
+        let keys = Keys::as_written(HMAC_SHA256, secrets)?;
         Ok(Self { keys, tolerance_us })
     }
 
@@ -35,12 +35,7 @@ impl Stripe {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<Verified, Refusal> {
-        let text = only_value(
-            headers,
-            &SIGNATURE,
-            Refusal::MissingSignature,
-            Refusal::MalformedSignature,
-        )?;
+        let text = signature_in(headers, &SIGNATURE)?;
         let timestamp = timestamp(text)?;
         let signed_us =
             TimestampUnit::Seconds.read_us(timestamp).ok_or(Refusal::MalformedTimestamp)?;

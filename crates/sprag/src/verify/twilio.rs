@@ -4,7 +4,7 @@
 
 use super::mac::{Candidate, Keys};
 use super::public_url::PublicUrl;
-use super::{Refusal, SecretProblem, Verified, only_value};
+use super::{Refusal, SecretProblem, Verified, signature_in};
 use crate::extract::form;
 use crate::secret::Secret;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -28,7 +28,7 @@ pub struct Twilio {
 impl Twilio {
     /// Prepares the keys; secrets are auth tokens, used as they are.
     pub fn new(public_url: PublicUrl, secrets: &[Secret]) -> Result<Self, SecretProblem> {
-        let keys = Keys::new(HMAC_SHA1_FOR_LEGACY_USE_ONLY, secrets, |one| Ok(one.clone()))?;
+        let keys = Keys::as_written(HMAC_SHA1_FOR_LEGACY_USE_ONLY, secrets)?;
         Ok(Self { public_url, keys })
     }
 
@@ -39,12 +39,7 @@ impl Twilio {
         query: &str,
         body: &[u8],
     ) -> Result<Verified, Refusal> {
-        let text = only_value(
-            headers,
-            &SIGNATURE,
-            Refusal::MissingSignature,
-            Refusal::MalformedSignature,
-        )?;
+        let text = signature_in(headers, &SIGNATURE)?;
         let candidate = Candidate::decode(&BASE64, text).ok_or(Refusal::MalformedSignature)?;
         let fields = signed_fields(query, body)?;
         // Which of both forms Twilio signed depends on its product; the library tries them too.

@@ -162,6 +162,41 @@ async fn a_followed_stream_goes_on_with_what_comes() {
     assert_eq!((&facts[0]["sequence"], &facts[1]["sequence"]), (&json!(1), &json!(2)));
 }
 
+/// A stream that is followed and brings nothing but the beginning of its answer.
+async fn idle_stream(world: &World) -> (tokio::net::TcpStream, Vec<u8>) {
+    let mut stream = tokio::net::TcpStream::connect(world.api.address()).await.unwrap();
+    let path = "/v1/facts?follow=true&fact=rebased";
+    let head = format!("GET {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    while !bytes.windows(4).any(|four| four == b"\r\n\r\n") {
+        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
+    }
+    (stream, bytes)
+}
+
+#[tokio::test]
+async fn an_idle_stream_is_written_to_and_a_reader_that_went_holds_none() {
+    let world = World::start().await;
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(idle_stream(&world).await);
+    }
+    let reply = world.get("/v1/facts").await;
+    assert_eq!(reply.problem(), (503, "not-ready".to_owned()));
+    let (mut stream, mut bytes) = streams.pop().unwrap();
+    while !bytes.ends_with(b"1\r\n\n\r\n") {
+        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
+    }
+    drop((stream, streams));
+    let mut reply = world.get("/v1/facts").await;
+    while reply.status == 503 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        reply = world.get("/v1/facts").await;
+    }
+    assert_eq!(reply.status, 200);
+}
+
 #[tokio::test]
 async fn attempts_are_searched_page_by_page() {
     let world = World::start().await;

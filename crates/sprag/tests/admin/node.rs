@@ -18,7 +18,8 @@ use sprag_core::output::{Answer, Attempt, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
+    SourceSettings,
 };
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
@@ -169,6 +170,7 @@ fn plan() -> Plan {
         key_backlog: 1_000,
         dedupe_ids: 10_000,
         partition_rate: None,
+        retention: RetentionSettings::default(),
     }
 }
 

@@ -162,6 +162,7 @@ async fn metrics_have_what_is_counted_and_what_is_true_now() {
         "sprag_held_events{source=\"billing\"} 1",
         "sprag_held_events{source=\"notes\"} 0",
         "sprag_gaps_open{source=\"billing\"} 1",
+        "sprag_checkpoint_age_seconds 0.0",
         "sprag_in_flight{destination=\"app\",pool=\"main\"} 0",
         "sprag_dead_letters{destination=\"app\"} 1",
         "sprag_dead_letters{destination=\"audit\"} 1",

@@ -10,7 +10,7 @@ use crate::support::ledger::Ledger;
 use crate::support::load::{self, locked};
 use crate::support::world::World;
 
-const SEED: u64 = 9;
+const SEED: u64 = 15;
 /// Files of log and state, listeners and runtime take half of them.
 const DESCRIPTORS: usize = 64;
 /// More than there are descriptors.

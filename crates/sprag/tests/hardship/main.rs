@@ -11,6 +11,8 @@ mod descriptors;
 mod hostile;
 mod hung;
 mod outage;
+#[path = "../wire/post.rs"]
+mod post;
 #[path = "../observed/record.rs"]
 mod record;
 #[expect(dead_code, reason = "other tests need more of it")]

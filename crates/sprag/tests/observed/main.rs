@@ -13,7 +13,10 @@ mod deliveries;
 mod entry;
 mod limits;
 mod order;
+#[path = "../wire/post.rs"]
+mod post;
 mod record;
+mod retention;
 mod scenario;
 mod server;
 mod signatures;

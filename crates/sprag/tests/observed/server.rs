@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use super::post::post;
 use super::record::observed;
 use crate::support::gateway::{Gateway, HEAD, Setup};
 use crate::wire::{Connection, Message, SECRET, until};
@@ -126,14 +127,6 @@ impl Server {
 /// The body as JSON; null when it is none.
 pub(crate) fn document(answer: &Message) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_default()
-}
-
-/// A post to ingress.
-pub(crate) fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    let head = "host: sprag\r\ncontent-type: application/json";
-    format!("POST {path} HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
-        .into()
 }
 
 /// Ingress answered 200 with this status: seen.

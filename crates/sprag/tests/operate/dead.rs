@@ -102,3 +102,26 @@ fn letters_of_ingress_are_dropped_by_id_and_in_bulk() {
     assert_eq!(world.run(&["dead", "--reason", "misspelled"]).code, 2);
     assert_eq!(world.run(&["dead", "--since", "yesterday"]).code, 2);
 }
+
+#[test]
+fn a_halted_gap_is_an_alert_until_it_fills() {
+    let gaps = "hold = { wait = \"100ms\" }\non_gap = \"halt\"\nstrict_first = true";
+    let world = World::start_with(204, gaps);
+    world.send("a", &[1, 3]);
+    let said = world.until(&["alerts"], |said| said.code == 1);
+    assert!(said.out.contains("gap-halted billing:a"), "{said:?}");
+    assert!(said.out.contains("sprag override rebase billing:a"), "{said:?}");
+    world.send("a", &[2]);
+    world.until(&["alerts"], |said| said.code == 0);
+    world.until_lane("a", "delivered", &json!(3));
+}
+
+#[test]
+fn an_open_breaker_is_an_alert() {
+    let world = World::start(503);
+    ["a", "b", "c", "d"].iter().for_each(|key| world.send(key, &[1]));
+    let said = world.until(&["alerts"], |said| said.out.contains("breaker-open app"));
+    assert_eq!(said.code, 1);
+    let said = world.run(&["destinations"]);
+    assert!(said.code == 1 && said.out.contains("breaker open"), "{said:?}");
+}

@@ -6,4 +6,5 @@ mod consumer;
 mod dead;
 mod explain;
 mod keys;
+mod metrics;
 mod world;

@@ -59,10 +59,15 @@ fn sprag() -> Command {
 
 impl World {
     pub(crate) fn start(status: u16) -> Self {
+        Self::start_with(status, "hold = { wait = \"1h\" }")
+    }
+
+    /// With these lines about gaps for `billing`.
+    pub(crate) fn start_with(status: u16, gaps: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let consumer = Consumer::start(status);
         let path = directory.path().join("sprag.toml");
-        std::fs::write(&path, configuration(&directory, &consumer)).unwrap();
+        std::fs::write(&path, configuration(&directory, &consumer, gaps)).unwrap();
         let mut command = sprag();
         command.args(["serve", "--config"]).arg(&path);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -126,7 +131,7 @@ impl World {
     }
 }
 
-fn configuration(directory: &TempDir, consumer: &Consumer) -> String {
+fn configuration(directory: &TempDir, consumer: &Consumer, gaps: &str) -> String {
     let data = directory.path().join("data");
     let destination = |name: &str, on_give_up: &str| {
         format!(
@@ -145,7 +150,7 @@ fn configuration(directory: &TempDir, consumer: &Consumer) -> String {
          [sources.billing]\nverify = {{ scheme = \"token\", header = \"authorization\", \
          secrets = [\"file:{}\"] }}\nid = \"body:/id\"\nkey = \"body:/key\"\ntype = \"body:/type\"\n\
          position = {{ sequence = \"body:/at\" }}\ncontract = \"fifo\"\n\
-         hold = {{ wait = \"1h\" }}\n{}{}",
+         {gaps}\n{}{}",
         directory.path().join("secret").display(),
         destination("app", "halt"),
         destination("audit", "skip"),

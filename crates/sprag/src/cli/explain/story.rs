@@ -119,6 +119,7 @@ fn attempted(to: &str, attempt: &Value) -> String {
         "address-not-allowed" => "its address is not allowed".to_owned(),
         "unknown" => "no answer came, whether it was applied is unknown".to_owned(),
         "unreadable" => "its body could not be read from the log".to_owned(),
+        "not-acknowledged-in-time" => "no acknowledgement came in its time".to_owned(),
         status => format!("answered {status}"),
     };
     let then = match attempt["consequence"].as_str() {
@@ -129,6 +130,7 @@ fn attempted(to: &str, attempt: &Value) -> String {
         },
         Some("halted") => "; given up, the lane halted".to_owned(),
         Some("parked") => "; given up, the lane parked with all that follows".to_owned(),
+        Some("waits-for-acknowledgement") => "; it acknowledges by a request of its own".to_owned(),
         Some("dead") => match attempt["dropped"].as_str() {
             Some(why) => format!("; its consumer dropped it: {why}"),
             None => "; given up, the lane went on".to_owned(),

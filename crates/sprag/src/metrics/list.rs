@@ -1,0 +1,167 @@
+//! Every metric with its labels, its unit and what it means: for the program and for the page of
+//! the reference. Names are fixed by DESIGN section 5; labels are bounded and never a key.
+
+/// A metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Described {
+    /// Its name as it is scraped.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What its value counts.
+    pub unit: &'static str,
+    /// What it is, in a line.
+    pub help: &'static str,
+    /// How it is counted, and when to look at it.
+    pub meaning: &'static str,
+}
+
+impl Described {
+    /// The name as the registry wants it: it adds the prefix, and `_total` to counters.
+    fn registered(&self) -> &'static str {
+        let name = self.name.strip_prefix("sprag_").unwrap_or(self.name);
+        name.strip_suffix("_total").unwrap_or(name)
+    }
+}
+
+/// The help of a metric by the name the registry has it under; empty for none of the list, which
+/// a test forbids.
+pub(super) fn help(registered: &str) -> &'static str {
+    let described = LIST.iter().find(|described| described.registered() == registered);
+    described.map_or("", |described| described.help)
+}
+
+macro_rules! list {
+    ($($name:literal $kind:literal [$($label:literal),*] $unit:literal: $help:literal, $meaning:literal;)+) => {
+        /// All metrics, in the order of the page.
+        pub const LIST: &[Described] = &[$(Described {
+            name: $name,
+            kind: $kind,
+            labels: &[$($label),*],
+            unit: $unit,
+            help: $help,
+            meaning: $meaning,
+        },)+];
+    };
+}
+
+list! {
+    "sprag_events_total" "counter" ["source", "fate"] "events":
+        "Events answered, by what they became on arrival",
+        "Since the process began. Everything here was answered 200 and is durable.";
+    "sprag_refused_total" "counter" ["source", "code"] "requests":
+        "Requests refused, by problem code",
+        "Since the process began. The codes are those of [problems](problems.md); only those that occurred have a line. A rise of `signature-mismatch` is a changed secret, of `not-durable` a disk in trouble.";
+    "sprag_held_events" "gauge" ["source"] "events":
+        "Events that wait behind missing positions",
+        "Of all keys, in memory or not, from the state store; at most 5 s old.";
+    "sprag_gaps_open" "gauge" ["source"] "keys":
+        "Keys that wait for missing positions",
+        "As `sprag_held_events`. New keys whose beginning is not settled (rule K7) are among them.";
+    "sprag_oldest_gap_seconds" "gauge" ["source"] "seconds":
+        "How long the longest wait for missing positions has lasted",
+        "Since the receipt of the first event beyond the gap, by the machine's clock; downtime counts, unlike for `hold.wait` (rule G1). Absent while nothing waits; at most 5 s old.";
+    "sprag_sequence_drift" "gauge" ["source", "partition"] "positions":
+        "How far the positions received are ahead of those released",
+        "The distance from the next position to the highest held, summed over all keys. A provider that loses events lets it grow; one that only shuffles does not.";
+    "sprag_attempts_total" "counter" ["destination", "outcome"] "attempts":
+        "Attempts ended, by outcome",
+        "Since the process began. `2xx` to `5xx` are answers; `unreachable` and `refused` (address not allowed) sent nothing; `unknown` had no answer.";
+    "sprag_in_flight" "gauge" ["destination", "pool"] "attempts":
+        "Attempts under way",
+        "By the pool their slot is from: `main` is bounded by `concurrency`, `slow` by `slow_concurrency` (rule D4).";
+    "sprag_lag_seconds" "histogram" ["destination", "partition"] "seconds":
+        "From the receipt of an event to its acknowledgement",
+        "Of every event delivered in order: time held, time queued, and all its attempts. By the machine's clock. Where a destination acknowledges by requests of its own (`ack`), answers that acknowledge are counted, not those requests.";
+    "sprag_head_age_seconds" "gauge" ["destination", "partition"] "seconds":
+        "How long the oldest event that should be delivered next has waited",
+        "Since its release, of lanes in memory; of stopped lanes since they stopped. Lanes that wait outside memory come after those in it and are not looked at. Absent while nothing waits.";
+    "sprag_breaker_open" "gauge" ["destination"] "0 or 1":
+        "Whether the breaker of a destination is open",
+        "Then it is tried one event at a time (rule L2).";
+    "sprag_dead_letters" "gauge" ["destination"] "events":
+        "Dead letters, and events in stopped lanes",
+        "An empty destination is ingress. From the state store; at most 5 s old.";
+    "sprag_filtered_total" "counter" ["destination"] "events":
+        "Events that did not enter a destination's lanes for their type",
+        "Since the process began.";
+    "sprag_commit_seconds" "histogram" [] "seconds":
+        "From handing a frame over until it is durable",
+        "Every answer and every next attempt waits for this: the disk's sync, and what waits for it.";
+    "sprag_frame_events" "histogram" [] "events":
+        "Events of a frame",
+        "Under load frames get fuller, and fewer syncs serve more events.";
+    "sprag_checkpoint_age_seconds" "gauge" [] "seconds":
+        "How far the state store is behind the log",
+        "Of the partition furthest behind: the age of the newest frame it reflects; 0 while all reflect everything. What is behind is read again at a restart.";
+    "sprag_dedupe_ids" "gauge" [] "ids":
+        "Ids and positions in memory for dedupe",
+        "Bounded by `limits.dedupe_ids`; older ones are looked up in the log.";
+    "sprag_partition_owned" "gauge" ["partition"] "0 or 1":
+        "Whether this instance decides for the partition",
+        "0 while it takes its history in, or after a failed commit until it has come back.";
+    "sprag_log_bytes" "gauge" [] "bytes":
+        "Bytes of the log",
+        "Its segments, without their indexes.";
+    "sprag_log_segments" "gauge" [] "segments":
+        "Segments of the log",
+        "The one being written is one of them.";
+    "sprag_log_rewritten_segments" "gauge" [] "segments":
+        "Segments that were written anew without bodies that had expired",
+        "Of those that are there (`retention.bodies`).";
+    "sprag_log_oldest_seconds" "gauge" [] "seconds":
+        "Age of the newest fact of the oldest sealed segment",
+        "0 while none is sealed. Beyond `retention.facts` something pins it.";
+    "sprag_retention_pinned" "gauge" [] "0 or 1":
+        "Whether the oldest segment would be deleted if nothing in it were waited for",
+        "1 for long: an event waits, in a stopped lane or behind a halted gap. Redrive or drop it.";
+    "sprag_retention_deleted_total" "counter" [] "segments":
+        "Segments deleted",
+        "Since the process began.";
+    "sprag_retention_rewritten_total" "counter" [] "segments":
+        "Segments written anew",
+        "Since the process began.";
+    "sprag_retention_freed_bytes_total" "counter" [] "bytes":
+        "Bytes freed by retention",
+        "Since the process began.";
+    "sprag_retention_carried_total" "counter" [] "keys":
+        "Keys whose state was written down anew",
+        "Before the history that said it was deleted; since the process began.";
+}
+
+const HEAD: &str = "# Metrics\n\n\
+Generated from the list the program registers; change it there (`metrics/list.rs`).\n\n\
+`GET /metrics` on the admin address gives them as OpenMetrics text, without a token. Labels are names \
+of the configuration and fixed words, never a key, so their number is bounded.\n\n\
+| name | kind | labels | unit | what it is |\n|---|---|---|---|---|\n";
+
+/// The text of docs/reference/metrics.md.
+#[must_use]
+pub fn metrics_markdown() -> String {
+    let mut page = HEAD.to_owned();
+    for described in LIST {
+        let Described { name, kind, labels, unit, help, meaning } = described;
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
+        page.push_str(&format!("| `{name}` | {kind} | {labels} | {unit} | {help}. {meaning} |\n"));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_a_row_for_every_metric() {
+        let page = metrics_markdown();
+        assert!(LIST.iter().all(|described| page.contains(&format!("| `{}` |", described.name))));
+        assert!(
+            page.lines()
+                .filter(|line| line.starts_with("| `"))
+                .all(|line| { line.matches(" | ").count() == 4 && !line.contains("|  |") })
+        );
+    }
+}
