@@ -32,7 +32,7 @@ pub(crate) enum Asked {
     PositionOwner(PartitionId, Box<Arrival>, Seen, Box<StoredFact>),
     /// Waiting events of a lane.
     Backlog(PartitionId, WantedBacklog),
-    /// The `received` fact of an event that was released before its lane was opened.
+    /// An event that was released before its lane was opened: whether it is kept, and its type.
     Earlier(PartitionId, Box<EarlierEvents>),
     /// The `released` fact of a cold event.
     ColdRelease(PartitionId, Box<Attempt>),
@@ -187,7 +187,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// Asks for the next type that is missing, or brings the lane its events.
     fn read_earlier(&mut self, now: Now, partition: PartitionId, earlier: Box<EarlierEvents>) {
         if let Some((_, place)) = earlier.unread.last().copied() {
-            self.ask(Asked::Earlier(partition, earlier), Query::Fact { place });
+            self.ask(Asked::Earlier(partition, earlier), Query::Event { place });
             return;
         }
         let EarlierEvents { lane, events, types: earlier, .. } = *earlier;
@@ -203,10 +203,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     ) {
         let Some((sequence, _)) = earlier.unread.pop() else { return };
         match result {
-            Ok(Answer::Fact(stored)) => {
-                if let Fact::Received(received) = stored.fact {
-                    earlier.types.insert(sequence, received.event_type);
-                }
+            Ok(Answer::Event(stored)) => {
+                earlier.types.insert(sequence, stored.received.event_type);
             }
             // The disk may answer later: the lane asks again.
             Err(ReadError::Failed(_)) => {

@@ -17,6 +17,7 @@ use std::fmt;
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Toll;
 use sprag_core::id::FrameNumber;
+use sprag_core::id::Sequence;
 use sprag_core::record::{
     Acceptance, Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
     Order,
@@ -356,7 +357,7 @@ fn read_acceptance(reader: &mut Reader<'_>) -> Result<Acceptance, DecodeError> {
 
 fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
     let reader = &mut reader.part("lane is longer than its record")?;
-    let lane = Lane {
+    let mut lane = Lane {
         destination: read_destination(reader)?,
         mode: read_mode(reader)?,
         head: read_sequence(reader)?,
@@ -369,10 +370,17 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         failed_at: read_open(reader)?,
         redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
         accepted: reader.option(read_acceptance)?,
-        opened: read_sequence(reader)?,
-        waiting: reader.number()?,
-        bytes: reader.number()?,
+        opened: Sequence(0),
+        waiting: 0,
+        bytes: 0,
     };
+    // History that was carried before had no such counts: what waits entered, of unknown size.
+    lane.waiting = (lane.tail.0 + 1).saturating_sub(lane.head.0);
+    if reader.left() > 0 {
+        lane.opened = read_sequence(reader)?;
+        lane.waiting = reader.number()?;
+        lane.bytes = reader.number()?;
+    }
     reader.end()?;
     Ok(lane)
 }

@@ -307,6 +307,9 @@ impl LaneHistory {
         let before = self.fates.insert(head, fate);
         must(before.is_none(), || format!("{head} is {before:?} already"))?;
         self.waiting.remove(&head);
+        // Acknowledged while its first attempt is under way: it was taken.
+        self.undecided.remove(&head);
+        self.entered.insert(head);
         (self.failures, self.failing_since) = (0, None);
         match self.mode {
             Mode::Draining { until, .. } if self.head() > until => self.mode = Mode::Delivers,
