@@ -297,7 +297,9 @@ impl KeyHistory {
             _ => false,
         };
         let always = event_type.is_some_and(|event_type| policies.always_takes(to, event_type));
-        must(early || !always, || format!("{sequence} is filtered although {to:?} takes its type"))
+        must(early || !always || policies.bodies_go, || {
+            format!("{sequence} is filtered although {to:?} takes its type")
+        })
     }
 
     /// An event gets its sequence, next in the chain and in its lanes.

@@ -16,6 +16,8 @@ use super::{Verdict, must};
 pub(crate) struct Policies {
     pub(crate) sources: BTreeMap<SourceId, SourcePolicy>,
     pub(crate) destinations: BTreeMap<DestinationId, DestinationPolicy>,
+    /// Whether bodies go while the simulation lasts: then not all is there for a lane opened later.
+    pub(crate) bodies_go: bool,
     /// The destinations that were ever retired.
     pub(crate) retired: BTreeSet<DestinationId>,
     /// Which destinations a source had under each revision, and the types they took.
@@ -83,6 +85,7 @@ impl Policies {
     /// A process starts with these settings. Names keep their numbers for ever (F6).
     pub(crate) fn started(&mut self, settings: &Settings) -> Verdict {
         self.retired.extend(&settings.retired);
+        self.bodies_go |= settings.retention.bodies < std::time::Duration::from_secs(3_600);
         for (id, source) in &settings.sources {
             let wait = micros(source.hold_wait);
             let types = |to: &DestinationId| (*to, settings.destinations[to].types.clone());
