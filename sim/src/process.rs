@@ -126,6 +126,8 @@ impl World {
         };
         let Some(settings) = process.node.settings().cloned() else { return };
         process.is_named = true;
+        let kept = self.setting.plan.retention.bodies;
+        self.watching.policies.bodies_go = kept < std::time::Duration::from_secs(3_600);
         let verdict = self.watching.policies.started(&settings);
         for (number, resource) in self.resources.iter().enumerate() {
             let name = &self.sources[resource.source].name;

@@ -85,7 +85,6 @@ impl Policies {
     /// A process starts with these settings. Names keep their numbers for ever (F6).
     pub(crate) fn started(&mut self, settings: &Settings) -> Verdict {
         self.retired.extend(&settings.retired);
-        self.bodies_go |= settings.retention.bodies < std::time::Duration::from_secs(3_600);
         for (id, source) in &settings.sources {
             let wait = micros(source.hold_wait);
             let types = |to: &DestinationId| (*to, settings.destinations[to].types.clone());
