@@ -10,6 +10,8 @@ use sprag_log::ReadFrame;
 use sprag_log::embedded::simulated::{Fault, Operation};
 use sprag_log::embedded::{OpenError, Options};
 
+use crate::batches;
+use crate::consumer::Conduct;
 use crate::judge::deliveries::{Answered, Arrived};
 use crate::judge::history::Frames;
 use crate::judge::outages::Ending;
@@ -37,6 +39,7 @@ impl World {
             partitions: self.setting.partitions,
             segment_bytes: self.disk_dice.pick(&[4 << 10, 30 << 10, 64 << 20]),
             salt: self.disk_dice.draw(),
+            after: sprag_core::id::Epoch::default(),
         };
         let log = match SimLog::open(self.disk.clone(), options) {
             Ok((log, report)) => {
@@ -162,8 +165,8 @@ impl World {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Answer { ticket, answer } => self.answered(ticket, &answer),
-            Effect::Deliver { partition, attempt, event } => {
-                self.deliver(partition, attempt, &event);
+            Effect::Deliver { partition, attempt, event, others } => {
+                self.deliver(partition, attempt, &event, &others);
             }
             Effect::Abort { partition, attempt } => {
                 let key = (partition, attempt);
@@ -206,7 +209,13 @@ impl World {
     }
 
     /// An attempt reaches its consumer.
-    fn deliver(&mut self, partition: PartitionId, attempt: Box<Attempt>, event: &ReleasedEvent) {
+    fn deliver(
+        &mut self,
+        partition: PartitionId,
+        attempt: Box<Attempt>,
+        event: &ReleasedEvent,
+        others: &[ReleasedEvent],
+    ) {
         let Some(resource) = self.numbers.get(&attempt.key).copied() else {
             self.judge("order", Err(format!("{attempt:?} of no resource")));
             return;
@@ -218,6 +227,7 @@ impl World {
             resource,
             attempt: &attempt,
             event,
+            others,
             reads_fail: self.reads_fail,
         };
         let watching = &mut self.watching;
@@ -226,6 +236,7 @@ impl World {
         self.judge("outages", treated);
         let name = self.destination_name(attempt.destination);
         let mut conduct = self.consumers.take(self.now, &name, resource);
+        batches::part(&mut self.batch_dice, &attempt, &mut conduct, self.consumers.moody);
         self.may_accept(&attempt, resource, &mut conduct);
         self.counts.hit("consumer", conduct.name);
         let numbers = [
@@ -403,10 +414,15 @@ impl World {
         let Some(under_way) = self.under_way.remove(&(partition, attempt)) else { return };
         let UnderWay { attempt, resource, conduct, since, cut, aborted } = under_way;
         let is_due = self.now >= since + conduct.after;
-        let (outcome, retry_after, dropped) = match is_due || !cut {
-            true => (conduct.outcome, conduct.retry_after, conduct.dropped),
-            false => (sprag_core::fact::Outcome::Unknown, None, None),
+        let unknown = Conduct {
+            outcome: sprag_core::fact::Outcome::Unknown,
+            retry_after: None,
+            dropped: None,
+            acknowledged: None,
+            ..conduct
         };
+        let conduct = if is_due || !cut { conduct } else { unknown };
+        let Conduct { outcome, retry_after, dropped, acknowledged, .. } = conduct;
         let dropped = dropped.map(std::sync::Arc::from);
         let redrives = self.watching.commands.redrives(resource, attempt.destination);
         let uptime = self.uptime();
@@ -414,16 +430,19 @@ impl World {
             to: attempt.destination,
             resource,
             sequence: attempt.sequence.0,
+            last: attempt.last.unwrap_or(attempt.sequence).0,
             since,
             now: self.now,
             outcome,
             retry_after,
+            acknowledged,
             aborted,
         });
         let policy = self.watching.policies.destinations.get(&attempt.destination);
         let ack_timeout = policy.and_then(|policy| policy.ack_timeout);
         let dropped_it = dropped.is_some();
-        let end = Some(Answered { outcome, retry_after, dropped: dropped_it, ack_timeout });
+        let end =
+            Some(Answered { outcome, retry_after, dropped: dropped_it, acknowledged, ack_timeout });
         self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives);
         let numbers = [u64::from(attempt.destination.0), resource as u64, attempt.sequence.0];
         self.trace.note(self.now, '+', &numbers, || {
@@ -434,7 +453,8 @@ impl World {
         let (now, took) = (self.clock(), self.now - since);
         if let Some(process) = &mut self.process {
             let took = std::time::Duration::from_micros(took);
-            let ended = Ended { attempt: attempt.id, outcome, retry_after, dropped, took };
+            let attempt = attempt.id;
+            let ended = Ended { attempt, outcome, retry_after, dropped, acknowledged, took };
             process.node.ended(now, partition, ended);
         }
         self.turn();

@@ -15,6 +15,7 @@ use sprag_core::settings::{
 };
 
 use crate::acker;
+use crate::batches;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
 use crate::world::CLOCK;
@@ -55,7 +56,7 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
-        ack_dice: &mut Dice,
+        (ack_dice, batch_dice): (&mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
         let latest = latest::draw_sources(latest_dice, &mut sources);
@@ -73,6 +74,7 @@ impl Setting {
         }
         let all: &mut [_] = &mut destinations.iter_mut().chain([&mut spare]).collect::<Vec<_>>();
         acker::draw(ack_dice, all);
+        batches::draw(batch_dice, all);
         if let Some(first) = destinations.first_mut() {
             first.from.clone_from(&names);
         }
@@ -86,6 +88,7 @@ impl Setting {
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
             partition_rate: draw_rate(dice, 80, 20),
             retention: RetentionSettings::default(),
+            restore: None,
         };
         let spare = dice.chance(750).then_some(spare);
         Self {
@@ -128,8 +131,9 @@ impl Setting {
         }
         for destination in &mut self.plan.destinations {
             let name = destination.settings.name.clone();
-            let (ack, start) = (destination.settings.ack, destination.settings.start);
-            destination.settings = DestinationSettings { ack, start, ..draw_delivery(dice, name) };
+            let DestinationSettings { ack, batch, start, .. } = destination.settings;
+            let drawn = draw_delivery(dice, name);
+            destination.settings = DestinationSettings { ack, batch, start, ..drawn };
             destination.settings.types = draw_types(&mut self.types_dice);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
@@ -253,5 +257,6 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
         retry,
         on_give_up: dice.pick(&[OnGiveUp::Halt, OnGiveUp::Park, OnGiveUp::Skip]),
         ack: Ack::Answer,
+        batch: None,
     }
 }

@@ -28,6 +28,7 @@ use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
 use crate::provider::Provider;
 use crate::refuser::Refuser;
+use crate::restore::{BACKUP_DICE, Backup, Places};
 use crate::schedule::{Instant, SECOND, Schedule};
 use crate::setting::Setting;
 use crate::sim_log::SimLog;
@@ -54,6 +55,8 @@ const RETAINING_DICE: u64 = 39;
 const REBASE_DICE: u64 = 29;
 /// The stream of chance that decides who acknowledges by a request of its own.
 const ACK_DICE: u64 = 30;
+/// The stream of chance that decides about ranges of events.
+const BATCH_DICE: u64 = 31;
 /// The stream of chance that decides which types destinations take and where they begin.
 const TYPES_DICE: u64 = 34;
 /// The stream of chance that decides which destinations are retired.
@@ -122,6 +125,8 @@ pub(crate) enum Strike {
     ConsumerDies,
     Outage,
     Flood,
+    /// No fault, but it comes at its own time as well.
+    Backup,
 }
 
 /// What the simulation is about at the moment.
@@ -214,6 +219,7 @@ pub(crate) struct World {
     pub(crate) operator: Operator,
     pub(crate) refuser: Refuser,
     pub(crate) acker: Acker,
+    pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) numbers: BTreeMap<Key, usize>,
@@ -237,6 +243,10 @@ pub(crate) struct World {
     pub(crate) latest_clock: u64,
     pub(crate) seed: u64,
     pub(crate) violation: Option<Violation>,
+    /// What a second life begins with, once it was taken.
+    pub(crate) backup: Option<Backup>,
+    /// Where releases stand, once history was read.
+    pub(crate) places: Places,
 }
 
 impl World {
@@ -246,10 +256,10 @@ impl World {
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let types_dice = Dice::new(seed, TYPES_DICE);
         let retire_dice = Dice::new(seed, RETIRE_DICE);
+        let mut batch = Dice::new(seed, BATCH_DICE);
         let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
-        let dice_of_setting = &mut Dice::new(seed, 3);
-        let mut setting =
-            Setting::draw(dice_of_setting, &mut latest, types_dice, retire_dice, &mut ack);
+        let (usual, both) = (&mut Dice::new(seed, 3), (&mut ack, &mut batch));
+        let mut setting = Setting::draw(usual, &mut latest, types_dice, retire_dice, both);
         let mut length = dice.between(15, 50) * SECOND;
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two
@@ -282,6 +292,7 @@ impl World {
             operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             acker: Acker::new(ack),
+            batch_dice: batch,
             sources: workload.sources,
             resources: workload.resources,
             numbers: BTreeMap::new(),
@@ -303,6 +314,8 @@ impl World {
             latest_clock: 0,
             seed,
             violation: None,
+            backup: None,
+            places: Places::new(),
         };
         world.plan_all();
         world
@@ -311,6 +324,9 @@ impl World {
     fn plan_all(&mut self) {
         self.schedule.plan(0, Happening::Start);
         self.plan_strikes();
+        let mut dice = Dice::new(self.seed, BACKUP_DICE);
+        let at = dice.between(SECOND, self.phase_ends);
+        self.schedule.plan(at, Happening::Strike(Strike::Backup));
         for post in 0..self.provider.posts().len() {
             let at = self.provider.posts()[post].at;
             self.schedule.plan(at, Happening::Post(post));

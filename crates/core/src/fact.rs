@@ -6,6 +6,7 @@
 
 mod acknowledged;
 mod attempted;
+mod batched;
 mod lane;
 
 use alloc::boxed::Box;
@@ -20,7 +21,8 @@ use crate::record::KeyRecord;
 use crate::time::{OpenMicros, UnixMicros};
 
 pub use acknowledged::Acknowledged;
-pub use attempted::{Attempted, Consequence, Outcome, Toll};
+pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
+pub use batched::Batched;
 pub use lane::{Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
 
 /// One line of history.
@@ -60,6 +62,10 @@ pub enum Fact {
     SequenceReset(SequenceReset),
     /// An operator lets the positions of a key begin anew (DESIGN K9).
     Rebased(Rebased),
+    /// The log was restored from a backup: what was given after that is not given again.
+    Restored(Restored),
+    /// A key goes on behind the sequences it may have given before its log was restored.
+    Jumped(Jumped),
     /// A key waits for missing positions.
     GapOpened(GapOpened),
     /// The missing positions came.
@@ -68,6 +74,8 @@ pub enum Fact {
     GapAbandoned(GapAbandoned),
     /// A try to deliver, and what came of it.
     Attempted(Attempted),
+    /// The next attempt of a lane carries a range of events: the same on every retry.
+    Batched(Batched),
     /// A consumer acknowledged what it has, with a request of its own.
     Acknowledged(Acknowledged),
     /// A newer event took the place of older ones that waited in a lane.
@@ -397,6 +405,31 @@ pub struct Rebased {
     pub key: Key,
 }
 
+/// See [`Fact::Restored`]. Written to every partition, as its first decision after a restore (DESIGN
+/// D10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// Which restore it was: chosen by whoever restored, so that a crash writes no second one.
+    pub restore: u64,
+    /// How many sequences of each key may have been given after the backup was made.
+    pub jump: u64,
+    /// The jumps of all restores of this log, this one among them.
+    pub total: u64,
+}
+
+/// See [`Fact::Jumped`]. Written before a key's first release behind a [`Restored`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jumped {
+    /// The resource.
+    pub key: Key,
+    /// The first sequence that is not given here: it may have been given before.
+    pub from: Sequence,
+    /// The last of them.
+    pub through: Sequence,
+    /// The jumps its sequences lie behind now.
+    pub total: u64,
+}
+
 /// See [`Fact::GapOpened`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GapOpened {
@@ -530,7 +563,8 @@ impl Fact {
             | Self::DestinationResumed(_)
             | Self::KeysVisited(_)
             | Self::Ignored(_)
-            | Self::Refused(_) => None,
+            | Self::Refused(_)
+            | Self::Restored(_) => None,
             Self::Received(fact) => Some(&fact.key),
             Self::Held(fact) => Some(&fact.key),
             Self::Released(fact) => Some(&fact.key),
@@ -540,6 +574,7 @@ impl Fact {
             Self::Stale(fact) => Some(&fact.key),
             Self::SequenceReset(fact) => Some(&fact.key),
             Self::Rebased(fact) => Some(&fact.key),
+            Self::Jumped(fact) => Some(&fact.key),
             Self::Superseded(fact) => Some(&fact.key),
             Self::Filtered(fact) => Some(&fact.key),
             Self::LaneOpened(fact) => Some(&fact.key),
@@ -549,6 +584,7 @@ impl Fact {
             Self::GapAbandoned(fact) => Some(&fact.key),
             Self::Attempted(fact) => Some(&fact.key),
             Self::Acknowledged(fact) => Some(&fact.key),
+            Self::Batched(fact) => Some(&fact.key),
             Self::Redriven(fact) => Some(&fact.key),
             Self::Dropped(fact) => Some(&fact.key),
             Self::KeyPaused(fact) => Some(&fact.key),
@@ -576,6 +612,8 @@ impl Fact {
             Self::Refused(_) => "refused",
             Self::SequenceReset(_) => "sequence-reset",
             Self::Rebased(_) => "rebased",
+            Self::Restored(_) => "restored",
+            Self::Jumped(_) => "jumped",
             Self::Superseded(_) => "superseded",
             Self::Filtered(_) => "filtered",
             Self::LaneOpened(_) => "lane-opened",
@@ -588,6 +626,7 @@ impl Fact {
             Self::GapAbandoned(_) => "gap-abandoned",
             Self::Attempted(_) => "attempted",
             Self::Acknowledged(_) => "acknowledged",
+            Self::Batched(_) => "batched",
             Self::Redriven(_) => "redriven",
             Self::Dropped(_) => "dropped",
             Self::KeyPaused(_) => "key-paused",

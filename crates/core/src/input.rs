@@ -120,8 +120,10 @@ pub enum Command {
         key: Key,
         /// The lane's destination.
         destination: DestinationId,
-        /// The event.
-        sequence: Sequence,
+        /// The first event.
+        from: Sequence,
+        /// The last event.
+        to: Sequence,
     },
     /// Stop attempts to a destination. Only partition 0 takes it.
     PauseDestination(DestinationId),
@@ -145,6 +147,9 @@ pub struct Ended {
     /// Why the consumer drops the event, with a 2xx and `sprag-drop` (DESIGN L3); of what is longer
     /// than [`TEXT_BYTES`](crate::limits::TEXT_BYTES) the beginning is kept.
     pub dropped: Option<Arc<str>>,
+    /// How many events of a range, from its first on, the consumer says it has processed
+    /// (`sprag-acknowledged`, rule L9); none where it does not say.
+    pub acknowledged: Option<u64>,
     /// How long it took.
     pub took: Duration,
 }

@@ -31,6 +31,8 @@ pub const HEADER_RANGES: usize = 32;
 pub const LANE_EXCEPTIONS: usize = 32;
 /// Waiting events a lane keeps at hand; the rest is asked for (DESIGN F5, L6).
 pub const LANE_WINDOW: usize = 16;
+/// Events that one attempt carries at the most (rule L9).
+pub const BATCH_EVENTS: usize = 100;
 /// Inputs that wait for one cold key to be loaded; beyond it the answer is busy.
 pub const COLD_KEY_INPUTS: usize = 1_024;
 /// Keys a page of waiting keys brings (DESIGN F5): loads of cold keys wait behind it in the state

@@ -116,8 +116,12 @@ pub struct Attempt {
     pub key: Key,
     /// Where to.
     pub destination: DestinationId,
-    /// The event's sequence.
+    /// The event's sequence; of a range its first.
     pub sequence: Sequence,
+    /// The last event of the range it carries (rule L9); none where it carries the event itself.
+    pub last: Option<Sequence>,
+    /// The `released` facts of the events behind the first, as far as the lane has them at hand.
+    pub others: Vec<Place>,
     /// The event's `released` fact, when the lane has it at hand.
     pub released: Option<Place>,
     /// Which try of this event in this lane it is, from 1.
@@ -160,7 +164,7 @@ pub struct Checkpoint {
     pub recorded: UnixMicros,
     /// The partition's open time in that frame.
     pub open: OpenMicros,
-    /// The directory as facts; empty but in partition 0.
+    /// The directory as facts; but in partition 0 at most that the log was restored.
     pub directory: Vec<Fact>,
     /// What the partition's keys add up to.
     pub totals: Totals,

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::chain::Fingerprint;
 use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, HoldReason, PauseReason,
-    SourceDeclared, Toll,
+    Restored, SourceDeclared, Toll,
 };
 use crate::id::{DestinationId, FrameNumber, Hash, Place, Sequence, SourceId};
 use crate::position::Position;
@@ -33,6 +33,10 @@ pub struct KeyRecord {
     pub paused: bool,
     /// What its positions add up to.
     pub order: Order,
+    /// The jumps of restores that its sequences lie behind (DESIGN D10).
+    pub jumped: u64,
+    /// Sequences passed over by such jumps that a lane still has before it.
+    pub jumps: Vec<Range>,
     /// Its lanes, in the order of their destinations' numbers.
     pub lanes: Vec<Lane>,
 }
@@ -162,13 +166,18 @@ pub enum OmitReason {
     Dead,
     /// A newer event took its place (DESIGN C5).
     Skipped,
+    /// Its sequence is not given here: it may have been given before the log was restored from a
+    /// backup (DESIGN D10).
+    Restored,
 }
 
 /// What a consumer accepted with 202 and acknowledges later; meanwhile its lane stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acceptance {
-    /// The event.
+    /// The event, or the first of several.
     pub sequence: Sequence,
+    /// The last of several; none where the try carried the event itself.
+    pub last: Option<Sequence>,
     /// Which try of the event it was.
     pub number: u32,
     /// Whether the lane had gone past the event.
@@ -226,6 +235,11 @@ pub struct Lane {
     pub redrives: Vec<Sequence>,
     /// What its consumer has and has not acknowledged yet: nothing is sent meanwhile.
     pub accepted: Option<Acceptance>,
+    /// The last event of the range at its head that the next attempt carries (rule L9); none while
+    /// that is not fixed.
+    pub batch: Option<Sequence>,
+    /// The last event that a range ever carried.
+    pub sent: Sequence,
 }
 
 impl Lane {
@@ -250,6 +264,8 @@ impl Lane {
             failed_at: OpenMicros::default(),
             redrives: Vec::new(),
             accepted: None,
+            batch: None,
+            sent: Sequence::default(),
         }
     }
 
@@ -300,10 +316,16 @@ impl KeyRecord {
     pub fn lane(&self, destination: DestinationId) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.destination == destination)
     }
+
+    /// Whether none of its events was released yet.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        self.hash == Hash::default()
+    }
 }
 
-/// The sources and destinations that history knows, and which destinations are paused. Kept by
-/// partition 0 (DESIGN F6, F7).
+/// What is known of no key: the sources and destinations that history knows, and which destinations
+/// are paused, kept by partition 0 (DESIGN F6, F7); and by every partition that its log was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Directory {
     /// The sources by number.
@@ -316,6 +338,8 @@ pub struct Directory {
     pub paused: BTreeSet<DestinationId>,
     /// Those of them that are because they say that they are gone (DESIGN L3).
     pub gone: BTreeSet<DestinationId>,
+    /// The last restore of the log; none where it never was.
+    pub restored: Option<Restored>,
 }
 
 impl Directory {
@@ -343,6 +367,7 @@ impl Directory {
                 self.paused.remove(&resumed.destination);
                 self.gone.remove(&resumed.destination);
             }
+            Fact::Restored(restored) => self.restored = Some(*restored),
             _ => return false,
         }
         true
@@ -357,7 +382,8 @@ impl Directory {
             Fact::DestinationRetired(DestinationRetired { destination: *destination })
         });
         let paused = self.paused.iter().map(|destination| self.pause_of(*destination));
-        sources.chain(destinations).chain(retired).chain(paused).collect()
+        let restored = self.restored.map(Fact::Restored);
+        sources.chain(destinations).chain(retired).chain(paused).chain(restored).collect()
     }
 
     /// The fact that says a destination is paused, and why.

@@ -47,6 +47,17 @@ pub struct Settings {
     pub dedupe_ids: usize,
     /// How many events may come in per partition (DESIGN L8); none: as many as come.
     pub partition_rate: Option<Rate>,
+    /// The restore that this log comes from; none where it was not restored.
+    pub restore: Option<Restore>,
+}
+
+/// What is told of a restore (DESIGN D10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restore {
+    /// Which it is: another number for each.
+    pub id: u64,
+    /// How many sequences of each key may have been given after the backup was made.
+    pub jump: u64,
 }
 
 /// One source.
@@ -152,6 +163,8 @@ pub struct DestinationSettings {
     pub on_give_up: OnGiveUp,
     /// What acknowledges an event that is answered 202.
     pub ack: Ack,
+    /// How many events one attempt carries at the most (rule L9); none: each is sent by itself.
+    pub batch: Option<usize>,
 }
 
 /// What acknowledges an event that is answered 202; any other 2xx does by itself.

@@ -35,9 +35,9 @@ pub(crate) enum Asked {
     /// An event that was released before its lane was opened: whether it is kept, and its type.
     Earlier(PartitionId, Box<EarlierEvents>),
     /// The `released` fact of a cold event.
-    ColdRelease(PartitionId, Box<Attempt>),
+    ColdRelease(PartitionId, Gathering),
     /// A cold event.
-    ColdEvent(PartitionId, Box<Attempt>, Arc<Released>),
+    ColdEvent(PartitionId, Gathering, Arc<Released>),
     /// The `released` fact of an event that is to be redriven, then the event.
     Redriven(PartitionId, input::Ticket, Box<Command>),
     /// Sealed segments, for retention.
@@ -62,6 +62,27 @@ pub(crate) struct EarlierEvents {
     types: BTreeMap<Sequence, Arc<str>>,
     /// What is still to be read: the last is asked for.
     unread: Vec<(Sequence, Place)>,
+}
+
+/// An attempt whose events are being brought together.
+#[derive(Debug)]
+pub(crate) struct Gathering {
+    attempt: Box<Attempt>,
+    events: Vec<ReleasedEvent>,
+}
+
+impl Gathering {
+    /// The next event that is missing, and the place of its release where that is known.
+    fn next(&self) -> Option<(Sequence, Option<Place>)> {
+        let Attempt { sequence, last, released, ref others, .. } = *self.attempt;
+        let at = self.events.len();
+        let next = Sequence(sequence.0 + at as u64);
+        let place = match at.checked_sub(1) {
+            None => released,
+            Some(at) => others.get(at).copied(),
+        };
+        (next <= last.unwrap_or(sequence)).then_some((next, place))
+    }
 }
 
 impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
@@ -90,11 +111,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Asked::Earlier(partition, earlier) => {
                 self.earlier_read(now, partition, earlier, result);
             }
-            Asked::ColdRelease(partition, attempt) => {
-                self.cold_release(now, partition, attempt, result);
+            Asked::ColdRelease(partition, gathering) => {
+                self.cold_release(now, partition, gathering, result);
             }
-            Asked::ColdEvent(partition, attempt, released) => {
-                self.cold_event(now, partition, attempt, released, result);
+            Asked::ColdEvent(partition, gathering, released) => {
+                self.cold_event(now, partition, gathering, released, result);
             }
             Asked::Redriven(partition, ticket, command) => {
                 self.redriven(now, partition, ticket, command, result);
@@ -179,7 +200,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         from: Sequence,
         to: Sequence,
     ) {
-        let most = sprag_core::limits::LANE_WINDOW;
+        let most = usize::try_from(to.0.saturating_sub(from.0).saturating_add(1));
+        let most = most.unwrap_or(usize::MAX);
         let query = Query::Sequences { partition, key, from, to, most };
         self.ask(Asked::Backlog(partition, wanted), query);
     }
@@ -217,30 +239,44 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         self.read_earlier(now, partition, earlier);
     }
 
-    /// Sends an attempt out, with its event from memory or from the log.
+    /// Sends an attempt out, with its events from memory or from the log.
     pub(crate) fn deliver(&mut self, _now: Now, partition: PartitionId, attempt: Box<Attempt>) {
-        if let Some(event) = attempt.released.and_then(|place| self.cache.get(place)).cloned() {
-            self.effects.push_back(Effect::Deliver { partition, attempt, event });
-            return;
+        self.gather(partition, Gathering { attempt, events: Vec::new() });
+    }
+
+    /// Takes what memory has of an attempt's events, and asks for the next that it has not.
+    fn gather(&mut self, partition: PartitionId, mut gathering: Gathering) {
+        while let Some((sequence, place)) = gathering.next() {
+            let known = place.and_then(|place| self.cache.get(place)).cloned();
+            if let Some(event) = known {
+                gathering.events.push(event);
+                continue;
+            }
+            let query = match place {
+                Some(place) => Query::Fact { place },
+                None => Query::Sequences {
+                    partition,
+                    key: gathering.attempt.key.clone(),
+                    from: sequence,
+                    to: sequence,
+                    most: 1,
+                },
+            };
+            return self.ask(Asked::ColdRelease(partition, gathering), query);
         }
-        let query = match attempt.released {
-            Some(place) => Query::Fact { place },
-            None => Query::Sequences {
-                partition,
-                key: attempt.key.clone(),
-                from: attempt.sequence,
-                to: attempt.sequence,
-                most: 1,
-            },
-        };
-        self.ask(Asked::ColdRelease(partition, attempt), query);
+        let Gathering { attempt, events } = gathering;
+        let mut events = events.into_iter();
+        if let Some(event) = events.next() {
+            let others = events.collect();
+            self.effects.push_back(Effect::Deliver { partition, attempt, event, others });
+        }
     }
 
     fn cold_release(
         &mut self,
         now: Now,
         partition: PartitionId,
-        attempt: Box<Attempt>,
+        gathering: Gathering,
         result: Result<Answer, ReadError>,
     ) {
         let fact = match result {
@@ -249,13 +285,14 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Ok(_) => Ok(None),
             Err(error) => Err(error),
         };
+        let attempt = gathering.attempt.id;
         match fact {
             Ok(Some(Fact::Released(released))) => {
                 let query = Query::Event { place: released.event };
-                self.ask(Asked::ColdEvent(partition, attempt, Arc::new(released)), query);
+                self.ask(Asked::ColdEvent(partition, gathering, Arc::new(released)), query);
             }
-            Ok(_) => self.unreadable(now, partition, attempt.id, Outcome::Unreadable),
-            Err(error) => self.unreadable(now, partition, attempt.id, unread(&error)),
+            Ok(_) => self.unreadable(now, partition, attempt, Outcome::Unreadable),
+            Err(error) => self.unreadable(now, partition, attempt, unread(&error)),
         }
     }
 
@@ -263,14 +300,14 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         &mut self,
         now: Now,
         partition: PartitionId,
-        attempt: Box<Attempt>,
+        mut gathering: Gathering,
         released: Arc<Released>,
         result: Result<Answer, ReadError>,
     ) {
-        let key = (partition, attempt.id);
+        let attempt = gathering.attempt.id;
         match result {
-            _ if self.broken_off.contains(&key) => {
-                self.unreadable(now, partition, attempt.id, Outcome::Unreachable);
+            _ if self.broken_off.contains(&(partition, attempt)) => {
+                self.unreadable(now, partition, attempt, Outcome::Unreachable);
             }
             Ok(Answer::Event(stored)) => {
                 let event = StoredEvent {
@@ -278,11 +315,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                     body: stored.body.bytes,
                     recorded: stored.recorded,
                 };
-                let event = ReleasedEvent { released, event: Arc::new(event) };
-                self.effects.push_back(Effect::Deliver { partition, attempt, event });
+                gathering.events.push(ReleasedEvent { released, event: Arc::new(event) });
+                self.gather(partition, gathering);
             }
-            Ok(_) => self.unreadable(now, partition, attempt.id, Outcome::Unreadable),
-            Err(error) => self.unreadable(now, partition, attempt.id, unread(&error)),
+            Ok(_) => self.unreadable(now, partition, attempt, Outcome::Unreadable),
+            Err(error) => self.unreadable(now, partition, attempt, unread(&error)),
         }
     }
 
@@ -296,7 +333,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     ) {
         self.broken_off.remove(&(partition, attempt));
         let took = std::time::Duration::ZERO;
-        let ended = Ended { attempt, outcome, retry_after: None, dropped: None, took };
+        let ended =
+            Ended { attempt, outcome, retry_after: None, dropped: None, acknowledged: None, took };
         self.ended(now, partition, ended);
     }
 
@@ -304,7 +342,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     pub(crate) fn abort(&mut self, partition: PartitionId, attempt: AttemptId) {
         let reading = self.asked.values().any(|asked| match asked {
             Asked::ColdRelease(of, cold) | Asked::ColdEvent(of, cold, _) => {
-                (*of, cold.id) == (partition, attempt)
+                (*of, cold.attempt.id) == (partition, attempt)
             }
             _ => false,
         });

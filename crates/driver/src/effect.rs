@@ -28,8 +28,10 @@ pub enum Effect {
         partition: PartitionId,
         /// The attempt.
         attempt: Box<Attempt>,
-        /// The event.
+        /// The event, or the first of a range.
         event: ReleasedEvent,
+        /// The other events of the range, in order.
+        others: Vec<ReleasedEvent>,
     },
     /// Break an attempt off: close its connection, then report its end.
     Abort {

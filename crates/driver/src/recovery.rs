@@ -148,8 +148,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         for frame in frames.frames.iter().filter(|frame| frame.number <= claim.tip.number) {
             for (index, fact) in (0_u32..).zip(&frame.facts) {
                 let place = Place { partition, frame: frame.number, index };
-                let change = letters::change(place, frame.recorded, fact);
-                owner.letters.extend(change.map(|change| (frame.number, change)));
+                let changes = letters::changes(place, frame.recorded, fact);
+                owner.letters.extend(changes.into_iter().map(|change| (frame.number, change)));
             }
             owner.partition.evolve_frame(&Frame {
                 number: frame.number,
@@ -287,6 +287,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     fn written(&mut self, now: Now, partition: PartitionId, frame: FrameNumber) {
         let owner = self.owner(partition);
         owner.writing = false;
+        owner.letters_under_way.clear();
         owner.stored = owner.stored.max(frame);
         if matches!(owner.stage, Stage::Serving) {
             owner.partition.handle(now, Input::Stored(frame));

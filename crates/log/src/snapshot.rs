@@ -16,8 +16,7 @@ use std::fmt;
 
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Toll;
-use sprag_core::id::FrameNumber;
-use sprag_core::id::Sequence;
+use sprag_core::id::{FrameNumber, Sequence};
 use sprag_core::record::{
     Acceptance, Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
     Order,
@@ -36,7 +35,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 6;
+pub const VERSION: u8 = 8;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +111,9 @@ pub(crate) fn write_record(writer: &mut Writer<'_>, record: &KeyRecord) {
     writer.count("lanes", record.lanes.len(), LANES);
     record.lanes.iter().for_each(|lane| write_lane(writer, lane));
     writer.number(record.carried.0);
+    writer.number(record.jumped);
+    writer.count("jumps", record.jumps.len(), LANE_LIST);
+    record.jumps.iter().for_each(|jump| write_range(writer, *jump));
     writer.close_length("record", opened);
 }
 
@@ -125,6 +127,8 @@ pub(crate) fn read_record(reader: &mut Reader<'_>) -> Result<KeyRecord, DecodeEr
         order: read_order(reader)?,
         lanes: reader.list("lanes", LANES, read_lane)?,
         carried: FrameNumber(reader.number()?),
+        jumped: reader.number()?,
+        jumps: reader.list("jumps", LANE_LIST, read_range)?,
     };
     reader.end()?;
     Ok(record)
@@ -320,6 +324,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
             OmitReason::Filtered => 0,
             OmitReason::Dead => 1,
             OmitReason::Skipped => 2,
+            OmitReason::Restored => 3,
         });
         writer.flag(omission.merged);
     }
@@ -331,10 +336,36 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.count("redrives", lane.redrives.len(), LANE_LIST);
     lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
     writer.option(lane.accepted.as_ref(), write_acceptance);
+    write_range_of(writer, lane);
     writer.number(lane.opened.0);
     writer.number(lane.waiting);
     writer.number(lane.bytes);
     writer.close_length("lane", opened);
+}
+
+/// What `batch` adds to a lane (rule L9); history before it has nothing there.
+fn write_range_of(writer: &mut Writer<'_>, lane: &Lane) {
+    let last = lane.accepted.and_then(|accepted| accepted.last);
+    writer.option(lane.batch.as_ref(), |writer, to| writer.number(to.0));
+    writer.number(lane.sent.0);
+    writer.option(last.as_ref(), |writer, last| writer.number(last.0));
+}
+
+fn read_range_of(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError> {
+    if reader.left() == 0 {
+        return Ok(());
+    }
+    lane.batch = reader.option(read_sequence)?;
+    lane.sent = read_sequence(reader)?;
+    let last = reader.option(read_sequence)?;
+    match (&mut lane.accepted, last) {
+        (Some(accepted), last) => accepted.last = last,
+        (None, None) => {}
+        (None, Some(last)) => {
+            return Err(reader.error("the end of a range that was not accepted", Some(last.0)));
+        }
+    }
+    Ok(())
 }
 
 fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
@@ -348,6 +379,7 @@ fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
 fn read_acceptance(reader: &mut Reader<'_>) -> Result<Acceptance, DecodeError> {
     Ok(Acceptance {
         sequence: read_sequence(reader)?,
+        last: None,
         number: reader.narrow("number of a try")?,
         out_of_order: reader.flag()?,
         started: read_unix(reader)?,
@@ -370,12 +402,15 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         failed_at: read_open(reader)?,
         redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
         accepted: reader.option(read_acceptance)?,
+        batch: None,
+        sent: Sequence(0),
         opened: Sequence(0),
         waiting: 0,
         bytes: 0,
     };
+    read_range_of(reader, &mut lane)?;
     // History that was carried before had no such counts: what waits entered, of unknown size.
-    lane.waiting = (lane.tail.0 + 1).saturating_sub(lane.head.0);
+    lane.waiting = lane.tail.0.saturating_add(1).saturating_sub(lane.head.0);
     if reader.left() > 0 {
         lane.opened = read_sequence(reader)?;
         lane.waiting = reader.number()?;
@@ -392,6 +427,7 @@ fn read_omission(reader: &mut Reader<'_>) -> Result<Omission, DecodeError> {
             0 => OmitReason::Filtered,
             1 => OmitReason::Dead,
             2 => OmitReason::Skipped,
+            3 => OmitReason::Restored,
             byte => return unknown(reader, "unknown reason of an omission", byte),
         },
         merged: reader.flag()?,
@@ -434,9 +470,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use sprag_core::fact::{
-        DestinationDeclared, DestinationPaused, Fact, PauseReason, Start, Visit,
+        DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored, Start, Visit,
     };
-    use sprag_core::id::{DestinationId, Sequence};
+    use sprag_core::id::DestinationId;
 
     proptest! {
         #[test]
@@ -478,8 +514,8 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
-        let lane = "10000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000";
-        let golden = format!("06 4a000000 04 {hash} 000000 00 {order} 01 {lane} 00");
+        let lane = "13000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 000000";
+        let golden = format!("08 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -507,6 +543,7 @@ mod tests {
             let destination = DestinationId(number);
             directory.evolve(&Fact::DestinationPaused(DestinationPaused { destination, reason }));
         }
+        directory.evolve(&Fact::Restored(Restored { restore: 7, jump: 100, total: 300 }));
         let mut bytes = Vec::new();
         encode_directory(&directory, &mut bytes).unwrap();
         assert_eq!(decode_directory(&bytes), Ok(directory));

@@ -7,7 +7,7 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, OnGap, OnGiveUp, RetentionSettings, Retry, SourceSettings,
+    Ack, DestinationSettings, OnGap, OnGiveUp, Restore, RetentionSettings, Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
 
@@ -15,9 +15,9 @@ use crate::config::{self, Config, Source};
 use crate::extract::{PositionRule, Rules};
 use crate::{limits, order};
 
-/// The plan of a configuration.
+/// The plan of a configuration, for a log that comes from this restore, if from any.
 #[must_use]
-pub fn plan(config: &Config) -> Plan {
+pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
     let partitions = usize::from(config.server.partitions.max(1));
     let share = |total: u64| usize::try_from(total).unwrap_or(usize::MAX).div_ceil(partitions);
     Plan {
@@ -33,6 +33,7 @@ pub fn plan(config: &Config) -> Plan {
             bodies: config.retention.bodies,
             facts: config.retention.facts,
         },
+        restore,
     }
 }
 
@@ -44,7 +45,7 @@ fn revision(config: &Config) -> Revision {
     });
     let destinations = config.destinations.iter().map(|(name, to)| {
         let types: Vec<_> = to.types.iter().map(ToString::to_string).collect();
-        let (from, retry, ends) = (&to.from, &to.retry, (to.on_give_up, to.ack));
+        let (from, retry, ends) = (&to.from, &to.retry, (to.on_give_up, to.ack, to.batch));
         format!("{name} {from:?} {types:?} {retry:?} {ends:?} {:?}", to.concurrency)
     });
     let retired = config.retired.iter().map(|name| format!("{name} retired"));
@@ -141,6 +142,7 @@ fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDe
                 config::Ack::Answer => Ack::Answer,
                 config::Ack::Explicit(timeout) => Ack::Explicit { timeout },
             },
+            batch: to.batch.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
         },
     }
 }

@@ -145,7 +145,8 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     }
     let acknowledged = seen.into_iter().flat_map(|seen| seen.acknowledged.keys());
     for sequence in acknowledged {
-        must(lane.fates.contains_key(sequence) || *sequence == lane.head(), || {
+        let is_at_head = seen.is_some_and(|seen| seen.is_carried_at(lane.head(), *sequence));
+        must(lane.fates.contains_key(sequence) || is_at_head, || {
             format!("{sequence} was acknowledged and has no fate")
         })?;
     }
@@ -170,6 +171,8 @@ fn superseded(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
             OmitReason::Skipped => skipped,
             OmitReason::Filtered => !is_own && !skipped,
             OmitReason::Dead => is_own && !skipped,
+            // Only a second life, judged by itself, is restored.
+            OmitReason::Restored => false,
         };
         must(is_so, || format!("{sequence} is named as {reason:?}, by history it is not so"))?;
     }

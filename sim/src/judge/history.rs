@@ -175,12 +175,20 @@ impl History {
                 fine.map_err(|what| format!("destination {}: {what}", to.0))
             }
             Fact::Acknowledged(done) => {
-                let (to, sequence) = (done.destination, done.from.0);
-                let asked = context.acknowledged.contains(&(resource, to, sequence));
-                must(asked && done.from == done.to, || format!("nobody asked for {done:?}"))?;
+                let (to, from, last) = (done.destination, done.from.0, done.to.0);
+                let asked = |sequence| context.acknowledged.contains(&(resource, to, sequence));
+                must((from..=last).all(asked), || format!("nobody asked for {done:?}"))?;
                 match history.lanes.get_mut(&to) {
-                    Some(lane) => lane.acknowledge(sequence, done.out_of_order),
+                    Some(lane) => lane.acknowledge(from, last, done.out_of_order),
                     None => Err("acknowledged in a lane that is none".to_owned()),
+                }
+            }
+            Fact::Batched(batched) => {
+                let to = batched.destination;
+                let most = context.policies.destinations.get(&to).map_or(0, |to| to.batch);
+                match history.lanes.get_mut(&to) {
+                    Some(lane) => lane.fix_range(batched.from.0, batched.to.0, most),
+                    None => Err("a range of a lane that is none".to_owned()),
                 }
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
@@ -291,6 +299,7 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::Attempted(Attempted { outcome: Outcome::Unacknowledged, .. }) => {
             Some("attempted: not acknowledged")
         }
+        Fact::Batched(batched) if batched.from < batched.to => Some("batched: several"),
         Fact::Acknowledged(done) if done.out_of_order => Some("acknowledged: out of order"),
         Fact::Released(released) if !released.filtered.is_empty() => Some("released: filtered"),
         Fact::Refused(refused) if refused.counted > 0 => Some("refused: counted"),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::fact::{Attempted, Consequence, Outcome};
+use sprag_core::fact::{Attempted, Batch, Consequence, Outcome};
 use sprag_core::settings::OnGiveUp;
 
 use super::policies::{DestinationPolicy, SourcePolicy};
@@ -58,10 +58,22 @@ pub(crate) struct LaneHistory {
     failures: u32,
     /// The uptime of the head's first failure.
     failing_since: Option<u64>,
-    /// What its consumer accepted, whether out of order, and until which open time it waits.
-    accepted: Option<(u64, bool, u64)>,
+    /// What its consumer accepted.
+    accepted: Option<Accepted>,
+    /// The range that its next attempt carries.
+    range: Option<(u64, u64)>,
     /// Acknowledged by a request: of an attempt under way, only its end follows.
     acknowledged: BTreeSet<u64>,
+}
+
+/// What a consumer accepted and has not acknowledged.
+#[derive(Debug, Clone, Copy)]
+struct Accepted {
+    first: u64,
+    last: u64,
+    out_of_order: bool,
+    /// The open time at which waiting ends.
+    until: u64,
 }
 
 /// The times of the frame of a fact.
@@ -168,6 +180,9 @@ impl LaneHistory {
         if self.is_settled_already(fact) {
             return must(delivered, || format!("{sequence} is acknowledged: {fact:?}"));
         }
+        if let Some(batch) = fact.batch.filter(|_| !fact.out_of_order) {
+            return self.attempted_range(fact, batch, policy, when);
+        }
         let dropped = fact.dropped.is_some();
         let accepted = matches!(fact.consequence, Consequence::Accepted { .. });
         must((delivered || accepted) == (fact.outcome.is_acknowledged() && !dropped), || {
@@ -216,8 +231,8 @@ impl LaneHistory {
     /// A lane that waits for an acknowledgement sends nothing, and waits no shorter than it said.
     fn waits(&mut self, fact: &Attempted, policy: &DestinationPolicy, when: When) -> Verdict {
         let (waited, is_end) = (self.accepted.take(), fact.outcome == Outcome::Unacknowledged);
-        if let Some((sequence, out_of_order, until)) = waited {
-            let fits = (sequence, out_of_order) == (fact.sequence.0, fact.out_of_order);
+        if let Some(Accepted { first, out_of_order, until, .. }) = waited {
+            let fits = (first, out_of_order) == (fact.sequence.0, fact.out_of_order);
             // The frame may have been begun before the wait was over.
             let over = when.uptime.is_none_or(|uptime| uptime >= until)
                 && when.open + GIVE_UP_SLACK >= until;
@@ -231,14 +246,16 @@ impl LaneHistory {
             must(least.is_some_and(|least| until.0 >= least), || {
                 format!("{fact:?} at {}, it may wait until {least:?}", when.open)
             })?;
-            self.accepted = Some((fact.sequence.0, fact.out_of_order, until.0));
+            let last = fact.batch.map_or(fact.sequence, |batch| batch.last).0;
+            let (first, out_of_order, until) = (fact.sequence.0, fact.out_of_order, until.0);
+            self.accepted = Some(Accepted { first, last, out_of_order, until });
         }
         Ok(())
     }
 
     /// Whether a request acknowledged what the attempt was of: then its end changes nothing.
     fn is_settled_already(&self, fact: &Attempted) -> bool {
-        let sequence = fact.sequence.0;
+        let sequence = fact.batch.map_or(fact.sequence, |batch| batch.last).0;
         let settled = match fact.out_of_order {
             true => !self.redriven.contains(&sequence),
             false => sequence < self.head(),
@@ -247,8 +264,18 @@ impl LaneHistory {
     }
 
     /// A consumer acknowledged the head, or what was redriven.
-    pub(crate) fn acknowledge(&mut self, sequence: u64, out_of_order: bool) -> Verdict {
-        self.accepted.take_if(|(accepted, ..)| *accepted == sequence);
+    pub(crate) fn acknowledge(&mut self, from: u64, to: u64, out_of_order: bool) -> Verdict {
+        if let Some(accepted) = self.accepted.as_mut().filter(|accepted| accepted.first == from) {
+            accepted.first = to + 1;
+        }
+        self.accepted.take_if(|accepted| accepted.first > accepted.last);
+        for sequence in from..=to {
+            self.acknowledge_one(sequence, out_of_order)?;
+        }
+        Ok(())
+    }
+
+    fn acknowledge_one(&mut self, sequence: u64, out_of_order: bool) -> Verdict {
         self.acknowledged.insert(sequence);
         if out_of_order {
             self.fates.insert(sequence, Fate::Delivered);
@@ -258,7 +285,87 @@ impl LaneHistory {
         }
         let stands = sequence == self.head() && self.has_backlog() && !self.is_stopped();
         must(stands, || format!("{sequence} is acknowledged, the lane stands at {}", self.head()))?;
+        self.range = None;
         self.settle(Fate::Delivered)
+    }
+
+    /// A range is fixed for the next attempt: what waits at the head, no more than may be, and while
+    /// none is fixed.
+    pub(crate) fn fix_range(&mut self, from: u64, to: u64, most: u64) -> Verdict {
+        let waits = (from..=to).all(|sequence| self.waiting.contains(&sequence));
+        let fits = from == self.head() && waits && to - from < most && !self.is_stopped();
+        must(fits && self.range.is_none() && self.accepted.is_none(), || {
+            format!(
+                "{from} to {to} of {most} is fixed, {} stands, {:?} was",
+                self.head(),
+                self.range
+            )
+        })?;
+        self.range = Some((from, to));
+        Ok(())
+    }
+
+    /// An attempt of a range: a part is acknowledged, the rest is as its consequence says.
+    fn attempted_range(
+        &mut self,
+        fact: &Attempted,
+        batch: Batch,
+        policy: &DestinationPolicy,
+        when: When,
+    ) -> Verdict {
+        let (first, last) = (fact.sequence.0, batch.last.0);
+        let begun = self.acknowledged.contains(&first);
+        let is_fixed = self.range == Some((first, last));
+        let ends = fact.outcome == Outcome::Unacknowledged;
+        must(is_fixed || begun || ends, || format!("{:?} is fixed, not {fact:?}", self.range))?;
+        must(!self.is_stopped() && (first..=last).contains(&self.head()), || {
+            format!("{fact:?} where {} stands", self.head())
+        })?;
+        must(begun || fact.number == self.failures + 1, || format!("after {}", self.failures))?;
+        must(first + batch.acknowledged <= last + 1, || {
+            format!("acknowledges too much: {fact:?}")
+        })?;
+        while self.head() < first + batch.acknowledged {
+            self.range = None;
+            self.settle(Fate::Delivered)?;
+        }
+        self.rest_of_range(fact, last, policy, when)
+    }
+
+    fn rest_of_range(
+        &mut self,
+        fact: &Attempted,
+        last: u64,
+        policy: &DestinationPolicy,
+        when: When,
+    ) -> Verdict {
+        let head = self.head();
+        let (is_2xx, part) = (fact.outcome.is_acknowledged(), head > fact.sequence.0);
+        if let Some(accepted) = &mut self.accepted {
+            accepted.first = head;
+        }
+        match fact.consequence {
+            Consequence::Delivered => must(head > last || (is_2xx && part), || {
+                format!("the rest from {head} on is not acknowledged: {fact:?}")
+            }),
+            Consequence::Accepted { .. } => must(is_2xx && head <= last, || format!("{fact:?}")),
+            Consequence::Dead if fact.dropped.is_some() => self.settle_rest(last),
+            _ => {
+                must(head <= last && (!is_2xx || !part), || format!("did not fail: {fact:?}"))?;
+                self.failures += 1;
+                self.failing_since = self.failing_since.or(when.uptime);
+                self.range = Some((head, last));
+                self.not_delivered(fact, policy, when.uptime)
+            }
+        }
+    }
+
+    fn settle_rest(&mut self, last: u64) -> Verdict {
+        self.range = None;
+        while self.head() <= last {
+            self.settle(Fate::Dead)?;
+        }
+        Ok(())
     }
 
     fn not_delivered(
@@ -281,7 +388,8 @@ impl LaneHistory {
         };
         must(legal, || format!("{:?} after {} failures", fact.consequence, self.failures))?;
         if fact.consequence == Consequence::Dead {
-            return self.settle(Fate::Dead);
+            let last = fact.batch.map_or(fact.sequence, |batch| batch.last).0;
+            return self.settle_rest(last);
         }
         self.mode = mode;
         Ok(())
@@ -343,6 +451,7 @@ impl LaneHistory {
         })?;
         // Between lie some that never entered.
         self.superseded.extend((from..by).map(|passed| (passed, uptime)));
+        self.range = None;
         while self.head() < by {
             let passed = self.head();
             self.waiting.remove(&passed);
@@ -371,6 +480,7 @@ impl LaneHistory {
     /// An operator gave a dead letter up.
     pub(crate) fn drop(&mut self, sequence: u64) -> Verdict {
         if self.is_stopped() && sequence == self.head() {
+            self.range = None;
             return self.settle(Fate::Dead);
         }
         self.redriven.remove(&sequence);

@@ -79,6 +79,8 @@ pub(crate) struct DestinationPolicy {
     /// The shortest wait for an acknowledgement of its own, in microseconds; none where answers
     /// acknowledge.
     pub(crate) ack_timeout: Option<u64>,
+    /// Events that one attempt carries at the most; 0 where each is sent by itself.
+    pub(crate) batch: u64,
 }
 
 impl Policies {
@@ -123,6 +125,7 @@ impl Policies {
                     Ack::Explicit { timeout } => Some(micros(timeout)),
                     Ack::Answer => None,
                 },
+                batch: destination.batch.map_or(0, |most| most as u64),
             });
             must(policy.start == destination.start, || {
                 format!("destination {} began {:?}, now {destination:?}", id.0, policy.start)

@@ -22,6 +22,7 @@ pub(crate) fn records<D: Digest>(
 ) -> (BTreeMap<Key, KeyRecord>, Totals) {
     let nothing = Settings {
         partition_rate: None,
+        restore: None,
         revision: Revision(0),
         sources: BTreeMap::new(),
         destinations: BTreeMap::new(),

@@ -28,6 +28,7 @@ fn settings(concurrency: usize) -> DestinationSettings {
         },
         on_give_up: OnGiveUp::Halt,
         ack: Ack::Answer,
+        batch: None,
     }
 }
 

@@ -86,6 +86,16 @@ pub struct Toll {
     pub time: u64,
 }
 
+/// What an attempt that carried a range of events was of (rule L9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// The last event of the range; its first is the attempt's.
+    pub last: Sequence,
+    /// How many events, from the first on, the answer acknowledged. The consequence is that of the
+    /// others.
+    pub acknowledged: u64,
+}
+
 /// See [`Fact::Attempted`](super::Fact::Attempted).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempted {
@@ -112,4 +122,6 @@ pub struct Attempted {
     pub toll: Option<Toll>,
     /// Why the consumer dropped the event, in its words (`sprag-drop`, DESIGN L3).
     pub dropped: Option<Arc<str>>,
+    /// The range it carried; none where it carried the event itself.
+    pub batch: Option<Batch>,
 }

@@ -26,8 +26,8 @@ impl<D: Digest> Partition<D> {
                 Some(slot)
             }
         };
-        if let Command::Acknowledge { key, destination, sequence } = command {
-            return self.acknowledge(slot, ticket, (key, destination), sequence);
+        if let Command::Acknowledge { key, destination, from, to } = command {
+            return self.acknowledge(slot, ticket, (key, destination), (from, to));
         }
         match self.carry_out(slot, command) {
             Ok(()) => self.promise(Promise::Answer(ticket, Answer::Done)),

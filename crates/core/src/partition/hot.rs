@@ -41,6 +41,8 @@ pub(super) struct LaneHot {
     pub(super) window: VecDeque<Waiting>,
     /// Whether its waiting events were asked for and have not come yet.
     pub(super) asked: bool,
+    /// Whether they were read from the log since the last attempt: more is not to be had now.
+    pub(super) is_reread: bool,
     /// The permit that was asked for and has not come yet.
     pub(super) requested: Option<Request>,
     /// The attempt under way: at most one (DESIGN promise 2).
@@ -75,6 +77,8 @@ pub(super) struct Ongoing {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tried {
     pub(super) sequence: Sequence,
+    /// The last event of a range; none for an event by itself.
+    pub(super) last: Option<Sequence>,
     pub(super) number: u32,
     pub(super) out_of_order: bool,
     /// Whether its failure counts for nothing (DESIGN L2).
@@ -87,6 +91,7 @@ impl LaneHot {
             destination,
             window: VecDeque::new(),
             asked: false,
+            is_reread: false,
             requested: None,
             attempt: None,
             rests_on: FrameNumber::default(),
@@ -166,7 +171,7 @@ impl Hot {
     }
 
     /// Puts a released event at the end of a lane's window, if it follows what is there.
-    pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting) {
+    pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting, most: usize) {
         let lane = &self.record.lanes[at];
         if !lane.has_backlog() {
             return;
@@ -178,7 +183,7 @@ impl Hot {
             Some(last) => last.sequence.next() == waiting.sequence,
             None => self.record.lanes[at].head == waiting.sequence,
         };
-        if follows && self.lanes[at].window.len() < limits::LANE_WINDOW {
+        if follows && self.lanes[at].window.len() < most {
             self.lanes[at].window.push_back(waiting);
         }
     }

@@ -3,10 +3,12 @@
 //! Must not know: clocks, files, sockets, threads, other partitions but by their facts.
 
 mod acknowledge;
+mod batch;
 mod command;
 mod draft;
 mod evolve;
 mod hot;
+mod jump;
 mod keys;
 mod lanes;
 mod order;

@@ -234,7 +234,9 @@ impl<D: Digest> Partition<D> {
         assert_eq!(hot.lanes.len(), hot.record.lanes.len(), "lanes of {:?}", hot.key);
         for (lane, record) in hot.lanes.iter().zip(&hot.record.lanes) {
             assert_eq!(lane.destination, record.destination);
-            assert!(lane.window.len() <= crate::limits::LANE_WINDOW);
+            assert!(
+                lane.window.len() <= crate::limits::BATCH_EVENTS.max(crate::limits::LANE_WINDOW)
+            );
             let known = |id| self.attempts.contains_key(&id);
             assert!(lane.attempt.is_none_or(|ongoing| known(ongoing.id)), "{:?}", hot.key);
         }

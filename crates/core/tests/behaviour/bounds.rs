@@ -52,6 +52,7 @@ fn settings() -> Settings {
         },
         on_give_up: OnGiveUp::Halt,
         ack: Ack::Answer,
+        batch: None,
     };
     Settings {
         revision: Revision(1),
@@ -62,6 +63,7 @@ fn settings() -> Settings {
         key_backlog: 10,
         dedupe_ids: 100,
         partition_rate: None,
+        restore: None,
     }
 }
 

@@ -69,6 +69,7 @@ fn settings() -> Settings {
         },
         on_give_up: OnGiveUp::Halt,
         ack: Ack::Answer,
+        batch: None,
     };
     Settings {
         revision: Revision(1),
@@ -79,6 +80,7 @@ fn settings() -> Settings {
         key_backlog: 10,
         dedupe_ids: 100,
         partition_rate: None,
+        restore: None,
     }
 }
 

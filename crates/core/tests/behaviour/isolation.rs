@@ -38,6 +38,7 @@ fn settings(concurrency: usize, slow_concurrency: usize) -> DestinationSettings 
         },
         on_give_up: OnGiveUp::Halt,
         ack: Ack::Answer,
+        batch: None,
     }
 }
 

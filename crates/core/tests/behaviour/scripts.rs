@@ -16,8 +16,8 @@ use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
-    Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Restore, Retry, Settings,
+    SourceSettings, Start,
 };
 use sprag_core::time::UnixMicros;
 
@@ -103,6 +103,7 @@ impl Story {
             key_backlog: 100,
             dedupe_ids: 1_000,
             partition_rate: None,
+            restore: None,
         };
         let habits = Habits::default();
         Self { settings, partitions: 1, habits, world: None, trace: Vec::new() }
@@ -212,6 +213,7 @@ impl Story {
                 Some(timeout) => Ack::Explicit { timeout },
                 None => Ack::Answer,
             },
+            batch: words.size("batch"),
         };
         self.settings.destinations.insert(DestinationId(id), destination);
     }
@@ -247,6 +249,7 @@ impl Story {
                 world.crash(words.size("durable").unwrap_or(0), keep);
             }
             "reconfigure" => reconfigure(world, words),
+            "restored" => restored(world, words),
             "store" => (0..world.nodes.len()).for_each(|at| world.store(at)),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
@@ -280,6 +283,16 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
         settings.retired.insert(to);
     }
     world.settings = Arc::new(settings);
+}
+
+/// What follows is as after a restore from a backup that was made now: the state is rebuilt.
+fn restored(world: &mut World, words: &Words<'_>) {
+    let id = words.number("id").expect("which restore");
+    let jump = words.number("jump").expect("how far sequences jump");
+    let mut settings = (*world.settings).clone();
+    settings.restore = Some(Restore { id, jump });
+    world.settings = Arc::new(settings);
+    world.crash(0, false);
 }
 
 fn set(habits: &mut Habits, habit: &str, on: bool) {
@@ -358,6 +371,7 @@ fn end(world: &mut World, words: &Words<'_>, outcome: Outcome) {
     let attempt = world.attempt_of(&key(words.word(1)), destination(words));
     let attempt = attempt.unwrap_or_else(|| panic!("no such attempt: {}", words.line));
     let attempt = world.under_way.remove(attempt);
+    world.says = words.number("acknowledged");
     let dropped = words.get("drop").map(Arc::from);
     world.end_with(&attempt, outcome, words.duration("retry-after"), dropped);
 }
@@ -395,9 +409,10 @@ fn command(world: &mut World, words: &Words<'_>) {
         ("pause", "destination") => (0, Command::PauseDestination(id())),
         ("resume", "destination") => (0, Command::ResumeDestination(id())),
         ("ack", name) => {
-            let sequence = Sequence(words.number("sequence").expect("a sequence"));
+            let from = Sequence(words.number("sequence").expect("a sequence"));
+            let to = words.number("last").map_or(from, Sequence);
             let (key, destination) = (key(name), destination(words));
-            (at(name), Command::Acknowledge { key, destination, sequence })
+            (at(name), Command::Acknowledge { key, destination, from, to })
         }
         ("rebase", name) => (at(name), Command::Rebase(key(name))),
         ("redrive", name) => {

@@ -152,7 +152,9 @@ fn consequence() -> impl Strategy<Value = Consequence> {
 fn attempted() -> impl Strategy<Value = Attempted> {
     let times = (any::<u64>(), any::<u64>(), any::<u32>(), any::<bool>());
     let toll = any::<(u32, u64)>().prop_map(|(failures, time)| Toll { failures, time });
-    let rest = (option::of(toll), option::of(text(256)));
+    let batch = any::<(u64, u64)>()
+        .prop_map(|(last, acknowledged)| Batch { last: Sequence(last), acknowledged });
+    let rest = (option::of(toll), option::of(text(256)), option::of(batch));
     (key(), destination(), sequence(), times, outcome(), consequence(), rest).prop_map(
         |(key, destination, sequence, times, outcome, consequence, rest)| Attempted {
             key,
@@ -166,6 +168,7 @@ fn attempted() -> impl Strategy<Value = Attempted> {
             consequence,
             toll: rest.0,
             dropped: rest.1,
+            batch: rest.2,
         },
     )
 }
@@ -236,6 +239,12 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), position())
             .prop_map(|(key, position)| { Fact::SequenceReset(SequenceReset { key, position }) }),
         key().prop_map(|key| Fact::Rebased(Rebased { key })),
+        any::<[u64; 3]>().prop_map(|[restore, jump, total]| {
+            Fact::Restored(Restored { restore, jump, total })
+        }),
+        (key(), sequence(), sequence(), any::<u64>()).prop_map(|(key, from, through, total)| {
+            Fact::Jumped(Jumped { key, from, through, total })
+        }),
         (any::<u32>(), text(256), text(256), option::of(hash()), any::<u64>()).prop_map(
             |(source, code, peer, digest, counted)| {
                 Fact::Refused(Refused { source: SourceId(source), code, peer, digest, counted })
@@ -246,6 +255,9 @@ fn fates() -> impl Strategy<Value = Fact> {
         }),
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, by)| {
             Fact::Superseded(Superseded { key, destination, from, by })
+        }),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::Batched(Batched { key, destination, from, to })
         }),
         (key(), destination(), sequence(), sequence(), any::<bool>()).prop_map(
             |(key, destination, from, to, out_of_order)| {

@@ -55,6 +55,7 @@ mod tests {
             redrives: vec![Sequence(2)],
             accepted: Some(Acceptance {
                 sequence: Sequence(4),
+                last: None,
                 number: 3,
                 out_of_order: true,
                 started: UnixMicros(75),
@@ -63,6 +64,8 @@ mod tests {
             opened: Sequence(2),
             waiting: 4,
             bytes: 300,
+            batch: None,
+            sent: Sequence(0),
         }
     }
 
@@ -87,20 +90,42 @@ mod tests {
             paused: true,
             order,
             lanes: vec![lane()],
+            jumped: 3,
+            jumps: vec![Range { from: 4, to: 6 }],
         }
     }
 
     #[test]
-    fn golden_bytes() {
+    fn golden_bytes_without_a_range() {
         let fact = Carried { key: key(), record: Box::new(record()) };
         check(
             Fact::Carried(fact),
-            "28 b8000000 \
-             0103612f62af000000070101010101010101010101010101010101010101010101010101 \
+            "28 bf000000 \
+             0103612f62b6000000070101010101010101010101010101010101010101010101010101 \
              01010101010103920807016200000001070601010101050001070101093a000000039208 \
              070046010265390108000000000000000901740163040404040404040404040404040404 \
              0404040404040404040404040404040404ac020103920807010000000000000000000000 \
-             0000000005011c00000002040704070101020101010350025a3c0102010403014b5f0204ac02e807",
+             0000000005011f00000002040704070101020101010350025a3c0102010403014b5f0000 \
+             000204ac02e80703010402",
+        );
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let mut record = record();
+        let lane = &mut record.lanes[0];
+        (lane.batch, lane.sent) = (Some(Sequence(7)), Sequence(6));
+        lane.accepted = lane.accepted.map(|one| Acceptance { last: Some(Sequence(6)), ..one });
+        let fact = Carried { key: key(), record: Box::new(record) };
+        check(
+            Fact::Carried(fact),
+            "28 c1000000 \
+             0103612f62b8000000070101010101010101010101010101010101010101010101010101 \
+             01010101010103920807016200000001070601010101050001070101093a000000039208 \
+             070046010265390108000000000000000901740163040404040404040404040404040404 \
+             0404040404040404040404040404040404ac020103920807010000000000000000000000 \
+             0000000005012100000002040704070101020101010350025a3c0102010403014b5f0107 \
+             0601060204ac02e80703010402",
         );
     }
 }

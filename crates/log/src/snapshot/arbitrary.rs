@@ -51,16 +51,21 @@ fn mode() -> impl Strategy<Value = LaneMode> {
 }
 
 fn lane() -> impl Strategy<Value = Lane> {
-    let reason =
-        prop_oneof![Just(OmitReason::Filtered), Just(OmitReason::Dead), Just(OmitReason::Skipped)];
+    let reason = prop_oneof![
+        Just(OmitReason::Filtered),
+        Just(OmitReason::Dead),
+        Just(OmitReason::Skipped),
+        Just(OmitReason::Restored)
+    ];
     let omission = (arbitrary::range(), reason, any::<bool>())
         .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
     let redrive = any::<u64>().prop_map(Sequence);
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
-    let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()));
+    let range = (option::of(any::<u64>()), any::<u64>());
+    let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
     let counts = any::<(u64, u64, u64)>();
     ((numbers, counts), mode(), lists).prop_map(
-        |((numbers, counts), mode, (omitted, redrives, accepted))| Lane {
+        |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
             destination: DestinationId(numbers.0),
             mode,
             head: Sequence(numbers.1),
@@ -76,12 +81,15 @@ fn lane() -> impl Strategy<Value = Lane> {
             opened: Sequence(counts.0),
             waiting: counts.1,
             bytes: counts.2,
+            batch: batch.map(Sequence),
+            sent: Sequence(sent),
         },
     )
 }
 
 fn acceptance() -> impl Strategy<Value = Acceptance> {
-    any::<(u64, u32, bool, u64, u64)>().prop_map(|numbers| Acceptance {
+    any::<(u64, u32, bool, u64, u64, Option<u64>)>().prop_map(|numbers| Acceptance {
+        last: numbers.5.map(Sequence),
         sequence: Sequence(numbers.0),
         number: numbers.1,
         out_of_order: numbers.2,
@@ -106,7 +114,8 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
         Order { next, highest, abandoned, missing, gap, held, old, since, instant }
     });
     let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>(), any::<u64>());
-    (head, order, vec(lane(), 0..4)).prop_map(|(head, order, lanes)| KeyRecord {
+    let jumps = (any::<u64>(), vec(arbitrary::range(), 0..3));
+    (head, order, vec(lane(), 0..4), jumps).prop_map(|(head, order, lanes, jumps)| KeyRecord {
         sequence: Sequence(head.0),
         hash: head.1,
         newest: head.2,
@@ -114,5 +123,7 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
         carried: FrameNumber(head.4),
         order,
         lanes,
+        jumped: jumps.0,
+        jumps: jumps.1,
     })
 }

@@ -78,6 +78,8 @@ pub(super) struct Try {
 /// What was found in history of one event.
 #[derive(Default)]
 struct Search {
+    /// The event's.
+    sequence: Sequence,
     attempts: Vec<Attempted>,
     dropped: Vec<DestinationId>,
     abandoned: Vec<DestinationId>,
@@ -189,7 +191,7 @@ async fn search(
     mut from: FrameNumber,
 ) -> Result<Search, Problem> {
     let partition = stored.place.partition;
-    let mut search = Search { through: from, ..Search::default() };
+    let mut search = Search { sequence: released.sequence, through: from, ..Search::default() };
     for _ in 0..limits::SEARCH_READS {
         let query = Query::Frames { partition, from, bytes: limits::SEARCH_READ_BYTES };
         let Some(Answer::Frames(frames)) = state.ask(query).await? else { break };
@@ -210,7 +212,7 @@ impl Search {
         for fact in &frame.facts {
             match fact {
                 Fact::Attempted(attempted)
-                    if attempted.sequence == sequence
+                    if carries(attempted, sequence)
                         && attempted.key == *key
                         && self.attempts.len() < limits::SHOWN_ATTEMPTS =>
                 {
@@ -255,8 +257,7 @@ impl Search {
     /// The fate that the facts found say.
     fn end(&self, destination: DestinationId) -> Option<InLane> {
         let mut attempts = self.attempts.iter().filter(|a| a.destination == destination);
-        let delivered =
-            attempts.clone().any(|attempt| attempt.consequence == Consequence::Delivered);
+        let delivered = attempts.clone().any(|attempt| delivers(attempt, self.sequence));
         if delivered || self.acknowledged.contains(&destination) {
             return Some(InLane::Delivered);
         }
@@ -266,9 +267,25 @@ impl Search {
         if self.filtered.contains(&destination) {
             return Some(InLane::Filtered);
         }
-        let dead = attempts.any(|attempt| attempt.consequence == Consequence::Dead);
+        let dead = attempts.any(|attempt| {
+            attempt.consequence == Consequence::Dead && !delivers(attempt, self.sequence)
+        });
         (dead || self.dropped.contains(&destination)).then_some(InLane::Dead)
     }
+}
+
+/// Whether an attempt's answer acknowledged an event; of a range, as far as it said.
+fn delivers(attempted: &Attempted, sequence: Sequence) -> bool {
+    match attempted.batch {
+        None => attempted.consequence == Consequence::Delivered,
+        Some(batch) => sequence.0 < attempted.sequence.0 + batch.acknowledged,
+    }
+}
+
+/// Whether an attempt was of an event, by itself or in a range.
+fn carries(attempted: &Attempted, sequence: Sequence) -> bool {
+    let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
+    (attempted.sequence..=last).contains(&sequence)
 }
 
 fn dropped_here(letter: DeadLetter, of: Sequence) -> Option<DestinationId> {
@@ -314,7 +331,8 @@ fn omitted(lane: &Lane, sequence: Sequence) -> Option<InLane> {
     Some(match reason {
         OmitReason::Filtered => InLane::Filtered,
         OmitReason::Dead => InLane::Dead,
-        OmitReason::Skipped => InLane::Skipped,
+        // A jump has no events in this log.
+        OmitReason::Skipped | OmitReason::Restored => InLane::Skipped,
     })
 }
 

@@ -66,6 +66,9 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
     });
     let token = or(section.get("token"), None, |entry| check_server::token(entry).map(Some));
     let ack = ack(section, token.as_ref());
+    let batch = or(section.get("batch"), None, |entry| {
+        entry.integer(1..=sprag_core::limits::BATCH_EVENTS as u64).map(Some)
+    });
     let allow = allow(section);
     let (headers, forward) = (check_headers::headers(section), check_headers::forward(section));
     let ca = or(section.get("ca"), None, |entry| authorities(entry).map(Some));
@@ -88,6 +91,7 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
         on_give_up: on_give_up?,
         ack: ack?,
         token: token?,
+        batch: batch?,
         headers: headers?,
         forward: forward?,
         allow: allow?,

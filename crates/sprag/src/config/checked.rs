@@ -231,6 +231,8 @@ pub struct Destination {
     pub on_give_up: OnGiveUp,
     /// What acknowledges an event that is answered 202.
     pub ack: Ack,
+    /// Events that one attempt carries at the most (rule L9); none: each by itself.
+    pub batch: Option<u64>,
     /// What consumers bring to `/out/{destination}/…`; without one that is closed.
     pub token: Option<Secret>,
     /// Sent with every delivery.

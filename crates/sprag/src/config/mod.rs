@@ -5,6 +5,7 @@
 //! Every fault is reported with file and line, all of them at once.
 
 mod admin_access;
+mod check_batch;
 mod check_destination;
 mod check_headers;
 mod check_order;
@@ -103,6 +104,7 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
     let limits = check_server::limits(&root.section("limits"));
     let retention = check_retention::retention(&root.section("retention"), &sources);
     check_destination::joined(root, &sources, &destinations);
+    check_batch::batches(root, &sources, &destinations);
     let (retired, destinations) =
         complete(destinations)?.into_iter().partition::<Destinations, _>(|(_, to)| to.retired);
     Some(Config {

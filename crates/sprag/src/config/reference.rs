@@ -484,6 +484,12 @@ pub const KEYS: &[Key] = &[
         "How long a 202 waits for its acknowledgement; then the attempt has failed and is repeated or given up like any other. Time during which Sprag does not run does not count. Only with `ack = \"explicit\"`.",
     ),
     key(
+        "destinations.*.batch",
+        "1 to 100",
+        Absent("each event by itself"),
+        "Events of one key that an attempt carries at the most, as a JSON array of envelopes; `sprag-acknowledged: N` in the answer acknowledges a part. Only for sources that read their events as JSON, and `batch` times the largest `max_body` of them is at most 64MiB.",
+    ),
+    key(
         "destinations.*.token",
         "secret",
         Absent("none"),

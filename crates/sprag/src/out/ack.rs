@@ -64,18 +64,20 @@ fn ids(body: &[u8]) -> Result<Vec<String>, Problem> {
     }
 }
 
-/// What a `webhook-id` names: `{source}:{key}:{sequence}`.
+/// What a `webhook-id` names: `{source}:{key}:{sequence}`, of a range `{first}-{last}`.
 fn command(out: &Out, destination: &OutDestination, id: &str) -> Result<Command, Problem> {
     let unknown = || Problem::new(Code::UnknownEvent);
     let parts: Vec<&str> = id.split(':').collect();
     let [source, key, sequence] = parts[..] else { return Err(unknown()) };
     let source = *out.sources.get(source).ok_or_else(unknown)?;
-    let sequence = sequence.parse().map(Sequence).map_err(|_| unknown())?;
+    let (from, to) = sequence.split_once('-').unwrap_or((sequence, sequence));
+    let number = |text: &str| text.parse().map(Sequence).map_err(|_| unknown());
+    let (from, to) = (number(from)?, number(to)?);
     if key.len() > sprag_core::limits::KEY_BYTES {
         return Err(unknown());
     }
     let key = Key { source, name: Arc::from(key) };
-    Ok(Command::Acknowledge { key, destination: destination.id, sequence })
+    Ok(Command::Acknowledge { key, destination: destination.id, from, to })
 }
 
 fn outcome(answer: &Answer) -> Result<&'static str, Problem> {
