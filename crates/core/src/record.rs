@@ -238,7 +238,7 @@ pub struct Lane {
     /// The last event of the range at its head that the next attempt carries (rule L9); none while
     /// that is not fixed.
     pub batch: Option<Sequence>,
-    /// The last event that a range ever carried.
+    /// The last event at or behind the head that its consumer may have got; 0 where none.
     pub sent: Sequence,
 }
 

@@ -47,6 +47,9 @@ pub const ACK_BYTES: usize = 512 << 10;
 /// Events that one request acknowledges: each is a command of its own.
 pub const ACK_IDS: usize = 1_000;
 
+/// Ids of one destination whose acknowledgement waits for the node. Beyond, its consumers try again.
+pub const ACK_IDS_UNDER_WAY: usize = 10_000;
+
 /// Digits of a sequence, leading zeros included. `u64` needs 20; padded ones seldom exceed 32.
 pub const SEQUENCE_DIGITS: usize = 64;
 

@@ -262,7 +262,7 @@ impl Starting {
         let destination = |(id, name): (&DestinationId, &Arc<str>)| {
             let config = self.config.destinations.get(&**name)?;
             let token = config.token.as_ref().map(Token::new);
-            Some((name.to_string(), OutDestination { id: *id, token }))
+            Some((name.to_string(), OutDestination::new(*id, token)))
         };
         let destinations = node.destinations.iter().filter_map(destination).collect();
         let sources = node.sources.iter().map(|(id, name)| (&**name, *id));

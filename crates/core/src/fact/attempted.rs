@@ -32,6 +32,12 @@ impl Outcome {
         matches!(self, Self::Answered { status: 200..=299 })
     }
 
+    /// Whether its consumer may have got the event.
+    #[must_use]
+    pub fn was_sent(self) -> bool {
+        !matches!(self, Self::Unreachable | Self::Refused | Self::Unreadable)
+    }
+
     /// Whether it says that the event is taken but not done: an acknowledgement of its own follows
     /// where the destination is configured so.
     #[must_use]

@@ -114,7 +114,8 @@ impl<D: Digest> Partition<D> {
             let again = lane.redrives.contains(&from) && under_way.is_some();
             return Ok(if again { Word::Settles { out_of_order: true } } else { Word::Settled });
         }
-        let failed = lane.failures > 0 && is_of(lane.head, lane.batch);
+        // A try that sent nothing gave its consumer nothing to be done with.
+        let failed = lane.failures > 0 && lane.sent >= to && is_of(lane.head, lane.batch);
         let was_sent = under_way.is_some() || failed;
         if from == lane.head && was_sent && lane.mode.delivers() {
             return Ok(Word::Settles { out_of_order: false });

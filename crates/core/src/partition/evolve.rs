@@ -297,11 +297,13 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
     }
     let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
     if let Some(batch) = attempted.batch {
-        lane.sent = lane.sent.max(batch.last);
         deliver_part(lane, Sequence(attempted.sequence.0 + batch.acknowledged));
     }
     if last < lane.head {
         return;
+    }
+    if attempted.outcome.was_sent() {
+        lane.sent = lane.sent.max(last);
     }
     match attempted.consequence {
         // Of a range only a part: the rest is a new one.
@@ -392,6 +394,13 @@ fn fail_head(lane: &mut Lane, open: OpenMicros, attempted: &Attempted, due: Unix
     }
 }
 
+/// What the lane has gone past need not be known as sent.
+fn forget_sent(lane: &mut Lane) {
+    if lane.sent < lane.head {
+        lane.sent = Sequence::default();
+    }
+}
+
 /// What failed before counts no more.
 fn forget_failures(lane: &mut Lane) {
     (lane.toll, lane.failed_at) = (Toll::default(), OpenMicros::default());
@@ -409,6 +418,7 @@ fn settle_head(lane: &mut Lane) {
     lane.head = lane.head.next();
     keep_waiting(lane, lane.waiting.saturating_sub(1));
     lane.batch = lane.batch.filter(|to| *to >= lane.head);
+    forget_sent(lane);
     lane.failures = 0;
     lane.due = UnixMicros::default();
     forget_failures(lane);
@@ -455,6 +465,7 @@ fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
     omit(lane, passed, OmitReason::Skipped);
     lane.head = superseded.by;
     keep_waiting(lane, 1);
+    forget_sent(lane);
     lane.batch = None;
     lane.failures = 0;
     forget_failures(lane);
@@ -470,6 +481,7 @@ fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
     let counted = (filtered.to.min(lane.opened).0 + 1).saturating_sub(filtered.from.0);
     lane.waiting = lane.waiting.saturating_sub(counted);
     end_drain(lane);
+    forget_sent(lane);
 }
 
 fn redrive(record: &mut KeyRecord, redriven: &Redriven) {

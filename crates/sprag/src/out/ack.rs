@@ -37,14 +37,23 @@ pub(super) async fn acknowledge(
 ) -> Result<Response<Full<Bytes>>, Problem> {
     let body = body::read(incoming, limits::ACK_BYTES).await?;
     let ids = ids(&body)?;
-    let given = ids.into_iter().map(|id| async move {
-        let outcome = match command(out, destination, &id) {
-            Ok(command) => outcome(&out.node.command(command).await),
-            Err(refused) => Err(refused),
-        };
-        (id, outcome)
+    let many = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    let room = destination.room.clone().try_acquire_many_owned(many);
+    let room = room.map_err(|_| answer::later(Code::NotDurable))?;
+    let commands: Vec<_> = ids.into_iter().map(|id| (command(out, destination, &id), id)).collect();
+    let node = out.node.clone();
+    // Apart, so that it keeps its room for as long as the node has it, whoever waits.
+    let given = tokio::spawn(async move {
+        let _room = room;
+        let given = commands.into_iter().map(|(command, id)| async {
+            match command {
+                Ok(command) => (id, outcome(&node.command(command).await)),
+                Err(refused) => (id, Err(refused)),
+            }
+        });
+        join_all(given).await
     });
-    let given = join_all(given).await;
+    let given = given.await.map_err(|_| Problem::new(Code::Internal))?;
     Ok(answer_of(&given))
 }
 
