@@ -173,6 +173,12 @@ impl World {
             Answer::Rejected(Rejection::NotWaiting) => {
                 self.counts.hit("consumer", "acknowledged what does not wait");
             }
+            // The lane is gone, and what waited in it was abandoned.
+            Answer::Rejected(Rejection::UnknownEvent)
+                if self.watching.policies.retired.contains(&destination) =>
+            {
+                self.counts.hit("consumer", "acknowledged what was abandoned");
+            }
             Answer::Busy(_) | Answer::Unavailable => {
                 // As the answer asks (`Retry-After: 1`).
                 let at = self.now + self.acker.dice.between(SECOND, 2 * SECOND);

@@ -254,6 +254,9 @@ impl World {
         let live = self.process.as_ref().map(|process| self.live_records(process));
         let live = live.unwrap_or_default();
         let paused = self.process.as_ref().map(|p| p.node.directory().paused.clone());
+        let totals = self.process.iter().flat_map(|process| process.node.partitions());
+        let totals: BTreeMap<_, _> =
+            totals.map(|partition| (partition.id(), partition.totals().clone())).collect();
         self.end_process();
         self.disk.restart();
         self.probe();
@@ -283,7 +286,10 @@ impl World {
         let left = self.read_frames(&self.disk).map(|(_, left)| left).unwrap_or_default();
         for (partition, frames) in frames.iter().chain(&left) {
             let empty = BTreeMap::new();
-            let rebuilt = rebuilt::records(*partition, frames, Sha256);
+            let (rebuilt, added) = rebuilt::records(*partition, frames, Sha256);
+            let counted = totals.get(partition).cloned().unwrap_or_default();
+            let verdict = rebuilt::compare_totals(&counted, &added, &rebuilt);
+            self.judge("state", verdict);
             let verdict = rebuilt::compare(live.get(partition).unwrap_or(&empty), &rebuilt);
             self.judge("state", verdict);
         }

@@ -129,6 +129,8 @@ impl World {
         };
         let Some(settings) = process.node.settings().cloned() else { return };
         process.is_named = true;
+        let kept = self.setting.plan.retention.bodies;
+        self.watching.policies.bodies_go = kept < std::time::Duration::from_secs(3_600);
         let verdict = self.watching.policies.started(&settings);
         for (number, resource) in self.resources.iter().enumerate() {
             let name = &self.sources[resource.source].name;
@@ -183,6 +185,12 @@ impl World {
         self.trace.note(self.now, 's', &[self.life], || notice.to_string());
         match notice {
             Notice::SourceChanged(_) => self.judge("names", Err(notice.to_string())),
+            Notice::RemovedTooEarly(removed) => {
+                self.counts.hit("operator", "removal refused");
+                let name = removed.name.clone();
+                self.setting.retire_instead(&name);
+                self.schedule.plan(self.now, Happening::Strike(Strike::Restart));
+            }
             Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
             Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),
             Notice::SequenceReset(key) => self.alerted(key),

@@ -11,13 +11,15 @@ use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
-    SourceSettings,
+    SourceSettings, Start,
 };
 
 use crate::acker;
 use crate::batches;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
+use crate::world::CLOCK;
+use sprag_core::time::UnixMicros;
 
 /// How long an id is remembered; no simulation lasts that long.
 const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
@@ -38,8 +40,12 @@ pub(crate) struct Setting {
     pub(crate) partitions: u16,
     /// The sources of contract `latest`, and what they count by.
     pub(crate) latest: Vec<(Arc<str>, Counted)>,
-    /// Decides which types destinations take.
+    /// Decides which types destinations take, and where they begin.
     types_dice: Dice,
+    /// Decides who is retired.
+    retire_dice: Dice,
+    /// A destination that is configured no more.
+    gone: Option<PlannedDestination>,
     /// A destination that a later revision adds.
     spare: Option<PlannedDestination>,
 }
@@ -49,6 +55,7 @@ impl Setting {
         dice: &mut Dice,
         latest_dice: &mut Dice,
         mut types_dice: Dice,
+        retire_dice: Dice,
         (ack_dice, batch_dice): (&mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
@@ -60,8 +67,10 @@ impl Setting {
             (0..count).map(|number| draw_destination(dice, number, &names)).collect();
         let mut spare = draw_destination(dice, count, &names);
         spare.settings.types = draw_types(&mut types_dice);
+        spare.settings.start = draw_start(&mut types_dice);
         for destination in &mut destinations {
             destination.settings.types = draw_types(&mut types_dice);
+            destination.settings.start = draw_start(&mut types_dice);
         }
         let all: &mut [_] = &mut destinations.iter_mut().chain([&mut spare]).collect::<Vec<_>>();
         acker::draw(ack_dice, all);
@@ -73,6 +82,7 @@ impl Setting {
             revision: Revision(1),
             sources,
             destinations,
+            retired: Vec::new(),
             hot_keys: dice.pick(&HOT_KEYS),
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
@@ -81,7 +91,15 @@ impl Setting {
             restore: None,
         };
         let spare = dice.chance(750).then_some(spare);
-        Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), latest, types_dice, spare }
+        Self {
+            plan,
+            partitions: dice.pick(&[1, 2, 3, 5]),
+            latest,
+            types_dice,
+            retire_dice,
+            gone: None,
+            spare,
+        }
     }
 
     /// How long history is kept in this seed: in most so shortly that it goes while things happen.
@@ -113,8 +131,9 @@ impl Setting {
         }
         for destination in &mut self.plan.destinations {
             let name = destination.settings.name.clone();
-            let (ack, batch) = (destination.settings.ack, destination.settings.batch);
-            destination.settings = DestinationSettings { ack, batch, ..draw_delivery(dice, name) };
+            let DestinationSettings { ack, batch, start, .. } = destination.settings;
+            let drawn = draw_delivery(dice, name);
+            destination.settings = DestinationSettings { ack, batch, start, ..drawn };
             destination.settings.types = draw_types(&mut self.types_dice);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
@@ -124,6 +143,32 @@ impl Setting {
         }
         self.plan.hot_keys = dice.pick(&HOT_KEYS);
         self.plan.dedupe_ids = dice.pick(&[8, 60, 100_000]);
+        self.retire();
+    }
+
+    /// Seldom a destination is retired, or only removed; a name that was retired may come again.
+    fn retire(&mut self) {
+        let dice = &mut self.retire_dice;
+        if let Some(mut again) = self.gone.take_if(|_| dice.chance(500)) {
+            self.plan.retired.retain(|name| *name != again.settings.name);
+            again.settings.start = draw_start(dice);
+            self.plan.destinations.push(again);
+            return;
+        }
+        if self.gone.is_some() || self.plan.destinations.len() < 2 || !dice.chance(400) {
+            return;
+        }
+        let at = dice.index(self.plan.destinations.len());
+        let gone = self.plan.destinations.remove(at);
+        if dice.chance(600) {
+            self.plan.retired.push(gone.settings.name.clone());
+        }
+        self.gone = Some(gone);
+    }
+
+    /// A destination was removed too early: it is retired.
+    pub(crate) fn retire_instead(&mut self, name: &Arc<str>) {
+        self.plan.retired.push(name.clone());
     }
 }
 
@@ -180,6 +225,12 @@ fn draw_destination(dice: &mut Dice, number: u64, names: &[Arc<str>]) -> Planned
     PlannedDestination { from, settings: draw_delivery(dice, name) }
 }
 
+/// Mostly now, or some way back.
+fn draw_start(dice: &mut Dice) -> Start {
+    let at = Start::At(UnixMicros(CLOCK).after(Duration::from_secs(dice.between(1, 30))));
+    dice.pick(&[Start::Now, Start::Now, Start::Earliest, Start::Earliest, at])
+}
+
 /// All types, or some of those that events have.
 fn draw_types(dice: &mut Dice) -> Vec<Pattern> {
     let types = dice.pick(&[&["*"][..], &["*"], &["thing.*"], &["other.*", "thing.b"], &["*.b"]]);
@@ -196,6 +247,7 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
     };
     DestinationSettings {
         name,
+        start: Start::Now,
         types: vec![Pattern::any()],
         concurrency: dice.index(8) + 1,
         slow_concurrency: dice.pick(&[None, None, Some(1), Some(3)]),

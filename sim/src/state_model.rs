@@ -10,7 +10,7 @@ use sprag_core::id::{FrameNumber, Key, PartitionId};
 use sprag_core::input::PageCursor;
 use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
-use sprag_core::record::{Due, KeyRecord};
+use sprag_core::record::{Due, KeyRecord, Queue};
 use sprag_core::time::OpenMicros;
 use sprag_driver::state::{
     Batch, Letter, LetterChange, State, StateCompletion, StateRequest, Surveyed,
@@ -225,8 +225,9 @@ impl Kept {
 
     fn page(&self, page: &PageRequest) -> (Vec<(Key, KeyRecord)>, Option<PageCursor>) {
         let places = self.records.iter().flat_map(|(key, record)| {
-            let dues = record.dues.iter().filter(|due| due.queue == page.queue);
-            dues.map(|due| PageCursor { due: due.at, key: Some(key.clone()) })
+            let all = (page.queue == Queue::Keys).then_some(Due { queue: Queue::Keys, at: 0 });
+            let dues = record.dues.iter().copied().filter(|due| due.queue == page.queue);
+            dues.chain(all).map(|due| PageCursor { due: due.at, key: Some(key.clone()) })
         });
         let mut places: Vec<_> = places.filter(|place| *place >= page.from).collect();
         places.sort();

@@ -51,6 +51,12 @@ impl World {
         match strike {
             Strike::Thaw(away) => self.thaw(away),
             Strike::SpaceFreed => self.disk.set_capacity(None),
+            Strike::Restart => {
+                self.end_process();
+                self.disk.restart();
+                self.state.crash(0);
+                self.schedule.plan(self.now + MILLISECOND, Happening::Start);
+            }
             _ if over => {}
             Strike::Crash => self.crash_or_arm(),
             Strike::Shutdown => self.shut_down(),

@@ -57,8 +57,10 @@ const REBASE_DICE: u64 = 29;
 const ACK_DICE: u64 = 30;
 /// The stream of chance that decides about ranges of events.
 const BATCH_DICE: u64 = 31;
-/// The stream of chance that decides which types destinations take.
+/// The stream of chance that decides which types destinations take and where they begin.
 const TYPES_DICE: u64 = 34;
+/// The stream of chance that decides which destinations are retired.
+const RETIRE_DICE: u64 = 35;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -111,6 +113,8 @@ pub(crate) enum Happening {
 pub(crate) enum Strike {
     Crash,
     Shutdown,
+    /// The operator starts it again, with another configuration.
+    Restart,
     Claim,
     ClockStep,
     Suspend,
@@ -251,10 +255,11 @@ impl World {
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let types_dice = Dice::new(seed, TYPES_DICE);
+        let retire_dice = Dice::new(seed, RETIRE_DICE);
         let mut batch = Dice::new(seed, BATCH_DICE);
         let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
-        let mut setting =
-            Setting::draw(&mut Dice::new(seed, 3), &mut latest, types_dice, (&mut ack, &mut batch));
+        let (usual, both) = (&mut Dice::new(seed, 3), (&mut ack, &mut batch));
+        let mut setting = Setting::draw(usual, &mut latest, types_dice, retire_dice, both);
         let mut length = dice.between(15, 50) * SECOND;
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two

@@ -7,20 +7,23 @@
 mod acknowledged;
 mod attempted;
 mod batched;
+mod lane;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::slice;
 
 use crate::id::{DestinationId, Epoch, Hash, Key, Place, Revision, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::record::KeyRecord;
-use crate::time::OpenMicros;
+use crate::time::{OpenMicros, UnixMicros};
 
 pub use acknowledged::Acknowledged;
 pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
 pub use batched::Batched;
+pub use lane::{Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
 
 /// One line of history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub enum Fact {
     SourceDeclared(SourceDeclared),
     /// A destination as first started with.
     DestinationDeclared(DestinationDeclared),
+    /// A destination takes nothing any more; what waits for it is abandoned.
+    DestinationRetired(DestinationRetired),
     /// All attempts to a destination stop.
     DestinationPaused(DestinationPaused),
     /// An operator let attempts to a destination go on.
@@ -77,6 +82,12 @@ pub enum Fact {
     Superseded(Superseded),
     /// A lane went past events that did not enter it.
     Filtered(Filtered),
+    /// A lane was opened over what its key had released before.
+    LaneOpened(LaneOpened),
+    /// The lane to a retired destination ended.
+    LaneEnded(LaneEnded),
+    /// Every key of the partition was visited for a destination.
+    KeysVisited(KeysVisited),
     /// An operator sent dead letters of a lane on their way again.
     Redriven(Redriven),
     /// An operator gave a dead letter up for good.
@@ -114,6 +125,28 @@ pub struct DestinationDeclared {
     pub destination: DestinationId,
     /// The name in the configuration.
     pub name: Arc<str>,
+    /// Where its lanes begin; decided once (DESIGN L7).
+    pub start: Start,
+}
+
+/// Where the lanes of a destination begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Start {
+    /// With what is released once it is known.
+    #[default]
+    Now,
+    /// With the first event of each key, as far as events are kept.
+    Earliest,
+    /// With the first event of each key that was released at this time or later.
+    At(UnixMicros),
+}
+
+/// See [`Fact::DestinationRetired`]. Written to partition 0 (DESIGN L7). Its name may come again: as
+/// another destination, with another number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationRetired {
+    /// The destination.
+    pub destination: DestinationId,
 }
 
 /// See [`Fact::DestinationPaused`]. Written to partition 0 (DESIGN F7).
@@ -328,34 +361,6 @@ pub struct Stale {
     pub newest: Sequence,
 }
 
-/// See [`Fact::Superseded`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Superseded {
-    /// The resource.
-    pub key: Key,
-    /// The lane's destination.
-    pub destination: DestinationId,
-    /// The oldest event that will not be delivered; the lane stood at it.
-    pub from: Sequence,
-    /// The event that took their place: the next to deliver.
-    pub by: Sequence,
-}
-
-/// See [`Fact::Filtered`]. Which events entered a lane is said by their releases; this is how a lane
-/// with a backlog comes past those between that did not. Nothing is decided anew: without this line
-/// it would be written again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filtered {
-    /// The resource.
-    pub key: Key,
-    /// The lane's destination.
-    pub destination: DestinationId,
-    /// The first of them; the lane stood at it.
-    pub from: Sequence,
-    /// The last of them.
-    pub to: Sequence,
-}
-
 /// See [`Fact::Ignored`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
@@ -527,6 +532,25 @@ pub struct Carried {
 }
 
 impl Fact {
+    /// The destinations whose lanes of its key the fact may change.
+    #[must_use]
+    pub fn lanes(&self) -> &[DestinationId] {
+        match self {
+            Self::Released(fact) => &fact.lanes,
+            Self::Attempted(fact) => slice::from_ref(&fact.destination),
+            Self::Acknowledged(fact) => slice::from_ref(&fact.destination),
+            Self::Superseded(fact) => slice::from_ref(&fact.destination),
+            Self::Filtered(fact) => slice::from_ref(&fact.destination),
+            Self::LaneOpened(fact) => slice::from_ref(&fact.destination),
+            Self::LaneEnded(fact) => slice::from_ref(&fact.destination),
+            Self::Dropped(fact) => match &fact.letter {
+                DeadLetter::InLane { destination, .. } => slice::from_ref(destination),
+                DeadLetter::AtIngress { .. } => &[],
+            },
+            _ => &[],
+        }
+    }
+
     /// The key the fact is about; none for facts about a source, a destination or an owner.
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
@@ -534,8 +558,10 @@ impl Fact {
             Self::Claimed(_)
             | Self::SourceDeclared(_)
             | Self::DestinationDeclared(_)
+            | Self::DestinationRetired(_)
             | Self::DestinationPaused(_)
             | Self::DestinationResumed(_)
+            | Self::KeysVisited(_)
             | Self::Ignored(_)
             | Self::Refused(_)
             | Self::Restored(_) => None,
@@ -551,6 +577,8 @@ impl Fact {
             Self::Jumped(fact) => Some(&fact.key),
             Self::Superseded(fact) => Some(&fact.key),
             Self::Filtered(fact) => Some(&fact.key),
+            Self::LaneOpened(fact) => Some(&fact.key),
+            Self::LaneEnded(fact) => Some(&fact.key),
             Self::GapOpened(fact) => Some(&fact.key),
             Self::GapFilled(fact) => Some(&fact.key),
             Self::GapAbandoned(fact) => Some(&fact.key),
@@ -588,6 +616,10 @@ impl Fact {
             Self::Jumped(_) => "jumped",
             Self::Superseded(_) => "superseded",
             Self::Filtered(_) => "filtered",
+            Self::LaneOpened(_) => "lane-opened",
+            Self::LaneEnded(_) => "lane-ended",
+            Self::KeysVisited(_) => "keys-visited",
+            Self::DestinationRetired(_) => "destination-retired",
             Self::Ignored(_) => "ignored",
             Self::GapOpened(_) => "gap-opened",
             Self::GapFilled(_) => "gap-filled",

@@ -1,6 +1,7 @@
 //! What comes in: every event of the outside world that a partition acts on.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -209,6 +210,9 @@ pub enum Input {
         lane: LaneRef,
         /// The events.
         events: Vec<Waiting>,
+        /// The types of those that were released before the lane was opened, where their release
+        /// says nothing of it; of those that are no longer kept, none.
+        earlier: BTreeMap<Sequence, Arc<str>>,
     },
     /// A lane may attempt.
     Granted(Grant),

@@ -43,6 +43,9 @@ fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
     if lane.head.0 > lane.tail.0 + 1 {
         return Some("a lane's head is past its tail");
     }
+    if lane.has_backlog() != (lane.waiting > 0) {
+        return Some("a lane counts what waits wrongly");
+    }
     if lane.tail > released {
         return Some("a lane holds an event that was not released");
     }

@@ -34,3 +34,4 @@ pub mod retry;
 pub mod settings;
 pub mod slab;
 pub mod time;
+pub mod totals;

@@ -38,6 +38,10 @@ pub const COLD_KEY_INPUTS: usize = 1_024;
 /// Keys a page of waiting keys brings (DESIGN F5): loads of cold keys wait behind it in the state
 /// store, at about 3 µs a key where its pages are cached.
 pub const PAGE_KEYS: usize = 1_024;
+/// Keys a page of a sweep over all keys brings: few enough that nothing behind it waits long.
+pub const VISIT_KEYS: usize = 128;
+/// A sweep that has to come again because attempts were under way begins so much later.
+pub const VISIT_AGAIN: Duration = Duration::from_secs(1);
 /// Lanes to one destination that a partition brings into memory to ask for permits (DESIGN F5):
 /// more than its permits over the time a page takes, little enough beside the keys in memory.
 pub const LANE_REQUESTS: usize = 1_024;

@@ -13,6 +13,7 @@ use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence};
 use crate::input::{Arrival, AttemptId, PageCursor, Ticket};
 use crate::record::{KeyRecord, Omission, Queue};
 use crate::time::{OpenMicros, UnixMicros};
+use crate::totals::Totals;
 
 /// What an arriving event is told it became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,6 +166,8 @@ pub struct Checkpoint {
     pub open: OpenMicros,
     /// The directory as facts; but in partition 0 at most that the log was restored.
     pub directory: Vec<Fact>,
+    /// What the partition's keys add up to.
+    pub totals: Totals,
 }
 
 /// A page of waiting keys.
@@ -224,6 +227,9 @@ pub enum Output {
         from: Sequence,
         /// The last sequence wanted.
         to: Sequence,
+        /// Up to here events were released before the lane was opened: their types are wanted too
+        /// where their release says nothing of the lane.
+        opened: Sequence,
     },
     /// Bring a committed fact to every other partition and to the destinations.
     Forward {

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use crate::chain::Fingerprint;
 use crate::fact::{
-    DestinationDeclared, DestinationPaused, Fact, HoldReason, PauseReason, Restored,
-    SourceDeclared, Toll,
+    DestinationDeclared, DestinationPaused, DestinationRetired, Fact, HoldReason, PauseReason,
+    Restored, SourceDeclared, Toll,
 };
 use crate::id::{DestinationId, FrameNumber, Hash, Place, Sequence, SourceId};
 use crate::position::Position;
@@ -114,6 +114,8 @@ pub enum Queue {
     Acknowledgements,
     /// The next attempt in a lane to this destination, by recorded time.
     Lanes(DestinationId),
+    /// No queue of what waits but every key there is, due at once: for visits.
+    Keys,
 }
 
 /// A key's place in a queue.
@@ -210,6 +212,14 @@ pub struct Lane {
     pub tail: Sequence,
     /// The last event that was delivered in order: `sprag-previous-sequence`; 0 before the first.
     pub delivered: Sequence,
+    /// Up to here events were released before the lane was opened: which of them are its own is
+    /// decided when it comes to them. 0 where it began with an event that entered.
+    pub opened: Sequence,
+    /// Events that wait in it; of those before it was opened, all that are not passed yet.
+    pub waiting: u64,
+    /// Bytes of the bodies of what entered. Each event that is settled takes its share with it, the
+    /// same for all that wait: an exact sum would need every body's length again.
+    pub bytes: u64,
     /// What was settled without delivery since then: `sprag-omitted` (DESIGN C2).
     pub omitted: Vec<Omission>,
     /// Tries of the head that were not acknowledged.
@@ -244,6 +254,9 @@ impl Lane {
             head,
             tail: Sequence(head.0.saturating_sub(1)),
             delivered: Sequence::default(),
+            opened: Sequence::default(),
+            waiting: 0,
+            bytes: 0,
             omitted: if head.0 > 1 { Vec::from([omitted]) } else { Vec::new() },
             failures: 0,
             due: UnixMicros::default(),
@@ -254,6 +267,13 @@ impl Lane {
             batch: None,
             sent: Sequence::default(),
         }
+    }
+
+    /// A lane over what was released before it: from the first event to this.
+    #[must_use]
+    pub fn opened(destination: DestinationId, through: Sequence) -> Self {
+        let lane = Self::new(destination, Sequence(1));
+        Self { tail: through, opened: through, waiting: through.0, ..lane }
     }
 
     /// Whether events wait in it.
@@ -312,6 +332,8 @@ pub struct Directory {
     pub sources: BTreeMap<SourceId, SourceDeclared>,
     /// The destinations by number.
     pub destinations: BTreeMap<DestinationId, DestinationDeclared>,
+    /// Those of them that are retired.
+    pub retired: BTreeSet<DestinationId>,
     /// The destinations that are paused.
     pub paused: BTreeSet<DestinationId>,
     /// Those of them that are because they say that they are gone (DESIGN L3).
@@ -329,6 +351,9 @@ impl Directory {
             }
             Fact::DestinationDeclared(declared) => {
                 self.destinations.insert(declared.destination, declared.clone());
+            }
+            Fact::DestinationRetired(retired) => {
+                self.retired.insert(retired.destination);
             }
             Fact::DestinationPaused(paused) => {
                 self.paused.insert(paused.destination);
@@ -353,9 +378,12 @@ impl Directory {
     pub fn facts(&self) -> Vec<Fact> {
         let sources = self.sources.values().cloned().map(Fact::SourceDeclared);
         let destinations = self.destinations.values().cloned().map(Fact::DestinationDeclared);
+        let retired = self.retired.iter().map(|destination| {
+            Fact::DestinationRetired(DestinationRetired { destination: *destination })
+        });
         let paused = self.paused.iter().map(|destination| self.pause_of(*destination));
         let restored = self.restored.map(Fact::Restored);
-        sources.chain(destinations).chain(paused).chain(restored).collect()
+        sources.chain(destinations).chain(retired).chain(paused).chain(restored).collect()
     }
 
     /// The fact that says a destination is paused, and why.

@@ -1,11 +1,13 @@
 //! What the configuration says to the core. Decisions read it; `evolve` never does (DESIGN F6).
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::id::{DestinationId, Revision, SourceId};
+
+pub use crate::fact::Start;
 use crate::pattern::{self, Pattern};
 use crate::rate::Rate;
 
@@ -34,6 +36,8 @@ pub struct Settings {
     pub sources: BTreeMap<SourceId, SourceSettings>,
     /// The destinations by number.
     pub destinations: BTreeMap<DestinationId, DestinationSettings>,
+    /// The destinations that are retired: what waits for them is abandoned (DESIGN L7).
+    pub retired: BTreeSet<DestinationId>,
     /// Keys a partition keeps in memory before it lets go what is not under way; at twice as many
     /// that are, new keys are answered busy. It may have one key a destination more.
     pub hot_keys: usize,
@@ -139,6 +143,8 @@ pub enum OnGap {
 pub struct DestinationSettings {
     /// Its name.
     pub name: Arc<str>,
+    /// Where its lanes begin, as history has it (DESIGN L7).
+    pub start: Start,
     /// The types of the events it takes; others are `filtered`.
     pub types: Vec<Pattern>,
     /// Attempts under way at the same time that are not slow.

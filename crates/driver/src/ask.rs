@@ -1,11 +1,12 @@
 //! Questions to the log: dedupe beyond what the core remembers, waiting events, cold events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::chain::Digest;
 use sprag_core::destination::LaneRef;
 use sprag_core::fact::{Fact, Outcome, Released};
-use sprag_core::id::{DestinationId, Key, PartitionId, Place, Sequence};
+use sprag_core::id::{Key, PartitionId, Place, Sequence};
 use sprag_core::input::{self, Arrival, AttemptId, Command, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
 use sprag_core::position::Position;
@@ -30,7 +31,9 @@ pub(crate) enum Asked {
     /// The event that has the position of an arriving one: its digest is still missing.
     PositionOwner(PartitionId, Box<Arrival>, Seen, Box<StoredFact>),
     /// Waiting events of a lane.
-    Backlog(PartitionId, LaneRef),
+    Backlog(PartitionId, WantedBacklog),
+    /// An event that was released before its lane was opened: whether it is kept, and its type.
+    Earlier(PartitionId, Box<EarlierEvents>),
     /// The `released` fact of a cold event.
     ColdRelease(PartitionId, Gathering),
     /// A cold event.
@@ -41,6 +44,24 @@ pub(crate) enum Asked {
     Segments(u64),
     /// Frames, for retention.
     Stretch(u64, Reading),
+}
+
+/// Whose waiting events are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WantedBacklog {
+    pub(crate) lane: LaneRef,
+    /// Up to here the types of events are wanted whose release says nothing of the lane.
+    pub(crate) opened: Sequence,
+}
+
+/// Waiting events of a lane, some of whose types are still to be read.
+#[derive(Debug)]
+pub(crate) struct EarlierEvents {
+    lane: LaneRef,
+    events: Vec<Waiting>,
+    types: BTreeMap<Sequence, Arc<str>>,
+    /// What is still to be read: the last is asked for.
+    unread: Vec<(Sequence, Place)>,
 }
 
 /// An attempt whose events are being brought together.
@@ -83,9 +104,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Asked::PositionOwner(partition, arrival, seen, released) => {
                 self.position_owner(now, partition, arrival, seen, &released, result);
             }
-            Asked::Backlog(partition, lane) => {
-                let events = waiting(lane.destination, result);
-                self.input(now, partition, Input::Backlog { lane, events });
+            Asked::Backlog(partition, wanted) => {
+                let earlier = waiting(wanted, result);
+                self.read_earlier(now, partition, Box::new(earlier));
+            }
+            Asked::Earlier(partition, earlier) => {
+                self.earlier_read(now, partition, earlier, result);
             }
             Asked::ColdRelease(partition, gathering) => {
                 self.cold_release(now, partition, gathering, result);
@@ -171,7 +195,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     pub(crate) fn ask_backlog(
         &mut self,
         partition: PartitionId,
-        lane: LaneRef,
+        wanted: WantedBacklog,
         key: Key,
         from: Sequence,
         to: Sequence,
@@ -179,7 +203,40 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let most = usize::try_from(to.0.saturating_sub(from.0).saturating_add(1));
         let most = most.unwrap_or(usize::MAX);
         let query = Query::Sequences { partition, key, from, to, most };
-        self.ask(Asked::Backlog(partition, lane), query);
+        self.ask(Asked::Backlog(partition, wanted), query);
+    }
+
+    /// Asks for the next type that is missing, or brings the lane its events.
+    fn read_earlier(&mut self, now: Now, partition: PartitionId, earlier: Box<EarlierEvents>) {
+        if let Some((_, place)) = earlier.unread.last().copied() {
+            self.ask(Asked::Earlier(partition, earlier), Query::Event { place });
+            return;
+        }
+        let EarlierEvents { lane, events, types: earlier, .. } = *earlier;
+        self.input(now, partition, Input::Backlog { lane, events, earlier });
+    }
+
+    fn earlier_read(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        mut earlier: Box<EarlierEvents>,
+        result: Result<Answer, ReadError>,
+    ) {
+        let Some((sequence, _)) = earlier.unread.pop() else { return };
+        match result {
+            Ok(Answer::Event(stored)) => {
+                earlier.types.insert(sequence, stored.received.event_type);
+            }
+            // The disk may answer later: the lane asks again.
+            Err(ReadError::Failed(_)) => {
+                earlier.events.clear();
+                earlier.unread.clear();
+            }
+            // It is no longer kept: the lane cannot take it.
+            _ => {}
+        }
+        self.read_earlier(now, partition, earlier);
     }
 
     /// Sends an attempt out, with its events from memory or from the log.
@@ -347,8 +404,25 @@ fn position_prior(released: &StoredFact, received: &StoredFact) -> Option<Prior>
     Some(Prior { sequence: fact.sequence, ..prior })
 }
 
-fn waiting(to: DestinationId, result: Result<Answer, ReadError>) -> Vec<Waiting> {
-    let Ok(Answer::Sequences(stored)) = result else { return Vec::new() };
+fn waiting(wanted: WantedBacklog, result: Result<Answer, ReadError>) -> EarlierEvents {
+    let WantedBacklog { lane, opened } = wanted;
+    let to = lane.destination;
+    let mut all =
+        EarlierEvents { lane, events: Vec::new(), types: BTreeMap::new(), unread: Vec::new() };
+    let Ok(Answer::Sequences(stored)) = result else { return all };
+    let is_unsaid = |released: &Released| {
+        let is_said = released.lanes.contains(&to) || released.filtered.contains(&to);
+        released.sequence <= opened && !is_said
+    };
+    all.unread = stored
+        .iter()
+        .filter_map(|stored| match &stored.fact {
+            Fact::Released(released) if is_unsaid(released) => {
+                Some((released.sequence, released.event))
+            }
+            _ => None,
+        })
+        .collect();
     let waiting = |stored: StoredFact| match stored.fact {
         Fact::Released(released) => Some(Waiting {
             sequence: released.sequence,
@@ -359,5 +433,6 @@ fn waiting(to: DestinationId, result: Result<Answer, ReadError>) -> Vec<Waiting>
         }),
         _ => None,
     };
-    stored.into_iter().filter_map(waiting).collect()
+    all.events = stored.into_iter().filter_map(waiting).collect();
+    all
 }

@@ -119,6 +119,7 @@ fn batch<D>(owner: &mut Owner<D>, checkpoint: Checkpoint) -> Batch {
         recorded: checkpoint.recorded,
         open: checkpoint.open,
         directory: checkpoint.directory,
+        totals: checkpoint.totals,
     };
     Batch { head, records: checkpoint.records, letters }
 }

@@ -4,7 +4,7 @@
 //! keeps what it takes to do so. Every step returns at once; what takes time is submitted and
 //! completes later (DESIGN F8). Must not know: clocks, threads, sockets, files.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use sprag_core::chain::Digest;
@@ -23,7 +23,7 @@ use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now};
 use sprag_log::{Completion, Log, Request};
 
-use crate::ask::Asked;
+use crate::ask::{Asked, WantedBacklog};
 use crate::cache::EventCache;
 use crate::effect::{Effect, Notice};
 use crate::limits;
@@ -82,6 +82,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             revision: plan.revision,
             sources: BTreeMap::new(),
             destinations: BTreeMap::new(),
+            retired: BTreeSet::new(),
             hot_keys: plan.hot_keys,
             key_backlog: plan.key_backlog,
             dedupe_ids: plan.dedupe_ids,
@@ -258,8 +259,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
-            Output::Backlog { lane, key, from, to } => {
-                self.ask_backlog(partition, lane, key, from, to);
+            Output::Backlog { lane, key, from, to, opened } => {
+                let wanted = WantedBacklog { lane, opened };
+                self.ask_backlog(partition, wanted, key, from, to);
             }
             Output::SequenceReset(key) => {
                 self.effects.push_back(Effect::Notice(Notice::SequenceReset(key)));

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Destination;
 use sprag_core::fact::Fact;
-use sprag_core::id::{Epoch, FrameNumber, Key, PartitionId, Place};
+use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place};
 use sprag_core::input::{Command, Input};
 use sprag_core::intake::Intake;
 use sprag_core::partition::{Frame, Head};
+use sprag_core::plan::Plan;
 use sprag_core::record::KeyRecord;
 use sprag_core::time::Now;
+use sprag_core::totals::Backlog;
 use sprag_log::{Claim, ClaimError, Frames, Log, Query};
 
 use crate::ask::Asked;
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, Notice, RemovedTooEarly};
 use crate::letters;
 use crate::limits;
 use crate::node::{Node, OWN_TICKET};
@@ -163,14 +165,41 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// configured names have; the others wait for it.
     fn recovered(&mut self, now: Now, partition: PartitionId, epoch: Epoch) {
         self.owner(partition).stage = Stage::Recovered(epoch);
-        if partition == PartitionId(0) && self.settings.is_none() && !self.resolve() {
+        if self.settings.is_none() && (!self.may_resolve() || !self.resolve()) {
             return;
         }
-        if partition == PartitionId(0) {
+        if matches!(self.owners[0].stage, Stage::Recovered(_)) {
             self.resume(now, 0);
             self.declare(now);
         }
         self.resume_others(now);
+    }
+
+    /// Whether enough of history is taken in: of partition 0, and of all where a destination is
+    /// gone from the configuration, for something may wait for it anywhere.
+    fn may_resolve(&self) -> bool {
+        let is_recovered = |owner: &Owner<D>| matches!(owner.stage, Stage::Recovered(_));
+        let removes = || !self.plan.removed(self.owners[0].partition.directory()).is_empty();
+        let all = || self.owners.iter().all(is_recovered);
+        is_recovered(&self.owners[0]) && (!removes() || all())
+    }
+
+    /// The first destination that a plan names no more although something waits for it (L7).
+    pub(crate) fn removed_too_early(&self, plan: &Plan) -> Option<RemovedTooEarly> {
+        let removed = plan.removed(self.owners[0].partition.directory()).into_iter();
+        removed.map(|removed| (self.backlog(removed.destination), removed.name)).find_map(
+            |(backlog, name)| {
+                let waits = backlog.lanes > 0;
+                waits.then_some(RemovedTooEarly { name, backlog })
+            },
+        )
+    }
+
+    /// What waits for a destination, over all partitions.
+    #[must_use]
+    pub fn backlog(&self, destination: DestinationId) -> Backlog {
+        let totals = self.owners.iter().map(|owner| owner.partition.totals());
+        totals.fold(Backlog::default(), |sum, totals| sum.and(totals.backlog_of(destination)))
     }
 
     /// Lets partition 0 write down the names that history does not know yet.
@@ -204,6 +233,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
 
     /// Matches the configuration with history; says whether the node may start.
     fn resolve(&mut self) -> bool {
+        if let Some(removed) = self.removed_too_early(&self.plan) {
+            self.effects.push_back(Effect::Notice(Notice::RemovedTooEarly(removed)));
+            return false;
+        }
         match self.plan.resolve(self.owners[0].partition.directory()) {
             Err(changed) => {
                 self.effects.push_back(Effect::Notice(Notice::SourceChanged(changed)));

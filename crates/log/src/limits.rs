@@ -12,6 +12,8 @@ pub const HEADER_NAME_BYTES: usize = 256;
 pub const HEADER_VALUE_BYTES: usize = 64 << 10;
 /// Destinations an event enters or is filtered from.
 pub const LANES: usize = 4_096;
+/// Destinations that all keys were visited for: as many as ever had a name, each twice.
+pub const VISITS: usize = 1 << 20;
 /// Ranges in one list: `abandoned` of a key has 1,000 (DESIGN G2), one more may be in the making.
 pub const RANGES: usize = 1_024;
 /// Held events of one key's record; under `halt` a key holds up to its backlog limit.

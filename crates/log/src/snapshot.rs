@@ -21,19 +21,21 @@ use sprag_core::record::{
     Acceptance, Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
     Order,
 };
+use sprag_core::totals::{Backlog, Totals};
 
 use crate::codec::{DecodeError, Reader, TooLarge, Writer};
 use crate::fact;
 use crate::fact::held::{read_reason, write_reason};
+use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
     read_destination, read_id, read_open, read_place, read_position, read_range, read_ranges,
     read_sequence, read_text, read_unix, unknown, write_destination, write_id, write_place,
     write_position, write_range, write_ranges, write_text,
 };
-use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
+use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 7;
+pub const VERSION: u8 = 8;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +169,55 @@ pub fn decode_directory(bytes: &[u8]) -> Result<Directory, SnapshotError> {
     Ok(directory)
 }
 
+/// Appends the bytes of what a partition's keys add up to.
+///
+/// # Errors
+/// When something in it is larger than the format allows; `out` is then as before.
+pub fn encode_totals(totals: &Totals, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    let start = out.len();
+    let mut writer = Writer::new(out);
+    writer.byte(VERSION);
+    writer.count("destinations", totals.backlog.len(), LANES);
+    for (destination, backlog) in &totals.backlog {
+        write_destination(&mut writer, *destination);
+        writer.number(backlog.lanes);
+        writer.number(backlog.events);
+        writer.number(backlog.bytes);
+    }
+    writer.count("visits", totals.visited.len(), VISITS);
+    for (destination, visit) in &totals.visited {
+        write_destination(&mut writer, *destination);
+        write_visit(&mut writer, *visit);
+    }
+    let written = writer.finish();
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// Reads what a partition's keys add up to.
+///
+/// # Errors
+/// When it is of another version or damaged.
+pub fn decode_totals(bytes: &[u8]) -> Result<Totals, SnapshotError> {
+    let reader = &mut Reader::new(bytes);
+    let version = reader.byte()?;
+    if version != VERSION {
+        return Err(SnapshotError::Rebuild { version });
+    }
+    let backlog = reader.list("destinations", LANES, |reader| {
+        let destination = read_destination(reader)?;
+        let (lanes, events, bytes) = (reader.number()?, reader.number()?, reader.number()?);
+        Ok((destination, Backlog { lanes, events, bytes }))
+    })?;
+    let visited = reader
+        .list("visits", VISITS, |reader| Ok((read_destination(reader)?, read_visit(reader)?)))?;
+    reader.end()?;
+    let (backlog, visited) = (backlog.into_iter().collect(), visited.into_iter().collect());
+    Ok(Totals { backlog, visited })
+}
+
 fn write_order(writer: &mut Writer<'_>, order: &Order) {
     let opened = writer.open_length();
     writer.option(order.next.as_ref(), |writer, next| writer.number(*next));
@@ -286,17 +337,18 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
     writer.option(lane.accepted.as_ref(), write_acceptance);
     write_range_of(writer, lane);
+    writer.number(lane.opened.0);
+    writer.number(lane.waiting);
+    writer.number(lane.bytes);
     writer.close_length("lane", opened);
 }
 
-/// What `batch` adds to a lane (rule L9): nothing where it never was used, as in history before it.
+/// What `batch` adds to a lane (rule L9); history before it has nothing there.
 fn write_range_of(writer: &mut Writer<'_>, lane: &Lane) {
     let last = lane.accepted.and_then(|accepted| accepted.last);
-    if lane.batch.is_some() || lane.sent != Sequence(0) || last.is_some() {
-        writer.option(lane.batch.as_ref(), |writer, to| writer.number(to.0));
-        writer.number(lane.sent.0);
-        writer.option(last.as_ref(), |writer, last| writer.number(last.0));
-    }
+    writer.option(lane.batch.as_ref(), |writer, to| writer.number(to.0));
+    writer.number(lane.sent.0);
+    writer.option(last.as_ref(), |writer, last| writer.number(last.0));
 }
 
 fn read_range_of(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError> {
@@ -306,9 +358,6 @@ fn read_range_of(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeE
     lane.batch = reader.option(read_sequence)?;
     lane.sent = read_sequence(reader)?;
     let last = reader.option(read_sequence)?;
-    if lane.batch.is_none() && lane.sent == Sequence(0) && last.is_none() {
-        return Err(reader.error("a lane's range is empty", None));
-    }
     match (&mut lane.accepted, last) {
         (Some(accepted), last) => accepted.last = last,
         (None, None) => {}
@@ -355,8 +404,18 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         accepted: reader.option(read_acceptance)?,
         batch: None,
         sent: Sequence(0),
+        opened: Sequence(0),
+        waiting: 0,
+        bytes: 0,
     };
     read_range_of(reader, &mut lane)?;
+    // History that was carried before had no such counts: what waits entered, of unknown size.
+    lane.waiting = lane.tail.0.saturating_add(1).saturating_sub(lane.head.0);
+    if reader.left() > 0 {
+        lane.opened = read_sequence(reader)?;
+        lane.waiting = reader.number()?;
+        lane.bytes = reader.number()?;
+    }
     reader.end()?;
     Ok(lane)
 }
@@ -410,7 +469,9 @@ mod tests {
     use super::arbitrary::record;
     use super::*;
     use proptest::prelude::*;
-    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored};
+    use sprag_core::fact::{
+        DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored, Start, Visit,
+    };
     use sprag_core::id::DestinationId;
 
     proptest! {
@@ -453,9 +514,21 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
-        let lane = "0d000000 01 00 05 04 00 00 00 00 00 00 00 00 00";
-        let golden = format!("07 49000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
+        let lane = "13000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 000000";
+        let golden = format!("08 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
+    }
+
+    #[test]
+    fn totals_read_back() {
+        let backlog = Backlog { lanes: 1, events: 2, bytes: 300 };
+        let visited = [(DestinationId(1), Visit::Opens), (DestinationId(1), Visit::Ends)];
+        let totals =
+            Totals { backlog: [(DestinationId(7), backlog)].into(), visited: visited.into() };
+        let mut bytes = Vec::new();
+        encode_totals(&totals, &mut bytes).unwrap();
+        assert_eq!(decode_totals(&bytes), Ok(totals));
+        assert!(decode_totals(&bytes[..bytes.len() - 1]).is_err());
     }
 
     #[test]
@@ -463,7 +536,8 @@ mod tests {
         let mut directory = Directory::default();
         for destination in [DestinationId(1), DestinationId(2)] {
             let name = "app".into();
-            directory.evolve(&Fact::DestinationDeclared(DestinationDeclared { destination, name }));
+            let declared = DestinationDeclared { destination, name, start: Start::Earliest };
+            directory.evolve(&Fact::DestinationDeclared(declared));
         }
         for (number, reason) in [(1, PauseReason::Operator), (2, PauseReason::Gone)] {
             let destination = DestinationId(number);

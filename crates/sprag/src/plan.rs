@@ -24,6 +24,7 @@ pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
         revision: revision(config),
         sources: config.sources.iter().map(|(name, source)| planned_source(name, source)).collect(),
         destinations: config.destinations.iter().map(planned_destination).collect(),
+        retired: config.retired.iter().map(|name| Arc::from(name.as_str())).collect(),
         hot_keys: share(config.limits.hot_keys),
         key_backlog: usize::try_from(config.limits.key_backlog).unwrap_or(usize::MAX),
         dedupe_ids: share(config.limits.dedupe_ids),
@@ -47,7 +48,8 @@ fn revision(config: &Config) -> Revision {
         let (from, retry, ends) = (&to.from, &to.retry, (to.on_give_up, to.ack, to.batch));
         format!("{name} {from:?} {types:?} {retry:?} {ends:?} {:?}", to.concurrency)
     });
-    let text: Vec<String> = sources.chain(destinations).collect();
+    let retired = config.retired.iter().map(|name| format!("{name} retired"));
+    let text: Vec<String> = sources.chain(destinations).chain(retired).collect();
     let hash = Sha256.sha256(&[text.join("\n").as_bytes()]);
     Revision(u32::from_be_bytes([hash.0[0], hash.0[1], hash.0[2], hash.0[3]]))
 }
@@ -116,6 +118,7 @@ fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDe
         from: to.from.iter().map(|name| Arc::from(name.as_str())).collect(),
         settings: DestinationSettings {
             name: Arc::from(name.as_str()),
+            start: to.start,
             types: to.types.clone(),
             concurrency: usize::try_from(to.concurrency).unwrap_or(usize::MAX),
             slow_concurrency: to

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use sprag_core::id::{DestinationId, SourceId};
 use sprag_core::plan::SourceChanged;
 use sprag_core::settings::Restore;
-use sprag_driver::effect::Notice;
+use sprag_driver::effect::{Notice, RemovedTooEarly};
 use sprag_driver::node::Node;
 use sprag_log::digest::Sha256;
 use sprag_log::embedded::{self, Dropped, FileDisk, OpenError};
@@ -46,6 +46,8 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     /// A source is not what its history was written with (DESIGN K8).
     SourceChanged(SourceChanged),
+    /// Something waits for a destination that is configured no more (DESIGN L7).
+    RemovedTooEarly(RemovedTooEarly),
     /// A source cannot be used.
     Source(String, SourceProblem),
     /// A destination cannot be used.
@@ -71,6 +73,7 @@ impl fmt::Display for StartError {
             Self::SourceChanged(changed) => {
                 write!(formatter, "source-changed: {}", Notice::SourceChanged(changed.clone()))
             }
+            Self::RemovedTooEarly(removed) => write!(formatter, "{removed}"),
             Self::Source(name, problem) => write!(formatter, "source {name:?}: {problem}"),
             Self::Destination(name, problem) => {
                 write!(formatter, "destination {name:?}: {problem}")
@@ -368,6 +371,7 @@ async fn until_serving(
         match heard.recv().await.ok_or(StartError::Ended)? {
             Notice::Configured { sources, destinations } => names = Some((sources, destinations)),
             Notice::SourceChanged(changed) => return Err(StartError::SourceChanged(changed)),
+            Notice::RemovedTooEarly(removed) => return Err(StartError::RemovedTooEarly(removed)),
             Notice::Serving(_) => serving += 1,
             Notice::Lost(..) | Notice::StateFailed(_) | Notice::SequenceReset(_) => {}
         }
@@ -379,7 +383,7 @@ async fn until_serving(
 fn log_notice(notice: &Notice) {
     match notice {
         Notice::Configured { .. } | Notice::Serving(_) => tracing::debug!("{notice}"),
-        Notice::SourceChanged(_) => tracing::error!("{notice}"),
+        Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) => tracing::error!("{notice}"),
         Notice::Lost(..) | Notice::StateFailed(_) | Notice::SequenceReset(_) => {
             tracing::warn!("{notice}");
         }

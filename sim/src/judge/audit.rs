@@ -201,7 +201,20 @@ pub(crate) fn nothing_is_left(
         )?;
         let open = known.events.iter().find(|(_, event)| event.fate == IngressFate::Open);
         must(open.is_none(), || format!("resource {resource}: {open:?} has no fate"))?;
+        for destination in context.policies.takers_from_the_first(key.source) {
+            let lane = known.lanes.get(&destination);
+            let retired = history.retired.contains(&destination);
+            let unknown = (1..=known.sequence)
+                .find(|sequence| lane.is_none_or(|lane| !lane.knows(*sequence)));
+            must(retired || unknown.is_none(), || {
+                format!("resource {resource}: {unknown:?} has no fate at {destination:?}")
+            })?;
+        }
         for (destination, lane) in &known.lanes {
+            let retired = history.retired.contains(destination);
+            must(!retired || !lane.has_backlog(), || {
+                format!("resource {resource}: something waits for {destination:?}, retired")
+            })?;
             let excused = known.paused
                 || history.paused.contains(destination)
                 || may_wait(*destination, *resource);

@@ -19,6 +19,7 @@ use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
 use crate::acker::Acked;
 use crate::workload::type_of;
+use sprag_core::settings::Start;
 
 /// All frames, by partition.
 pub(crate) type Frames = BTreeMap<PartitionId, Vec<ReadFrame>>;
@@ -44,6 +45,7 @@ pub(crate) struct Context<'a> {
 pub(crate) struct History {
     pub(crate) keys: BTreeMap<usize, KeyHistory>,
     pub(crate) paused: BTreeSet<DestinationId>,
+    pub(crate) retired: BTreeSet<DestinationId>,
     pub(crate) facts: BTreeMap<&'static str, u64>,
     sources: BTreeSet<SourceId>,
     destinations: BTreeSet<DestinationId>,
@@ -114,6 +116,10 @@ impl History {
             Fact::DestinationDeclared(declared) => {
                 self.destinations.insert(declared.destination);
             }
+            Fact::DestinationRetired(retired) => {
+                self.retired.insert(retired.destination);
+            }
+            Fact::KeysVisited(_) => return Ok(()),
             Fact::DestinationPaused(paused) => {
                 self.paused.insert(paused.destination);
                 if paused.reason == PauseReason::Gone {
@@ -186,11 +192,25 @@ impl History {
                 }
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
+            Fact::Filtered(fact) => {
+                let Some(lane) = history.lanes.get_mut(&fact.destination) else {
+                    return Err("filtered in a lane that is none".to_owned());
+                };
+                for sequence in lane.pass(fact.from.0, fact.to.0)? {
+                    history.may_pass(sequence, fact.destination, context.policies)?;
+                }
+                Ok(())
+            }
+            Fact::LaneOpened(opened) => {
+                let start = context.policies.start_of(opened.destination);
+                must(start != Some(Start::Now), || format!("{opened:?} of one that begins now"))?;
+                history.open(opened)
+            }
             Fact::Released(released) => {
                 if let Some(event) = history.events.get(&released.event) {
                     context.policies.entered(released, type_of(&event.digest))?;
                 }
-                history.release(released, source, uptime)
+                history.release(released, source, (uptime, recorded))
             }
             fact => about_order(history, fact, source, uptime),
         }
@@ -229,9 +249,9 @@ fn about_order(
             Some(lane) => lane.supersede(fact.from.0, fact.by.0, source, uptime),
             None => Err("superseded in a lane that is none".to_owned()),
         },
-        Fact::Filtered(fact) => match history.lanes.get_mut(&fact.destination) {
-            Some(lane) => lane.pass(fact.from.0, fact.to.0),
-            None => Err("filtered in a lane that is none".to_owned()),
+        Fact::LaneEnded(ended) => match history.lanes.get_mut(&ended.destination) {
+            Some(lane) => lane.end(ended.from.0, ended.to.0),
+            None => Err("a lane that is none ended".to_owned()),
         },
         Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
         Fact::GapFilled(_) => history.gap_filled(),
@@ -272,6 +292,7 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {
             Some("gap-abandoned: rebased")
         }
+        Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
         Fact::Attempted(Attempted { consequence: Consequence::Accepted { .. }, .. }) => {
             Some("attempted: accepted")
         }

@@ -22,6 +22,8 @@ pub(crate) enum Fate {
     Skipped,
     /// The destination did not take it.
     Filtered,
+    /// The destination was retired.
+    Abandoned,
 }
 
 /// How a lane behaves, by history.
@@ -43,6 +45,8 @@ pub(crate) enum Mode {
 pub(crate) struct LaneHistory {
     /// What entered and is not settled.
     waiting: BTreeSet<u64>,
+    /// Of what was released before the lane was opened, what it has not come to.
+    undecided: BTreeSet<u64>,
     pub(crate) tail: u64,
     pub(crate) mode: Mode,
     pub(crate) fates: BTreeMap<u64, Fate>,
@@ -90,6 +94,31 @@ impl LaneHistory {
         must(last < sequence, || format!("{sequence} enters behind {last}"))
     }
 
+    /// It is opened over all that was released before.
+    pub(crate) fn open(&mut self, through: u64) -> Verdict {
+        must(self.tail == 0, || format!("opened after {} entered", self.tail))?;
+        self.tail = through;
+        self.undecided = (1..=through).filter(|one| !self.fates.contains_key(one)).collect();
+        Ok(())
+    }
+
+    /// Its destination is retired: what waits is abandoned.
+    pub(crate) fn end(&mut self, from: u64, to: u64) -> Verdict {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.append(&mut self.undecided);
+        let fits = waiting.iter().all(|one| (from..=to).contains(one));
+        self.fates.extend(waiting.iter().map(|one| (*one, Fate::Abandoned)));
+        (self.mode, self.redriven) = (Mode::Delivers, BTreeSet::new());
+        must(fits, || format!("{waiting:?} wait, {from} to {to} are abandoned"))
+    }
+
+    /// Whether an event is waiting, or has its fate.
+    pub(crate) fn knows(&self, sequence: u64) -> bool {
+        self.fates.contains_key(&sequence)
+            || self.waiting.contains(&sequence)
+            || self.undecided.contains(&sequence)
+    }
+
     /// An event does not enter: that is its fate.
     pub(crate) fn filter(&mut self, sequence: u64) -> Verdict {
         let before = self.fates.insert(sequence, Fate::Filtered);
@@ -97,16 +126,25 @@ impl LaneHistory {
     }
 
     /// The lane goes past what did not enter: between its last settled event and the next.
-    pub(crate) fn pass(&mut self, from: u64, to: u64) -> Verdict {
+    /// Says what was decided with it: which of what was released before the lane it does not take.
+    pub(crate) fn pass(&mut self, from: u64, to: u64) -> Result<Vec<u64>, String> {
+        let decided: Vec<u64> = self.undecided.range(from..=to).copied().collect();
+        for sequence in &decided {
+            self.undecided.remove(sequence);
+            self.fates.insert(*sequence, Fate::Filtered);
+        }
         let own = self.waiting.range(from..=to).next();
-        must(own.is_none() && self.has_backlog() && to < self.head(), || {
+        let goes_on = self.has_backlog() || to == self.tail;
+        must(own.is_none() && goes_on && to < self.head(), || {
             format!("goes past {from} to {to}, {:?} is its own, {} is due", own, self.head())
-        })
+        })?;
+        Ok(decided)
     }
 
     /// The event it stands at; past the last where nothing waits.
     pub(crate) fn head(&self) -> u64 {
-        self.waiting.first().copied().unwrap_or(self.tail + 1)
+        let both = self.waiting.first().into_iter().chain(self.undecided.first());
+        both.min().copied().unwrap_or(self.tail + 1)
     }
 
     /// Whether an event of it is not settled, or is under way again.
@@ -121,7 +159,7 @@ impl LaneHistory {
 
     /// Whether events wait in it.
     pub(crate) fn has_backlog(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.undecided.is_empty()
     }
 
     /// Passed events that are under way again.
@@ -151,7 +189,9 @@ impl LaneHistory {
             format!("{:?} means {:?}", fact.outcome, fact.consequence)
         })?;
         // What a lane is to send is kept (D6), and no disk here takes a synced body away.
-        must(fact.outcome != Outcome::Unreadable, || format!("{sequence} could not be read: {fact:?}"))?;
+        must(fact.outcome != Outcome::Unreadable, || {
+            format!("{sequence} could not be read: {fact:?}")
+        })?;
         if fact.out_of_order {
             must(self.redriven.contains(&sequence), || format!("{sequence} was not redriven"))?;
             if accepted {
@@ -167,6 +207,10 @@ impl LaneHistory {
             format!("{sequence} is attempted, {} stands at the head", self.head())
         })?;
         must(!self.is_stopped(), || format!("{sequence} is attempted in a stopped lane"))?;
+        if self.undecided.remove(&sequence) {
+            self.waiting.insert(sequence);
+            self.entered.insert(sequence);
+        }
         must(fact.number == self.failures + 1, || {
             format!("try {} of {sequence} after {}", fact.number, self.failures)
         })?;
@@ -373,6 +417,9 @@ impl LaneHistory {
         let before = self.fates.insert(head, fate);
         must(before.is_none(), || format!("{head} is {before:?} already"))?;
         self.waiting.remove(&head);
+        // Acknowledged while its first attempt is under way: it was taken.
+        self.undecided.remove(&head);
+        self.entered.insert(head);
         (self.failures, self.failing_since) = (0, None);
         match self.mode {
             Mode::Draining { until, .. } if self.head() > until => self.mode = Mode::Delivers,
@@ -410,6 +457,7 @@ impl LaneHistory {
         while self.head() < by {
             let passed = self.head();
             self.waiting.remove(&passed);
+            self.undecided.remove(&passed);
             let before = self.fates.insert(passed, Fate::Skipped);
             must(before.is_none(), || format!("{passed} is {before:?} already"))?;
         }

@@ -25,13 +25,32 @@ use crate::record::{
 };
 use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros, micros};
+use crate::totals::Totals;
 
 impl<D: Digest> Partition<D> {
     /// Takes in one fact, decided or recovered.
     pub(super) fn evolve(&mut self, place: Place, times: Times, fact: &Fact) {
         self.directory.evolve(fact);
+        self.totals.evolve(fact);
         let Some(key) = fact.key() else { return };
         let slot = self.slot_or_new(key);
+        self.count(slot, fact, Totals::without);
+        self.evolve_key(slot, place, times, fact);
+        self.count(slot, fact, Totals::with);
+    }
+
+    /// Counts the lanes that a fact may change, before it does and after.
+    fn count(&mut self, slot: Slot, fact: &Fact, change: fn(&mut Totals, &Lane)) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        if let Fact::Carried(_) = fact {
+            hot.record.lanes.iter().for_each(|lane| change(&mut self.totals, lane));
+            return;
+        }
+        let lanes = fact.lanes().iter().filter_map(|destination| hot.record.lane(*destination));
+        lanes.for_each(|lane| change(&mut self.totals, lane));
+    }
+
+    fn evolve_key(&mut self, slot: Slot, place: Place, times: Times, fact: &Fact) {
         self.dirty.insert(slot);
         self.touched.push(slot);
         let Some(hot) = self.keys.get_mut(slot) else { return };
@@ -44,6 +63,8 @@ impl<D: Digest> Partition<D> {
                 self.remember_released(slot, place, released, &arriving);
                 return;
             }
+            Fact::LaneOpened(opened) => hot.open_lane(opened.destination, opened.through),
+            Fact::LaneEnded(ended) => hot.end_lane(ended.destination),
             Fact::Carried(carried) => hot.restore(&carried.record, place),
             Fact::Rebased(_) => hot.record.order = Order { since: place, ..Order::default() },
             Fact::Jumped(jumped) => jump::note(&mut hot.record, jumped),
@@ -167,7 +188,7 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         if begins {
             jump::begin(lane, released.sequence);
         }
-        enter(lane, released.sequence);
+        enter(lane, released.sequence, arriving.essence.size);
     }
     Some(arriving)
 }
@@ -181,13 +202,15 @@ fn remember_instant(order: &mut Order, identity: Fingerprint) {
 }
 
 /// The event enters a lane. What was released since the lane was last entered was not for it.
-fn enter(lane: &mut Lane, sequence: Sequence) {
+fn enter(lane: &mut Lane, sequence: Sequence, size: u32) {
     if !lane.has_backlog() && lane.head < sequence {
         let passed = Range { from: lane.head.0, to: sequence.0.saturating_sub(1) };
         omit(lane, passed, OmitReason::Filtered);
         lane.head = sequence;
     }
     lane.tail = sequence;
+    lane.waiting += 1;
+    lane.bytes = lane.bytes.saturating_add(u64::from(size));
 }
 
 /// Takes the event out of where it waits: just received, or held.
@@ -383,14 +406,27 @@ fn forget_failures(lane: &mut Lane) {
     (lane.toll, lane.failed_at) = (Toll::default(), OpenMicros::default());
 }
 
-/// The lane goes on behind its head; a drain that is through ends.
+/// So many events are left; each takes the same share of the bytes with it.
+fn keep_waiting(lane: &mut Lane, left: u64) {
+    let share = u128::from(lane.bytes) * u128::from(left) / u128::from(lane.waiting.max(1));
+    lane.bytes = u64::try_from(share).unwrap_or(u64::MAX);
+    lane.waiting = left;
+}
+
+/// The lane goes on behind its head.
 fn settle_head(lane: &mut Lane) {
     lane.head = lane.head.next();
+    keep_waiting(lane, lane.waiting.saturating_sub(1));
     lane.batch = lane.batch.filter(|to| *to >= lane.head);
     forget_sent(lane);
     lane.failures = 0;
     lane.due = UnixMicros::default();
     forget_failures(lane);
+    end_drain(lane);
+}
+
+/// A drain that is through ends, and a lane in which nothing waits is stopped at nothing.
+fn end_drain(lane: &mut Lane) {
     let drained = match lane.mode {
         LaneMode::DrainingHalted { until } | LaneMode::DrainingParked { until } => {
             lane.head > until
@@ -428,6 +464,7 @@ fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
     let passed = Range { from: superseded.from.0, to: superseded.by.0.saturating_sub(1) };
     omit(lane, passed, OmitReason::Skipped);
     lane.head = superseded.by;
+    keep_waiting(lane, 1);
     forget_sent(lane);
     lane.batch = None;
     lane.failures = 0;
@@ -440,6 +477,10 @@ fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
     let Some(lane) = lane else { return };
     omit(lane, Range { from: filtered.from.0, to: filtered.to.0 }, OmitReason::Filtered);
     lane.head = filtered.to.next();
+    // Of what was released before the lane was opened, all was counted.
+    let counted = (filtered.to.min(lane.opened).0 + 1).saturating_sub(filtered.from.0);
+    lane.waiting = lane.waiting.saturating_sub(counted);
+    end_drain(lane);
     forget_sent(lane);
 }
 

@@ -155,6 +155,21 @@ impl Hot {
         &mut self.record.lanes[at]
     }
 
+    /// The lane to a destination is opened over what was released before.
+    pub(super) fn open_lane(&mut self, destination: DestinationId, through: Sequence) {
+        let at = self.record.lanes.partition_point(|lane| lane.destination < destination);
+        if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
+            self.record.lanes.insert(at, Lane::opened(destination, through));
+            self.lanes.insert(at, LaneHot::new(destination));
+        }
+    }
+
+    /// The lane to a destination is over.
+    pub(super) fn end_lane(&mut self, destination: DestinationId) {
+        self.record.lanes.retain(|lane| lane.destination != destination);
+        self.lanes.retain(|lane| lane.destination != destination);
+    }
+
     /// Puts a released event at the end of a lane's window, if it follows what is there.
     pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting, most: usize) {
         let lane = &self.record.lanes[at];
@@ -185,8 +200,9 @@ impl Hot {
     pub(super) fn filtered_head(&mut self, at: usize) -> Option<Sequence> {
         self.head_of(at)?;
         let tail = self.record.lanes[at].tail;
-        let run = self.lanes[at].window.iter().take_while(|waiting| !waiting.entered);
-        run.last().map(|last| last.sequence).filter(|last| *last < tail)
+        let window = self.lanes[at].window.iter();
+        let run = window.take_while(|waiting| !waiting.entered && waiting.sequence <= tail);
+        run.last().map(|last| last.sequence)
     }
 
     /// Drops what the lane has gone past; says what stands at its head, if that is at hand.

@@ -78,6 +78,7 @@ impl<D: Digest> Partition<D> {
 
     /// Sets the timers of a key that came into memory, and serves its lanes.
     pub(super) fn arm(&mut self, slot: Slot) {
+        self.visit(slot);
         self.arm_timers(slot);
         self.wake(slot);
     }
@@ -148,6 +149,7 @@ impl<D: Digest> Partition<D> {
             recorded: self.recorded,
             open: self.open_persisted,
             directory: self.directory_facts(),
+            totals: self.totals.clone(),
         })
     }
 

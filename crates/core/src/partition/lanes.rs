@@ -4,6 +4,7 @@
 //! outcome of the attempt before it (DESIGN F11).
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -16,7 +17,7 @@ use super::hot::{Hot, Ongoing, Tried};
 use crate::chain::Digest;
 use crate::destination::{End, Grant, LaneRef, Request, Urgency};
 use crate::fact::{Attempted, Consequence, Fact, Filtered, Outcome, Toll};
-use crate::id::{Epoch, FrameNumber, Key, Place, Sequence};
+use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence};
 use crate::input::{AttemptId, Ended, Waiting};
 use crate::limits;
 use crate::output::{Attempt, Output};
@@ -125,14 +126,27 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// Takes a lane past the events at its head that did not enter it. Releases say which those are,
-    /// so that nothing needs to wait for this to be durable.
+    /// Takes a lane past the events at its head that did not enter it.
     pub(super) fn pass_filtered(&mut self, slot: Slot, at: usize) {
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let Some(to) = hot.filtered_head(at) else { return };
         let lane = &hot.record.lanes[at];
         let (key, destination, from) = (hot.key.clone(), lane.destination, lane.head);
         self.write(Fact::Filtered(Filtered { key, destination, from, to }));
+        self.rest_on_written(slot, destination);
+    }
+
+    /// What a lane sends next rests on what was just written: should that be lost, it might be decided
+    /// otherwise, and what was passed would come after what was sent.
+    pub(super) fn rest_on_written(&mut self, slot: Slot, destination: DestinationId) {
+        let written = self.taken.next();
+        let hot = self.keys.get_mut(slot);
+        let lane =
+            hot.and_then(|hot| hot.lanes.iter_mut().find(|it| it.destination == destination));
+        if let Some(lane) = lane {
+            lane.rests_on = written;
+            self.promise(Promise::Wake(slot));
+        }
     }
 
     fn set_timer(&mut self, slot: Slot, at: usize, due: ElapsedMicros) {
@@ -168,7 +182,7 @@ impl<D: Digest> Partition<D> {
         let record = &hot.record.lanes[at];
         let most = window(&self.settings, record.destination) as u64;
         let to = Sequence(record.tail.0.min(record.head.0 + most - 1));
-        let (from, key) = (record.head, hot.key.clone());
+        let (from, key, opened) = (record.head, hot.key.clone(), record.opened);
         if hot.lanes[at].asked {
             return;
         }
@@ -179,15 +193,32 @@ impl<D: Digest> Partition<D> {
         });
         let Some(destination) = asked else { return };
         let lane = LaneRef { partition, slot, destination };
-        self.outputs.push_back(Output::Backlog { lane, key, from, to });
+        self.outputs.push_back(Output::Backlog { lane, key, from, to, opened });
     }
 
     /// Waiting events of a lane came. Where its head is not among them (it cannot be read now, or
     /// is not committed yet), it asks again later, or when a commit wakes it.
-    pub(super) fn backlog(&mut self, lane: LaneRef, events: Vec<Waiting>) {
+    pub(super) fn backlog(
+        &mut self,
+        lane: LaneRef,
+        mut events: Vec<Waiting>,
+        earlier: &BTreeMap<Sequence, Arc<str>>,
+    ) {
         let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
         let Some(at) = at else { return };
         self.seek(lane.slot, at, |lane| lane.asked = false);
+        // What was tried was taken.
+        let hot = self.keys.get(lane.slot);
+        let record = hot.map(|hot| &hot.record.lanes[at]);
+        let tried = record.filter(|lane| lane.failures > 0 || lane.accepted.is_some());
+        let tried = tried.map(|lane| lane.head);
+        let range = record.and_then(|lane| lane.batch).unwrap_or_default();
+        for event in &mut events {
+            event.entered |= tried == Some(event.sequence) || event.sequence <= range;
+            let event_type = earlier.get(&event.sequence);
+            let takes = |of: &Arc<str>| self.takes_earlier(lane.destination, event.recorded, of);
+            event.entered |= event_type.is_some_and(takes);
+        }
         let most = window(&self.settings, lane.destination);
         let Some(hot) = self.keys.get_mut(lane.slot) else { return };
         let head = hot.record.lanes[at].head;
@@ -199,7 +230,6 @@ impl<D: Digest> Partition<D> {
         if hot.lanes[at].window.is_empty() {
             self.set_timer(lane.slot, at, self.now.elapsed.after(limits::BACKLOG_RETRY));
         } else {
-            self.supersede(lane.slot);
             self.wake_lane(lane.slot, at);
         }
     }
@@ -306,6 +336,7 @@ impl<D: Digest> Partition<D> {
             batch,
         }));
         self.attempt_is_over(slot, at, ongoing, outcome, delay);
+        self.visit(slot);
         self.arm_acceptances(slot);
         self.supersede(slot);
         self.promise(Promise::Wake(slot));

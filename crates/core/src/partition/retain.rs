@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::recover::Frame;
 use crate::chain::Digest;
-use crate::fact::{Carried, Consequence, Fact, Received};
+use crate::fact::{Carried, Consequence, Fact, KeysVisited, Received};
 use crate::id::{FrameNumber, Key, Place, Sequence};
 use crate::limits;
 use crate::record::{Directory, KeyRecord, Lane};
@@ -131,9 +131,14 @@ impl<D: Digest> Partition<D> {
     }
 
     /// Says anew what the page says of no key: names and pauses in partition 0, in each how far keys
-    /// jump after a restore.
+    /// jump after a restore and what all keys were visited for.
     fn carry_names(&mut self, page: &Page<'_>) {
         let mut facts = page.frames.iter().flat_map(|frame| frame.facts);
+        if facts.clone().any(|fact| matches!(fact, Fact::KeysVisited(_))) {
+            for (destination, visit) in self.totals.visited.clone() {
+                self.write(Fact::KeysVisited(KeysVisited { destination, visit }));
+            }
+        }
         if facts.any(|fact| Directory::default().evolve(fact)) {
             for fact in self.directory_facts() {
                 self.write(fact);

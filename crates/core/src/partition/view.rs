@@ -9,6 +9,7 @@ use crate::chain::Digest;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId};
 use crate::record::{Directory, KeyRecord, LaneMode};
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
+use crate::totals::Totals;
 
 /// Why a lane does not deliver at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +139,12 @@ impl<D: Digest> Partition<D> {
     #[must_use]
     pub fn moves(&self) -> Moves {
         self.moves
+    }
+
+    /// What its keys add up to, those outside memory included.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     /// Events that did not enter a lane for their type, since the process began.

@@ -195,6 +195,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         };
         let destination = |on_give_up| DestinationSettings {
             name: Arc::from("app"),
+            start: sprag_core::settings::Start::Now,
             types: types(on_give_up),
             concurrency,
             slow_concurrency: slow.0,
@@ -219,6 +220,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             revision: Revision(1),
             sources: BTreeMap::from([(SourceId(1), source)]),
             destinations: BTreeMap::from(destinations),
+            retired: std::collections::BTreeSet::new(),
             hot_keys,
             key_backlog: 3,
             dedupe_ids,

@@ -3,7 +3,7 @@
 //! `UPDATE_SCRIPTS=1` writes what happens now; read the difference before you commit it. The words
 //! of the language are the arms of [`Story::run`] and [`Story::set_up`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Restore, Retry, Settings,
-    SourceSettings,
+    SourceSettings, Start,
 };
 use sprag_core::time::UnixMicros;
 
@@ -98,6 +98,7 @@ impl Story {
             revision: Revision(1),
             sources: BTreeMap::new(),
             destinations: BTreeMap::new(),
+            retired: BTreeSet::new(),
             hot_keys: 100,
             key_backlog: 100,
             dedupe_ids: 1_000,
@@ -199,6 +200,7 @@ impl Story {
         };
         let destination = DestinationSettings {
             name: Arc::from(words.word(1)),
+            start: start(words),
             types: types(words),
             concurrency: words.size("concurrency").unwrap_or(64),
             slow_concurrency: words.size("slow"),
@@ -260,16 +262,25 @@ impl Story {
     }
 }
 
-/// The source gets other destinations, or a destination other types, from the next start on.
+/// The source gets other destinations, a destination other types, another destination comes or one
+/// is retired, from the next start on.
 fn reconfigure(world: &mut World, words: &Words<'_>) {
     let mut settings = (*world.settings).clone();
     if let Some(to) = words.get("to") {
         let to = to.split(',').map(|id| DestinationId(id.parse().expect("a number"))).collect();
         settings.sources.get_mut(&SourceId(1)).expect("the source").destinations = to;
     }
-    if words.get("types").is_some() {
-        let to = DestinationId(words.word(1).parse().expect("a number"));
-        settings.destinations.get_mut(&to).expect("the destination").types = types(words);
+    if let Some(number) = words.plain.get(1) {
+        let to = DestinationId(number.parse().expect("a number"));
+        let first = settings.destinations[&DestinationId(1)].clone();
+        let destination = settings.destinations.entry(to).or_insert(first);
+        destination.start = start(words);
+        destination.types = types(words);
+    }
+    if let Some(number) = words.get("retired") {
+        let to = DestinationId(number.parse().expect("a number"));
+        settings.destinations.remove(&to);
+        settings.retired.insert(to);
     }
     world.settings = Arc::new(settings);
 }
@@ -341,6 +352,15 @@ fn destination(words: &Words<'_>) -> DestinationId {
 fn types(words: &Words<'_>) -> Vec<Pattern> {
     let types = words.get("types").unwrap_or("*").split(',');
     types.map(|pattern| Pattern::parse(pattern).expect("a pattern")).collect()
+}
+
+/// `start=earliest`, or `start=5s`: so long after the story began.
+fn start(words: &Words<'_>) -> Start {
+    match words.get("start") {
+        None | Some("now") => Start::Now,
+        Some("earliest") => Start::Earliest,
+        Some(after) => Start::At(describe::CLOCK_START.after(duration(after))),
+    }
 }
 
 fn status(words: &Words<'_>) -> u16 {

@@ -187,8 +187,8 @@ fn declared() -> impl Strategy<Value = Fact> {
         (any::<u32>(), text(256), text(900)).prop_map(|(source, name, identity)| {
             Fact::SourceDeclared(SourceDeclared { source: SourceId(source), name, identity })
         }),
-        (destination(), text(256)).prop_map(|(destination, name)| {
-            Fact::DestinationDeclared(DestinationDeclared { destination, name })
+        (destination(), text(256), start()).prop_map(|(destination, name, start)| {
+            Fact::DestinationDeclared(DestinationDeclared { destination, name, start })
         }),
         (destination(), any::<bool>()).prop_map(|(destination, gone)| {
             let reason = if gone { PauseReason::Gone } else { PauseReason::Operator };
@@ -267,6 +267,18 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
             Fact::Filtered(Filtered { key, destination, from, to })
         }),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::LaneEnded(LaneEnded { key, destination, from, to })
+        }),
+        (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
+            Fact::LaneOpened(LaneOpened { key, destination, through })
+        }),
+        (destination(), visit()).prop_map(|(destination, visit)| {
+            Fact::KeysVisited(KeysVisited { destination, visit })
+        }),
+        destination().prop_map(|destination| {
+            Fact::DestinationRetired(DestinationRetired { destination })
+        }),
         (any::<u32>(), option::of(text(256)), text(256), hash()).prop_map(
             |(source, id, event_type, digest)| {
                 Fact::Ignored(Ignored { source: SourceId(source), id, event_type, digest })
@@ -277,6 +289,15 @@ fn fates() -> impl Strategy<Value = Fact> {
             Fact::Redriven(Redriven { key, destination, passed })
         }),
     ]
+}
+
+pub(crate) fn visit() -> impl Strategy<Value = Visit> {
+    prop_oneof![Just(Visit::Opens), Just(Visit::Ends)]
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    let at = any::<u64>().prop_map(|at| Start::At(UnixMicros(at)));
+    prop_oneof![Just(Start::Now), Just(Start::Earliest), at]
 }
 
 /// Any fact.

@@ -23,6 +23,7 @@ mod conflict;
 mod destination_declared;
 mod destination_paused;
 mod destination_resumed;
+mod destination_retired;
 mod dropped;
 mod duplicate;
 mod filtered;
@@ -35,6 +36,9 @@ mod invalid;
 mod jumped;
 mod key_paused;
 mod key_resumed;
+pub(crate) mod keys_visited;
+mod lane_ended;
+mod lane_opened;
 pub(crate) mod parts;
 mod rebased;
 mod received;
@@ -81,6 +85,10 @@ mod tag {
     pub(super) const ACKNOWLEDGED: u8 = 26;
     pub(super) const BATCHED: u8 = 27;
     pub(super) const FILTERED: u8 = 32;
+    pub(super) const LANE_OPENED: u8 = 33;
+    pub(super) const LANE_ENDED: u8 = 34;
+    pub(super) const KEYS_VISITED: u8 = 35;
+    pub(super) const DESTINATION_RETIRED: u8 = 36;
     pub(super) const CARRIED: u8 = 40;
     pub(super) const RESTORED: u8 = 46;
     pub(super) const JUMPED: u8 = 47;
@@ -119,6 +127,10 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Acknowledged(fact) => acknowledged::encode(writer, fact),
         Fact::Batched(fact) => batched::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
+        Fact::DestinationRetired(fact) => destination_retired::encode(writer, fact),
+        Fact::KeysVisited(fact) => keys_visited::encode(writer, fact),
+        Fact::LaneEnded(fact) => lane_ended::encode(writer, fact),
+        Fact::LaneOpened(fact) => lane_opened::encode(writer, fact),
         Fact::Carried(fact) => carried::encode(writer, fact),
         Fact::Restored(fact) => restored::encode(writer, fact),
         Fact::Jumped(fact) => jumped::encode(writer, fact),
@@ -166,6 +178,10 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::ACKNOWLEDGED => Fact::Acknowledged(acknowledged::decode(fields)?),
         tag::BATCHED => Fact::Batched(batched::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
+        tag::DESTINATION_RETIRED => Fact::DestinationRetired(destination_retired::decode(fields)?),
+        tag::KEYS_VISITED => Fact::KeysVisited(keys_visited::decode(fields)?),
+        tag::LANE_ENDED => Fact::LaneEnded(lane_ended::decode(fields)?),
+        tag::LANE_OPENED => Fact::LaneOpened(lane_opened::decode(fields)?),
         tag::CARRIED => Fact::Carried(carried::decode(fields)?),
         tag::RESTORED => Fact::Restored(restored::decode(fields)?),
         tag::JUMPED => Fact::Jumped(jumped::decode(fields)?),
@@ -217,6 +233,10 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Acknowledged(_) => tag::ACKNOWLEDGED,
         Fact::Batched(_) => tag::BATCHED,
         Fact::Filtered(_) => tag::FILTERED,
+        Fact::DestinationRetired(_) => tag::DESTINATION_RETIRED,
+        Fact::KeysVisited(_) => tag::KEYS_VISITED,
+        Fact::LaneEnded(_) => tag::LANE_ENDED,
+        Fact::LaneOpened(_) => tag::LANE_OPENED,
         Fact::Carried(_) => tag::CARRIED,
         Fact::Restored(_) => tag::RESTORED,
         Fact::Jumped(_) => tag::JUMPED,

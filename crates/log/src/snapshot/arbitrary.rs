@@ -63,8 +63,9 @@ fn lane() -> impl Strategy<Value = Lane> {
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
     let range = (option::of(any::<u64>()), any::<u64>());
     let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
-    (numbers, mode(), lists).prop_map(
-        |(numbers, mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
+    let counts = any::<(u64, u64, u64)>();
+    ((numbers, counts), mode(), lists).prop_map(
+        |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
             destination: DestinationId(numbers.0),
             mode,
             head: Sequence(numbers.1),
@@ -77,6 +78,9 @@ fn lane() -> impl Strategy<Value = Lane> {
             toll: Toll { failures: numbers.7, time: numbers.8 },
             redrives,
             accepted,
+            opened: Sequence(counts.0),
+            waiting: counts.1,
+            bytes: counts.2,
             batch: batch.map(Sequence),
             sent: Sequence(sent),
         },

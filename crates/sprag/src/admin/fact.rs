@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 use sprag_core::fact::{
     AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, PauseReason, Received,
-    Recognised, Released,
+    Recognised, Released, Visit,
 };
 use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
 use sprag_core::ranges::Range;
@@ -67,6 +67,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         Fact::DestinationPaused(fact) => {
             json!({"destination": to(fact.destination), "reason": paused(fact.reason)})
         }
+        Fact::DestinationRetired(fact) => json!({"destination": to(fact.destination)}),
         Fact::DestinationResumed(fact) => json!({"destination": to(fact.destination)}),
         Fact::Received(fact) => received(fact),
         Fact::Held(fact) => json!({"event": fact.event.to_string(), "reason": hold(fact.reason)}),
@@ -103,15 +104,13 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
         }
         Fact::Attempted(fact) => attempted(names, fact),
-        Fact::Acknowledged(fact) => json!({
-            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
-            "out_of_order": fact.out_of_order,
-        }),
-        Fact::Batched(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
-        Fact::Superseded(fact) => json!({
-            "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
-        }),
-        Fact::Filtered(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
+        Fact::Acknowledged(_)
+        | Fact::Batched(_)
+        | Fact::Superseded(_)
+        | Fact::Filtered(_)
+        | Fact::LaneOpened(_)
+        | Fact::LaneEnded(_)
+        | Fact::KeysVisited(_) => of_lane(names, fact),
         Fact::Carried(fact) => carried(names, &fact.record),
         Fact::Restored(fact) => json!({
             "restore": format!("{:016x}", fact.restore), "jump": fact.jump, "total": fact.total,
@@ -134,6 +133,33 @@ fn dropped(names: &Names, fact: &Dropped) -> Value {
             json!({"destination": destination, "sequence": sequence.0})
         }
         DeadLetter::AtIngress { event } => json!({"event": event.to_string()}),
+    }
+}
+
+/// What became of a range of events in a lane, or of lanes as such.
+fn of_lane(names: &Names, fact: &Fact) -> Value {
+    let to = |id: DestinationId| names.destination(id).to_string();
+    match fact {
+        Fact::Acknowledged(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+            "out_of_order": fact.out_of_order,
+        }),
+        Fact::Batched(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
+        Fact::Superseded(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
+        }),
+        Fact::Filtered(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
+        Fact::LaneOpened(fact) => json!({
+            "destination": to(fact.destination), "through": fact.through.0,
+        }),
+        Fact::LaneEnded(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+        }),
+        Fact::KeysVisited(fact) => json!({
+            "destination": to(fact.destination),
+            "visit": match fact.visit { Visit::Opens => "opens", Visit::Ends => "ends" },
+        }),
+        _ => Value::Null,
     }
 }
 

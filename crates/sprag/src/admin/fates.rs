@@ -82,6 +82,8 @@ struct Search {
     sequence: Sequence,
     attempts: Vec<Attempted>,
     dropped: Vec<DestinationId>,
+    abandoned: Vec<DestinationId>,
+    filtered: Vec<DestinationId>,
     /// Where it was acknowledged by a request of its own.
     acknowledged: Vec<DestinationId>,
     through: FrameNumber,
@@ -102,12 +104,24 @@ pub(super) async fn of(
         let status = status(state, known, released, &search, *destination).await?;
         destinations.push(fate(names, *destination, status, stored.recorded, &search));
     }
+    for destination in opened_since(known, released, &search) {
+        let status = status(state, known, released, &search, destination).await?;
+        destinations.push(fate(names, destination, status, stored.recorded, &search));
+    }
     let filtered = released.filtered.iter();
     let of = |id: &DestinationId| fate(names, *id, InLane::Filtered, stored.recorded, &search);
     destinations.extend(filtered.map(of));
     let (searched_through, complete) = (search.through.0, search.complete);
     let next = search.next()?;
     Ok(Some(Fates { destinations, searched_through, complete, next }))
+}
+
+/// The destinations whose lanes were opened later over this event.
+fn opened_since(known: &KnownKey, released: &Released, search: &Search) -> Vec<DestinationId> {
+    let lanes = known.record.lanes.iter().filter(|lane| released.sequence <= lane.opened);
+    let said = |id: &DestinationId| released.lanes.contains(id) || released.filtered.contains(id);
+    let lanes = lanes.map(|lane| lane.destination).chain(search.abandoned.iter().copied());
+    lanes.filter(|id| !said(id)).collect()
 }
 
 fn fate(
@@ -212,6 +226,17 @@ impl Search {
                 Fact::Dropped(dropped) if dropped.key == *key => {
                     self.dropped.extend(dropped_here(dropped.letter, sequence));
                 }
+                Fact::LaneEnded(ended)
+                    if ended.key == *key && (ended.from..=ended.to).contains(&sequence) =>
+                {
+                    self.abandoned.push(ended.destination);
+                }
+                Fact::Filtered(filtered)
+                    if filtered.key == *key
+                        && (filtered.from..=filtered.to).contains(&sequence) =>
+                {
+                    self.filtered.push(filtered.destination);
+                }
                 _ => {}
             }
         }
@@ -235,6 +260,12 @@ impl Search {
         let delivered = attempts.clone().any(|attempt| delivers(attempt, self.sequence));
         if delivered || self.acknowledged.contains(&destination) {
             return Some(InLane::Delivered);
+        }
+        if self.abandoned.contains(&destination) {
+            return Some(InLane::Abandoned);
+        }
+        if self.filtered.contains(&destination) {
+            return Some(InLane::Filtered);
         }
         let dead = attempts.any(|attempt| {
             attempt.consequence == Consequence::Dead && !delivers(attempt, self.sequence)

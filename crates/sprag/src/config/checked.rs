@@ -10,6 +10,7 @@ use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
 use sprag_core::pattern::Pattern;
 use sprag_core::rate::Rate;
+use sprag_core::settings::Start;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,8 +28,10 @@ pub struct Config {
     pub admin_token: Option<Secret>,
     /// By name.
     pub sources: BTreeMap<String, Source>,
-    /// By name.
+    /// By name, but those that are retired.
     pub destinations: BTreeMap<String, Destination>,
+    /// The names of those that are retired.
+    pub retired: Vec<String>,
     /// Bounds an operator may change.
     pub limits: Limits,
     /// How long history is kept.
@@ -196,6 +199,10 @@ pub enum OnGap {
 pub struct Destination {
     /// Names of sources.
     pub from: Vec<String>,
+    /// Is what waits for it abandoned, and nothing sent any more?
+    pub retired: bool,
+    /// Where its lanes begin, if history does not know it yet (rule L7).
+    pub start: Start,
     /// Types of the events it takes.
     pub types: Vec<Pattern>,
     /// Where attempts are posted.

@@ -105,16 +105,21 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
     let retention = check_retention::retention(&root.section("retention"), &sources);
     check_destination::joined(root, &sources, &destinations);
     check_batch::batches(root, &sources, &destinations);
+    let (retired, destinations) =
+        complete(destinations)?.into_iter().partition::<Destinations, _>(|(_, to)| to.retired);
     Some(Config {
         server: server?,
         engine: engine?,
         admin_token: admin_token?,
         sources: complete(sources)?,
-        destinations: complete(destinations)?,
+        destinations,
+        retired: retired.into_keys().collect(),
         limits: limits?,
         retention: retention?,
     })
 }
+
+type Destinations = std::collections::BTreeMap<String, Destination>;
 
 /// Entries by name; a value that has faults is absent.
 type Named<T> = std::collections::BTreeMap<String, Option<T>>;

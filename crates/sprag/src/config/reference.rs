@@ -345,6 +345,18 @@ pub const KEYS: &[Key] = &[
     ),
     key("destinations.*.from", "array of source names", Required, "Whose events are delivered."),
     key(
+        "destinations.*.start",
+        "`now`, `earliest` or an RFC 3339 time",
+        Value(r#""now""#),
+        "Where it begins, decided once, when it is first started with: with what is released from then on, with the first event of every key as far as events are kept, or with the first that was released at that time or later. Events before it are `filtered`.",
+    ),
+    key(
+        "destinations.*.retired",
+        "boolean",
+        Value("false"),
+        "Nothing is sent any more, and what waits is `abandoned`. A destination for which something waits cannot be removed otherwise. Once nothing waits the section can go; the name can then be given to a new destination, which begins as its `start` says.",
+    ),
+    key(
         "destinations.*.types",
         "array of patterns",
         Value(r#"["*"]"#),

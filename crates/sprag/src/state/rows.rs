@@ -53,12 +53,16 @@ pub(super) fn held_events(flags: i64) -> i64 {
 /// The queues of holds and of acknowledgements; those of lanes are their destinations.
 const HOLDS: i64 = -1;
 const ACKNOWLEDGEMENTS: i64 = -2;
+/// Every key, which no row of a queue stands for.
+const KEYS: i64 = -3;
 
 pub(super) fn queue(queue: Queue) -> i64 {
     match queue {
         Queue::Holds => HOLDS,
         Queue::Acknowledgements => ACKNOWLEDGEMENTS,
         Queue::Lanes(destination) => i64::from(destination.0),
+        // No rows of its own.
+        Queue::Keys => KEYS,
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason, Outcome};
+use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason, Outcome, Start, Visit};
 use sprag_core::id::{
     DestinationId, FrameNumber, Hash, Key, PartitionId, Place, Sequence, SourceId,
 };
@@ -16,6 +16,7 @@ use sprag_core::partition::Head;
 use sprag_core::position::Position;
 use sprag_core::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::{OpenMicros, UnixMicros};
+use sprag_core::totals::Totals;
 use sprag_driver::state::{
     Batch, Letter, LetterChange, LetterReason, StateCompletion, StateRequest, Stop,
 };
@@ -78,12 +79,14 @@ fn holding(position: u64) -> KeyRecord {
 }
 
 fn batch(frame: u64, records: Vec<(Key, KeyRecord)>, letters: Vec<LetterChange>) -> Box<Batch> {
-    let declared = DestinationDeclared { destination: APP, name: Arc::from("app") };
+    let declared =
+        DestinationDeclared { destination: APP, name: Arc::from("app"), start: Start::Now };
     let head = Head {
         frame: FrameNumber(frame),
         recorded: UnixMicros(frame * 10),
         open: OpenMicros(frame * 7),
         directory: vec![Fact::DestinationDeclared(declared)],
+        totals: Totals { visited: [(APP, Visit::Opens)].into(), ..Totals::default() },
     };
     Box::new(Batch { head, records, letters })
 }

@@ -41,8 +41,8 @@ pub(super) fn write(
     bound_letters(&transaction, &mut counts)?;
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO heads (partition, frame, recorded, open, directory) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO heads (partition, frame, recorded, open, directory, totals) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute((
             partition.0,
@@ -50,6 +50,7 @@ pub(super) fn write(
             column(batch.head.recorded.0),
             column(batch.head.open.0),
             bytes::encode_directory(&batch.head.directory)?,
+            bytes::encode_totals(&batch.head.totals)?,
         ))?;
     transaction.commit()?;
     Ok(counts)

@@ -146,6 +146,7 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
     };
     let settings = DestinationSettings {
         name: Arc::from(name),
+        start: sprag_core::settings::Start::Now,
         types: vec![sprag_core::pattern::Pattern::any()],
         concurrency: 8,
         slow_concurrency: None,
@@ -173,6 +174,7 @@ fn plan() -> Plan {
             destination("app", &["billing", "notes"], OnGiveUp::Park),
             destination("audit", &["billing"], OnGiveUp::Skip),
         ],
+        retired: Vec::new(),
         hot_keys: 1_000,
         key_backlog: 1_000,
         dedupe_ids: 10_000,

@@ -10,6 +10,7 @@
 
 mod commands;
 mod deliveries;
+mod entry;
 mod limits;
 mod order;
 #[path = "../wire/post.rs"]
@@ -27,7 +28,6 @@ mod support {
     pub(crate) mod clock;
     pub(crate) mod gateway;
 }
-#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../wire/consumer.rs"]
 mod consumer;
 #[expect(dead_code, reason = "other tests need more of it")]

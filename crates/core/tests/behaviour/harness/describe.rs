@@ -68,6 +68,8 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
             let gone = fact.reason == PauseReason::Gone;
             format!(">{}{}", fact.destination.0, if gone { " gone" } else { "" })
         }
+        Fact::DestinationRetired(fact) => format!(">{}", fact.destination.0),
+        Fact::KeysVisited(fact) => format!(">{} {:?}", fact.destination.0, fact.visit),
         Fact::DestinationResumed(fact) => format!(">{}", fact.destination.0),
         Fact::Ignored(fact) => format!("type={}", fact.event_type),
         Fact::Refused(fact) => {
@@ -79,7 +81,9 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Redriven(_)
         | Fact::Dropped(_)
         | Fact::Superseded(_)
-        | Fact::Filtered(_) => lane_fact(fact),
+        | Fact::Filtered(_)
+        | Fact::LaneOpened(_)
+        | Fact::LaneEnded(_) => lane_fact(fact),
         Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) => gap_fact(fact),
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
@@ -192,6 +196,13 @@ fn lane_fact(fact: &Fact) -> String {
         Fact::Superseded(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} by={}", fact.from.0, fact.by.0)
+        }
+        Fact::LaneOpened(fact) => {
+            format!("{} through={}", lane(&fact.key, fact.destination), fact.through.0)
+        }
+        Fact::LaneEnded(fact) => {
+            let lane = lane(&fact.key, fact.destination);
+            format!("{lane} from={} to={}", fact.from.0, fact.to.0)
         }
         Fact::Filtered(fact) => {
             let lane = lane(&fact.key, fact.destination);

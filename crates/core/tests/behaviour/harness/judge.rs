@@ -46,6 +46,8 @@ pub(crate) struct Judge {
     abandoned: BTreeMap<Key, Vec<Range>>,
     /// Events of each lane that are not settled, in order.
     lanes: BTreeMap<LaneName, VecDeque<Sequence>>,
+    /// What was released before a lane was opened over it.
+    opened: BTreeMap<LaneName, Sequence>,
     /// Passed events that operators sent again.
     redriven: BTreeMap<LaneName, Vec<Sequence>>,
     /// What consumers accepted and have not acknowledged, by lane.
@@ -118,6 +120,27 @@ impl Judge {
             Fact::Jumped(jumped) => self.jump(place.partition, jumped),
             Fact::Stale(stale) => self.stale(stale),
             Fact::Superseded(superseded) => self.supersede(superseded),
+            Fact::LaneOpened(opened) => {
+                let lane = self.lanes.entry((opened.key.clone(), opened.destination)).or_default();
+                assert!(lane.is_empty(), "opened over what waits: {opened:?}");
+                lane.extend((1..=opened.through.0).map(Sequence));
+                self.opened.insert((opened.key.clone(), opened.destination), opened.through);
+            }
+            // What entered is not passed; what was released before the lane was opened may be.
+            Fact::Filtered(filtered) => {
+                let name = (filtered.key.clone(), filtered.destination);
+                let opened = self.opened.get(&name).copied().unwrap_or_default();
+                let lane = self.lanes.entry(name).or_default();
+                lane.retain(|one| *one > filtered.to.min(opened));
+                let passes_none = lane.front().is_none_or(|front| *front > filtered.to);
+                assert!(passes_none, "passes what entered: {filtered:?}");
+            }
+            Fact::LaneEnded(ended) => {
+                let lane = self.lanes.remove(&(ended.key.clone(), ended.destination));
+                let waiting = lane.unwrap_or_default();
+                let fits = waiting.iter().all(|one| (ended.from..=ended.to).contains(one));
+                assert!(fits, "{waiting:?} end as {ended:?}");
+            }
             Fact::Duplicate(_) => self.duplicates += 1,
             Fact::Released(released) => self.release(released),
             Fact::GapAbandoned(gap) => {

@@ -295,11 +295,12 @@ impl World {
                 let (keys, next) = node.state.page(&page, self.habits.page);
                 Input::Page { queue: page.queue, keys, next }
             }
-            Output::Backlog { lane, key, from, to } => {
+            Output::Backlog { lane, key, from, to, opened } => {
                 let events = node.log.backlog(lane.destination, &key, from, to);
                 Input::Backlog {
                     lane,
                     events: if self.habits.backlogs { events } else { Vec::new() },
+                    earlier: node.log.earlier(lane.destination, &key, opened),
                 }
             }
             other => unreachable!("no read: {other:?}"),
