@@ -112,6 +112,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "rebase",
         ],
     ),
+    ("restore", &["backup taken", "crashed", "known key", "unknown key"]),
     ("alert", &["sequence-reset"]),
     (
         "memory",
@@ -152,6 +153,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "refused: counted",
             "sequence-reset",
             "rebased",
+            "restored",
+            "jumped",
             "gap-opened",
             "gap-filled",
             "gap-abandoned",

@@ -16,6 +16,7 @@ use crate::judge::history::{Context, Frames, History};
 use crate::judge::retention::Kept;
 use crate::judge::{Verdict, audit, probe, rebuilt, retention};
 use crate::operator;
+use crate::restore;
 use crate::schedule::{Instant, SECOND};
 use crate::world::{Happening, Phase, Process, Sha256, Watching, World};
 
@@ -290,6 +291,8 @@ impl World {
             self.counts.add("retention", "frames deleted", frames.number.0 - 1);
         }
         self.audit_retention();
+        self.places = restore::places(&frames, &self.numbers);
+        self.judge_restore(&history);
         for (fact, count) in &history.facts {
             self.counts.add("fact", fact, *count);
         }

@@ -39,6 +39,7 @@ impl World {
             partitions: self.setting.partitions,
             segment_bytes: self.disk_dice.pick(&[4 << 10, 30 << 10, 64 << 20]),
             salt: self.disk_dice.draw(),
+            after: sprag_core::id::Epoch::default(),
         };
         let log = match SimLog::open(self.disk.clone(), options) {
             Ok((log, report)) => {

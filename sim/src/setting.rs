@@ -78,6 +78,7 @@ impl Setting {
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
             partition_rate: draw_rate(dice, 80, 20),
             retention: RetentionSettings::default(),
+            restore: None,
         };
         let spare = dice.chance(750).then_some(spare);
         Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), latest, types_dice, spare }

@@ -8,7 +8,7 @@ use sprag_core::id::{Epoch, FrameNumber, PartitionId};
 use sprag_core::limits::FRAMES_IN_FLIGHT;
 use sprag_log::embedded::simulated::SimulatedDisk;
 use sprag_log::embedded::{
-    Change, OpenError, Options, Reader, Report, RewriteJob, Routed, Writer, open,
+    Change, Cut, OpenError, Options, Reader, Report, RewriteJob, Routed, Writer, open,
 };
 use sprag_log::frame::FrameDraft;
 use sprag_log::lookup::Wanted;
@@ -77,6 +77,11 @@ impl SimLog {
             foreign_claims: 0,
         };
         Ok((log, report))
+    }
+
+    /// History as it stands, for a backup.
+    pub(crate) fn cut(&self) -> Cut {
+        self.writer.catalog().cut()
     }
 
     /// Whether the writer has something to do.

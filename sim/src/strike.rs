@@ -61,6 +61,7 @@ impl World {
             Strike::ConsumerDies => self.consumer_dies(),
             Strike::Outage => self.outage(),
             Strike::Flood => self.flood(),
+            Strike::Backup => self.take_backup(),
         }
     }
 

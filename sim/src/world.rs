@@ -28,6 +28,7 @@ use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
 use crate::provider::Provider;
 use crate::refuser::Refuser;
+use crate::restore::{BACKUP_DICE, Backup, Places};
 use crate::schedule::{Instant, SECOND, Schedule};
 use crate::setting::Setting;
 use crate::sim_log::SimLog;
@@ -120,6 +121,8 @@ pub(crate) enum Strike {
     ConsumerDies,
     Outage,
     Flood,
+    /// No fault, but it comes at its own time as well.
+    Backup,
 }
 
 /// What the simulation is about at the moment.
@@ -236,6 +239,10 @@ pub(crate) struct World {
     pub(crate) latest_clock: u64,
     pub(crate) seed: u64,
     pub(crate) violation: Option<Violation>,
+    /// What a second life begins with, once it was taken.
+    pub(crate) backup: Option<Backup>,
+    /// Where releases stand, once history was read.
+    pub(crate) places: Places,
 }
 
 impl World {
@@ -302,6 +309,8 @@ impl World {
             latest_clock: 0,
             seed,
             violation: None,
+            backup: None,
+            places: Places::new(),
         };
         world.plan_all();
         world
@@ -310,6 +319,9 @@ impl World {
     fn plan_all(&mut self) {
         self.schedule.plan(0, Happening::Start);
         self.plan_strikes();
+        let mut dice = Dice::new(self.seed, BACKUP_DICE);
+        let at = dice.between(SECOND, self.phase_ends);
+        self.schedule.plan(at, Happening::Strike(Strike::Backup));
         for post in 0..self.provider.posts().len() {
             let at = self.provider.posts()[post].at;
             self.schedule.plan(at, Happening::Post(post));

@@ -57,6 +57,10 @@ pub enum Fact {
     SequenceReset(SequenceReset),
     /// An operator lets the positions of a key begin anew (DESIGN K9).
     Rebased(Rebased),
+    /// The log was restored from a backup: what was given after that is not given again.
+    Restored(Restored),
+    /// A key goes on behind the sequences it may have given before its log was restored.
+    Jumped(Jumped),
     /// A key waits for missing positions.
     GapOpened(GapOpened),
     /// The missing positions came.
@@ -396,6 +400,31 @@ pub struct Rebased {
     pub key: Key,
 }
 
+/// See [`Fact::Restored`]. Written to every partition, as its first decision after a restore (DESIGN
+/// D10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// Which restore it was: chosen by whoever restored, so that a crash writes no second one.
+    pub restore: u64,
+    /// How many sequences of each key may have been given after the backup was made.
+    pub jump: u64,
+    /// The jumps of all restores of this log, this one among them.
+    pub total: u64,
+}
+
+/// See [`Fact::Jumped`]. Written before a key's first release behind a [`Restored`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jumped {
+    /// The resource.
+    pub key: Key,
+    /// The first sequence that is not given here: it may have been given before.
+    pub from: Sequence,
+    /// The last of them.
+    pub through: Sequence,
+    /// The jumps its sequences lie behind now.
+    pub total: u64,
+}
+
 /// See [`Fact::GapOpened`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GapOpened {
@@ -508,7 +537,8 @@ impl Fact {
             | Self::DestinationPaused(_)
             | Self::DestinationResumed(_)
             | Self::Ignored(_)
-            | Self::Refused(_) => None,
+            | Self::Refused(_)
+            | Self::Restored(_) => None,
             Self::Received(fact) => Some(&fact.key),
             Self::Held(fact) => Some(&fact.key),
             Self::Released(fact) => Some(&fact.key),
@@ -518,6 +548,7 @@ impl Fact {
             Self::Stale(fact) => Some(&fact.key),
             Self::SequenceReset(fact) => Some(&fact.key),
             Self::Rebased(fact) => Some(&fact.key),
+            Self::Jumped(fact) => Some(&fact.key),
             Self::Superseded(fact) => Some(&fact.key),
             Self::Filtered(fact) => Some(&fact.key),
             Self::GapOpened(fact) => Some(&fact.key),
@@ -553,6 +584,8 @@ impl Fact {
             Self::Refused(_) => "refused",
             Self::SequenceReset(_) => "sequence-reset",
             Self::Rebased(_) => "rebased",
+            Self::Restored(_) => "restored",
+            Self::Jumped(_) => "jumped",
             Self::Superseded(_) => "superseded",
             Self::Filtered(_) => "filtered",
             Self::Ignored(_) => "ignored",

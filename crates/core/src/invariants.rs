@@ -13,6 +13,11 @@ pub fn broken(record: &KeyRecord) -> Option<&'static str> {
     if !sorted {
         return Some("lanes are not in the order of their destinations");
     }
+    let passed =
+        |jump: &&crate::ranges::Range| record.lanes.iter().any(|lane| lane.head.0 == jump.from);
+    if record.jumps.iter().find(passed).is_some() {
+        return Some("a lane waits for a sequence that is not given");
+    }
     broken_order(&record.order)
         .or_else(|| record.lanes.iter().find_map(|lane| broken_lane(lane, record.sequence)))
 }

@@ -163,7 +163,7 @@ pub struct Checkpoint {
     pub recorded: UnixMicros,
     /// The partition's open time in that frame.
     pub open: OpenMicros,
-    /// The directory as facts; empty but in partition 0.
+    /// The directory as facts; but in partition 0 at most that the log was restored.
     pub directory: Vec<Fact>,
 }
 

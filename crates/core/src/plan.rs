@@ -11,7 +11,7 @@ use crate::fact::{DestinationDeclared, Fact, SourceDeclared};
 use crate::id::{DestinationId, Revision, SourceId};
 use crate::rate::Rate;
 use crate::record::Directory;
-use crate::settings::{DestinationSettings, RetentionSettings, Settings, SourceSettings};
+use crate::settings::{DestinationSettings, Restore, RetentionSettings, Settings, SourceSettings};
 
 /// A configuration as an operator wrote it: by name.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Plan {
     pub partition_rate: Option<Rate>,
     /// How long history is kept.
     pub retention: RetentionSettings,
+    /// See [`Settings::restore`].
+    pub restore: Option<Restore>,
 }
 
 /// A source as configured.
@@ -80,6 +82,7 @@ impl Plan {
             key_backlog: self.key_backlog,
             dedupe_ids: self.dedupe_ids,
             partition_rate: self.partition_rate,
+            restore: self.restore,
         };
         for planned in &self.sources {
             let source = source_number(&mut known, planned, &mut declared)?;

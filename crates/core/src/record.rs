@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 
 use crate::chain::Fingerprint;
 use crate::fact::{
-    DestinationDeclared, DestinationPaused, Fact, HoldReason, PauseReason, SourceDeclared, Toll,
+    DestinationDeclared, DestinationPaused, Fact, HoldReason, PauseReason, Restored,
+    SourceDeclared, Toll,
 };
 use crate::id::{DestinationId, FrameNumber, Hash, Place, Sequence, SourceId};
 use crate::position::Position;
@@ -32,6 +33,10 @@ pub struct KeyRecord {
     pub paused: bool,
     /// What its positions add up to.
     pub order: Order,
+    /// The jumps of restores that its sequences lie behind (DESIGN D10).
+    pub jumped: u64,
+    /// Sequences passed over by such jumps that a lane still has before it.
+    pub jumps: Vec<Range>,
     /// Its lanes, in the order of their destinations' numbers.
     pub lanes: Vec<Lane>,
 }
@@ -159,6 +164,9 @@ pub enum OmitReason {
     Dead,
     /// A newer event took its place (DESIGN C5).
     Skipped,
+    /// Its sequence is not given here: it may have been given before the log was restored from a
+    /// backup (DESIGN D10).
+    Restored,
 }
 
 /// What a consumer accepted with 202 and acknowledges later; meanwhile its lane stays.
@@ -288,10 +296,16 @@ impl KeyRecord {
     pub fn lane(&self, destination: DestinationId) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.destination == destination)
     }
+
+    /// Whether none of its events was released yet.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        self.hash == Hash::default()
+    }
 }
 
-/// The sources and destinations that history knows, and which destinations are paused. Kept by
-/// partition 0 (DESIGN F6, F7).
+/// What is known of no key: the sources and destinations that history knows, and which destinations
+/// are paused, kept by partition 0 (DESIGN F6, F7); and by every partition that its log was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Directory {
     /// The sources by number.
@@ -302,6 +316,8 @@ pub struct Directory {
     pub paused: BTreeSet<DestinationId>,
     /// Those of them that are because they say that they are gone (DESIGN L3).
     pub gone: BTreeSet<DestinationId>,
+    /// The last restore of the log; none where it never was.
+    pub restored: Option<Restored>,
 }
 
 impl Directory {
@@ -326,6 +342,7 @@ impl Directory {
                 self.paused.remove(&resumed.destination);
                 self.gone.remove(&resumed.destination);
             }
+            Fact::Restored(restored) => self.restored = Some(*restored),
             _ => return false,
         }
         true
@@ -337,7 +354,8 @@ impl Directory {
         let sources = self.sources.values().cloned().map(Fact::SourceDeclared);
         let destinations = self.destinations.values().cloned().map(Fact::DestinationDeclared);
         let paused = self.paused.iter().map(|destination| self.pause_of(*destination));
-        sources.chain(destinations).chain(paused).collect()
+        let restored = self.restored.map(Fact::Restored);
+        sources.chain(destinations).chain(paused).chain(restored).collect()
     }
 
     /// The fact that says a destination is paused, and why.

@@ -14,8 +14,8 @@
 //!
 //! **Order of things.** Judged are records in memory, which may be ahead of the log, so nothing is
 //! done before the frames they rest on are committed. What is dead stays dead but by a redrive: one
-//! that comes while a segment is judged has it judged again, and while bodies are being dropped
-//! redrives wait (and then find what is left). A term that is lost ends the look.
+//! that comes while a segment is judged has it judged again, and while bodies or a
+//! segment go, redrives wait (and then find what is left). A term that is lost ends the look.
 //!
 //! ```text
 //! Idle ─▶ Listing ─▶ Ready ⇄ Reading ─▶ Settling ─▶ Acting ─▶ Idle
@@ -209,10 +209,13 @@ impl Retention {
         self.asked
     }
 
-    /// Whether bodies are being dropped: a redrive must wait until it is known which are left.
+    /// Whether bodies or history are going: a redrive must wait until it is known what is left.
     #[must_use]
-    pub fn is_rewriting(&self) -> bool {
-        matches!(self.phase, Phase::Acting { rewrites: true, .. })
+    pub fn is_deleting(&self) -> bool {
+        match self.phase {
+            Phase::Acting { deletes, rewrites, .. } => deletes || rewrites,
+            _ => false,
+        }
     }
 
     /// A redrive of an event that its lane has passed is asked for.
@@ -344,11 +347,21 @@ impl Retention {
         };
         self.tally.carried += page.carried;
         if job.deletes && page.is_pinned {
+            // It stays; what is dead in it goes all the same.
             self.tally.is_pinned = true;
-            self.put_off(now, job.segment.number);
+            let segment = job.segment;
+            if segment.kept == Some(0) {
+                self.put_off(now, segment.number);
+            } else {
+                let job = Job::new(segment, false, self.redrives, now.elapsed);
+                self.go_on(now, Box::new(job));
+            }
             return;
         }
-        job.due = now.elapsed.after(limits::RETENTION_PAUSE);
+        // Without room for any of its keys, it waits for others to leave.
+        let stuck = page.is_incomplete && page.carried == 0;
+        let pause = if stuck { limits::RETENTION_EVERY.0 } else { limits::RETENTION_PAUSE };
+        job.due = now.elapsed.after(pause);
         let partition = PartitionId(u16::try_from(job.at).unwrap_or(u16::MAX));
         job.rests_on.insert(partition, page.rests_on);
         if page.is_incomplete {
@@ -628,7 +641,31 @@ mod tests {
         reads(&mut machine, now, false, Looked { live: 1, ..Looked::default() });
         lists(&mut machine, now, &[segment(1, 3, None)]);
         assert_eq!(poll(&mut machine, now, 0), None, "it is live");
-        assert!(!machine.is_rewriting());
+        assert!(!machine.is_deleting());
+    }
+
+    #[test]
+    fn a_segment_that_must_stay_loses_its_dead_bodies() {
+        let mut machine = machine();
+        let now = at(20);
+        lists(&mut machine, now, &[segment(1, 9, None)]);
+        reads(&mut machine, now, true, Looked { is_pinned: true, ..dead(12, 5, 7) });
+        reads(&mut machine, now, false, Looked { is_pinned: true, ..dead(12, 5, 7) });
+        let step = poll(&mut machine, now, 0);
+        assert!(matches!(step, Some(Step::Rewrite { segment: 1, .. })), "{step:?}");
+        assert!(machine.is_deleting() && machine.tally().is_pinned);
+    }
+
+    #[test]
+    fn redrives_wait_while_history_goes() {
+        let mut machine = machine();
+        let now = at(20);
+        lists(&mut machine, now, &[segment(1, 9, Some(0))]);
+        reads(&mut machine, now, true, Looked::default());
+        assert!(matches!(poll(&mut machine, now, 0), Some(Step::Trim { .. })));
+        assert!(machine.is_deleting());
+        machine.trimmed(now, true);
+        assert!(!machine.is_deleting());
     }
 
     #[test]

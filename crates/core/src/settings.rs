@@ -43,6 +43,17 @@ pub struct Settings {
     pub dedupe_ids: usize,
     /// How many events may come in per partition (DESIGN L8); none: as many as come.
     pub partition_rate: Option<Rate>,
+    /// The restore that this log comes from; none where it was not restored.
+    pub restore: Option<Restore>,
+}
+
+/// What is told of a restore (DESIGN D10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restore {
+    /// Which it is: another number for each.
+    pub id: u64,
+    /// How many sequences of each key may have been given after the backup was made.
+    pub jump: u64,
 }
 
 /// One source.

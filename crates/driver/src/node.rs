@@ -86,6 +86,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             key_backlog: plan.key_backlog,
             dedupe_ids: plan.dedupe_ids,
             partition_rate: None,
+            restore: None,
         });
         let retention = Retention::new(plan.retention);
         let owner = |number: u16| {

@@ -254,6 +254,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     fn written(&mut self, now: Now, partition: PartitionId, frame: FrameNumber) {
         let owner = self.owner(partition);
         owner.writing = false;
+        owner.letters_under_way.clear();
         owner.stored = owner.stored.max(frame);
         if matches!(owner.stage, Stage::Serving) {
             owner.partition.handle(now, Input::Stored(frame));

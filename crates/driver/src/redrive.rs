@@ -1,7 +1,7 @@
 //! Redrives of events that their lane has passed: first the log is asked whether there is still a
 //! body to send (DESIGN D6).
 //!
-//! While retention drops bodies they wait, for what the log would say may not be so a moment later.
+//! While retention deletes they wait, for what the log would say may not be so a moment later.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -28,7 +28,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// Looks for the event that is to be sent again.
     pub(crate) fn redrive(&mut self, partition: PartitionId, ticket: Ticket, command: Command) {
         let Command::Redrive { key, passed: Some(sequence), .. } = &command else { return };
-        if self.retention.is_rewriting() {
+        if self.retention.is_deleting() {
             self.redrives.waiting.push_back((partition, ticket, command));
             return;
         }
@@ -70,7 +70,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
     }
 
-    /// Bodies are no longer being dropped.
+    /// Nothing is being deleted any more.
     pub(crate) fn redrives_go_on(&mut self) {
         for (partition, ticket, command) in std::mem::take(&mut self.redrives.waiting) {
             self.redrive(partition, ticket, command);

@@ -155,6 +155,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             }
         }
         self.retention.trimmed(now, done);
+        self.redrives_go_on();
     }
 
     pub(crate) fn rewritten(&mut self, now: Now, result: Option<u64>) {
@@ -163,10 +164,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 }
 
-/// Dead letters that are in no batch of the state store yet.
+/// Dead letters that the state store did not have yet when it was asked. Those of the frame being
+/// filled the partition knows itself.
 fn letters_on_their_way<D>(owner: &Owner<D>, known: &mut BTreeMap<Key, Known>) {
     let ready = owner.ready.iter().chain(owner.refused.as_ref().map(|(_, batch)| batch));
-    let batches = ready.flat_map(|batch| &batch.letters);
+    let batches = ready.flat_map(|batch| &batch.letters).chain(&owner.letters_under_way);
     for change in batches.chain(owner.letters.iter().map(|(_, change)| change)) {
         if let LetterChange::Added(letter) = change
             && let DeadLetter::InLane { sequence, .. } = letter.letter

@@ -33,7 +33,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
 
 /// The version of the format.
-pub const VERSION: u8 = 6;
+pub const VERSION: u8 = 7;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +109,9 @@ pub(crate) fn write_record(writer: &mut Writer<'_>, record: &KeyRecord) {
     writer.count("lanes", record.lanes.len(), LANES);
     record.lanes.iter().for_each(|lane| write_lane(writer, lane));
     writer.number(record.carried.0);
+    writer.number(record.jumped);
+    writer.count("jumps", record.jumps.len(), LANE_LIST);
+    record.jumps.iter().for_each(|jump| write_range(writer, *jump));
     writer.close_length("record", opened);
 }
 
@@ -122,6 +125,8 @@ pub(crate) fn read_record(reader: &mut Reader<'_>) -> Result<KeyRecord, DecodeEr
         order: read_order(reader)?,
         lanes: reader.list("lanes", LANES, read_lane)?,
         carried: FrameNumber(reader.number()?),
+        jumped: reader.number()?,
+        jumps: reader.list("jumps", LANE_LIST, read_range)?,
     };
     reader.end()?;
     Ok(record)
@@ -268,6 +273,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
             OmitReason::Filtered => 0,
             OmitReason::Dead => 1,
             OmitReason::Skipped => 2,
+            OmitReason::Restored => 3,
         });
         writer.flag(omission.merged);
     }
@@ -362,6 +368,7 @@ fn read_omission(reader: &mut Reader<'_>) -> Result<Omission, DecodeError> {
             0 => OmitReason::Filtered,
             1 => OmitReason::Dead,
             2 => OmitReason::Skipped,
+            3 => OmitReason::Restored,
             byte => return unknown(reader, "unknown reason of an omission", byte),
         },
         merged: reader.flag()?,
@@ -403,7 +410,7 @@ mod tests {
     use super::arbitrary::record;
     use super::*;
     use proptest::prelude::*;
-    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact, PauseReason};
+    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored};
     use sprag_core::id::DestinationId;
 
     proptest! {
@@ -447,7 +454,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "0d000000 01 00 05 04 00 00 00 00 00 00 00 00 00";
-        let golden = format!("06 47000000 04 {hash} 000000 00 {order} 01 {lane} 00");
+        let golden = format!("07 49000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -462,6 +469,7 @@ mod tests {
             let destination = DestinationId(number);
             directory.evolve(&Fact::DestinationPaused(DestinationPaused { destination, reason }));
         }
+        directory.evolve(&Fact::Restored(Restored { restore: 7, jump: 100, total: 300 }));
         let mut bytes = Vec::new();
         encode_directory(&directory, &mut bytes).unwrap();
         assert_eq!(decode_directory(&bytes), Ok(directory));

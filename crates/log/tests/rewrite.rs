@@ -252,3 +252,19 @@ fn a_segment_is_not_rewritten_while_recovery_may_come_back_to_its_tail() {
         log = opened(&disk);
     }
 }
+
+/// A rewriting that failed could not remove its unfinished file either: with the segment, it goes.
+#[test]
+fn an_unfinished_file_goes_with_its_segment() {
+    let (disk, _) = filled();
+    let mut log = opened(&disk);
+    disk.put("0000000001-1.segment", b"unfinished".to_vec());
+    let trim = |partition, before| Request::Trim {
+        partition: PartitionId(partition),
+        before: FrameNumber(before),
+    };
+    log.ask([trim(0, FRAMES), trim(1, FRAMES)]);
+    assert_eq!(files(&disk, 1), [] as [String; 0]);
+    drop(log);
+    assert!(opened(&disk).claim(0).unwrap().oldest > FrameNumber(20));
+}

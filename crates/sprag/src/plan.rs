@@ -7,7 +7,7 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, OnGap, OnGiveUp, RetentionSettings, Retry, SourceSettings,
+    Ack, DestinationSettings, OnGap, OnGiveUp, Restore, RetentionSettings, Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
 
@@ -15,9 +15,9 @@ use crate::config::{self, Config, Source};
 use crate::extract::{PositionRule, Rules};
 use crate::{limits, order};
 
-/// The plan of a configuration.
+/// The plan of a configuration, for a log that comes from this restore, if from any.
 #[must_use]
-pub fn plan(config: &Config) -> Plan {
+pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
     let partitions = usize::from(config.server.partitions.max(1));
     let share = |total: u64| usize::try_from(total).unwrap_or(usize::MAX).div_ceil(partitions);
     Plan {
@@ -32,6 +32,7 @@ pub fn plan(config: &Config) -> Plan {
             bodies: config.retention.bodies,
             facts: config.retention.facts,
         },
+        restore,
     }
 }
 

@@ -116,6 +116,8 @@ codes! {
     BodyGone = 410, "body-gone", "The body is no longer kept";
     /// What history said of this event is older than `retention.facts` and was deleted.
     HistoryGone = 410, "history-gone", "This history is no longer kept";
+    /// One backup is made at a time. Wait for the one that is under way.
+    BackupUnderWay = 409, "backup-under-way", "A backup is under way";
     /// The body is larger than the source's `max_body`.
     BodyTooLarge = 413, "body-too-large", "The body is too large";
     /// Values are read from a JSON or form body, and the content type is another one.

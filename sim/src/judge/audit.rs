@@ -171,6 +171,8 @@ fn superseded(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
             OmitReason::Skipped => skipped,
             OmitReason::Filtered => !is_own && !skipped,
             OmitReason::Dead => is_own && !skipped,
+            // Only a second life, judged by itself, is restored.
+            OmitReason::Restored => false,
         };
         must(is_so, || format!("{sequence} is named as {reason:?}, by history it is not so"))?;
     }

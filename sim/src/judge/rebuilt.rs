@@ -21,6 +21,7 @@ pub(crate) fn records<D: Digest>(
 ) -> BTreeMap<Key, KeyRecord> {
     let nothing = Settings {
         partition_rate: None,
+        restore: None,
         revision: Revision(0),
         sources: BTreeMap::new(),
         destinations: BTreeMap::new(),

@@ -9,6 +9,7 @@ use super::Partition;
 use super::acknowledge::accepted;
 use super::draft::Times;
 use super::hot::{Arriving, Hot};
+use super::jump;
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
     AbandonReason, Acknowledged, Attempted, Batched, Consequence, DeadLetter, Dropped, Fact,
@@ -45,8 +46,10 @@ impl<D: Digest> Partition<D> {
             }
             Fact::Carried(carried) => hot.restore(&carried.record, place),
             Fact::Rebased(_) => hot.record.order = Order { since: place, ..Order::default() },
+            Fact::Jumped(jumped) => jump::note(&mut hot.record, jumped),
             _ => evolve_record(hot, times, fact),
         }
+        jump::pass(&mut hot.record);
         if let Fact::Received(received) = fact {
             self.remember_received(place, times, received);
         }
@@ -143,6 +146,7 @@ fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
 fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving> {
     let arriving = take_event(hot, released.event, released.position, times.recorded)?;
     let record = &mut hot.record;
+    let begins = record.begins();
     record.sequence = released.sequence;
     record.hash = released.hash;
     if let Some(position) = released.position.number() {
@@ -158,7 +162,12 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         }
     }
     for destination in &released.lanes {
-        enter(hot.lane_or_new(*destination, released.sequence), released.sequence);
+        let head = if begins { Sequence(1) } else { released.sequence };
+        let lane = hot.lane_or_new(*destination, head);
+        if begins {
+            jump::begin(lane, released.sequence);
+        }
+        enter(lane, released.sequence);
     }
     Some(arriving)
 }
@@ -395,7 +404,7 @@ fn settle_head(lane: &mut Lane) {
 }
 
 /// Notes that the lane went past events without delivering them (DESIGN C2, C4).
-fn omit(lane: &mut Lane, range: Range, reason: OmitReason) {
+pub(super) fn omit(lane: &mut Lane, range: Range, reason: OmitReason) {
     let follows = |last: &&mut Omission| {
         last.reason == reason && last.range.to.saturating_add(1) == range.from
     };

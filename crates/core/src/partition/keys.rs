@@ -157,8 +157,12 @@ impl<D: Digest> Partition<D> {
         self.dirty.len()
     }
 
-    fn directory_facts(&self) -> Vec<crate::fact::Fact> {
-        if self.id.0 == 0 { self.directory.facts() } else { Vec::new() }
+    /// What the partition knows beside its keys, as facts.
+    pub(super) fn directory_facts(&self) -> Vec<crate::fact::Fact> {
+        if self.id.0 == 0 {
+            return self.directory.facts();
+        }
+        self.directory.restored.map(crate::fact::Fact::Restored).into_iter().collect()
     }
 }
 

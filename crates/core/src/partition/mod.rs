@@ -8,6 +8,7 @@ mod command;
 mod draft;
 mod evolve;
 mod hot;
+mod jump;
 mod keys;
 mod lanes;
 mod order;

@@ -28,6 +28,7 @@ impl<D: Digest> Partition<D> {
         essence: &Essence,
         kind: Kind,
     ) -> Sequence {
+        self.jump(slot, key);
         let settings = self.settings.clone();
         let Some((hot, source)) = self.keys.get(slot).zip(settings.sources.get(&key.source)) else {
             return Sequence(0);

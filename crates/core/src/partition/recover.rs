@@ -29,7 +29,7 @@ pub struct Head {
     pub recorded: UnixMicros,
     /// The partition's open time in that frame.
     pub open: OpenMicros,
-    /// The directory as facts; empty but in partition 0.
+    /// The directory as facts; but in partition 0 at most that the log was restored.
     pub directory: alloc::vec::Vec<Fact>,
 }
 
@@ -170,6 +170,7 @@ impl<D: Digest> Partition<D> {
         self.claim = self.taken.next();
         self.outages.watch(self.open);
         self.write(Fact::Claimed(Claimed { epoch }));
+        self.note_restore();
         self.promise(Promise::WakeAll);
         let slots: alloc::vec::Vec<_> = self.keys.iter().map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.arm_timers(slot));

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::recover::Frame;
 use crate::chain::Digest;
-use crate::fact::{Carried, Fact, Received};
+use crate::fact::{Carried, Consequence, Fact, Received};
 use crate::id::{FrameNumber, Key, Place, Sequence};
 use crate::limits;
 use crate::record::{Directory, KeyRecord, Lane};
@@ -101,6 +101,7 @@ impl<D: Digest> Partition<D> {
         let mut letters = letters.filter(|(_, recorded)| *recorded > page.expired);
         let is_held = || record.order.held.values().any(|held| held.event == place);
         match sequence {
+            _ if self.just_died(&received.key) => true,
             Some(sequence) => {
                 record.lanes.iter().any(|lane| waits_with(lane, sequence))
                     || letters.any(|(letter, _)| *letter == sequence)
@@ -114,17 +115,27 @@ impl<D: Digest> Partition<D> {
         }
     }
 
+    /// Whether an event of a key became a dead letter in the frame that is being filled: it is on no
+    /// list yet.
+    fn just_died(&self, key: &Key) -> bool {
+        self.filling.facts.iter().any(|fact| match fact {
+            Fact::Attempted(fact) => fact.consequence == Consequence::Dead && fact.key == *key,
+            _ => false,
+        })
+    }
+
     /// A key's record as it is: in memory, else as the state store has it.
     fn record_of<'a>(&'a self, key: &Key, known: Option<&'a Known>) -> Option<&'a KeyRecord> {
         let hot = self.names.get(key).and_then(|slot| self.keys.get(*slot));
         hot.map(|hot| &hot.record).or_else(|| known?.record.as_ref())
     }
 
-    /// Says the names anew that the page declares.
+    /// Says anew what the page says of no key: names and pauses in partition 0, in each how far keys
+    /// jump after a restore.
     fn carry_names(&mut self, page: &Page<'_>) {
         let mut facts = page.frames.iter().flat_map(|frame| frame.facts);
-        if self.id.0 == 0 && facts.any(|fact| Directory::default().evolve(fact)) {
-            for fact in self.directory.facts() {
+        if facts.any(|fact| Directory::default().evolve(fact)) {
+            for fact in self.directory_facts() {
                 self.write(fact);
             }
         }
@@ -154,11 +165,13 @@ impl<D: Digest> Partition<D> {
                 return;
             }
             match self.slot_with(key, known) {
-                Some(slot) => self.carry_key(slot),
-                // It is on its way into memory.
+                Some(slot) => {
+                    self.carry_key(slot);
+                    looked.carried += 1;
+                }
+                // It is on its way into memory, or there is no room for it now.
                 None => looked.is_incomplete = true,
             }
-            looked.carried += 1;
         }
     }
 
@@ -166,7 +179,7 @@ impl<D: Digest> Partition<D> {
         if let Some(slot) = self.names.get(key) {
             return Some(*slot);
         }
-        if self.loading.contains_key(key) {
+        if self.loading.contains_key(key) || !self.has_room() {
             return None;
         }
         let record = known?.record.clone()?;

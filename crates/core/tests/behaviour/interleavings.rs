@@ -78,6 +78,7 @@ fn settings() -> Settings {
         key_backlog: 10,
         dedupe_ids: 100,
         partition_rate: None,
+        restore: None,
     }
 }
 

@@ -223,6 +223,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             key_backlog: 3,
             dedupe_ids,
             partition_rate: None,
+            restore: None,
         }
     })
 }

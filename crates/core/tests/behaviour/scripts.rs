@@ -16,7 +16,8 @@ use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Restore, Retry, Settings,
+    SourceSettings,
 };
 use sprag_core::time::UnixMicros;
 
@@ -101,6 +102,7 @@ impl Story {
             key_backlog: 100,
             dedupe_ids: 1_000,
             partition_rate: None,
+            restore: None,
         };
         let habits = Habits::default();
         Self { settings, partitions: 1, habits, world: None, trace: Vec::new() }
@@ -245,6 +247,7 @@ impl Story {
                 world.crash(words.size("durable").unwrap_or(0), keep);
             }
             "reconfigure" => reconfigure(world, words),
+            "restored" => restored(world, words),
             "store" => (0..world.nodes.len()).for_each(|at| world.store(at)),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
@@ -269,6 +272,16 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
         settings.destinations.get_mut(&to).expect("the destination").types = types(words);
     }
     world.settings = Arc::new(settings);
+}
+
+/// What follows is as after a restore from a backup that was made now: the state is rebuilt.
+fn restored(world: &mut World, words: &Words<'_>) {
+    let id = words.number("id").expect("which restore");
+    let jump = words.number("jump").expect("how far sequences jump");
+    let mut settings = (*world.settings).clone();
+    settings.restore = Some(Restore { id, jump });
+    world.settings = Arc::new(settings);
+    world.crash(0, false);
 }
 
 fn set(habits: &mut Habits, habit: &str, on: bool) {

@@ -53,6 +53,26 @@ pub(crate) enum Lookups {
     Stored(StoredIndex),
 }
 
+/// History as it stood at one moment: what a backup copies. Files are only appended to or put in the
+/// place of others under another name; so as many bytes of these are the same history for as long as
+/// they are there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cut {
+    /// The files, oldest first.
+    pub files: Vec<CutFile>,
+    /// The last durable frame of each partition; 0 before the first.
+    pub last: Vec<FrameNumber>,
+}
+
+/// A file of a [`Cut`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CutFile {
+    /// Its name in the directory of the log.
+    pub name: String,
+    /// How many bytes from its start are history, all of them durable.
+    pub bytes: u64,
+}
+
 /// Where a frame lies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Location {
@@ -152,6 +172,21 @@ impl Catalog {
     pub fn segments(&self) -> usize {
         let segments = self.read();
         segments.sealed.len() + usize::from(segments.open.is_some())
+    }
+
+    /// History as it stands now. Call it once every partition was claimed: before that, frames that
+    /// opening took over may be in no file of their own.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        let segments = self.read();
+        let all = || segments.sealed.iter().map(AsRef::as_ref).chain(&segments.open);
+        let file = |segment: &Segment| CutFile {
+            name: segment.seal.segment_name(),
+            bytes: segment.length,
+        };
+        let newest = all().last().map_or(&[][..], |segment| &segment.frames.partitions);
+        let last = |frames: &PartitionFrames| FrameNumber(frames.end().0.saturating_sub(1));
+        Cut { files: all().map(file).collect(), last: newest.iter().map(last).collect() }
     }
 
     /// Where a frame lies.

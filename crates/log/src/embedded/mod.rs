@@ -26,10 +26,10 @@ mod writer;
 
 use std::collections::VecDeque;
 
-use sprag_core::id::{FrameNumber, PartitionId};
+use sprag_core::id::{Epoch, FrameNumber, PartitionId};
 use sprag_core::retention::DeadBodies;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, Cut, CutFile};
 pub use disk::{Disk, DiskFile};
 pub use file_disk::{AppendFile, FileDisk};
 pub use reader::Reader;
@@ -51,13 +51,16 @@ pub struct Options {
     pub segment_bytes: u64,
     /// A random number nobody who sends events knows: bytes of a body cannot pass for a record.
     pub salt: u64,
+    /// No term begins with this epoch or an older one, whatever the log says: it may have been
+    /// restored from a backup that does not know of them.
+    pub after: Epoch,
 }
 
 impl Options {
     /// Segments of the usual size.
     #[must_use]
     pub fn new(partitions: u16, salt: u64) -> Self {
-        Self { partitions, segment_bytes: SEGMENT_BYTES, salt }
+        Self { partitions, segment_bytes: SEGMENT_BYTES, salt, after: Epoch::default() }
     }
 }
 

@@ -171,6 +171,7 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
         sealed.push(Arc::clone(&segment));
         tail = Some(segment);
     }
+    start.epoch = start.epoch.max(options.after);
     let catalog = Catalog::of_sealed(sealed);
     start.seals = tail.map(|segment| SealJob::new(segment, catalog.clone())).into_iter().collect();
     let writer = Writer::new(disk.clone(), options, catalog, start, &carried)?;

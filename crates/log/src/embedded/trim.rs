@@ -45,8 +45,8 @@ impl<D: Disk> Writer<D> {
     /// Removes the files of trimmed segments; what fails is tried again before anything newer.
     fn bury(&mut self) -> io::Result<()> {
         while let Some(seal) = self.doomed.front() {
-            // A file that a rewriting could not remove may still be there.
-            let names = (0..=seal.rewrites).flat_map(|rewrites| {
+            // A file that a rewriting could not remove, or one it left unfinished, may be there.
+            let names = (0..=seal.rewrites + 1).flat_map(|rewrites| {
                 [segment_name(seal.segment, rewrites), index_name(seal.segment, rewrites)]
             });
             for name in names {

@@ -239,6 +239,12 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), position())
             .prop_map(|(key, position)| { Fact::SequenceReset(SequenceReset { key, position }) }),
         key().prop_map(|key| Fact::Rebased(Rebased { key })),
+        any::<[u64; 3]>().prop_map(|[restore, jump, total]| {
+            Fact::Restored(Restored { restore, jump, total })
+        }),
+        (key(), sequence(), sequence(), any::<u64>()).prop_map(|(key, from, through, total)| {
+            Fact::Jumped(Jumped { key, from, through, total })
+        }),
         (any::<u32>(), text(256), text(256), option::of(hash()), any::<u64>()).prop_map(
             |(source, code, peer, digest, counted)| {
                 Fact::Refused(Refused { source: SourceId(source), code, peer, digest, counted })

@@ -32,6 +32,7 @@ mod gap_opened;
 pub(crate) mod held;
 mod ignored;
 mod invalid;
+mod jumped;
 mod key_paused;
 mod key_resumed;
 pub(crate) mod parts;
@@ -40,6 +41,7 @@ mod received;
 mod redriven;
 mod refused;
 mod released;
+mod restored;
 mod sequence_reset;
 mod source_declared;
 mod stale;
@@ -80,6 +82,8 @@ mod tag {
     pub(super) const BATCHED: u8 = 27;
     pub(super) const FILTERED: u8 = 32;
     pub(super) const CARRIED: u8 = 40;
+    pub(super) const RESTORED: u8 = 46;
+    pub(super) const JUMPED: u8 = 47;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -116,6 +120,8 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Batched(fact) => batched::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
         Fact::Carried(fact) => carried::encode(writer, fact),
+        Fact::Restored(fact) => restored::encode(writer, fact),
+        Fact::Jumped(fact) => jumped::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -161,6 +167,8 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::BATCHED => Fact::Batched(batched::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
         tag::CARRIED => Fact::Carried(carried::decode(fields)?),
+        tag::RESTORED => Fact::Restored(restored::decode(fields)?),
+        tag::JUMPED => Fact::Jumped(jumped::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -210,6 +218,8 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Batched(_) => tag::BATCHED,
         Fact::Filtered(_) => tag::FILTERED,
         Fact::Carried(_) => tag::CARRIED,
+        Fact::Restored(_) => tag::RESTORED,
+        Fact::Jumped(_) => tag::JUMPED,
     }
 }
 

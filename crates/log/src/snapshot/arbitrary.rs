@@ -51,8 +51,12 @@ fn mode() -> impl Strategy<Value = LaneMode> {
 }
 
 fn lane() -> impl Strategy<Value = Lane> {
-    let reason =
-        prop_oneof![Just(OmitReason::Filtered), Just(OmitReason::Dead), Just(OmitReason::Skipped)];
+    let reason = prop_oneof![
+        Just(OmitReason::Filtered),
+        Just(OmitReason::Dead),
+        Just(OmitReason::Skipped),
+        Just(OmitReason::Restored)
+    ];
     let omission = (arbitrary::range(), reason, any::<bool>())
         .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
     let redrive = any::<u64>().prop_map(Sequence);
@@ -106,7 +110,8 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
         Order { next, highest, abandoned, missing, gap, held, old, since, instant }
     });
     let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>(), any::<u64>());
-    (head, order, vec(lane(), 0..4)).prop_map(|(head, order, lanes)| KeyRecord {
+    let jumps = (any::<u64>(), vec(arbitrary::range(), 0..3));
+    (head, order, vec(lane(), 0..4), jumps).prop_map(|(head, order, lanes, jumps)| KeyRecord {
         sequence: Sequence(head.0),
         hash: head.1,
         newest: head.2,
@@ -114,5 +119,7 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
         carried: FrameNumber(head.4),
         order,
         lanes,
+        jumped: jumps.0,
+        jumps: jumps.1,
     })
 }

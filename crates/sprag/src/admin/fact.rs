@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value, json};
 use sprag_core::fact::{
-    AbandonReason, Attempted, DeadLetter, Fact, HoldReason, PauseReason, Received, Recognised,
-    Released,
+    AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, PauseReason, Received,
+    Recognised, Released,
 };
 use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
 use sprag_core::ranges::Range;
@@ -113,16 +113,27 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         }),
         Fact::Filtered(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::Carried(fact) => carried(names, &fact.record),
+        Fact::Restored(fact) => json!({
+            "restore": format!("{:016x}", fact.restore), "jump": fact.jump, "total": fact.total,
+        }),
+        Fact::Jumped(fact) => json!({
+            "from": fact.from.0, "to": fact.through.0, "total": fact.total,
+        }),
         Fact::Redriven(fact) => json!({
             "destination": to(fact.destination),
             "sequence": fact.passed.map(|sequence| sequence.0),
         }),
-        Fact::Dropped(fact) => match fact.letter {
-            DeadLetter::InLane { destination, sequence } => {
-                json!({"destination": to(destination), "sequence": sequence.0})
-            }
-            DeadLetter::AtIngress { event } => json!({"event": event.to_string()}),
-        },
+        Fact::Dropped(fact) => dropped(names, fact),
+    }
+}
+
+fn dropped(names: &Names, fact: &Dropped) -> Value {
+    match fact.letter {
+        DeadLetter::InLane { destination, sequence } => {
+            let destination = names.destination(destination).to_string();
+            json!({"destination": destination, "sequence": sequence.0})
+        }
+        DeadLetter::AtIngress { event } => json!({"event": event.to_string()}),
     }
 }
 

@@ -300,7 +300,8 @@ fn omitted(lane: &Lane, sequence: Sequence) -> Option<InLane> {
     Some(match reason {
         OmitReason::Filtered => InLane::Filtered,
         OmitReason::Dead => InLane::Dead,
-        OmitReason::Skipped => InLane::Skipped,
+        // A jump has no events in this log.
+        OmitReason::Skipped | OmitReason::Restored => InLane::Skipped,
     })
 }
 

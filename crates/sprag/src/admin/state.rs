@@ -19,6 +19,7 @@ use super::history::History;
 use super::metrics::StoreCounted;
 use super::names::Names;
 use super::observe::Counted;
+use crate::backup::BackupSource;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::node::NodeHandle;
@@ -33,6 +34,8 @@ pub struct Parts<H> {
     pub node: NodeHandle,
     /// Reads the log.
     pub queries: H,
+    /// Makes backups.
+    pub backups: BackupSource,
     /// Reads the state store.
     pub reader: StateReader,
     /// Whether the state store works.
@@ -106,6 +109,7 @@ impl AdminState {
         let parts = Parts {
             queries: Box::new(parts.queries) as Box<dyn History>,
             node: parts.node,
+            backups: parts.backups,
             reader: parts.reader,
             health: parts.health,
             partitions: parts.partitions,

@@ -147,7 +147,7 @@ impl Endpoint {
         let keys = self.keys.as_ref();
         let (added, forward) = (&self.headers[..], &self.forward[..]);
         let host = &self.host;
-        let delivery = Delivery { attempt, event, source, keys, host, added, forward, now };
+        let mut delivery = Delivery { attempt, event, source, keys, host, added, forward, now };
         let range = attempt.last.map(|last| (last, batch::body(&delivery, others)));
         loop {
             let mut open = None;
@@ -166,7 +166,10 @@ impl Endpoint {
                 Some(None) => tokio::select! {
                     biased;
                     _ = &mut broken_off => return Ended::with(Outcome::Unknown),
-                    () = tokio::time::sleep(limits::DESCRIPTOR_PAUSE) => {}
+                    () = tokio::time::sleep(limits::DESCRIPTOR_PAUSE) => {
+                        // Its signed time is that of its sending.
+                        delivery.now = delivery.now.after(limits::DESCRIPTOR_PAUSE);
+                    }
                 },
                 // Without an end it may have been applied: nobody knows (DESIGN L1).
                 None => return Ended::with(Outcome::Unknown),

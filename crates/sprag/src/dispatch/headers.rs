@@ -225,6 +225,7 @@ pub(super) fn omitted(omitted: &[Omission]) -> String {
             OmitReason::Filtered => "filtered",
             OmitReason::Dead => "dead",
             OmitReason::Skipped => "skipped",
+            OmitReason::Restored => "restored",
         };
         let more = if omission.merged { ";more" } else { "" };
         format!("{};{reason}{more}", range_text(omission.range))

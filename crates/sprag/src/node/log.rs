@@ -92,7 +92,8 @@ impl Log for ThreadLog {
         // more is acknowledged than what is durable.
         match Routed::from(request) {
             Routed::Change(change) => {
-                self.under_way += 1;
+                // A segment is written anew beside the commits: none waits for it.
+                self.under_way += usize::from(!matches!(change, Change::Rewrite { .. }));
                 drop(self.changes.send(change));
             }
             Routed::Query(ticket, query) => {
@@ -103,7 +104,7 @@ impl Log for ThreadLog {
 
     fn complete(&mut self) -> Option<Completion> {
         let completion = self.completions.try_recv().ok()?;
-        if !matches!(completion, Completion::Answered { .. }) {
+        if !matches!(completion, Completion::Answered { .. } | Completion::Rewritten { .. }) {
             self.under_way = self.under_way.saturating_sub(1);
         }
         Some(completion)
@@ -260,4 +261,29 @@ fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, done: &Outlet) {
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sprag_core::id::FrameNumber;
+
+    #[test]
+    fn a_rewriting_holds_up_no_frame() {
+        let ((changes, _writer), (queries, _reader)) = (channel(), channel());
+        let (outgoing, completions) = channel();
+        let catalog = Catalog::default();
+        let mut log = ThreadLog { changes, queries, completions, catalog, under_way: 0 };
+        log.submit(Request::Rewrite { segment: 1, dead: Default::default() });
+        assert!(log.is_idle());
+        let (partition, before) = (PartitionId(0), FrameNumber(1));
+        log.submit(Request::Trim { partition, before });
+        assert!(!log.is_idle());
+        outgoing.send(Completion::Rewritten { segment: 1, result: Ok(0) }).unwrap();
+        log.complete().unwrap();
+        assert!(!log.is_idle(), "the other change is still under way");
+        outgoing.send(Completion::Trimmed { partition, result: Ok(before) }).unwrap();
+        log.complete().unwrap();
+        assert!(log.is_idle());
+    }
 }

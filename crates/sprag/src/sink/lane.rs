@@ -7,6 +7,7 @@ use super::delivery::Delivery;
 use super::limits::SEEN;
 use super::numbers::first_uncovered;
 use super::violation::{Violation, ViolationKind};
+use crate::limits::EPOCH_JUMP;
 use std::collections::VecDeque;
 
 /// One key at this consumer.
@@ -20,6 +21,8 @@ pub(super) struct Lane {
     settled: u64,
     /// The highest position of an event that came in its place.
     position: Option<u64>,
+    /// The newest epoch.
+    epoch: u64,
     /// Did anything come yet?
     known: bool,
     /// The first event of the range that is being taken in: what is in it is answered together.
@@ -59,6 +62,7 @@ impl Lane {
     /// unknown key may begin anywhere.
     pub(super) fn follow(&mut self, delivery: &Delivery, from_first: bool) -> Followed {
         let mut notes = Notes(delivery, Vec::new());
+        self.go_back(delivery);
         let repeated = self.seen(delivery.sequence).copied();
         match repeated {
             Some(seen) => self.check_repeat(delivery, seen, &mut notes),
@@ -67,9 +71,23 @@ impl Lane {
         self.check_link(delivery, &mut notes);
         if repeated.is_none() {
             self.remember(delivery);
+        } else if !delivery.out_of_order {
+            self.head = self.head.max(delivery.sequence);
         }
         self.known = true;
         Followed { fresh: repeated.is_none(), violations: notes.1 }
+    }
+
+    /// The gateway was restored from a backup: its epochs rise by [`EPOCH_JUMP`] and more. It goes on
+    /// from where the backup stood (rule D10); what every id stood for stays as it was.
+    fn go_back(&mut self, delivery: &Delivery) {
+        let was_restored = self.known && delivery.epoch >= self.epoch + EPOCH_JUMP;
+        self.epoch = self.epoch.max(delivery.epoch);
+        if let Some(previous) = delivery.previous.filter(|_| was_restored) {
+            self.head = self.head.min(previous);
+            self.settled = self.settled.min(previous);
+            self.position = None;
+        }
     }
 
     /// A range of events follows. One that begins as the last one did must end as it did (rule L9).
@@ -79,7 +97,8 @@ impl Lane {
         first: Option<&Delivery>,
     ) -> Option<Violation> {
         self.within = Some(range.0);
-        let before = self.range.replace(range);
+        let was_restored = first.is_some_and(|first| first.epoch >= self.epoch + EPOCH_JUMP);
+        let before = self.range.replace(range).filter(|_| !was_restored);
         let known = before.filter(|(from, to)| *from == range.0 && *to != range.1)?;
         let detail = format!("came before as the range {}-{}", known.0, known.1);
         let id = first.map(|first| first.id.clone()).unwrap_or_default();

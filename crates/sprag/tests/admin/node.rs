@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, Parts, Serving};
+use sprag::backup::BackupSource;
 use sprag::clock::Clock;
 use sprag::metrics::Metrics;
 use sprag::node::{self, Network, NewArrival, NodeHandle, ThreadState};
@@ -25,6 +26,7 @@ use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
 use sprag_driver::node::Node;
 use sprag_log::digest::{Sha256, sha256};
+use sprag_log::embedded::Catalog;
 use sprag_log::memory::MemoryLog;
 use sprag_log::{Completion, Log, Query, ReadError, Request, Ticket};
 use tempfile::TempDir;
@@ -176,6 +178,7 @@ fn plan() -> Plan {
         dedupe_ids: 10_000,
         partition_rate: None,
         retention: RetentionSettings::default(),
+        restore: None,
     }
 }
 
@@ -195,9 +198,11 @@ impl World {
         let node = node::start(clock, make, network).unwrap().handle;
         let metrics = Arc::new(Metrics::new());
         let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
+        let backups = BackupSource::new(directory.path().to_owned(), Catalog::default());
         let state = AdminState::new(Parts {
             node: node.clone(),
             queries,
+            backups,
             reader: StateReader::open(directory.path()).unwrap(),
             health,
             partitions: PARTITIONS,

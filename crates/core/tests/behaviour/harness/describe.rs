@@ -139,6 +139,10 @@ fn event_fact(fact: &Fact) -> String {
             format!("{} position={}", fact.key.name, position(fact.position))
         }
         Fact::Rebased(fact) => fact.key.name.to_string(),
+        Fact::Restored(fact) => format!("jump={} total={}", fact.jump, fact.total),
+        Fact::Jumped(fact) => {
+            format!("{} {}-{} total={}", fact.key.name, fact.from.0, fact.through.0, fact.total)
+        }
         Fact::Stale(fact) => format!(
             "{} event={} position={} newest={}",
             fact.key.name,
@@ -271,6 +275,7 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
             OmitReason::Filtered => "filtered",
             OmitReason::Dead => "dead",
             OmitReason::Skipped => "skipped",
+            OmitReason::Restored => "restored",
         };
         let _ = write!(line, " omitted={};{reason}", range(omission.range));
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sha2::Digest as _;
 use sprag_core::fact::{
-    Acknowledged, Attempted, Batched, Consequence, DeadLetter, Fact, Kind, Outcome, Received,
-    Released, Stale, Superseded,
+    Acknowledged, Attempted, Batched, Consequence, DeadLetter, Fact, Jumped, Kind, Outcome,
+    Received, Released, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -33,6 +33,9 @@ pub(crate) struct Judge {
     received: BTreeMap<Place, Received>,
     fates: BTreeMap<Place, Fate>,
     heads: BTreeMap<Key, (Sequence, Hash)>,
+    /// The jumps of all restores of a partition, and those each key has passed.
+    jumps: BTreeMap<PartitionId, u64>,
+    jumped: BTreeMap<Key, u64>,
     /// Released positions of each key.
     positions: BTreeSet<(Key, u64)>,
     /// The newest version or instant released of each key.
@@ -107,6 +110,12 @@ impl Judge {
                 self.newest.remove(&rebased.key);
                 self.abandoned.remove(&rebased.key);
             }
+            Fact::Restored(restored) => {
+                let total = self.jumps.get(&place.partition).copied().unwrap_or_default();
+                assert_eq!(restored.total, total + restored.jump, "{restored:?}");
+                self.jumps.insert(place.partition, restored.total);
+            }
+            Fact::Jumped(jumped) => self.jump(place.partition, jumped),
             Fact::Stale(stale) => self.stale(stale),
             Fact::Superseded(superseded) => self.supersede(superseded),
             Fact::Duplicate(_) => self.duplicates += 1,
@@ -162,11 +171,24 @@ impl Judge {
         self.ranges.remove(&(superseded.key.clone(), superseded.destination));
     }
 
+    /// A key passes over what may have been given before a restore: no more, and once.
+    fn jump(&mut self, partition: PartitionId, jumped: &Jumped) {
+        let head = self.heads.entry(jumped.key.clone()).or_default();
+        let noted = self.jumped.entry(jumped.key.clone()).or_default();
+        let total = self.jumps.get(&partition).copied().unwrap_or_default();
+        assert_eq!((jumped.from, jumped.total), (head.0.next(), total), "{jumped:?}");
+        assert_eq!(jumped.through.0 - head.0.0, total - *noted, "{jumped:?}");
+        (head.0, *noted) = (jumped.through, total);
+    }
+
     /// Sequences are contiguous, no position is released twice, the chain recomputes.
     fn release(&mut self, released: &Released) {
         self.fate(released.event, Fate::Released(released.sequence));
         let received = &self.received[&released.event];
         let (sequence, hash) = self.heads.get(&released.key).copied().unwrap_or_default();
+        let noted = self.jumped.get(&released.key).copied().unwrap_or_default();
+        let total = self.jumps.get(&released.event.partition).copied().unwrap_or_default();
+        assert_eq!(noted, total, "released without its jump: {released:?}");
         assert_eq!(released.sequence, sequence.next(), "sequences of {:?}", released.key);
         assert_eq!(released.previous_hash, hash, "the chain of {:?}", released.key);
         assert_eq!(released.position, received.position);
