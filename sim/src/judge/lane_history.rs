@@ -151,7 +151,9 @@ impl LaneHistory {
             format!("{:?} means {:?}", fact.outcome, fact.consequence)
         })?;
         // What a lane is to send is kept (D6), and no disk here takes a synced body away.
-        must(fact.outcome != Outcome::Unreadable, || format!("{sequence} could not be read: {fact:?}"))?;
+        must(fact.outcome != Outcome::Unreadable, || {
+            format!("{sequence} could not be read: {fact:?}")
+        })?;
         if fact.out_of_order {
             must(self.redriven.contains(&sequence), || format!("{sequence} was not redriven"))?;
             if accepted {
