@@ -327,8 +327,11 @@ impl World {
         retention::joined(&self.archive, &left)
     }
 
-    /// Reads the frames that are left.
-    fn read_frames(&self, disk: &SimulatedDisk) -> Result<(Reader<SimulatedDisk>, Frames), String> {
+    /// The frames that are left on a disk.
+    pub(crate) fn read_frames(
+        &self,
+        disk: &SimulatedDisk,
+    ) -> Result<(Reader<SimulatedDisk>, Frames), String> {
         let options = Options::new(self.setting.partitions, self.seed);
         let opened = open(disk.clone(), options);
         let (_writer, mut reader, _) = opened.map_err(|error| error.to_string())?;

@@ -268,7 +268,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
     }
 
-    fn answer(&mut self, now: Now, at: usize, ticket: Ticket, answer: Answer) {
+    pub(crate) fn answer(&mut self, now: Now, at: usize, ticket: Ticket, answer: Answer) {
         self.owners[at].bodies.remove(&ticket);
         self.redrive_answered(ticket);
         if ticket == GONE_TICKET {

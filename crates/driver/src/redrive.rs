@@ -9,6 +9,7 @@ use sprag_core::chain::Digest;
 use sprag_core::fact::Fact;
 use sprag_core::id::PartitionId;
 use sprag_core::input::{Command, Input, Ticket};
+use sprag_core::output::Answer as CoreAnswer;
 use sprag_core::time::Now;
 use sprag_log::{Answer, Log, Query, ReadError};
 
@@ -58,6 +59,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             }
             Ok(Answer::Sequences(_)) | Err(ReadError::BodyDropped | ReadError::Trimmed { .. }) => {
                 gone(*command)
+            }
+            // Whether there is anything to send is not known now: nothing is promised.
+            Err(ReadError::Failed(_)) => {
+                self.answer(now, usize::from(partition.0), ticket, CoreAnswer::Unavailable);
+                return;
             }
             _ => *command,
         };
