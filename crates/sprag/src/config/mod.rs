@@ -20,6 +20,7 @@ mod finding;
 mod network;
 mod raw;
 pub mod reference;
+mod reference_page;
 mod secrets;
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,8 @@ const fn key(
 
 use Omitted::{Absent, Required, Value};
 
+pub use super::reference_page::reference_markdown;
+
 /// The whole configuration, section by section.
 pub const KEYS: &[Key] = &[
     key(
@@ -485,7 +487,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "destinations.*.batch",
-        "1 to 100",
+        "integer 1–100",
         Absent("each event by itself"),
         "Events of one key that an attempt carries at the most, as a JSON array of envelopes; `sprag-acknowledged: N` in the answer acknowledges a part. Only for sources that read their events as JSON, and `batch` times the largest `max_body` of them is at most 64MiB.",
     ),
@@ -575,45 +577,6 @@ pub(super) fn children(pattern: &str) -> Vec<&'static str> {
         .collect();
     names.dedup();
     names
-}
-
-const HEAD: &str = "# Configuration\n\n\
-Generated from the table the program checks with; change it there (`config/reference.rs`).\n\n\
-TOML. An unknown key is refused with the nearest known one; every error names file, line and \
-reason, and all are reported at once. Durations and sizes carry units (`250ms`, `5s`, `10m`, \
-`72h`, `7d`; `512B`, `64KiB`, `1MiB`, `2GiB`). A secret is `env:NAME` or `file:PATH`. A location is \
-`header:NAME`, `body:/json/pointer`, `form:NAME`, `query:NAME` or `const:VALUE`. Names of sources \
-and destinations are made of `a-z`, `0-9`, `-` and `_`, at most 64.\n";
-
-/// The text of docs/reference/configuration.md.
-#[must_use]
-pub fn reference_markdown() -> String {
-    let mut page = HEAD.to_owned();
-    let mut section = "";
-    for key in KEYS {
-        let (table, name) = split(key.path);
-        if table != section {
-            section = table;
-            page.push_str(&format!(
-                "\n## `[{}]`\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
-                table.replace('*', "NAME")
-            ));
-        }
-        let default = match key.default {
-            Required => "required".to_owned(),
-            Absent(meaning) => meaning.to_owned(),
-            Value(value) => format!("`{value}`"),
-        };
-        page.push_str(&format!("| `{name}` | {} | {default} | {} |\n", key.kind, key.meaning));
-    }
-    page
-}
-
-/// `sources.*` and `hold.wait`; `server` and `listen`.
-fn split(path: &str) -> (&str, &str) {
-    let named = path.match_indices(".*.").next().map(|(at, _)| at + 2);
-    let at = named.or_else(|| path.find('.')).unwrap_or(0);
-    (&path[..at], &path[at + 1..])
 }
 
 #[cfg(test)]

@@ -21,13 +21,13 @@ mod scenario;
 mod server;
 mod signatures;
 mod sources;
-#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support"]
 mod support {
     pub(crate) mod child;
     pub(crate) mod clock;
     pub(crate) mod gateway;
 }
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../wire/consumer.rs"]
 mod consumer;
 #[expect(dead_code, reason = "other tests need more of it")]
