@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Fact, InvalidReason, Outcome, PauseReason,
-    Refused,
+    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Outcome,
+    PauseReason, Refused,
 };
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
@@ -192,15 +192,7 @@ impl History {
                 }
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
-            Fact::Filtered(fact) => {
-                let Some(lane) = history.lanes.get_mut(&fact.destination) else {
-                    return Err("filtered in a lane that is none".to_owned());
-                };
-                for sequence in lane.pass(fact.from.0, fact.to.0)? {
-                    history.may_pass(sequence, fact.destination, context.policies)?;
-                }
-                Ok(())
-            }
+            Fact::Filtered(passed) => pass(history, passed, context),
             Fact::LaneOpened(opened) => {
                 let start = context.policies.start_of(opened.destination);
                 must(start != Some(Start::Now), || format!("{opened:?} of one that begins now"))?;
@@ -312,4 +304,15 @@ fn open_time(frame: &ReadFrame, uptime: Option<u64>) -> Verdict {
     must(uptime.is_none_or(|uptime| frame.open.0 <= uptime), || {
         format!("open time {} exceeds uptime {uptime:?}", frame.open.0)
     })
+}
+
+/// A lane goes past events that did not enter it.
+fn pass(history: &mut KeyHistory, passed: &Filtered, context: &Context<'_>) -> Verdict {
+    let Some(lane) = history.lanes.get_mut(&passed.destination) else {
+        return Err("filtered in a lane that is none".to_owned());
+    };
+    for sequence in lane.pass(passed.from.0, passed.to.0)? {
+        history.may_pass(sequence, passed.destination, context.policies)?;
+    }
+    Ok(())
 }
