@@ -585,7 +585,10 @@ mod tests {
 
     #[test]
     fn children_of_tables() {
-        assert_eq!(children(""), ["server", "log", "admin", "sources", "destinations", "limits"]);
+        assert_eq!(
+            children(""),
+            ["server", "log", "admin", "sources", "destinations", "limits", "retention"]
+        );
         assert_eq!(children("sources"), ["*"]);
         assert_eq!(children("sources.*.hold"), ["wait", "events", "span"]);
         assert_eq!(children("sources.*.key[]"), ["type", "at"]);

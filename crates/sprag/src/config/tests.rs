@@ -471,7 +471,7 @@ fn the_reference_and_the_checks_know_the_same_keys() {
     let text = fifo(by_type);
     let notes = Notes::new("sprag.toml", &text, &resolve);
     read(&notes, &text);
-    let tables = ["server", "log", "admin", "sources", "destinations", "limits"];
+    let tables = ["server", "log", "admin", "sources", "destinations", "limits", "retention"];
     let asked: Vec<String> =
         notes.asked().into_iter().filter(|path| !tables.contains(&path.as_str())).collect();
     let mut described: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
