@@ -16,7 +16,7 @@ use crate::fact::{Batch, Batched, Fact, Toll};
 use crate::id::{DestinationId, Sequence};
 use crate::input::Ended;
 use crate::limits;
-use crate::record::Lane;
+use crate::record::{Lane, LaneMode};
 use crate::settings::Settings;
 use crate::slab::Slot;
 use crate::time::OpenMicros;
@@ -94,6 +94,12 @@ pub(super) fn rest_of(lane: &Lane, tried: Tried, batch: Option<Batch>) -> Lane {
         (rest.toll, rest.failures) = (Toll::default(), 0);
         rest.failed_at = OpenMicros::default();
         rest.head = rest.head.max(Sequence(tried.sequence.0 + settled));
+        // What had stopped is through: the rest was never redriven.
+        if let LaneMode::DrainingHalted { until } | LaneMode::DrainingParked { until } = rest.mode
+            && rest.head > until
+        {
+            rest.mode = LaneMode::Active;
+        }
     }
     rest
 }
