@@ -24,7 +24,9 @@ pub(crate) type Acked = (usize, DestinationId, u64);
 #[derive(Debug, Clone)]
 struct Request {
     key: Key,
+    /// The first event.
     of: Acked,
+    last: u64,
 }
 
 /// The consumers of destinations with `ack = "explicit"`.
@@ -91,16 +93,41 @@ impl World {
         let timeout = Instant::try_from(timeout.as_micros()).unwrap_or(0);
         for after in self.acker.take(conduct, timeout, self.consumers.moody) {
             let Sequence(sequence) = attempt.sequence;
-            let of = (resource, attempt.destination, sequence);
-            self.acker.requests.push(Request { key: attempt.key.clone(), of });
+            let last = attempt.last.map_or(sequence, |last| last.0);
+            // What its answer says is processed needs no other word.
+            let from = sequence + conduct.acknowledged.unwrap_or(0);
+            self.plan_acknowledgements(attempt, resource, (from, last), after);
+        }
+    }
+
+    /// One request for all of a range, or first one for a part of it.
+    fn plan_acknowledgements(
+        &mut self,
+        attempt: &Attempt,
+        resource: usize,
+        (from, last): (u64, u64),
+        after: Instant,
+    ) {
+        let cut = match from < last && self.acker.dice.chance(400) {
+            true => self.acker.dice.between(from, last - 1),
+            false => last,
+        };
+        let mut at = self.now + after;
+        for (from, last) in [(from, cut), (cut + 1, last)] {
+            if from > last {
+                continue;
+            }
+            let of = (resource, attempt.destination, from);
+            self.acker.requests.push(Request { key: attempt.key.clone(), of, last });
             let number = self.acker.requests.len() - 1;
-            self.schedule.plan(self.now + after, Happening::Acknowledge(number));
+            self.schedule.plan(at, Happening::Acknowledge(number));
+            at += self.acker.dice.between(MILLISECOND, 100 * MILLISECOND);
         }
     }
 
     /// A consumer acknowledges, if the server takes connections.
     pub(crate) fn acknowledge(&mut self, number: usize) {
-        let Request { key, of } = self.acker.requests[number].clone();
+        let Request { key, of, last } = self.acker.requests[number].clone();
         let takes = self.process.as_ref().is_some_and(|p| p.is_named && p.stopping.is_none());
         if !takes {
             let at = self.now + self.acker.dice.between(50 * MILLISECOND, SECOND);
@@ -113,15 +140,17 @@ impl World {
         let (resource, destination, sequence) = of;
         let ticket = self.next_ticket();
         self.acker.waiting.insert(ticket, number);
-        self.acker.asked.insert(of);
-        self.watching.deliveries.acknowledges(resource, destination, sequence);
+        for sequence in sequence..=last {
+            self.acker.asked.insert((resource, destination, sequence));
+            self.watching.deliveries.acknowledges(resource, destination, sequence);
+        }
         self.trace.note(self.now, 'a', &[ticket.0, sequence], || {
             format!("{} acknowledges resource {resource} sequence {sequence}", ticket.0)
         });
         let now = self.clock();
-        let sequence = Sequence(sequence);
+        let (from, to) = (Sequence(sequence), Sequence(last));
         if let Some(process) = &mut self.process {
-            process.node.command(now, ticket, Command::Acknowledge { key, destination, sequence });
+            process.node.command(now, ticket, Command::Acknowledge { key, destination, from, to });
         }
         self.turn();
     }
@@ -135,11 +164,20 @@ impl World {
         match answer {
             Answer::Done => {
                 self.counts.hit("consumer", "acknowledged");
-                self.watching.deliveries.settled(resource, destination, sequence, uptime);
+                let last = self.acker.requests[number].last;
+                for sequence in sequence..=last {
+                    self.watching.deliveries.settled(resource, destination, sequence, uptime);
+                }
             }
             Answer::Settled => self.counts.hit("consumer", "acknowledged what was settled"),
             Answer::Rejected(Rejection::NotWaiting) => {
                 self.counts.hit("consumer", "acknowledged what does not wait");
+            }
+            // The lane is gone, and what waited in it was abandoned.
+            Answer::Rejected(Rejection::UnknownEvent)
+                if self.watching.policies.retired.contains(&destination) =>
+            {
+                self.counts.hit("consumer", "acknowledged what was abandoned");
             }
             Answer::Busy(_) | Answer::Unavailable => {
                 // As the answer asks (`Retry-After: 1`).

@@ -18,6 +18,8 @@ pub(crate) struct Conduct {
     pub(crate) retry_after: Option<Duration>,
     /// Why it drops the event (`sprag-drop`).
     pub(crate) dropped: Option<&'static str>,
+    /// How many events of a range it says it has processed.
+    pub(crate) acknowledged: Option<u64>,
     /// After how long the answer is there, or the connection gone.
     pub(crate) after: Instant,
     pub(crate) name: &'static str,
@@ -219,5 +221,5 @@ fn answered(status: u16) -> Outcome {
 }
 
 fn conduct(name: &'static str, outcome: Outcome, after: Instant) -> Conduct {
-    Conduct { outcome, retry_after: None, dropped: None, after, name }
+    Conduct { outcome, retry_after: None, dropped: None, acknowledged: None, after, name }
 }

@@ -6,6 +6,7 @@
 
 mod acker;
 mod anew;
+mod batches;
 mod consumer;
 mod counts;
 mod dice;
@@ -17,6 +18,7 @@ mod phases;
 mod process;
 mod provider;
 mod refuser;
+mod restore;
 pub mod run;
 mod schedule;
 mod setting;

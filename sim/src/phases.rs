@@ -4,17 +4,19 @@
 use std::collections::BTreeMap;
 
 use sprag_core::destination::Destination;
-use sprag_core::id::{DestinationId, Key, PartitionId};
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId};
 use sprag_core::partition::Partition;
 use sprag_core::record::{KeyRecord, Lane};
-use sprag_core::settings::OnGap;
+use sprag_core::settings::{OnGap, RetentionSettings};
 use sprag_log::embedded::simulated::SimulatedDisk;
-use sprag_log::embedded::{Options, open};
-use sprag_log::{Answer, Query};
+use sprag_log::embedded::{Options, Reader, open};
+use sprag_log::{Answer, Query, ReadError};
 
 use crate::judge::history::{Context, Frames, History};
-use crate::judge::{Verdict, audit, probe, rebuilt};
+use crate::judge::retention::Kept;
+use crate::judge::{Verdict, audit, probe, rebuilt, retention};
 use crate::operator;
+use crate::restore;
 use crate::schedule::{Instant, SECOND};
 use crate::world::{Happening, Phase, Process, Sha256, Watching, World};
 
@@ -67,6 +69,7 @@ impl World {
                 None => return,
             }
         }
+        self.audit_retention();
         self.enter(Phase::Isolation, ISOLATION);
         self.consumers.moody = false;
         self.disk.heal();
@@ -251,6 +254,9 @@ impl World {
         let live = self.process.as_ref().map(|process| self.live_records(process));
         let live = live.unwrap_or_default();
         let paused = self.process.as_ref().map(|p| p.node.directory().paused.clone());
+        let totals = self.process.iter().flat_map(|process| process.node.partitions());
+        let totals: BTreeMap<_, _> =
+            totals.map(|partition| (partition.id(), partition.totals().clone())).collect();
         self.end_process();
         self.disk.restart();
         self.probe();
@@ -277,12 +283,22 @@ impl World {
             let what = format!("{paused:?} are paused, by history {:?}", history.paused);
             self.judge("state", Err(what));
         }
-        for (partition, frames) in &frames {
+        let left = self.read_frames(&self.disk).map(|(_, left)| left).unwrap_or_default();
+        for (partition, frames) in frames.iter().chain(&left) {
             let empty = BTreeMap::new();
-            let rebuilt = rebuilt::records(*partition, frames, Sha256);
+            let (rebuilt, added) = rebuilt::records(*partition, frames, Sha256);
+            let counted = totals.get(partition).cloned().unwrap_or_default();
+            let verdict = rebuilt::compare_totals(&counted, &added, &rebuilt);
+            self.judge("state", verdict);
             let verdict = rebuilt::compare(live.get(partition).unwrap_or(&empty), &rebuilt);
             self.judge("state", verdict);
         }
+        for frames in left.values().filter_map(|frames| frames.first()) {
+            self.counts.add("retention", "frames deleted", frames.number.0 - 1);
+        }
+        self.audit_retention();
+        self.places = restore::places(&frames, &self.numbers);
+        self.judge_restore(&history);
         for (fact, count) in &history.facts {
             self.counts.add("fact", fact, *count);
         }
@@ -310,8 +326,18 @@ impl World {
         ids.filter_map(|id| self.state.record(id, key)).next()
     }
 
-    /// Reads all frames as a process would that starts on this disk.
+    /// Reads all frames as a process would that starts on this disk; and those that were deleted
+    /// before.
     pub(crate) fn read_history(&self, disk: &SimulatedDisk) -> Result<Frames, String> {
+        let (_, left) = self.read_frames(disk)?;
+        retention::joined(&self.archive, &left)
+    }
+
+    /// The frames that are left on a disk.
+    pub(crate) fn read_frames(
+        &self,
+        disk: &SimulatedDisk,
+    ) -> Result<(Reader<SimulatedDisk>, Frames), String> {
         let options = Options::new(self.setting.partitions, self.seed);
         let opened = open(disk.clone(), options);
         let (_writer, mut reader, _) = opened.map_err(|error| error.to_string())?;
@@ -319,22 +345,51 @@ impl World {
         for number in 0..self.setting.partitions {
             let partition = PartitionId(number);
             let frames = all.entry(partition).or_default();
+            let mut from = FrameNumber(1);
             loop {
-                let from = frames.last().map_or(1, |frame| frame.number.0 + 1);
-                let from = sprag_core::id::FrameNumber(from);
                 let query = Query::Frames { partition, from, bytes: READ };
-                match reader.answer(&query).map_err(|error| error.to_string())? {
-                    Answer::Frames(mut read) => {
+                match reader.answer(&query) {
+                    Ok(Answer::Frames(mut read)) => {
                         frames.append(&mut read.frames);
+                        from = frames.last().map_or(from, |frame| frame.number.next());
                         if read.end {
                             break;
                         }
                     }
+                    Err(ReadError::Trimmed { oldest }) if frames.is_empty() => from = oldest,
                     other => return Err(format!("frames were asked for, {other:?} came")),
                 }
             }
         }
-        Ok(all)
+        Ok((reader, all))
+    }
+
+    /// What retention left is what it must: on a copy of the disk as a power cut would leave it.
+    pub(crate) fn audit_retention(&mut self) {
+        let verdict = self.retained();
+        match verdict {
+            Ok(gone) => self.counts.add("retention", "body dropped", gone),
+            Err(what) => self.judge("retention", Err(what)),
+        }
+    }
+
+    fn retained(&self) -> Result<u64, String> {
+        let disk = self.disk.fork(self.seed);
+        disk.heal();
+        disk.set_capacity(None);
+        let (mut reader, left) = self.read_frames(&disk)?;
+        let all = retention::joined(&self.archive, &left)?;
+        let history = History::read(&all, &self.context())?;
+        let RetentionSettings { bodies, facts } = self.setting.plan.retention;
+        let kept = Kept { bodies, facts, now: self.latest_clock };
+        let deleted = self.archive.iter().map(|(partition, frames)| {
+            let first = left.get(partition).and_then(|left| left.first());
+            let first = first.map_or(u64::MAX, |first| first.number.0);
+            let frames = frames.iter().filter(|frame| frame.number.0 < first).cloned().collect();
+            (*partition, frames)
+        });
+        retention::deleted(&deleted.collect(), kept)?;
+        retention::bodies(&mut reader, &left, &history, &self.context(), kept)
     }
 
     /// On a copy of the disk a bit is flipped: it is noticed, or it changes nothing.

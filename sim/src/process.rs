@@ -6,10 +6,14 @@ use sprag_core::output::Attempt;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::{Effect, Notice};
 use sprag_driver::node::Node;
+use sprag_log::ReadFrame;
 use sprag_log::embedded::simulated::{Fault, Operation};
 use sprag_log::embedded::{OpenError, Options};
 
+use crate::batches;
+use crate::consumer::Conduct;
 use crate::judge::deliveries::{Answered, Arrived};
+use crate::judge::history::Frames;
 use crate::judge::outages::Ending;
 use crate::schedule::MILLISECOND;
 use crate::sim_log::SimLog;
@@ -35,6 +39,7 @@ impl World {
             partitions: self.setting.partitions,
             segment_bytes: self.disk_dice.pick(&[4 << 10, 30 << 10, 64 << 20]),
             salt: self.disk_dice.draw(),
+            after: sprag_core::id::Epoch::default(),
         };
         let log = match SimLog::open(self.disk.clone(), options) {
             Ok((log, report)) => {
@@ -97,6 +102,7 @@ impl World {
     /// Turns the node and carries its effects out.
     pub(crate) fn turn(&mut self) {
         let now = self.clock();
+        self.latest_clock = self.latest_clock.max(now.clock.0);
         let Some(process) = &mut self.process else { return };
         process.node.turn(now);
         self.learn_names();
@@ -123,6 +129,8 @@ impl World {
         };
         let Some(settings) = process.node.settings().cloned() else { return };
         process.is_named = true;
+        let kept = self.setting.plan.retention.bodies;
+        self.watching.policies.bodies_go = kept < std::time::Duration::from_secs(3_600);
         let verdict = self.watching.policies.started(&settings);
         for (number, resource) in self.resources.iter().enumerate() {
             let name = &self.sources[resource.source].name;
@@ -140,6 +148,9 @@ impl World {
         for frame in log.submitted.drain(..) {
             self.watching.submitted.insert(frame, uptime);
         }
+        for (partition, frames) in std::mem::take(&mut log.deleting) {
+            archive(&mut self.archive, partition, frames);
+        }
         let (broken, superseded) = (log.broken.take(), std::mem::take(&mut log.superseded));
         if let Some(broken) = broken {
             self.judge("bounds", Err(broken));
@@ -154,8 +165,8 @@ impl World {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Answer { ticket, answer } => self.answered(ticket, &answer),
-            Effect::Deliver { partition, attempt, event } => {
-                self.deliver(partition, attempt, &event);
+            Effect::Deliver { partition, attempt, event, others } => {
+                self.deliver(partition, attempt, &event, &others);
             }
             Effect::Abort { partition, attempt } => {
                 let key = (partition, attempt);
@@ -174,6 +185,12 @@ impl World {
         self.trace.note(self.now, 's', &[self.life], || notice.to_string());
         match notice {
             Notice::SourceChanged(_) => self.judge("names", Err(notice.to_string())),
+            Notice::RemovedTooEarly(removed) => {
+                self.counts.hit("operator", "removal refused");
+                let name = removed.name.clone();
+                self.setting.retire_instead(&name);
+                self.schedule.plan(self.now, Happening::Strike(Strike::Restart));
+            }
             Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
             Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),
             Notice::SequenceReset(key) => self.alerted(key),
@@ -192,7 +209,13 @@ impl World {
     }
 
     /// An attempt reaches its consumer.
-    fn deliver(&mut self, partition: PartitionId, attempt: Box<Attempt>, event: &ReleasedEvent) {
+    fn deliver(
+        &mut self,
+        partition: PartitionId,
+        attempt: Box<Attempt>,
+        event: &ReleasedEvent,
+        others: &[ReleasedEvent],
+    ) {
         let Some(resource) = self.numbers.get(&attempt.key).copied() else {
             self.judge("order", Err(format!("{attempt:?} of no resource")));
             return;
@@ -204,6 +227,7 @@ impl World {
             resource,
             attempt: &attempt,
             event,
+            others,
             reads_fail: self.reads_fail,
         };
         let watching = &mut self.watching;
@@ -212,6 +236,7 @@ impl World {
         self.judge("outages", treated);
         let name = self.destination_name(attempt.destination);
         let mut conduct = self.consumers.take(self.now, &name, resource);
+        batches::part(&mut self.batch_dice, &attempt, &mut conduct, self.consumers.moody);
         self.may_accept(&attempt, resource, &mut conduct);
         self.counts.hit("consumer", conduct.name);
         let numbers = [
@@ -285,13 +310,19 @@ impl World {
         }
         self.disk_fails();
         let before = self.disk.statistics().faults;
+        let rewrites = self.retaining_dice.chance(700);
         let Some(process) = self.alive(life) else { return };
         process.planned[WRITE] = false;
         let dies = process.dies_with_disk;
         let log = process.node.log_mut();
         log.write();
         while log.seal() {}
+        let done = if rewrites { log.rewrite() } else { None };
         let failed = self.disk.statistics().faults > before;
+        if let Some(rewritten) = done {
+            let name = if rewritten { "segment rewritten" } else { "rewriting failed" };
+            self.counts.hit("retention", name);
+        }
         self.trace.note(self.now, 'w', &[u64::from(failed)], || {
             if failed { "a batch is written, and the disk fails" } else { "a batch is written" }
                 .to_owned()
@@ -383,10 +414,15 @@ impl World {
         let Some(under_way) = self.under_way.remove(&(partition, attempt)) else { return };
         let UnderWay { attempt, resource, conduct, since, cut, aborted } = under_way;
         let is_due = self.now >= since + conduct.after;
-        let (outcome, retry_after, dropped) = match is_due || !cut {
-            true => (conduct.outcome, conduct.retry_after, conduct.dropped),
-            false => (sprag_core::fact::Outcome::Unknown, None, None),
+        let unknown = Conduct {
+            outcome: sprag_core::fact::Outcome::Unknown,
+            retry_after: None,
+            dropped: None,
+            acknowledged: None,
+            ..conduct
         };
+        let conduct = if is_due || !cut { conduct } else { unknown };
+        let Conduct { outcome, retry_after, dropped, acknowledged, .. } = conduct;
         let dropped = dropped.map(std::sync::Arc::from);
         let redrives = self.watching.commands.redrives(resource, attempt.destination);
         let uptime = self.uptime();
@@ -394,16 +430,19 @@ impl World {
             to: attempt.destination,
             resource,
             sequence: attempt.sequence.0,
+            last: attempt.last.unwrap_or(attempt.sequence).0,
             since,
             now: self.now,
             outcome,
             retry_after,
+            acknowledged,
             aborted,
         });
         let policy = self.watching.policies.destinations.get(&attempt.destination);
         let ack_timeout = policy.and_then(|policy| policy.ack_timeout);
         let dropped_it = dropped.is_some();
-        let end = Some(Answered { outcome, retry_after, dropped: dropped_it, ack_timeout });
+        let end =
+            Some(Answered { outcome, retry_after, dropped: dropped_it, acknowledged, ack_timeout });
         self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives);
         let numbers = [u64::from(attempt.destination.0), resource as u64, attempt.sequence.0];
         self.trace.note(self.now, '+', &numbers, || {
@@ -414,9 +453,17 @@ impl World {
         let (now, took) = (self.clock(), self.now - since);
         if let Some(process) = &mut self.process {
             let took = std::time::Duration::from_micros(took);
-            let ended = Ended { attempt: attempt.id, outcome, retry_after, dropped, took };
+            let attempt = attempt.id;
+            let ended = Ended { attempt, outcome, retry_after, dropped, acknowledged, took };
             process.node.ended(now, partition, ended);
         }
         self.turn();
     }
+}
+
+/// Keeps frames that are about to be deleted, behind those that were.
+fn archive(archive: &mut Frames, partition: PartitionId, frames: Vec<ReadFrame>) {
+    let kept = archive.entry(partition).or_default();
+    let last = kept.last().map_or(0, |frame| frame.number.0);
+    kept.extend(frames.into_iter().filter(|frame| frame.number.0 > last));
 }

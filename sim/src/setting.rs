@@ -10,15 +10,22 @@ use sprag_core::pattern::Pattern;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
+    SourceSettings, Start,
 };
 
 use crate::acker;
+use crate::batches;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
+use crate::world::CLOCK;
+use sprag_core::time::UnixMicros;
 
 /// How long an id is remembered; no simulation lasts that long.
 const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
+
+/// Longer than anything is repeated after, for what is forgotten cannot be recognised.
+const FACTS_LEAST: Duration = Duration::from_secs(30);
 
 /// Keys kept in memory, all partitions for themselves: far fewer than wait, or more than there are.
 const HOT_KEYS: [usize; 5] = [1, 3, 8, 40, 10_000];
@@ -33,8 +40,12 @@ pub(crate) struct Setting {
     pub(crate) partitions: u16,
     /// The sources of contract `latest`, and what they count by.
     pub(crate) latest: Vec<(Arc<str>, Counted)>,
-    /// Decides which types destinations take.
+    /// Decides which types destinations take, and where they begin.
     types_dice: Dice,
+    /// Decides who is retired.
+    retire_dice: Dice,
+    /// A destination that is configured no more.
+    gone: Option<PlannedDestination>,
     /// A destination that a later revision adds.
     spare: Option<PlannedDestination>,
 }
@@ -44,7 +55,8 @@ impl Setting {
         dice: &mut Dice,
         latest_dice: &mut Dice,
         mut types_dice: Dice,
-        ack_dice: &mut Dice,
+        retire_dice: Dice,
+        (ack_dice, batch_dice): (&mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
         let latest = latest::draw_sources(latest_dice, &mut sources);
@@ -55,11 +67,14 @@ impl Setting {
             (0..count).map(|number| draw_destination(dice, number, &names)).collect();
         let mut spare = draw_destination(dice, count, &names);
         spare.settings.types = draw_types(&mut types_dice);
+        spare.settings.start = draw_start(&mut types_dice);
         for destination in &mut destinations {
             destination.settings.types = draw_types(&mut types_dice);
+            destination.settings.start = draw_start(&mut types_dice);
         }
         let all: &mut [_] = &mut destinations.iter_mut().chain([&mut spare]).collect::<Vec<_>>();
         acker::draw(ack_dice, all);
+        batches::draw(batch_dice, all);
         if let Some(first) = destinations.first_mut() {
             first.from.clone_from(&names);
         }
@@ -67,13 +82,39 @@ impl Setting {
             revision: Revision(1),
             sources,
             destinations,
+            retired: Vec::new(),
             hot_keys: dice.pick(&HOT_KEYS),
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
             partition_rate: draw_rate(dice, 80, 20),
+            retention: RetentionSettings::default(),
+            restore: None,
         };
         let spare = dice.chance(750).then_some(spare);
-        Self { plan, partitions: dice.pick(&[1, 2, 3, 5]), latest, types_dice, spare }
+        Self {
+            plan,
+            partitions: dice.pick(&[1, 2, 3, 5]),
+            latest,
+            types_dice,
+            retire_dice,
+            gone: None,
+            spare,
+        }
+    }
+
+    /// How long history is kept in this seed: in most so shortly that it goes while things happen.
+    /// Says whether facts do.
+    pub(crate) fn draw_retention(&mut self, dice: &mut Dice) -> bool {
+        let retention = &mut self.plan.retention;
+        if !dice.chance(600) {
+            return false;
+        }
+        retention.bodies = Duration::from_millis(dice.pick(&[1_500, 4_000, 12_000]));
+        let goes = dice.chance(500);
+        if goes {
+            retention.facts = FACTS_LEAST + Duration::from_secs(dice.between(0, 15));
+        }
+        goes
     }
 
     /// What a source of contract `latest` counts by.
@@ -90,8 +131,9 @@ impl Setting {
         }
         for destination in &mut self.plan.destinations {
             let name = destination.settings.name.clone();
-            let ack = destination.settings.ack;
-            destination.settings = DestinationSettings { ack, ..draw_delivery(dice, name) };
+            let DestinationSettings { ack, batch, start, .. } = destination.settings;
+            let drawn = draw_delivery(dice, name);
+            destination.settings = DestinationSettings { ack, batch, start, ..drawn };
             destination.settings.types = draw_types(&mut self.types_dice);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
@@ -101,6 +143,32 @@ impl Setting {
         }
         self.plan.hot_keys = dice.pick(&HOT_KEYS);
         self.plan.dedupe_ids = dice.pick(&[8, 60, 100_000]);
+        self.retire();
+    }
+
+    /// Seldom a destination is retired, or only removed; a name that was retired may come again.
+    fn retire(&mut self) {
+        let dice = &mut self.retire_dice;
+        if let Some(mut again) = self.gone.take_if(|_| dice.chance(500)) {
+            self.plan.retired.retain(|name| *name != again.settings.name);
+            again.settings.start = draw_start(dice);
+            self.plan.destinations.push(again);
+            return;
+        }
+        if self.gone.is_some() || self.plan.destinations.len() < 2 || !dice.chance(400) {
+            return;
+        }
+        let at = dice.index(self.plan.destinations.len());
+        let gone = self.plan.destinations.remove(at);
+        if dice.chance(600) {
+            self.plan.retired.push(gone.settings.name.clone());
+        }
+        self.gone = Some(gone);
+    }
+
+    /// A destination was removed too early: it is retired.
+    pub(crate) fn retire_instead(&mut self, name: &Arc<str>) {
+        self.plan.retired.push(name.clone());
     }
 }
 
@@ -157,6 +225,12 @@ fn draw_destination(dice: &mut Dice, number: u64, names: &[Arc<str>]) -> Planned
     PlannedDestination { from, settings: draw_delivery(dice, name) }
 }
 
+/// Mostly now, or some way back.
+fn draw_start(dice: &mut Dice) -> Start {
+    let at = Start::At(UnixMicros(CLOCK).after(Duration::from_secs(dice.between(1, 30))));
+    dice.pick(&[Start::Now, Start::Now, Start::Earliest, Start::Earliest, at])
+}
+
 /// All types, or some of those that events have.
 fn draw_types(dice: &mut Dice) -> Vec<Pattern> {
     let types = dice.pick(&[&["*"][..], &["*"], &["thing.*"], &["other.*", "thing.b"], &["*.b"]]);
@@ -173,6 +247,7 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
     };
     DestinationSettings {
         name,
+        start: Start::Now,
         types: vec![Pattern::any()],
         concurrency: dice.index(8) + 1,
         slow_concurrency: dice.pick(&[None, None, Some(1), Some(3)]),
@@ -182,5 +257,6 @@ fn draw_delivery(dice: &mut Dice, name: Arc<str>) -> DestinationSettings {
         retry,
         on_give_up: dice.pick(&[OnGiveUp::Halt, OnGiveUp::Park, OnGiveUp::Skip]),
         ack: Ack::Answer,
+        batch: None,
     }
 }

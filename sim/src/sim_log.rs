@@ -7,10 +7,12 @@ use sprag_core::fact::{Claimed, Fact, Superseded};
 use sprag_core::id::{Epoch, FrameNumber, PartitionId};
 use sprag_core::limits::FRAMES_IN_FLIGHT;
 use sprag_log::embedded::simulated::SimulatedDisk;
-use sprag_log::embedded::{Change, OpenError, Options, Reader, Report, Routed, Writer, open};
+use sprag_log::embedded::{
+    Change, Cut, OpenError, Options, Reader, Report, RewriteJob, Routed, Writer, open,
+};
 use sprag_log::frame::FrameDraft;
 use sprag_log::lookup::Wanted;
-use sprag_log::{Claim, Completion, Log, Query, Request, Ticket};
+use sprag_log::{Answer, Claim, Completion, Log, Query, ReadError, ReadFrame, Request, Ticket};
 
 /// An append on its way.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,12 @@ pub(crate) struct SimLog {
     pub(crate) submitted: Vec<(PartitionId, FrameNumber, Epoch)>,
     /// What was superseded in them, by the term that says so.
     pub(crate) superseded: Vec<(Epoch, Superseded)>,
+    /// The frames before those that a deletion is to keep, as they were when it was asked for.
+    pub(crate) deleting: Vec<(PartitionId, Vec<ReadFrame>)>,
+    /// Segments to be rewritten, a step at a time.
+    rewrites: VecDeque<RewriteJob<SimulatedDisk>>,
+    /// By partition the first frame that was not read for a deletion.
+    deleted: BTreeMap<PartitionId, FrameNumber>,
     /// A bound that did not hold.
     pub(crate) broken: Option<String>,
     /// Terms that another owner takes: their claims complete unseen by the process.
@@ -62,15 +70,23 @@ impl SimLog {
             terms: BTreeMap::new(),
             submitted: Vec::new(),
             superseded: Vec::new(),
+            deleting: Vec::new(),
+            rewrites: VecDeque::new(),
+            deleted: BTreeMap::new(),
             broken: None,
             foreign_claims: 0,
         };
         Ok((log, report))
     }
 
+    /// History as it stands, for a backup.
+    pub(crate) fn cut(&self) -> Cut {
+        self.writer.catalog().cut()
+    }
+
     /// Whether the writer has something to do.
     pub(crate) fn is_writing(&self) -> bool {
-        self.waiting
+        self.waiting || !self.rewrites.is_empty()
     }
 
     /// Whether queries wait.
@@ -150,6 +166,38 @@ impl SimLog {
         }
     }
 
+    /// Goes on with rewriting a segment; says whether it was rewritten once that has ended.
+    pub(crate) fn rewrite(&mut self) -> Option<bool> {
+        self.rewrites.extend(self.writer.rewrite_job());
+        let completion = self.rewrites.front_mut()?.step()?;
+        self.rewrites.pop_front();
+        let done = matches!(completion, Completion::Rewritten { result: Ok(_), .. });
+        self.landing.push_back(completion);
+        Some(done)
+    }
+
+    /// Reads the frames that a deletion may take.
+    fn read_before(&mut self, partition: PartitionId, before: FrameNumber) {
+        let mut read = Vec::new();
+        let mut from = self.deleted.get(&partition).copied().unwrap_or(FrameNumber(1));
+        while from < before {
+            let query = Query::Frames { partition, from, bytes: usize::MAX };
+            match self.reader.answer(&query) {
+                Ok(Answer::Frames(frames)) => {
+                    let Some(last) = frames.frames.last() else { break };
+                    from = last.number.next();
+                    read.extend(frames.frames);
+                }
+                // An earlier process deleted them.
+                Err(ReadError::Trimmed { oldest }) => from = oldest,
+                _ => break,
+            }
+        }
+        read.retain(|frame| frame.number < before);
+        self.deleted.insert(partition, before);
+        self.deleting.push((partition, read));
+    }
+
     /// Answers one of the queries that wait.
     pub(crate) fn answer(&mut self, which: usize) {
         let Some((ticket, query)) = self.queries.remove(which % self.queries.len().max(1)) else {
@@ -190,6 +238,9 @@ impl Log for SimLog {
         match Routed::from(request) {
             Routed::Query(ticket, query) => self.queries.push_back((ticket, query)),
             Routed::Change(change) => {
+                if let Change::Trim { partition, before } = &change {
+                    self.read_before(*partition, *before);
+                }
                 if let Change::Append { draft } = &change {
                     self.submitted.push((draft.partition, draft.number, draft.epoch));
                     let superseded = draft.facts.iter().filter_map(|fact| match fact {

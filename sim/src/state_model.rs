@@ -5,13 +5,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use sprag_core::fact::DeadLetter;
 use sprag_core::id::{FrameNumber, Key, PartitionId};
 use sprag_core::input::PageCursor;
 use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
-use sprag_core::record::{Due, KeyRecord};
+use sprag_core::record::{Due, KeyRecord, Queue};
 use sprag_core::time::OpenMicros;
-use sprag_driver::state::{Batch, State, StateCompletion, StateRequest};
+use sprag_driver::state::{
+    Batch, Letter, LetterChange, State, StateCompletion, StateRequest, Surveyed,
+};
 use sprag_log::snapshot;
 
 /// Batches that a crash may take back.
@@ -32,9 +35,13 @@ struct Store {
 struct Kept {
     head: Head,
     records: BTreeMap<Key, Record>,
+    letters: Letters,
     /// How to take the newest batches back, oldest first.
     undo: VecDeque<Undo>,
 }
+
+/// Dead letters that no lane stands at.
+type Letters = BTreeMap<(Key, DeadLetter), Letter>;
 
 #[derive(Debug, Clone)]
 struct Record {
@@ -46,6 +53,7 @@ struct Record {
 #[derive(Debug)]
 struct Undo {
     head: Head,
+    letters: Letters,
     records: Vec<(Key, Option<Record>)>,
 }
 
@@ -141,6 +149,11 @@ impl Store {
                 };
                 Some(StateCompletion::Loaded(partition, keys.into_iter().map(load).collect()))
             }
+            StateRequest::Survey(partition, asked, keys) => {
+                let kept = self.kept(partition);
+                let keys = keys.into_iter().map(|key| kept.survey(key)).collect();
+                Some(StateCompletion::Surveyed(partition, asked, keys))
+            }
             StateRequest::Page(partition, page) => {
                 let (keys, next) = self.kept(partition).page(&page);
                 Some(StateCompletion::Paged { partition, queue: page.queue, keys, next })
@@ -168,16 +181,40 @@ impl Kept {
             let old = self.records.insert(key.clone(), Record::write(&record));
             (key, old)
         });
-        let undo = Undo { head, records: records.collect() };
+        let undo = Undo { head, letters: self.letters.clone(), records: records.collect() };
+        for change in batch.letters {
+            match change {
+                LetterChange::Added(letter) => {
+                    self.letters.insert((letter.key.clone(), letter.letter), letter);
+                }
+                LetterChange::Removed(key, letter) => drop(self.letters.remove(&(key, letter))),
+                LetterChange::Stopped(_) => {}
+                LetterChange::Trimmed(before) => {
+                    self.letters.retain(|_, letter| letter.place.frame >= before);
+                }
+            }
+        }
         self.undo.push_back(undo);
         if self.undo.len() > RECENT {
             self.undo.pop_front();
         }
     }
 
+    fn survey(&self, key: Key) -> Surveyed {
+        let record = self.records.get(&key).map(Record::read);
+        let of_key = self.letters.values().filter(|letter| letter.key == key);
+        let letters = of_key.filter_map(|letter| match letter.letter {
+            DeadLetter::InLane { sequence, .. } => Some((sequence, letter.recorded)),
+            DeadLetter::AtIngress { .. } => None,
+        });
+        let letters = letters.collect();
+        Surveyed { key, record, letters }
+    }
+
     fn take_back(&mut self) {
         let Some(undo) = self.undo.pop_back() else { return };
         self.head = undo.head;
+        self.letters = undo.letters;
         for (key, record) in undo.records {
             match record {
                 Some(record) => self.records.insert(key, record),
@@ -188,8 +225,9 @@ impl Kept {
 
     fn page(&self, page: &PageRequest) -> (Vec<(Key, KeyRecord)>, Option<PageCursor>) {
         let places = self.records.iter().flat_map(|(key, record)| {
-            let dues = record.dues.iter().filter(|due| due.queue == page.queue);
-            dues.map(|due| PageCursor { due: due.at, key: Some(key.clone()) })
+            let all = (page.queue == Queue::Keys).then_some(Due { queue: Queue::Keys, at: 0 });
+            let dues = record.dues.iter().copied().filter(|due| due.queue == page.queue);
+            dues.chain(all).map(|due| PageCursor { due: due.at, key: Some(key.clone()) })
         });
         let mut places: Vec<_> = places.filter(|place| *place >= page.from).collect();
         places.sort();

@@ -51,6 +51,12 @@ impl World {
         match strike {
             Strike::Thaw(away) => self.thaw(away),
             Strike::SpaceFreed => self.disk.set_capacity(None),
+            Strike::Restart => {
+                self.end_process();
+                self.disk.restart();
+                self.state.crash(0);
+                self.schedule.plan(self.now + MILLISECOND, Happening::Start);
+            }
             _ if over => {}
             Strike::Crash => self.crash_or_arm(),
             Strike::Shutdown => self.shut_down(),
@@ -61,6 +67,7 @@ impl World {
             Strike::ConsumerDies => self.consumer_dies(),
             Strike::Outage => self.outage(),
             Strike::Flood => self.flood(),
+            Strike::Backup => self.take_backup(),
         }
     }
 
@@ -109,6 +116,9 @@ impl World {
         }
         self.state_suffers();
         self.probe();
+        if self.retaining_dice.chance(200) {
+            self.audit_retention();
+        }
         let down = self.dice.between(MILLISECOND, self.faults.downtime);
         self.schedule.plan(self.now + down, Happening::Start);
     }
@@ -185,6 +195,9 @@ impl World {
         self.state.crash(lost);
         if self.faults.state_wiped && self.dice.chance(400) {
             self.counts.hit("fault", "state lost");
+            if self.archive.values().any(|deleted| !deleted.is_empty()) {
+                self.counts.hit("retention", "state lost behind a deletion");
+            }
             self.state.wipe();
         } else if self.faults.state_foreign && self.dice.chance(400) {
             self.counts.hit("fault", "state of another log");

@@ -225,6 +225,7 @@ fn name_of(answer: &Answer) -> &'static str {
             Rejection::AlreadyRedriven => "rejected: already redriven",
             Rejection::TooManyRedriven => "rejected: too many redriven",
             Rejection::NotDroppable => "rejected: not droppable",
+            Rejection::BodyGone => "rejected: body gone",
             Rejection::OutsideTolerance => "rejected: outside tolerance",
             Rejection::NotWaiting => "rejected: not waiting",
             Rejection::UnknownEvent => "rejected: unknown event",

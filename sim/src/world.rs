@@ -20,7 +20,7 @@ use crate::faults::Faults;
 use crate::judge::answers::Answers;
 use crate::judge::commands::{Asked, Commands};
 use crate::judge::deliveries::Deliveries;
-use crate::judge::history::Submitted;
+use crate::judge::history::{Frames, Submitted};
 use crate::judge::outages::Outages;
 use crate::judge::policies::Policies;
 use crate::judge::refusals::Refusals;
@@ -28,6 +28,7 @@ use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
 use crate::provider::Provider;
 use crate::refuser::Refuser;
+use crate::restore::{BACKUP_DICE, Backup, Places};
 use crate::schedule::{Instant, SECOND, Schedule};
 use crate::setting::Setting;
 use crate::sim_log::SimLog;
@@ -46,12 +47,20 @@ const ANEW_DICE: u64 = 26;
 const UNREADABLE_DICE: u64 = 27;
 /// The stream of chance that decides what is refused.
 const REFUSED_DICE: u64 = 28;
+/// The stream of chance that decides how long history is kept.
+const RETENTION_DICE: u64 = 38;
+/// The stream of chance that decides when retention acts and is audited.
+const RETAINING_DICE: u64 = 39;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
 /// The stream of chance that decides who acknowledges by a request of its own.
 const ACK_DICE: u64 = 30;
-/// The stream of chance that decides which types destinations take.
+/// The stream of chance that decides about ranges of events.
+const BATCH_DICE: u64 = 31;
+/// The stream of chance that decides which types destinations take and where they begin.
 const TYPES_DICE: u64 = 34;
+/// The stream of chance that decides which destinations are retired.
+const RETIRE_DICE: u64 = 35;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -104,6 +113,8 @@ pub(crate) enum Happening {
 pub(crate) enum Strike {
     Crash,
     Shutdown,
+    /// The operator starts it again, with another configuration.
+    Restart,
     Claim,
     ClockStep,
     Suspend,
@@ -114,6 +125,8 @@ pub(crate) enum Strike {
     ConsumerDies,
     Outage,
     Flood,
+    /// No fault, but it comes at its own time as well.
+    Backup,
 }
 
 /// What the simulation is about at the moment.
@@ -206,6 +219,7 @@ pub(crate) struct World {
     pub(crate) operator: Operator,
     pub(crate) refuser: Refuser,
     pub(crate) acker: Acker,
+    pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) numbers: BTreeMap<Key, usize>,
@@ -222,19 +236,37 @@ pub(crate) struct World {
     pub(crate) tickets: u64,
     pub(crate) dice: Dice,
     pub(crate) disk_dice: Dice,
+    pub(crate) retaining_dice: Dice,
+    /// The frames that were deleted, as they were read just before.
+    pub(crate) archive: Frames,
+    /// The latest time any process was told.
+    pub(crate) latest_clock: u64,
     pub(crate) seed: u64,
     pub(crate) violation: Option<Violation>,
+    /// What a second life begins with, once it was taken.
+    pub(crate) backup: Option<Backup>,
+    /// Where releases stand, once history was read.
+    pub(crate) places: Places,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, trace: Trace) -> Self {
         let mut dice = Dice::new(seed, 1);
-        let faults = Faults::draw(&mut Dice::new(seed, 2));
+        let mut faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
         let types_dice = Dice::new(seed, TYPES_DICE);
+        let retire_dice = Dice::new(seed, RETIRE_DICE);
+        let mut batch = Dice::new(seed, BATCH_DICE);
         let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
-        let setting = Setting::draw(&mut Dice::new(seed, 3), &mut latest, types_dice, &mut ack);
-        let length = dice.between(15, 50) * SECOND;
+        let (usual, both) = (&mut Dice::new(seed, 3), (&mut ack, &mut batch));
+        let mut setting = Setting::draw(usual, &mut latest, types_dice, retire_dice, both);
+        let mut length = dice.between(15, 50) * SECOND;
+        if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
+            // Long enough that facts go while everything may fail. A clock that steps between two
+            // processes makes them older than they are: repeats would not be recognised any more.
+            length *= 2;
+            faults.clock_steps = 0;
+        }
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
         let names: Vec<String> =
@@ -260,6 +292,7 @@ impl World {
             operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             acker: Acker::new(ack),
+            batch_dice: batch,
             sources: workload.sources,
             resources: workload.resources,
             numbers: BTreeMap::new(),
@@ -276,8 +309,13 @@ impl World {
             tickets: 0,
             dice,
             disk_dice: Dice::new(seed, 8),
+            retaining_dice: Dice::new(seed, RETAINING_DICE),
+            archive: Frames::new(),
+            latest_clock: 0,
             seed,
             violation: None,
+            backup: None,
+            places: Places::new(),
         };
         world.plan_all();
         world
@@ -286,6 +324,9 @@ impl World {
     fn plan_all(&mut self) {
         self.schedule.plan(0, Happening::Start);
         self.plan_strikes();
+        let mut dice = Dice::new(self.seed, BACKUP_DICE);
+        let at = dice.between(SECOND, self.phase_ends);
+        self.schedule.plan(at, Happening::Strike(Strike::Backup));
         for post in 0..self.provider.posts().len() {
             let at = self.provider.posts()[post].at;
             self.schedule.plan(at, Happening::Post(post));

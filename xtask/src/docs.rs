@@ -1,5 +1,5 @@
 //! The generated pages: made from the code into the directories below, or compared with them.
-//! The pages come from `crates/sprag/examples/reference.rs`, which writes every page under its
+//! The pages come from `crates/sprag/examples/reference/main.rs`, which writes every page under its
 //! path below docs/ into the directory given; the directories hold these files and nothing else.
 
 use std::collections::BTreeMap;

@@ -4,19 +4,26 @@
 //! `evolve` needs and no configuration is read again (DESIGN F6). How a fact becomes bytes is
 //! `sprag-log`'s, one file per fact; a change here follows the procedure written there.
 
+mod about;
 mod acknowledged;
 mod attempted;
+mod batched;
+mod lane;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::id::{DestinationId, Epoch, Hash, Key, Place, Revision, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
-use crate::time::OpenMicros;
+use crate::record::KeyRecord;
+use crate::time::{OpenMicros, UnixMicros};
 
 pub use acknowledged::Acknowledged;
-pub use attempted::{Attempted, Consequence, Outcome, Toll};
+pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
+pub use batched::Batched;
+pub use lane::{Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
 
 /// One line of history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +34,8 @@ pub enum Fact {
     SourceDeclared(SourceDeclared),
     /// A destination as first started with.
     DestinationDeclared(DestinationDeclared),
+    /// A destination takes nothing any more; what waits for it is abandoned.
+    DestinationRetired(DestinationRetired),
     /// All attempts to a destination stop.
     DestinationPaused(DestinationPaused),
     /// An operator let attempts to a destination go on.
@@ -53,6 +62,10 @@ pub enum Fact {
     SequenceReset(SequenceReset),
     /// An operator lets the positions of a key begin anew (DESIGN K9).
     Rebased(Rebased),
+    /// The log was restored from a backup: what was given after that is not given again.
+    Restored(Restored),
+    /// A key goes on behind the sequences it may have given before its log was restored.
+    Jumped(Jumped),
     /// A key waits for missing positions.
     GapOpened(GapOpened),
     /// The missing positions came.
@@ -61,12 +74,20 @@ pub enum Fact {
     GapAbandoned(GapAbandoned),
     /// A try to deliver, and what came of it.
     Attempted(Attempted),
+    /// The next attempt of a lane carries a range of events: the same on every retry.
+    Batched(Batched),
     /// A consumer acknowledged what it has, with a request of its own.
     Acknowledged(Acknowledged),
     /// A newer event took the place of older ones that waited in a lane.
     Superseded(Superseded),
     /// A lane went past events that did not enter it.
     Filtered(Filtered),
+    /// A lane was opened over what its key had released before.
+    LaneOpened(LaneOpened),
+    /// The lane to a retired destination ended.
+    LaneEnded(LaneEnded),
+    /// Every key of the partition was visited for a destination.
+    KeysVisited(KeysVisited),
     /// An operator sent dead letters of a lane on their way again.
     Redriven(Redriven),
     /// An operator gave a dead letter up for good.
@@ -75,6 +96,8 @@ pub enum Fact {
     KeyPaused(KeyPaused),
     /// An operator let the lanes of a key go on.
     KeyResumed(KeyResumed),
+    /// All that is known of a key, so that what history says of it before can be deleted (D6).
+    Carried(Carried),
 }
 
 /// See [`Fact::Claimed`].
@@ -102,6 +125,28 @@ pub struct DestinationDeclared {
     pub destination: DestinationId,
     /// The name in the configuration.
     pub name: Arc<str>,
+    /// Where its lanes begin; decided once (DESIGN L7).
+    pub start: Start,
+}
+
+/// Where the lanes of a destination begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Start {
+    /// With what is released once it is known.
+    #[default]
+    Now,
+    /// With the first event of each key, as far as events are kept.
+    Earliest,
+    /// With the first event of each key that was released at this time or later.
+    At(UnixMicros),
+}
+
+/// See [`Fact::DestinationRetired`]. Written to partition 0 (DESIGN L7). Its name may come again: as
+/// another destination, with another number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationRetired {
+    /// The destination.
+    pub destination: DestinationId,
 }
 
 /// See [`Fact::DestinationPaused`]. Written to partition 0 (DESIGN F7).
@@ -316,34 +361,6 @@ pub struct Stale {
     pub newest: Sequence,
 }
 
-/// See [`Fact::Superseded`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Superseded {
-    /// The resource.
-    pub key: Key,
-    /// The lane's destination.
-    pub destination: DestinationId,
-    /// The oldest event that will not be delivered; the lane stood at it.
-    pub from: Sequence,
-    /// The event that took their place: the next to deliver.
-    pub by: Sequence,
-}
-
-/// See [`Fact::Filtered`]. Which events entered a lane is said by their releases; this is how a lane
-/// with a backlog comes past those between that did not. Nothing is decided anew: without this line
-/// it would be written again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filtered {
-    /// The resource.
-    pub key: Key,
-    /// The lane's destination.
-    pub destination: DestinationId,
-    /// The first of them; the lane stood at it.
-    pub from: Sequence,
-    /// The last of them.
-    pub to: Sequence,
-}
-
 /// See [`Fact::Ignored`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
@@ -386,6 +403,31 @@ pub struct SequenceReset {
 pub struct Rebased {
     /// The resource.
     pub key: Key,
+}
+
+/// See [`Fact::Restored`]. Written to every partition, as its first decision after a restore (DESIGN
+/// D10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// Which restore it was: chosen by whoever restored, so that a crash writes no second one.
+    pub restore: u64,
+    /// How many sequences of each key may have been given after the backup was made.
+    pub jump: u64,
+    /// The jumps of all restores of this log, this one among them.
+    pub total: u64,
+}
+
+/// See [`Fact::Jumped`]. Written before a key's first release behind a [`Restored`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jumped {
+    /// The resource.
+    pub key: Key,
+    /// The first sequence that is not given here: it may have been given before.
+    pub from: Sequence,
+    /// The last of them.
+    pub through: Sequence,
+    /// The jumps its sequences lie behind now.
+    pub total: u64,
 }
 
 /// See [`Fact::GapOpened`].
@@ -480,72 +522,11 @@ pub struct KeyResumed {
     pub key: Key,
 }
 
-impl Fact {
-    /// The key the fact is about; none for facts about a source, a destination or an owner.
-    #[must_use]
-    pub fn key(&self) -> Option<&Key> {
-        match self {
-            Self::Claimed(_)
-            | Self::SourceDeclared(_)
-            | Self::DestinationDeclared(_)
-            | Self::DestinationPaused(_)
-            | Self::DestinationResumed(_)
-            | Self::Ignored(_)
-            | Self::Refused(_) => None,
-            Self::Received(fact) => Some(&fact.key),
-            Self::Held(fact) => Some(&fact.key),
-            Self::Released(fact) => Some(&fact.key),
-            Self::Duplicate(fact) => Some(&fact.key),
-            Self::Conflict(fact) => Some(&fact.key),
-            Self::Invalid(fact) => Some(&fact.key),
-            Self::Stale(fact) => Some(&fact.key),
-            Self::SequenceReset(fact) => Some(&fact.key),
-            Self::Rebased(fact) => Some(&fact.key),
-            Self::Superseded(fact) => Some(&fact.key),
-            Self::Filtered(fact) => Some(&fact.key),
-            Self::GapOpened(fact) => Some(&fact.key),
-            Self::GapFilled(fact) => Some(&fact.key),
-            Self::GapAbandoned(fact) => Some(&fact.key),
-            Self::Attempted(fact) => Some(&fact.key),
-            Self::Acknowledged(fact) => Some(&fact.key),
-            Self::Redriven(fact) => Some(&fact.key),
-            Self::Dropped(fact) => Some(&fact.key),
-            Self::KeyPaused(fact) => Some(&fact.key),
-            Self::KeyResumed(fact) => Some(&fact.key),
-        }
-    }
-
-    /// Its name in history, API and tables.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Claimed(_) => "claimed",
-            Self::SourceDeclared(_) => "source-declared",
-            Self::DestinationDeclared(_) => "destination-declared",
-            Self::DestinationPaused(_) => "destination-paused",
-            Self::DestinationResumed(_) => "destination-resumed",
-            Self::Received(_) => "received",
-            Self::Held(_) => "held",
-            Self::Released(_) => "released",
-            Self::Duplicate(_) => "duplicate",
-            Self::Conflict(_) => "conflict",
-            Self::Invalid(_) => "invalid",
-            Self::Stale(_) => "stale",
-            Self::Refused(_) => "refused",
-            Self::SequenceReset(_) => "sequence-reset",
-            Self::Rebased(_) => "rebased",
-            Self::Superseded(_) => "superseded",
-            Self::Filtered(_) => "filtered",
-            Self::Ignored(_) => "ignored",
-            Self::GapOpened(_) => "gap-opened",
-            Self::GapFilled(_) => "gap-filled",
-            Self::GapAbandoned(_) => "gap-abandoned",
-            Self::Attempted(_) => "attempted",
-            Self::Acknowledged(_) => "acknowledged",
-            Self::Redriven(_) => "redriven",
-            Self::Dropped(_) => "dropped",
-            Self::KeyPaused(_) => "key-paused",
-            Self::KeyResumed(_) => "key-resumed",
-        }
-    }
+/// See [`Fact::Carried`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// The resource.
+    pub key: Key,
+    /// Its record, as all facts before add up to it.
+    pub record: Box<KeyRecord>,
 }

@@ -1,6 +1,7 @@
 //! What comes in: every event of the outside world that a partition acts on.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -93,6 +94,16 @@ pub enum Command {
         /// An event the lane has passed, sent out of order.
         passed: Option<Sequence>,
     },
+    /// As a redrive of an event the lane has passed, but its body is gone (DESIGN D6): refused, for
+    /// that reason or one that a redrive would be refused for in any case.
+    RedriveGone {
+        /// The resource.
+        key: Key,
+        /// The lane's destination.
+        destination: DestinationId,
+        /// The event.
+        passed: Sequence,
+    },
     /// Let the positions of a key begin anew: what it holds is released in order, what is missing
     /// is given up.
     Rebase(Key),
@@ -109,8 +120,10 @@ pub enum Command {
         key: Key,
         /// The lane's destination.
         destination: DestinationId,
-        /// The event.
-        sequence: Sequence,
+        /// The first event.
+        from: Sequence,
+        /// The last event.
+        to: Sequence,
     },
     /// Stop attempts to a destination. Only partition 0 takes it.
     PauseDestination(DestinationId),
@@ -134,6 +147,9 @@ pub struct Ended {
     /// Why the consumer drops the event, with a 2xx and `sprag-drop` (DESIGN L3); of what is longer
     /// than [`TEXT_BYTES`](crate::limits::TEXT_BYTES) the beginning is kept.
     pub dropped: Option<Arc<str>>,
+    /// How many events of a range, from its first on, the consumer says it has processed
+    /// (`sprag-acknowledged`, rule L9); none where it does not say.
+    pub acknowledged: Option<u64>,
     /// How long it took.
     pub took: Duration,
 }
@@ -194,6 +210,9 @@ pub enum Input {
         lane: LaneRef,
         /// The events.
         events: Vec<Waiting>,
+        /// The types of those that were released before the lane was opened, where their release
+        /// says nothing of it; of those that are no longer kept, none.
+        earlier: BTreeMap<Sequence, Arc<str>>,
     },
     /// A lane may attempt.
     Granted(Grant),

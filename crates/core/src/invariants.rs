@@ -13,6 +13,11 @@ pub fn broken(record: &KeyRecord) -> Option<&'static str> {
     if !sorted {
         return Some("lanes are not in the order of their destinations");
     }
+    let passed =
+        |jump: &&crate::ranges::Range| record.lanes.iter().any(|lane| lane.head.0 == jump.from);
+    if record.jumps.iter().find(passed).is_some() {
+        return Some("a lane waits for a sequence that is not given");
+    }
     broken_order(&record.order)
         .or_else(|| record.lanes.iter().find_map(|lane| broken_lane(lane, record.sequence)))
 }
@@ -38,6 +43,9 @@ fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
     if lane.head.0 > lane.tail.0 + 1 {
         return Some("a lane's head is past its tail");
     }
+    if lane.has_backlog() != (lane.waiting > 0) {
+        return Some("a lane counts what waits wrongly");
+    }
     if lane.tail > released {
         return Some("a lane holds an event that was not released");
     }
@@ -56,6 +64,9 @@ fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
         if if accepted.out_of_order { !is_redriven } else { !is_head } {
             return Some("a lane waits for an acknowledgement of what it does not send");
         }
+    }
+    if lane.batch.is_some_and(|to| to < lane.head || to > lane.tail) {
+        return Some("a lane's range is not at its head");
     }
     match lane.mode {
         LaneMode::Halted | LaneMode::Parked if !lane.has_backlog() => {

@@ -31,11 +31,17 @@ pub const HEADER_RANGES: usize = 32;
 pub const LANE_EXCEPTIONS: usize = 32;
 /// Waiting events a lane keeps at hand; the rest is asked for (DESIGN F5, L6).
 pub const LANE_WINDOW: usize = 16;
+/// Events that one attempt carries at the most (rule L9).
+pub const BATCH_EVENTS: usize = 100;
 /// Inputs that wait for one cold key to be loaded; beyond it the answer is busy.
 pub const COLD_KEY_INPUTS: usize = 1_024;
 /// Keys a page of waiting keys brings (DESIGN F5): loads of cold keys wait behind it in the state
 /// store, at about 3 µs a key where its pages are cached.
 pub const PAGE_KEYS: usize = 1_024;
+/// Keys a page of a sweep over all keys brings: few enough that nothing behind it waits long.
+pub const VISIT_KEYS: usize = 128;
+/// A sweep that has to come again because attempts were under way begins so much later.
+pub const VISIT_AGAIN: Duration = Duration::from_secs(1);
 /// Lanes to one destination that a partition brings into memory to ask for permits (DESIGN F5):
 /// more than its permits over the time a page takes, little enough beside the keys in memory.
 pub const LANE_REQUESTS: usize = 1_024;
@@ -80,5 +86,18 @@ pub const REST_FIRST: Duration = Duration::from_secs(1);
 pub const REST_MOST: Duration = Duration::from_secs(60);
 /// Distinct keys answered 410 after which a destination is gone (DESIGN L3).
 pub const GONE_KEYS: usize = 3;
+/// After a page of history was looked at, retention rests so long: a page of about a thousand events
+/// costs the deciding thread about half a millisecond.
+pub const RETENTION_PAUSE: Duration = Duration::from_millis(5);
+/// How often retention looks whether anything is old enough: a hundredth of `bodies`, within these.
+pub const RETENTION_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How long retention leaves a segment alone that it has looked at, and how long a segment may be
+/// written before it is sealed so that it can grow old: a thirtieth of `bodies`, within these.
+pub const RETENTION_AGAIN: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(86_400));
+/// What the records carried in one step may come to, by a rough count of bytes: one frame takes them.
+pub const CARRIED_BYTES: usize = 4 << 20;
+/// Events a carried record may hold: one with more keeps what it holds on to in its place.
+pub const CARRIED_HELD: usize = 10_000;
 /// Within which time (DESIGN L3).
 pub const GONE_WINDOW: Duration = Duration::from_secs(60);

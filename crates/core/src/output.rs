@@ -13,6 +13,7 @@ use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence};
 use crate::input::{Arrival, AttemptId, PageCursor, Ticket};
 use crate::record::{KeyRecord, Omission, Queue};
 use crate::time::{OpenMicros, UnixMicros};
+use crate::totals::Totals;
 
 /// What an arriving event is told it became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +71,8 @@ pub enum Rejection {
     TooManyRedriven,
     /// Only the event a stopped lane stands at, or one it has passed, can be dropped.
     NotDroppable,
+    /// The event's body is older than retention keeps bodies: there is nothing to send (D6).
+    BodyGone,
     /// The signature is older or newer than allowed and its id is not known.
     OutsideTolerance,
     /// The event is not one that the consumer has and has not acknowledged.
@@ -113,8 +116,12 @@ pub struct Attempt {
     pub key: Key,
     /// Where to.
     pub destination: DestinationId,
-    /// The event's sequence.
+    /// The event's sequence; of a range its first.
     pub sequence: Sequence,
+    /// The last event of the range it carries (rule L9); none where it carries the event itself.
+    pub last: Option<Sequence>,
+    /// The `released` facts of the events behind the first, as far as the lane has them at hand.
+    pub others: Vec<Place>,
     /// The event's `released` fact, when the lane has it at hand.
     pub released: Option<Place>,
     /// Which try of this event in this lane it is, from 1.
@@ -157,8 +164,10 @@ pub struct Checkpoint {
     pub recorded: UnixMicros,
     /// The partition's open time in that frame.
     pub open: OpenMicros,
-    /// The directory as facts; empty but in partition 0.
+    /// The directory as facts; but in partition 0 at most that the log was restored.
     pub directory: Vec<Fact>,
+    /// What the partition's keys add up to.
+    pub totals: Totals,
 }
 
 /// A page of waiting keys.
@@ -218,6 +227,9 @@ pub enum Output {
         from: Sequence,
         /// The last sequence wanted.
         to: Sequence,
+        /// Up to here events were released before the lane was opened: their types are wanted too
+        /// where their release says nothing of the lane.
+        opened: Sequence,
     },
     /// Bring a committed fact to every other partition and to the destinations.
     Forward {

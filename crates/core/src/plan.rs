@@ -3,15 +3,15 @@
 //! Sources and destinations get their numbers when they are first seen; what they are called and
 //! what must not change about a source is a fact from then on.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::fact::{DestinationDeclared, Fact, SourceDeclared};
+use crate::fact::{DestinationDeclared, DestinationRetired, Fact, SourceDeclared};
 use crate::id::{DestinationId, Revision, SourceId};
 use crate::rate::Rate;
 use crate::record::Directory;
-use crate::settings::{DestinationSettings, Settings, SourceSettings};
+use crate::settings::{DestinationSettings, Restore, RetentionSettings, Settings, SourceSettings};
 
 /// A configuration as an operator wrote it: by name.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Plan {
     pub sources: Vec<PlannedSource>,
     /// The destinations.
     pub destinations: Vec<PlannedDestination>,
+    /// The names of destinations that are retired (DESIGN L7).
+    pub retired: Vec<Arc<str>>,
     /// See [`Settings::hot_keys`].
     pub hot_keys: usize,
     /// See [`Settings::key_backlog`].
@@ -30,6 +32,10 @@ pub struct Plan {
     pub dedupe_ids: usize,
     /// See [`Settings::partition_rate`].
     pub partition_rate: Option<Rate>,
+    /// How long history is kept.
+    pub retention: RetentionSettings,
+    /// See [`Settings::restore`].
+    pub restore: Option<Restore>,
 }
 
 /// A source as configured.
@@ -63,6 +69,16 @@ pub struct SourceChanged {
 }
 
 impl Plan {
+    /// The destinations that history knows and the configuration names no more.
+    #[must_use]
+    pub fn removed(&self, directory: &Directory) -> Vec<DestinationDeclared> {
+        let planned = self.destinations.iter().map(|planned| &planned.settings.name);
+        let names: BTreeSet<_> = planned.chain(&self.retired).collect();
+        let known = directory.destinations.values();
+        let known = known.filter(|known| !directory.retired.contains(&known.destination));
+        known.filter(|known| !names.contains(&known.name)).cloned().collect()
+    }
+
     /// The settings by number, and the facts that declare what history does not know yet.
     ///
     /// # Errors
@@ -74,18 +90,26 @@ impl Plan {
             revision: self.revision,
             sources: BTreeMap::new(),
             destinations: BTreeMap::new(),
+            retired: BTreeSet::new(),
             hot_keys: self.hot_keys,
             key_backlog: self.key_backlog,
             dedupe_ids: self.dedupe_ids,
             partition_rate: self.partition_rate,
+            restore: self.restore,
         };
         for planned in &self.sources {
             let source = source_number(&mut known, planned, &mut declared)?;
             settings.sources.insert(source, planned.settings.clone());
         }
+        for name in &self.retired {
+            retire(&mut known, name, &mut declared);
+        }
+        settings.retired.clone_from(&known.retired);
         for planned in &self.destinations {
-            let destination = destination_number(&mut known, planned, &mut declared);
-            settings.destinations.insert(destination, planned.settings.clone());
+            let DestinationDeclared { destination, start, .. } =
+                destination_number(&mut known, planned, &mut declared);
+            let planned_settings = DestinationSettings { start, ..planned.settings.clone() };
+            settings.destinations.insert(destination, planned_settings);
             let takes = |source: &&mut SourceSettings| planned.from.contains(&source.name);
             for source in settings.sources.values_mut().filter(takes) {
                 source.destinations.push(destination);
@@ -117,19 +141,33 @@ fn source_number(
     Ok(SourceId(next))
 }
 
+/// The living destination of a name. One that is retired had it before.
+fn living(known: &Directory, name: &str) -> Option<DestinationDeclared> {
+    let mut named = known.destinations.values().filter(|known| *known.name == *name);
+    named.find(|named| !known.retired.contains(&named.destination)).cloned()
+}
+
+fn retire(known: &mut Directory, name: &str, declared: &mut Vec<Fact>) {
+    let Some(DestinationDeclared { destination, .. }) = living(known, name) else { return };
+    let fact = Fact::DestinationRetired(DestinationRetired { destination });
+    known.evolve(&fact);
+    declared.push(fact);
+}
+
 fn destination_number(
     known: &mut Directory,
     planned: &PlannedDestination,
     declared: &mut Vec<Fact>,
-) -> DestinationId {
+) -> DestinationDeclared {
     let name = &planned.settings.name;
-    if let Some(found) = known.destinations.values().find(|known| known.name == *name) {
-        return found.destination;
+    if let Some(found) = living(known, name) {
+        return found;
     }
     let next = known.destinations.last_key_value().map_or(1, |(last, _)| last.0 + 1);
-    let destination = DestinationId(next);
-    let fact = Fact::DestinationDeclared(DestinationDeclared { destination, name: name.clone() });
+    let (destination, start) = (DestinationId(next), planned.settings.start);
+    let found = DestinationDeclared { destination, name: name.clone(), start };
+    let fact = Fact::DestinationDeclared(found.clone());
     known.evolve(&fact);
     declared.push(fact);
-    destination
+    found
 }

@@ -9,9 +9,10 @@ use alloc::vec::Vec;
 
 use crate::chain::Fingerprint;
 use crate::fact::{
-    DestinationDeclared, DestinationPaused, Fact, HoldReason, PauseReason, SourceDeclared, Toll,
+    DestinationDeclared, DestinationPaused, DestinationRetired, Fact, HoldReason, PauseReason,
+    Restored, SourceDeclared, Toll,
 };
-use crate::id::{DestinationId, Hash, Place, Sequence, SourceId};
+use crate::id::{DestinationId, FrameNumber, Hash, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
@@ -25,10 +26,17 @@ pub struct KeyRecord {
     pub hash: Hash,
     /// The place of the newest fact about the key.
     pub newest: Place,
+    /// The frame in which all of this was last said in one fact; 0 before the first time. What
+    /// history says of the key before it can be deleted (DESIGN D6).
+    pub carried: FrameNumber,
     /// Whether an operator paused the key.
     pub paused: bool,
     /// What its positions add up to.
     pub order: Order,
+    /// The jumps of restores that its sequences lie behind (DESIGN D10).
+    pub jumped: u64,
+    /// Sequences passed over by such jumps that a lane still has before it.
+    pub jumps: Vec<Range>,
     /// Its lanes, in the order of their destinations' numbers.
     pub lanes: Vec<Lane>,
 }
@@ -106,6 +114,8 @@ pub enum Queue {
     Acknowledgements,
     /// The next attempt in a lane to this destination, by recorded time.
     Lanes(DestinationId),
+    /// No queue of what waits but every key there is, due at once: for visits.
+    Keys,
 }
 
 /// A key's place in a queue.
@@ -156,13 +166,18 @@ pub enum OmitReason {
     Dead,
     /// A newer event took its place (DESIGN C5).
     Skipped,
+    /// Its sequence is not given here: it may have been given before the log was restored from a
+    /// backup (DESIGN D10).
+    Restored,
 }
 
 /// What a consumer accepted with 202 and acknowledges later; meanwhile its lane stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acceptance {
-    /// The event.
+    /// The event, or the first of several.
     pub sequence: Sequence,
+    /// The last of several; none where the try carried the event itself.
+    pub last: Option<Sequence>,
     /// Which try of the event it was.
     pub number: u32,
     /// Whether the lane had gone past the event.
@@ -197,6 +212,14 @@ pub struct Lane {
     pub tail: Sequence,
     /// The last event that was delivered in order: `sprag-previous-sequence`; 0 before the first.
     pub delivered: Sequence,
+    /// Up to here events were released before the lane was opened: which of them are its own is
+    /// decided when it comes to them. 0 where it began with an event that entered.
+    pub opened: Sequence,
+    /// Events that wait in it; of those before it was opened, all that are not passed yet.
+    pub waiting: u64,
+    /// Bytes of the bodies of what entered. Each event that is settled takes its share with it, the
+    /// same for all that wait: an exact sum would need every body's length again.
+    pub bytes: u64,
     /// What was settled without delivery since then: `sprag-omitted` (DESIGN C2).
     pub omitted: Vec<Omission>,
     /// Tries of the head that were not acknowledged.
@@ -212,6 +235,11 @@ pub struct Lane {
     pub redrives: Vec<Sequence>,
     /// What its consumer has and has not acknowledged yet: nothing is sent meanwhile.
     pub accepted: Option<Acceptance>,
+    /// The last event of the range at its head that the next attempt carries (rule L9); none while
+    /// that is not fixed.
+    pub batch: Option<Sequence>,
+    /// The last event at or behind the head that its consumer may have got; 0 where none.
+    pub sent: Sequence,
 }
 
 impl Lane {
@@ -226,6 +254,9 @@ impl Lane {
             head,
             tail: Sequence(head.0.saturating_sub(1)),
             delivered: Sequence::default(),
+            opened: Sequence::default(),
+            waiting: 0,
+            bytes: 0,
             omitted: if head.0 > 1 { Vec::from([omitted]) } else { Vec::new() },
             failures: 0,
             due: UnixMicros::default(),
@@ -233,7 +264,16 @@ impl Lane {
             failed_at: OpenMicros::default(),
             redrives: Vec::new(),
             accepted: None,
+            batch: None,
+            sent: Sequence::default(),
         }
+    }
+
+    /// A lane over what was released before it: from the first event to this.
+    #[must_use]
+    pub fn opened(destination: DestinationId, through: Sequence) -> Self {
+        let lane = Self::new(destination, Sequence(1));
+        Self { tail: through, opened: through, waiting: through.0, ..lane }
     }
 
     /// Whether events wait in it.
@@ -276,20 +316,30 @@ impl KeyRecord {
     pub fn lane(&self, destination: DestinationId) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.destination == destination)
     }
+
+    /// Whether none of its events was released yet.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        self.hash == Hash::default()
+    }
 }
 
-/// The sources and destinations that history knows, and which destinations are paused. Kept by
-/// partition 0 (DESIGN F6, F7).
+/// What is known of no key: the sources and destinations that history knows, and which destinations
+/// are paused, kept by partition 0 (DESIGN F6, F7); and by every partition that its log was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Directory {
     /// The sources by number.
     pub sources: BTreeMap<SourceId, SourceDeclared>,
     /// The destinations by number.
     pub destinations: BTreeMap<DestinationId, DestinationDeclared>,
+    /// Those of them that are retired.
+    pub retired: BTreeSet<DestinationId>,
     /// The destinations that are paused.
     pub paused: BTreeSet<DestinationId>,
     /// Those of them that are because they say that they are gone (DESIGN L3).
     pub gone: BTreeSet<DestinationId>,
+    /// The last restore of the log; none where it never was.
+    pub restored: Option<Restored>,
 }
 
 impl Directory {
@@ -301,6 +351,9 @@ impl Directory {
             }
             Fact::DestinationDeclared(declared) => {
                 self.destinations.insert(declared.destination, declared.clone());
+            }
+            Fact::DestinationRetired(retired) => {
+                self.retired.insert(retired.destination);
             }
             Fact::DestinationPaused(paused) => {
                 self.paused.insert(paused.destination);
@@ -314,6 +367,7 @@ impl Directory {
                 self.paused.remove(&resumed.destination);
                 self.gone.remove(&resumed.destination);
             }
+            Fact::Restored(restored) => self.restored = Some(*restored),
             _ => return false,
         }
         true
@@ -324,8 +378,12 @@ impl Directory {
     pub fn facts(&self) -> Vec<Fact> {
         let sources = self.sources.values().cloned().map(Fact::SourceDeclared);
         let destinations = self.destinations.values().cloned().map(Fact::DestinationDeclared);
+        let retired = self.retired.iter().map(|destination| {
+            Fact::DestinationRetired(DestinationRetired { destination: *destination })
+        });
         let paused = self.paused.iter().map(|destination| self.pause_of(*destination));
-        sources.chain(destinations).chain(paused).collect()
+        let restored = self.restored.map(Fact::Restored);
+        sources.chain(destinations).chain(retired).chain(paused).chain(restored).collect()
     }
 
     /// The fact that says a destination is paused, and why.

@@ -1,13 +1,31 @@
 //! What the configuration says to the core. Decisions read it; `evolve` never does (DESIGN F6).
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::id::{DestinationId, Revision, SourceId};
+
+pub use crate::fact::Start;
 use crate::pattern::{self, Pattern};
 use crate::rate::Rate;
+
+/// How long history is kept (DESIGN D6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// Bodies that nothing waits for.
+    pub bodies: Duration,
+    /// Facts.
+    pub facts: Duration,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        const DAY: u64 = 86_400;
+        Self { bodies: Duration::from_secs(30 * DAY), facts: Duration::from_secs(400 * DAY) }
+    }
+}
 
 /// Everything the core is configured with.
 #[derive(Debug, Clone)]
@@ -18,6 +36,8 @@ pub struct Settings {
     pub sources: BTreeMap<SourceId, SourceSettings>,
     /// The destinations by number.
     pub destinations: BTreeMap<DestinationId, DestinationSettings>,
+    /// The destinations that are retired: what waits for them is abandoned (DESIGN L7).
+    pub retired: BTreeSet<DestinationId>,
     /// Keys a partition keeps in memory before it lets go what is not under way; at twice as many
     /// that are, new keys are answered busy. It may have one key a destination more.
     pub hot_keys: usize,
@@ -27,6 +47,17 @@ pub struct Settings {
     pub dedupe_ids: usize,
     /// How many events may come in per partition (DESIGN L8); none: as many as come.
     pub partition_rate: Option<Rate>,
+    /// The restore that this log comes from; none where it was not restored.
+    pub restore: Option<Restore>,
+}
+
+/// What is told of a restore (DESIGN D10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restore {
+    /// Which it is: another number for each.
+    pub id: u64,
+    /// How many sequences of each key may have been given after the backup was made.
+    pub jump: u64,
 }
 
 /// One source.
@@ -112,6 +143,8 @@ pub enum OnGap {
 pub struct DestinationSettings {
     /// Its name.
     pub name: Arc<str>,
+    /// Where its lanes begin, as history has it (DESIGN L7).
+    pub start: Start,
     /// The types of the events it takes; others are `filtered`.
     pub types: Vec<Pattern>,
     /// Attempts under way at the same time that are not slow.
@@ -130,6 +163,8 @@ pub struct DestinationSettings {
     pub on_give_up: OnGiveUp,
     /// What acknowledges an event that is answered 202.
     pub ack: Ack,
+    /// How many events one attempt carries at the most (rule L9); none: each is sent by itself.
+    pub batch: Option<usize>,
 }
 
 /// What acknowledges an event that is answered 202; any other 2xx does by itself.

@@ -1,15 +1,17 @@
 //! Questions to the log: dedupe beyond what the core remembers, waiting events, cold events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::chain::Digest;
 use sprag_core::destination::LaneRef;
 use sprag_core::fact::{Fact, Outcome, Released};
-use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Sequence};
-use sprag_core::input::{Arrival, AttemptId, Ended, Input, Waiting};
+use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
+use sprag_core::input::{self, Arrival, AttemptId, Command, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
 use sprag_core::position::Position;
 use sprag_core::recent::{Prior, Seen};
+use sprag_core::retention::Reading;
 use sprag_core::time::Now;
 use sprag_log::lookup::{Handle, Wanted};
 use sprag_log::{Answer, Found, Log, Query, ReadError, Request, StoredFact, Ticket};
@@ -29,11 +31,58 @@ pub(crate) enum Asked {
     /// The event that has the position of an arriving one: its digest is still missing.
     PositionOwner(PartitionId, Box<Arrival>, Seen, Box<StoredFact>),
     /// Waiting events of a lane.
-    Backlog(PartitionId, LaneRef),
+    Backlog(PartitionId, WantedBacklog),
+    /// An event that was released before its lane was opened: whether it is kept, and its type.
+    Earlier(PartitionId, Box<EarlierEvents>),
     /// The `released` fact of a cold event.
-    ColdRelease(PartitionId, Box<Attempt>),
+    ColdRelease(PartitionId, Gathering),
     /// A cold event.
-    ColdEvent(PartitionId, Box<Attempt>, Arc<Released>),
+    ColdEvent(PartitionId, Gathering, Arc<Released>),
+    /// The `released` fact of an event that is to be redriven, then the event.
+    Redriven(PartitionId, input::Ticket, Box<Command>),
+    /// Sealed segments, for retention.
+    Segments(u64),
+    /// Frames, for retention.
+    Stretch(u64, Reading),
+}
+
+/// Whose waiting events are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WantedBacklog {
+    pub(crate) lane: LaneRef,
+    /// Up to here the types of events are wanted whose release says nothing of the lane.
+    pub(crate) opened: Sequence,
+}
+
+/// Waiting events of a lane, some of whose types are still to be read.
+#[derive(Debug)]
+pub(crate) struct EarlierEvents {
+    lane: LaneRef,
+    events: Vec<Waiting>,
+    types: BTreeMap<Sequence, Arc<str>>,
+    /// What is still to be read: the last is asked for.
+    unread: Vec<(Sequence, Place)>,
+}
+
+/// An attempt whose events are being brought together.
+#[derive(Debug)]
+pub(crate) struct Gathering {
+    attempt: Box<Attempt>,
+    events: Vec<ReleasedEvent>,
+}
+
+impl Gathering {
+    /// The next event that is missing, and the place of its release where that is known.
+    fn next(&self) -> Option<(Sequence, Option<Place>)> {
+        let Attempt { sequence, last, released, ref others, .. } = *self.attempt;
+        let at = self.events.len();
+        let next = Sequence(sequence.0 + at as u64);
+        let place = match at.checked_sub(1) {
+            None => released,
+            Some(at) => others.get(at).copied(),
+        };
+        (next <= last.unwrap_or(sequence)).then_some((next, place))
+    }
 }
 
 impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
@@ -55,16 +104,24 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Asked::PositionOwner(partition, arrival, seen, released) => {
                 self.position_owner(now, partition, arrival, seen, &released, result);
             }
-            Asked::Backlog(partition, lane) => {
-                let events = waiting(lane.destination, result);
-                self.input(now, partition, Input::Backlog { lane, events });
+            Asked::Backlog(partition, wanted) => {
+                let earlier = waiting(wanted, result);
+                self.read_earlier(now, partition, Box::new(earlier));
             }
-            Asked::ColdRelease(partition, attempt) => {
-                self.cold_release(now, partition, attempt, result);
+            Asked::Earlier(partition, earlier) => {
+                self.earlier_read(now, partition, earlier, result);
             }
-            Asked::ColdEvent(partition, attempt, released) => {
-                self.cold_event(now, partition, attempt, released, result);
+            Asked::ColdRelease(partition, gathering) => {
+                self.cold_release(now, partition, gathering, result);
             }
+            Asked::ColdEvent(partition, gathering, released) => {
+                self.cold_event(now, partition, gathering, released, result);
+            }
+            Asked::Redriven(partition, ticket, command) => {
+                self.redriven(now, partition, ticket, command, result);
+            }
+            Asked::Segments(asked) => self.segments_listed(now, asked, result),
+            Asked::Stretch(asked, reading) => self.stretch_read(now, asked, reading, result),
         }
     }
 
@@ -141,40 +198,88 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     pub(crate) fn ask_backlog(
         &mut self,
         partition: PartitionId,
-        lane: LaneRef,
+        wanted: WantedBacklog,
         key: Key,
         from: Sequence,
         to: Sequence,
     ) {
-        let most = sprag_core::limits::LANE_WINDOW;
+        let most = usize::try_from(to.0.saturating_sub(from.0).saturating_add(1));
+        let most = most.unwrap_or(usize::MAX);
         let query = Query::Sequences { partition, key, from, to, most };
-        self.ask(Asked::Backlog(partition, lane), query);
+        self.ask(Asked::Backlog(partition, wanted), query);
     }
 
-    /// Sends an attempt out, with its event from memory or from the log.
-    pub(crate) fn deliver(&mut self, _now: Now, partition: PartitionId, attempt: Box<Attempt>) {
-        if let Some(event) = attempt.released.and_then(|place| self.cache.get(place)).cloned() {
-            self.effects.push_back(Effect::Deliver { partition, attempt, event });
+    /// Asks for the next type that is missing, or brings the lane its events.
+    fn read_earlier(&mut self, now: Now, partition: PartitionId, earlier: Box<EarlierEvents>) {
+        if let Some((_, place)) = earlier.unread.last().copied() {
+            self.ask(Asked::Earlier(partition, earlier), Query::Event { place });
             return;
         }
-        let query = match attempt.released {
-            Some(place) => Query::Fact { place },
-            None => Query::Sequences {
-                partition,
-                key: attempt.key.clone(),
-                from: attempt.sequence,
-                to: attempt.sequence,
-                most: 1,
-            },
-        };
-        self.ask(Asked::ColdRelease(partition, attempt), query);
+        let EarlierEvents { lane, events, types: earlier, .. } = *earlier;
+        self.input(now, partition, Input::Backlog { lane, events, earlier });
+    }
+
+    fn earlier_read(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        mut earlier: Box<EarlierEvents>,
+        result: Result<Answer, ReadError>,
+    ) {
+        let Some((sequence, _)) = earlier.unread.pop() else { return };
+        match result {
+            Ok(Answer::Event(stored)) => {
+                earlier.types.insert(sequence, stored.received.event_type);
+            }
+            // The disk may answer later: the lane asks again.
+            Err(ReadError::Failed(_)) => {
+                earlier.events.clear();
+                earlier.unread.clear();
+            }
+            // It is no longer kept: the lane cannot take it.
+            _ => {}
+        }
+        self.read_earlier(now, partition, earlier);
+    }
+
+    /// Sends an attempt out, with its events from memory or from the log.
+    pub(crate) fn deliver(&mut self, _now: Now, partition: PartitionId, attempt: Box<Attempt>) {
+        self.gather(partition, Gathering { attempt, events: Vec::new() });
+    }
+
+    /// Takes what memory has of an attempt's events, and asks for the next that it has not.
+    fn gather(&mut self, partition: PartitionId, mut gathering: Gathering) {
+        while let Some((sequence, place)) = gathering.next() {
+            let known = place.and_then(|place| self.cache.get(place)).cloned();
+            if let Some(event) = known {
+                gathering.events.push(event);
+                continue;
+            }
+            let query = match place {
+                Some(place) => Query::Fact { place },
+                None => Query::Sequences {
+                    partition,
+                    key: gathering.attempt.key.clone(),
+                    from: sequence,
+                    to: sequence,
+                    most: 1,
+                },
+            };
+            return self.ask(Asked::ColdRelease(partition, gathering), query);
+        }
+        let Gathering { attempt, events } = gathering;
+        let mut events = events.into_iter();
+        if let Some(event) = events.next() {
+            let others = events.collect();
+            self.effects.push_back(Effect::Deliver { partition, attempt, event, others });
+        }
     }
 
     fn cold_release(
         &mut self,
         now: Now,
         partition: PartitionId,
-        attempt: Box<Attempt>,
+        gathering: Gathering,
         result: Result<Answer, ReadError>,
     ) {
         let fact = match result {
@@ -183,13 +288,14 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Ok(_) => Ok(None),
             Err(error) => Err(error),
         };
+        let attempt = gathering.attempt.id;
         match fact {
             Ok(Some(Fact::Released(released))) => {
                 let query = Query::Event { place: released.event };
-                self.ask(Asked::ColdEvent(partition, attempt, Arc::new(released)), query);
+                self.ask(Asked::ColdEvent(partition, gathering, Arc::new(released)), query);
             }
-            Ok(_) => self.unreadable(now, partition, attempt.id, Outcome::Unreadable),
-            Err(error) => self.unreadable(now, partition, attempt.id, unread(&error)),
+            Ok(_) => self.unreadable(now, partition, attempt, Outcome::Unreadable),
+            Err(error) => self.unreadable(now, partition, attempt, unread(&error)),
         }
     }
 
@@ -197,14 +303,14 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         &mut self,
         now: Now,
         partition: PartitionId,
-        attempt: Box<Attempt>,
+        mut gathering: Gathering,
         released: Arc<Released>,
         result: Result<Answer, ReadError>,
     ) {
-        let key = (partition, attempt.id);
+        let attempt = gathering.attempt.id;
         match result {
-            _ if self.broken_off.contains(&key) => {
-                self.unreadable(now, partition, attempt.id, Outcome::Unreachable);
+            _ if self.broken_off.contains(&(partition, attempt)) => {
+                self.unreadable(now, partition, attempt, Outcome::Unreachable);
             }
             Ok(Answer::Event(stored)) => {
                 let event = StoredEvent {
@@ -212,11 +318,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                     body: stored.body.bytes,
                     recorded: stored.recorded,
                 };
-                let event = ReleasedEvent { released, event: Arc::new(event) };
-                self.effects.push_back(Effect::Deliver { partition, attempt, event });
+                gathering.events.push(ReleasedEvent { released, event: Arc::new(event) });
+                self.gather(partition, gathering);
             }
-            Ok(_) => self.unreadable(now, partition, attempt.id, Outcome::Unreadable),
-            Err(error) => self.unreadable(now, partition, attempt.id, unread(&error)),
+            Ok(_) => self.unreadable(now, partition, attempt, Outcome::Unreadable),
+            Err(error) => self.unreadable(now, partition, attempt, unread(&error)),
         }
     }
 
@@ -230,7 +336,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     ) {
         self.broken_off.remove(&(partition, attempt));
         let took = std::time::Duration::ZERO;
-        let ended = Ended { attempt, outcome, retry_after: None, dropped: None, took };
+        let ended =
+            Ended { attempt, outcome, retry_after: None, dropped: None, acknowledged: None, took };
         self.ended(now, partition, ended);
     }
 
@@ -238,7 +345,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     pub(crate) fn abort(&mut self, partition: PartitionId, attempt: AttemptId) {
         let reading = self.asked.values().any(|asked| match asked {
             Asked::ColdRelease(of, cold) | Asked::ColdEvent(of, cold, _) => {
-                (*of, cold.id) == (partition, attempt)
+                (*of, cold.attempt.id) == (partition, attempt)
             }
             _ => false,
         });
@@ -300,8 +407,25 @@ fn position_prior(released: &StoredFact, received: &StoredFact) -> Option<Prior>
     Some(Prior { sequence: fact.sequence, ..prior })
 }
 
-fn waiting(to: DestinationId, result: Result<Answer, ReadError>) -> Vec<Waiting> {
-    let Ok(Answer::Sequences(stored)) = result else { return Vec::new() };
+fn waiting(wanted: WantedBacklog, result: Result<Answer, ReadError>) -> EarlierEvents {
+    let WantedBacklog { lane, opened } = wanted;
+    let to = lane.destination;
+    let mut all =
+        EarlierEvents { lane, events: Vec::new(), types: BTreeMap::new(), unread: Vec::new() };
+    let Ok(Answer::Sequences(stored)) = result else { return all };
+    let is_unsaid = |released: &Released| {
+        let is_said = released.lanes.contains(&to) || released.filtered.contains(&to);
+        released.sequence <= opened && !is_said
+    };
+    all.unread = stored
+        .iter()
+        .filter_map(|stored| match &stored.fact {
+            Fact::Released(released) if is_unsaid(released) => {
+                Some((released.sequence, released.event))
+            }
+            _ => None,
+        })
+        .collect();
     let waiting = |stored: StoredFact| match stored.fact {
         Fact::Released(released) => Some(Waiting {
             sequence: released.sequence,
@@ -312,5 +436,6 @@ fn waiting(to: DestinationId, result: Result<Answer, ReadError>) -> Vec<Waiting>
         }),
         _ => None,
     };
-    stored.into_iter().filter_map(waiting).collect()
+    all.events = stored.into_iter().filter_map(waiting).collect();
+    all
 }

@@ -76,6 +76,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
         if let Some(batch) = owner.ready.take_if(is_due) {
             owner.writing = true;
+            owner.letters_under_way.clone_from(&batch.letters);
             self.state.submit(StateRequest::Write(partition, batch));
         }
     }
@@ -85,6 +86,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     pub(crate) fn not_written(&mut self, now: Now, partition: PartitionId, batch: Box<Batch>) {
         let owner = self.owner(partition);
         owner.writing = false;
+        owner.letters_under_way.clear();
         if matches!(owner.stage, Stage::Serving) {
             owner.refused = Some((now.elapsed.after(limits::STATE_RETRY), batch));
         }
@@ -95,6 +97,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let owner = &mut self.owners[at];
         if let Some((_, batch)) = owner.refused.take_if(|(due, _)| *due <= now.elapsed) {
             owner.writing = true;
+            owner.letters_under_way.clone_from(&batch.letters);
             let partition = owner.partition.id();
             self.state.submit(StateRequest::Write(partition, batch));
         }
@@ -116,6 +119,7 @@ fn batch<D>(owner: &mut Owner<D>, checkpoint: Checkpoint) -> Batch {
         recorded: checkpoint.recorded,
         open: checkpoint.open,
         directory: checkpoint.directory,
+        totals: checkpoint.totals,
     };
     Batch { head, records: checkpoint.records, letters }
 }

@@ -43,8 +43,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         debug_assert_eq!(bodies.len(), draft.bodies.len(), "every ticket has its body");
         for (index, fact) in (0_u32..).zip(&draft.facts) {
             let place = Place { partition, frame: draft.number, index };
-            let change = letters::change(place, draft.recorded, fact);
-            owner.letters.extend(change.map(|change| (draft.number, change)));
+            let changes = letters::changes(place, draft.recorded, fact);
+            owner.letters.extend(changes.into_iter().map(|change| (draft.number, change)));
             match fact {
                 Fact::Received(received) => {
                     let Some(body) = body_of(received, &bodies) else { continue };
@@ -97,6 +97,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             destination.withdraw(partition);
         }
         self.cache.forget(partition);
+        self.retention.lost(now);
         let owner = self.owner(partition);
         owner.stage = Stage::Unclaimed(now.elapsed.after(limits::CLAIM_RETRY));
         owner.partition.fail();

@@ -8,6 +8,7 @@ use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
 use sprag_core::input::{AttemptId, Ticket};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::plan::SourceChanged;
+use sprag_core::totals::Backlog;
 
 use crate::cache::ReleasedEvent;
 
@@ -27,8 +28,10 @@ pub enum Effect {
         partition: PartitionId,
         /// The attempt.
         attempt: Box<Attempt>,
-        /// The event.
+        /// The event, or the first of a range.
         event: ReleasedEvent,
+        /// The other events of the range, in order.
+        others: Vec<ReleasedEvent>,
     },
     /// Break an attempt off: close its connection, then report its end.
     Abort {
@@ -39,6 +42,27 @@ pub enum Effect {
     },
     /// Something an operator must know.
     Notice(Notice),
+}
+
+/// Something waits for a destination that is configured no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedTooEarly {
+    /// The destination.
+    pub name: Arc<str>,
+    /// What waits.
+    pub backlog: Backlog,
+}
+
+impl fmt::Display for RemovedTooEarly {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, backlog } = self;
+        write!(
+            formatter,
+            "destination {name:?} is configured no more, and {} events wait for it in {} lanes: \
+             keep it until they are delivered, or keep it with `retired = true` to abandon them",
+            backlog.events, backlog.lanes
+        )
+    }
 }
 
 /// Something an operator must know.
@@ -53,6 +77,8 @@ pub enum Notice {
     },
     /// A source is not configured as its history was written: the node does not start (K8).
     SourceChanged(SourceChanged),
+    /// Something waits for a destination that is configured no more: the node does not start (L7).
+    RemovedTooEarly(RemovedTooEarly),
     /// A partition lost its log; it tries again until it has it back.
     Lost(PartitionId, String),
     /// A partition decides again.
@@ -75,6 +101,7 @@ impl fmt::Display for Notice {
                  positions would be misread; rename the source",
                 changed.name, changed.was, changed.is
             ),
+            Self::RemovedTooEarly(removed) => removed.fmt(formatter),
             Self::Lost(partition, why) => {
                 write!(formatter, "partition {} lost its log: {why}; trying again", partition.0)
             }

@@ -1,14 +1,36 @@
 //! Which facts make and unmake dead letters that no lane stands at, and which stop a lane.
 
-use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact};
-use sprag_core::id::{Key, Place};
+use sprag_core::fact::{Attempted, Batch, Consequence, DeadLetter, Fact};
+use sprag_core::id::{Key, Place, Sequence};
 use sprag_core::time::UnixMicros;
 
 use crate::state::{Letter, LetterChange, LetterReason, Stop};
 
-/// What a fact changes about the list of dead letters.
+/// What a fact changes about the list of dead letters: of a range that is given up, each event is one.
 #[must_use]
-pub fn change(place: Place, recorded: UnixMicros, fact: &Fact) -> Option<LetterChange> {
+pub fn changes(place: Place, recorded: UnixMicros, fact: &Fact) -> Vec<LetterChange> {
+    match fact {
+        Fact::Attempted(Attempted { batch: Some(batch), .. }) => {
+            of_range(place, recorded, fact, *batch)
+        }
+        fact => change(place, recorded, fact).into_iter().collect(),
+    }
+}
+
+/// The same as if each event behind what was acknowledged had been tried by itself.
+fn of_range(place: Place, recorded: UnixMicros, fact: &Fact, batch: Batch) -> Vec<LetterChange> {
+    let Fact::Attempted(attempted) = fact else { return Vec::new() };
+    let first = attempted.sequence.0;
+    // An event sent out of order is a range of its own.
+    let from = if attempted.out_of_order { first } else { first + batch.acknowledged };
+    let one = |sequence| {
+        let one = Attempted { sequence: Sequence(sequence), ..attempted.clone() };
+        change(place, recorded, &Fact::Attempted(one))
+    };
+    (from..=batch.last.0).filter_map(one).collect()
+}
+
+fn change(place: Place, recorded: UnixMicros, fact: &Fact) -> Option<LetterChange> {
     let added = |key: &Key, letter, reason| {
         let key = key.clone();
         Some(LetterChange::Added(Letter { place, recorded, key, letter, reason }))

@@ -14,4 +14,6 @@ pub mod node;
 mod owner;
 mod permits;
 mod recovery;
+mod redrive;
+mod retain;
 pub mod state;

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const CACHE_BYTES: usize = 64 << 20;
 /// Bytes of frames read at a time during recovery: a few frames of the largest size.
 pub const RECOVERY_READ_BYTES: usize = 4 << 20;
+/// Bytes of frames retention looks at in one step: about a thousand events.
+pub const RETENTION_READ_BYTES: usize = 256 << 10;
 /// The state store lags behind the log by about this, so that a restart reads little.
 pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// … or by this many changed keys of a partition, whichever comes first.

@@ -4,7 +4,7 @@
 //! keeps what it takes to do so. Every step returns at once; what takes time is submitted and
 //! completes later (DESIGN F8). Must not know: clocks, threads, sockets, files.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use sprag_core::chain::Digest;
@@ -18,15 +18,18 @@ use sprag_core::partition::{KeyView, Partition};
 use sprag_core::partitioning::partition_of;
 use sprag_core::plan::Plan;
 use sprag_core::record::Directory;
+use sprag_core::retention::{Retention, Tally};
 use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now};
 use sprag_log::{Completion, Log, Request};
 
-use crate::ask::Asked;
+use crate::ask::{Asked, WantedBacklog};
 use crate::cache::EventCache;
 use crate::effect::{Effect, Notice};
 use crate::limits;
 use crate::owner::{Owner, Stage};
+use crate::redrive::Redrives;
+use crate::retain::Retaining;
 use crate::state::{State, StateRequest};
 
 /// The ticket of what the node asks of itself.
@@ -56,6 +59,9 @@ pub struct Node<L, S, D> {
     pub(crate) intake: Intake,
     /// Whether a destination's own pause was asked for and is not answered yet.
     pub(crate) is_pausing: bool,
+    pub(crate) retention: Retention,
+    pub(crate) retaining: Retaining,
+    pub(crate) redrives: Redrives,
     pub(crate) cache: EventCache,
     pub(crate) asked: HashMap<u64, Asked>,
     pub(crate) next_query: u64,
@@ -76,11 +82,14 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             revision: plan.revision,
             sources: BTreeMap::new(),
             destinations: BTreeMap::new(),
+            retired: BTreeSet::new(),
             hot_keys: plan.hot_keys,
             key_backlog: plan.key_backlog,
             dedupe_ids: plan.dedupe_ids,
             partition_rate: None,
+            restore: None,
         });
+        let retention = Retention::new(plan.retention);
         let owner = |number: u16| {
             let seed = seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9));
             let id = PartitionId(number);
@@ -96,6 +105,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             destinations: BTreeMap::new(),
             intake: Intake::default(),
             is_pausing: false,
+            retention,
+            retaining: Retaining::default(),
+            redrives: Redrives::default(),
             cache: EventCache::new(limits::CACHE_BYTES),
             asked: HashMap::new(),
             next_query: 0,
@@ -152,6 +164,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Command::ResumeKey(key)
             | Command::Rebase(key)
             | Command::Redrive { key, .. }
+            | Command::RedriveGone { key, .. }
             | Command::Acknowledge { key, .. }
             | Command::Drop { key, .. } => self.partition_of(key),
             Command::PauseDestination(_)
@@ -159,7 +172,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Command::ResumeDestination(_)
             | Command::Declare(_) => PartitionId(0),
         };
-        self.input(now, partition, Input::Command { ticket, command });
+        if matches!(command, Command::Redrive { passed: Some(_), .. }) {
+            self.redrive(partition, ticket, command);
+        } else {
+            self.input(now, partition, Input::Command { ticket, command });
+        }
     }
 
     /// An attempt ended.
@@ -185,6 +202,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 progressed |= self.turn_partition(now, at, write);
             }
             progressed |= self.grant(now);
+            progressed |= self.retain(now);
             if !progressed {
                 self.answer_stored();
                 return;
@@ -241,8 +259,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
-            Output::Backlog { lane, key, from, to } => {
-                self.ask_backlog(partition, lane, key, from, to);
+            Output::Backlog { lane, key, from, to, opened } => {
+                let wanted = WantedBacklog { lane, opened };
+                self.ask_backlog(partition, wanted, key, from, to);
             }
             Output::SequenceReset(key) => {
                 self.effects.push_back(Effect::Notice(Notice::SequenceReset(key)));
@@ -251,8 +270,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
     }
 
-    fn answer(&mut self, now: Now, at: usize, ticket: Ticket, answer: Answer) {
+    pub(crate) fn answer(&mut self, now: Now, at: usize, ticket: Ticket, answer: Answer) {
         self.owners[at].bodies.remove(&ticket);
+        self.redrive_answered(ticket);
         if ticket == GONE_TICKET {
             self.is_pausing = false;
         } else if ticket != OWN_TICKET {
@@ -321,7 +341,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 self.appended(now, partition, number, result.err());
             }
             Completion::Answered { ticket, result } => self.answered(now, ticket.0, result),
-            Completion::Trimmed { .. } => {}
+            Completion::Trimmed { partition, result } => self.trimmed(now, partition, result.ok()),
+            Completion::Rewritten { result, .. } => self.rewritten(now, result.ok()),
+            Completion::Sealed(_) => self.retention.sealed(now),
         }
     }
 
@@ -345,7 +367,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             [owner.partition.deadline(), claim, refused, checkpoint]
         });
         let destinations = self.destinations.values().filter_map(Destination::deadline);
-        times.flatten().chain(destinations).min()
+        let retention = self.retention.deadline().filter(|_| self.is_serving());
+        times.flatten().chain(destinations).chain(retention).min()
     }
 
     /// Whether every partition serves.
@@ -377,12 +400,23 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         &self.destinations
     }
 
+    /// What retention did.
+    #[must_use]
+    pub fn retention(&self) -> Tally {
+        self.retention.tally()
+    }
+
     /// A key in memory as it is; none when it is not in memory.
     #[must_use]
     pub fn view(&self, key: &Key) -> Option<(PartitionId, KeyView)> {
         let partition = self.partition_of(key);
         let view = self.owners[usize::from(partition.0)].partition.view(key)?;
         Some((partition, view))
+    }
+
+    /// The log, for whoever watches it.
+    pub fn log(&self) -> &L {
+        &self.log
     }
 
     /// The log, for whoever turns it.

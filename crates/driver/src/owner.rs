@@ -45,6 +45,8 @@ pub(crate) struct Owner<D> {
     pub(crate) ready: Option<Box<Batch>>,
     /// Whether a batch is on its way to the state store.
     pub(crate) writing: bool,
+    /// The changes of the list of dead letters in it: the store may not have them yet.
+    pub(crate) letters_under_way: Vec<LetterChange>,
     /// A batch the store refused, and when it is offered again.
     pub(crate) refused: Option<(ElapsedMicros, Box<Batch>)>,
     /// Everything up to here is in the state store.
@@ -63,6 +65,7 @@ impl<D> Owner<D> {
             letters: VecDeque::new(),
             ready: None,
             writing: false,
+            letters_under_way: Vec::new(),
             refused: None,
             stored: FrameNumber(0),
             checkpoint_due: ElapsedMicros(0),

@@ -6,21 +6,23 @@ use std::sync::Arc;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Destination;
 use sprag_core::fact::Fact;
-use sprag_core::id::{Epoch, FrameNumber, Key, PartitionId, Place};
+use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place};
 use sprag_core::input::{Command, Input};
 use sprag_core::intake::Intake;
 use sprag_core::partition::{Frame, Head};
+use sprag_core::plan::Plan;
 use sprag_core::record::KeyRecord;
 use sprag_core::time::Now;
+use sprag_core::totals::Backlog;
 use sprag_log::{Claim, ClaimError, Frames, Log, Query};
 
 use crate::ask::Asked;
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, Notice, RemovedTooEarly};
 use crate::letters;
 use crate::limits;
 use crate::node::{Node, OWN_TICKET};
 use crate::owner::{Owner, Stage};
-use crate::state::{State, StateCompletion, StateRequest};
+use crate::state::{LetterChange, State, StateCompletion, StateRequest};
 
 impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// A term began, or not.
@@ -49,6 +51,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         match completion {
             StateCompletion::Opened(partition, head) => self.opened(now, partition, &head),
             StateCompletion::Loaded(partition, records) => self.loaded(now, partition, records),
+            StateCompletion::Surveyed(partition, asked, keys) => {
+                self.surveyed(now, partition, asked, keys);
+            }
             StateCompletion::Paged { partition, queue, keys, next } => {
                 // At once, as everything the store says: a page that is overtaken by the word that
                 // a batch is stored could bring back what a key was before.
@@ -63,17 +68,25 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 
     /// The state reflects the log up to a frame; what is behind it is read. A state that is
-    /// ahead of the log belongs to another log: it is built anew.
+    /// ahead of the log belongs to another log, and one that ends before the log begins cannot be
+    /// continued: either is built anew. What a log begins with says all that is known of the keys
+    /// that were before (DESIGN D6).
     fn opened(&mut self, now: Now, partition: PartitionId, head: &Head) {
         let owner = self.owner(partition);
         let Stage::Opening(claim) = owner.stage else { return };
-        let nothing = Head::default();
-        let foreign = head.frame > claim.tip.number;
+        let oldest = FrameNumber(claim.oldest.0.saturating_sub(1));
+        let foreign = head.frame > claim.tip.number || head.frame < oldest;
+        let nothing = Head { frame: oldest, ..Head::default() };
+        let nothing = if oldest == claim.tip.number { end_of(&claim) } else { nothing };
+        let is_empty = *head == Head::default();
         let head = if foreign { &nothing } else { head };
         owner.partition.begin(head);
         owner.stored = head.frame;
         owner.letters.clear();
-        if foreign {
+        if oldest > FrameNumber(0) {
+            owner.letters.push_back((head.frame, LetterChange::Trimmed(claim.oldest)));
+        }
+        if foreign && !is_empty {
             self.state.submit(StateRequest::Clear(partition));
         }
         self.read_on(now, partition, claim);
@@ -135,8 +148,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         for frame in frames.frames.iter().filter(|frame| frame.number <= claim.tip.number) {
             for (index, fact) in (0_u32..).zip(&frame.facts) {
                 let place = Place { partition, frame: frame.number, index };
-                let change = letters::change(place, frame.recorded, fact);
-                owner.letters.extend(change.map(|change| (frame.number, change)));
+                let changes = letters::changes(place, frame.recorded, fact);
+                owner.letters.extend(changes.into_iter().map(|change| (frame.number, change)));
             }
             owner.partition.evolve_frame(&Frame {
                 number: frame.number,
@@ -152,14 +165,41 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// configured names have; the others wait for it.
     fn recovered(&mut self, now: Now, partition: PartitionId, epoch: Epoch) {
         self.owner(partition).stage = Stage::Recovered(epoch);
-        if partition == PartitionId(0) && self.settings.is_none() && !self.resolve() {
+        if self.settings.is_none() && (!self.may_resolve() || !self.resolve()) {
             return;
         }
-        if partition == PartitionId(0) {
+        if matches!(self.owners[0].stage, Stage::Recovered(_)) {
             self.resume(now, 0);
             self.declare(now);
         }
         self.resume_others(now);
+    }
+
+    /// Whether enough of history is taken in: of partition 0, and of all where a destination is
+    /// gone from the configuration, for something may wait for it anywhere.
+    fn may_resolve(&self) -> bool {
+        let is_recovered = |owner: &Owner<D>| matches!(owner.stage, Stage::Recovered(_));
+        let removes = || !self.plan.removed(self.owners[0].partition.directory()).is_empty();
+        let all = || self.owners.iter().all(is_recovered);
+        is_recovered(&self.owners[0]) && (!removes() || all())
+    }
+
+    /// The first destination that a plan names no more although something waits for it (L7).
+    pub(crate) fn removed_too_early(&self, plan: &Plan) -> Option<RemovedTooEarly> {
+        let removed = plan.removed(self.owners[0].partition.directory()).into_iter();
+        removed.map(|removed| (self.backlog(removed.destination), removed.name)).find_map(
+            |(backlog, name)| {
+                let waits = backlog.lanes > 0;
+                waits.then_some(RemovedTooEarly { name, backlog })
+            },
+        )
+    }
+
+    /// What waits for a destination, over all partitions.
+    #[must_use]
+    pub fn backlog(&self, destination: DestinationId) -> Backlog {
+        let totals = self.owners.iter().map(|owner| owner.partition.totals());
+        totals.fold(Backlog::default(), |sum, totals| sum.and(totals.backlog_of(destination)))
     }
 
     /// Lets partition 0 write down the names that history does not know yet.
@@ -193,6 +233,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
 
     /// Matches the configuration with history; says whether the node may start.
     fn resolve(&mut self) -> bool {
+        if let Some(removed) = self.removed_too_early(&self.plan) {
+            self.effects.push_back(Effect::Notice(Notice::RemovedTooEarly(removed)));
+            return false;
+        }
         match self.plan.resolve(self.owners[0].partition.directory()) {
             Err(changed) => {
                 self.effects.push_back(Effect::Notice(Notice::SourceChanged(changed)));
@@ -243,12 +287,19 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     fn written(&mut self, now: Now, partition: PartitionId, frame: FrameNumber) {
         let owner = self.owner(partition);
         owner.writing = false;
+        owner.letters_under_way.clear();
         owner.stored = owner.stored.max(frame);
         if matches!(owner.stage, Stage::Serving) {
             owner.partition.handle(now, Input::Stored(frame));
         }
         self.write_ready(partition);
     }
+}
+
+/// What is left of a log of which nothing is left.
+fn end_of(claim: &Claim) -> Head {
+    let Claim { tip, .. } = claim;
+    Head { frame: tip.number, recorded: tip.recorded, open: tip.open, ..Head::default() }
 }
 
 fn unknown_keys<D: Digest>(owner: &Owner<D>, frames: &Frames) -> Vec<Key> {

@@ -4,7 +4,7 @@
 //! never block, and a store works them off in order. Must not know: how records are stored.
 
 use sprag_core::fact::{DeadLetter, Outcome};
-use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place};
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_core::input::PageCursor;
 use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
@@ -32,6 +32,9 @@ pub enum StateRequest {
     /// Keys of one queue ([`KeyRecord::dues`]) that are due, the earliest first. A store keeps a
     /// row for each place in a queue, in the queue's order, so that a page costs what it brings.
     Page(PartitionId, PageRequest),
+    /// The records of these keys and their dead letters that no lane stands at: what retention
+    /// judges by. Answered with the number it came with.
+    Survey(PartitionId, u64, Vec<Key>),
     /// Take in a batch, whole or not at all.
     Write(PartitionId, Box<Batch>),
 }
@@ -43,6 +46,8 @@ pub enum StateCompletion {
     Opened(PartitionId, Head),
     /// To [`StateRequest::Load`]; a record that is unknown is none.
     Loaded(PartitionId, Vec<(Key, Option<KeyRecord>)>),
+    /// To [`StateRequest::Survey`].
+    Surveyed(PartitionId, u64, Vec<Surveyed>),
     /// To [`StateRequest::Page`].
     Paged {
         /// The partition.
@@ -58,6 +63,17 @@ pub enum StateCompletion {
     Written(PartitionId, FrameNumber),
     /// To [`StateRequest::Write`] that failed, with the batch: it can be tried again.
     NotWritten(PartitionId, Box<Batch>),
+}
+
+/// What a store has of a key for retention.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surveyed {
+    /// The key.
+    pub key: Key,
+    /// Its record; none when it is unknown.
+    pub record: Option<KeyRecord>,
+    /// Its dead letters in lanes: their sequences, and when they became that.
+    pub letters: Vec<(Sequence, UnixMicros)>,
 }
 
 /// Keys that changed, and what else a store keeps.
@@ -116,6 +132,8 @@ pub enum LetterChange {
     Added(Letter),
     /// Delivered or dropped.
     Removed(Key, DeadLetter),
+    /// History before this frame was deleted, and with it what made these dead letters.
+    Trimmed(FrameNumber),
     /// All that follows in a lane may be one: the lane stopped.
     Stopped(Stop),
 }

@@ -104,6 +104,7 @@ fn draft(number: u64, epoch: Epoch, events: u64) -> FrameDraft {
             consequence: Consequence::Delivered,
             toll: None,
             dropped: None,
+            batch: None,
         }));
         whole.bodies.push(Body { codec: BodyCodec::None, bytes: body.into() });
     }

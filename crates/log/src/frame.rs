@@ -34,17 +34,24 @@ pub enum BodyCodec {
     /// As received. Byte 0.
     #[default]
     None,
+    /// Not kept any more: there are no bytes (DESIGN D6). Byte 255.
+    Dropped,
 }
 
 impl BodyCodec {
     fn byte(self) -> u8 {
         match self {
             Self::None => 0,
+            Self::Dropped => 255,
         }
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        (byte == 0).then_some(Self::None)
+        match byte {
+            0 => Some(Self::None),
+            255 => Some(Self::Dropped),
+            _ => None,
+        }
     }
 }
 
@@ -241,9 +248,7 @@ fn size(what: &'static str, size: usize, most: usize) -> Result<u32, TooLarge> {
 fn write_bodies(bodies: &[Body], out: &mut Vec<u8>) -> Result<(), TooLarge> {
     for body in bodies {
         let length = size("body", body.bytes.len(), FRAME_BODIES_BYTES)?;
-        out.extend_from_slice(&length.to_le_bytes());
-        out.push(body.codec.byte());
-        out.extend_from_slice(&crc32fast::hash(&body.bytes).to_le_bytes());
+        write_entry(length, body.codec, &body.bytes, out);
     }
     bodies.iter().for_each(|body| out.extend_from_slice(&body.bytes));
     Ok(())
@@ -304,7 +309,61 @@ pub struct BodyEntry {
     checksum: u32,
 }
 
+/// A frame without some of its bodies: what stands before those that are left, and where they are.
+#[derive(Debug)]
+pub(crate) struct Thinned {
+    /// Header, facts and the entries of all bodies.
+    pub(crate) head: Vec<u8>,
+    /// By body, where it lies in the bodies section as it was; none where it is not kept.
+    pub(crate) left: Vec<Option<BodyEntry>>,
+}
+
+impl Thinned {
+    /// Leaves bodies out of a frame, given header, facts and entries: hash and places stay.
+    pub(crate) fn of(
+        header: &FrameHeader,
+        mut head: Vec<u8>,
+        is_dead: impl Fn(u32) -> bool,
+    ) -> Result<Self, DecodeError> {
+        let entries = head.split_off(header.head_bytes());
+        let mut section = entries.len() as u64;
+        let mut left = Vec::new();
+        for (index, bytes) in (0..header.bodies).zip(entries.chunks_exact(BODY_ENTRY_BYTES)) {
+            let entry = BodyEntry::find(header, &entries, index)?;
+            let kept = (entry.is_kept() && !is_dead(index)).then_some(entry);
+            match kept {
+                Some(_) => head.extend_from_slice(bytes),
+                None => write_entry(0, BodyCodec::Dropped, &[], &mut head),
+            }
+            section += kept.map_or(0, |entry| entry.length as u64);
+            left.push(kept);
+        }
+        let section = u32::try_from(section).unwrap_or(u32::MAX);
+        head[83..87].copy_from_slice(&section.to_le_bytes());
+        let checksum = crc32fast::hash(&head[..CHECKED_BYTES]);
+        head[87..91].copy_from_slice(&checksum.to_le_bytes());
+        Ok(Self { head, left })
+    }
+
+    /// Bytes of the whole frame.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.head.len() + self.left.iter().flatten().map(|entry| entry.length).sum::<usize>()
+    }
+}
+
+fn write_entry(length: u32, codec: BodyCodec, bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&length.to_le_bytes());
+    out.push(codec.byte());
+    out.extend_from_slice(&crc32fast::hash(bytes).to_le_bytes());
+}
+
 impl BodyEntry {
+    /// Whether there is a body.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.codec != BodyCodec::Dropped
+    }
+
     /// Finds a body by the entries at the start of a bodies section.
     ///
     /// # Errors

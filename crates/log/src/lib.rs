@@ -22,5 +22,5 @@ pub mod snapshot;
 
 pub use log::{
     Answer, AppendError, Claim, ClaimError, Completion, Corruption, Damage, Found, Frames, Log,
-    Query, ReadError, ReadFrame, Request, StoredEvent, StoredFact, Ticket,
+    LogSize, Query, ReadError, ReadFrame, Request, StoredEvent, StoredFact, Ticket,
 };

@@ -12,6 +12,8 @@ pub const HEADER_NAME_BYTES: usize = 256;
 pub const HEADER_VALUE_BYTES: usize = 64 << 10;
 /// Destinations an event enters or is filtered from.
 pub const LANES: usize = 4_096;
+/// Destinations that all keys were visited for: as many as ever had a name, each twice.
+pub const VISITS: usize = 1 << 20;
 /// Ranges in one list: `abandoned` of a key has 1,000 (DESIGN G2), one more may be in the making.
 pub const RANGES: usize = 1_024;
 /// Held events of one key's record; under `halt` a key holds up to its backlog limit.
@@ -30,6 +32,11 @@ pub const FRAME_BODIES_BYTES: usize = 256 << 20;
 
 /// Frames of one answer to a read, whatever their size: empty frames have no facts to count.
 pub const READ_FRAMES: usize = 4_096;
+/// Segments of one answer about them: a few bytes a partition each.
+pub const SUMMARIES: usize = 256;
+/// Bytes of a rewritten segment written and synced at a time: little enough that a commit that
+/// syncs meanwhile does not wait for more.
+pub const REWRITE_BYTES: usize = 1 << 20;
 /// Facts one lookup returns, oldest first: an id or position that was sent that often is abuse.
 pub const FOUND_FACTS: usize = 64;
 /// Things looked up by one query.

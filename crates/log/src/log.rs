@@ -12,6 +12,7 @@ use std::{fmt, io};
 
 use sprag_core::fact::{Fact, Received};
 use sprag_core::id::{Epoch, FrameNumber, Hash, Key, PartitionId, Place, Sequence};
+use sprag_core::retention::{DeadBodies, Segment};
 use sprag_core::time::{OpenMicros, UnixMicros};
 
 use crate::chain::{BrokenLink, Tip};
@@ -31,6 +32,11 @@ pub trait Log {
     /// that waits gets fuller, and fewer frames cost less; asking is up to the asker.
     fn is_idle(&self) -> bool {
         true
+    }
+
+    /// What it takes on disk; nothing where it is not on one.
+    fn size(&self) -> LogSize {
+        LogSize::default()
     }
 
     /// Whether a lookup could find anything, answered from memory. `false` is certain for all
@@ -62,6 +68,17 @@ pub enum Request {
         /// The first frame that must stay.
         before: FrameNumber,
     },
+    /// Writes a sealed segment anew without some of its bodies (DESIGN D6):
+    /// [`Completion::Rewritten`]. Facts, hashes and places stay as they are. One at a time.
+    Rewrite {
+        /// The segment.
+        segment: u64,
+        /// What is left out.
+        dead: DeadBodies,
+    },
+    /// Begins a new segment, so that what was written until now can grow old:
+    /// [`Completion::Sealed`]. An engine without segments has nothing to do.
+    Seal,
     /// Reads: [`Completion::Answered`].
     Query {
         /// What the completion is recognised by; chosen by the asker.
@@ -120,6 +137,25 @@ pub enum Query {
         /// Most facts wanted; at most [`crate::limits::WANTED`] come.
         most: usize,
     },
+    /// Sealed segments, oldest first, at most [`crate::limits::SUMMARIES`]:
+    /// [`Answer::Segments`]. An engine without segments has none.
+    Segments {
+        /// Only those with a higher number.
+        after: u64,
+    },
+}
+
+/// What the log takes on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogSize {
+    /// Segments, the open one among them.
+    pub segments: usize,
+    /// Segments that were rewritten without bodies that had expired.
+    pub rewritten: usize,
+    /// Bytes of history in them.
+    pub bytes: u64,
+    /// When the newest of the oldest sealed segment was recorded; none while none is sealed.
+    pub oldest: Option<UnixMicros>,
 }
 
 /// What came of a request.
@@ -148,6 +184,15 @@ pub enum Completion {
         /// The oldest frame that is left; one more than the last when none is.
         result: Result<FrameNumber, io::Error>,
     },
+    /// Of [`Request::Rewrite`].
+    Rewritten {
+        /// The segment.
+        segment: u64,
+        /// By how many bytes it is smaller. After an error it is as it was.
+        result: Result<u64, io::Error>,
+    },
+    /// Of [`Request::Seal`]. After an error it is as after a failed append.
+    Sealed(Result<(), io::Error>),
     /// Of [`Request::Query`].
     Answered {
         /// The ticket of the query.
@@ -241,6 +286,8 @@ pub enum Answer {
     Found(Found),
     /// Of [`Query::Sequences`].
     Sequences(Vec<StoredFact>),
+    /// Of [`Query::Segments`].
+    Segments(Vec<Segment>),
 }
 
 /// Frames in order.
@@ -320,6 +367,8 @@ pub enum ReadError {
         /// The oldest frame that is left.
         oldest: FrameNumber,
     },
+    /// The event is known, its body is not kept any more (DESIGN D6).
+    BodyDropped,
     /// There is no such frame or fact, or the fact is none that was asked for.
     Missing,
     /// The query asks for more than [`crate::limits::WANTED`] things.
@@ -335,6 +384,9 @@ impl fmt::Display for ReadError {
         match self {
             Self::NoSuchPartition => formatter.write_str("the log has no such partition"),
             Self::Trimmed { oldest } => write!(formatter, "history begins at frame {}", oldest.0),
+            Self::BodyDropped => {
+                formatter.write_str("the body is older than retention keeps bodies: it was deleted")
+            }
             Self::Missing => formatter.write_str("there is nothing at that place"),
             Self::TooMuch => formatter.write_str("too much is asked at once"),
             Self::Corrupt(corruption) => write!(formatter, "{corruption}"),

@@ -120,6 +120,7 @@ impl MemoryLog {
                 let facts = wanted.iter().map(|wanted| kept.find(wanted, through)).collect();
                 Ok(Answer::Found(Found { through, facts }))
             }
+            Query::Segments { .. } => Ok(Answer::Segments(Vec::new())),
             Query::Find { .. } => Err(ReadError::TooMuch),
             Query::Sequences { partition, key, from, to, most } => {
                 let kept = self.partition(*partition)?;
@@ -237,6 +238,11 @@ impl Log for MemoryLog {
             Request::Trim { partition, before } => {
                 Completion::Trimmed { partition, result: Ok(self.trim(partition, before)) }
             }
+            Request::Rewrite { segment, .. } => {
+                let result = Err(std::io::ErrorKind::NotFound.into());
+                Completion::Rewritten { segment, result }
+            }
+            Request::Seal => Completion::Sealed(Ok(())),
             Request::Query { ticket, query } => {
                 Completion::Answered { ticket, result: self.answer(&query) }
             }

@@ -1,32 +1,41 @@
 //! What the state store keeps, as bytes: the record of a key (a version byte and the fields of
 //! [`KeyRecord`] in their order), and the directory (a version byte and the facts it sums up).
 //!
-//! State can be deleted and is rebuilt from the log, so there is one version at a time and no
-//! procedure: whoever changes the record counts [`VERSION`] up, and every older record answers
-//! [`SnapshotError::Rebuild`]. Must not know where records are kept.
+//! # How to change a record
+//! State can be deleted and is rebuilt from the log, so of it there is one version at a time: whoever
+//! changes the record counts [`VERSION`] up, and every older record answers
+//! [`SnapshotError::Rebuild`].
+//!
+//! The same bytes without the version stand in `carried` facts, which are read for ever. So a new
+//! field of a record, an order, a held event or a lane goes behind the last one of its part, and is
+//! read only if bytes are left (`reader.left() > 0`), with the meaning that history without it had.
+//! Nothing else may change; `fact/carried.rs` has golden bytes. Must not know where records are kept.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Toll;
+use sprag_core::id::{FrameNumber, Sequence};
 use sprag_core::record::{
     Acceptance, Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
     Order,
 };
+use sprag_core::totals::{Backlog, Totals};
 
 use crate::codec::{DecodeError, Reader, TooLarge, Writer};
 use crate::fact;
 use crate::fact::held::{read_reason, write_reason};
+use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
     read_destination, read_id, read_open, read_place, read_position, read_range, read_ranges,
     read_sequence, read_text, read_unix, unknown, write_destination, write_id, write_place,
     write_position, write_range, write_ranges, write_text,
 };
-use crate::limits::{HELD_EVENTS, LANE_LIST, LANES};
+use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 8;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,13 +77,7 @@ pub fn encode(record: &KeyRecord, out: &mut Vec<u8>) -> Result<(), TooLarge> {
     let start = out.len();
     let mut writer = Writer::new(out);
     writer.byte(VERSION);
-    writer.number(record.sequence.0);
-    writer.hash(&record.hash);
-    write_place(&mut writer, &record.newest);
-    writer.flag(record.paused);
-    write_order(&mut writer, &record.order);
-    writer.count("lanes", record.lanes.len(), LANES);
-    record.lanes.iter().for_each(|lane| write_lane(&mut writer, lane));
+    write_record(&mut writer, record);
     let written = writer.finish();
     if written.is_err() {
         out.truncate(start);
@@ -92,6 +95,30 @@ pub fn decode(bytes: &[u8]) -> Result<KeyRecord, SnapshotError> {
     if version != VERSION {
         return Err(SnapshotError::Rebuild { version });
     }
+    let record = read_record(reader)?;
+    reader.end()?;
+    Ok(record)
+}
+
+/// A record as a part of its own.
+pub(crate) fn write_record(writer: &mut Writer<'_>, record: &KeyRecord) {
+    let opened = writer.open_length();
+    writer.number(record.sequence.0);
+    writer.hash(&record.hash);
+    write_place(writer, &record.newest);
+    writer.flag(record.paused);
+    write_order(writer, &record.order);
+    writer.count("lanes", record.lanes.len(), LANES);
+    record.lanes.iter().for_each(|lane| write_lane(writer, lane));
+    writer.number(record.carried.0);
+    writer.number(record.jumped);
+    writer.count("jumps", record.jumps.len(), LANE_LIST);
+    record.jumps.iter().for_each(|jump| write_range(writer, *jump));
+    writer.close_length("record", opened);
+}
+
+pub(crate) fn read_record(reader: &mut Reader<'_>) -> Result<KeyRecord, DecodeError> {
+    let reader = &mut reader.part("record is longer than what it stands in")?;
     let record = KeyRecord {
         sequence: read_sequence(reader)?,
         hash: reader.hash()?,
@@ -99,6 +126,9 @@ pub fn decode(bytes: &[u8]) -> Result<KeyRecord, SnapshotError> {
         paused: reader.flag()?,
         order: read_order(reader)?,
         lanes: reader.list("lanes", LANES, read_lane)?,
+        carried: FrameNumber(reader.number()?),
+        jumped: reader.number()?,
+        jumps: reader.list("jumps", LANE_LIST, read_range)?,
     };
     reader.end()?;
     Ok(record)
@@ -139,7 +169,57 @@ pub fn decode_directory(bytes: &[u8]) -> Result<Directory, SnapshotError> {
     Ok(directory)
 }
 
+/// Appends the bytes of what a partition's keys add up to.
+///
+/// # Errors
+/// When something in it is larger than the format allows; `out` is then as before.
+pub fn encode_totals(totals: &Totals, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    let start = out.len();
+    let mut writer = Writer::new(out);
+    writer.byte(VERSION);
+    writer.count("destinations", totals.backlog.len(), LANES);
+    for (destination, backlog) in &totals.backlog {
+        write_destination(&mut writer, *destination);
+        writer.number(backlog.lanes);
+        writer.number(backlog.events);
+        writer.number(backlog.bytes);
+    }
+    writer.count("visits", totals.visited.len(), VISITS);
+    for (destination, visit) in &totals.visited {
+        write_destination(&mut writer, *destination);
+        write_visit(&mut writer, *visit);
+    }
+    let written = writer.finish();
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// Reads what a partition's keys add up to.
+///
+/// # Errors
+/// When it is of another version or damaged.
+pub fn decode_totals(bytes: &[u8]) -> Result<Totals, SnapshotError> {
+    let reader = &mut Reader::new(bytes);
+    let version = reader.byte()?;
+    if version != VERSION {
+        return Err(SnapshotError::Rebuild { version });
+    }
+    let backlog = reader.list("destinations", LANES, |reader| {
+        let destination = read_destination(reader)?;
+        let (lanes, events, bytes) = (reader.number()?, reader.number()?, reader.number()?);
+        Ok((destination, Backlog { lanes, events, bytes }))
+    })?;
+    let visited = reader
+        .list("visits", VISITS, |reader| Ok((read_destination(reader)?, read_visit(reader)?)))?;
+    reader.end()?;
+    let (backlog, visited) = (backlog.into_iter().collect(), visited.into_iter().collect());
+    Ok(Totals { backlog, visited })
+}
+
 fn write_order(writer: &mut Writer<'_>, order: &Order) {
+    let opened = writer.open_length();
     writer.option(order.next.as_ref(), |writer, next| writer.number(*next));
     writer.number(order.highest);
     write_ranges(writer, &order.abandoned);
@@ -156,10 +236,12 @@ fn write_order(writer: &mut Writer<'_>, order: &Order) {
     for Fingerprint(identity) in &order.instant {
         writer.raw(&identity.to_be_bytes());
     }
+    writer.close_length("order", opened);
 }
 
 fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
-    Ok(Order {
+    let reader = &mut reader.part("order is longer than its record")?;
+    let order = Order {
         next: reader.option(Reader::number)?,
         highest: reader.number()?,
         abandoned: read_ranges(reader)?,
@@ -169,7 +251,9 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
         old: reader.narrow("old positions")?,
         since: read_place(reader)?,
         instant: reader.list("events of an instant", LANE_LIST, read_fingerprint)?,
-    })
+    };
+    reader.end()?;
+    Ok(order)
 }
 
 fn read_fingerprint(reader: &mut Reader<'_>) -> Result<Fingerprint, DecodeError> {
@@ -193,6 +277,7 @@ fn read_all_held(reader: &mut Reader<'_>) -> Result<BTreeMap<u64, HeldEvent>, De
 }
 
 fn write_held(writer: &mut Writer<'_>, held: &HeldEvent) {
+    let opened = writer.open_length();
     write_place(writer, &held.event);
     write_reason(writer, held.reason);
     writer.number(held.deadline.0);
@@ -203,10 +288,12 @@ fn write_held(writer: &mut Writer<'_>, held: &HeldEvent) {
     write_text(writer, "content type", &essence.content_type);
     writer.hash(&essence.digest);
     writer.number(u64::from(essence.size));
+    writer.close_length("held event", opened);
 }
 
 fn read_held(reader: &mut Reader<'_>) -> Result<HeldEvent, DecodeError> {
-    Ok(HeldEvent {
+    let reader = &mut reader.part("held event is longer than its record")?;
+    let held = HeldEvent {
         event: read_place(reader)?,
         reason: read_reason(reader)?,
         deadline: read_open(reader)?,
@@ -218,10 +305,13 @@ fn read_held(reader: &mut Reader<'_>) -> Result<HeldEvent, DecodeError> {
             digest: reader.hash()?,
             size: reader.narrow("body size")?,
         },
-    })
+    };
+    reader.end()?;
+    Ok(held)
 }
 
 fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
+    let opened = writer.open_length();
     write_destination(writer, lane.destination);
     write_mode(writer, lane.mode);
     writer.number(lane.head.0);
@@ -234,6 +324,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
             OmitReason::Filtered => 0,
             OmitReason::Dead => 1,
             OmitReason::Skipped => 2,
+            OmitReason::Restored => 3,
         });
         writer.flag(omission.merged);
     }
@@ -245,6 +336,36 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.count("redrives", lane.redrives.len(), LANE_LIST);
     lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
     writer.option(lane.accepted.as_ref(), write_acceptance);
+    write_range_of(writer, lane);
+    writer.number(lane.opened.0);
+    writer.number(lane.waiting);
+    writer.number(lane.bytes);
+    writer.close_length("lane", opened);
+}
+
+/// What `batch` adds to a lane (rule L9); history before it has nothing there.
+fn write_range_of(writer: &mut Writer<'_>, lane: &Lane) {
+    let last = lane.accepted.and_then(|accepted| accepted.last);
+    writer.option(lane.batch.as_ref(), |writer, to| writer.number(to.0));
+    writer.number(lane.sent.0);
+    writer.option(last.as_ref(), |writer, last| writer.number(last.0));
+}
+
+fn read_range_of(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError> {
+    if reader.left() == 0 {
+        return Ok(());
+    }
+    lane.batch = reader.option(read_sequence)?;
+    lane.sent = read_sequence(reader)?;
+    let last = reader.option(read_sequence)?;
+    match (&mut lane.accepted, last) {
+        (Some(accepted), last) => accepted.last = last,
+        (None, None) => {}
+        (None, Some(last)) => {
+            return Err(reader.error("the end of a range that was not accepted", Some(last.0)));
+        }
+    }
+    Ok(())
 }
 
 fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
@@ -258,6 +379,7 @@ fn write_acceptance(writer: &mut Writer<'_>, accepted: &Acceptance) {
 fn read_acceptance(reader: &mut Reader<'_>) -> Result<Acceptance, DecodeError> {
     Ok(Acceptance {
         sequence: read_sequence(reader)?,
+        last: None,
         number: reader.narrow("number of a try")?,
         out_of_order: reader.flag()?,
         started: read_unix(reader)?,
@@ -266,7 +388,8 @@ fn read_acceptance(reader: &mut Reader<'_>) -> Result<Acceptance, DecodeError> {
 }
 
 fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
-    Ok(Lane {
+    let reader = &mut reader.part("lane is longer than its record")?;
+    let mut lane = Lane {
         destination: read_destination(reader)?,
         mode: read_mode(reader)?,
         head: read_sequence(reader)?,
@@ -279,7 +402,22 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         failed_at: read_open(reader)?,
         redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
         accepted: reader.option(read_acceptance)?,
-    })
+        batch: None,
+        sent: Sequence(0),
+        opened: Sequence(0),
+        waiting: 0,
+        bytes: 0,
+    };
+    read_range_of(reader, &mut lane)?;
+    // History that was carried before had no such counts: what waits entered, of unknown size.
+    lane.waiting = lane.tail.0.saturating_add(1).saturating_sub(lane.head.0);
+    if reader.left() > 0 {
+        lane.opened = read_sequence(reader)?;
+        lane.waiting = reader.number()?;
+        lane.bytes = reader.number()?;
+    }
+    reader.end()?;
+    Ok(lane)
 }
 
 fn read_omission(reader: &mut Reader<'_>) -> Result<Omission, DecodeError> {
@@ -289,6 +427,7 @@ fn read_omission(reader: &mut Reader<'_>) -> Result<Omission, DecodeError> {
             0 => OmitReason::Filtered,
             1 => OmitReason::Dead,
             2 => OmitReason::Skipped,
+            3 => OmitReason::Restored,
             byte => return unknown(reader, "unknown reason of an omission", byte),
         },
         merged: reader.flag()?,
@@ -323,115 +462,17 @@ fn read_mode(reader: &mut Reader<'_>) -> Result<LaneMode, DecodeError> {
 }
 
 #[cfg(test)]
+pub(crate) mod arbitrary;
+
+#[cfg(test)]
 mod tests {
+    use super::arbitrary::record;
     use super::*;
-    use crate::fact::arbitrary;
-    use proptest::collection::{btree_map, vec};
-    use proptest::option;
     use proptest::prelude::*;
-    use sprag_core::fact::{DestinationDeclared, DestinationPaused, Fact, PauseReason};
-    use sprag_core::id::{DestinationId, Sequence};
-    use sprag_core::time::{OpenMicros, UnixMicros};
-
-    fn held() -> impl Strategy<Value = HeldEvent> {
-        let essence = (
-            option::of(arbitrary::text(256)),
-            arbitrary::position(),
-            arbitrary::text(256),
-            arbitrary::text(256),
-            arbitrary::hash(),
-            any::<u32>(),
-        );
-        let essence = essence.prop_map(|parts| Essence {
-            id: parts.0,
-            position: parts.1,
-            event_type: parts.2,
-            content_type: parts.3,
-            digest: parts.4,
-            size: parts.5,
-        });
-        (arbitrary::place(), arbitrary::hold_reason(), any::<u64>(), essence).prop_map(
-            |(event, reason, deadline, essence)| HeldEvent {
-                event,
-                reason,
-                deadline: OpenMicros(deadline),
-                essence,
-            },
-        )
-    }
-
-    fn mode() -> impl Strategy<Value = LaneMode> {
-        (0..5, any::<u64>()).prop_map(|(mode, until)| match (mode, Sequence(until)) {
-            (0, _) => LaneMode::Active,
-            (1, _) => LaneMode::Halted,
-            (2, _) => LaneMode::Parked,
-            (3, until) => LaneMode::DrainingHalted { until },
-            (_, until) => LaneMode::DrainingParked { until },
-        })
-    }
-
-    fn lane() -> impl Strategy<Value = Lane> {
-        let reason = prop_oneof![
-            Just(OmitReason::Filtered),
-            Just(OmitReason::Dead),
-            Just(OmitReason::Skipped)
-        ];
-        let omission = (arbitrary::range(), reason, any::<bool>())
-            .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
-        let redrive = any::<u64>().prop_map(Sequence);
-        let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
-        let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()));
-        (numbers, mode(), lists).prop_map(|(numbers, mode, (omitted, redrives, accepted))| Lane {
-            destination: DestinationId(numbers.0),
-            mode,
-            head: Sequence(numbers.1),
-            tail: Sequence(numbers.2),
-            delivered: Sequence(numbers.3),
-            omitted,
-            failures: numbers.4,
-            due: UnixMicros(numbers.5),
-            failed_at: OpenMicros(numbers.6),
-            toll: Toll { failures: numbers.7, time: numbers.8 },
-            redrives,
-            accepted,
-        })
-    }
-
-    fn acceptance() -> impl Strategy<Value = Acceptance> {
-        any::<(u64, u32, bool, u64, u64)>().prop_map(|numbers| Acceptance {
-            sequence: Sequence(numbers.0),
-            number: numbers.1,
-            out_of_order: numbers.2,
-            started: UnixMicros(numbers.3),
-            until: OpenMicros(numbers.4),
-        })
-    }
-
-    fn record() -> impl Strategy<Value = KeyRecord> {
-        let order = (
-            option::of(any::<u64>()),
-            any::<u64>(),
-            arbitrary::ranges(),
-            arbitrary::ranges(),
-            option::of(arbitrary::range()),
-            btree_map(any::<u64>(), held(), 0..5),
-            (any::<u32>(), arbitrary::place()),
-            vec(any::<u128>().prop_map(Fingerprint), 0..5),
-        );
-        let order = order.prop_map(|parts| {
-            let (next, highest, abandoned, missing, gap, held, (old, since), instant) = parts;
-            Order { next, highest, abandoned, missing, gap, held, old, since, instant }
-        });
-        let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>());
-        (head, order, vec(lane(), 0..4)).prop_map(|(head, order, lanes)| KeyRecord {
-            sequence: Sequence(head.0),
-            hash: head.1,
-            newest: head.2,
-            paused: head.3,
-            order,
-            lanes,
-        })
-    }
+    use sprag_core::fact::{
+        DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored, Start, Visit,
+    };
+    use sprag_core::id::DestinationId;
 
     proptest! {
         #[test]
@@ -457,7 +498,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_harm(bytes in vec(any::<u8>(), 0..300)) {
+        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = decode(&bytes);
         }
     }
@@ -472,10 +513,22 @@ mod tests {
         encode(&record, &mut bytes).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
-        let order = "00 00 00 00 00 00 00 000000 00";
-        let golden =
-            format!("04 04 {hash} 000000 00 {order} 01 01 00 05 04 00 00 00 00 00 00 00 00 00");
+        let order = "0b000000 00 00 00 00 00 00 00 000000 00";
+        let lane = "13000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 000000";
+        let golden = format!("08 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
+    }
+
+    #[test]
+    fn totals_read_back() {
+        let backlog = Backlog { lanes: 1, events: 2, bytes: 300 };
+        let visited = [(DestinationId(1), Visit::Opens), (DestinationId(1), Visit::Ends)];
+        let totals =
+            Totals { backlog: [(DestinationId(7), backlog)].into(), visited: visited.into() };
+        let mut bytes = Vec::new();
+        encode_totals(&totals, &mut bytes).unwrap();
+        assert_eq!(decode_totals(&bytes), Ok(totals));
+        assert!(decode_totals(&bytes[..bytes.len() - 1]).is_err());
     }
 
     #[test]
@@ -483,12 +536,14 @@ mod tests {
         let mut directory = Directory::default();
         for destination in [DestinationId(1), DestinationId(2)] {
             let name = "app".into();
-            directory.evolve(&Fact::DestinationDeclared(DestinationDeclared { destination, name }));
+            let declared = DestinationDeclared { destination, name, start: Start::Earliest };
+            directory.evolve(&Fact::DestinationDeclared(declared));
         }
         for (number, reason) in [(1, PauseReason::Operator), (2, PauseReason::Gone)] {
             let destination = DestinationId(number);
             directory.evolve(&Fact::DestinationPaused(DestinationPaused { destination, reason }));
         }
+        directory.evolve(&Fact::Restored(Restored { restore: 7, jump: 100, total: 300 }));
         let mut bytes = Vec::new();
         encode_directory(&directory, &mut bytes).unwrap();
         assert_eq!(decode_directory(&bytes), Ok(directory));

@@ -79,6 +79,8 @@ words! {
         Skipped = "skipped",
         /// The destination does not take events of its type.
         Filtered = "filtered",
+        /// Its destination was retired.
+        Abandoned = "abandoned",
         /// Delivered or dead, and what would tell which lies beyond the search.
         Settled = "settled",
     }

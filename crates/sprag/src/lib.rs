@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod authorities;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -38,11 +38,17 @@ pub const CHALLENGE_BYTES: usize = 1_024;
 /// 1,000 (Meta).
 pub const SPLIT_EVENTS: usize = 1_000;
 
+/// Bytes of the events of one attempt that carries a range (rule L9): it is in memory as a whole.
+pub const BATCH_BYTES: u64 = 64 << 20;
+
 /// Bytes of the body of one request that acknowledges events.
 pub const ACK_BYTES: usize = 512 << 10;
 
 /// Events that one request acknowledges: each is a command of its own.
 pub const ACK_IDS: usize = 1_000;
+
+/// Ids of one destination whose acknowledgement waits for the node. Beyond, its consumers try again.
+pub const ACK_IDS_UNDER_WAY: usize = 10_000;
 
 /// Digits of a sequence, leading zeros included. `u64` needs 20; padded ones seldom exceed 32.
 pub const SEQUENCE_DIGITS: usize = 64;
@@ -124,6 +130,34 @@ pub const SHARED_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Shared connections that one attempt may find closing before it counts as unreachable: a consumer
 /// that restarts closes one, and perhaps the next.
 pub const CLOSING_CONNECTIONS: usize = 2;
+
+/// How often a backup looks for the segments there are, when some go while it links them.
+pub const BACKUP_LOOKS: usize = 10;
+
+/// Bytes of a backup that are handed on at a time.
+pub const BACKUP_PIECE_BYTES: usize = 256 * 1024;
+
+/// Pieces of a backup that wait to be read.
+pub const BACKUP_PIECES: usize = 4;
+
+/// How long a backup waits for who reads it: what it holds takes space that trimming would free.
+pub const BACKUP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Bytes of a backup's manifest: a hundred thousand segments fit.
+pub const MANIFEST_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Bytes of frame heads read at a time when a restored log is verified.
+pub const RESTORE_READ_BYTES: usize = 4 * 1024 * 1024;
+
+/// By how much epochs rise at a restore: more terms than a log begins between two backups.
+pub const EPOCH_JUMP: u64 = 1_000_000;
+
+/// How far sequences jump at the most, for all restores of a log 16 million times that.
+pub const JUMP_MOST: u64 = 1 << 40;
+
+/// How far they jump besides what consumers have seen, unless told: events that were released and
+/// not delivered yet.
+pub const JUMP_BESIDES: u64 = 1_000;
 
 /// Bytes of `sprag-missing` and `sprag-omitted` (DESIGN C4).
 pub const RANGES_HEADER_BYTES: usize = 1024;

@@ -6,26 +6,34 @@ use std::time::Duration;
 use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
-use sprag_core::settings::{Ack, DestinationSettings, OnGap, OnGiveUp, Retry, SourceSettings};
+use sprag_core::settings::{
+    Ack, DestinationSettings, OnGap, OnGiveUp, Restore, RetentionSettings, Retry, SourceSettings,
+};
 use sprag_log::digest::Sha256;
 
 use crate::config::{self, Config, Source};
 use crate::extract::{PositionRule, Rules};
 use crate::{limits, order};
 
-/// The plan of a configuration.
+/// The plan of a configuration, for a log that comes from this restore, if from any.
 #[must_use]
-pub fn plan(config: &Config) -> Plan {
+pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
     let partitions = usize::from(config.server.partitions.max(1));
     let share = |total: u64| usize::try_from(total).unwrap_or(usize::MAX).div_ceil(partitions);
     Plan {
         revision: revision(config),
         sources: config.sources.iter().map(|(name, source)| planned_source(name, source)).collect(),
         destinations: config.destinations.iter().map(planned_destination).collect(),
+        retired: config.retired.iter().map(|name| Arc::from(name.as_str())).collect(),
         hot_keys: share(config.limits.hot_keys),
         key_backlog: usize::try_from(config.limits.key_backlog).unwrap_or(usize::MAX),
         dedupe_ids: share(config.limits.dedupe_ids),
         partition_rate: config.limits.partition_rate,
+        retention: RetentionSettings {
+            bodies: config.retention.bodies,
+            facts: config.retention.facts,
+        },
+        restore,
     }
 }
 
@@ -37,10 +45,11 @@ fn revision(config: &Config) -> Revision {
     });
     let destinations = config.destinations.iter().map(|(name, to)| {
         let types: Vec<_> = to.types.iter().map(ToString::to_string).collect();
-        let (from, retry, ends) = (&to.from, &to.retry, (to.on_give_up, to.ack));
+        let (from, retry, ends) = (&to.from, &to.retry, (to.on_give_up, to.ack, to.batch));
         format!("{name} {from:?} {types:?} {retry:?} {ends:?} {:?}", to.concurrency)
     });
-    let text: Vec<String> = sources.chain(destinations).collect();
+    let retired = config.retired.iter().map(|name| format!("{name} retired"));
+    let text: Vec<String> = sources.chain(destinations).chain(retired).collect();
     let hash = Sha256.sha256(&[text.join("\n").as_bytes()]);
     Revision(u32::from_be_bytes([hash.0[0], hash.0[1], hash.0[2], hash.0[3]]))
 }
@@ -109,6 +118,7 @@ fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDe
         from: to.from.iter().map(|name| Arc::from(name.as_str())).collect(),
         settings: DestinationSettings {
             name: Arc::from(name.as_str()),
+            start: to.start,
             types: to.types.clone(),
             concurrency: usize::try_from(to.concurrency).unwrap_or(usize::MAX),
             slow_concurrency: to
@@ -132,6 +142,7 @@ fn planned_destination((name, to): (&String, &config::Destination)) -> PlannedDe
                 config::Ack::Answer => Ack::Answer,
                 config::Ack::Explicit(timeout) => Ack::Explicit { timeout },
             },
+            batch: to.batch.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
         },
     }
 }

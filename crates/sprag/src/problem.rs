@@ -112,6 +112,12 @@ codes! {
     EventNotWaiting = 409, "event-not-waiting", "The event waits for no acknowledgement";
     /// The destination acknowledges with its answers; `ack = "explicit"` makes 202 wait for a request of its own.
     AckNotExplicit = 409, "ack-not-explicit", "This destination acknowledges with its answers";
+    /// One backup is made at a time. Wait for the one that is under way.
+    BackupUnderWay = 409, "backup-under-way", "A backup is under way";
+    /// The body of the event is older than `retention.bodies`, nothing waited for it, and it was deleted: it cannot be read or sent again. What history says of the event is still there.
+    BodyGone = 410, "body-gone", "The body is no longer kept";
+    /// What history said of this event is older than `retention.facts` and was deleted.
+    HistoryGone = 410, "history-gone", "This history is no longer kept";
     /// The body is larger than the source's `max_body`.
     BodyTooLarge = 413, "body-too-large", "The body is too large";
     /// Values are read from a JSON or form body, and the content type is another one.
@@ -208,6 +214,7 @@ impl From<Rejection> for Code {
             Rejection::NotPassed | Rejection::NotDroppable => Self::NotADeadLetter,
             Rejection::AlreadyRedriven => Self::AlreadyRedriven,
             Rejection::TooManyRedriven => Self::TooManyRedriven,
+            Rejection::BodyGone => Self::BodyGone,
             Rejection::NotWaiting => Self::EventNotWaiting,
             Rejection::NotExplicit => Self::AckNotExplicit,
             Rejection::UnknownEvent => Self::UnknownEvent,

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use sprag_core::id::{DestinationId, SourceId};
 use sprag_core::plan::SourceChanged;
-use sprag_driver::effect::Notice;
+use sprag_core::settings::Restore;
+use sprag_driver::effect::{Notice, RemovedTooEarly};
 use sprag_driver::node::Node;
 use sprag_log::digest::Sha256;
 use sprag_log::embedded::{self, Dropped, FileDisk, OpenError};
@@ -19,6 +20,7 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin;
+use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
 use crate::config::{Config, Contract, Destination, OnGap};
 use crate::disk_reserve::DiskReserve;
@@ -44,12 +46,18 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     /// A source is not what its history was written with (DESIGN K8).
     SourceChanged(SourceChanged),
+    /// Something waits for a destination that is configured no more (DESIGN L7).
+    RemovedTooEarly(RemovedTooEarly),
     /// A source cannot be used.
     Source(String, SourceProblem),
     /// A destination cannot be used.
     Destination(String, EndpointProblem),
     /// The state store cannot be opened.
     State(String),
+    /// The log was restored from a backup, and nobody said how far sequences must jump (D10).
+    Restored(PathBuf),
+    /// What is written about a restore cannot be read, or what a backup left cannot be removed.
+    Backup(BackupError),
     /// The node ended before it served.
     Ended,
 }
@@ -65,11 +73,21 @@ impl fmt::Display for StartError {
             Self::SourceChanged(changed) => {
                 write!(formatter, "source-changed: {}", Notice::SourceChanged(changed.clone()))
             }
+            Self::RemovedTooEarly(removed) => write!(formatter, "{removed}"),
             Self::Source(name, problem) => write!(formatter, "source {name:?}: {problem}"),
             Self::Destination(name, problem) => {
                 write!(formatter, "destination {name:?}: {problem}")
             }
             Self::State(why) => write!(formatter, "the state store cannot be opened: {why}"),
+            Self::Restored(data) => write!(
+                formatter,
+                "restored: this log was restored from a backup, and sequences that were given after \
+                 it was made must not be given again. Tell the newest that consumers have seen:\n  \
+                 sprag restore --data {0} --newest FILE\nor how many of a key may have been given \
+                 at the most:\n  sprag restore --data {0} --jump N",
+                data.display()
+            ),
+            Self::Backup(error) => write!(formatter, "{error}"),
             Self::Ended => formatter.write_str("the node ended before it served"),
         }
     }
@@ -106,6 +124,7 @@ struct StartedNode {
     thread: JoinHandle<()>,
     ended: oneshot::Receiver<()>,
     queries: LogQueries,
+    backups: BackupSource,
     health: state::StateHealth,
     sources: BTreeMap<SourceId, Arc<str>>,
     destinations: BTreeMap<DestinationId, Arc<str>>,
@@ -186,11 +205,14 @@ impl Starting {
     async fn node(&self, endpoints: Endpoints) -> Result<StartedNode, StartError> {
         let (data, partitions) = (self.config.server.data.clone(), self.config.server.partitions);
         let opened = tokio::task::spawn_blocking(move || open(&data, partitions));
-        let (log, state) = opened.await.map_err(|e| StartError::Machine(e.into()))??;
+        let opened = opened.await.map_err(|e| StartError::Machine(e.into()))??;
+        let Opened { log, state, restore } = opened;
+        let backups = log.writer.catalog().clone();
+        let backups = BackupSource::new(self.config.server.data.clone(), backups);
         let health = state.health();
         let (notices, mut heard) = mpsc::unbounded_channel();
         let (clock, runtime) = (self.clock, runtime::Handle::current());
-        let (plan, seed) = (plan::plan(&self.config), seed()?);
+        let (plan, seed) = (plan::plan(&self.config, restore), seed()?);
         let meter = Meter { clock, metrics: self.metrics.clone() };
         let mut queries = None;
         let make = |waker: node::Waker| -> io::Result<_> {
@@ -210,7 +232,7 @@ impl Starting {
         let StartedThread { handle, thread, ended } = started;
         let queries = queries.ok_or(StartError::Ended)?;
         let (sources, destinations) = until_serving(&mut heard, partitions).await?;
-        Ok(StartedNode { handle, thread, ended, queries, health, sources, destinations })
+        Ok(StartedNode { handle, thread, ended, queries, backups, health, sources, destinations })
     }
 
     fn ingress(&self, node: &StartedNode, disk: Arc<DiskReserve>) -> Result<Ingress, StartError> {
@@ -240,7 +262,7 @@ impl Starting {
         let destination = |(id, name): (&DestinationId, &Arc<str>)| {
             let config = self.config.destinations.get(&**name)?;
             let token = config.token.as_ref().map(Token::new);
-            Some((name.to_string(), OutDestination { id: *id, token }))
+            Some((name.to_string(), OutDestination::new(*id, token)))
         };
         let destinations = node.destinations.iter().filter_map(destination).collect();
         let sources = node.sources.iter().map(|(id, name)| (&**name, *id));
@@ -279,6 +301,7 @@ impl Starting {
         let shared = admin::AdminState::new(admin::Parts {
             node: node.handle.clone(),
             queries: node.queries.clone(),
+            backups: node.backups.clone(),
             reader,
             health: node.health.clone(),
             partitions: self.config.server.partitions,
@@ -300,10 +323,27 @@ struct OpenedLog {
     disk: FileDisk,
 }
 
-/// Opens log and state store of a data directory; refuses one in use.
-fn open(data: &Path, partitions: u16) -> Result<(OpenedLog, state::SqliteState), StartError> {
+/// What a data directory holds.
+struct Opened {
+    log: OpenedLog,
+    state: state::SqliteState,
+    /// The restore it comes from; none where it was not restored.
+    restore: Option<Restore>,
+}
+
+/// Opens log and state store of a data directory; refuses one in use, and one that was restored and
+/// not told how far sequences jump.
+fn open(data: &Path, partitions: u16) -> Result<Opened, StartError> {
+    let marker = Marker::read(data).map_err(StartError::Backup)?;
+    let restore = marker.as_ref().and_then(Marker::restore);
+    if marker.is_some() && restore.is_none() {
+        return Err(StartError::Restored(data.to_owned()));
+    }
     let disk = FileDisk::open(&data.join("log")).map_err(StartError::Log)?;
-    let options = embedded::Options::new(partitions, random().map(u64::from_ne_bytes)?);
+    backup::clear_holds(data).map_err(StartError::Machine)?;
+    let after = marker.as_ref().map(Marker::after).unwrap_or_default();
+    let salt = random().map(u64::from_ne_bytes)?;
+    let options = embedded::Options { after, ..embedded::Options::new(partitions, salt) };
     let (writer, reader, report) =
         embedded::open(disk.clone(), options).map_err(StartError::Log)?;
     if let Some(Dropped { segment, offset, bytes }) = report.dropped {
@@ -314,7 +354,8 @@ fn open(data: &Path, partitions: u16) -> Result<(OpenedLog, state::SqliteState),
     if let Some(rebuilt) = opened.rebuilt {
         tracing::warn!("{rebuilt}");
     }
-    Ok((OpenedLog { writer, reader, disk }, opened.store))
+    let log = OpenedLog { writer, reader, disk };
+    Ok(Opened { log, state: opened.store, restore })
 }
 
 type Names = (BTreeMap<SourceId, Arc<str>>, BTreeMap<DestinationId, Arc<str>>);
@@ -330,6 +371,7 @@ async fn until_serving(
         match heard.recv().await.ok_or(StartError::Ended)? {
             Notice::Configured { sources, destinations } => names = Some((sources, destinations)),
             Notice::SourceChanged(changed) => return Err(StartError::SourceChanged(changed)),
+            Notice::RemovedTooEarly(removed) => return Err(StartError::RemovedTooEarly(removed)),
             Notice::Serving(_) => serving += 1,
             Notice::Lost(..) | Notice::StateFailed(_) | Notice::SequenceReset(_) => {}
         }
@@ -341,7 +383,7 @@ async fn until_serving(
 fn log_notice(notice: &Notice) {
     match notice {
         Notice::Configured { .. } | Notice::Serving(_) => tracing::debug!("{notice}"),
-        Notice::SourceChanged(_) => tracing::error!("{notice}"),
+        Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) => tracing::error!("{notice}"),
         Notice::Lost(..) | Notice::StateFailed(_) | Notice::SequenceReset(_) => {
             tracing::warn!("{notice}");
         }

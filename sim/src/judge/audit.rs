@@ -145,7 +145,8 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     }
     let acknowledged = seen.into_iter().flat_map(|seen| seen.acknowledged.keys());
     for sequence in acknowledged {
-        must(lane.fates.contains_key(sequence) || *sequence == lane.head(), || {
+        let is_at_head = seen.is_some_and(|seen| seen.is_carried_at(lane.head(), *sequence));
+        must(lane.fates.contains_key(sequence) || is_at_head, || {
             format!("{sequence} was acknowledged and has no fate")
         })?;
     }
@@ -170,6 +171,8 @@ fn superseded(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
             OmitReason::Skipped => skipped,
             OmitReason::Filtered => !is_own && !skipped,
             OmitReason::Dead => is_own && !skipped,
+            // Only a second life, judged by itself, is restored.
+            OmitReason::Restored => false,
         };
         must(is_so, || format!("{sequence} is named as {reason:?}, by history it is not so"))?;
     }
@@ -198,7 +201,20 @@ pub(crate) fn nothing_is_left(
         )?;
         let open = known.events.iter().find(|(_, event)| event.fate == IngressFate::Open);
         must(open.is_none(), || format!("resource {resource}: {open:?} has no fate"))?;
+        for destination in context.policies.takers_from_the_first(key.source) {
+            let lane = known.lanes.get(&destination);
+            let retired = history.retired.contains(&destination);
+            let unknown = (1..=known.sequence)
+                .find(|sequence| lane.is_none_or(|lane| !lane.knows(*sequence)));
+            must(retired || unknown.is_none(), || {
+                format!("resource {resource}: {unknown:?} has no fate at {destination:?}")
+            })?;
+        }
         for (destination, lane) in &known.lanes {
+            let retired = history.retired.contains(destination);
+            must(!retired || !lane.has_backlog(), || {
+                format!("resource {resource}: something waits for {destination:?}, retired")
+            })?;
             let excused = known.paused
                 || history.paused.contains(destination)
                 || may_wait(*destination, *resource);

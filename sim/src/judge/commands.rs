@@ -181,6 +181,7 @@ pub(crate) fn is_plausible(asked: Asked, rejection: Rejection) -> bool {
         Rejection::AlreadyRedriven => {
             matches!(asked, Asked::RedrivePassed(..) | Asked::Drop(..))
         }
+        Rejection::BodyGone => matches!(asked, Asked::RedrivePassed(..)),
         Rejection::TooManyRedriven => matches!(asked, Asked::RedrivePassed(..)),
         Rejection::NotDroppable => matches!(asked, Asked::Drop(..)),
         Rejection::OutsideTolerance

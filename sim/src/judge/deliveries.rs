@@ -34,6 +34,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) resource: usize,
     pub(crate) attempt: &'a Attempt,
     pub(crate) event: &'a ReleasedEvent,
+    /// The others of a range, in order.
+    pub(crate) others: &'a [ReleasedEvent],
     /// Whether reads failed in this simulation: then attempts may fail without being sent.
     pub(crate) reads_fail: bool,
 }
@@ -44,6 +46,8 @@ pub(crate) struct Answered {
     pub(crate) outcome: Outcome,
     pub(crate) retry_after: Option<std::time::Duration>,
     pub(crate) dropped: bool,
+    /// How many events of a range it says it has processed.
+    pub(crate) acknowledged: Option<u64>,
     /// How long the destination waits for what is answered 202, at the least.
     pub(crate) ack_timeout: Option<u64>,
 }
@@ -86,6 +90,10 @@ pub(crate) struct Seen {
     /// What it accepted with 202: the event, in which epoch, until which uptime at the least the
     /// lane waits for its acknowledgement, and how often it was redriven then.
     accepted: Option<(u64, Epoch, u64)>,
+    /// Which events of it wait still.
+    waits_for: BTreeSet<u64>,
+    /// The last event of the range that began with this one.
+    ranges: BTreeMap<u64, u64>,
     /// Accepted, or acknowledged by a request that may have been carried out.
     may_be_acknowledged: BTreeSet<u64>,
     /// Acknowledged for sure by a request, since this uptime.
@@ -110,7 +118,13 @@ impl Deliveries {
         policies: &Policies,
         commands: &Commands,
     ) -> Verdict {
-        self.same_event(arrived, commands)?;
+        let range = first_to_last(arrived.attempt);
+        must(range.clone().count() == 1 + arrived.others.len(), || {
+            format!("{} events for {range:?}", 1 + arrived.others.len())
+        })?;
+        for (sequence, event) in range.zip(std::iter::once(arrived.event).chain(arrived.others)) {
+            self.same_event(arrived, (sequence, event), commands)?;
+        }
         self.epoch(arrived)?;
         not_paused(arrived, commands)?;
         self.lane(arrived, policies, commands).map_err(|what| {
@@ -128,11 +142,15 @@ impl Deliveries {
     }
 
     /// The same webhook id is the same event, for ever and for every consumer.
-    fn same_event(&mut self, arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
-        let Arrived { attempt, event, resource, .. } = *arrived;
+    fn same_event(
+        &mut self,
+        arrived: &Arrived<'_>,
+        (sequence, event): (u64, &ReleasedEvent),
+        commands: &Commands,
+    ) -> Verdict {
+        let Arrived { attempt, resource, .. } = *arrived;
         let (released, received) = (&event.released, &event.event.received);
-        let sequence = attempt.sequence.0;
-        must(released.sequence == attempt.sequence && released.key == attempt.key, || {
+        must(released.sequence.0 == sequence && released.key == attempt.key, || {
             format!("attempt {attempt:?} carries {released:?}")
         })?;
         let digest = sha256(&[&event.event.body]);
@@ -220,7 +238,10 @@ impl Deliveries {
         must(!seen.under_way, || "two attempts under way in one lane".to_owned())?;
         seen.under_way = true;
         let sequence = attempt.sequence.0;
-        let repeated = !seen.attempted.insert(sequence);
+        let mut repeated = false;
+        for sequence in first_to_last(attempt) {
+            repeated |= !seen.attempted.insert(sequence);
+        }
         must(!repeated || attempt.redelivery, || "sent again without saying so".to_owned())?;
         seen.waits(arrived)?;
         if attempt.out_of_order {
@@ -239,12 +260,15 @@ impl Deliveries {
             policies.may_take(attempt.destination, type_of(&arrived.event.event.received.digest));
         must(taken, || "sent although its destination never took its type".to_owned())?;
         let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
+        seen.same_range(attempt)?;
         seen.in_order(arrived, policies, commands, coalesces)?;
         seen.accounts(attempt)?;
         seen.omits(attempt, coalesces)?;
         seen.highest = sequence;
         seen.last = Some((sequence, attempt.id.epoch));
-        seen.sent.insert(sequence, arrived.uptime);
+        for sequence in first_to_last(attempt) {
+            seen.sent.insert(sequence, arrived.uptime);
+        }
         Ok(())
     }
 
@@ -275,9 +299,16 @@ impl Deliveries {
         let Some(seen) = self.lanes.get_mut(&(attempt.destination, resource)) else { return };
         seen.under_way = false;
         let sequence = attempt.sequence.0;
-        let Some(Answered { outcome, retry_after, dropped, ack_timeout }) = end else { return };
+        let Some(answered) = end else { return };
+        if attempt.last.is_some() && !attempt.out_of_order {
+            seen.range_ended(attempt, &answered, uptime);
+        }
+        let Answered { outcome, retry_after, dropped, ack_timeout, .. } = answered;
         if let Some(timeout) = ack_timeout.filter(|_| outcome.is_accepted() && !dropped) {
             seen.accepts(attempt, uptime, timeout);
+            return;
+        }
+        if attempt.last.is_some() && !attempt.out_of_order {
             return;
         }
         if outcome.is_gone() {
@@ -303,7 +334,9 @@ impl Deliveries {
     pub(crate) fn acknowledges(&mut self, resource: usize, to: DestinationId, sequence: u64) {
         let seen = self.lanes.entry((to, resource)).or_default();
         seen.may_be_acknowledged.insert(sequence);
-        seen.accepted.take_if(|(accepted, ..)| *accepted == sequence);
+        seen.waits_for.remove(&sequence);
+        let is_over = seen.waits_for.is_empty();
+        seen.accepted.take_if(|_| is_over);
     }
 
     /// It was told that this is durable.
@@ -329,11 +362,17 @@ impl Seen {
     /// The lane waits from now on; that the event is not acknowledged in time counts as a failure.
     fn accepts(&mut self, attempt: &Attempt, uptime: u64, timeout: u64) {
         let sequence = attempt.sequence.0;
-        if !self.may_be_acknowledged.contains(&sequence) {
-            self.accepted = Some((sequence, attempt.id.epoch, uptime + timeout));
+        let rest = first_to_last(attempt).filter(|sequence| !self.may_have(*sequence));
+        let rest: BTreeSet<u64> = rest.collect();
+        if let Some(first) = rest.first() {
+            self.accepted = Some((*first, attempt.id.epoch, uptime + timeout));
         }
-        let failures = self.failures.entry(sequence).or_insert((0, uptime));
-        failures.0 += 1;
+        self.waits_for.clone_from(&rest);
+        for sequence in first_to_last(attempt) {
+            let failures = self.failures.entry(sequence).or_insert((0, uptime));
+            failures.0 += 1;
+        }
+        debug_assert!(sequence > 0);
     }
 
     /// Nothing is sent while the consumer has something that it has not acknowledged: in the same
@@ -344,10 +383,50 @@ impl Seen {
             let waits = epoch == attempt.id.epoch && arrived.uptime < until;
             must(!waits, || format!("sent while {sequence} waits for its acknowledgement"))?;
         }
-        let settled = self.settled.get(&attempt.sequence.0).filter(|_| !attempt.out_of_order);
-        must(settled.is_none_or(|since| arrived.uptime <= since + PAUSE_GRACE), || {
-            "sent again although it is acknowledged for sure".to_owned()
-        })
+        let mut carried = first_to_last(attempt).filter(|_| !attempt.out_of_order);
+        let again = carried.find(|sequence| {
+            let settled = self.settled.get(sequence);
+            settled.is_some_and(|since| arrived.uptime > since + PAUSE_GRACE)
+        });
+        must(again.is_none(), || format!("{again:?} is sent again, acknowledged for sure"))
+    }
+
+    /// A range that began with an event is the same on every try.
+    fn same_range(&mut self, attempt: &Attempt) -> Verdict {
+        let Some(last) = attempt.last else { return Ok(()) };
+        let known = *self.ranges.entry(attempt.sequence.0).or_insert(last.0);
+        must(known == last.0, || format!("a range to {known} ends at {} now", last.0))?;
+        let mut carried = first_to_last(attempt);
+        let again = carried.find(|sequence| {
+            self.acknowledged.get(sequence).is_some_and(|epoch| *epoch >= attempt.id.epoch)
+        });
+        must(again.is_none(), || format!("carries {again:?}, which is acknowledged"))
+    }
+
+    /// Whether an event is at a lane's head, alone or in the range that begins there.
+    pub(crate) fn is_carried_at(&self, head: u64, sequence: u64) -> bool {
+        let last = self.ranges.get(&head).copied().unwrap_or(head);
+        (head..=last).contains(&sequence)
+    }
+
+    /// What its consumer said of a range.
+    fn range_ended(&mut self, attempt: &Attempt, answered: &Answered, uptime: u64) {
+        let Answered { outcome, dropped, acknowledged, ack_timeout, .. } = *answered;
+        let waits = outcome.is_accepted() && ack_timeout.is_some();
+        let whole = outcome.is_acknowledged() && !dropped && !waits;
+        let part = acknowledged.unwrap_or(if whole { u64::MAX } else { 0 });
+        for (at, sequence) in (0..).zip(first_to_last(attempt)) {
+            if at < part {
+                self.acknowledged.insert(sequence, attempt.id.epoch);
+            } else if dropped {
+                self.dropped.insert(sequence);
+            } else {
+                if outcome.is_gone() {
+                    self.gone.insert(sequence);
+                }
+                self.failures.entry(sequence).or_insert((0, uptime)).0 += 1;
+            }
+        }
     }
 
     /// Whether its consumer may have acknowledged it, by an answer or a request.
@@ -443,6 +522,11 @@ fn is_named(attempt: &Attempt, sequence: u64, reason: OmitReason) -> bool {
         let is_in = (omission.range.from..=omission.range.to).contains(&sequence);
         is_in && (omission.merged || omission.reason == reason)
     })
+}
+
+/// The events that an attempt carries.
+fn first_to_last(attempt: &Attempt) -> std::ops::RangeInclusive<u64> {
+    attempt.sequence.0..=attempt.last.unwrap_or(attempt.sequence).0
 }
 
 fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {

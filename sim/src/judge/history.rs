@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Fact, InvalidReason, Outcome, PauseReason,
-    Refused,
+    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Outcome,
+    PauseReason, Refused,
 };
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
@@ -19,6 +19,7 @@ use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
 use crate::acker::Acked;
 use crate::workload::type_of;
+use sprag_core::settings::Start;
 
 /// All frames, by partition.
 pub(crate) type Frames = BTreeMap<PartitionId, Vec<ReadFrame>>;
@@ -44,6 +45,7 @@ pub(crate) struct Context<'a> {
 pub(crate) struct History {
     pub(crate) keys: BTreeMap<usize, KeyHistory>,
     pub(crate) paused: BTreeSet<DestinationId>,
+    pub(crate) retired: BTreeSet<DestinationId>,
     pub(crate) facts: BTreeMap<&'static str, u64>,
     sources: BTreeSet<SourceId>,
     destinations: BTreeSet<DestinationId>,
@@ -114,6 +116,10 @@ impl History {
             Fact::DestinationDeclared(declared) => {
                 self.destinations.insert(declared.destination);
             }
+            Fact::DestinationRetired(retired) => {
+                self.retired.insert(retired.destination);
+            }
+            Fact::KeysVisited(_) => return Ok(()),
             Fact::DestinationPaused(paused) => {
                 self.paused.insert(paused.destination);
                 if paused.reason == PauseReason::Gone {
@@ -169,20 +175,34 @@ impl History {
                 fine.map_err(|what| format!("destination {}: {what}", to.0))
             }
             Fact::Acknowledged(done) => {
-                let (to, sequence) = (done.destination, done.from.0);
-                let asked = context.acknowledged.contains(&(resource, to, sequence));
-                must(asked && done.from == done.to, || format!("nobody asked for {done:?}"))?;
+                let (to, from, last) = (done.destination, done.from.0, done.to.0);
+                let asked = |sequence| context.acknowledged.contains(&(resource, to, sequence));
+                must((from..=last).all(asked), || format!("nobody asked for {done:?}"))?;
                 match history.lanes.get_mut(&to) {
-                    Some(lane) => lane.acknowledge(sequence, done.out_of_order),
+                    Some(lane) => lane.acknowledge(from, last, done.out_of_order),
                     None => Err("acknowledged in a lane that is none".to_owned()),
                 }
             }
+            Fact::Batched(batched) => {
+                let to = batched.destination;
+                let most = context.policies.destinations.get(&to).map_or(0, |to| to.batch);
+                match history.lanes.get_mut(&to) {
+                    Some(lane) => lane.fix_range(batched.from.0, batched.to.0, most),
+                    None => Err("a range of a lane that is none".to_owned()),
+                }
+            }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
+            Fact::Filtered(passed) => pass(history, passed, context),
+            Fact::LaneOpened(opened) => {
+                let start = context.policies.start_of(opened.destination);
+                must(start != Some(Start::Now), || format!("{opened:?} of one that begins now"))?;
+                history.open(opened)
+            }
             Fact::Released(released) => {
                 if let Some(event) = history.events.get(&released.event) {
                     context.policies.entered(released, type_of(&event.digest))?;
                 }
-                history.release(released, source, uptime)
+                history.release(released, source, (uptime, recorded))
             }
             fact => about_order(history, fact, source, uptime),
         }
@@ -221,9 +241,9 @@ fn about_order(
             Some(lane) => lane.supersede(fact.from.0, fact.by.0, source, uptime),
             None => Err("superseded in a lane that is none".to_owned()),
         },
-        Fact::Filtered(fact) => match history.lanes.get_mut(&fact.destination) {
-            Some(lane) => lane.pass(fact.from.0, fact.to.0),
-            None => Err("filtered in a lane that is none".to_owned()),
+        Fact::LaneEnded(ended) => match history.lanes.get_mut(&ended.destination) {
+            Some(lane) => lane.end(ended.from.0, ended.to.0),
+            None => Err("a lane that is none ended".to_owned()),
         },
         Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
         Fact::GapFilled(_) => history.gap_filled(),
@@ -264,12 +284,14 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {
             Some("gap-abandoned: rebased")
         }
+        Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
         Fact::Attempted(Attempted { consequence: Consequence::Accepted { .. }, .. }) => {
             Some("attempted: accepted")
         }
         Fact::Attempted(Attempted { outcome: Outcome::Unacknowledged, .. }) => {
             Some("attempted: not acknowledged")
         }
+        Fact::Batched(batched) if batched.from < batched.to => Some("batched: several"),
         Fact::Acknowledged(done) if done.out_of_order => Some("acknowledged: out of order"),
         Fact::Released(released) if !released.filtered.is_empty() => Some("released: filtered"),
         Fact::Refused(refused) if refused.counted > 0 => Some("refused: counted"),
@@ -282,4 +304,15 @@ fn open_time(frame: &ReadFrame, uptime: Option<u64>) -> Verdict {
     must(uptime.is_none_or(|uptime| frame.open.0 <= uptime), || {
         format!("open time {} exceeds uptime {uptime:?}", frame.open.0)
     })
+}
+
+/// A lane goes past events that did not enter it.
+fn pass(history: &mut KeyHistory, passed: &Filtered, context: &Context<'_>) -> Verdict {
+    let Some(lane) = history.lanes.get_mut(&passed.destination) else {
+        return Err("filtered in a lane that is none".to_owned());
+    };
+    for sequence in lane.pass(passed.from.0, passed.to.0)? {
+        history.may_pass(sequence, passed.destination, context.policies)?;
+    }
+    Ok(())
 }

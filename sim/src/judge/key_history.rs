@@ -5,26 +5,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::fact::{
-    AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, Received, Recognised,
-    Released, Stale,
+    AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, LaneOpened, Received,
+    Recognised, Released, Stale,
 };
 use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;
-use sprag_core::settings::{Contract, OnGap};
+use sprag_core::settings::{Contract, OnGap, Start};
 
 use super::chain::{self, Link};
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
 use super::newest::{Described, Due, Newest};
-use super::policies::SourcePolicy;
+use super::policies::{Policies, SourcePolicy};
 use super::row::Row;
 use super::{Verdict, must};
+use crate::workload::type_of;
 
 /// A key by its facts.
 #[derive(Debug, Default)]
 pub(crate) struct KeyHistory {
     pub(crate) events: BTreeMap<Place, EventHistory>,
     pub(crate) released: BTreeMap<u64, Released>,
+    /// The recorded time of each release.
+    released_at: BTreeMap<u64, u64>,
     pub(crate) lanes: BTreeMap<DestinationId, LaneHistory>,
     pub(crate) paused: bool,
     /// Whether it is the empty key, of events that belong to no resource.
@@ -51,7 +54,7 @@ pub(crate) struct KeyHistory {
     pub(super) newest: Newest,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
-    sequence: u64,
+    pub(crate) sequence: u64,
     hash: Hash,
 }
 
@@ -266,12 +269,45 @@ impl KeyHistory {
         must(altered == fact.altered, || format!("{fact:?} is flagged wrongly"))
     }
 
+    /// A lane is opened over all that was released.
+    pub(crate) fn open(&mut self, opened: &LaneOpened) -> Verdict {
+        must(opened.through.0 == self.sequence, || {
+            format!("{opened:?} although {} was released", self.sequence)
+        })?;
+        let lane = self.lanes.entry(opened.destination).or_default();
+        lane.open(self.sequence)
+    }
+
+    /// Whether a lane that was opened may go past an event: one that came too early, or of a type
+    /// that its destination did not always take.
+    pub(crate) fn may_pass(
+        &self,
+        sequence: u64,
+        to: DestinationId,
+        policies: &Policies,
+    ) -> Verdict {
+        let Some(released) = self.released.get(&sequence) else {
+            return Err(format!("{sequence} is passed and was never released"));
+        };
+        let event_type = self.events.get(&released.event).map(|event| type_of(&event.digest));
+        let early = match policies.start_of(to) {
+            Some(Start::At(at)) => {
+                self.released_at.get(&sequence).is_none_or(|released| *released < at.0)
+            }
+            _ => false,
+        };
+        let always = event_type.is_some_and(|event_type| policies.always_takes(to, event_type));
+        must(early || !always || policies.bodies_go, || {
+            format!("{sequence} is filtered although {to:?} takes its type")
+        })
+    }
+
     /// An event gets its sequence, next in the chain and in its lanes.
     pub(crate) fn release(
         &mut self,
         fact: &Released,
         source: &SourcePolicy,
-        uptime: Option<u64>,
+        (uptime, recorded): (Option<u64>, u64),
     ) -> Verdict {
         let Some(event) = self.events.get(&fact.event).cloned() else {
             return Err(format!("{} is released but was not received", fact.event));
@@ -304,6 +340,7 @@ impl KeyHistory {
         }
         self.give(fact.event, IngressFate::Released(self.sequence, fact.kind));
         self.released.insert(self.sequence, fact.clone());
+        self.released_at.insert(self.sequence, recorded);
         for destination in &fact.lanes {
             let lane = self.lanes.entry(*destination).or_default();
             lane.enter(self.sequence)?;

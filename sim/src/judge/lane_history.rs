@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::fact::{Attempted, Consequence, Outcome};
+use sprag_core::fact::{Attempted, Batch, Consequence, Outcome};
 use sprag_core::settings::OnGiveUp;
 
 use super::policies::{DestinationPolicy, SourcePolicy};
@@ -22,6 +22,8 @@ pub(crate) enum Fate {
     Skipped,
     /// The destination did not take it.
     Filtered,
+    /// The destination was retired.
+    Abandoned,
 }
 
 /// How a lane behaves, by history.
@@ -43,6 +45,8 @@ pub(crate) enum Mode {
 pub(crate) struct LaneHistory {
     /// What entered and is not settled.
     waiting: BTreeSet<u64>,
+    /// Of what was released before the lane was opened, what it has not come to.
+    undecided: BTreeSet<u64>,
     pub(crate) tail: u64,
     pub(crate) mode: Mode,
     pub(crate) fates: BTreeMap<u64, Fate>,
@@ -54,10 +58,22 @@ pub(crate) struct LaneHistory {
     failures: u32,
     /// The uptime of the head's first failure.
     failing_since: Option<u64>,
-    /// What its consumer accepted, whether out of order, and until which open time it waits.
-    accepted: Option<(u64, bool, u64)>,
+    /// What its consumer accepted.
+    accepted: Option<Accepted>,
+    /// The range that its next attempt carries.
+    range: Option<(u64, u64)>,
     /// Acknowledged by a request: of an attempt under way, only its end follows.
     acknowledged: BTreeSet<u64>,
+}
+
+/// What a consumer accepted and has not acknowledged.
+#[derive(Debug, Clone, Copy)]
+struct Accepted {
+    first: u64,
+    last: u64,
+    out_of_order: bool,
+    /// The open time at which waiting ends.
+    until: u64,
 }
 
 /// The times of the frame of a fact.
@@ -78,6 +94,29 @@ impl LaneHistory {
         must(last < sequence, || format!("{sequence} enters behind {last}"))
     }
 
+    /// It is opened over all that was released before.
+    pub(crate) fn open(&mut self, through: u64) -> Verdict {
+        must(self.tail == 0, || format!("opened after {} entered", self.tail))?;
+        self.tail = through;
+        self.undecided = (1..=through).filter(|one| !self.fates.contains_key(one)).collect();
+        Ok(())
+    }
+
+    /// Its destination is retired: what waits is abandoned.
+    pub(crate) fn end(&mut self, from: u64, to: u64) -> Verdict {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.append(&mut self.undecided);
+        let fits = waiting.iter().all(|one| (from..=to).contains(one));
+        self.fates.extend(waiting.iter().map(|one| (*one, Fate::Abandoned)));
+        (self.mode, self.redriven) = (Mode::Delivers, BTreeSet::new());
+        must(fits, || format!("{waiting:?} wait, {from} to {to} are abandoned"))
+    }
+
+    /// Whether an event is waiting, or has its fate.
+    pub(crate) fn knows(&self, sequence: u64) -> bool {
+        self.fates.contains_key(&sequence) || self.awaits(sequence)
+    }
+
     /// An event does not enter: that is its fate.
     pub(crate) fn filter(&mut self, sequence: u64) -> Verdict {
         let before = self.fates.insert(sequence, Fate::Filtered);
@@ -85,16 +124,30 @@ impl LaneHistory {
     }
 
     /// The lane goes past what did not enter: between its last settled event and the next.
-    pub(crate) fn pass(&mut self, from: u64, to: u64) -> Verdict {
+    /// Says what was decided with it: which of what was released before the lane it does not take.
+    pub(crate) fn pass(&mut self, from: u64, to: u64) -> Result<Vec<u64>, String> {
+        let decided: Vec<u64> = self.undecided.range(from..=to).copied().collect();
+        for sequence in &decided {
+            self.undecided.remove(sequence);
+            self.fates.insert(*sequence, Fate::Filtered);
+        }
         let own = self.waiting.range(from..=to).next();
-        must(own.is_none() && self.has_backlog() && to < self.head(), || {
+        let goes_on = self.has_backlog() || to == self.tail;
+        must(own.is_none() && goes_on && to < self.head(), || {
             format!("goes past {from} to {to}, {:?} is its own, {} is due", own, self.head())
-        })
+        })?;
+        Ok(decided)
     }
 
     /// The event it stands at; past the last where nothing waits.
     pub(crate) fn head(&self) -> u64 {
-        self.waiting.first().copied().unwrap_or(self.tail + 1)
+        let both = self.waiting.first().into_iter().chain(self.undecided.first());
+        both.min().copied().unwrap_or(self.tail + 1)
+    }
+
+    /// Whether an event of it is not settled, or is under way again.
+    pub(crate) fn waits_with(&self, sequence: u64) -> bool {
+        self.waiting.contains(&sequence) || self.redriven.contains(&sequence)
     }
 
     /// Whether it waits for an operator.
@@ -104,7 +157,7 @@ impl LaneHistory {
 
     /// Whether events wait in it.
     pub(crate) fn has_backlog(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.undecided.is_empty()
     }
 
     /// Passed events that are under way again.
@@ -125,10 +178,17 @@ impl LaneHistory {
         if self.is_settled_already(fact) {
             return must(delivered, || format!("{sequence} is acknowledged: {fact:?}"));
         }
+        if let Some(batch) = fact.batch.filter(|_| !fact.out_of_order) {
+            return self.attempted_range(fact, batch, policy, when);
+        }
         let dropped = fact.dropped.is_some();
         let accepted = matches!(fact.consequence, Consequence::Accepted { .. });
         must((delivered || accepted) == (fact.outcome.is_acknowledged() && !dropped), || {
             format!("{:?} means {:?}", fact.outcome, fact.consequence)
+        })?;
+        // What a lane is to send is kept (D6), and no disk here takes a synced body away.
+        must(fact.outcome != Outcome::Unreadable, || {
+            format!("{sequence} could not be read: {fact:?}")
         })?;
         if fact.out_of_order {
             must(self.redriven.contains(&sequence), || format!("{sequence} was not redriven"))?;
@@ -145,6 +205,7 @@ impl LaneHistory {
             format!("{sequence} is attempted, {} stands at the head", self.head())
         })?;
         must(!self.is_stopped(), || format!("{sequence} is attempted in a stopped lane"))?;
+        self.take(sequence);
         must(fact.number == self.failures + 1, || {
             format!("try {} of {sequence} after {}", fact.number, self.failures)
         })?;
@@ -167,8 +228,8 @@ impl LaneHistory {
     /// A lane that waits for an acknowledgement sends nothing, and waits no shorter than it said.
     fn waits(&mut self, fact: &Attempted, policy: &DestinationPolicy, when: When) -> Verdict {
         let (waited, is_end) = (self.accepted.take(), fact.outcome == Outcome::Unacknowledged);
-        if let Some((sequence, out_of_order, until)) = waited {
-            let fits = (sequence, out_of_order) == (fact.sequence.0, fact.out_of_order);
+        if let Some(Accepted { first, out_of_order, until, .. }) = waited {
+            let fits = (first, out_of_order) == (fact.sequence.0, fact.out_of_order);
             // The frame may have been begun before the wait was over.
             let over = when.uptime.is_none_or(|uptime| uptime >= until)
                 && when.open + GIVE_UP_SLACK >= until;
@@ -182,14 +243,16 @@ impl LaneHistory {
             must(least.is_some_and(|least| until.0 >= least), || {
                 format!("{fact:?} at {}, it may wait until {least:?}", when.open)
             })?;
-            self.accepted = Some((fact.sequence.0, fact.out_of_order, until.0));
+            let last = fact.batch.map_or(fact.sequence, |batch| batch.last).0;
+            let (first, out_of_order, until) = (fact.sequence.0, fact.out_of_order, until.0);
+            self.accepted = Some(Accepted { first, last, out_of_order, until });
         }
         Ok(())
     }
 
     /// Whether a request acknowledged what the attempt was of: then its end changes nothing.
     fn is_settled_already(&self, fact: &Attempted) -> bool {
-        let sequence = fact.sequence.0;
+        let sequence = fact.batch.map_or(fact.sequence, |batch| batch.last).0;
         let settled = match fact.out_of_order {
             true => !self.redriven.contains(&sequence),
             false => sequence < self.head(),
@@ -198,8 +261,18 @@ impl LaneHistory {
     }
 
     /// A consumer acknowledged the head, or what was redriven.
-    pub(crate) fn acknowledge(&mut self, sequence: u64, out_of_order: bool) -> Verdict {
-        self.accepted.take_if(|(accepted, ..)| *accepted == sequence);
+    pub(crate) fn acknowledge(&mut self, from: u64, to: u64, out_of_order: bool) -> Verdict {
+        if let Some(accepted) = self.accepted.as_mut().filter(|accepted| accepted.first == from) {
+            accepted.first = to + 1;
+        }
+        self.accepted.take_if(|accepted| accepted.first > accepted.last);
+        for sequence in from..=to {
+            self.acknowledge_one(sequence, out_of_order)?;
+        }
+        Ok(())
+    }
+
+    fn acknowledge_one(&mut self, sequence: u64, out_of_order: bool) -> Verdict {
         self.acknowledged.insert(sequence);
         if out_of_order {
             self.fates.insert(sequence, Fate::Delivered);
@@ -209,7 +282,101 @@ impl LaneHistory {
         }
         let stands = sequence == self.head() && self.has_backlog() && !self.is_stopped();
         must(stands, || format!("{sequence} is acknowledged, the lane stands at {}", self.head()))?;
+        self.range = None;
         self.settle(Fate::Delivered)
+    }
+
+    /// A range is fixed for the next attempt: what waits at the head, no more than may be, and while
+    /// none is fixed.
+    pub(crate) fn fix_range(&mut self, from: u64, to: u64, most: u64) -> Verdict {
+        let waits = (from..=to).all(|sequence| self.awaits(sequence));
+        let fits = from == self.head() && waits && to - from < most && !self.is_stopped();
+        must(fits && self.range.is_none() && self.accepted.is_none(), || {
+            format!(
+                "{from} to {to} of {most} is fixed, {} stands, {:?} was",
+                self.head(),
+                self.range
+            )
+        })?;
+        (from..=to).for_each(|sequence| self.take(sequence));
+        self.range = Some((from, to));
+        Ok(())
+    }
+
+    /// Whether an event entered and is not settled, or was released before the lane and not decided.
+    fn awaits(&self, sequence: u64) -> bool {
+        self.waiting.contains(&sequence) || self.undecided.contains(&sequence)
+    }
+
+    /// What was released before the lane is taken by it: it enters.
+    fn take(&mut self, sequence: u64) {
+        if self.undecided.remove(&sequence) {
+            self.waiting.insert(sequence);
+            self.entered.insert(sequence);
+        }
+    }
+
+    /// An attempt of a range: a part is acknowledged, the rest is as its consequence says.
+    fn attempted_range(
+        &mut self,
+        fact: &Attempted,
+        batch: Batch,
+        policy: &DestinationPolicy,
+        when: When,
+    ) -> Verdict {
+        let (first, last) = (fact.sequence.0, batch.last.0);
+        let begun = self.acknowledged.contains(&first);
+        let is_fixed = self.range == Some((first, last));
+        let ends = fact.outcome == Outcome::Unacknowledged;
+        must(is_fixed || begun || ends, || format!("{:?} is fixed, not {fact:?}", self.range))?;
+        must(!self.is_stopped() && (first..=last).contains(&self.head()), || {
+            format!("{fact:?} where {} stands", self.head())
+        })?;
+        must(begun || fact.number == self.failures + 1, || format!("after {}", self.failures))?;
+        must(first + batch.acknowledged <= last + 1, || {
+            format!("acknowledges too much: {fact:?}")
+        })?;
+        while self.head() < first + batch.acknowledged {
+            self.range = None;
+            self.settle(Fate::Delivered)?;
+        }
+        self.rest_of_range(fact, last, policy, when)
+    }
+
+    fn rest_of_range(
+        &mut self,
+        fact: &Attempted,
+        last: u64,
+        policy: &DestinationPolicy,
+        when: When,
+    ) -> Verdict {
+        let head = self.head();
+        let (is_2xx, part) = (fact.outcome.is_acknowledged(), head > fact.sequence.0);
+        if let Some(accepted) = &mut self.accepted {
+            accepted.first = head;
+        }
+        match fact.consequence {
+            Consequence::Delivered => must(head > last || (is_2xx && part), || {
+                format!("the rest from {head} on is not acknowledged: {fact:?}")
+            }),
+            Consequence::Accepted { .. } => must(is_2xx && head <= last, || format!("{fact:?}")),
+            Consequence::Dead if fact.dropped.is_some() => self.settle_rest(last),
+            _ => {
+                must(head <= last && (!is_2xx || !part), || format!("did not fail: {fact:?}"))?;
+                self.failures += 1;
+                self.failing_since = self.failing_since.or(when.uptime);
+                self.range = Some((head, last));
+                self.not_delivered(fact, policy, when.uptime)
+            }
+        }
+    }
+
+    fn settle_rest(&mut self, last: u64) -> Verdict {
+        self.range = None;
+        while self.head() <= last {
+            self.settle(Fate::Dead)?;
+        }
+        Ok(())
     }
 
     fn not_delivered(
@@ -232,7 +399,8 @@ impl LaneHistory {
         };
         must(legal, || format!("{:?} after {} failures", fact.consequence, self.failures))?;
         if fact.consequence == Consequence::Dead {
-            return self.settle(Fate::Dead);
+            let last = fact.batch.map_or(fact.sequence, |batch| batch.last).0;
+            return self.settle_rest(last);
         }
         self.mode = mode;
         Ok(())
@@ -258,6 +426,9 @@ impl LaneHistory {
         let before = self.fates.insert(head, fate);
         must(before.is_none(), || format!("{head} is {before:?} already"))?;
         self.waiting.remove(&head);
+        // Acknowledged while its first attempt is under way: it was taken.
+        self.undecided.remove(&head);
+        self.entered.insert(head);
         (self.failures, self.failing_since) = (0, None);
         match self.mode {
             Mode::Draining { until, .. } if self.head() > until => self.mode = Mode::Delivers,
@@ -291,9 +462,11 @@ impl LaneHistory {
         })?;
         // Between lie some that never entered.
         self.superseded.extend((from..by).map(|passed| (passed, uptime)));
+        self.range = None;
         while self.head() < by {
             let passed = self.head();
             self.waiting.remove(&passed);
+            self.undecided.remove(&passed);
             let before = self.fates.insert(passed, Fate::Skipped);
             must(before.is_none(), || format!("{passed} is {before:?} already"))?;
         }
@@ -318,6 +491,7 @@ impl LaneHistory {
     /// An operator gave a dead letter up.
     pub(crate) fn drop(&mut self, sequence: u64) -> Verdict {
         if self.is_stopped() && sequence == self.head() {
+            self.range = None;
             return self.settle(Fate::Dead);
         }
         self.redriven.remove(&sequence);

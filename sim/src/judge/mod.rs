@@ -20,6 +20,7 @@ pub(crate) mod probe;
 pub(crate) mod rebase;
 pub(crate) mod rebuilt;
 pub(crate) mod refusals;
+pub(crate) mod retention;
 pub(crate) mod row;
 
 use crate::schedule::Instant;

@@ -47,11 +47,15 @@ pub(crate) struct Ending {
     pub(crate) to: DestinationId,
     pub(crate) resource: usize,
     pub(crate) sequence: u64,
+    /// The last of a range.
+    pub(crate) last: u64,
     /// When it arrived.
     pub(crate) since: Instant,
     pub(crate) now: Instant,
     pub(crate) outcome: Outcome,
     pub(crate) retry_after: Option<std::time::Duration>,
+    /// How many events of a range it says it has processed.
+    pub(crate) acknowledged: Option<u64>,
     /// Whether the server broke it off.
     pub(crate) aborted: bool,
 }
@@ -119,8 +123,12 @@ impl Outages {
         // What is accepted may not be acknowledged in time.
         let failed_now = !ending.outcome.is_acknowledged() && !ending.outcome.is_throttled();
         let counts = failed_now && known.down_since.is_none();
-        if counts || ending.outcome.is_accepted() {
-            *self.countable.entry((to, resource, sequence)).or_default() += 1;
+        // A 2xx that acknowledges nothing of a range has failed.
+        let nothing = ending.acknowledged == Some(0);
+        if counts || nothing || ending.outcome.is_accepted() {
+            for sequence in sequence..=ending.last {
+                *self.countable.entry((to, resource, sequence)).or_default() += 1;
+            }
         }
         if !failed {
             known.answered(ending);

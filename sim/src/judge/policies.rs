@@ -1,13 +1,13 @@
 //! What was configured over the whole simulation: a judge that sees an act cannot always say under
 //! which revision it was decided, and then allows what any of them allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sprag_core::fact::Released;
 use sprag_core::id::{DestinationId, Revision, SourceId};
 use sprag_core::pattern::Pattern;
-use sprag_core::settings::{Ack, Contract, First, OnGap, OnGiveUp, Settings};
+use sprag_core::settings::{Ack, Contract, First, OnGap, OnGiveUp, Settings, Start};
 
 use super::{Verdict, must};
 
@@ -16,6 +16,10 @@ use super::{Verdict, must};
 pub(crate) struct Policies {
     pub(crate) sources: BTreeMap<SourceId, SourcePolicy>,
     pub(crate) destinations: BTreeMap<DestinationId, DestinationPolicy>,
+    /// Whether bodies go while the simulation lasts: then not all is there for a lane opened later.
+    pub(crate) bodies_go: bool,
+    /// The destinations that were ever retired.
+    pub(crate) retired: BTreeSet<DestinationId>,
     /// Which destinations a source had under each revision, and the types they took.
     takers: BTreeMap<(Revision, SourceId), BTreeMap<DestinationId, Vec<Pattern>>>,
 }
@@ -61,6 +65,8 @@ impl SourcePolicy {
 #[derive(Debug, Clone)]
 pub(crate) struct DestinationPolicy {
     pub(crate) name: Arc<str>,
+    /// Where its lanes begin.
+    pub(crate) start: Start,
     /// As configured now: attempts that are not slow, and those that are.
     pub(crate) concurrency: usize,
     pub(crate) slow_concurrency: usize,
@@ -73,11 +79,14 @@ pub(crate) struct DestinationPolicy {
     /// The shortest wait for an acknowledgement of its own, in microseconds; none where answers
     /// acknowledge.
     pub(crate) ack_timeout: Option<u64>,
+    /// Events that one attempt carries at the most; 0 where each is sent by itself.
+    pub(crate) batch: u64,
 }
 
 impl Policies {
     /// A process starts with these settings. Names keep their numbers for ever (F6).
     pub(crate) fn started(&mut self, settings: &Settings) -> Verdict {
+        self.retired.extend(&settings.retired);
         for (id, source) in &settings.sources {
             let wait = micros(source.hold_wait);
             let types = |to: &DestinationId| (*to, settings.destinations[to].types.clone());
@@ -106,6 +115,7 @@ impl Policies {
             let give_up_after = micros(destination.retry.give_up_after);
             let policy = self.destinations.entry(*id).or_insert_with(|| DestinationPolicy {
                 name: destination.name.clone(),
+                start: destination.start,
                 concurrency: 0,
                 slow_concurrency: 0,
                 attempts: destination.retry.attempts,
@@ -115,7 +125,11 @@ impl Policies {
                     Ack::Explicit { timeout } => Some(micros(timeout)),
                     Ack::Answer => None,
                 },
+                batch: destination.batch.map_or(0, |most| most as u64),
             });
+            must(policy.start == destination.start, || {
+                format!("destination {} began {:?}, now {destination:?}", id.0, policy.start)
+            })?;
             must(policy.name == destination.name, || {
                 format!("destination {} was {} and is {}", id.0, policy.name, destination.name)
             })?;
@@ -144,6 +158,31 @@ impl Policies {
         must(released.lanes == lanes && released.filtered == filtered, || {
             format!("{event_type} enters {lanes:?}, not {filtered:?}: {released:?}")
         })
+    }
+
+    /// The destinations of a source that take every event from the first on, and were configured ever
+    /// since they came.
+    pub(crate) fn takers_from_the_first(&self, source: SourceId) -> Vec<DestinationId> {
+        let newest = self.takers.keys().map(|(revision, _)| *revision).max().unwrap_or_default();
+        let takers = self.takers.get(&(newest, source)).into_iter().flat_map(BTreeMap::keys);
+        let stayed = |to: &DestinationId| {
+            let all = self.takers.iter().filter(|((_, of), _)| *of == source);
+            all.skip_while(|(_, takers)| !takers.contains_key(to))
+                .all(|(_, takers)| takers.contains_key(to))
+        };
+        let early = takers.copied().filter(|to| self.start_of(*to) != Some(Start::Now));
+        early.filter(stayed).collect()
+    }
+
+    /// Where the lanes of a destination begin.
+    pub(crate) fn start_of(&self, to: DestinationId) -> Option<Start> {
+        self.destinations.get(&to).map(|policy| policy.start)
+    }
+
+    /// Whether a destination took a type whenever it was configured.
+    pub(crate) fn always_takes(&self, to: DestinationId, event_type: &str) -> bool {
+        let mut types = self.takers.values().filter_map(|takers| takers.get(&to));
+        types.all(|types| types.iter().any(|pattern| pattern.matches(event_type)))
     }
 
     /// Whether a destination ever took a type.

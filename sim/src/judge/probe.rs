@@ -56,6 +56,8 @@ pub(crate) fn flip(disk: &SimulatedDisk, options: Options, dice: &mut Dice) -> V
     // that was used.
     let used = names.iter().filter(|other| !whole.void.contains(other));
     let is_newest = used.filter(|other| kind(other) == kind(&name)).max() == Some(&name);
+    // What was rewritten was whole before anything rested on it.
+    let is_newest = is_newest && !name.contains('-');
     let is_whole = damaged.frames.len() == whole.frames.len();
     must(is_whole || damaged.is_damaged || is_newest, || format!("{place} lost frames silently"))
 }
@@ -83,9 +85,16 @@ impl Image {
         let mut from = FrameNumber(1);
         loop {
             let query = Query::Frames { partition, from, bytes: READ };
-            let Ok(Answer::Frames(read)) = reader.answer(&query) else {
-                self.is_damaged = true;
-                return;
+            let read = match reader.answer(&query) {
+                Ok(Answer::Frames(read)) => read,
+                Err(ReadError::Trimmed { oldest }) if from < oldest => {
+                    from = oldest;
+                    continue;
+                }
+                _ => {
+                    self.is_damaged = true;
+                    return;
+                }
             };
             from = read.frames.last().map_or(from, |frame| frame.number.next());
             let frames = read.frames.into_iter().map(|frame| ((partition, frame.number), frame));

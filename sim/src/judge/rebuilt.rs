@@ -5,31 +5,36 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::chain::Digest;
-use sprag_core::id::{Key, PartitionId, Revision};
+use sprag_core::id::{FrameNumber, Key, PartitionId, Revision};
 use sprag_core::partition::{Frame, Head, Partition};
 use sprag_core::record::KeyRecord;
 use sprag_core::settings::Settings;
+use sprag_core::totals::{Backlog, Totals};
 use sprag_log::ReadFrame;
 
 use super::{Verdict, must};
 
-/// The records that all frames of a partition add up to.
+/// The records that all frames of a partition add up to, and what these add up to.
 pub(crate) fn records<D: Digest>(
     partition: PartitionId,
     frames: &[ReadFrame],
     digest: D,
-) -> BTreeMap<Key, KeyRecord> {
+) -> (BTreeMap<Key, KeyRecord>, Totals) {
     let nothing = Settings {
         partition_rate: None,
+        restore: None,
         revision: Revision(0),
         sources: BTreeMap::new(),
         destinations: BTreeMap::new(),
+        retired: std::collections::BTreeSet::new(),
         hot_keys: usize::MAX,
         key_backlog: 0,
         dedupe_ids: 0,
     };
     let mut rebuilt = Partition::new(partition, Arc::new(nothing), 0, digest);
-    rebuilt.begin(&Head::default());
+    // What is left of a log whose beginning was deleted says all that is known of its keys.
+    let before = frames.first().map_or(0, |first| first.number.0.saturating_sub(1));
+    rebuilt.begin(&Head { frame: FrameNumber(before), ..Head::default() });
     for frame in frames {
         rebuilt.evolve_frame(&Frame {
             number: frame.number,
@@ -38,7 +43,26 @@ pub(crate) fn records<D: Digest>(
             facts: &frame.facts,
         });
     }
-    rebuilt.records().map(|(key, record)| (key.clone(), record.clone())).collect()
+    let records = rebuilt.records().map(|(key, record)| (key.clone(), record.clone()));
+    (records.collect(), rebuilt.totals().clone())
+}
+
+/// Whether what is live is what history adds up to, and what waits is counted as it is.
+pub(crate) fn compare_totals(
+    live: &Totals,
+    rebuilt: &Totals,
+    records: &BTreeMap<Key, KeyRecord>,
+) -> Verdict {
+    must(live == rebuilt, || format!("{live:?} is counted, history adds up to {rebuilt:?}"))?;
+    let mut waiting: BTreeMap<_, Backlog> = BTreeMap::new();
+    for lane in records.values().flat_map(|record| &record.lanes) {
+        let lanes = u64::from(lane.has_backlog());
+        let one = Backlog { lanes, events: lane.waiting, bytes: lane.bytes };
+        let sum = waiting.entry(lane.destination).or_default();
+        *sum = sum.and(one);
+    }
+    waiting.retain(|_, backlog| *backlog != Backlog::default());
+    must(live.backlog == waiting, || format!("{:?} is counted, {waiting:?} waits", live.backlog))
 }
 
 /// Whether live and rebuilt records are the same.

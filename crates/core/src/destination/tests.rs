@@ -13,6 +13,7 @@ const FAILED: Outcome = Outcome::Answered { status: 500 };
 fn settings(concurrency: usize) -> DestinationSettings {
     DestinationSettings {
         name: "app".into(),
+        start: crate::settings::Start::Now,
         types: alloc::vec![crate::pattern::Pattern::any()],
         concurrency,
         slow_concurrency: None,
@@ -27,6 +28,7 @@ fn settings(concurrency: usize) -> DestinationSettings {
         },
         on_give_up: OnGiveUp::Halt,
         ack: Ack::Answer,
+        batch: None,
     }
 }
 

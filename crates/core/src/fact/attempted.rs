@@ -32,6 +32,12 @@ impl Outcome {
         matches!(self, Self::Answered { status: 200..=299 })
     }
 
+    /// Whether its consumer may have got the event.
+    #[must_use]
+    pub fn was_sent(self) -> bool {
+        !matches!(self, Self::Unreachable | Self::Refused | Self::Unreadable)
+    }
+
     /// Whether it says that the event is taken but not done: an acknowledgement of its own follows
     /// where the destination is configured so.
     #[must_use]
@@ -86,6 +92,16 @@ pub struct Toll {
     pub time: u64,
 }
 
+/// What an attempt that carried a range of events was of (rule L9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// The last event of the range; its first is the attempt's.
+    pub last: Sequence,
+    /// How many events, from the first on, the answer acknowledged. The consequence is that of the
+    /// others.
+    pub acknowledged: u64,
+}
+
 /// See [`Fact::Attempted`](super::Fact::Attempted).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempted {
@@ -112,4 +128,6 @@ pub struct Attempted {
     pub toll: Option<Toll>,
     /// Why the consumer dropped the event, in its words (`sprag-drop`, DESIGN L3).
     pub dropped: Option<Arc<str>>,
+    /// The range it carried; none where it carried the event itself.
+    pub batch: Option<Batch>,
 }

@@ -26,7 +26,7 @@ use super::Partition;
 use super::draft::Promise;
 use super::hot::{Hot, Tried};
 use crate::chain::Digest;
-use crate::fact::{Acknowledged, Attempted, Consequence, Fact, Outcome};
+use crate::fact::{Acknowledged, Attempted, Batch, Consequence, Fact, Outcome};
 use crate::id::{DestinationId, Key, Sequence};
 use crate::input::Ticket;
 use crate::output::{Answer, Output, Rejection};
@@ -58,12 +58,11 @@ impl<D: Digest> Partition<D> {
         slot: Option<Slot>,
         ticket: Ticket,
         (key, destination): (Key, DestinationId),
-        sequence: Sequence,
+        (from, to): (Sequence, Sequence),
     ) {
-        let word = self.word(slot, destination, sequence);
+        let word = self.word(slot, destination, from, to);
         match word {
             Ok(Word::Settles { out_of_order }) => {
-                let (from, to) = (sequence, sequence);
                 let fact = Acknowledged { key, destination, from, to, out_of_order };
                 self.write(Fact::Acknowledged(fact));
                 self.promise(Promise::Answer(ticket, Answer::Done));
@@ -85,27 +84,40 @@ impl<D: Digest> Partition<D> {
         &self,
         slot: Option<Slot>,
         destination: DestinationId,
-        sequence: Sequence,
+        from: Sequence,
+        to: Sequence,
     ) -> Result<Word, Rejection> {
         let hot = slot.and_then(|slot| self.keys.get(slot)).ok_or(Rejection::UnknownEvent)?;
         let at = hot.lane_at(destination).ok_or(Rejection::UnknownEvent)?;
         let lane = &hot.record.lanes[at];
-        if sequence == Sequence(0) || sequence > lane.tail {
+        if from == Sequence(0) || to > lane.tail || to < from {
             return Err(Rejection::UnknownEvent);
         }
-        if let Some(accepted) = lane.accepted.filter(|accepted| accepted.sequence == sequence) {
+        let is_of = |sequence: Sequence, last: Option<Sequence>| {
+            sequence == from && last.unwrap_or(sequence) >= to
+        };
+        let accepted = lane.accepted;
+        if let Some(accepted) = accepted.filter(|one| is_of(one.sequence, one.last)) {
             return Ok(Word::Settles { out_of_order: accepted.out_of_order });
         }
         if self.waits_until(destination).is_none() {
             return Err(Rejection::NotExplicit);
         }
-        let under_way = hot.lanes[at].attempt.filter(|ongoing| ongoing.tried.sequence == sequence);
-        if sequence < lane.head {
-            let again = lane.redrives.contains(&sequence) && under_way.is_some();
+        let under_way = hot.lanes[at].attempt.map(|ongoing| ongoing.tried);
+        // What is left of a range when a part of it is acknowledged is under way still.
+        let under_way = under_way.filter(|tried| {
+            let first =
+                if tried.out_of_order { tried.sequence } else { tried.sequence.max(lane.head) };
+            is_of(first, tried.last)
+        });
+        if to < lane.head {
+            let again = lane.redrives.contains(&from) && under_way.is_some();
             return Ok(if again { Word::Settles { out_of_order: true } } else { Word::Settled });
         }
-        let was_sent = under_way.is_some() || lane.failures > 0;
-        if sequence == lane.head && was_sent && lane.mode.delivers() {
+        // A try that sent nothing gave its consumer nothing to be done with.
+        let failed = lane.failures > 0 && lane.sent >= to && is_of(lane.head, lane.batch);
+        let was_sent = under_way.is_some() || failed;
+        if from == lane.head && was_sent && lane.mode.delivers() {
             return Ok(Word::Settles { out_of_order: false });
         }
         Err(Rejection::NotWaiting)
@@ -179,8 +191,10 @@ impl<D: Digest> Partition<D> {
         hot.lanes[at].waits_until = None;
         let (key, lane) = (hot.key.clone(), hot.record.lanes[at].clone());
         let Some(accepted) = lane.accepted else { return };
-        let Acceptance { sequence, number, out_of_order, started, .. } = accepted;
-        let tried = Tried { sequence, number, out_of_order, probe: false };
+        let Acceptance { sequence, last, out_of_order, started, .. } = accepted;
+        // Of a range whose beginning was acknowledged the rest is tried for the first time.
+        let number = if out_of_order { accepted.number } else { lane.failures + 1 };
+        let tried = Tried { sequence, last, number, out_of_order, probe: false };
         let outcome = Outcome::Unacknowledged;
         let is_configured = self.settings.destinations.contains_key(&destination);
         let (consequence, delay, toll) = match is_configured || out_of_order {
@@ -201,6 +215,7 @@ impl<D: Digest> Partition<D> {
             consequence,
             toll: Some(toll),
             dropped: None,
+            batch: last.map(|last| Batch { last, acknowledged: 0 }),
         }));
         if let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) {
             lane.struggles = true;
@@ -215,13 +230,16 @@ pub(super) fn is_settled(hot: &Hot, at: usize, tried: Tried) -> bool {
     let lane = &hot.record.lanes[at];
     match tried.out_of_order {
         true => !lane.redrives.contains(&tried.sequence),
-        false => lane.head > tried.sequence,
+        false => lane.head > tried.last.unwrap_or(tried.sequence),
     }
 }
 
 /// What a lane's record has of a try that was accepted.
 pub(super) fn accepted(attempted: &Attempted) -> Option<Acceptance> {
     let Consequence::Accepted { until } = attempted.consequence else { return None };
-    let Attempted { sequence, number, out_of_order, started, .. } = *attempted;
-    Some(Acceptance { sequence, number, out_of_order, started, until })
+    let Attempted { number, out_of_order, started, batch, .. } = *attempted;
+    let settled = batch.map_or(0, |batch| batch.acknowledged);
+    let sequence = Sequence(attempted.sequence.0 + settled);
+    let last = batch.map(|batch| batch.last);
+    Some(Acceptance { sequence, last, number, out_of_order, started, until })
 }

@@ -26,8 +26,8 @@ impl<D: Digest> Partition<D> {
                 Some(slot)
             }
         };
-        if let Command::Acknowledge { key, destination, sequence } = command {
-            return self.acknowledge(slot, ticket, (key, destination), sequence);
+        if let Command::Acknowledge { key, destination, from, to } = command {
+            return self.acknowledge(slot, ticket, (key, destination), (from, to));
         }
         match self.carry_out(slot, command) {
             Ok(()) => self.promise(Promise::Answer(ticket, Answer::Done)),
@@ -56,6 +56,10 @@ impl<D: Digest> Partition<D> {
             }
             Command::Redrive { key, destination, passed } => {
                 self.redrive(slot, key, destination, passed)?;
+            }
+            Command::RedriveGone { destination, passed, .. } => {
+                check_passed(self.known_lane(slot, destination)?, passed)?;
+                return Err(Rejection::BodyGone);
             }
             Command::Drop { key, letter } => self.drop_letter(slot, key, letter)?,
             // It has its own answers and leaves the key's other lanes alone.
@@ -190,6 +194,7 @@ fn key_of(command: &Command) -> Option<&Key> {
         | Command::ResumeKey(key)
         | Command::Rebase(key)
         | Command::Redrive { key, .. }
+        | Command::RedriveGone { key, .. }
         | Command::Acknowledge { key, .. }
         | Command::Drop { key, .. } => Some(key),
         Command::PauseDestination(_)

@@ -9,26 +9,48 @@ use super::Partition;
 use super::acknowledge::accepted;
 use super::draft::Times;
 use super::hot::{Arriving, Hot};
+use super::jump;
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
-    AbandonReason, Acknowledged, Attempted, Consequence, DeadLetter, Dropped, Fact, Filtered,
-    GapAbandoned, Held, Kind, Received, Recognised, Redriven, Released, Superseded, Toll,
+    AbandonReason, Acknowledged, Attempted, Batched, Consequence, DeadLetter, Dropped, Fact,
+    Filtered, GapAbandoned, Held, Kind, Received, Recognised, Redriven, Released, Superseded, Toll,
 };
 use crate::id::{Place, Sequence};
 use crate::limits;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::recent::Prior;
-use crate::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order};
+use crate::record::{
+    Acceptance, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+};
 use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros, micros};
+use crate::totals::Totals;
 
 impl<D: Digest> Partition<D> {
     /// Takes in one fact, decided or recovered.
     pub(super) fn evolve(&mut self, place: Place, times: Times, fact: &Fact) {
         self.directory.evolve(fact);
+        self.totals.evolve(fact);
         let Some(key) = fact.key() else { return };
         let slot = self.slot_or_new(key);
+        self.count(slot, fact, Totals::without);
+        self.evolve_key(slot, place, times, fact);
+        self.count(slot, fact, Totals::with);
+    }
+
+    /// Counts the lanes that a fact may change, before it does and after.
+    fn count(&mut self, slot: Slot, fact: &Fact, change: fn(&mut Totals, &Lane)) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        if let Fact::Carried(_) = fact {
+            hot.record.lanes.iter().for_each(|lane| change(&mut self.totals, lane));
+            return;
+        }
+        let lanes = fact.lanes().iter().filter_map(|destination| hot.record.lane(*destination));
+        lanes.for_each(|lane| change(&mut self.totals, lane));
+    }
+
+    fn evolve_key(&mut self, slot: Slot, place: Place, times: Times, fact: &Fact) {
         self.dirty.insert(slot);
         self.touched.push(slot);
         let Some(hot) = self.keys.get_mut(slot) else { return };
@@ -41,9 +63,14 @@ impl<D: Digest> Partition<D> {
                 self.remember_released(slot, place, released, &arriving);
                 return;
             }
+            Fact::LaneOpened(opened) => hot.open_lane(opened.destination, opened.through),
+            Fact::LaneEnded(ended) => hot.end_lane(ended.destination),
+            Fact::Carried(carried) => hot.restore(&carried.record, place),
             Fact::Rebased(_) => hot.record.order = Order { since: place, ..Order::default() },
+            Fact::Jumped(jumped) => jump::note(&mut hot.record, jumped),
             _ => evolve_record(hot, times, fact),
         }
+        jump::pass(&mut hot.record);
         if let Fact::Received(received) = fact {
             self.remember_received(place, times, received);
         }
@@ -140,6 +167,7 @@ fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
 fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving> {
     let arriving = take_event(hot, released.event, released.position, times.recorded)?;
     let record = &mut hot.record;
+    let begins = record.begins();
     record.sequence = released.sequence;
     record.hash = released.hash;
     if let Some(position) = released.position.number() {
@@ -155,7 +183,12 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         }
     }
     for destination in &released.lanes {
-        enter(hot.lane_or_new(*destination, released.sequence), released.sequence);
+        let head = if begins { Sequence(1) } else { released.sequence };
+        let lane = hot.lane_or_new(*destination, head);
+        if begins {
+            jump::begin(lane, released.sequence);
+        }
+        enter(lane, released.sequence, arriving.essence.size);
     }
     Some(arriving)
 }
@@ -169,13 +202,15 @@ fn remember_instant(order: &mut Order, identity: Fingerprint) {
 }
 
 /// The event enters a lane. What was released since the lane was last entered was not for it.
-fn enter(lane: &mut Lane, sequence: Sequence) {
+fn enter(lane: &mut Lane, sequence: Sequence, size: u32) {
     if !lane.has_backlog() && lane.head < sequence {
         let passed = Range { from: lane.head.0, to: sequence.0.saturating_sub(1) };
         omit(lane, passed, OmitReason::Filtered);
         lane.head = sequence;
     }
     lane.tail = sequence;
+    lane.waiting += 1;
+    lane.bytes = lane.bytes.saturating_add(u64::from(size));
 }
 
 /// Takes the event out of where it waits: just received, or held.
@@ -212,6 +247,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
         Fact::Attempted(attempted) => attempt(&mut hot.record, times.open, attempted),
         Fact::Acknowledged(acknowledged) => acknowledge(&mut hot.record, acknowledged),
+        Fact::Batched(batched) => fix_range(&mut hot.record, batched),
         Fact::Redriven(redriven) => redrive(&mut hot.record, redriven),
         Fact::Dropped(dropped) => drop_letter(&mut hot.record, dropped),
         Fact::KeyPaused(_) => hot.record.paused = true,
@@ -259,12 +295,26 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
         }
         return;
     }
-    if attempted.sequence < lane.head {
+    let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
+    if let Some(batch) = attempted.batch {
+        deliver_part(lane, Sequence(attempted.sequence.0 + batch.acknowledged));
+    }
+    if last < lane.head {
         return;
     }
+    if attempted.outcome.was_sent() {
+        lane.sent = lane.sent.max(last);
+    }
     match attempted.consequence {
+        // Of a range only a part: the rest is a new one.
+        Consequence::Delivered if attempted.batch.is_some() => {}
         Consequence::Delivered => deliver(lane, attempted.sequence),
-        Consequence::Accepted { .. } => lane.accepted = accepted(attempted),
+        Consequence::Accepted { .. } => {
+            let rest = accepted(attempted).filter(|rest| rest.sequence >= lane.head);
+            let rest =
+                rest.or(accepted(attempted).map(|all| Acceptance { sequence: lane.head, ..all }));
+            lane.accepted = rest;
+        }
         Consequence::Retry { due } => fail_head(lane, open, attempted, due),
         Consequence::Halted => {
             fail_head(lane, open, attempted, UnixMicros::default());
@@ -275,9 +325,27 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
             lane.mode = LaneMode::Parked;
         }
         Consequence::Dead => {
-            omit(lane, Range::one(attempted.sequence.0), OmitReason::Dead);
-            settle_head(lane);
+            while lane.head <= last && lane.has_backlog() {
+                omit(lane, Range::one(lane.head.0), OmitReason::Dead);
+                settle_head(lane);
+            }
         }
+    }
+}
+
+/// The events before `rest` are delivered; if there are any, what follows is a new range.
+fn deliver_part(lane: &mut Lane, rest: Sequence) {
+    if lane.head < rest {
+        deliver(lane, Sequence(rest.0 - 1));
+        lane.batch = None;
+    }
+}
+
+/// The lane's next attempt carries this range.
+fn fix_range(record: &mut KeyRecord, batched: &Batched) {
+    let lane = record.lanes.iter_mut().find(|lane| lane.destination == batched.destination);
+    if let Some(lane) = lane.filter(|lane| lane.head == batched.from) {
+        lane.batch = Some(batched.to);
     }
 }
 
@@ -294,15 +362,23 @@ fn acknowledge(record: &mut KeyRecord, acknowledged: &Acknowledged) {
     let lane = record.lanes.iter_mut().find(|lane| lane.destination == acknowledged.destination);
     let Some(lane) = lane else { return };
     let waits = |sequence: Sequence| (acknowledged.from..=acknowledged.to).contains(&sequence);
-    lane.accepted.take_if(|accepted| waits(accepted.sequence));
     if acknowledged.out_of_order {
+        lane.accepted.take_if(|accepted| waits(accepted.sequence));
         lane.redrives.retain(|sequence| !waits(*sequence));
-    } else {
-        deliver(lane, acknowledged.to);
+        return;
     }
+    let rest = acknowledged.to.next();
+    lane.accepted = lane.accepted.take().and_then(|accepted| {
+        let is_left = accepted.out_of_order || accepted.last.is_some_and(|last| rest <= last);
+        let sequence = if accepted.out_of_order { accepted.sequence } else { rest };
+        is_left.then_some(Acceptance { sequence, ..accepted })
+    });
+    deliver_part(lane, rest);
 }
 
 fn fail_head(lane: &mut Lane, open: OpenMicros, attempted: &Attempted, due: UnixMicros) {
+    // What is left of a range has failed: it is tried again as it is, and nothing with it.
+    lane.batch = attempted.batch.map(|batch| batch.last).or(lane.batch);
     lane.failures = lane.failures.saturating_add(1);
     lane.due = due;
     let is_first = lane.failed_at == OpenMicros::default();
@@ -318,17 +394,39 @@ fn fail_head(lane: &mut Lane, open: OpenMicros, attempted: &Attempted, due: Unix
     }
 }
 
+/// What the lane has gone past need not be known as sent.
+fn forget_sent(lane: &mut Lane) {
+    if lane.sent < lane.head {
+        lane.sent = Sequence::default();
+    }
+}
+
 /// What failed before counts no more.
 fn forget_failures(lane: &mut Lane) {
     (lane.toll, lane.failed_at) = (Toll::default(), OpenMicros::default());
 }
 
-/// The lane goes on behind its head; a drain that is through ends.
+/// So many events are left; each takes the same share of the bytes with it.
+fn keep_waiting(lane: &mut Lane, left: u64) {
+    let share = u128::from(lane.bytes) * u128::from(left) / u128::from(lane.waiting.max(1));
+    lane.bytes = u64::try_from(share).unwrap_or(u64::MAX);
+    lane.waiting = left;
+}
+
+/// The lane goes on behind its head.
 fn settle_head(lane: &mut Lane) {
     lane.head = lane.head.next();
+    keep_waiting(lane, lane.waiting.saturating_sub(1));
+    lane.batch = lane.batch.filter(|to| *to >= lane.head);
+    forget_sent(lane);
     lane.failures = 0;
     lane.due = UnixMicros::default();
     forget_failures(lane);
+    end_drain(lane);
+}
+
+/// A drain that is through ends, and a lane in which nothing waits is stopped at nothing.
+fn end_drain(lane: &mut Lane) {
     let drained = match lane.mode {
         LaneMode::DrainingHalted { until } | LaneMode::DrainingParked { until } => {
             lane.head > until
@@ -342,7 +440,7 @@ fn settle_head(lane: &mut Lane) {
 }
 
 /// Notes that the lane went past events without delivering them (DESIGN C2, C4).
-fn omit(lane: &mut Lane, range: Range, reason: OmitReason) {
+pub(super) fn omit(lane: &mut Lane, range: Range, reason: OmitReason) {
     let follows = |last: &&mut Omission| {
         last.reason == reason && last.range.to.saturating_add(1) == range.from
     };
@@ -366,6 +464,9 @@ fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
     let passed = Range { from: superseded.from.0, to: superseded.by.0.saturating_sub(1) };
     omit(lane, passed, OmitReason::Skipped);
     lane.head = superseded.by;
+    keep_waiting(lane, 1);
+    forget_sent(lane);
+    lane.batch = None;
     lane.failures = 0;
     forget_failures(lane);
 }
@@ -376,6 +477,11 @@ fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
     let Some(lane) = lane else { return };
     omit(lane, Range { from: filtered.from.0, to: filtered.to.0 }, OmitReason::Filtered);
     lane.head = filtered.to.next();
+    // Of what was released before the lane was opened, all was counted.
+    let counted = (filtered.to.min(lane.opened).0 + 1).saturating_sub(filtered.from.0);
+    lane.waiting = lane.waiting.saturating_sub(counted);
+    end_drain(lane);
+    forget_sent(lane);
 }
 
 fn redrive(record: &mut KeyRecord, redriven: &Redriven) {
@@ -402,6 +508,7 @@ fn drop_letter(record: &mut KeyRecord, dropped: &Dropped) {
     if sequence == lane.head && !lane.mode.delivers() {
         omit(lane, Range::one(sequence.0), OmitReason::Dead);
         settle_head(lane);
+        lane.batch = None;
     } else {
         lane.redrives.retain(|redriven| *redriven != sequence);
     }

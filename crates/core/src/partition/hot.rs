@@ -41,6 +41,8 @@ pub(super) struct LaneHot {
     pub(super) window: VecDeque<Waiting>,
     /// Whether its waiting events were asked for and have not come yet.
     pub(super) asked: bool,
+    /// Whether they were read from the log since the last attempt: more is not to be had now.
+    pub(super) is_reread: bool,
     /// The permit that was asked for and has not come yet.
     pub(super) requested: Option<Request>,
     /// The attempt under way: at most one (DESIGN promise 2).
@@ -75,6 +77,8 @@ pub(super) struct Ongoing {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tried {
     pub(super) sequence: Sequence,
+    /// The last event of a range; none for an event by itself.
+    pub(super) last: Option<Sequence>,
     pub(super) number: u32,
     pub(super) out_of_order: bool,
     /// Whether its failure counts for nothing (DESIGN L2).
@@ -87,6 +91,7 @@ impl LaneHot {
             destination,
             window: VecDeque::new(),
             asked: false,
+            is_reread: false,
             requested: None,
             attempt: None,
             rests_on: FrameNumber::default(),
@@ -125,6 +130,16 @@ impl Hot {
         Self { key, record, arriving: None, lanes, hold_timer: None }
     }
 
+    /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a
+    /// log whose beginning is gone, all before it was said of an unknown key.
+    pub(super) fn restore(&mut self, record: &KeyRecord, place: Place) {
+        let lanes = record.lanes.iter().map(|lane| lane.destination);
+        if !lanes.clone().eq(self.lanes.iter().map(|lane| lane.destination)) {
+            self.lanes = lanes.map(LaneHot::new).collect();
+        }
+        self.record = KeyRecord { newest: place, carried: place.frame, ..record.clone() };
+    }
+
     /// Where the lane to a destination stands in the record and here.
     pub(super) fn lane_at(&self, destination: DestinationId) -> Option<usize> {
         self.record.lanes.iter().position(|lane| lane.destination == destination)
@@ -140,8 +155,23 @@ impl Hot {
         &mut self.record.lanes[at]
     }
 
+    /// The lane to a destination is opened over what was released before.
+    pub(super) fn open_lane(&mut self, destination: DestinationId, through: Sequence) {
+        let at = self.record.lanes.partition_point(|lane| lane.destination < destination);
+        if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
+            self.record.lanes.insert(at, Lane::opened(destination, through));
+            self.lanes.insert(at, LaneHot::new(destination));
+        }
+    }
+
+    /// The lane to a destination is over.
+    pub(super) fn end_lane(&mut self, destination: DestinationId) {
+        self.record.lanes.retain(|lane| lane.destination != destination);
+        self.lanes.retain(|lane| lane.destination != destination);
+    }
+
     /// Puts a released event at the end of a lane's window, if it follows what is there.
-    pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting) {
+    pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting, most: usize) {
         let lane = &self.record.lanes[at];
         if !lane.has_backlog() {
             return;
@@ -153,7 +183,7 @@ impl Hot {
             Some(last) => last.sequence.next() == waiting.sequence,
             None => self.record.lanes[at].head == waiting.sequence,
         };
-        if follows && self.lanes[at].window.len() < limits::LANE_WINDOW {
+        if follows && self.lanes[at].window.len() < most {
             self.lanes[at].window.push_back(waiting);
         }
     }
@@ -170,8 +200,9 @@ impl Hot {
     pub(super) fn filtered_head(&mut self, at: usize) -> Option<Sequence> {
         self.head_of(at)?;
         let tail = self.record.lanes[at].tail;
-        let run = self.lanes[at].window.iter().take_while(|waiting| !waiting.entered);
-        run.last().map(|last| last.sequence).filter(|last| *last < tail)
+        let window = self.lanes[at].window.iter();
+        let run = window.take_while(|waiting| !waiting.entered && waiting.sequence <= tail);
+        run.last().map(|last| last.sequence)
     }
 
     /// Drops what the lane has gone past; says what stands at its head, if that is at hand.

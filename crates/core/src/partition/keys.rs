@@ -78,6 +78,7 @@ impl<D: Digest> Partition<D> {
 
     /// Sets the timers of a key that came into memory, and serves its lanes.
     pub(super) fn arm(&mut self, slot: Slot) {
+        self.visit(slot);
         self.arm_timers(slot);
         self.wake(slot);
     }
@@ -148,6 +149,7 @@ impl<D: Digest> Partition<D> {
             recorded: self.recorded,
             open: self.open_persisted,
             directory: self.directory_facts(),
+            totals: self.totals.clone(),
         })
     }
 
@@ -157,8 +159,12 @@ impl<D: Digest> Partition<D> {
         self.dirty.len()
     }
 
-    fn directory_facts(&self) -> Vec<crate::fact::Fact> {
-        if self.id.0 == 0 { self.directory.facts() } else { Vec::new() }
+    /// What the partition knows beside its keys, as facts.
+    pub(super) fn directory_facts(&self) -> Vec<crate::fact::Fact> {
+        if self.id.0 == 0 {
+            return self.directory.facts();
+        }
+        self.directory.restored.map(crate::fact::Fact::Restored).into_iter().collect()
     }
 }
 

@@ -4,18 +4,20 @@
 //! outcome of the attempt before it (DESIGN F11).
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Partition;
 use super::acknowledge::is_settled;
+use super::batch::{AtHead, at_head, is_whole, part, rest_of, window};
 use super::draft::Promise;
 use super::hot::{Hot, Ongoing, Tried};
 use crate::chain::Digest;
 use crate::destination::{End, Grant, LaneRef, Request, Urgency};
 use crate::fact::{Attempted, Consequence, Fact, Filtered, Outcome, Toll};
-use crate::id::{Epoch, FrameNumber, Key, Place, Sequence};
+use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence};
 use crate::input::{AttemptId, Ended, Waiting};
 use crate::limits;
 use crate::output::{Attempt, Output};
@@ -29,6 +31,8 @@ use crate::time::{ElapsedMicros, UnixMicros, micros};
 #[derive(Debug, Clone, Copy)]
 struct Work {
     sequence: Sequence,
+    /// The last event of a range.
+    last: Option<Sequence>,
     released: Option<Place>,
     recorded: UnixMicros,
     failures: u32,
@@ -45,6 +49,8 @@ enum Readiness {
     Due(ElapsedMicros),
     /// Its waiting events must be asked for.
     NeedsBacklog,
+    /// The range that its next attempt carries must be fixed up to this event.
+    NeedsRange(Sequence),
 }
 
 impl<D: Digest> Partition<D> {
@@ -65,6 +71,7 @@ impl<D: Digest> Partition<D> {
             Readiness::Ready(work) => self.request(slot, at, work),
             Readiness::Due(due) => self.set_timer(slot, at, due),
             Readiness::NeedsBacklog => self.ask_backlog(slot, at),
+            Readiness::NeedsRange(to) => self.fix_range(slot, at, to),
             Readiness::Waits => {}
         }
     }
@@ -89,7 +96,8 @@ impl<D: Digest> Partition<D> {
         if busy || paused || lane.rests_on > self.committed {
             return Readiness::Waits;
         }
-        let rate = self.settings.destinations.get(&lane.destination).and_then(|to| to.key_rate);
+        let to = self.settings.destinations.get(&lane.destination);
+        let (rate, batch) = (to.and_then(|to| to.key_rate), to.and_then(|to| to.batch));
         let next = rate.map(|rate| lane.bucket.next(rate)).unwrap_or_default();
         let record = &hot.record.lanes[at];
         // A consumer has it: its acknowledgement, or the end of the wait, wakes the lane.
@@ -100,19 +108,45 @@ impl<D: Digest> Partition<D> {
             return Readiness::Due(next);
         }
         if let Some(sequence) = record.redrives.first() {
-            return Readiness::Ready(passed_work(*sequence, self.recorded));
+            let last = batch.map(|_| *sequence);
+            return Readiness::Ready(passed_work(*sequence, last, self.recorded));
         }
-        head_readiness(hot, at, self.now.elapsed, self.committed, self.epoch)
+        let clock = (self.now.elapsed, self.committed, self.epoch);
+        let ready = head_readiness(hot, at, clock);
+        let (Readiness::Ready(work), Some(most)) = (&ready, batch) else { return ready };
+        let most = most.clamp(1, limits::BATCH_EVENTS);
+        match at_head(hot, at, most) {
+            AtHead::Fixed(last) => Readiness::Ready(Work { last: Some(last), ..*work }),
+            AtHead::Open(to) => Readiness::NeedsRange(to),
+            AtHead::Unread => Readiness::NeedsBacklog,
+            AtHead::Unreadable => {
+                hot.lanes[at].is_reread = false;
+                Readiness::Due(self.now.elapsed.after(limits::BACKLOG_RETRY))
+            }
+        }
     }
 
-    /// Takes a lane past the events at its head that did not enter it. Releases say which those are,
-    /// so that nothing needs to wait for this to be durable.
+    /// Takes a lane past the events at its head that did not enter it.
     pub(super) fn pass_filtered(&mut self, slot: Slot, at: usize) {
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let Some(to) = hot.filtered_head(at) else { return };
         let lane = &hot.record.lanes[at];
         let (key, destination, from) = (hot.key.clone(), lane.destination, lane.head);
         self.write(Fact::Filtered(Filtered { key, destination, from, to }));
+        self.rest_on_written(slot, destination);
+    }
+
+    /// What a lane sends next rests on what was just written: should that be lost, it might be decided
+    /// otherwise, and what was passed would come after what was sent.
+    pub(super) fn rest_on_written(&mut self, slot: Slot, destination: DestinationId) {
+        let written = self.taken.next();
+        let hot = self.keys.get_mut(slot);
+        let lane =
+            hot.and_then(|hot| hot.lanes.iter_mut().find(|it| it.destination == destination));
+        if let Some(lane) = lane {
+            lane.rests_on = written;
+            self.promise(Promise::Wake(slot));
+        }
     }
 
     fn set_timer(&mut self, slot: Slot, at: usize, due: ElapsedMicros) {
@@ -144,10 +178,11 @@ impl<D: Digest> Partition<D> {
 
     fn ask_backlog(&mut self, slot: Slot, at: usize) {
         let partition = self.id;
-        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let Some(hot) = self.keys.get(slot) else { return };
         let record = &hot.record.lanes[at];
-        let to = Sequence(record.tail.0.min(record.head.0 + limits::LANE_WINDOW as u64 - 1));
-        let (from, key) = (record.head, hot.key.clone());
+        let most = window(&self.settings, record.destination) as u64;
+        let to = Sequence(record.tail.0.min(record.head.0 + most - 1));
+        let (from, key, opened) = (record.head, hot.key.clone(), record.opened);
         if hot.lanes[at].asked {
             return;
         }
@@ -158,25 +193,43 @@ impl<D: Digest> Partition<D> {
         });
         let Some(destination) = asked else { return };
         let lane = LaneRef { partition, slot, destination };
-        self.outputs.push_back(Output::Backlog { lane, key, from, to });
+        self.outputs.push_back(Output::Backlog { lane, key, from, to, opened });
     }
 
     /// Waiting events of a lane came. Where its head is not among them (it cannot be read now, or
     /// is not committed yet), it asks again later, or when a commit wakes it.
-    pub(super) fn backlog(&mut self, lane: LaneRef, events: Vec<Waiting>) {
+    pub(super) fn backlog(
+        &mut self,
+        lane: LaneRef,
+        mut events: Vec<Waiting>,
+        earlier: &BTreeMap<Sequence, Arc<str>>,
+    ) {
         let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
         let Some(at) = at else { return };
         self.seek(lane.slot, at, |lane| lane.asked = false);
+        // What was tried was taken.
+        let hot = self.keys.get(lane.slot);
+        let record = hot.map(|hot| &hot.record.lanes[at]);
+        let tried = record.filter(|lane| lane.failures > 0 || lane.accepted.is_some());
+        let tried = tried.map(|lane| lane.head);
+        let range = record.and_then(|lane| lane.batch).unwrap_or_default();
+        for event in &mut events {
+            event.entered |= tried == Some(event.sequence) || event.sequence <= range;
+            let event_type = earlier.get(&event.sequence);
+            let takes = |of: &Arc<str>| self.takes_earlier(lane.destination, event.recorded, of);
+            event.entered |= event_type.is_some_and(takes);
+        }
+        let most = window(&self.settings, lane.destination);
         let Some(hot) = self.keys.get_mut(lane.slot) else { return };
         let head = hot.record.lanes[at].head;
         hot.lanes[at].window.clear();
         for event in events.into_iter().filter(|event| event.sequence >= head) {
-            hot.extend_window(at, event);
+            hot.extend_window(at, event, most);
         }
+        hot.lanes[at].is_reread = true;
         if hot.lanes[at].window.is_empty() {
             self.set_timer(lane.slot, at, self.now.elapsed.after(limits::BACKLOG_RETRY));
         } else {
-            self.supersede(lane.slot);
             self.wake_lane(lane.slot, at);
         }
     }
@@ -207,22 +260,31 @@ impl<D: Digest> Partition<D> {
         let number = work.failures.saturating_add(1);
         let (sequence, out_of_order) = (work.sequence, work.out_of_order);
         let Grant { slow_at, probe, .. } = grant;
-        let tried = Tried { sequence, number, out_of_order, probe };
+        let last = work.last;
+        let tried = Tried { sequence, last, number, out_of_order, probe };
         let ongoing = Ongoing { id, tried, started, slow_at };
         hot.lanes[at].attempt = Some(ongoing);
+        hot.lanes[at].is_reread = false;
         let destination = self.settings.destinations.get(&grant.lane.destination);
         if let Some(rate) = destination.and_then(|to| to.key_rate) {
             hot.lanes[at].bucket.take(rate, self.now.elapsed);
         }
         let record = &hot.record.lanes[at];
+        let behind = |waiting: &&Waiting| {
+            waiting.sequence > sequence && last.is_some_and(|last| waiting.sequence <= last)
+        };
+        let others = hot.lanes[at].window.iter().filter(behind).filter(|_| !out_of_order);
+        let others = others.map(|waiting| waiting.released).collect();
         let attempt = Attempt {
             id,
             key: hot.key.clone(),
             destination: record.destination,
             sequence,
+            last,
+            others,
             released: work.released,
             number,
-            redelivery: work.redelivery,
+            redelivery: work.redelivery || sequence <= record.sent,
             out_of_order,
             previous: record.delivered,
             omitted: if out_of_order { Vec::new() } else { record.omitted.clone() },
@@ -251,7 +313,11 @@ impl<D: Digest> Partition<D> {
         let Some(ongoing) = hot.lanes[at].attempt else { return };
         let lane = hot.record.lanes[at].clone();
         let tried = ongoing.tried;
-        let (consequence, delay, toll) = match is_settled(hot, at, tried) {
+        let is_over = is_settled(hot, at, tried);
+        let waits = outcome.is_accepted() && self.waits_until(destination).is_some();
+        let batch = part(tried, &ended, waits);
+        let lane = rest_of(&lane, tried, batch);
+        let (consequence, delay, toll) = match is_over || is_whole(tried, batch) {
             true => (Consequence::Delivered, Duration::ZERO, None),
             false => self.consequence(&lane, tried, &ended),
         };
@@ -267,8 +333,10 @@ impl<D: Digest> Partition<D> {
             consequence,
             toll,
             dropped: ended.dropped.filter(|_| outcome.is_acknowledged()).map(bounded),
+            batch,
         }));
         self.attempt_is_over(slot, at, ongoing, outcome, delay);
+        self.visit(slot);
         self.arm_acceptances(slot);
         self.supersede(slot);
         self.promise(Promise::Wake(slot));
@@ -306,7 +374,10 @@ impl<D: Digest> Partition<D> {
         ended: &Ended,
     ) -> (Consequence, Duration, Option<Toll>) {
         let outcome = ended.outcome;
-        if !outcome.is_acknowledged() {
+        // A 2xx that acknowledges nothing of a range would be sent again at once, for ever.
+        let nothing = tried.last.is_some() && ended.acknowledged == Some(0);
+        let nothing = nothing && ended.dropped.is_none() && !outcome.is_accepted();
+        if !outcome.is_acknowledged() || nothing {
             let (means, delay, toll) = self.failed(lane, tried, outcome, ended.retry_after);
             return (means, delay, Some(toll));
         }
@@ -393,16 +464,15 @@ fn given_up(lane: &Lane, tried: Tried, on_give_up: OnGiveUp) -> Consequence {
 }
 
 /// A passed event that an operator sent again.
-fn passed_work(sequence: Sequence, recorded: UnixMicros) -> Work {
-    Work { sequence, released: None, recorded, failures: 0, redelivery: true, out_of_order: true }
+fn passed_work(sequence: Sequence, last: Option<Sequence>, recorded: UnixMicros) -> Work {
+    let (released, failures, redelivery, out_of_order) = (None, 0, true, true);
+    Work { sequence, last, released, recorded, failures, redelivery, out_of_order }
 }
 
 fn head_readiness(
     hot: &mut Hot,
     at: usize,
-    now: ElapsedMicros,
-    committed: FrameNumber,
-    epoch: Epoch,
+    (now, committed, epoch): (ElapsedMicros, FrameNumber, Epoch),
 ) -> Readiness {
     let record = &hot.record.lanes[at];
     if !record.has_backlog() {
@@ -424,6 +494,7 @@ fn head_readiness(
     }
     Readiness::Ready(Work {
         sequence: waiting.sequence,
+        last: None,
         released: Some(waiting.released),
         recorded: waiting.recorded,
         failures,

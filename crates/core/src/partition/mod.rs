@@ -3,10 +3,12 @@
 //! Must not know: clocks, files, sockets, threads, other partitions but by their facts.
 
 mod acknowledge;
+mod batch;
 mod command;
 mod draft;
 mod evolve;
 mod hot;
+mod jump;
 mod keys;
 mod lanes;
 mod order;
@@ -15,9 +17,11 @@ mod rebase;
 mod receive;
 mod recover;
 mod refuse;
+mod retain;
 mod supersede;
 mod toll;
 mod view;
+mod visit;
 mod waiting;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,7 +30,7 @@ use alloc::vec::Vec;
 
 use crate::chain::Digest;
 use crate::destination::LaneRef;
-use crate::fact::{AbandonReason, DestinationResumed, Fact};
+use crate::fact::{AbandonReason, DestinationResumed, Fact, Visit};
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place};
 use crate::input::{AttemptId, Input};
 use crate::limits;
@@ -37,11 +41,13 @@ use crate::record::Directory;
 use crate::settings::Settings;
 use crate::slab::{Slab, Slot};
 use crate::time::{ElapsedMicros, Now, OpenMicros, UnixMicros};
+use crate::totals::Totals;
 use draft::{Filling, InFlight, Promise, Times};
 use hot::Hot;
 
 pub use outside::Moves;
 pub use recover::{Frame, Head};
+pub use retain::{Known, Page};
 pub use view::{KeyView, LaneView, WaitsFor};
 
 /// A partition: everything that is decided about a fixed hash range of keys.
@@ -94,6 +100,9 @@ pub struct Partition<D> {
     names: BTreeMap<Key, Slot>,
     loading: BTreeMap<Key, Vec<Input>>,
     outside: outside::Outside,
+    totals: Totals,
+    /// What keys are visited for at the moment.
+    visiting: BTreeSet<(DestinationId, Visit)>,
     moves: Moves,
     /// Events that did not enter a lane for their type, since the process began.
     filtered: BTreeMap<DestinationId, u64>,
@@ -156,6 +165,8 @@ impl<D: Digest> Partition<D> {
             names: BTreeMap::new(),
             loading: BTreeMap::new(),
             outside: outside::Outside::default(),
+            totals: Totals::default(),
+            visiting: BTreeSet::new(),
             moves: Moves::default(),
             filtered: BTreeMap::new(),
             sweep: 0,
@@ -204,7 +215,7 @@ impl<D: Digest> Partition<D> {
             }
             Input::Loaded { key, record } => self.loaded(key, record),
             Input::Page { queue, keys, next } => self.page(queue, keys, next),
-            Input::Backlog { lane, events } => self.backlog(lane, events),
+            Input::Backlog { lane, events, earlier } => self.backlog(lane, events, &earlier),
             Input::Granted(grant) => self.granted(grant),
             Input::Ended(ended) => self.ended(ended),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Partition;
+use super::batch::window;
 use super::draft::Promise;
 use crate::chain::{self, Digest};
 use crate::contract;
@@ -27,6 +28,8 @@ impl<D: Digest> Partition<D> {
         essence: &Essence,
         kind: Kind,
     ) -> Sequence {
+        self.visit(slot);
+        self.jump(slot, key);
         let settings = self.settings.clone();
         let Some((hot, source)) = self.keys.get(slot).zip(settings.sources.get(&key.source)) else {
             return Sequence(0);
@@ -72,11 +75,14 @@ impl<D: Digest> Partition<D> {
         entered: &[DestinationId],
     ) {
         let recorded = self.decided_at();
-        let epoch = self.epoch;
+        let (epoch, settings) = (self.epoch, self.settings.clone());
         if let Some(hot) = self.keys.get_mut(slot) {
             for at in 0..hot.lanes.len() {
-                let entered = entered.contains(&hot.lanes[at].destination);
-                hot.extend_window(at, Waiting { sequence, released, recorded, epoch, entered });
+                let destination = hot.lanes[at].destination;
+                let (entered, most) =
+                    (entered.contains(&destination), window(&settings, destination));
+                let waiting = Waiting { sequence, released, recorded, epoch, entered };
+                hot.extend_window(at, waiting, most);
             }
         }
         self.supersede(slot);

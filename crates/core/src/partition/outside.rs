@@ -26,6 +26,8 @@ pub struct Moves {
     pub lanes_due: u64,
     /// Came back because a hold ended.
     pub holds_due: u64,
+    /// Came because every key was visited.
+    pub visited: u64,
     /// Came back because a wait for an acknowledgement ended.
     pub acknowledgements_due: u64,
 }
@@ -79,6 +81,13 @@ impl Outside {
         let queues =
             [Queue::Holds, Queue::Acknowledgements].into_iter().chain(to.map(Queue::Lanes));
         Self { lines: queues.map(unread).collect(), expected: 0 }
+    }
+
+    /// Every key is to be looked at, from the first on.
+    pub(super) fn look_at_keys(&mut self, now: ElapsedMicros) {
+        let line = self.lines.entry(Queue::Keys).or_default();
+        line.round = None;
+        line.next = Some(Look { from: 0, at: now });
     }
 
     /// Whether waits may be outside for which open time counts.

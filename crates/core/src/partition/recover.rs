@@ -19,6 +19,7 @@ use crate::recent::Recent;
 use crate::record::{Directory, KeyRecord};
 use crate::settings::Settings;
 use crate::time::{Now, OpenMicros, UnixMicros};
+use crate::totals::Totals;
 
 /// Where recovery begins: what the state store reflects; all zero when it is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,8 +30,10 @@ pub struct Head {
     pub recorded: UnixMicros,
     /// The partition's open time in that frame.
     pub open: OpenMicros,
-    /// The directory as facts; empty but in partition 0.
+    /// The directory as facts; but in partition 0 at most that the log was restored.
     pub directory: alloc::vec::Vec<Fact>,
+    /// What its keys add up to.
+    pub totals: Totals,
 }
 
 /// A frame as read back from the log.
@@ -113,6 +116,7 @@ impl<D: Digest> Partition<D> {
         self.recorded = self.recorded.max(head.recorded);
         self.open = head.open;
         self.open_persisted = head.open;
+        self.totals = head.totals.clone();
         self.recent = Recent::since(head.frame);
         let paused = core::mem::take(&mut self.directory.paused);
         self.directory = Directory { paused, ..Directory::default() };
@@ -170,10 +174,12 @@ impl<D: Digest> Partition<D> {
         self.claim = self.taken.next();
         self.outages.watch(self.open);
         self.write(Fact::Claimed(Claimed { epoch }));
+        self.note_restore();
         self.promise(Promise::WakeAll);
         let slots: alloc::vec::Vec<_> = self.keys.iter().map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.arm_timers(slot));
         self.outside = Outside::unread(now.elapsed, self.settings.destinations.keys().copied());
+        self.begin_visits();
         self.bring_back();
         self.check();
     }

@@ -6,11 +6,9 @@
 use alloc::vec::Vec;
 
 use super::Partition;
-use super::draft::Promise;
 use super::hot::Hot;
 use crate::chain::Digest;
 use crate::fact::{Fact, Superseded};
-use crate::id::DestinationId;
 use crate::record::LaneMode;
 use crate::settings::Contract;
 use crate::slab::Slot;
@@ -34,17 +32,8 @@ impl<D: Digest> Partition<D> {
         for fact in superseded {
             let destination = fact.destination;
             self.write(Fact::Superseded(fact));
-            self.rest_on_passing(slot, destination);
+            self.rest_on_written(slot, destination);
         }
-    }
-
-    /// What is sent instead rests on what was passed: else a crash would send that after it.
-    fn rest_on_passing(&mut self, slot: Slot, destination: DestinationId) {
-        let written = self.taken.next();
-        let Some(hot) = self.keys.get_mut(slot) else { return };
-        let Some(at) = hot.lane_at(destination) else { return };
-        hot.lanes[at].rests_on = written;
-        self.promise(Promise::Wake(slot));
     }
 }
 
@@ -55,7 +44,9 @@ fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
     let lane = &hot.record.lanes[at];
     let idle = is_known && hot.lanes[at].attempt.is_none() && lane.accepted.is_none();
     let idle = idle && lane.mode == LaneMode::Active;
-    (idle && lane.head < lane.tail).then(|| Superseded {
+    // What was released before the lane was opened may be none of its own: then it is no newer one.
+    let is_own = lane.tail > lane.opened;
+    (idle && is_own && lane.head < lane.tail).then(|| Superseded {
         key: hot.key.clone(),
         destination: lane.destination,
         from: lane.head,

@@ -9,6 +9,7 @@ use crate::chain::Digest;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId};
 use crate::record::{Directory, KeyRecord, LaneMode};
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
+use crate::totals::Totals;
 
 /// Why a lane does not deliver at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +141,12 @@ impl<D: Digest> Partition<D> {
         self.moves
     }
 
+    /// What its keys add up to, those outside memory included.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
     /// Events that did not enter a lane for their type, since the process began.
     #[must_use]
     pub fn filtered(&self) -> &BTreeMap<DestinationId, u64> {
@@ -227,7 +234,9 @@ impl<D: Digest> Partition<D> {
         assert_eq!(hot.lanes.len(), hot.record.lanes.len(), "lanes of {:?}", hot.key);
         for (lane, record) in hot.lanes.iter().zip(&hot.record.lanes) {
             assert_eq!(lane.destination, record.destination);
-            assert!(lane.window.len() <= crate::limits::LANE_WINDOW);
+            assert!(
+                lane.window.len() <= crate::limits::BATCH_EVENTS.max(crate::limits::LANE_WINDOW)
+            );
             let known = |id| self.attempts.contains_key(&id);
             assert!(lane.attempt.is_none_or(|ongoing| known(ongoing.id)), "{:?}", hot.key);
         }

@@ -183,6 +183,7 @@ impl<D: Digest> Partition<D> {
                 Queue::Acknowledgements => Some(self.now.elapsed),
                 Queue::Lanes(_) if due.at == 0 => Some(self.now.elapsed),
                 Queue::Lanes(to) => hot.lane_at(to).map(|at| hot.lanes[at].due),
+                Queue::Keys => None,
             };
             let line = self.outside.lines.get_mut(&due.queue);
             if let Some((at, line)) = at.zip(line) {
@@ -199,7 +200,9 @@ impl<D: Digest> Partition<D> {
             Queue::Holds | Queue::Acknowledgements => {
                 line.next.is_some_and(|next| next.from <= self.open.0)
             }
-            Queue::Lanes(_) => line.next.is_some_and(|next| next.at <= self.now.elapsed),
+            Queue::Lanes(_) | Queue::Keys => {
+                line.next.is_some_and(|next| next.at <= self.now.elapsed)
+            }
         };
         // With room for all, what is not due and what is paused comes too.
         let early = line.next.is_some() && self.has_plenty();
@@ -215,6 +218,7 @@ impl<D: Digest> Partition<D> {
     fn time_of(&self, queue: Queue) -> u64 {
         match queue {
             Queue::Holds | Queue::Acknowledgements => self.open.0,
+            Queue::Keys => 0,
             Queue::Lanes(_) => self.steady.0,
         }
     }
@@ -223,6 +227,8 @@ impl<D: Digest> Partition<D> {
     fn may_look(&self, queue: Queue, line: &Line) -> bool {
         let wants = match queue {
             Queue::Holds | Queue::Acknowledgements => true,
+            // Each key may be a fact.
+            Queue::Keys => !self.filling.is_full(),
             // Half a window at a time: pages of single lanes cost as much as whole ones.
             Queue::Lanes(to) => {
                 self.lanes_may_start()
@@ -243,9 +249,10 @@ impl<D: Digest> Partition<D> {
         let (most, crowd) = (self.hot_most(), self.crowd());
         let room = most.saturating_sub(crowd);
         match queue {
-            Queue::Holds | Queue::Acknowledgements if room == 0 => {
+            Queue::Holds | Queue::Acknowledgements | Queue::Keys if room == 0 => {
                 usize::from(crowd < most.saturating_mul(2))
             }
+            Queue::Keys => room.min(limits::VISIT_KEYS),
             _ if self.has_plenty() => room.min(limits::PAGE_KEYS),
             Queue::Holds | Queue::Acknowledgements => room.min(limits::PAGE_KEYS),
             // Every destination may have one lane here, however little memory there is.
@@ -298,8 +305,10 @@ impl<D: Digest> Partition<D> {
         let round = line.round.take();
         self.outside.expected -= asked;
         self.bring_in(queue, keys);
-        if let Some((round, from)) = round.zip(next) {
-            self.go_on(queue, round.until, from);
+        match (round, next) {
+            (Some(round), Some(from)) => self.go_on(queue, round.until, from),
+            (Some(_), None) if queue == Queue::Keys => self.end_visits(),
+            _ => {}
         }
     }
 
@@ -319,9 +328,18 @@ impl<D: Digest> Partition<D> {
 
     fn bring_in(&mut self, queue: Queue, keys: Vec<(Key, KeyRecord)>) {
         for (key, record) in keys {
-            if !self.names.contains_key(&key) && !self.loading.contains_key(&key) {
+            if queue == Queue::Keys
+                && let Some(slot) = self.names.get(&key).copied()
+            {
+                self.visit(slot);
+                self.wake(slot);
+            }
+            // A key that is being loaded comes by itself, but perhaps after the sweep has ended.
+            let comes = queue != Queue::Keys && self.loading.contains_key(&key);
+            if !self.names.contains_key(&key) && !comes {
                 match queue {
                     Queue::Holds => self.moves.holds_due += 1,
+                    Queue::Keys => self.moves.visited += 1,
                     Queue::Acknowledgements => self.moves.acknowledgements_due += 1,
                     Queue::Lanes(_) => self.moves.lanes_due += 1,
                 }
@@ -334,7 +352,7 @@ impl<D: Digest> Partition<D> {
     /// What a due time of an earlier term counts for at the most (DESIGN F9).
     fn longest_delay(&self, queue: Queue) -> Duration {
         match queue {
-            Queue::Holds | Queue::Acknowledgements => Duration::ZERO,
+            Queue::Holds | Queue::Acknowledgements | Queue::Keys => Duration::ZERO,
             Queue::Lanes(to) => {
                 let destination = self.settings.destinations.get(&to);
                 destination.map(|to| to.retry.cap).unwrap_or_default()
@@ -358,7 +376,7 @@ impl<D: Digest> Partition<D> {
                 Queue::Holds | Queue::Acknowledgements => {
                     self.now.elapsed.after(OpenMicros(next.from).since(self.open).min(step))
                 }
-                Queue::Lanes(_) => next.at,
+                Queue::Lanes(_) | Queue::Keys => next.at,
             })
         };
         self.outside.lines.iter().filter_map(at).min()

@@ -37,6 +37,7 @@ fn settings() -> Settings {
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
+        start: sprag_core::settings::Start::Now,
         types: vec![sprag_core::pattern::Pattern::any()],
         concurrency: 1,
         slow_concurrency: None,
@@ -51,15 +52,18 @@ fn settings() -> Settings {
         },
         on_give_up: OnGiveUp::Halt,
         ack: Ack::Answer,
+        batch: None,
     };
     Settings {
         revision: Revision(1),
         sources: BTreeMap::from([(SourceId(1), source)]),
         destinations: BTreeMap::from([(DestinationId(1), destination)]),
+        retired: std::collections::BTreeSet::new(),
         hot_keys: 10_000,
         key_backlog: 10,
         dedupe_ids: 100,
         partition_rate: None,
+        restore: None,
     }
 }
 

@@ -23,6 +23,7 @@ const BACKOFF: u64 = 1_000 * MILLISECOND;
 fn settings(concurrency: usize, slow_concurrency: usize) -> DestinationSettings {
     DestinationSettings {
         name: Arc::from("app"),
+        start: sprag_core::settings::Start::Now,
         types: vec![sprag_core::pattern::Pattern::any()],
         concurrency,
         slow_concurrency: Some(slow_concurrency),
@@ -37,6 +38,7 @@ fn settings(concurrency: usize, slow_concurrency: usize) -> DestinationSettings 
         },
         on_give_up: OnGiveUp::Halt,
         ack: Ack::Answer,
+        batch: None,
     }
 }
 

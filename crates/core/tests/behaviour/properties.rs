@@ -26,19 +26,50 @@ use crate::harness::world::{Habits, World, partition_of};
 /// One thing that happens.
 #[derive(Debug, Clone)]
 enum Happening {
-    Post { key: u8, position: u64, id: Option<u8>, body: u8, late: bool },
+    Post {
+        key: u8,
+        position: u64,
+        id: Option<u8>,
+        body: u8,
+        late: bool,
+    },
     Commit,
     Store,
-    Fail { partition: u8, durable: u8 },
-    Crash { durable: u8, keep_state: bool },
-    End { which: u8, status: u16 },
-    TimeOut { which: u8 },
-    Drop { which: u8 },
+    Fail {
+        partition: u8,
+        durable: u8,
+    },
+    Crash {
+        durable: u8,
+        keep_state: bool,
+    },
+    End {
+        which: u8,
+        status: u16,
+    },
+    TimeOut {
+        which: u8,
+    },
+    /// So many events of a range are acknowledged.
+    EndPart {
+        which: u8,
+        status: u16,
+        acknowledged: u64,
+    },
+    Drop {
+        which: u8,
+    },
     EndAborted,
     Load,
-    Read { which: u8 },
-    Wait { millis: u64 },
-    Clock { hours: i8 },
+    Read {
+        which: u8,
+    },
+    Wait {
+        millis: u64,
+    },
+    Clock {
+        hours: i8,
+    },
     Order(Box<Order>),
 }
 
@@ -91,6 +122,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => which.clone().prop_map(|which| Happening::End { which, status: 429 }),
         2 => which.clone().prop_map(|which| Happening::End { which, status: 410 }),
         1 => which.clone().prop_map(|which| Happening::Drop { which }),
+        6 => (which.clone(), prop_oneof![Just(200), Just(500), Just(202)], 0..4_u64).prop_map(
+            |(which, status, acknowledged)| Happening::EndPart { which, status, acknowledged }
+        ),
         3 => which.prop_map(|which| Happening::TimeOut { which }),
         6 => Just(Happening::EndAborted),
         10 => Just(Happening::Load),
@@ -142,7 +176,8 @@ fn settings() -> impl Strategy<Value = Settings> {
     };
     let ack =
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
-    let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack);
+    let batch = proptest::option::of(1..4_usize);
+    let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
     let all = (contract, on_gap, give_up, bounds, slow);
     all.prop_map(|(contract, on_gap, give_up, bounds, slow)| {
         let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
@@ -160,6 +195,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         };
         let destination = |on_give_up| DestinationSettings {
             name: Arc::from("app"),
+            start: sprag_core::settings::Start::Now,
             types: types(on_give_up),
             concurrency,
             slow_concurrency: slow.0,
@@ -174,6 +210,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             },
             on_give_up,
             ack: slow.4,
+            batch: slow.5,
         };
         let destinations = [
             (DestinationId(1), destination(give_up)),
@@ -183,10 +220,12 @@ fn settings() -> impl Strategy<Value = Settings> {
             revision: Revision(1),
             sources: BTreeMap::from([(SourceId(1), source)]),
             destinations: BTreeMap::from(destinations),
+            retired: std::collections::BTreeSet::new(),
             hot_keys,
             key_backlog: 3,
             dedupe_ids,
             partition_rate: None,
+            restore: None,
         }
     })
 }
@@ -233,6 +272,11 @@ fn happen(world: &mut World, happening: &Happening) {
         Happening::End { which, status } => {
             end(world, *which, Outcome::Answered { status: *status });
         }
+        Happening::EndPart { which, status, acknowledged } => {
+            world.says = Some(*acknowledged);
+            end(world, *which, Outcome::Answered { status: *status });
+            world.says = None;
+        }
         Happening::TimeOut { which } => end(world, *which, Outcome::Unknown),
         Happening::Drop { which } => {
             if !world.under_way.is_empty() {
@@ -273,10 +317,15 @@ fn acknowledge(world: &mut World, which: u8, passed: u8) {
     if waiting.is_empty() {
         return;
     }
-    let (key, destination, sequence) = waiting[usize::from(which) % waiting.len()].clone();
-    let sequence = if passed < 4 { Sequence(u64::from(passed)) } else { sequence };
+    let (key, destination, from, last) = waiting[usize::from(which) % waiting.len()].clone();
+    // Something else, a part, or all.
+    let (from, to) = match passed {
+        0..4 => (Sequence(u64::from(passed)), Sequence(u64::from(passed))),
+        4..8 => (from, from),
+        _ => (from, last),
+    };
     let at = usize::from(partition_of(&key).0);
-    world.order(at, Command::Acknowledge { key, destination, sequence });
+    world.order(at, Command::Acknowledge { key, destination, from, to });
 }
 
 fn give(world: &mut World, order: &Order) {

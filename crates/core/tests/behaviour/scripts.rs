@@ -3,7 +3,7 @@
 //! `UPDATE_SCRIPTS=1` writes what happens now; read the difference before you commit it. The words
 //! of the language are the arms of [`Story::run`] and [`Story::set_up`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Restore, Retry, Settings,
+    SourceSettings, Start,
 };
 use sprag_core::time::UnixMicros;
 
@@ -97,10 +98,12 @@ impl Story {
             revision: Revision(1),
             sources: BTreeMap::new(),
             destinations: BTreeMap::new(),
+            retired: BTreeSet::new(),
             hot_keys: 100,
             key_backlog: 100,
             dedupe_ids: 1_000,
             partition_rate: None,
+            restore: None,
         };
         let habits = Habits::default();
         Self { settings, partitions: 1, habits, world: None, trace: Vec::new() }
@@ -197,6 +200,7 @@ impl Story {
         };
         let destination = DestinationSettings {
             name: Arc::from(words.word(1)),
+            start: start(words),
             types: types(words),
             concurrency: words.size("concurrency").unwrap_or(64),
             slow_concurrency: words.size("slow"),
@@ -209,6 +213,7 @@ impl Story {
                 Some(timeout) => Ack::Explicit { timeout },
                 None => Ack::Answer,
             },
+            batch: words.size("batch"),
         };
         self.settings.destinations.insert(DestinationId(id), destination);
     }
@@ -244,6 +249,7 @@ impl Story {
                 world.crash(words.size("durable").unwrap_or(0), keep);
             }
             "reconfigure" => reconfigure(world, words),
+            "restored" => restored(world, words),
             "store" => (0..world.nodes.len()).for_each(|at| world.store(at)),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
@@ -256,18 +262,37 @@ impl Story {
     }
 }
 
-/// The source gets other destinations, or a destination other types, from the next start on.
+/// The source gets other destinations, a destination other types, another destination comes or one
+/// is retired, from the next start on.
 fn reconfigure(world: &mut World, words: &Words<'_>) {
     let mut settings = (*world.settings).clone();
     if let Some(to) = words.get("to") {
         let to = to.split(',').map(|id| DestinationId(id.parse().expect("a number"))).collect();
         settings.sources.get_mut(&SourceId(1)).expect("the source").destinations = to;
     }
-    if words.get("types").is_some() {
-        let to = DestinationId(words.word(1).parse().expect("a number"));
-        settings.destinations.get_mut(&to).expect("the destination").types = types(words);
+    if let Some(number) = words.plain.get(1) {
+        let to = DestinationId(number.parse().expect("a number"));
+        let first = settings.destinations[&DestinationId(1)].clone();
+        let destination = settings.destinations.entry(to).or_insert(first);
+        destination.start = start(words);
+        destination.types = types(words);
+    }
+    if let Some(number) = words.get("retired") {
+        let to = DestinationId(number.parse().expect("a number"));
+        settings.destinations.remove(&to);
+        settings.retired.insert(to);
     }
     world.settings = Arc::new(settings);
+}
+
+/// What follows is as after a restore from a backup that was made now: the state is rebuilt.
+fn restored(world: &mut World, words: &Words<'_>) {
+    let id = words.number("id").expect("which restore");
+    let jump = words.number("jump").expect("how far sequences jump");
+    let mut settings = (*world.settings).clone();
+    settings.restore = Some(Restore { id, jump });
+    world.settings = Arc::new(settings);
+    world.crash(0, false);
 }
 
 fn set(habits: &mut Habits, habit: &str, on: bool) {
@@ -329,6 +354,15 @@ fn types(words: &Words<'_>) -> Vec<Pattern> {
     types.map(|pattern| Pattern::parse(pattern).expect("a pattern")).collect()
 }
 
+/// `start=earliest`, or `start=5s`: so long after the story began.
+fn start(words: &Words<'_>) -> Start {
+    match words.get("start") {
+        None | Some("now") => Start::Now,
+        Some("earliest") => Start::Earliest,
+        Some(after) => Start::At(describe::CLOCK_START.after(duration(after))),
+    }
+}
+
 fn status(words: &Words<'_>) -> u16 {
     words.word(2).parse().expect("an HTTP status")
 }
@@ -337,6 +371,7 @@ fn end(world: &mut World, words: &Words<'_>, outcome: Outcome) {
     let attempt = world.attempt_of(&key(words.word(1)), destination(words));
     let attempt = attempt.unwrap_or_else(|| panic!("no such attempt: {}", words.line));
     let attempt = world.under_way.remove(attempt);
+    world.says = words.number("acknowledged");
     let dropped = words.get("drop").map(Arc::from);
     world.end_with(&attempt, outcome, words.duration("retry-after"), dropped);
 }
@@ -374,9 +409,10 @@ fn command(world: &mut World, words: &Words<'_>) {
         ("pause", "destination") => (0, Command::PauseDestination(id())),
         ("resume", "destination") => (0, Command::ResumeDestination(id())),
         ("ack", name) => {
-            let sequence = Sequence(words.number("sequence").expect("a sequence"));
+            let from = Sequence(words.number("sequence").expect("a sequence"));
+            let to = words.number("last").map_or(from, Sequence);
             let (key, destination) = (key(name), destination(words));
-            (at(name), Command::Acknowledge { key, destination, sequence })
+            (at(name), Command::Acknowledge { key, destination, from, to })
         }
         ("rebase", name) => (at(name), Command::Rebase(key(name))),
         ("redrive", name) => {

@@ -3,52 +3,64 @@
 
 use std::io;
 
+use sprag_core::time::UnixMicros;
+
 use super::catalog::{Committed, Lookups, Segment};
 use super::disk::{Disk, DiskFile};
 use super::open_index::{FrameTable, OpenIndex};
 use super::record::{ENVELOPE_BYTES, Envelope, RecordKind, Seal};
 use super::recover::Carried;
 use super::seal::SealJob;
-use super::segment::{Predecessor, SegmentHeader, segment_name};
+use super::segment::{Predecessor, SegmentHeader};
 use super::writer::{OpenSegment, Writer};
 
 impl<D: Disk> Writer<D> {
     /// Begins a new segment when the open one is full.
     pub(super) fn rotate(&mut self) {
-        let Some(open) = &self.open else { return };
-        if open.synced < self.options.segment_bytes {
-            return;
-        }
-        let (seal, synced) = (open.seal, open.synced);
-        self.predecessor = Some(Predecessor { segment: seal.segment, length: synced });
-        if let Err(error) = self.begin(&[]) {
+        let is_full = |open: &OpenSegment<D::File>| open.synced >= self.options.segment_bytes;
+        if self.open.as_ref().is_some_and(is_full)
+            && let Err(error) = self.leave()
+        {
             self.fail_waiting(&error);
-            self.revoke();
         }
+    }
+
+    /// Begins a new segment unless nothing was appended to the open one.
+    pub(super) fn seal(&mut self) -> io::Result<()> {
+        let is_used = |open: &OpenSegment<D::File>| open.synced > open.begun;
+        if self.open.as_ref().is_some_and(is_used) { self.leave() } else { Ok(()) }
+    }
+
+    /// Leaves the open segment for the next; when that cannot be begun, every term ends.
+    fn leave(&mut self) -> io::Result<()> {
+        let Some(OpenSegment { seal, synced, .. }) = &self.open else { return Ok(()) };
+        self.predecessor = Some(Predecessor { segment: seal.segment, length: *synced });
+        self.begin(&[]).inspect_err(|_| self.revoke())
     }
 
     /// Creates the next segment and syncs it and its name before anything else uses it.
     pub(super) fn begin(&mut self, carried: &[Carried]) -> io::Result<()> {
-        let seal = Seal { salt: self.options.salt, segment: self.next_segment };
+        let seal = Seal { salt: self.options.salt, segment: self.next_segment, rewrites: 0 };
         self.next_segment += 1;
         let mut header = SegmentHeader {
             seal,
             predecessor: self.predecessor,
             carried: 0,
             epoch: self.epoch,
+            rewritten: None,
             tips: self.partitions.iter().map(|owned| owned.tip).collect(),
         };
         let start = header.bytes();
         let records = carried_records(carried, seal, start);
         header.carried = records.len() as u64;
-        let name = segment_name(seal.segment);
+        let name = seal.segment_name();
         let file = self.create(&name, &header, &records).inspect_err(|_| {
             // Best effort: a segment that nothing continues is void anyway.
             let _ = self.disk.remove(&name);
         })?;
         self.enter(&header, carried);
         let synced = start + header.carried;
-        self.open = Some(OpenSegment { file, seal, synced, reserved: synced });
+        self.open = Some(OpenSegment { file, seal, synced, begun: synced, reserved: synced });
         Ok(())
     }
 
@@ -71,6 +83,9 @@ impl<D: Disk> Writer<D> {
         let mut segment = Segment {
             seal: header.seal,
             length: header.bytes() + header.carried,
+            begun: header.bytes() + header.carried,
+            newest: UnixMicros::default(),
+            kept: None,
             frames: FrameTable::starting_at(firsts),
             lookups: Lookups::Memory(OpenIndex::default()),
         };
@@ -82,7 +97,8 @@ impl<D: Disk> Writer<D> {
             let owned = &mut self.partitions[usize::from(partition.0)];
             (owned.tip, owned.next) = (frame.tip, frame.tip);
         }
-        if let Some(sealed) = self.catalog.begin(segment) {
+        let newest = header.tips.iter().map(|tip| tip.recorded).max().unwrap_or_default();
+        if let Some(sealed) = self.catalog.begin(segment, newest) {
             self.seals.push(SealJob::new(sealed, self.catalog.clone()));
         }
     }

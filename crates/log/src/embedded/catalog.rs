@@ -6,11 +6,13 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use sprag_core::id::{FrameNumber, PartitionId, Place};
+use sprag_core::retention;
+use sprag_core::time::UnixMicros;
 
 use super::index::StoredIndex;
-use super::open_index::{FrameTable, OpenIndex};
+use super::open_index::{FrameTable, OpenIndex, PartitionFrames};
 use super::record::Seal;
-use crate::log::ReadError;
+use crate::log::{LogSize, ReadError};
 
 /// The segments of a log. Clones are the same catalog.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +26,8 @@ struct Segments {
     sealed: Arc<Vec<Arc<Segment>>>,
     /// The one being written; none only while the log is opened.
     open: Option<Segment>,
+    /// The segment that is being rewritten.
+    rewriting: Option<u64>,
 }
 
 /// One segment.
@@ -32,6 +36,12 @@ pub(crate) struct Segment {
     pub(crate) seal: Seal,
     /// How many bytes of it are history.
     pub(crate) length: u64,
+    /// How many of them were durable before anything was appended.
+    pub(crate) begun: u64,
+    /// When the newest of it was recorded, once it is sealed.
+    pub(crate) newest: UnixMicros,
+    /// Bytes of bodies that were left when it was rewritten, as received; none where it never was.
+    pub(crate) kept: Option<u64>,
     pub(crate) frames: FrameTable,
     pub(crate) lookups: Lookups,
 }
@@ -41,6 +51,26 @@ pub(crate) struct Segment {
 pub(crate) enum Lookups {
     Memory(OpenIndex),
     Stored(StoredIndex),
+}
+
+/// History as it stood at one moment: what a backup copies. Files are only appended to or put in the
+/// place of others under another name; so as many bytes of these are the same history for as long as
+/// they are there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cut {
+    /// The files, oldest first.
+    pub files: Vec<CutFile>,
+    /// The last durable frame of each partition; 0 before the first.
+    pub last: Vec<FrameNumber>,
+}
+
+/// A file of a [`Cut`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CutFile {
+    /// Its name in the directory of the log.
+    pub name: String,
+    /// How many bytes from its start are history, all of them durable.
+    pub bytes: u64,
 }
 
 /// Where a frame lies.
@@ -60,6 +90,22 @@ pub(crate) struct Committed<'a> {
 }
 
 impl Segment {
+    /// Whether anything was appended to it.
+    fn is_used(&self) -> bool {
+        self.kept.is_some() || self.length > self.begun
+    }
+
+    fn summary(&self) -> retention::Segment {
+        let frames = |frames: &PartitionFrames| (frames.first, frames.end());
+        retention::Segment {
+            number: self.seal.segment,
+            bytes: self.length,
+            newest: self.newest,
+            kept: self.kept,
+            frames: self.frames.partitions.iter().map(frames).collect(),
+        }
+    }
+
     fn may_contain(&self, hash: u64) -> bool {
         match &self.lookups {
             Lookups::Memory(index) => index.contains(hash),
@@ -88,7 +134,7 @@ impl Segment {
 impl Catalog {
     /// A catalog of sealed segments, oldest first.
     pub(crate) fn of_sealed(sealed: Vec<Arc<Segment>>) -> Self {
-        let segments = Segments { sealed: Arc::new(sealed), open: None };
+        let segments = Segments { sealed: Arc::new(sealed), ..Segments::default() };
         Self { segments: Arc::new(RwLock::new(segments)) }
     }
 
@@ -126,6 +172,21 @@ impl Catalog {
     pub fn segments(&self) -> usize {
         let segments = self.read();
         segments.sealed.len() + usize::from(segments.open.is_some())
+    }
+
+    /// History as it stands now. Call it once every partition was claimed: before that, frames that
+    /// opening took over may be in no file of their own.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        let segments = self.read();
+        let all = || segments.sealed.iter().map(AsRef::as_ref).chain(&segments.open);
+        let file = |segment: &Segment| CutFile {
+            name: segment.seal.segment_name(),
+            bytes: segment.length,
+        };
+        let newest = all().last().map_or(&[][..], |segment| &segment.frames.partitions);
+        let last = |frames: &PartitionFrames| FrameNumber(frames.end().0.saturating_sub(1));
+        Cut { files: all().map(file).collect(), last: newest.iter().map(last).collect() }
     }
 
     /// Where a frame lies.
@@ -172,9 +233,9 @@ impl Catalog {
     }
 
     /// Seals the open segment, if any, and goes on with another; returns the sealed one.
-    pub(crate) fn begin(&self, next: Segment) -> Option<Arc<Segment>> {
+    pub(crate) fn begin(&self, next: Segment, newest: UnixMicros) -> Option<Arc<Segment>> {
         let mut segments = self.write();
-        let sealed = Arc::new(segments.open.replace(next)?);
+        let sealed = Arc::new(Segment { newest, ..segments.open.replace(next)? });
         let mut all = segments.sealed.to_vec();
         all.push(Arc::clone(&sealed));
         segments.sealed = Arc::new(all);
@@ -191,6 +252,66 @@ impl Catalog {
         *slot = Arc::new(segment);
         segments.sealed = Arc::new(all);
         true
+    }
+
+    /// Takes a sealed segment for rewriting: until [`Self::release`] it is not deleted. None when it
+    /// is not there, when another is being rewritten, or when nothing behind it was used yet: then
+    /// recovery would go back to it, and to the tail of its file, which it took over.
+    pub(crate) fn reserve(&self, number: u64) -> Option<Arc<Segment>> {
+        let mut segments = self.write();
+        let sealed = Arc::clone(&segments.sealed);
+        let at = sealed.iter().position(|segment| segment.seal.segment == number)?;
+        let mut behind = sealed[at + 1..].iter().map(AsRef::as_ref).chain(&segments.open);
+        if segments.rewriting.is_some() || !behind.any(Segment::is_used) {
+            return None;
+        }
+        let found = Arc::clone(&sealed[at]);
+        segments.rewriting = Some(number);
+        Some(found)
+    }
+
+    /// The rewriting of a segment has ended; what came of it, if anything, takes its place.
+    pub(crate) fn release(&self, rewritten: Option<Segment>) {
+        let mut segments = self.write();
+        segments.rewriting = None;
+        let Some(segment) = rewritten else { return };
+        let mut all = segments.sealed.to_vec();
+        if let Some(slot) = all.iter_mut().find(|s| s.seal.segment == segment.seal.segment) {
+            *slot = Arc::new(segment);
+            segments.sealed = Arc::new(all);
+        }
+    }
+
+    /// The segment that took the place of one; none when it was deleted, or is still itself.
+    pub(crate) fn rewritten(&self, seal: Seal) -> Option<Arc<Segment>> {
+        let segments = self.read();
+        let mut same = segments.sealed.iter().filter(|other| other.seal.segment == seal.segment);
+        same.find(|other| other.seal != seal).cloned()
+    }
+
+    /// Whether a segment is being rewritten.
+    pub(crate) fn is_rewriting(&self, number: u64) -> bool {
+        self.read().rewriting == Some(number)
+    }
+
+    /// The sealed segments behind one, oldest first, at most so many.
+    pub(crate) fn summaries(&self, after: u64, most: usize) -> Vec<retention::Segment> {
+        let sealed = Arc::clone(&self.read().sealed);
+        let behind = sealed.iter().filter(|segment| segment.seal.segment > after);
+        behind.take(most).map(|segment| segment.summary()).collect()
+    }
+
+    /// What the log takes on disk, for whoever watches it.
+    #[must_use]
+    pub fn size(&self) -> LogSize {
+        let segments = self.read();
+        let all = segments.sealed.iter().map(AsRef::as_ref).chain(&segments.open);
+        LogSize {
+            segments: segments.sealed.len() + usize::from(segments.open.is_some()),
+            rewritten: segments.sealed.iter().filter(|segment| segment.kept.is_some()).count(),
+            bytes: all.map(|segment| segment.length).sum(),
+            oldest: segments.sealed.first().map(|segment| segment.newest),
+        }
     }
 
     /// The oldest sealed segment.

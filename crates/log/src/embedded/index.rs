@@ -11,7 +11,6 @@ use super::disk::{Disk, DiskFile, read_exact_at};
 use super::filter::Filter;
 use super::open_index::{FrameTable, OpenIndex, PackedPlace, PartitionFrames};
 use super::record::Seal;
-use super::segment::index_name;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::limits::{FOUND_FACTS, INDEX_HEAD_BYTES, INDEX_PAGE_ENTRIES};
 
@@ -98,7 +97,7 @@ pub(crate) fn write(
     let entries = entries.len();
     let content = Content { seal, length, frames: frames.clone(), filter, pages, entries };
     let head = encode_head(&content)?;
-    let name = index_name(seal.segment);
+    let name = seal.index_name();
     let mut file = disk.create(&name)?;
     file.append(&head)?;
     file.append(&bytes)?;
@@ -147,7 +146,7 @@ pub(crate) fn open(
     seal: Seal,
     length: u64,
 ) -> Result<(FrameTable, StoredIndex), IndexError> {
-    let name = index_name(seal.segment);
+    let name = seal.index_name();
     let mut start = [0; START_BYTES];
     read_exact_at(disk, &name, 0, &mut start)?;
     let mut reader = Reader::new(&start);
@@ -161,7 +160,7 @@ pub(crate) fn open(
     }
     let mut head = vec![0; START_BYTES + head_bytes + 4];
     read_exact_at(disk, &name, 0, &mut head)?;
-    let content = decode_head(&head)?;
+    let content = decode_head(&head, seal.rewrites)?;
     let pages_start = head.len() as u64;
     let complete = pages_start + (content.entries * ENTRY_BYTES) as u64;
     if content.seal != seal || content.length != length || disk.length(&name)? != complete {
@@ -171,7 +170,7 @@ pub(crate) fn open(
     Ok((frames, StoredIndex { name, filter, pages, pages_start, entries }))
 }
 
-fn decode_head(head: &[u8]) -> Result<Content, IndexError> {
+fn decode_head(head: &[u8], rewrites: u32) -> Result<Content, IndexError> {
     let (content, checksum) = head.split_at(head.len() - 4);
     if crc32fast::hash(content).to_le_bytes() != checksum {
         return Err(IndexError::Unusable);
@@ -192,7 +191,8 @@ fn decode_head(head: &[u8]) -> Result<Content, IndexError> {
         return Err(IndexError::Unusable);
     }
     let frames = FrameTable { partitions };
-    Ok(Content { seal: Seal { salt, segment }, length, frames, filter, pages, entries })
+    let seal = Seal { salt, segment, rewrites };
+    Ok(Content { seal, length, frames, filter, pages, entries })
 }
 
 fn read_frames(reader: &mut Reader<'_>) -> Result<PartitionFrames, DecodeError> {

@@ -16,6 +16,7 @@ mod reader;
 mod record;
 mod recover;
 mod replay;
+mod rewrite;
 mod scan;
 mod seal;
 mod segment;
@@ -25,19 +26,21 @@ mod writer;
 
 use std::collections::VecDeque;
 
-use sprag_core::id::{FrameNumber, PartitionId};
+use sprag_core::id::{Epoch, FrameNumber, PartitionId};
+use sprag_core::retention::DeadBodies;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, Cut, CutFile};
 pub use disk::{Disk, DiskFile};
 pub use file_disk::{AppendFile, FileDisk};
 pub use reader::Reader;
 pub use recover::{Dropped, OpenError, Report};
+pub use rewrite::RewriteJob;
 pub use seal::{SealJob, SealedIndex};
 pub use writer::Writer;
 
 use crate::frame::FrameDraft;
 use crate::limits::SEGMENT_BYTES;
-use crate::log::{Completion, Log, Query, Request, Ticket};
+use crate::log::{Completion, Log, LogSize, Query, Request, Ticket};
 
 /// What an engine is opened with.
 #[derive(Debug, Clone, Copy)]
@@ -48,13 +51,16 @@ pub struct Options {
     pub segment_bytes: u64,
     /// A random number nobody who sends events knows: bytes of a body cannot pass for a record.
     pub salt: u64,
+    /// No term begins with this epoch or an older one, whatever the log says: it may have been
+    /// restored from a backup that does not know of them.
+    pub after: Epoch,
 }
 
 impl Options {
     /// Segments of the usual size.
     #[must_use]
     pub fn new(partitions: u16, salt: u64) -> Self {
-        Self { partitions, segment_bytes: SEGMENT_BYTES, salt }
+        Self { partitions, segment_bytes: SEGMENT_BYTES, salt, after: Epoch::default() }
     }
 }
 
@@ -78,6 +84,15 @@ pub enum Change {
         /// The first frame that must stay.
         before: FrameNumber,
     },
+    /// [`Request::Seal`].
+    Seal,
+    /// [`Request::Rewrite`].
+    Rewrite {
+        /// The segment.
+        segment: u64,
+        /// What is left out.
+        dead: DeadBodies,
+    },
 }
 
 /// Which half of the engine a request is for.
@@ -95,6 +110,8 @@ impl From<Request> for Routed {
             Request::Claim { partition } => Self::Change(Change::Claim { partition }),
             Request::Append { draft } => Self::Change(Change::Append { draft }),
             Request::Trim { partition, before } => Self::Change(Change::Trim { partition, before }),
+            Request::Seal => Self::Change(Change::Seal),
+            Request::Rewrite { segment, dead } => Self::Change(Change::Rewrite { segment, dead }),
             Request::Query { ticket, query } => Self::Query(ticket, query),
         }
     }
@@ -137,7 +154,7 @@ impl<D: Disk> EmbeddedLog<D> {
         Ok((Self { disk, writer, reader, queries, answers }, report))
     }
 
-    /// Carries out one batch of changes, the queries that wait and one index; false when nothing
+    /// Carries out one batch of changes, the queries that wait, one index and one rewriting; false when nothing
     /// waited.
     pub fn step(&mut self) -> bool {
         let mut moved = self.writer.step();
@@ -151,6 +168,10 @@ impl<D: Disk> EmbeddedLog<D> {
             if let Ok(index) = job.run(&self.disk) {
                 index.install();
             }
+            moved = true;
+        }
+        if let Some(job) = self.writer.rewrite_job() {
+            self.answers.push_back(job.run());
             moved = true;
         }
         moved
@@ -169,6 +190,10 @@ impl<D: Disk> Log for EmbeddedLog<D> {
             Routed::Change(change) => self.writer.submit(change),
             Routed::Query(ticket, query) => self.queries.push_back((ticket, query)),
         }
+    }
+
+    fn size(&self) -> LogSize {
+        self.catalog().size()
     }
 
     fn complete(&mut self) -> Option<Completion> {

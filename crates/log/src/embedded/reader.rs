@@ -13,15 +13,15 @@ use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
 use super::catalog::{Catalog, Location, Lookups, Segment};
 use super::disk::{Disk, read_exact_at, read_up_to};
 use super::index::IndexError;
+use super::open_index::PackedPlace;
 use super::record::{ENVELOPE_BYTES, Envelope};
 use super::recover::OpenError;
 use super::replay::replay_segment;
-use super::segment::segment_name;
 use crate::chain::{Tip, frame_hash};
 use crate::codec::DecodeError;
 use crate::frame::{self, BODY_ENTRY_BYTES, Body, BodyEntry, FrameHeader, HEADER_BYTES};
 use crate::limits::{
-    FOUND_FACTS, HEAD_GUESS_BYTES, READ_FRAMES, READER_BYTES, READER_FRAMES, WANTED,
+    FOUND_FACTS, HEAD_GUESS_BYTES, READ_FRAMES, READER_BYTES, READER_FRAMES, SUMMARIES, WANTED,
 };
 use crate::log::{
     Answer, Corruption, Damage, Found, Frames, Query, ReadError, ReadFrame, StoredEvent, StoredFact,
@@ -74,6 +74,9 @@ impl<D: Disk> Reader<D> {
             Query::Sequences { partition, key, from, to, most } => {
                 self.sequences(*partition, key, (*from, *to), *most).map(Answer::Sequences)
             }
+            Query::Segments { after } => {
+                Ok(Answer::Segments(self.catalog.summaries(*after, SUMMARIES)))
+            }
         }
     }
 
@@ -116,7 +119,14 @@ impl<D: Disk> Reader<D> {
         let Fact::Received(received) = head.fact(place.index)? else {
             return Err(ReadError::Missing);
         };
-        let body = self.body(&head, received.body)?;
+        let body = match self.body(&head, received.body) {
+            // Rewritten since it was located, or trimmed: then it says so.
+            Err(ReadError::Failed(error)) if error.kind() == io::ErrorKind::NotFound => {
+                let head = self.head(place)?;
+                self.body(&head, received.body)?
+            }
+            read => read?,
+        };
         Ok(StoredEvent { place, recorded: head.header.recorded, received, body })
     }
 
@@ -126,12 +136,15 @@ impl<D: Disk> Reader<D> {
         if index >= header.bodies {
             return Err(ReadError::Missing);
         }
-        let name = segment_name(head.location.seal.segment);
+        let name = head.location.seal.segment_name();
         let section = head.location.offset + (ENVELOPE_BYTES + header.head_bytes()) as u64;
         let mut entries = vec![0; (index as usize + 1) * BODY_ENTRY_BYTES];
         read_exact_at(&self.disk, &name, section, &mut entries)?;
         let damaged = |error| head.corruption(Damage::Decode(error));
         let entry = BodyEntry::find(header, &entries, index).map_err(damaged)?;
+        if !entry.is_kept() {
+            return Err(ReadError::BodyDropped);
+        }
         let mut bytes = vec![0; entry.length];
         read_exact_at(&self.disk, &name, section + entry.offset as u64, &mut bytes)?;
         entry.verify(&bytes).map_err(damaged)
@@ -215,32 +228,37 @@ impl<D: Disk> Reader<D> {
         let first = sealed.partition_point(|segment| !reaches(segment));
         let mut places = Vec::new();
         for segment in sealed.iter().skip(first) {
-            let packed = match &segment.lookups {
-                Lookups::Memory(index) => index.get(hash).collect(),
-                Lookups::Stored(index) if !index.may_contain(hash) => continue,
-                Lookups::Stored(index) => match index.get(&self.disk, hash) {
-                    Ok(places) => places,
-                    Err(IndexError::Failed(error)) => return Err(error.into()),
-                    Err(IndexError::Unusable) => self.rebuild(segment, hash)?,
-                },
-            };
+            let packed = self.packed(segment, hash)?;
             places.extend(packed.into_iter().filter_map(|place| segment.frames.unpack(place)));
         }
         places.extend(newest);
         Ok(places)
     }
 
+    fn packed(&self, segment: &Segment, hash: u64) -> Result<Vec<PackedPlace>, ReadError> {
+        match &segment.lookups {
+            Lookups::Memory(index) => Ok(index.get(hash).collect()),
+            Lookups::Stored(index) if !index.may_contain(hash) => Ok(Vec::new()),
+            Lookups::Stored(index) => match index.get(&self.disk, hash) {
+                Ok(places) => Ok(places),
+                Err(IndexError::Failed(error)) => Err(error.into()),
+                Err(IndexError::Unusable) => match self.catalog.rewritten(segment.seal) {
+                    // Its index went with it; the frames it counts are the same.
+                    Some(rewritten) => self.packed(&rewritten, hash),
+                    None => self.rebuild(segment, hash),
+                },
+            },
+        }
+    }
+
     /// Goes on from memory where an index file turns out damaged; the next start writes another.
-    fn rebuild(
-        &self,
-        segment: &Segment,
-        hash: u64,
-    ) -> Result<Vec<super::open_index::PackedPlace>, ReadError> {
+    fn rebuild(&self, segment: &Segment, hash: u64) -> Result<Vec<PackedPlace>, ReadError> {
         let rebuilt = match replay_segment(&self.disk, segment) {
             Ok(rebuilt) => rebuilt,
-            // Trimmed since it was looked up.
+            // Trimmed or rewritten since it was looked up.
             Err(OpenError::Failed(error)) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Vec::new());
+                let rewritten = self.catalog.rewritten(segment.seal);
+                return rewritten.map_or(Ok(Vec::new()), |other| self.packed(&other, hash));
             }
             Err(OpenError::Failed(error)) => return Err(error.into()),
             Err(OpenError::Corrupt(corruption)) => return Err(ReadError::Corrupt(corruption)),
@@ -282,16 +300,18 @@ impl<D: Disk> Reader<D> {
 
     fn read_head(&self, partition: PartitionId, number: FrameNumber) -> Result<Head, ReadError> {
         let location = self.catalog.locate(partition, number)?;
-        match self.read_head_at(location) {
+        let read = match self.read_head_at(location) {
+            // Rewritten since it was located, or trimmed: then it says so.
+            Err(ReadError::Failed(error)) if error.kind() == io::ErrorKind::NotFound => {
+                self.read_head_at(self.catalog.locate(partition, number)?)
+            }
+            read => read,
+        };
+        match read {
             Ok(head) if (head.header.partition, head.header.number) == (partition, number) => {
                 Ok(head)
             }
             Ok(head) => Err(head.corruption(Damage::Absent("another frame stands here"))),
-            // Trimmed since it was located: then it says so.
-            Err(ReadError::Failed(error)) if error.kind() == io::ErrorKind::NotFound => {
-                self.catalog.locate(partition, number)?;
-                Err(error.into())
-            }
             Err(ReadError::Corrupt(mut corruption)) => {
                 corruption.frame = Some((partition, number));
                 Err(ReadError::Corrupt(corruption))
@@ -302,7 +322,7 @@ impl<D: Disk> Reader<D> {
 
     fn read_head_at(&self, location: Location) -> Result<Head, ReadError> {
         let Location { seal, offset, end } = location;
-        let name = segment_name(seal.segment);
+        let name = seal.segment_name();
         let length = usize::try_from((end - offset).min(HEAD_GUESS_BYTES as u64));
         let mut bytes = vec![0; length.map_err(io::Error::other)?];
         let read = read_up_to(&self.disk, &name, offset, &mut bytes)?;

@@ -23,6 +23,8 @@ pub(crate) struct Seal {
     pub(crate) salt: u64,
     /// The segment's number.
     pub(crate) segment: u64,
+    /// How often it was written anew without bodies that had expired; part of its file's name.
+    pub(crate) rewrites: u32,
 }
 
 /// What a record contains.
@@ -124,7 +126,7 @@ pub(crate) fn decode_claim(bytes: &[u8]) -> Result<(PartitionId, Epoch), DecodeE
 mod tests {
     use super::*;
 
-    const SEAL: Seal = Seal { salt: 7, segment: 2 };
+    const SEAL: Seal = Seal { salt: 7, segment: 2, rewrites: 0 };
 
     #[test]
     fn an_envelope_reads_back_only_where_it_was_written() {

@@ -21,7 +21,7 @@ use super::replay::{Replay, replay_sealed, replay_tail};
 use super::scan::start_of_zeros;
 use super::seal::SealJob;
 use super::segment::{
-    Predecessor, SegmentHeader, header_bytes, index_name, number_of, segment_name,
+    Predecessor, SegmentHeader, header_bytes, index_name, numbers_of, segment_name,
 };
 use super::writer::{Start, Writer};
 use crate::chain::Tip;
@@ -122,6 +122,8 @@ pub(crate) struct Carried {
 
 /// A segment file as found.
 struct Found {
+    /// How often it was rewritten.
+    rewrites: u32,
     header: Result<SegmentHeader, DecodeError>,
     /// Bytes of the file.
     length: u64,
@@ -159,30 +161,45 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
         report.dropped = replayed.dropped;
         report.carried = replayed.carried.len();
         let Replay { segment, tips, epoch } = replayed.durable;
-        start.predecessor = Some(Predecessor { segment: *newest, length: segment.length });
+        // A rewritten one has nothing behind what it was rewritten from.
+        let length = header.rewritten.map_or(segment.length, |rewritten| rewritten.original);
+        start.predecessor = Some(Predecessor { segment: *newest, length });
         (start.tips, start.epoch) = (tips, epoch);
         carried = replayed.carried;
-        let segment = Arc::new(segment);
+        let newest = start.tips.iter().map(|tip| tip.recorded).max().unwrap_or_default();
+        let segment = Arc::new(Segment { newest, ..segment });
         sealed.push(Arc::clone(&segment));
         tail = Some(segment);
     }
+    start.epoch = start.epoch.max(options.after);
     let catalog = Catalog::of_sealed(sealed);
     start.seals = tail.map(|segment| SealJob::new(segment, catalog.clone())).into_iter().collect();
     let writer = Writer::new(disk.clone(), options, catalog, start, &carried)?;
-    remove_void(disk, &names, &report.void, &path);
+    remove_void(disk, &names, &path, &found);
     Ok((writer, report))
 }
 
-/// Reads the header of every segment file.
+/// The file that counts of each segment. A segment's file is removed only when the one that takes
+/// its place is durable: as long as the older is there, the newer may not be whole.
+fn files(names: &[String]) -> BTreeMap<u64, u32> {
+    let mut files = BTreeMap::new();
+    for (number, rewrites) in names.iter().filter_map(|name| numbers_of(name, ".segment")) {
+        let oldest = files.entry(number).or_insert(rewrites);
+        *oldest = rewrites.min(*oldest);
+    }
+    files
+}
+
+/// Reads the header of every segment file that counts.
 fn survey(
     disk: &impl Disk,
     names: &[String],
     options: Options,
 ) -> Result<BTreeMap<u64, Found>, OpenError> {
     let mut found = BTreeMap::new();
-    for number in names.iter().filter_map(|name| number_of(name, ".segment")) {
-        let name = segment_name(number);
-        let header = SegmentHeader::read(disk, number)?;
+    for (number, rewrites) in files(names) {
+        let name = segment_name(number, rewrites);
+        let header = SegmentHeader::read(disk, number, rewrites)?;
         if let Ok(header) = &header {
             let (found, wanted) = (header.tips.len(), usize::from(options.partitions));
             if found != wanted {
@@ -191,7 +208,7 @@ fn survey(
         }
         let length = disk.length(&name)?;
         let zeros = start_of_zeros(disk, &name, length)?;
-        found.insert(number, Found { header, length, zeros });
+        found.insert(number, Found { rewrites, header, length, zeros });
     }
     Ok(found)
 }
@@ -229,7 +246,8 @@ impl Found {
     /// behind them was not used, and may be missing after the next power cut.
     fn is_used(&self, options: Options) -> bool {
         let begun = match &self.header {
-            Ok(header) => header.bytes() + header.carried,
+            Ok(header) if header.rewritten.is_some() => return true,
+            Ok(header) => header.begun(),
             Err(_) => header_bytes(usize::from(options.partitions)) as u64,
         };
         self.zeros > begun
@@ -260,7 +278,7 @@ fn newest(found: &BTreeMap<u64, Found>, options: Options) -> Result<Option<u64>,
             Ok(header) => match header.predecessor.map(|predecessor| predecessor.segment) {
                 None => older,
                 Some(predecessor) if found.contains_key(&predecessor) => predecessor,
-                Some(_) if file.length >= header.bytes() + header.carried => {
+                Some(_) if file.length >= header.begun() => {
                     return Ok(Some(number));
                 }
                 Some(_) => return Err(absent(number, "records it began with are missing")),
@@ -280,7 +298,11 @@ fn sealed_segment(
     next: &SegmentHeader,
     report: &mut Report,
 ) -> Result<Segment, OpenError> {
-    let length = next.predecessor.map_or(0, |predecessor| predecessor.length);
+    let named = next.predecessor.map_or(0, |predecessor| predecessor.length);
+    let Some(length) = header.length(named) else {
+        return Err(absent(header.seal.segment, "it was rewritten from another segment"));
+    };
+    let newest = next.tips.iter().map(|tip| tip.recorded).max().unwrap_or_default();
     match index::open(disk, header.seal, length) {
         Ok((frames, stored)) => {
             let mut partitions = frames.partitions.iter().zip(&header.tips).zip(&next.tips);
@@ -290,7 +312,9 @@ fn sealed_segment(
                 });
             if fits {
                 let lookups = Lookups::Stored(stored);
-                return Ok(Segment { seal: header.seal, length, frames, lookups });
+                let kept = header.rewritten.map(|rewritten| rewritten.kept);
+                let (seal, begun) = (header.seal, header.begun());
+                return Ok(Segment { seal, length, begun, newest, kept, frames, lookups });
             }
         }
         Err(IndexError::Unusable) => {}
@@ -303,7 +327,7 @@ fn sealed_segment(
         let (segment, damage) = (header.seal.segment, Damage::Absent(what));
         return Err(Corruption { segment, offset: length, frame: None, damage }.into());
     }
-    let segment = Arc::new(replay.segment);
+    let segment = Arc::new(Segment { newest, ..replay.segment });
     let job = SealJob::new(Arc::clone(&segment), Catalog::default());
     // A disk that takes no index takes no history either; until then memory serves.
     let written = job.run(disk).map(|sealed| sealed.into_segment());
@@ -313,17 +337,20 @@ fn sealed_segment(
     }))
 }
 
-/// Removes segments that are no history, and indexes without a segment. Best effort: they are
-/// void whether they are there or not.
-fn remove_void(disk: &impl Disk, names: &[String], void: &[u64], path: &[u64]) {
-    for number in void {
-        let _ = disk.remove(&segment_name(*number));
+/// Removes segments that are no history, files of rewritings that did not end, and indexes without
+/// a segment. Best effort: they are void whether they are there or not.
+fn remove_void(disk: &impl Disk, names: &[String], path: &[u64], found: &BTreeMap<u64, Found>) {
+    let path: BTreeSet<u64> = path.iter().copied().collect();
+    let counts = |(number, rewrites): (u64, u32)| {
+        path.contains(&number) && found.get(&number).is_some_and(|file| file.rewrites == rewrites)
+    };
+    let segments = names.iter().filter_map(|name| numbers_of(name, ".segment"));
+    for (number, rewrites) in segments.filter(|file| !counts(*file)) {
+        let _ = disk.remove(&segment_name(number, rewrites));
     }
-    let kept: BTreeSet<u64> = path.iter().copied().collect();
-    for number in names.iter().filter_map(|name| number_of(name, ".index")) {
-        if !kept.contains(&number) {
-            let _ = disk.remove(&index_name(number));
-        }
+    let indexes = names.iter().filter_map(|name| numbers_of(name, ".index"));
+    for (number, rewrites) in indexes.filter(|file| !counts(*file)) {
+        let _ = disk.remove(&index_name(number, rewrites));
     }
     let _ = disk.sync_directory();
 }

@@ -4,14 +4,15 @@
 use std::collections::VecDeque;
 
 use sprag_core::id::{Epoch, Place};
+use sprag_core::time::UnixMicros;
 
 use super::catalog::{Committed, Lookups, Segment};
 use super::disk::{Disk, read_exact_at};
 use super::open_index::{FrameTable, OpenIndex};
-use super::record::ENVELOPE_BYTES;
+use super::record::{ENVELOPE_BYTES, Seal};
 use super::recover::{Carried, Dropped, OpenError};
 use super::scan::{Bad, Content, Record, ScannedFrame, Scanner, Stop, was_durable};
-use super::segment::{SegmentHeader, segment_name};
+use super::segment::SegmentHeader;
 use crate::chain::Tip;
 use crate::frame;
 use crate::log::{Corruption, Damage};
@@ -56,11 +57,13 @@ pub(crate) fn replay_sealed(
 
 /// Reads a sealed segment again, for an index in memory.
 pub(crate) fn replay_segment(disk: &impl Disk, segment: &Segment) -> Result<Segment, OpenError> {
-    let header = SegmentHeader::read(disk, segment.seal.segment)?.map_err(|error| {
+    let Seal { segment: number, rewrites, .. } = segment.seal;
+    let header = SegmentHeader::read(disk, number, rewrites)?.map_err(|error| {
         let (segment, damage) = (segment.seal.segment, Damage::Decode(error));
         Corruption { segment, offset: 0, frame: None, damage }
     })?;
-    replay_sealed(disk, &header, segment.length).map(|replay| replay.segment)
+    let replayed = replay_sealed(disk, &header, segment.length)?.segment;
+    Ok(Segment { newest: segment.newest, ..replayed })
 }
 
 /// Reads the newest segment, a file of `length` bytes that ends with zeros from `zeros` on, to its
@@ -71,7 +74,7 @@ pub(crate) fn replay_tail(
     length: u64,
     zeros: u64,
 ) -> Result<ReplayedTail, OpenError> {
-    let used = header.bytes() + header.carried;
+    let used = header.begun();
     let mut replay = Replay::of(header, used);
     let mut scanner = Scanner::new(disk, header.seal, header.bytes(), length);
     // Records that no later one has said to be durable yet.
@@ -134,7 +137,7 @@ fn whole_frames(
         };
         let mut bytes = vec![0; record.envelope.length as usize];
         let start = record.offset + ENVELOPE_BYTES as u64;
-        read_exact_at(disk, &segment_name(seal.segment), start, &mut bytes)?;
+        read_exact_at(disk, &seal.segment_name(), start, &mut bytes)?;
         let bodies = &bytes[frame.header.head_bytes()..];
         if frame::verify_bodies(&frame.header, bodies).is_err() {
             return Ok((carried, record.offset));
@@ -160,7 +163,7 @@ fn corruption(segment: u64, offset: u64, frame: &ScannedFrame, damage: Damage) -
     Corruption { segment, offset, frame, damage }
 }
 
-fn entries(frame: &ScannedFrame) -> Vec<(u64, Place)> {
+pub(super) fn entries(frame: &ScannedFrame) -> Vec<(u64, Place)> {
     let mut entries = Vec::new();
     let (partition, number) = (frame.header.partition, frame.header.number);
     for (index, fact) in (0..).zip(&frame.facts) {
@@ -177,6 +180,9 @@ impl Replay {
         let segment = Segment {
             seal: header.seal,
             length,
+            begun: header.begun(),
+            newest: UnixMicros::default(),
+            kept: header.rewritten.map(|rewritten| rewritten.kept),
             frames: FrameTable::starting_at(firsts),
             lookups: Lookups::Memory(OpenIndex::default()),
         };

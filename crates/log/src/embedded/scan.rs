@@ -7,7 +7,6 @@ use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId};
 
 use super::disk::{Disk, read_up_to};
 use super::record::{CLAIM_BYTES, ENVELOPE_BYTES, Envelope, MAGIC, RecordKind, Seal, decode_claim};
-use super::segment::segment_name;
 use crate::chain::frame_hash;
 use crate::codec::DecodeError;
 use crate::frame::{self, FrameHeader, HEADER_BYTES};
@@ -74,7 +73,7 @@ pub(crate) struct Scanner<'d, D> {
 impl<'d, D: Disk> Scanner<'d, D> {
     /// Reads from `offset`, where a record begins, to `end`.
     pub(crate) fn new(disk: &'d D, seal: Seal, offset: u64, end: u64) -> Self {
-        let name = segment_name(seal.segment);
+        let name = seal.segment_name();
         Self { disk, name, seal, offset, end, buffer: Vec::new(), buffered: 0..0 }
     }
 
@@ -191,7 +190,7 @@ pub(crate) fn start_of_zeros(disk: &impl Disk, name: &str, length: u64) -> io::R
 
 /// Whether a record behind `bad` knows the bytes at `bad` to have been durable.
 pub(crate) fn was_durable(disk: &impl Disk, seal: Seal, bad: u64, end: u64) -> io::Result<bool> {
-    let name = segment_name(seal.segment);
+    let name = seal.segment_name();
     let mut buffer = vec![0; SEARCH_BYTES];
     let mut start = bad + 1;
     while start + ENVELOPE_BYTES as u64 <= end {

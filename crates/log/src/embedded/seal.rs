@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::catalog::{Catalog, Lookups, Segment};
 use super::disk::Disk;
 use super::index;
-use super::segment::index_name;
 
 /// The index of one sealed segment, to be written by whoever has time.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ impl SealJob {
         let stored = match write() {
             // One that could not be used, or a run that did not end.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                disk.remove(&index_name(segment.seal.segment))?;
+                disk.remove(&segment.seal.index_name())?;
                 write()?
             }
             written => written?,
@@ -50,6 +49,9 @@ impl SealJob {
         let segment = Segment {
             seal: segment.seal,
             length: segment.length,
+            begun: segment.begun,
+            newest: segment.newest,
+            kept: segment.kept,
             frames: segment.frames.clone(),
             lookups: Lookups::Stored(stored),
         };

@@ -16,8 +16,12 @@ use crate::codec::{DecodeError, Reader, Writer};
 
 const MAGIC: [u8; 8] = *b"sprag-sg";
 const VERSION: u8 = 1;
+/// The version of a segment that was rewritten: its header says what it was before.
+const REWRITTEN: u8 = 2;
 /// Bytes of the header before the tips.
 const FIXED_BYTES: usize = 59;
+/// Bytes of what a rewritten segment says more, before the tips.
+const REWRITTEN_BYTES: usize = 28;
 /// Bytes of one tip.
 const TIP_BYTES: usize = 64;
 /// Bytes of the checksum behind the tips.
@@ -34,6 +38,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) carried: u64,
     /// The newest epoch claimed before.
     pub(crate) epoch: Epoch,
+    /// What it was before bodies were left out of it; none while it is as it was written.
+    pub(crate) rewritten: Option<Rewritten>,
     /// Where each partition's chain stood.
     pub(crate) tips: Vec<Tip>,
 }
@@ -47,40 +53,92 @@ pub(crate) struct Predecessor {
     pub(crate) length: u64,
 }
 
-/// Bytes of the header of a segment of so many partitions.
+/// What a rewritten segment was, and what is left of it. All of its file was durable before its
+/// predecessor in name was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rewritten {
+    /// How long it was as first written: what its successor calls its length.
+    pub(crate) original: u64,
+    /// How long it is.
+    pub(crate) length: u64,
+    /// Bytes of the bodies that are left, as received.
+    pub(crate) kept: u64,
+}
+
+/// Bytes of the header of a segment of so many partitions, as first written.
 pub(crate) fn header_bytes(partitions: usize) -> usize {
     FIXED_BYTES + partitions * TIP_BYTES + CHECKSUM_BYTES
 }
 
-/// How many partitions a header says to have, from its first bytes; not verified.
-fn partitions_of(bytes: &[u8]) -> usize {
-    match bytes.get(9..11) {
+/// How long a header says to be, from its first bytes; not verified.
+fn length_of(bytes: &[u8]) -> usize {
+    let partitions = match bytes.get(9..11) {
         Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
         _ => 0,
-    }
+    };
+    let more = if bytes.get(8) == Some(&REWRITTEN) { REWRITTEN_BYTES } else { 0 };
+    header_bytes(partitions) + more
 }
 
-/// The name of a segment's file.
-pub(crate) fn segment_name(segment: u64) -> String {
-    format!("{segment:010}.segment")
+/// The name of a segment's file, which says how often it was rewritten.
+pub(crate) fn segment_name(segment: u64, rewrites: u32) -> String {
+    name(segment, rewrites, ".segment")
 }
 
 /// The name of the file of a segment's index.
-pub(crate) fn index_name(segment: u64) -> String {
-    format!("{segment:010}.index")
+pub(crate) fn index_name(segment: u64, rewrites: u32) -> String {
+    name(segment, rewrites, ".index")
 }
 
-/// The number in the name of a file with this ending.
-pub(crate) fn number_of(name: &str, ending: &str) -> Option<u64> {
-    let digits = name.strip_suffix(ending)?;
-    let canonical = digits.len() >= 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    canonical.then(|| digits.parse().ok())?
+fn name(segment: u64, rewrites: u32, ending: &str) -> String {
+    match rewrites {
+        0 => format!("{segment:010}{ending}"),
+        _ => format!("{segment:010}-{rewrites}{ending}"),
+    }
+}
+
+/// The numbers in the name of a file with this ending: the segment's, and how often it was
+/// rewritten.
+pub(crate) fn numbers_of(name: &str, ending: &str) -> Option<(u64, u32)> {
+    let stem = name.strip_suffix(ending)?;
+    let (digits, rewrites) = match stem.split_once('-') {
+        None => (stem, 0),
+        Some((digits, rewrites)) => (digits, rewrites.parse().ok()?),
+    };
+    let segment = digits.parse().ok()?;
+    (self::name(segment, rewrites, ending) == name).then_some((segment, rewrites))
+}
+
+impl Seal {
+    /// The name of the segment's file.
+    pub(crate) fn segment_name(self) -> String {
+        segment_name(self.segment, self.rewrites)
+    }
+
+    /// The name of the file of its index.
+    pub(crate) fn index_name(self) -> String {
+        index_name(self.segment, self.rewrites)
+    }
 }
 
 impl SegmentHeader {
     /// Its own length in bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        header_bytes(self.tips.len()) as u64
+        let more = if self.rewritten.is_some() { REWRITTEN_BYTES } else { 0 };
+        (header_bytes(self.tips.len()) + more) as u64
+    }
+
+    /// Up to where its file was durable before anything else rested on it.
+    pub(crate) fn begun(&self) -> u64 {
+        self.rewritten.map_or_else(|| self.bytes() + self.carried, |rewritten| rewritten.length)
+    }
+
+    /// How long it is, by what its successor calls its length; none when that is another's.
+    pub(crate) fn length(&self, named: u64) -> Option<u64> {
+        match self.rewritten {
+            None => Some(named),
+            Some(rewritten) => (rewritten.original == named).then_some(rewritten.length),
+        }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -88,7 +146,7 @@ impl SegmentHeader {
         let mut writer = Writer::new(&mut bytes);
         let before = self.predecessor.unwrap_or(Predecessor { segment: 0, length: 0 });
         writer.raw(&MAGIC);
-        writer.byte(VERSION);
+        writer.byte(if self.rewritten.is_some() { REWRITTEN } else { VERSION });
         writer.u16(u16::try_from(self.tips.len()).expect("partitions are counted by a u16"));
         writer.u64(self.seal.segment);
         writer.u64(self.seal.salt);
@@ -96,6 +154,12 @@ impl SegmentHeader {
         writer.u64(before.length);
         writer.u64(self.carried);
         writer.u64(self.epoch.0);
+        if let Some(rewritten) = self.rewritten {
+            writer.u64(rewritten.original);
+            writer.u64(rewritten.length);
+            writer.u64(rewritten.kept);
+            writer.u32(self.seal.rewrites);
+        }
         for tip in &self.tips {
             writer.u64(tip.number.0);
             writer.u64(tip.epoch.0);
@@ -109,14 +173,18 @@ impl SegmentHeader {
     }
 
     /// Reads the header of a segment's file; the inner error says that it is none.
-    pub(crate) fn read(disk: &impl Disk, segment: u64) -> io::Result<Result<Self, DecodeError>> {
-        let name = segment_name(segment);
+    pub(crate) fn read(
+        disk: &impl Disk,
+        segment: u64,
+        rewrites: u32,
+    ) -> io::Result<Result<Self, DecodeError>> {
+        let name = segment_name(segment, rewrites);
         let mut bytes = vec![0; header_bytes(0)];
         let read = read_up_to(disk, &name, 0, &mut bytes)?;
-        bytes.resize(header_bytes(partitions_of(&bytes[..read])), 0);
+        bytes.resize(length_of(&bytes[..read]), 0);
         let read = read_up_to(disk, &name, 0, &mut bytes)?;
         Ok(Self::decode(&bytes[..read]).and_then(|header| {
-            let is_own = header.seal.segment == segment;
+            let is_own = (header.seal.segment, header.seal.rewrites) == (segment, rewrites);
             let error = DecodeError { at: 0, what: "header of another segment", found: None };
             is_own.then_some(header).ok_or(error)
         }))
@@ -133,16 +201,24 @@ impl SegmentHeader {
         let (segment, salt) = (reader.u64()?, reader.u64()?);
         let (before, length) = (reader.u64()?, reader.u64()?);
         let (carried, epoch) = (reader.u64()?, Epoch(reader.u64()?));
+        let (rewritten, rewrites) = match version {
+            REWRITTEN => {
+                let (original, length) = (reader.u64()?, reader.u64()?);
+                (Some(Rewritten { original, length, kept: reader.u64()? }), reader.u32()?)
+            }
+            _ => (None, 0),
+        };
         let tips = (0..partitions).map(|_| tip(&mut reader)).collect::<Result<_, _>>()?;
         let expected = crc32fast::hash(&bytes[..reader.position()]);
         if reader.u32()? != expected {
             return Err(reader.error("checksum of the segment header differs", None));
         }
-        if version != VERSION {
+        if version != VERSION && version != REWRITTEN {
             return Err(reader.error("unknown segment version", Some(u64::from(version))));
         }
         let predecessor = (before > 0).then_some(Predecessor { segment: before, length });
-        Ok(Self { seal: Seal { salt, segment }, predecessor, carried, epoch, tips })
+        let seal = Seal { salt, segment, rewrites };
+        Ok(Self { seal, predecessor, carried, epoch, rewritten, tips })
     }
 }
 
@@ -170,33 +246,41 @@ mod tests {
             open: OpenMicros(6),
         };
         SegmentHeader {
-            seal: Seal { salt: 77, segment: 12 },
+            seal: Seal { salt: 77, segment: 12, rewrites: 0 },
             predecessor: Some(Predecessor { segment: 11, length: 4096 }),
             carried: 0,
             epoch: Epoch(8),
+            rewritten: None,
             tips: vec![tip, Tip::default()],
         }
     }
 
     #[test]
     fn a_header_reads_back_and_every_damaged_byte_is_noticed() {
-        let bytes = header().encode();
-        assert_eq!(bytes.len(), header_bytes(2));
-        assert_eq!(SegmentHeader::decode(&bytes), Ok(header()));
-        for at in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 1;
-            assert!(SegmentHeader::decode(&damaged).is_err(), "{at}");
-            assert!(SegmentHeader::decode(&bytes[..at]).is_err(), "{at}");
+        let mut rewritten = header();
+        rewritten.seal.rewrites = 3;
+        rewritten.rewritten = Some(Rewritten { original: 4000, length: 900, kept: 77 });
+        for header in [header(), rewritten] {
+            let bytes = header.encode();
+            assert_eq!((bytes.len() as u64, length_of(&bytes)), (header.bytes(), bytes.len()));
+            assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
+            for at in 0..bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1;
+                assert!(SegmentHeader::decode(&damaged).is_err(), "{at}");
+                assert!(SegmentHeader::decode(&bytes[..at]).is_err(), "{at}");
+            }
         }
     }
 
     #[test]
     fn names_sort_as_numbers_and_other_names_are_none_of_ours() {
-        assert_eq!(number_of(&segment_name(42), ".segment"), Some(42));
-        assert!(segment_name(9) < segment_name(10));
-        for name in ["LOCK", "1.segment", "00000000x1.segment", "0000000001.segment.old"] {
-            assert_eq!(number_of(name, ".segment"), None, "{name}");
+        assert_eq!(numbers_of(&segment_name(42, 0), ".segment"), Some((42, 0)));
+        assert_eq!(numbers_of(&segment_name(42, 7), ".segment"), Some((42, 7)));
+        assert!(segment_name(9, 0) < segment_name(10, 0));
+        let others = ["LOCK", "1.segment", "00000000x1.segment", "0000000001.segment.old"];
+        for name in others.into_iter().chain(["0000000001-0.segment", "0000000001-01.segment"]) {
+            assert_eq!(numbers_of(name, ".segment"), None, "{name}");
         }
     }
 }

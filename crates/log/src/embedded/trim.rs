@@ -31,8 +31,12 @@ impl<D: Disk> Writer<D> {
             {
                 break;
             }
+            // What is being rewritten would come back with its new file.
+            if self.catalog.is_rewriting(segment.seal.segment) {
+                break;
+            }
             self.catalog.forget_first_sealed();
-            self.doomed.push_back(segment.seal.segment);
+            self.doomed.push_back(segment.seal);
             self.bury()?;
         }
         Ok(self.catalog.oldest(partition).unwrap_or_default())
@@ -40,8 +44,12 @@ impl<D: Disk> Writer<D> {
 
     /// Removes the files of trimmed segments; what fails is tried again before anything newer.
     fn bury(&mut self) -> io::Result<()> {
-        while let Some(segment) = self.doomed.front() {
-            for name in [segment_name(*segment), index_name(*segment)] {
+        while let Some(seal) = self.doomed.front() {
+            // A file that a rewriting could not remove, or one it left unfinished, may be there.
+            let names = (0..=seal.rewrites + 1).flat_map(|rewrites| {
+                [segment_name(seal.segment, rewrites), index_name(seal.segment, rewrites)]
+            });
+            for name in names {
                 match self.disk.remove(&name) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}

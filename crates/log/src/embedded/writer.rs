@@ -13,6 +13,7 @@ use super::catalog::{Catalog, Committed};
 use super::disk::{Disk, DiskFile};
 use super::record::{ENVELOPE_BYTES, Envelope, RecordKind, Seal, encode_claim};
 use super::recover::Carried;
+use super::rewrite::RewriteJob;
 use super::seal::SealJob;
 use super::segment::Predecessor;
 use super::{Change, Options};
@@ -41,8 +42,9 @@ pub struct Writer<D: Disk> {
     batch: Batch,
     completions: VecDeque<Completion>,
     pub(super) seals: Vec<SealJob>,
+    rewrites: VecDeque<RewriteJob<D>>,
     /// Trimmed segments whose files are not durably gone yet, oldest first.
-    pub(super) doomed: VecDeque<u64>,
+    pub(super) doomed: VecDeque<Seal>,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub(super) struct OpenSegment<F> {
     pub(super) seal: Seal,
     /// How many bytes are durable: everything written by batches before.
     pub(super) synced: u64,
+    /// How many bytes were durable before anything was appended.
+    pub(super) begun: u64,
     /// How long the file is: zeros are ahead of what is appended.
     pub(super) reserved: u64,
 }
@@ -143,6 +147,7 @@ impl<D: Disk> Writer<D> {
             batch: Batch::default(),
             completions: VecDeque::new(),
             seals: start.seals,
+            rewrites: VecDeque::new(),
             doomed: VecDeque::new(),
         };
         writer.begin(carried)?;
@@ -164,6 +169,11 @@ impl<D: Disk> Writer<D> {
         self.seals.pop()
     }
 
+    /// A segment to be rewritten, none when none is.
+    pub fn rewrite_job(&mut self) -> Option<RewriteJob<D>> {
+        self.rewrites.pop_front()
+    }
+
     /// What is where; for lookups without IO.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
@@ -179,6 +189,16 @@ impl<D: Disk> Writer<D> {
                 self.waiting.pop_front();
                 let result = self.trim(partition, before);
                 self.completions.push_back(Completion::Trimmed { partition, result });
+                return true;
+            }
+            Some(Change::Seal) => {
+                self.waiting.pop_front();
+                let result = self.seal();
+                self.completions.push_back(Completion::Sealed(result));
+                return true;
+            }
+            Some(Change::Rewrite { .. }) => {
+                self.rewrite();
                 return true;
             }
             Some(Change::Claim { partition }) if self.open.is_none() => {
@@ -198,13 +218,25 @@ impl<D: Disk> Writer<D> {
         true
     }
 
-    /// Encodes what waits, up to the first trim, to a claim that needs a new segment, or to the
+    /// Takes a segment for rewriting, which is done apart from commits.
+    fn rewrite(&mut self) {
+        let Some(Change::Rewrite { segment, dead }) = self.waiting.pop_front() else { return };
+        match RewriteJob::new(self.disk.clone(), self.catalog.clone(), segment, dead) {
+            Some(job) => self.rewrites.push_back(job),
+            None => {
+                let result = Err(io::ErrorKind::ResourceBusy.into());
+                self.completions.push_back(Completion::Rewritten { segment, result });
+            }
+        }
+    }
+
+    /// Encodes what waits, up to the first change of another kind, to a claim that needs a new segment, or to the
     /// size of a batch.
     fn gather(&mut self) {
         while self.batch.bytes.len() < BATCH_BYTES {
             match self.waiting.front() {
                 Some(Change::Claim { .. }) if self.open.is_none() => break,
-                None | Some(Change::Trim { .. }) => break,
+                None | Some(Change::Trim { .. } | Change::Rewrite { .. } | Change::Seal) => break,
                 Some(_) => {}
             }
             match self.waiting.pop_front() {

@@ -10,6 +10,8 @@ use sprag_core::ranges::{Range, Ranges};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use std::sync::Arc;
 
+use crate::snapshot::arbitrary::record;
+
 pub(crate) fn text(most: usize) -> impl Strategy<Value = Arc<str>> {
     "[a-zé/%0-9]*".prop_map(move |text| {
         let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
@@ -150,7 +152,9 @@ fn consequence() -> impl Strategy<Value = Consequence> {
 fn attempted() -> impl Strategy<Value = Attempted> {
     let times = (any::<u64>(), any::<u64>(), any::<u32>(), any::<bool>());
     let toll = any::<(u32, u64)>().prop_map(|(failures, time)| Toll { failures, time });
-    let rest = (option::of(toll), option::of(text(256)));
+    let batch = any::<(u64, u64)>()
+        .prop_map(|(last, acknowledged)| Batch { last: Sequence(last), acknowledged });
+    let rest = (option::of(toll), option::of(text(256)), option::of(batch));
     (key(), destination(), sequence(), times, outcome(), consequence(), rest).prop_map(
         |(key, destination, sequence, times, outcome, consequence, rest)| Attempted {
             key,
@@ -164,6 +168,7 @@ fn attempted() -> impl Strategy<Value = Attempted> {
             consequence,
             toll: rest.0,
             dropped: rest.1,
+            batch: rest.2,
         },
     )
 }
@@ -182,8 +187,8 @@ fn declared() -> impl Strategy<Value = Fact> {
         (any::<u32>(), text(256), text(900)).prop_map(|(source, name, identity)| {
             Fact::SourceDeclared(SourceDeclared { source: SourceId(source), name, identity })
         }),
-        (destination(), text(256)).prop_map(|(destination, name)| {
-            Fact::DestinationDeclared(DestinationDeclared { destination, name })
+        (destination(), text(256), start()).prop_map(|(destination, name, start)| {
+            Fact::DestinationDeclared(DestinationDeclared { destination, name, start })
         }),
         (destination(), any::<bool>()).prop_map(|(destination, gone)| {
             let reason = if gone { PauseReason::Gone } else { PauseReason::Operator };
@@ -234,6 +239,12 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), position())
             .prop_map(|(key, position)| { Fact::SequenceReset(SequenceReset { key, position }) }),
         key().prop_map(|key| Fact::Rebased(Rebased { key })),
+        any::<[u64; 3]>().prop_map(|[restore, jump, total]| {
+            Fact::Restored(Restored { restore, jump, total })
+        }),
+        (key(), sequence(), sequence(), any::<u64>()).prop_map(|(key, from, through, total)| {
+            Fact::Jumped(Jumped { key, from, through, total })
+        }),
         (any::<u32>(), text(256), text(256), option::of(hash()), any::<u64>()).prop_map(
             |(source, code, peer, digest, counted)| {
                 Fact::Refused(Refused { source: SourceId(source), code, peer, digest, counted })
@@ -245,6 +256,9 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, by)| {
             Fact::Superseded(Superseded { key, destination, from, by })
         }),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::Batched(Batched { key, destination, from, to })
+        }),
         (key(), destination(), sequence(), sequence(), any::<bool>()).prop_map(
             |(key, destination, from, to, out_of_order)| {
                 Fact::Acknowledged(Acknowledged { key, destination, from, to, out_of_order })
@@ -252,6 +266,18 @@ fn fates() -> impl Strategy<Value = Fact> {
         ),
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
             Fact::Filtered(Filtered { key, destination, from, to })
+        }),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::LaneEnded(LaneEnded { key, destination, from, to })
+        }),
+        (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
+            Fact::LaneOpened(LaneOpened { key, destination, through })
+        }),
+        (destination(), visit()).prop_map(|(destination, visit)| {
+            Fact::KeysVisited(KeysVisited { destination, visit })
+        }),
+        destination().prop_map(|destination| {
+            Fact::DestinationRetired(DestinationRetired { destination })
         }),
         (any::<u32>(), option::of(text(256)), text(256), hash()).prop_map(
             |(source, id, event_type, digest)| {
@@ -265,6 +291,15 @@ fn fates() -> impl Strategy<Value = Fact> {
     ]
 }
 
+pub(crate) fn visit() -> impl Strategy<Value = Visit> {
+    prop_oneof![Just(Visit::Opens), Just(Visit::Ends)]
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    let at = any::<u64>().prop_map(|at| Start::At(UnixMicros(at)));
+    prop_oneof![Just(Start::Now), Just(Start::Earliest), at]
+}
+
 /// Any fact.
 pub(crate) fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
@@ -274,5 +309,7 @@ pub(crate) fn fact() -> impl Strategy<Value = Fact> {
         received().prop_map(Fact::Received),
         released().prop_map(Fact::Released),
         attempted().prop_map(Fact::Attempted),
+        (key(), record())
+            .prop_map(|(key, record)| { Fact::Carried(Carried { key, record: Box::new(record) }) }),
     ]
 }

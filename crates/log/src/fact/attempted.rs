@@ -1,10 +1,11 @@
 //! `attempted`: a try to deliver and what came of it. Fields: key, destination, sequence, number,
 //! out of order, started, took, outcome, consequence; then, both or neither: toll (failures, time),
-//! dropped. Neither is written when neither is known, as in history before they were.
+//! dropped. Neither is written when neither is known, as in history before they were, unless a range
+//! follows: its last event, and how many were acknowledged.
 
 use std::sync::Arc;
 
-use sprag_core::fact::{Attempted, Consequence, Outcome, Toll};
+use sprag_core::fact::{Attempted, Batch, Consequence, Outcome, Toll};
 
 use super::parts::{
     read_destination, read_key, read_open, read_sequence, read_text, read_unix, unknown,
@@ -22,12 +23,16 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Attempted) {
     writer.number(fact.took);
     write_outcome(writer, fact.outcome);
     write_consequence(writer, fact.consequence);
-    if fact.toll.is_some() || fact.dropped.is_some() {
+    if fact.toll.is_some() || fact.dropped.is_some() || fact.batch.is_some() {
         writer.option(fact.toll.as_ref(), |writer, toll| {
             writer.number(u64::from(toll.failures));
             writer.number(toll.time);
         });
         writer.option(fact.dropped.as_ref(), |writer, reason| write_text(writer, DROPPED, reason));
+    }
+    if let Some(batch) = fact.batch {
+        writer.number(batch.last.0);
+        writer.number(batch.acknowledged);
     }
 }
 
@@ -37,6 +42,13 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Attempted, DecodeError> 
     let mut fact = decode_first(reader)?;
     if reader.left() > 0 {
         (fact.toll, fact.dropped) = decode_rest(reader)?;
+        if reader.left() > 0 {
+            let (last, acknowledged) = (read_sequence(reader)?, reader.number()?);
+            fact.batch = Some(Batch { last, acknowledged });
+        }
+        if fact.toll.is_none() && fact.dropped.is_none() && fact.batch.is_none() {
+            return Err(reader.error("an attempt's toll, reason and range are all empty", None));
+        }
     }
     Ok(fact)
 }
@@ -46,9 +58,6 @@ fn decode_rest(reader: &mut Reader<'_>) -> Result<(Option<Toll>, Option<Arc<str>
         Ok(Toll { failures: reader.narrow("failures that count")?, time: reader.number()? })
     })?;
     let dropped = reader.option(|reader| read_text(reader, DROPPED))?;
-    if toll.is_none() && dropped.is_none() {
-        return Err(reader.error("an attempt's toll and reason are both empty", None));
-    }
     Ok((toll, dropped))
 }
 
@@ -65,6 +74,7 @@ fn decode_first(reader: &mut Reader<'_>) -> Result<Attempted, DecodeError> {
         consequence: read_consequence(reader)?,
         toll: None,
         dropped: None,
+        batch: None,
     })
 }
 
@@ -141,6 +151,7 @@ mod tests {
             consequence: Consequence::Retry { due: UnixMicros(1_700_000_001_000_000) },
             toll: None,
             dropped: None,
+            batch: None,
         }
     }
 
@@ -167,6 +178,16 @@ mod tests {
             Fact::Attempted(Attempted { outcome, consequence, dropped, ..fact() }),
             "10 26000000 0103612f62020402008080f9c0c1c48203dc0b00c80004 00 01 0c \
              6e6f20737563682075736572",
+        );
+    }
+
+    #[test]
+    fn golden_bytes_of_a_range() {
+        let batch = Some(Batch { last: Sequence(9), acknowledged: 3 });
+        check(
+            Fact::Attempted(Attempted { batch, ..fact() }),
+            "10 23000000 \
+             0103612f62020402008080f9c0c1c48203dc0b00f70101c084b6c1c1c48203 00 00 09 03",
         );
     }
 

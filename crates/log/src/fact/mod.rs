@@ -16,11 +16,14 @@
 
 mod acknowledged;
 mod attempted;
+mod batched;
+mod carried;
 mod claimed;
 mod conflict;
 mod destination_declared;
 mod destination_paused;
 mod destination_resumed;
+mod destination_retired;
 mod dropped;
 mod duplicate;
 mod filtered;
@@ -30,14 +33,19 @@ mod gap_opened;
 pub(crate) mod held;
 mod ignored;
 mod invalid;
+mod jumped;
 mod key_paused;
 mod key_resumed;
+pub(crate) mod keys_visited;
+mod lane_ended;
+mod lane_opened;
 pub(crate) mod parts;
 mod rebased;
 mod received;
 mod redriven;
 mod refused;
 mod released;
+mod restored;
 mod sequence_reset;
 mod source_declared;
 mod stale;
@@ -75,7 +83,15 @@ mod tag {
     pub(super) const SEQUENCE_RESET: u8 = 24;
     pub(super) const REBASED: u8 = 25;
     pub(super) const ACKNOWLEDGED: u8 = 26;
+    pub(super) const BATCHED: u8 = 27;
     pub(super) const FILTERED: u8 = 32;
+    pub(super) const LANE_OPENED: u8 = 33;
+    pub(super) const LANE_ENDED: u8 = 34;
+    pub(super) const KEYS_VISITED: u8 = 35;
+    pub(super) const DESTINATION_RETIRED: u8 = 36;
+    pub(super) const CARRIED: u8 = 40;
+    pub(super) const RESTORED: u8 = 46;
+    pub(super) const JUMPED: u8 = 47;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -109,7 +125,15 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::SequenceReset(fact) => sequence_reset::encode(writer, fact),
         Fact::Rebased(fact) => rebased::encode(writer, fact),
         Fact::Acknowledged(fact) => acknowledged::encode(writer, fact),
+        Fact::Batched(fact) => batched::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
+        Fact::DestinationRetired(fact) => destination_retired::encode(writer, fact),
+        Fact::KeysVisited(fact) => keys_visited::encode(writer, fact),
+        Fact::LaneEnded(fact) => lane_ended::encode(writer, fact),
+        Fact::LaneOpened(fact) => lane_opened::encode(writer, fact),
+        Fact::Carried(fact) => carried::encode(writer, fact),
+        Fact::Restored(fact) => restored::encode(writer, fact),
+        Fact::Jumped(fact) => jumped::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -152,7 +176,15 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::SEQUENCE_RESET => Fact::SequenceReset(sequence_reset::decode(fields)?),
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
         tag::ACKNOWLEDGED => Fact::Acknowledged(acknowledged::decode(fields)?),
+        tag::BATCHED => Fact::Batched(batched::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
+        tag::DESTINATION_RETIRED => Fact::DestinationRetired(destination_retired::decode(fields)?),
+        tag::KEYS_VISITED => Fact::KeysVisited(keys_visited::decode(fields)?),
+        tag::LANE_ENDED => Fact::LaneEnded(lane_ended::decode(fields)?),
+        tag::LANE_OPENED => Fact::LaneOpened(lane_opened::decode(fields)?),
+        tag::CARRIED => Fact::Carried(carried::decode(fields)?),
+        tag::RESTORED => Fact::Restored(restored::decode(fields)?),
+        tag::JUMPED => Fact::Jumped(jumped::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -199,7 +231,15 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::SequenceReset(_) => tag::SEQUENCE_RESET,
         Fact::Rebased(_) => tag::REBASED,
         Fact::Acknowledged(_) => tag::ACKNOWLEDGED,
+        Fact::Batched(_) => tag::BATCHED,
         Fact::Filtered(_) => tag::FILTERED,
+        Fact::DestinationRetired(_) => tag::DESTINATION_RETIRED,
+        Fact::KeysVisited(_) => tag::KEYS_VISITED,
+        Fact::LaneEnded(_) => tag::LANE_ENDED,
+        Fact::LaneOpened(_) => tag::LANE_OPENED,
+        Fact::Carried(_) => tag::CARRIED,
+        Fact::Restored(_) => tag::RESTORED,
+        Fact::Jumped(_) => tag::JUMPED,
     }
 }
 

@@ -198,7 +198,7 @@ pub(super) async fn body(
 ) -> Result<(HeaderMap, Vec<u8>), Problem> {
     let names = state.names().await;
     let (place, _) = find(&state, &names, &id).await?;
-    let Some(Answer::Event(event)) = state.ask(Query::Event { place }).await? else {
+    let Some(Answer::Event(event)) = state.ask_kept(Query::Event { place }).await? else {
         return Err(Problem::new(Code::UnknownEvent));
     };
     let StoredEvent { received, body, .. } = *event;
@@ -223,7 +223,7 @@ struct Found {
 
 async fn found(state: &AdminState, names: &Names, id: &str) -> Result<Found, Problem> {
     let (place, released) = find(state, names, id).await?;
-    let Some(Answer::Fact(stored)) = state.ask(Query::Fact { place }).await? else {
+    let Some(Answer::Fact(stored)) = state.ask_kept(Query::Fact { place }).await? else {
         return Err(Problem::new(Code::UnknownEvent));
     };
     let Fact::Received(received) = &stored.fact else {

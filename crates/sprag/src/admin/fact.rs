@@ -4,11 +4,12 @@
 
 use serde_json::{Map, Value, json};
 use sprag_core::fact::{
-    AbandonReason, Attempted, DeadLetter, Fact, HoldReason, PauseReason, Received, Recognised,
-    Released,
+    AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, PauseReason, Received,
+    Recognised, Released, Visit,
 };
-use sprag_core::id::{DestinationId, Epoch, Place};
+use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
 use sprag_core::ranges::Range;
+use sprag_core::record::KeyRecord;
 use sprag_core::time::UnixMicros;
 
 use super::answer::time;
@@ -38,6 +39,21 @@ pub(super) fn shown(
     Value::Object(object)
 }
 
+/// What is said anew of a key: where it stands.
+fn carried(names: &Names, record: &KeyRecord) -> Value {
+    let lanes = record.lanes.iter().map(|lane| {
+        json!({
+            "destination": names.destination(lane.destination).to_string(),
+            "head": lane.head.0, "tail": lane.tail.0, "delivered": lane.delivered.0,
+        })
+    });
+    json!({
+        "sequence": record.sequence.0, "hash": record.hash.to_string(),
+        "next_position": record.order.next, "held": record.order.held.len(),
+        "paused": record.paused, "lanes": lanes.collect::<Vec<_>>(),
+    })
+}
+
 fn particulars(names: &Names, fact: &Fact) -> Value {
     let to = |id: DestinationId| names.destination(id).to_string();
     match fact {
@@ -51,6 +67,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         Fact::DestinationPaused(fact) => {
             json!({"destination": to(fact.destination), "reason": paused(fact.reason)})
         }
+        Fact::DestinationRetired(fact) => json!({"destination": to(fact.destination)}),
         Fact::DestinationResumed(fact) => json!({"destination": to(fact.destination)}),
         Fact::Received(fact) => received(fact),
         Fact::Held(fact) => json!({"event": fact.event.to_string(), "reason": hold(fact.reason)}),
@@ -87,26 +104,62 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
         }
         Fact::Attempted(fact) => attempted(names, fact),
-        Fact::Acknowledged(fact) => json!({
-            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
-            "out_of_order": fact.out_of_order,
+        Fact::Acknowledged(_)
+        | Fact::Batched(_)
+        | Fact::Superseded(_)
+        | Fact::Filtered(_)
+        | Fact::LaneOpened(_)
+        | Fact::LaneEnded(_)
+        | Fact::KeysVisited(_) => of_lane(names, fact),
+        Fact::Carried(fact) => carried(names, &fact.record),
+        Fact::Restored(fact) => json!({
+            "restore": format!("{:016x}", fact.restore), "jump": fact.jump, "total": fact.total,
         }),
-        Fact::Superseded(fact) => json!({
-            "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
-        }),
-        Fact::Filtered(fact) => json!({
-            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+        Fact::Jumped(fact) => json!({
+            "from": fact.from.0, "to": fact.through.0, "total": fact.total,
         }),
         Fact::Redriven(fact) => json!({
             "destination": to(fact.destination),
             "sequence": fact.passed.map(|sequence| sequence.0),
         }),
-        Fact::Dropped(fact) => match fact.letter {
-            DeadLetter::InLane { destination, sequence } => {
-                json!({"destination": to(destination), "sequence": sequence.0})
-            }
-            DeadLetter::AtIngress { event } => json!({"event": event.to_string()}),
-        },
+        Fact::Dropped(fact) => dropped(names, fact),
+    }
+}
+
+fn dropped(names: &Names, fact: &Dropped) -> Value {
+    match fact.letter {
+        DeadLetter::InLane { destination, sequence } => {
+            let destination = names.destination(destination).to_string();
+            json!({"destination": destination, "sequence": sequence.0})
+        }
+        DeadLetter::AtIngress { event } => json!({"event": event.to_string()}),
+    }
+}
+
+/// What became of a range of events in a lane, or of lanes as such.
+fn of_lane(names: &Names, fact: &Fact) -> Value {
+    let to = |id: DestinationId| names.destination(id).to_string();
+    match fact {
+        Fact::Acknowledged(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+            "out_of_order": fact.out_of_order,
+        }),
+        Fact::Batched(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
+        Fact::Superseded(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
+        }),
+        Fact::Filtered(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
+        Fact::LaneOpened(fact) => json!({
+            "destination": to(fact.destination), "through": fact.through.0,
+        }),
+        Fact::LaneEnded(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+        }),
+        Fact::KeysVisited(fact) => json!({
+            "destination": to(fact.destination),
+            "visit": match fact.visit { Visit::Opens => "opens", Visit::Ends => "ends" },
+        }),
+        _ => Value::Null,
     }
 }
 
@@ -135,7 +188,16 @@ fn attempted(names: &Names, fact: &Attempted) -> Value {
     let mut shown = serde_json::to_value(fates::shown(fact)).unwrap_or_default();
     shown["destination"] = json!(*names.destination(fact.destination));
     shown["sequence"] = json!(fact.sequence.0);
+    if let Some(batch) = fact.batch {
+        shown["last"] = json!(batch.last.0);
+        shown["acknowledged"] = json!(batch.acknowledged);
+    }
     shown
+}
+
+/// Events of a lane that follow one another.
+fn in_lane(destination: &str, from: Sequence, to: Sequence) -> Value {
+    json!({"destination": destination, "from": from.0, "to": to.0})
 }
 
 fn range(range: Range) -> Value {

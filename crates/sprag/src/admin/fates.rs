@@ -78,8 +78,12 @@ pub(super) struct Try {
 /// What was found in history of one event.
 #[derive(Default)]
 struct Search {
+    /// The event's.
+    sequence: Sequence,
     attempts: Vec<Attempted>,
     dropped: Vec<DestinationId>,
+    abandoned: Vec<DestinationId>,
+    filtered: Vec<DestinationId>,
     /// Where it was acknowledged by a request of its own.
     acknowledged: Vec<DestinationId>,
     through: FrameNumber,
@@ -100,12 +104,24 @@ pub(super) async fn of(
         let status = status(state, known, released, &search, *destination).await?;
         destinations.push(fate(names, *destination, status, stored.recorded, &search));
     }
+    for destination in opened_since(known, released, &search) {
+        let status = status(state, known, released, &search, destination).await?;
+        destinations.push(fate(names, destination, status, stored.recorded, &search));
+    }
     let filtered = released.filtered.iter();
     let of = |id: &DestinationId| fate(names, *id, InLane::Filtered, stored.recorded, &search);
     destinations.extend(filtered.map(of));
     let (searched_through, complete) = (search.through.0, search.complete);
     let next = search.next()?;
     Ok(Some(Fates { destinations, searched_through, complete, next }))
+}
+
+/// The destinations whose lanes were opened later over this event.
+fn opened_since(known: &KnownKey, released: &Released, search: &Search) -> Vec<DestinationId> {
+    let lanes = known.record.lanes.iter().filter(|lane| released.sequence <= lane.opened);
+    let said = |id: &DestinationId| released.lanes.contains(id) || released.filtered.contains(id);
+    let lanes = lanes.map(|lane| lane.destination).chain(search.abandoned.iter().copied());
+    lanes.filter(|id| !said(id)).collect()
 }
 
 fn fate(
@@ -175,7 +191,7 @@ async fn search(
     mut from: FrameNumber,
 ) -> Result<Search, Problem> {
     let partition = stored.place.partition;
-    let mut search = Search { through: from, ..Search::default() };
+    let mut search = Search { sequence: released.sequence, through: from, ..Search::default() };
     for _ in 0..limits::SEARCH_READS {
         let query = Query::Frames { partition, from, bytes: limits::SEARCH_READ_BYTES };
         let Some(Answer::Frames(frames)) = state.ask(query).await? else { break };
@@ -196,7 +212,7 @@ impl Search {
         for fact in &frame.facts {
             match fact {
                 Fact::Attempted(attempted)
-                    if attempted.sequence == sequence
+                    if carries(attempted, sequence)
                         && attempted.key == *key
                         && self.attempts.len() < limits::SHOWN_ATTEMPTS =>
                 {
@@ -209,6 +225,17 @@ impl Search {
                 }
                 Fact::Dropped(dropped) if dropped.key == *key => {
                     self.dropped.extend(dropped_here(dropped.letter, sequence));
+                }
+                Fact::LaneEnded(ended)
+                    if ended.key == *key && (ended.from..=ended.to).contains(&sequence) =>
+                {
+                    self.abandoned.push(ended.destination);
+                }
+                Fact::Filtered(filtered)
+                    if filtered.key == *key
+                        && (filtered.from..=filtered.to).contains(&sequence) =>
+                {
+                    self.filtered.push(filtered.destination);
                 }
                 _ => {}
             }
@@ -230,14 +257,35 @@ impl Search {
     /// The fate that the facts found say.
     fn end(&self, destination: DestinationId) -> Option<InLane> {
         let mut attempts = self.attempts.iter().filter(|a| a.destination == destination);
-        let delivered =
-            attempts.clone().any(|attempt| attempt.consequence == Consequence::Delivered);
+        let delivered = attempts.clone().any(|attempt| delivers(attempt, self.sequence));
         if delivered || self.acknowledged.contains(&destination) {
             return Some(InLane::Delivered);
         }
-        let dead = attempts.any(|attempt| attempt.consequence == Consequence::Dead);
+        if self.abandoned.contains(&destination) {
+            return Some(InLane::Abandoned);
+        }
+        if self.filtered.contains(&destination) {
+            return Some(InLane::Filtered);
+        }
+        let dead = attempts.any(|attempt| {
+            attempt.consequence == Consequence::Dead && !delivers(attempt, self.sequence)
+        });
         (dead || self.dropped.contains(&destination)).then_some(InLane::Dead)
     }
+}
+
+/// Whether an attempt's answer acknowledged an event; of a range, as far as it said.
+fn delivers(attempted: &Attempted, sequence: Sequence) -> bool {
+    match attempted.batch {
+        None => attempted.consequence == Consequence::Delivered,
+        Some(batch) => sequence.0 < attempted.sequence.0 + batch.acknowledged,
+    }
+}
+
+/// Whether an attempt was of an event, by itself or in a range.
+fn carries(attempted: &Attempted, sequence: Sequence) -> bool {
+    let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
+    (attempted.sequence..=last).contains(&sequence)
 }
 
 fn dropped_here(letter: DeadLetter, of: Sequence) -> Option<DestinationId> {
@@ -283,7 +331,8 @@ fn omitted(lane: &Lane, sequence: Sequence) -> Option<InLane> {
     Some(match reason {
         OmitReason::Filtered => InLane::Filtered,
         OmitReason::Dead => InLane::Dead,
-        OmitReason::Skipped => InLane::Skipped,
+        // A jump has no events in this log.
+        OmitReason::Skipped | OmitReason::Restored => InLane::Skipped,
     })
 }
 

@@ -29,6 +29,10 @@ pub(super) struct Shown {
     sequence: u64,
     /// Hₙ of that event (rule C1).
     hash: String,
+    /// How many sequences it jumped over because its log was restored from backups (rule D10); absent
+    /// where none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jumped: Option<u64>,
     /// The next position in order; absent under `arrival` and until it is settled where the key
     /// begins.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,6 +187,7 @@ fn shown(
         partition: known.partition.0,
         sequence: record.sequence.0,
         hash: record.hash.to_string(),
+        jumped: (known.record.jumped > 0).then_some(known.record.jumped),
         next_position: order.next,
         paused: record.paused,
         hot: known.view.is_some(),
@@ -228,6 +233,7 @@ fn shown_lane(state: &AdminState, names: &Names, known: &KnownKey, at: usize) ->
             OmitReason::Filtered => "filtered",
             OmitReason::Dead => "dead",
             OmitReason::Skipped => "skipped",
+            OmitReason::Restored => "restored",
         },
     });
     ShownLane {

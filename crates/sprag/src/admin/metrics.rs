@@ -14,7 +14,7 @@ use super::names::Names;
 use super::observe::counted;
 use super::problems::OpenProblems;
 use super::state::AdminState;
-use crate::metrics::{self, Observed};
+use crate::metrics::{self, History, Observed};
 use crate::node::{DestinationStatistics, Statistics};
 use crate::problem::Problem;
 use crate::state::{Fault, HeldCounts, StateReader, StoppedCounts};
@@ -85,6 +85,21 @@ async fn store_counts(state: &AdminState) -> Result<Arc<StoreCounts>, Problem> {
     }
 }
 
+fn history(statistics: &Statistics, now: UnixMicros) -> History {
+    let (log, done) = (&statistics.log, &statistics.retention);
+    History {
+        bytes: log.bytes,
+        segments: log.segments as u64,
+        rewritten_segments: log.rewritten as u64,
+        oldest_seconds: log.oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
+        is_pinned: done.is_pinned,
+        deleted: done.deleted,
+        rewritten: done.rewritten,
+        freed: done.freed,
+        carried: done.carried,
+    }
+}
+
 fn observed(
     state: &AdminState,
     names: &Names,
@@ -124,6 +139,7 @@ fn observed(
         dead_letters: dead_letters.collect(),
         checkpoint_age: 0.0,
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
+        history: history(statistics, parts.clock.now().clock),
     }
 }
 

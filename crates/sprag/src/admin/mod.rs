@@ -21,6 +21,7 @@
 mod alerts;
 mod answer;
 mod auth;
+mod backup;
 mod cursor;
 mod dead_letters;
 mod destinations;
@@ -81,6 +82,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/facts", get(facts::stream))
         .route("/lanes", get(lanes::list))
         .route("/lanes/resume", post(lanes::resume))
+        .route("/backup", post(backup::make))
+        .route("/restore", get(backup::restored))
         .route("/overrides", post(overrides::carry_out))
         .route("/destinations", get(destinations::list))
         .route("/destinations/{destination}/pause", post(destinations::pause))

@@ -7,8 +7,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::problems::ProblemDocument;
 use super::{
-    alerts, dead_letters, destinations, event, events, facts, key, keys, lanes, metrics, observe,
-    overrides, redrive, redrive_many, sources,
+    alerts, backup, dead_letters, destinations, event, events, facts, key, keys, lanes, metrics,
+    observe, overrides, redrive, redrive_many, sources,
 };
 
 #[derive(OpenApi)]
@@ -25,7 +25,7 @@ use super::{
         sources::list, keys::list, key::show, key::pause, key::resume, events::list, event::show,
         event::attempts, event::body, facts::stream, dead_letters::list, redrive::redrive,
         redrive::drop_letter, redrive_many::redrive, redrive_many::drop_letters, lanes::list,
-        lanes::resume, overrides::carry_out, destinations::list, destinations::pause,
+        lanes::resume, overrides::carry_out, backup::make, backup::restored, destinations::list, destinations::pause,
         destinations::resume, alerts::list, observe::alive, observe::ready, metrics::show, show,
     ),
     components(schemas(ProblemDocument)),

@@ -19,6 +19,7 @@ use super::history::History;
 use super::metrics::StoreCounted;
 use super::names::Names;
 use super::observe::Counted;
+use crate::backup::BackupSource;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::node::NodeHandle;
@@ -33,6 +34,8 @@ pub struct Parts<H> {
     pub node: NodeHandle,
     /// Reads the log.
     pub queries: H,
+    /// Makes backups.
+    pub backups: BackupSource,
     /// Reads the state store.
     pub reader: StateReader,
     /// Whether the state store works.
@@ -106,6 +109,7 @@ impl AdminState {
         let parts = Parts {
             queries: Box::new(parts.queries) as Box<dyn History>,
             node: parts.node,
+            backups: parts.backups,
             reader: parts.reader,
             health: parts.health,
             partitions: parts.partitions,
@@ -205,6 +209,20 @@ impl AdminState {
         match self.ask(Query::Fact { place }).await? {
             Some(Answer::Fact(stored)) => Ok(Some(stored.recorded)),
             _ => Ok(None),
+        }
+    }
+
+    /// Asks the log for something that has an id: where that was deleted, the answer says so.
+    pub(super) async fn ask_kept(&self, query: Query) -> Result<Option<Answer>, Problem> {
+        match self.0.parts.queries.query(query).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(ReadError::Missing | ReadError::NoSuchPartition) => Ok(None),
+            Err(ReadError::BodyDropped) => Err(Problem::new(Code::BodyGone)),
+            Err(ReadError::Trimmed { oldest }) => {
+                let detail = format!("history of this partition begins at frame {}", oldest.0);
+                Err(Problem::new(Code::HistoryGone).with_detail(detail))
+            }
+            Err(error) => Err(Problem::new(Code::Internal).with_detail(error.to_string())),
         }
     }
 

@@ -161,6 +161,7 @@ mod tests {
         let mut lane = stopped(LaneMode::Active);
         lane.accepted = Some(sprag_core::record::Acceptance {
             sequence: Sequence(4),
+            last: None,
             number: 1,
             out_of_order: false,
             started: UnixMicros(1),

@@ -5,6 +5,7 @@
 
 mod admin;
 mod alerts;
+mod backup;
 mod check;
 mod configuration;
 mod dead;
@@ -16,6 +17,7 @@ mod keys;
 mod lanes;
 mod log;
 mod overrides;
+mod restore;
 mod secret;
 mod send;
 mod serve;
@@ -53,6 +55,8 @@ enum Command {
     Destinations(destinations::Arguments),
     #[command(name = "override")]
     Override(overrides::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
 }
 
 /// What a command found.
@@ -98,6 +102,8 @@ pub fn run() -> ExitCode {
         Command::Sources(arguments) => sources::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),
         Command::Override(arguments) => overrides::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
     };
     match outcome {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

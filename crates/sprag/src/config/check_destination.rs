@@ -6,12 +6,15 @@ use super::checked::{Ack, Destination, HttpVersion, OnGiveUp, Retry, Source, Url
 use super::network::Network;
 use super::raw::{Entry, Section, or};
 use super::{Named, check_headers, check_rate, check_rules, check_server};
+use crate::extract::InstantUnit;
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
 use http::Uri;
 use http::uri::Scheme;
 use rustls::RootCertStore;
 use sprag_core::pattern::Pattern;
+use sprag_core::settings::Start;
+use sprag_core::time::UnixMicros;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +32,8 @@ pub(super) fn destinations(root: &Section<'_>) -> Named<Destination> {
 
 fn destination(section: &Section<'_>) -> Option<Destination> {
     let from = from(section);
+    let retired = or(section.get("retired"), false, |entry| entry.boolean());
+    let start = or(section.get("start"), Start::Now, start);
     let types = check_rules::patterns(section, "types");
     let url = section.required("url").and_then(|entry| entry.parsed(url));
     let secrets = secrets(section);
@@ -61,11 +66,16 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
     });
     let token = or(section.get("token"), None, |entry| check_server::token(entry).map(Some));
     let ack = ack(section, token.as_ref());
+    let batch = or(section.get("batch"), None, |entry| {
+        entry.integer(1..=sprag_core::limits::BATCH_EVENTS as u64).map(Some)
+    });
     let allow = allow(section);
     let (headers, forward) = (check_headers::headers(section), check_headers::forward(section));
     let ca = or(section.get("ca"), None, |entry| authorities(entry).map(Some));
     Some(Destination {
         from: from?,
+        retired: retired?,
+        start: start?,
         types: types?,
         url: url?,
         secrets: secrets?,
@@ -81,10 +91,23 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
         on_give_up: on_give_up?,
         ack: ack?,
         token: token?,
+        batch: batch?,
         headers: headers?,
         forward: forward?,
         allow: allow?,
         ca: ca?,
+    })
+}
+
+fn start(entry: &Entry<'_>) -> Option<Start> {
+    entry.parsed(|text| match text {
+        "now" => Ok(Start::Now),
+        "earliest" => Ok(Start::Earliest),
+        time => {
+            let nanoseconds = InstantUnit::Rfc3339.read_ns(time.as_bytes());
+            let at = nanoseconds.map(|nanoseconds| UnixMicros(nanoseconds / 1_000));
+            at.map(Start::At).map_err(|_| "one of `now`, `earliest` or an RFC 3339 time is needed")
+        }
     })
 }
 
@@ -243,7 +266,10 @@ pub(super) fn joined(
     }
     let taken = |source: &str| {
         let mut known = destinations.values();
-        known.any(|to| to.as_ref().is_none_or(|to| to.from.iter().any(|from| from == source)))
+        known.any(|to| {
+            let takes = |to: &Destination| !to.retired && to.from.iter().any(|from| from == source);
+            to.as_ref().is_none_or(takes)
+        })
     };
     for (name, section) in root.named("sources") {
         if !taken(name) {

@@ -10,6 +10,7 @@ use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
 use sprag_core::pattern::Pattern;
 use sprag_core::rate::Rate;
+use sprag_core::settings::Start;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,10 +28,23 @@ pub struct Config {
     pub admin_token: Option<Secret>,
     /// By name.
     pub sources: BTreeMap<String, Source>,
-    /// By name.
+    /// By name, but those that are retired.
     pub destinations: BTreeMap<String, Destination>,
+    /// The names of those that are retired.
+    pub retired: Vec<String>,
     /// Bounds an operator may change.
     pub limits: Limits,
+    /// How long history is kept.
+    pub retention: Retention,
+}
+
+/// `[retention]` (rule D6)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Bodies that nothing waits for.
+    pub bodies: Duration,
+    /// Facts.
+    pub facts: Duration,
 }
 
 /// `[server]`
@@ -185,6 +199,10 @@ pub enum OnGap {
 pub struct Destination {
     /// Names of sources.
     pub from: Vec<String>,
+    /// Is what waits for it abandoned, and nothing sent any more?
+    pub retired: bool,
+    /// Where its lanes begin, if history does not know it yet (rule L7).
+    pub start: Start,
     /// Types of the events it takes.
     pub types: Vec<Pattern>,
     /// Where attempts are posted.
@@ -213,6 +231,8 @@ pub struct Destination {
     pub on_give_up: OnGiveUp,
     /// What acknowledges an event that is answered 202.
     pub ack: Ack,
+    /// Events that one attempt carries at the most (rule L9); none: each by itself.
+    pub batch: Option<u64>,
     /// What consumers bring to `/out/{destination}/…`; without one that is closed.
     pub token: Option<Secret>,
     /// Sent with every delivery.

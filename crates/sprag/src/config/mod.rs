@@ -5,10 +5,12 @@
 //! Every fault is reported with file and line, all of them at once.
 
 mod admin_access;
+mod check_batch;
 mod check_destination;
 mod check_headers;
 mod check_order;
 mod check_rate;
+mod check_retention;
 mod check_rules;
 mod check_server;
 mod check_source;
@@ -18,6 +20,7 @@ mod finding;
 mod network;
 mod raw;
 pub mod reference;
+mod reference_page;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -26,7 +29,7 @@ pub mod units;
 pub use admin_access::{AdminAccess, admin_access};
 pub use checked::{
     Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
-    Limits, OnGap, OnGiveUp, OnInvalid, Retry, Server, Source, Url,
+    Limits, OnGap, OnGiveUp, OnInvalid, Retention, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};
@@ -100,16 +103,24 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
     let sources = check_source::sources(root);
     let destinations = check_destination::destinations(root);
     let limits = check_server::limits(&root.section("limits"));
+    let retention = check_retention::retention(&root.section("retention"), &sources);
     check_destination::joined(root, &sources, &destinations);
+    check_batch::batches(root, &sources, &destinations);
+    let (retired, destinations) =
+        complete(destinations)?.into_iter().partition::<Destinations, _>(|(_, to)| to.retired);
     Some(Config {
         server: server?,
         engine: engine?,
         admin_token: admin_token?,
         sources: complete(sources)?,
-        destinations: complete(destinations)?,
+        destinations,
+        retired: retired.into_keys().collect(),
         limits: limits?,
+        retention: retention?,
     })
 }
+
+type Destinations = std::collections::BTreeMap<String, Destination>;
 
 /// Entries by name; a value that has faults is absent.
 type Named<T> = std::collections::BTreeMap<String, Option<T>>;

@@ -39,6 +39,8 @@ const fn key(
 
 use Omitted::{Absent, Required, Value};
 
+pub use super::reference_page::reference_markdown;
+
 /// The whole configuration, section by section.
 pub const KEYS: &[Key] = &[
     key(
@@ -345,6 +347,18 @@ pub const KEYS: &[Key] = &[
     ),
     key("destinations.*.from", "array of source names", Required, "Whose events are delivered."),
     key(
+        "destinations.*.start",
+        "`now`, `earliest` or an RFC 3339 time",
+        Value(r#""now""#),
+        "Where it begins, decided once, when it is first started with: with what is released from then on, with the first event of every key as far as events are kept, or with the first that was released at that time or later. Events before it are `filtered`.",
+    ),
+    key(
+        "destinations.*.retired",
+        "boolean",
+        Value("false"),
+        "Nothing is sent any more, and what waits is `abandoned`. A destination for which something waits cannot be removed otherwise. Once nothing waits the section can go; the name can then be given to a new destination, which begins as its `start` says.",
+    ),
+    key(
         "destinations.*.types",
         "array of patterns",
         Value(r#"["*"]"#),
@@ -472,6 +486,12 @@ pub const KEYS: &[Key] = &[
         "How long a 202 waits for its acknowledgement; then the attempt has failed and is repeated or given up like any other. Time during which Sprag does not run does not count. Only with `ack = \"explicit\"`.",
     ),
     key(
+        "destinations.*.batch",
+        "integer 1–100",
+        Absent("each event by itself"),
+        "Events of one key that an attempt carries at the most, as a JSON array of envelopes; `sprag-acknowledged: N` in the answer acknowledges a part. Only for sources that read their events as JSON, and `batch` times the largest `max_body` of them is at most 64MiB.",
+    ),
+    key(
         "destinations.*.token",
         "secret",
         Absent("none"),
@@ -531,6 +551,18 @@ pub const KEYS: &[Key] = &[
         Value(r#""512MiB""#),
         "Free space below which ingress answers 503.",
     ),
+    key(
+        "retention.bodies",
+        "duration 1s–3650d",
+        Value(r#""30d""#),
+        "Bodies that nothing waits for are deleted after this time. Facts and hashes stay.",
+    ),
+    key(
+        "retention.facts",
+        "duration 1s–3650d",
+        Value(r#""400d""#),
+        "History is deleted after this time, but for what waits and all behind it. No shorter than `bodies`, or than any source's `dedupe` or `hold.wait`.",
+    ),
 ];
 
 /// The keys that may stand directly in a table: the next word after its pattern.
@@ -547,52 +579,16 @@ pub(super) fn children(pattern: &str) -> Vec<&'static str> {
     names
 }
 
-const HEAD: &str = "# Configuration\n\n\
-Generated from the table the program checks with; change it there (`config/reference.rs`).\n\n\
-TOML. An unknown key is refused with the nearest known one; every error names file, line and \
-reason, and all are reported at once. Durations and sizes carry units (`250ms`, `5s`, `10m`, \
-`72h`, `7d`; `512B`, `64KiB`, `1MiB`, `2GiB`). A secret is `env:NAME` or `file:PATH`. A location is \
-`header:NAME`, `body:/json/pointer`, `form:NAME`, `query:NAME` or `const:VALUE`. Names of sources \
-and destinations are made of `a-z`, `0-9`, `-` and `_`, at most 64.\n";
-
-/// The text of docs/reference/configuration.md.
-#[must_use]
-pub fn reference_markdown() -> String {
-    let mut page = HEAD.to_owned();
-    let mut section = "";
-    for key in KEYS {
-        let (table, name) = split(key.path);
-        if table != section {
-            section = table;
-            page.push_str(&format!(
-                "\n## `[{}]`\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
-                table.replace('*', "NAME")
-            ));
-        }
-        let default = match key.default {
-            Required => "required".to_owned(),
-            Absent(meaning) => meaning.to_owned(),
-            Value(value) => format!("`{value}`"),
-        };
-        page.push_str(&format!("| `{name}` | {} | {default} | {} |\n", key.kind, key.meaning));
-    }
-    page
-}
-
-/// `sources.*` and `hold.wait`; `server` and `listen`.
-fn split(path: &str) -> (&str, &str) {
-    let named = path.match_indices(".*.").next().map(|(at, _)| at + 2);
-    let at = named.or_else(|| path.find('.')).unwrap_or(0);
-    (&path[..at], &path[at + 1..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn children_of_tables() {
-        assert_eq!(children(""), ["server", "log", "admin", "sources", "destinations", "limits"]);
+        assert_eq!(
+            children(""),
+            ["server", "log", "admin", "sources", "destinations", "limits", "retention"]
+        );
         assert_eq!(children("sources"), ["*"]);
         assert_eq!(children("sources.*.hold"), ["wait", "events", "span"]);
         assert_eq!(children("sources.*.key[]"), ["type", "at"]);

@@ -32,6 +32,27 @@ fn lines(findings: &[Finding]) -> String {
     findings.iter().map(|finding| format!("{finding}\n")).collect()
 }
 
+#[test]
+fn history_is_kept_no_shorter_than_anything_needs_it() {
+    let kept = |lines: &str| format!("{EXAMPLE}\n[retention]\n{lines}\n");
+    let retention = checked(EXAMPLE).config.retention;
+    let day = Duration::from_secs(86_400);
+    assert_eq!((retention.bodies, retention.facts), (30 * day, 400 * day));
+    let retention = checked(&kept("bodies = \"7d\"\nfacts = \"7d\"")).config.retention;
+    assert_eq!((retention.bodies, retention.facts), (7 * day, 7 * day));
+    for (lines, reason) in [
+        ("bodies = \"20d\"\nfacts = \"10d\"", "`facts` (10d) is shorter than `bodies` (20d)"),
+        (
+            "bodies = \"1d\"\nfacts = \"6d\"",
+            "`facts` (6d) is shorter than `dedupe` of the source billing (7d)",
+        ),
+        ("bodies = \"0s\"", "must be 1s to 3650d"),
+    ] {
+        let found = self::lines(&errors(&kept(lines)));
+        assert!(found.contains(reason), "{found}");
+    }
+}
+
 /// The example of DESIGN section 5 as far as it exists.
 const EXAMPLE: &str = r#"
 [server]
@@ -450,7 +471,7 @@ fn the_reference_and_the_checks_know_the_same_keys() {
     let text = fifo(by_type);
     let notes = Notes::new("sprag.toml", &text, &resolve);
     read(&notes, &text);
-    let tables = ["server", "log", "admin", "sources", "destinations", "limits"];
+    let tables = ["server", "log", "admin", "sources", "destinations", "limits", "retention"];
     let asked: Vec<String> =
         notes.asked().into_iter().filter(|path| !tables.contains(&path.as_str())).collect();
     let mut described: Vec<&str> = KEYS.iter().map(|key| key.path).collect();

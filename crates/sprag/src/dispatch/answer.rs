@@ -43,6 +43,13 @@ pub(super) fn dropped(headers: &HeaderMap) -> Option<Arc<str>> {
     Some(Arc::from(String::from_utf8_lossy(value.as_bytes()).trim()))
 }
 
+/// How many events of a range are acknowledged, by `sprag-acknowledged`; none when it is absent. What
+/// is no number acknowledges nothing: sending again is harmless, losing is not.
+pub(super) fn acknowledged(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get("sprag-acknowledged")?;
+    Some(value.to_str().ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,11 +10,13 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, hea
 use hyper::body::Incoming;
 use rustls::{ClientConfig, RootCertStore};
 use sprag_core::fact::Outcome;
+use sprag_core::id::Sequence;
 use sprag_core::output::Attempt;
 use sprag_core::time::UnixMicros;
 use sprag_driver::cache::ReleasedEvent;
 use tokio::sync::oneshot;
 
+use super::batch;
 use super::connect::{ALPN_HTTP1, ALPN_HTTP2, Target, Unconnected};
 use super::connections::{Carrier, Connections};
 use super::headers::Delivery;
@@ -138,17 +140,18 @@ impl Endpoint {
         &self,
         source: &str,
         attempt: &Attempt,
-        event: &ReleasedEvent,
+        (event, others): (&ReleasedEvent, &[ReleasedEvent]),
         now: UnixMicros,
         mut broken_off: oneshot::Receiver<()>,
     ) -> Ended {
         let keys = self.keys.as_ref();
         let (added, forward) = (&self.headers[..], &self.forward[..]);
         let host = &self.host;
-        let delivery = Delivery { attempt, event, source, keys, host, added, forward, now };
+        let mut delivery = Delivery { attempt, event, source, keys, host, added, forward, now };
+        let range = attempt.last.map(|last| (last, batch::body(&delivery, others)));
         loop {
             let mut open = None;
-            let exchange = self.exchange(&delivery, &mut open);
+            let exchange = self.exchange(&delivery, range.as_ref(), &mut open);
             let ended = tokio::select! {
                 biased;
                 _ = &mut broken_off => None,
@@ -163,7 +166,10 @@ impl Endpoint {
                 Some(None) => tokio::select! {
                     biased;
                     _ = &mut broken_off => return Ended::with(Outcome::Unknown),
-                    () = tokio::time::sleep(limits::DESCRIPTOR_PAUSE) => {}
+                    () = tokio::time::sleep(limits::DESCRIPTOR_PAUSE) => {
+                        // Its signed time is that of its sending.
+                        delivery.now = delivery.now.after(limits::DESCRIPTOR_PAUSE);
+                    }
                 },
                 // Without an end it may have been applied: nobody knows (DESIGN L1).
                 None => return Ended::with(Outcome::Unknown),
@@ -171,22 +177,36 @@ impl Endpoint {
         }
     }
 
-    fn request(&self, delivery: &Delivery<'_>) -> Request<Bytes> {
-        let mut request = Request::new(Bytes::from_owner(delivery.event.event.body.clone()));
+    /// The event as it came, or the range that its attempt carries.
+    fn request(
+        &self,
+        delivery: &Delivery<'_>,
+        range: Option<&(Sequence, Bytes)>,
+    ) -> Request<Bytes> {
+        let (headers, body) = match range {
+            None => (delivery.headers(), Bytes::from_owner(delivery.event.event.body.clone())),
+            Some((last, body)) => (batch::headers(delivery, *last, body), body.clone()),
+        };
+        let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.clone();
-        *request.headers_mut() = delivery.headers();
+        *request.headers_mut() = headers;
         request
     }
 
     /// What is sent on stays in `open` until there is the head of an answer. None when this process
     /// has no descriptor to connect with.
-    async fn exchange(&self, delivery: &Delivery<'_>, open: &mut Option<Open>) -> Option<Ended> {
+    async fn exchange(
+        &self,
+        delivery: &Delivery<'_>,
+        range: Option<&(Sequence, Bytes)>,
+        open: &mut Option<Open>,
+    ) -> Option<Ended> {
         // As long as the consumer saw nothing of the request, another connection carries it: that
         // is no retry. A kept connection may have been closed meanwhile, a shared one be closing.
         let mut closing = 0;
         loop {
-            let request = self.request(delivery);
+            let request = self.request(delivery, range);
             let ended = match self.connections.carrier().await {
                 Err(Unconnected::Ended(outcome)) => return Some(Ended::with(outcome)),
                 Err(Unconnected::NoDescriptor) => return None,
@@ -277,7 +297,8 @@ fn ended<B>(response: &Response<B>, now: UnixMicros) -> Ended {
     let headers = response.headers();
     let outcome = Outcome::Answered { status: response.status().as_u16() };
     let retry_after = answer::retry_after(headers, now);
-    Ended { outcome, retry_after, dropped: answer::dropped(headers) }
+    let (dropped, acknowledged) = (answer::dropped(headers), answer::acknowledged(headers));
+    Ended { outcome, retry_after, dropped, acknowledged }
 }
 
 /// The machine's roots and those of the destination's `ca` file.

@@ -40,29 +40,29 @@ const USUAL_HEADERS: usize = 20;
 
 /// Names and values of headers. The values lie one after another in one buffer, which the headers
 /// of the request then share: one allocation for all of them.
-struct Values {
+pub(super) struct Values {
     text: String,
     /// The name of each value and where it ends.
     ends: Vec<(&'static str, usize)>,
 }
 
 impl Values {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let text = String::with_capacity(USUAL_BYTES);
         Self { text, ends: Vec::with_capacity(USUAL_HEADERS) }
     }
 
     /// Adds a header whose value `write` appends.
-    fn put(&mut self, name: &'static str, write: impl FnOnce(&mut String)) {
+    pub(super) fn put(&mut self, name: &'static str, write: impl FnOnce(&mut String)) {
         write(&mut self.text);
         self.ends.push((name, self.text.len()));
     }
 
-    fn number(&mut self, name: &'static str, number: u64) {
+    pub(super) fn number(&mut self, name: &'static str, number: u64) {
         self.put(name, |text| push(text, number));
     }
 
-    fn text(&mut self, name: &'static str, value: &str) {
+    pub(super) fn text(&mut self, name: &'static str, value: &str) {
         self.put(name, |text| text.push_str(value));
     }
 
@@ -80,12 +80,12 @@ impl Values {
         self.ends.iter().zip(starts).map(|((name, end), start)| (*name, start..*end))
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.ranges().map(|(name, range)| (name, &self.text.as_bytes()[range]))
     }
 
     /// Every value is encoded or made of digits and fixed words, so it is a header value.
-    fn insert_into(mut self, headers: &mut HeaderMap) {
+    pub(super) fn insert_into(mut self, headers: &mut HeaderMap) {
         let text = Bytes::from(std::mem::take(&mut self.text));
         for (name, range) in self.ranges() {
             if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(range)) {
@@ -100,7 +100,6 @@ impl Delivery<'_> {
     pub(super) fn headers(&self) -> HeaderMap {
         let received = &self.event.event.received;
         let id = webhook_id(self.source, &self.attempt.key.name, self.attempt.sequence.0);
-        let seconds = i64::try_from(self.now.0 / 1_000_000).unwrap_or(i64::MAX);
         let mut values = self.own();
         let mut headers = HeaderMap::with_capacity(USUAL_HEADERS + 8);
         headers.insert(HOST, self.host.clone());
@@ -109,25 +108,37 @@ impl Delivery<'_> {
         {
             headers.insert(CONTENT_TYPE, value);
         }
-        if let Some(keys) = self.keys {
-            let signature = keys.sprag_signature(&id, seconds, values.iter());
-            values.text("sprag-signature", &signature);
-            let signature = keys.webhook_signature(&id, seconds, &self.event.event.body);
-            values.text("webhook-signature", &signature);
-        }
-        values.text("webhook-id", &id);
-        values.put("webhook-timestamp", |text| push(text, seconds));
+        self.sign(&mut values, &id, &self.event.event.body);
         values.insert_into(&mut headers);
         self.add_foreign(&mut headers);
         headers
     }
 
+    /// Adds id, time and signatures.
+    pub(super) fn sign(&self, values: &mut Values, id: &str, body: &[u8]) {
+        let seconds = i64::try_from(self.now.0 / 1_000_000).unwrap_or(i64::MAX);
+        if let Some(keys) = self.keys {
+            let signature = keys.sprag_signature(id, seconds, values.iter());
+            values.text("sprag-signature", &signature);
+            let signature = keys.webhook_signature(id, seconds, body);
+            values.text("webhook-signature", &signature);
+        }
+        values.text("webhook-id", id);
+        values.put("webhook-timestamp", |text| push(text, seconds));
+    }
+
+    /// The provider's headers that are passed on.
+    pub(super) fn forwarded(&self) -> impl Iterator<Item = (&HeaderName, &[u8])> {
+        self.event.event.received.headers.iter().filter_map(|stored| {
+            let name = self.forward.iter().find(|name| *name.as_str() == *stored.name)?;
+            Some((name, &stored.value[..]))
+        })
+    }
+
     /// The provider's headers, then the operator's, which win.
     fn add_foreign(&self, headers: &mut HeaderMap) {
-        for stored in &self.event.event.received.headers {
-            if let Some(name) = self.forward.iter().find(|name| *name.as_str() == *stored.name)
-                && let Ok(value) = HeaderValue::from_bytes(&stored.value)
-            {
+        for (name, value) in self.forwarded() {
+            if let Ok(value) = HeaderValue::from_bytes(value) {
                 headers.insert(name, value);
             }
         }
@@ -137,7 +148,7 @@ impl Delivery<'_> {
     }
 
     /// The `sprag-*` headers but the signature, sorted by name.
-    fn own(&self) -> Values {
+    pub(super) fn own(&self) -> Values {
         let (attempt, released) = (self.attempt, &self.event.released);
         let mut own = Values::new();
         own.number("sprag-attempt", attempt.number.into());
@@ -208,12 +219,13 @@ fn missing(missing: &Ranges) -> String {
 }
 
 /// `4-6;filtered,8;dead`; a merged range says `;more`.
-fn omitted(omitted: &[Omission]) -> String {
+pub(super) fn omitted(omitted: &[Omission]) -> String {
     let text = join(omitted.iter().map(|omission| {
         let reason = match omission.reason {
             OmitReason::Filtered => "filtered",
             OmitReason::Dead => "dead",
             OmitReason::Skipped => "skipped",
+            OmitReason::Restored => "restored",
         };
         let more = if omission.merged { ";more" } else { "" };
         format!("{};{reason}{more}", range_text(omission.range))

@@ -126,6 +126,8 @@ where
             }
         };
         tokio::select! {
+            // First what is to be sent, then a PING behind it.
+            biased;
             _ = connection => {}
             () = beats => {}
         }
@@ -162,6 +164,11 @@ async fn beat(
         }
         let is_wanted = !waiting.is_empty() || streams.held.load(Ordering::Acquire) > 0;
         if is_wanted && !pong(&mut pings).await {
+            return;
+        }
+        // The first may have overtaken a reset that waited for room in the socket; where it was
+        // answered, there is room.
+        if !waiting.is_empty() && !pong(&mut pings).await {
             return;
         }
         for one in waiting {

@@ -4,6 +4,7 @@
 //! outcome means, is the core's. Nothing is retried here (DESIGN L1).
 
 mod answer;
+mod batch;
 mod connect;
 mod connections;
 mod endpoint;
@@ -41,17 +42,19 @@ pub struct Ended {
     pub retry_after: Option<Duration>,
     /// Why it drops the event, with `sprag-drop` in a 2xx (DESIGN L3).
     pub dropped: Option<Arc<str>>,
+    /// How many events of a range it acknowledges, with `sprag-acknowledged` (rule L9).
+    pub acknowledged: Option<u64>,
 }
 
 impl Ended {
     pub(crate) fn with(outcome: Outcome) -> Self {
-        Self { outcome, retry_after: None, dropped: None }
+        Self { outcome, retry_after: None, dropped: None, acknowledged: None }
     }
 
     /// The same as the core hears it.
     fn of(self, attempt: AttemptId, took: Duration) -> sprag_core::input::Ended {
-        let Self { outcome, retry_after, dropped } = self;
-        sprag_core::input::Ended { attempt, outcome, retry_after, dropped, took }
+        let Self { outcome, retry_after, dropped, acknowledged } = self;
+        sprag_core::input::Ended { attempt, outcome, retry_after, dropped, acknowledged, took }
     }
 }
 
@@ -121,7 +124,13 @@ impl Dispatcher {
 }
 
 impl Network for Dispatcher {
-    fn deliver(&mut self, partition: PartitionId, attempt: Box<Attempt>, event: ReleasedEvent) {
+    fn deliver(
+        &mut self,
+        partition: PartitionId,
+        attempt: Box<Attempt>,
+        event: ReleasedEvent,
+        others: Vec<ReleasedEvent>,
+    ) {
         let endpoint = self.numbered.get(&attempt.destination).cloned();
         let source = self.sources.get(&attempt.key.source).cloned();
         let id = attempt.id;
@@ -137,7 +146,8 @@ impl Network for Dispatcher {
         self.runtime.spawn(async move {
             life::step!("attempt");
             let started = clock.now();
-            let ended = endpoint.attempt(&source, &attempt, &event, started.clock, broken_off);
+            let events = (&event, &others[..]);
+            let ended = endpoint.attempt(&source, &attempt, events, started.clock, broken_off);
             let ended = ended.await;
             running.remove((partition, id));
             let now = clock.now();

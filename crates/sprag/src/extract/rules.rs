@@ -157,6 +157,15 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Whether something is read from a JSON body.
+    #[must_use]
+    pub fn reads_json(&self) -> bool {
+        let of_body = |location: &Location| matches!(location, Location::Body(_));
+        self.split.is_some() || self.locations().any(of_body)
+    }
+}
+
 impl KeyRule {
     /// Every location of the key.
     pub fn locations(&self) -> impl Iterator<Item = &Location> {

@@ -102,6 +102,33 @@ list! {
     "sprag_partition_owned" "gauge" ["partition"] "0 or 1":
         "Whether this instance decides for the partition",
         "0 while it takes its history in, or after a failed commit until it has come back.";
+    "sprag_log_bytes" "gauge" [] "bytes":
+        "Bytes of the log",
+        "Its segments, without their indexes.";
+    "sprag_log_segments" "gauge" [] "segments":
+        "Segments of the log",
+        "The one being written is one of them.";
+    "sprag_log_rewritten_segments" "gauge" [] "segments":
+        "Segments that were written anew without bodies that had expired",
+        "Of those that are there (`retention.bodies`).";
+    "sprag_log_oldest_seconds" "gauge" [] "seconds":
+        "Age of the newest fact of the oldest sealed segment",
+        "0 while none is sealed. Beyond `retention.facts` something pins it.";
+    "sprag_retention_pinned" "gauge" [] "0 or 1":
+        "Whether the oldest segment would be deleted if nothing in it were waited for",
+        "1 for long: an event waits, in a stopped lane or behind a halted gap. Redrive or drop it.";
+    "sprag_retention_deleted_total" "counter" [] "segments":
+        "Segments deleted",
+        "Since the process began.";
+    "sprag_retention_rewritten_total" "counter" [] "segments":
+        "Segments written anew",
+        "Since the process began.";
+    "sprag_retention_freed_bytes_total" "counter" [] "bytes":
+        "Bytes freed by retention",
+        "Since the process began.";
+    "sprag_retention_carried_total" "counter" [] "keys":
+        "Keys whose state was written down anew",
+        "Before the history that said it was deleted; since the process began.";
 }
 
 const HEAD: &str = "# Metrics\n\n\

@@ -5,6 +5,7 @@
 //! addition. Gauges are set when somebody asks ([`Observed`]). Must not know: HTTP, the node.
 
 mod destination;
+mod history;
 mod list;
 mod observed;
 mod source;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 pub use destination::DestinationMetrics;
+pub use history::History;
 pub use list::{Described, LIST, metrics_markdown};
 pub use observed::Observed;
 pub use source::SourceMetrics;
@@ -215,6 +217,7 @@ mod tests {
             head_ages: vec![(("app".into(), 3), 60.0)],
             checkpoint_age: 0.5,
             partitions_owned: vec![true, false],
+            history: History { bytes: 5, segments: 2, deleted: 1, ..History::default() },
         };
         let text = metrics.text(&observed);
         for line in [
@@ -242,6 +245,9 @@ mod tests {
             "sprag_lag_seconds_count{destination=\"app\",partition=\"3\"} 1",
             "sprag_checkpoint_age_seconds 0.5",
             "sprag_partition_owned{partition=\"1\"} 0",
+            "sprag_log_bytes 5",
+            "sprag_log_segments 2",
+            "sprag_retention_deleted_total 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

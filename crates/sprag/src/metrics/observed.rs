@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{Atomic, Gauge};
 use prometheus_client::registry::Registry;
 
+use super::history::{History, HistoryMetrics};
 use super::list::help;
 use super::{DestinationLabel, LaneLabels, PartitionLabel, PoolLabels, SourceLabel, SourceLabels};
 
@@ -39,6 +40,8 @@ pub struct Observed {
     pub checkpoint_age: f64,
     /// Whether each partition decides here.
     pub partitions_owned: Vec<bool>,
+    /// What history takes on disk, and what retention did.
+    pub history: History,
 }
 
 type Level = Gauge<u64, AtomicU64>;
@@ -58,6 +61,7 @@ pub(super) struct Levels {
     partition_owned: Family<PartitionLabel, Level>,
     checkpoint_age: Seconds,
     dedupe_ids: Level,
+    history: HistoryMetrics,
 }
 
 impl Levels {
@@ -80,6 +84,7 @@ impl Levels {
         add(registry, "partition_owned", self.partition_owned.clone());
         add(registry, "checkpoint_age_seconds", self.checkpoint_age.clone());
         add(registry, "dedupe_ids", self.dedupe_ids.clone());
+        self.history.register(registry);
     }
 
     pub(super) fn set(&self, observed: &Observed) {
@@ -109,6 +114,7 @@ impl Levels {
         }
         self.checkpoint_age.set(observed.checkpoint_age);
         self.dedupe_ids.set(observed.dedupe_ids);
+        self.history.observe(&observed.history);
     }
 }
 

@@ -1,16 +1,18 @@
-//! The log on threads of its own: one appends, one reads, one indexes sealed segments.
+//! The log on threads of its own: one appends, one reads, one indexes sealed segments and writes
+//! them anew.
 //!
 //! Appends wait for no read, and commits for no index. Must not know what frames mean.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use sprag_core::id::PartitionId;
-use sprag_log::embedded::{Catalog, Change, Disk, Reader, Routed, SealJob, Writer};
+use sprag_log::embedded::{Catalog, Change, Disk, Reader, RewriteJob, Routed, SealJob, Writer};
 use sprag_log::lookup::Wanted;
-use sprag_log::{Answer, Completion, Log, Query, ReadError, Request, Ticket};
+use sprag_log::{Answer, Completion, Log, LogSize, Query, ReadError, Request, Ticket};
 use tokio::sync::oneshot;
 
 use super::turn::Waker;
@@ -72,10 +74,11 @@ impl ThreadLog {
         let (changes, incoming) = channel();
         let (queries, questions) = channel();
         let (outgoing, completions) = channel();
-        let (seals, jobs) = channel();
-        spawn("sprag-index", move || index(&jobs, &disk))?;
+        let (later, jobs) = channel();
         let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
-        spawn("sprag-log", move || append(writer, &incoming, &done, &seals, &meter))?;
+        spawn("sprag-index", move || work_off(&jobs, &disk, &done))?;
+        let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
+        spawn("sprag-log", move || append(writer, &incoming, &done, &later, &meter))?;
         let done = Outlet { outgoing, waker };
         spawn("sprag-read", move || read(reader, &questions, &done))?;
         let others = LogQueries(queries.clone());
@@ -89,7 +92,8 @@ impl Log for ThreadLog {
         // more is acknowledged than what is durable.
         match Routed::from(request) {
             Routed::Change(change) => {
-                self.under_way += 1;
+                // A segment is written anew beside the commits: none waits for it.
+                self.under_way += usize::from(!matches!(change, Change::Rewrite { .. }));
                 drop(self.changes.send(change));
             }
             Routed::Query(ticket, query) => {
@@ -100,10 +104,14 @@ impl Log for ThreadLog {
 
     fn complete(&mut self) -> Option<Completion> {
         let completion = self.completions.try_recv().ok()?;
-        if !matches!(completion, Completion::Answered { .. }) {
+        if !matches!(completion, Completion::Answered { .. } | Completion::Rewritten { .. }) {
             self.under_way = self.under_way.saturating_sub(1);
         }
         Some(completion)
+    }
+
+    fn size(&self) -> LogSize {
+        self.catalog.size()
     }
 
     fn is_idle(&self) -> bool {
@@ -128,7 +136,7 @@ pub struct Meter {
 fn events_of(change: &Change) -> Option<u32> {
     match change {
         Change::Append { draft } => u32::try_from(draft.bodies.len()).ok(),
-        Change::Claim { .. } | Change::Trim { .. } => None,
+        _ => None,
     }
 }
 
@@ -160,7 +168,7 @@ fn append<D: Disk>(
     mut writer: Writer<D>,
     incoming: &Receiver<Change>,
     done: &Outlet,
-    seals: &Sender<SealJob>,
+    later: &Sender<Job<D>>,
     meter: &Meter,
 ) {
     let mut frames = Vec::new();
@@ -184,7 +192,11 @@ fn append<D: Disk>(
         frames.drain(..).for_each(|events| meter.metrics.commit(took, events));
         while let Some(job) = writer.seal_job() {
             // Without its thread a segment is indexed at the next start.
-            let _ = seals.send(job);
+            let _ = later.send(Job::Seal(job));
+        }
+        while let Some(job) = writer.rewrite_job() {
+            // Without its thread it is dropped, and the segment is as it was.
+            let _ = later.send(Job::Rewrite(Box::new(job)));
         }
         if !done.put(std::iter::from_fn(|| writer.complete())) {
             return;
@@ -208,16 +220,70 @@ fn read<D: Disk>(mut reader: Reader<D>, questions: &Receiver<Question>, done: &O
     }
 }
 
-/// Writes the index of each sealed segment beside it. One that fails is written at the next
-/// start; until then memory serves.
-fn index<D: Disk>(jobs: &Receiver<SealJob>, disk: &D) {
-    while let Ok(job) = jobs.recv() {
-        if let Ok(sealed) = job.run(disk) {
-            sealed.install();
+/// What is done to a sealed segment while others are written.
+enum Job<D: Disk> {
+    /// Write its index.
+    Seal(SealJob),
+    /// Write it anew without bodies that have expired.
+    Rewrite(Box<RewriteJob<D>>),
+}
+
+/// Writes the index of each sealed segment beside it, and segments anew. An index that fails is
+/// written at the next start; until then memory serves. An index does not wait for a rewriting.
+fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, done: &Outlet) {
+    let mut rewriting: VecDeque<Box<RewriteJob<D>>> = VecDeque::new();
+    loop {
+        let job = if rewriting.is_empty() {
+            jobs.recv().map_err(|_| TryRecvError::Disconnected)
+        } else {
+            jobs.try_recv()
+        };
+        match job {
+            Ok(Job::Seal(job)) => {
+                if let Ok(sealed) = job.run(disk) {
+                    sealed.install();
+                }
+            }
+            Ok(Job::Rewrite(job)) => rewriting.push_back(job),
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                let Some(completion) = rewriting.front_mut().and_then(|job| job.step()) else {
+                    continue;
+                };
+                rewriting.pop_front();
+                if !done.put(std::iter::once(completion)) {
+                    return;
+                }
+            }
         }
     }
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sprag_core::id::FrameNumber;
+
+    #[test]
+    fn a_rewriting_holds_up_no_frame() {
+        let ((changes, _writer), (queries, _reader)) = (channel(), channel());
+        let (outgoing, completions) = channel();
+        let catalog = Catalog::default();
+        let mut log = ThreadLog { changes, queries, completions, catalog, under_way: 0 };
+        log.submit(Request::Rewrite { segment: 1, dead: Default::default() });
+        assert!(log.is_idle());
+        let (partition, before) = (PartitionId(0), FrameNumber(1));
+        log.submit(Request::Trim { partition, before });
+        assert!(!log.is_idle());
+        outgoing.send(Completion::Rewritten { segment: 1, result: Ok(0) }).unwrap();
+        log.complete().unwrap();
+        assert!(!log.is_idle(), "the other change is still under way");
+        outgoing.send(Completion::Trimmed { partition, result: Ok(before) }).unwrap();
+        log.complete().unwrap();
+        assert!(log.is_idle());
+    }
 }

@@ -15,8 +15,14 @@ use super::statistics::Statistics;
 
 /// The network as the deciding thread sees it. None of these may block.
 pub trait Network: Send + 'static {
-    /// Send an event, and report the attempt's end to the handle.
-    fn deliver(&mut self, partition: PartitionId, attempt: Box<Attempt>, event: ReleasedEvent);
+    /// Send an event, with the others of its range, and report the attempt's end to the handle.
+    fn deliver(
+        &mut self,
+        partition: PartitionId,
+        attempt: Box<Attempt>,
+        event: ReleasedEvent,
+        others: Vec<ReleasedEvent>,
+    );
 
     /// Break an attempt off, and report its end to the handle.
     fn abort(&mut self, partition: PartitionId, attempt: AttemptId);

@@ -6,10 +6,11 @@ use std::time::Duration;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Pool;
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, PartitionId};
+use sprag_core::retention::Tally;
 use sprag_core::time::{Now, OpenMicros, UnixMicros};
 use sprag_driver::node::Node;
 use sprag_driver::state::State;
-use sprag_log::Log;
+use sprag_log::{Log, LogSize};
 
 /// The node at one moment.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,10 @@ pub struct Statistics {
     pub dedupe_ids: u64,
     /// When the oldest first event of a lane in memory was released, by destination and partition.
     pub heads: BTreeMap<(DestinationId, PartitionId), UnixMicros>,
+    /// What the log takes on disk.
+    pub log: LogSize,
+    /// What retention did.
+    pub retention: Tally,
 }
 
 /// One partition.
@@ -63,7 +68,12 @@ pub struct DestinationStatistics {
 impl Statistics {
     /// Counts. Takes time in the number of keys in memory.
     pub(super) fn of<L: Log, S: State, D: Digest + Clone>(node: &Node<L, S, D>) -> Self {
-        let mut statistics = Self { serving: node.is_serving(), ..Self::default() };
+        let mut statistics = Self {
+            serving: node.is_serving(),
+            log: node.log().size(),
+            retention: node.retention(),
+            ..Self::default()
+        };
         for partition in node.partitions() {
             statistics.partitions.push(PartitionStatistics {
                 serving: partition.is_serving(),

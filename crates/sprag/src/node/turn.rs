@@ -185,8 +185,8 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
         while let Some(effect) = self.node.poll_effect() {
             match effect {
                 Effect::Answer { ticket, answer } => self.answer(ticket, answer),
-                Effect::Deliver { partition, attempt, event } => {
-                    self.network.deliver(partition, attempt, event);
+                Effect::Deliver { partition, attempt, event, others } => {
+                    self.network.deliver(partition, attempt, event, others);
                 }
                 Effect::Abort { partition, attempt } => self.network.abort(partition, attempt),
                 Effect::Notice(notice) => self.network.notice(notice),

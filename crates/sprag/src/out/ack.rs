@@ -37,14 +37,23 @@ pub(super) async fn acknowledge(
 ) -> Result<Response<Full<Bytes>>, Problem> {
     let body = body::read(incoming, limits::ACK_BYTES).await?;
     let ids = ids(&body)?;
-    let given = ids.into_iter().map(|id| async move {
-        let outcome = match command(out, destination, &id) {
-            Ok(command) => outcome(&out.node.command(command).await),
-            Err(refused) => Err(refused),
-        };
-        (id, outcome)
+    let many = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    let room = destination.room.clone().try_acquire_many_owned(many);
+    let room = room.map_err(|_| answer::later(Code::NotDurable))?;
+    let commands: Vec<_> = ids.into_iter().map(|id| (command(out, destination, &id), id)).collect();
+    let node = out.node.clone();
+    // Apart, so that it keeps its room for as long as the node has it, whoever waits.
+    let given = tokio::spawn(async move {
+        let _room = room;
+        let given = commands.into_iter().map(|(command, id)| async {
+            match command {
+                Ok(command) => (id, outcome(&node.command(command).await)),
+                Err(refused) => (id, Err(refused)),
+            }
+        });
+        join_all(given).await
     });
-    let given = join_all(given).await;
+    let given = given.await.map_err(|_| Problem::new(Code::Internal))?;
     Ok(answer_of(&given))
 }
 
@@ -64,18 +73,20 @@ fn ids(body: &[u8]) -> Result<Vec<String>, Problem> {
     }
 }
 
-/// What a `webhook-id` names: `{source}:{key}:{sequence}`.
+/// What a `webhook-id` names: `{source}:{key}:{sequence}`, of a range `{first}-{last}`.
 fn command(out: &Out, destination: &OutDestination, id: &str) -> Result<Command, Problem> {
     let unknown = || Problem::new(Code::UnknownEvent);
     let parts: Vec<&str> = id.split(':').collect();
     let [source, key, sequence] = parts[..] else { return Err(unknown()) };
     let source = *out.sources.get(source).ok_or_else(unknown)?;
-    let sequence = sequence.parse().map(Sequence).map_err(|_| unknown())?;
+    let (from, to) = sequence.split_once('-').unwrap_or((sequence, sequence));
+    let number = |text: &str| text.parse().map(Sequence).map_err(|_| unknown());
+    let (from, to) = (number(from)?, number(to)?);
     if key.len() > sprag_core::limits::KEY_BYTES {
         return Err(unknown());
     }
     let key = Key { source, name: Arc::from(key) };
-    Ok(Command::Acknowledge { key, destination: destination.id, sequence })
+    Ok(Command::Acknowledge { key, destination: destination.id, from, to })
 }
 
 fn outcome(answer: &Answer) -> Result<&'static str, Problem> {

@@ -6,6 +6,7 @@
 mod ack;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,9 +16,11 @@ use http::{HeaderValue, Method, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use sprag_core::id::{DestinationId, SourceId};
+use tokio::sync::Semaphore;
 
 use crate::extract::encode::encode_part;
 use crate::ingress::answer::problem;
+use crate::limits;
 use crate::node::NodeHandle;
 use crate::problem::{Code, Problem};
 use crate::token::Token;
@@ -33,6 +36,9 @@ pub struct Out {
     request_time: Duration,
 }
 
+/// Ids of one destination that wait for the node.
+pub(super) type UnderWay = Arc<Semaphore>;
+
 /// A destination whose consumers may ask.
 #[derive(Debug)]
 pub struct OutDestination {
@@ -40,6 +46,16 @@ pub struct OutDestination {
     pub id: DestinationId,
     /// What its consumers bring; without one its side is closed.
     pub token: Option<Token>,
+    /// Room for ids that wait for the node: it must not queue without a bound.
+    room: UnderWay,
+}
+
+impl OutDestination {
+    /// A destination whose consumers bring this token.
+    #[must_use]
+    pub fn new(id: DestinationId, token: Option<Token>) -> Self {
+        Self { id, token, room: Arc::new(Semaphore::new(limits::ACK_IDS_UNDER_WAY)) }
+    }
 }
 
 impl Out {

@@ -3,7 +3,7 @@
 //! Pure: time and requests come in, violations come out. It must not know HTTP servers.
 
 use super::delivery::Delivery;
-use super::inspect::{Inspected, Inspector};
+use super::inspect::{Inspected, InspectedBatch, Inspector};
 use super::lane::Lane;
 use super::limits::{KEYS, SHARDS};
 use super::summary::Summary;
@@ -32,6 +32,15 @@ pub struct Observed {
     pub fresh: bool,
     /// Everything that is wrong with it and its place.
     pub violations: Vec<Violation>,
+}
+
+/// What a range turned out to be.
+#[derive(Debug, Default)]
+pub struct ObservedBatch {
+    /// Everything that is wrong with it as a whole.
+    pub violations: Vec<Violation>,
+    /// Its events.
+    pub events: Vec<Observed>,
 }
 
 impl Checker {
@@ -71,6 +80,27 @@ impl Checker {
         }
         self.summary.count(&observed);
         observed
+    }
+
+    /// Judges a range of events in one request: each in its lane, those before it taken for
+    /// acknowledged, for they are answered together.
+    pub fn follow_batch(&mut self, inspected: InspectedBatch) -> ObservedBatch {
+        let range = |events: &[Inspected]| {
+            let sequence = |one: &Inspected| Some(one.delivery.as_ref()?.sequence);
+            Some((sequence(events.first()?)?, sequence(events.last()?)?))
+        };
+        let range = range(&inspected.events);
+        let mut violations = inspected.whole;
+        let first = inspected.events.first().and_then(|one| one.delivery.clone());
+        if let Some((lane, range)) = first.as_ref().and_then(|one| self.lane(one)).zip(range) {
+            violations.extend(lane.begin_range(range, first.as_ref()));
+        }
+        self.summary.count_violations(&violations);
+        let events = inspected.events.into_iter().map(|one| self.follow(one)).collect();
+        if let Some(lane) = first.as_ref().and_then(|one| self.lane(one)) {
+            lane.end_range();
+        }
+        ObservedBatch { violations, events }
     }
 
     /// The delivery is about to be answered with 2xx. Says whether that is the first time.

@@ -25,6 +25,8 @@ pub struct Delivery {
     pub previous: Option<u64>,
     /// `sprag-omitted`
     pub omitted: Ranges,
+    /// `sprag-epoch`; 0 when absent.
+    pub epoch: u64,
     /// `sprag-missing`
     pub missing: Ranges,
     /// `sprag-attempt`
@@ -54,6 +56,8 @@ impl Delivery {
             position: text(headers, "sprag-position")?.unwrap_or_default().to_owned(),
             previous: previous(headers, out_of_order)?,
             omitted: ranges(headers, "sprag-omitted")?,
+            epoch: text(headers, "sprag-epoch")?
+                .map_or(Ok(0), |text| number(text, "sprag-epoch"))?,
             missing: ranges(headers, "sprag-missing")?,
             attempt: number(required(headers, "sprag-attempt")?, "sprag-attempt")?,
             redelivery: flag(headers, "sprag-redelivery")?,

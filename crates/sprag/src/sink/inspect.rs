@@ -2,6 +2,7 @@
 //!
 //! Written from DESIGN rules C1 and C3, not from the code that makes them.
 
+use super::batch;
 use super::delivery::{Delivery, content_type, sha256, text};
 use super::limits::TOLERANCE_US;
 use super::violation::{Violation, ViolationKind};
@@ -39,6 +40,15 @@ pub struct Inspected {
     pub violations: Vec<Violation>,
 }
 
+/// What a range of events shows alone.
+#[derive(Debug)]
+pub struct InspectedBatch {
+    /// What is wrong with it as a whole.
+    pub whole: Vec<Violation>,
+    /// Its events in order; none when it cannot be read.
+    pub events: Vec<Inspected>,
+}
+
 impl Inspector {
     /// Prepares `whsec_` secrets, any of which may have signed. Without one no signature is
     /// checked.
@@ -72,6 +82,41 @@ impl Inspector {
         }
         Inspected { delivery, violations }
     }
+}
+
+impl Inspector {
+    /// Judges a range of events in one request: its signatures and form as a whole, then each event.
+    /// None of its events count when it cannot be read.
+    #[must_use]
+    pub fn inspect_batch(&self, now_us: i64, headers: &HeaderMap, body: &[u8]) -> InspectedBatch {
+        let id = text(headers, "webhook-id").ok().flatten().unwrap_or_default();
+        let mut whole = Vec::new();
+        let mut note = |kind, detail| whole.push(Violation { kind, id: String::from(id), detail });
+        if let Some(signatures) = &self.signatures
+            && let Err(detail) = signatures.check(now_us, headers, body)
+        {
+            note(ViolationKind::Signature, detail);
+        }
+        let events = batch::events(body).and_then(|events| {
+            let read = events.iter().map(|event| Delivery::read(&event.headers, &event.body));
+            let deliveries = read.collect::<Result<Vec<_>, _>>()?;
+            batch::check_whole(headers, &deliveries)?;
+            Ok(events.into_iter().zip(deliveries).map(inspected).collect())
+        });
+        let events = events.unwrap_or_else(|detail| {
+            note(ViolationKind::Malformed, detail);
+            Vec::new()
+        });
+        InspectedBatch { whole, events }
+    }
+}
+
+/// An event of a range: what is signed is the range.
+fn inspected((event, delivery): (batch::Event, Delivery)) -> Inspected {
+    let wrong = check_hash(&delivery, &event.headers, &event.body).err();
+    let id = delivery.id.clone();
+    let violation = |detail| Violation { kind: ViolationKind::Chain, id, detail };
+    Inspected { delivery: Some(delivery), violations: wrong.map(violation).into_iter().collect() }
 }
 
 impl Signatures {

@@ -7,6 +7,7 @@ use super::delivery::Delivery;
 use super::limits::SEEN;
 use super::numbers::first_uncovered;
 use super::violation::{Violation, ViolationKind};
+use crate::limits::EPOCH_JUMP;
 use std::collections::VecDeque;
 
 /// One key at this consumer.
@@ -20,8 +21,14 @@ pub(super) struct Lane {
     settled: u64,
     /// The highest position of an event that came in its place.
     position: Option<u64>,
+    /// The newest epoch.
+    epoch: u64,
     /// Did anything come yet?
     known: bool,
+    /// The first event of the range that is being taken in: what is in it is answered together.
+    within: Option<u64>,
+    /// The range that came last.
+    range: Option<(u64, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +62,7 @@ impl Lane {
     /// unknown key may begin anywhere.
     pub(super) fn follow(&mut self, delivery: &Delivery, from_first: bool) -> Followed {
         let mut notes = Notes(delivery, Vec::new());
+        self.go_back(delivery);
         let repeated = self.seen(delivery.sequence).copied();
         match repeated {
             Some(seen) => self.check_repeat(delivery, seen, &mut notes),
@@ -63,9 +71,43 @@ impl Lane {
         self.check_link(delivery, &mut notes);
         if repeated.is_none() {
             self.remember(delivery);
+        } else if !delivery.out_of_order {
+            self.head = self.head.max(delivery.sequence);
         }
         self.known = true;
         Followed { fresh: repeated.is_none(), violations: notes.1 }
+    }
+
+    /// The gateway was restored from a backup: its epochs rise by [`EPOCH_JUMP`] and more. It goes on
+    /// from where the backup stood (rule D10); what every id stood for stays as it was.
+    fn go_back(&mut self, delivery: &Delivery) {
+        let was_restored = self.known && delivery.epoch >= self.epoch + EPOCH_JUMP;
+        self.epoch = self.epoch.max(delivery.epoch);
+        if let Some(previous) = delivery.previous.filter(|_| was_restored) {
+            self.head = self.head.min(previous);
+            self.settled = self.settled.min(previous);
+            self.position = None;
+        }
+    }
+
+    /// A range of events follows. One that begins as the last one did must end as it did (rule L9).
+    pub(super) fn begin_range(
+        &mut self,
+        range: (u64, u64),
+        first: Option<&Delivery>,
+    ) -> Option<Violation> {
+        self.within = Some(range.0);
+        let was_restored = first.is_some_and(|first| first.epoch >= self.epoch + EPOCH_JUMP);
+        let before = self.range.replace(range).filter(|_| !was_restored);
+        let known = before.filter(|(from, to)| *from == range.0 && *to != range.1)?;
+        let detail = format!("came before as the range {}-{}", known.0, known.1);
+        let id = first.map(|first| first.id.clone()).unwrap_or_default();
+        Some(Violation { kind: ViolationKind::RepeatDiffers, id, detail })
+    }
+
+    /// All of the range is taken in.
+    pub(super) fn end_range(&mut self) {
+        self.within = None;
     }
 
     /// The consumer answers 2xx. Says whether it did so for the first time.
@@ -110,7 +152,9 @@ impl Lane {
             let detail = "came before, and is not marked sprag-redelivery: true";
             notes.note(ViolationKind::UnflaggedRedelivery, detail.into());
         }
-        if !delivery.out_of_order && delivery.sequence < self.head {
+        // The events of a range come again together, each before the last of them.
+        let before = delivery.sequence < self.head && !self.is_within(delivery.sequence);
+        if !delivery.out_of_order && before {
             let detail = format!("came again after {}", self.head);
             notes.note(ViolationKind::Order, detail);
         }
@@ -149,7 +193,7 @@ impl Lane {
             let detail =
                 format!("{previous} is called delivered; the last that came is {}", self.head);
             notes.note(ViolationKind::Loss, detail);
-        } else if !begins && previous > self.settled {
+        } else if !begins && previous > self.settled && !self.is_within(previous) {
             let detail = format!("came before {previous} was acknowledged");
             notes.note(ViolationKind::Order, detail);
         }
@@ -157,6 +201,10 @@ impl Lane {
         if let Some(missing) = first_uncovered(between.0, between.1, &delivery.omitted) {
             self.note_unaccounted(missing, notes);
         }
+    }
+
+    fn is_within(&self, sequence: u64) -> bool {
+        self.within.is_some_and(|first| sequence >= first)
     }
 
     fn note_unaccounted(&self, missing: u64, notes: &mut Notes<'_>) {

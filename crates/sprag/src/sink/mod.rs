@@ -11,6 +11,7 @@
 //! | `violation`, `summary` | what is said about it |
 //! | `faults`, `server` | a consumer on a socket that misbehaves when told to |
 
+mod batch;
 mod checker;
 mod delivery;
 mod faults;

@@ -3,6 +3,7 @@
 //! Deliveries are judged alone without a lock and in their lane under the lock of their shard, so
 //! that the consumer is never what a measurement measures.
 
+use super::batch;
 use super::checker::Checker;
 use super::delivery::Delivery;
 use super::faults::{Faults, Reaction};
@@ -14,7 +15,7 @@ use crate::clock::Clock;
 use crate::limits::BODY_BYTES;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -187,6 +188,9 @@ impl Consumer {
             return Ok(status(StatusCode::BAD_REQUEST));
         };
         let now_us = i64::try_from(self.clock.now().clock.0).unwrap_or(i64::MAX);
+        if batch::is_batch(&head.headers) {
+            return self.take_batch(now_us, &head.headers, &body.to_bytes()).await;
+        }
         let inspected = self.inspector.inspect(now_us, &head.headers, &body.to_bytes());
         let refused = refusal(&inspected.violations);
         let lane = inspected.delivery.as_ref().map_or("", Delivery::lane);
@@ -197,15 +201,39 @@ impl Consumer {
             (Some(code), _) => Ok(status(code)),
             (None, Some(delivery)) => {
                 self.watch.arrived(&delivery, observed.fresh);
-                self.react(shard, &delivery).await
+                self.react(shard, std::slice::from_ref(&delivery)).await
             }
             // What cannot be read is refused.
             (None, None) => Ok(status(StatusCode::BAD_REQUEST)),
         }
     }
 
-    async fn react(&self, shard: &Mutex<Checker>, delivery: &Delivery) -> Answer {
-        let (reaction, delay) = self.faults.react(delivery);
+    /// A range of events in one request: answered as one.
+    async fn take_batch(&self, now_us: i64, headers: &HeaderMap, body: &[u8]) -> Answer {
+        let inspected = self.inspector.inspect_batch(now_us, headers, body);
+        let refused = refusal(&inspected.whole);
+        let first = inspected.events.first().and_then(|one| one.delivery.as_ref());
+        let shard = self.shard(first.map_or("", Delivery::lane));
+        let observed = lock(shard).follow_batch(inspected);
+        let each = observed.events.iter().flat_map(|one| &one.violations);
+        each.chain(&observed.violations).for_each(|wrong| self.watch.violation(wrong));
+        if let Some(code) = refused {
+            return Ok(status(code));
+        }
+        let mut deliveries = Vec::new();
+        for one in observed.events {
+            if let Some(delivery) = one.delivery {
+                self.watch.arrived(&delivery, one.fresh);
+                deliveries.push(delivery);
+            }
+        }
+        self.react(shard, &deliveries).await
+    }
+
+    async fn react(&self, shard: &Mutex<Checker>, deliveries: &[Delivery]) -> Answer {
+        // What cannot be read is refused.
+        let Some(first) = deliveries.first() else { return Ok(status(StatusCode::BAD_REQUEST)) };
+        let (reaction, delay) = self.faults.react(first);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
@@ -213,8 +241,10 @@ impl Consumer {
             Reaction::Fail => Ok(status(StatusCode::INTERNAL_SERVER_ERROR)),
             Reaction::Silence => Err(NoAnswer),
             Reaction::Acknowledge => {
-                if lock(shard).acknowledge(delivery) {
-                    self.watch.acknowledged(delivery);
+                for delivery in deliveries {
+                    if lock(shard).acknowledge(delivery) {
+                        self.watch.acknowledged(delivery);
+                    }
                 }
                 Ok(status(StatusCode::OK))
             }

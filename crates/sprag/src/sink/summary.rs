@@ -45,7 +45,12 @@ impl Summary {
                 self.repeats += 1;
             }
         }
-        for violation in &observed.violations {
+        self.count_violations(&observed.violations);
+    }
+
+    /// Counts what is wrong with a range as a whole, or with one event.
+    pub(super) fn count_violations(&mut self, violations: &[Violation]) {
+        for violation in violations {
             *self.violations.entry(violation.kind).or_default() += 1;
             self.keep(violation);
         }

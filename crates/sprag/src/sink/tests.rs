@@ -23,6 +23,7 @@ struct Attempt {
 }
 
 /// Makes the attempts of one key with their chain, as rule C1 says.
+#[derive(Clone)]
 struct Key {
     name: &'static str,
     sequence: u64,
@@ -161,6 +162,27 @@ fn dead_letters_are_accounted_for_and_redriven_out_of_order() {
     assert_eq!(take(&mut checker, &redriven), []);
     assert_eq!(take(&mut checker, &key.next(5)), []);
     drop(filtered);
+}
+
+/// The gateway was restored from a backup that knew two events: it repeats what it had not recorded,
+/// and goes on behind what it may have given since (rule D10). Nothing else is forgiven.
+#[test]
+fn a_restored_gateway_goes_back_and_jumps() {
+    use ViolationKind::*;
+    let mut checker = checker();
+    let mut key = Key::new("cus_1");
+    let (first, second) = (key.next(1), key.next(2));
+    let mut restored = key.clone();
+    for attempt in [&first, &second, &key.next(3), &key.next(4)] {
+        assert_eq!(take(&mut checker, attempt), []);
+    }
+    let since = |attempt: Attempt| attempt.with("sprag-epoch", "1000007");
+    assert_eq!(take(&mut checker, &since(second.again())), []);
+    restored.sequence = 1002;
+    let jumped = since(restored.next(3)).with("sprag-previous-sequence", "2");
+    let jumped = jumped.with("sprag-omitted", "3-1002;restored");
+    assert_eq!(take(&mut checker, &jumped), []);
+    assert_eq!(take(&mut checker, &since(second.again())), [Order], "once, not twice");
 }
 
 #[test]

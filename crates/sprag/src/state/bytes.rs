@@ -8,6 +8,7 @@ use std::num::TryFromIntError;
 
 use sprag_core::fact::Fact;
 use sprag_core::record::{Directory, KeyRecord};
+use sprag_core::totals::Totals;
 use sprag_log::codec::TooLarge;
 use sprag_log::snapshot::{self, SnapshotError};
 
@@ -122,6 +123,17 @@ pub(super) fn encode_directory(facts: &[Fact]) -> Result<Vec<u8>, TooLarge> {
         snapshot::encode_directory(&directory, &mut bytes)?;
     }
     Ok(bytes)
+}
+
+/// What a partition's keys add up to, as a blob.
+pub(super) fn encode_totals(totals: &Totals) -> Result<Vec<u8>, TooLarge> {
+    let mut bytes = Vec::new();
+    snapshot::encode_totals(totals, &mut bytes)?;
+    Ok(bytes)
+}
+
+pub(super) fn decode_totals(bytes: &[u8]) -> Result<Totals, Fault> {
+    Ok(snapshot::decode_totals(bytes)?)
 }
 
 pub(super) fn decode_directory(bytes: &[u8]) -> Result<Vec<Fact>, Fault> {

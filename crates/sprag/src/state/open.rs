@@ -37,7 +37,7 @@ const TABLES: &str = "
     CREATE TABLE facts_of_file (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     CREATE TABLE heads (
         partition INTEGER PRIMARY KEY, frame INTEGER NOT NULL, recorded INTEGER NOT NULL,
-        open INTEGER NOT NULL, directory BLOB NOT NULL);
+        open INTEGER NOT NULL, directory BLOB NOT NULL, totals BLOB NOT NULL);
     CREATE TABLE keys (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
         dues BLOB NOT NULL, flags INTEGER NOT NULL,

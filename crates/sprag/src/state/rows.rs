@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::Row;
 use sprag_core::fact::{DeadLetter, Outcome};
-use sprag_core::id::{DestinationId, Key, Sequence, SourceId};
+use sprag_core::id::{DestinationId, Key, Place, Sequence, SourceId};
 use sprag_core::limits::OLD_POSITIONS;
 use sprag_core::record::{Due, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::UnixMicros;
@@ -53,12 +53,16 @@ pub(super) fn held_events(flags: i64) -> i64 {
 /// The queues of holds and of acknowledgements; those of lanes are their destinations.
 const HOLDS: i64 = -1;
 const ACKNOWLEDGEMENTS: i64 = -2;
+/// Every key, which no row of a queue stands for.
+const KEYS: i64 = -3;
 
 pub(super) fn queue(queue: Queue) -> i64 {
     match queue {
         Queue::Holds => HOLDS,
         Queue::Acknowledgements => ACKNOWLEDGEMENTS,
         Queue::Lanes(destination) => i64::from(destination.0),
+        // No rows of its own.
+        Queue::Keys => KEYS,
     }
 }
 
@@ -126,9 +130,14 @@ pub(super) fn letter_name(letter: &DeadLetter) -> (i64, i64, String) {
 pub(super) const LETTER: &str =
     "id, place, recorded, source, key, destination, sequence, event, reason";
 
+/// The place in a column.
+pub(super) fn place(row: &Row<'_>, column: usize) -> Result<Place, Fault> {
+    let text = row.get_ref(column)?.as_str().map_err(|_| Fault::Value("place"))?;
+    text.parse().map_err(|_| Fault::Value("place"))
+}
+
 /// A row of `letters` with its id.
 pub(super) fn letter(row: &Row<'_>) -> Result<(i64, Letter), Fault> {
-    let place = row.get_ref(1)?.as_str().map_err(|_| Fault::Value("place"))?;
     let destination: i64 = row.get(5)?;
     let letter = if destination == AT_INGRESS {
         let event = row.get_ref(7)?.as_str().map_err(|_| Fault::Value("place"))?;
@@ -141,7 +150,7 @@ pub(super) fn letter(row: &Row<'_>) -> Result<(i64, Letter), Fault> {
     let all = [LetterReason::GivenUp, LetterReason::Conflict, LetterReason::Invalid];
     let reason = all.into_iter().find(|known| known.as_str() == reason);
     let letter = Letter {
-        place: place.parse().map_err(|_| Fault::Value("place"))?,
+        place: place(row, 1)?,
         recorded: UnixMicros(number(row.get(2)?)?),
         key: key(row.get(3)?, row.get(4)?)?,
         letter,

@@ -7,13 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
-use sprag_core::id::{FrameNumber, Key, PartitionId};
+use sprag_core::id::{FrameNumber, Key, PartitionId, Sequence};
 use sprag_core::input::PageCursor;
 use sprag_core::output::PageRequest;
 use sprag_core::partition::Head;
-use sprag_core::record::KeyRecord;
+use sprag_core::record::{KeyRecord, Queue};
 use sprag_core::time::{OpenMicros, UnixMicros};
-use sprag_driver::state::{Batch, StateCompletion, StateRequest};
+use sprag_driver::state::{Batch, StateCompletion, StateRequest, Surveyed};
 
 use super::bytes::{self, Fault, column, number};
 use super::health::StateHealth;
@@ -68,6 +68,10 @@ impl SqliteState {
                 let records = self.load(*partition, keys)?;
                 Some(StateCompletion::Loaded(*partition, records))
             }
+            StateRequest::Survey(partition, asked, keys) => {
+                let keys = self.survey(*partition, keys)?;
+                Some(StateCompletion::Surveyed(*partition, *asked, keys))
+            }
             StateRequest::Page(partition, page) => {
                 let (keys, next) = self.page(*partition, page)?;
                 let (partition, queue) = (*partition, page.queue);
@@ -92,6 +96,29 @@ impl SqliteState {
         drop(select);
         transaction.commit()?;
         Ok(records)
+    }
+
+    fn survey(&mut self, partition: PartitionId, keys: &[Key]) -> Result<Vec<Surveyed>, Fault> {
+        let transaction = self.connection.transaction()?;
+        let mut select = record_statement(&transaction)?;
+        let mut letters = transaction.prepare_cached(
+            "SELECT sequence, recorded FROM letters \
+             WHERE partition = ?1 AND source = ?2 AND key = ?3 AND destination >= 0",
+        )?;
+        let mut surveyed = Vec::with_capacity(keys.len());
+        for key in keys {
+            let record = record(&mut select, partition, key)?;
+            let mut rows = letters.query((partition.0, key.source.0, &*key.name))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (sequence, recorded) = (number(row.get(0)?)?, number(row.get(1)?)?);
+                found.push((Sequence(sequence), UnixMicros(recorded)));
+            }
+            surveyed.push(Surveyed { key: key.clone(), record, letters: found });
+        }
+        drop((select, letters));
+        transaction.commit()?;
+        Ok(surveyed)
     }
 
     fn page(&mut self, partition: PartitionId, page: &PageRequest) -> Result<Page, Fault> {
@@ -159,16 +186,18 @@ impl StateStep for SqliteState {
 /// What the store reflects of a partition.
 pub(super) fn head(connection: &Connection, partition: PartitionId) -> Result<Option<Head>, Fault> {
     let mut select = connection.prepare_cached(
-        "SELECT frame, recorded, open, directory FROM heads WHERE partition = ?1",
+        "SELECT frame, recorded, open, directory, totals FROM heads WHERE partition = ?1",
     )?;
     let mut rows = select.query([partition.0])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let directory = row.get_ref(3)?.as_blob().map_err(|_| Fault::Value("directory"))?;
+    let totals = row.get_ref(4)?.as_blob().map_err(|_| Fault::Value("totals"))?;
     Ok(Some(Head {
         frame: FrameNumber(number(row.get(0)?)?),
         recorded: UnixMicros(number(row.get(1)?)?),
         open: OpenMicros(number(row.get(2)?)?),
         directory: bytes::decode_directory(directory)?,
+        totals: bytes::decode_totals(totals)?,
     }))
 }
 
@@ -195,12 +224,40 @@ pub(super) fn decoded(row: &Row<'_>, column: usize) -> Result<KeyRecord, Fault> 
 /// Waiting keys, and the first place behind them.
 type Page = (Vec<(Key, KeyRecord)>, Option<PageCursor>);
 
+/// Keys in their order, as many as wanted, and the first behind them.
+fn all_keys(
+    connection: &Connection,
+    partition: PartitionId,
+    page: &PageRequest,
+) -> Result<(Vec<Key>, Option<PageCursor>), Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT source, key FROM keys WHERE partition = ?1 AND (source, key) >= (?2, ?3) \
+         ORDER BY source, key LIMIT ?4",
+    )?;
+    let first = page.from.key.as_ref();
+    let (source, name) = first.map_or((-1, ""), |key| (i64::from(key.source.0), &*key.name));
+    let limit = i64::try_from(page.keys)?.saturating_add(1);
+    let mut rows = select.query((partition.0, source, name, limit))?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key = rows::key(row.get(0)?, row.get(1)?)?;
+        if keys.len() == page.keys {
+            return Ok((keys, Some(PageCursor { due: 0, key: Some(key) })));
+        }
+        keys.push(key);
+    }
+    Ok((keys, None))
+}
+
 /// The keys that are due in a queue, as many as wanted, and the first place behind them.
 fn places(
     connection: &Connection,
     partition: PartitionId,
     page: &PageRequest,
 ) -> Result<(Vec<Key>, Option<PageCursor>), Fault> {
+    if page.queue == Queue::Keys {
+        return all_keys(connection, partition, page);
+    }
     let mut select = connection.prepare_cached(
         "SELECT due, source, key FROM waiting WHERE partition = ?1 AND queue = ?2 \
          AND (due, source, key) >= (?3, ?4, ?5) ORDER BY due, source, key LIMIT ?6",

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason, Outcome};
+use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason, Outcome, Start, Visit};
 use sprag_core::id::{
     DestinationId, FrameNumber, Hash, Key, PartitionId, Place, Sequence, SourceId,
 };
@@ -16,6 +16,7 @@ use sprag_core::partition::Head;
 use sprag_core::position::Position;
 use sprag_core::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::{OpenMicros, UnixMicros};
+use sprag_core::totals::Totals;
 use sprag_driver::state::{
     Batch, Letter, LetterChange, LetterReason, StateCompletion, StateRequest, Stop,
 };
@@ -78,12 +79,14 @@ fn holding(position: u64) -> KeyRecord {
 }
 
 fn batch(frame: u64, records: Vec<(Key, KeyRecord)>, letters: Vec<LetterChange>) -> Box<Batch> {
-    let declared = DestinationDeclared { destination: APP, name: Arc::from("app") };
+    let declared =
+        DestinationDeclared { destination: APP, name: Arc::from("app"), start: Start::Now };
     let head = Head {
         frame: FrameNumber(frame),
         recorded: UnixMicros(frame * 10),
         open: OpenMicros(frame * 7),
         directory: vec![Fact::DestinationDeclared(declared)],
+        totals: Totals { visited: [(APP, Visit::Opens)].into(), ..Totals::default() },
     };
     Box::new(Batch { head, records, letters })
 }
@@ -532,4 +535,39 @@ proptest! {
         let reader = StateReader::open(directory.path()).unwrap();
         prop_assert_eq!(reader.stopped_lanes(&Selection::default(), None, 99).unwrap().lanes.len(), stopped);
     }
+}
+
+#[test]
+fn a_survey_brings_records_and_dead_letters_in_lanes() {
+    let (_directory, mut store) = fresh();
+    let place = |frame| Place { partition: P, frame: FrameNumber(frame), index: 0 };
+    let letter = |name: &str, frame, letter| {
+        let (place, recorded, key) = (place(frame), UnixMicros(frame * 10), key(name));
+        LetterChange::Added(Letter { place, recorded, key, letter, reason: LetterReason::GivenUp })
+    };
+    let in_lane = |sequence| DeadLetter::InLane { destination: APP, sequence: Sequence(sequence) };
+    let letters = vec![
+        letter("a", 2, in_lane(4)),
+        letter("a", 3, DeadLetter::AtIngress { event: place(3) }),
+        letter("a", 5, in_lane(6)),
+        letter("b", 5, in_lane(1)),
+    ];
+    write(&mut store, batch(5, vec![(key("a"), record(7))], letters));
+    let survey = |store: &mut SqliteState| {
+        let keys = vec![key("a"), key("none")];
+        match store.step(StateRequest::Survey(P, 9, keys)) {
+            Some(StateCompletion::Surveyed(P, 9, surveyed)) => surveyed,
+            other => panic!("{other:?}"),
+        }
+    };
+    let surveyed = survey(&mut store);
+    assert_eq!((&surveyed[0].key, &surveyed[0].record), (&key("a"), &Some(record(7))));
+    let mut letters = surveyed[0].letters.clone();
+    letters.sort();
+    assert_eq!(letters, [(Sequence(4), UnixMicros(20)), (Sequence(6), UnixMicros(50))]);
+    assert_eq!((&surveyed[1].record, surveyed[1].letters.len()), (&None, 0));
+    // Those of deleted history leave the list, the others stay.
+    let trimmed = vec![LetterChange::Trimmed(FrameNumber(5))];
+    write(&mut store, batch(6, Vec::new(), trimmed));
+    assert_eq!(survey(&mut store)[0].letters, [(Sequence(6), UnixMicros(50))]);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior};
-use sprag_core::id::{Key, PartitionId, SourceId};
+use sprag_core::id::{FrameNumber, Key, PartitionId, SourceId};
 use sprag_core::record::KeyRecord;
 use sprag_driver::state::{Batch, Letter, LetterChange, Stop};
 
@@ -41,8 +41,8 @@ pub(super) fn write(
     bound_letters(&transaction, &mut counts)?;
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO heads (partition, frame, recorded, open, directory) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO heads (partition, frame, recorded, open, directory, totals) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute((
             partition.0,
@@ -50,6 +50,7 @@ pub(super) fn write(
             column(batch.head.recorded.0),
             column(batch.head.open.0),
             bytes::encode_directory(&batch.head.directory)?,
+            bytes::encode_totals(&batch.head.totals)?,
         ))?;
     transaction.commit()?;
     Ok(counts)
@@ -244,6 +245,9 @@ fn write_letter(
     counts: &mut Counts,
 ) -> Result<(), Fault> {
     let (key, name) = match change {
+        LetterChange::Trimmed(before) => {
+            return trim_letters(transaction, partition, *before, counts);
+        }
         LetterChange::Added(letter) => (&letter.key, &letter.letter),
         LetterChange::Removed(key, name) => (key, name),
         LetterChange::Stopped(stop) => return write_stop(transaction, partition, stop),
@@ -259,6 +263,31 @@ fn write_letter(
     if let LetterChange::Added(letter) = change {
         insert_letter(transaction, partition, letter)?;
         counts.letters += 1;
+    }
+    Ok(())
+}
+
+/// Dead letters that history has nothing of any more leave the list. They stand in it in the order
+/// of their places.
+fn trim_letters(
+    transaction: &Transaction<'_>,
+    partition: PartitionId,
+    before: FrameNumber,
+    counts: &mut Counts,
+) -> Result<(), Fault> {
+    if counts.letters == 0 {
+        return Ok(());
+    }
+    let mut select = transaction
+        .prepare_cached("SELECT id, place FROM letters WHERE partition = ?1 ORDER BY id")?;
+    let mut delete = transaction.prepare_cached("DELETE FROM letters WHERE id = ?1")?;
+    let mut found = select.query([partition.0])?;
+    while let Some(row) = found.next()? {
+        if rows::place(row, 1)?.frame >= before {
+            break;
+        }
+        let id: i64 = row.get(0)?;
+        counts.letters -= i64::try_from(delete.execute([id])?)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, Parts, Serving};
+use sprag::backup::BackupSource;
 use sprag::clock::Clock;
 use sprag::metrics::Metrics;
 use sprag::node::{self, Network, NewArrival, NodeHandle, ThreadState};
@@ -18,12 +19,14 @@ use sprag_core::output::{Answer, Attempt, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
+    SourceSettings,
 };
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
 use sprag_driver::node::Node;
 use sprag_log::digest::{Sha256, sha256};
+use sprag_log::embedded::Catalog;
 use sprag_log::memory::MemoryLog;
 use sprag_log::{Completion, Log, Query, ReadError, Request, Ticket};
 use tempfile::TempDir;
@@ -80,7 +83,7 @@ pub(crate) enum Consumer {
 type Script = Arc<Mutex<HashMap<String, Consumer>>>;
 
 fn ended(attempt: AttemptId, outcome: Outcome, took: Duration) -> Ended {
-    Ended { attempt, outcome, retry_after: None, dropped: None, took }
+    Ended { attempt, outcome, retry_after: None, dropped: None, acknowledged: None, took }
 }
 
 struct ScriptedNetwork {
@@ -89,7 +92,13 @@ struct ScriptedNetwork {
 }
 
 impl Network for ScriptedNetwork {
-    fn deliver(&mut self, partition: PartitionId, attempt: Box<Attempt>, _: ReleasedEvent) {
+    fn deliver(
+        &mut self,
+        partition: PartitionId,
+        attempt: Box<Attempt>,
+        _: ReleasedEvent,
+        _: Vec<ReleasedEvent>,
+    ) {
         let consumer = self.script.lock().unwrap().get(&*attempt.key.name).copied();
         let Consumer::Answers(status) = consumer.unwrap_or(Consumer::Answers(204)) else { return };
         let (outcome, took) = (Outcome::Answered { status }, Duration::from_millis(3));
@@ -137,6 +146,7 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
     };
     let settings = DestinationSettings {
         name: Arc::from(name),
+        start: sprag_core::settings::Start::Now,
         types: vec![sprag_core::pattern::Pattern::any()],
         concurrency: 8,
         slow_concurrency: None,
@@ -146,6 +156,7 @@ fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestin
         retry,
         on_give_up,
         ack: Ack::Answer,
+        batch: None,
     };
     PlannedDestination { from: from.iter().map(|from| Arc::from(*from)).collect(), settings }
 }
@@ -163,10 +174,13 @@ fn plan() -> Plan {
             destination("app", &["billing", "notes"], OnGiveUp::Park),
             destination("audit", &["billing"], OnGiveUp::Skip),
         ],
+        retired: Vec::new(),
         hot_keys: 1_000,
         key_backlog: 1_000,
         dedupe_ids: 10_000,
         partition_rate: None,
+        retention: RetentionSettings::default(),
+        restore: None,
     }
 }
 
@@ -186,9 +200,11 @@ impl World {
         let node = node::start(clock, make, network).unwrap().handle;
         let metrics = Arc::new(Metrics::new());
         let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
+        let backups = BackupSource::new(directory.path().to_owned(), Catalog::default());
         let state = AdminState::new(Parts {
             node: node.clone(),
             queries,
+            backups,
             reader: StateReader::open(directory.path()).unwrap(),
             health,
             partitions: PARTITIONS,

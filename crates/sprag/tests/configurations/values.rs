@@ -93,6 +93,10 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `none`" => {
             return None;
         }
+        "`now`, `earliest` or an RFC 3339 time" => values(
+            &["\"now\"", "\"earliest\"", "\"2026-01-01T00:00:00Z\""],
+            &["\"yesterday\"", "\"2026-01-01T00:00:00\"", "7"],
+        ),
         "address" => values(&["\"127.0.0.1:0\""], &["\"localhost\"", "7"]),
         unknown => panic!("{}: teach `values` the kind {unknown:?}", key.path),
     })

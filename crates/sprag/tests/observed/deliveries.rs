@@ -187,6 +187,19 @@ const ALL: &[Delivery] = &[
         },
     },
     Delivery {
+        shows: &["batch"],
+        lines: "batch = 2",
+        act: |lane| {
+            lane.post("a");
+            let first = lane.consumer.connection();
+            (0..3).for_each(|_| lane.post("a"));
+            answer_on(first, OK);
+            let range = lane.answer(OK);
+            assert_eq!((range.header("sprag-batch"), range.header("sprag-sequence")), ("2", "2-3"));
+            lane.fares("a:3", "delivered");
+        },
+    },
+    Delivery {
         shows: &["concurrency"],
         lines: "concurrency = 1\nslow_after = \"10m\"",
         act: |lane| {

@@ -10,16 +10,17 @@
 
 mod commands;
 mod deliveries;
+mod entry;
 mod limits;
 mod order;
 #[path = "../wire/post.rs"]
 mod post;
 mod record;
+mod retention;
 mod scenario;
 mod server;
 mod signatures;
 mod sources;
-#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support"]
 mod support {
     pub(crate) mod child;

@@ -68,17 +68,22 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
             let gone = fact.reason == PauseReason::Gone;
             format!(">{}{}", fact.destination.0, if gone { " gone" } else { "" })
         }
+        Fact::DestinationRetired(fact) => format!(">{}", fact.destination.0),
+        Fact::KeysVisited(fact) => format!(">{} {:?}", fact.destination.0, fact.visit),
         Fact::DestinationResumed(fact) => format!(">{}", fact.destination.0),
         Fact::Ignored(fact) => format!("type={}", fact.event_type),
         Fact::Refused(fact) => {
             format!("code={} peer={} counted={}", fact.code, fact.peer, fact.counted)
         }
         Fact::Acknowledged(_)
+        | Fact::Batched(_)
         | Fact::Attempted(_)
         | Fact::Redriven(_)
         | Fact::Dropped(_)
         | Fact::Superseded(_)
-        | Fact::Filtered(_) => lane_fact(fact),
+        | Fact::Filtered(_)
+        | Fact::LaneOpened(_)
+        | Fact::LaneEnded(_) => lane_fact(fact),
         Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) => gap_fact(fact),
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
@@ -138,6 +143,10 @@ fn event_fact(fact: &Fact) -> String {
             format!("{} position={}", fact.key.name, position(fact.position))
         }
         Fact::Rebased(fact) => fact.key.name.to_string(),
+        Fact::Restored(fact) => format!("jump={} total={}", fact.jump, fact.total),
+        Fact::Jumped(fact) => {
+            format!("{} {}-{} total={}", fact.key.name, fact.from.0, fact.through.0, fact.total)
+        }
         Fact::Stale(fact) => format!(
             "{} event={} position={} newest={}",
             fact.key.name,
@@ -166,12 +175,17 @@ fn lane_fact(fact: &Fact) -> String {
         Fact::Attempted(fact) => format!(
             "{} sequence={} try={} {} {}{}{}",
             lane(&fact.key, fact.destination),
-            fact.sequence.0,
+            carried(fact),
             fact.number,
             outcome(fact.outcome),
             consequence(fact.consequence),
             if fact.out_of_order { " out-of-order" } else { "" },
             toll(fact)
+        ),
+        Fact::Batched(fact) => format!(
+            "{} sequence={}",
+            lane(&fact.key, fact.destination),
+            range(Range { from: fact.from.0, to: fact.to.0 })
         ),
         Fact::Acknowledged(fact) => format!(
             "{} sequence={}{}",
@@ -182,6 +196,13 @@ fn lane_fact(fact: &Fact) -> String {
         Fact::Superseded(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} by={}", fact.from.0, fact.by.0)
+        }
+        Fact::LaneOpened(fact) => {
+            format!("{} through={}", lane(&fact.key, fact.destination), fact.through.0)
+        }
+        Fact::LaneEnded(fact) => {
+            let lane = lane(&fact.key, fact.destination);
+            format!("{lane} from={} to={}", fact.from.0, fact.to.0)
         }
         Fact::Filtered(fact) => {
             let lane = lane(&fact.key, fact.destination);
@@ -198,6 +219,15 @@ fn lane_fact(fact: &Fact) -> String {
             DeadLetter::AtIngress { event } => format!("{} event={}", fact.key.name, place(event)),
         },
         other => format!("{other:?}"),
+    }
+}
+
+/// The event, or the range and how much of it was acknowledged.
+fn carried(fact: &Attempted) -> String {
+    let first = fact.sequence.0;
+    match fact.batch {
+        None => first.to_string(),
+        Some(batch) => format!("{first}-{}[{}]", batch.last.0, batch.acknowledged),
     }
 }
 
@@ -244,9 +274,10 @@ pub(crate) fn answer(answer: &Answer) -> String {
 /// An attempt as its consumer sees it.
 pub(crate) fn attempt(attempt: &Attempt) -> String {
     let mut line = format!(
-        "{} sequence={} try={} previous={}",
+        "{} sequence={}{} try={} previous={}",
         lane(&attempt.key, attempt.destination),
         attempt.sequence.0,
+        attempt.last.map_or(String::new(), |last| format!("-{}", last.0)),
         attempt.number,
         attempt.previous.0
     );
@@ -255,6 +286,7 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
             OmitReason::Filtered => "filtered",
             OmitReason::Dead => "dead",
             OmitReason::Skipped => "skipped",
+            OmitReason::Restored => "restored",
         };
         let _ = write!(line, " omitted={};{reason}", range(omission.range));
     }

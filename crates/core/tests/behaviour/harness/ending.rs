@@ -82,14 +82,18 @@ impl World {
     }
 
     /// What consumers have: under way, or accepted and not acknowledged.
-    pub(crate) fn consumers_have(&self) -> Vec<(Key, DestinationId, Sequence)> {
+    pub(crate) fn consumers_have(&self) -> Vec<(Key, DestinationId, Sequence, Sequence)> {
         let under_way = self.under_way.iter();
-        let under_way = under_way.map(|one| (one.key.clone(), one.destination, one.sequence));
+        let under_way = under_way.map(|one| {
+            (one.key.clone(), one.destination, one.sequence, one.last.unwrap_or(one.sequence))
+        });
         let mut all: Vec<_> = under_way.collect();
         for key in self.known_keys() {
             let lanes = self.record(&key).into_iter().flat_map(|record| record.lanes);
             let accepted = lanes.filter_map(|lane| Some((lane.destination, lane.accepted?)));
-            all.extend(accepted.map(|(to, accepted)| (key.clone(), to, accepted.sequence)));
+            all.extend(accepted.map(|(to, accepted)| {
+                (key.clone(), to, accepted.sequence, accepted.last.unwrap_or(accepted.sequence))
+            }));
         }
         all
     }

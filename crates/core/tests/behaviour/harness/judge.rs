@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sha2::Digest as _;
 use sprag_core::fact::{
-    Acknowledged, Attempted, Consequence, DeadLetter, Fact, Kind, Outcome, Received, Released,
-    Stale, Superseded,
+    Acknowledged, Attempted, Batched, Consequence, DeadLetter, Fact, Jumped, Kind, Outcome,
+    Received, Released, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -33,6 +33,9 @@ pub(crate) struct Judge {
     received: BTreeMap<Place, Received>,
     fates: BTreeMap<Place, Fate>,
     heads: BTreeMap<Key, (Sequence, Hash)>,
+    /// The jumps of all restores of a partition, and those each key has passed.
+    jumps: BTreeMap<PartitionId, u64>,
+    jumped: BTreeMap<Key, u64>,
     /// Released positions of each key.
     positions: BTreeSet<(Key, u64)>,
     /// The newest version or instant released of each key.
@@ -43,12 +46,16 @@ pub(crate) struct Judge {
     abandoned: BTreeMap<Key, Vec<Range>>,
     /// Events of each lane that are not settled, in order.
     lanes: BTreeMap<LaneName, VecDeque<Sequence>>,
+    /// What was released before a lane was opened over it.
+    opened: BTreeMap<LaneName, Sequence>,
     /// Passed events that operators sent again.
     redriven: BTreeMap<LaneName, Vec<Sequence>>,
     /// What consumers accepted and have not acknowledged, by lane.
-    accepted: BTreeMap<LaneName, Sequence>,
+    accepted: BTreeMap<LaneName, (Sequence, Sequence)>,
     /// What was acknowledged, perhaps while it was under way.
     early: BTreeSet<(LaneName, Sequence)>,
+    /// The ranges that the next attempts of lanes carry.
+    ranges: BTreeMap<LaneName, (Sequence, Sequence)>,
     /// How often each fact is durable, by name.
     pub(crate) facts: BTreeMap<&'static str, u64>,
     duplicates: u64,
@@ -105,8 +112,35 @@ impl Judge {
                 self.newest.remove(&rebased.key);
                 self.abandoned.remove(&rebased.key);
             }
+            Fact::Restored(restored) => {
+                let total = self.jumps.get(&place.partition).copied().unwrap_or_default();
+                assert_eq!(restored.total, total + restored.jump, "{restored:?}");
+                self.jumps.insert(place.partition, restored.total);
+            }
+            Fact::Jumped(jumped) => self.jump(place.partition, jumped),
             Fact::Stale(stale) => self.stale(stale),
             Fact::Superseded(superseded) => self.supersede(superseded),
+            Fact::LaneOpened(opened) => {
+                let lane = self.lanes.entry((opened.key.clone(), opened.destination)).or_default();
+                assert!(lane.is_empty(), "opened over what waits: {opened:?}");
+                lane.extend((1..=opened.through.0).map(Sequence));
+                self.opened.insert((opened.key.clone(), opened.destination), opened.through);
+            }
+            // What entered is not passed; what was released before the lane was opened may be.
+            Fact::Filtered(filtered) => {
+                let name = (filtered.key.clone(), filtered.destination);
+                let opened = self.opened.get(&name).copied().unwrap_or_default();
+                let lane = self.lanes.entry(name).or_default();
+                lane.retain(|one| *one > filtered.to.min(opened));
+                let passes_none = lane.front().is_none_or(|front| *front > filtered.to);
+                assert!(passes_none, "passes what entered: {filtered:?}");
+            }
+            Fact::LaneEnded(ended) => {
+                let lane = self.lanes.remove(&(ended.key.clone(), ended.destination));
+                let waiting = lane.unwrap_or_default();
+                let fits = waiting.iter().all(|one| (ended.from..=ended.to).contains(one));
+                assert!(fits, "{waiting:?} end as {ended:?}");
+            }
             Fact::Duplicate(_) => self.duplicates += 1,
             Fact::Released(released) => self.release(released),
             Fact::GapAbandoned(gap) => {
@@ -114,6 +148,7 @@ impl Judge {
             }
             Fact::Attempted(attempted) => self.attempted(attempted),
             Fact::Acknowledged(acknowledged) => self.acknowledge(acknowledged),
+            Fact::Batched(batched) => self.fix_range(batched),
             Fact::Redriven(redriven) => {
                 let lane = (redriven.key.clone(), redriven.destination);
                 self.early.retain(|(of, passed)| *of != lane || Some(*passed) != redriven.passed);
@@ -124,6 +159,7 @@ impl Judge {
                     let lane = self.lanes.entry((dropped.key.clone(), destination)).or_default();
                     if lane.front() == Some(&sequence) {
                         lane.pop_front();
+                        self.ranges.remove(&(dropped.key.clone(), destination));
                     }
                 }
             }
@@ -155,6 +191,17 @@ impl Judge {
         assert!(lane.front() >= Some(&superseded.from), "{superseded:?}");
         assert_eq!(lane.back(), Some(&superseded.by), "{superseded:?}");
         lane.retain(|sequence| *sequence >= superseded.by);
+        self.ranges.remove(&(superseded.key.clone(), superseded.destination));
+    }
+
+    /// A key passes over what may have been given before a restore: no more, and once.
+    fn jump(&mut self, partition: PartitionId, jumped: &Jumped) {
+        let head = self.heads.entry(jumped.key.clone()).or_default();
+        let noted = self.jumped.entry(jumped.key.clone()).or_default();
+        let total = self.jumps.get(&partition).copied().unwrap_or_default();
+        assert_eq!((jumped.from, jumped.total), (head.0.next(), total), "{jumped:?}");
+        assert_eq!(jumped.through.0 - head.0.0, total - *noted, "{jumped:?}");
+        (head.0, *noted) = (jumped.through, total);
     }
 
     /// Sequences are contiguous, no position is released twice, the chain recomputes.
@@ -162,6 +209,9 @@ impl Judge {
         self.fate(released.event, Fate::Released(released.sequence));
         let received = &self.received[&released.event];
         let (sequence, hash) = self.heads.get(&released.key).copied().unwrap_or_default();
+        let noted = self.jumped.get(&released.key).copied().unwrap_or_default();
+        let total = self.jumps.get(&released.event.partition).copied().unwrap_or_default();
+        assert_eq!(noted, total, "released without its jump: {released:?}");
         assert_eq!(released.sequence, sequence.next(), "sequences of {:?}", released.key);
         assert_eq!(released.previous_hash, hash, "the chain of {:?}", released.key);
         assert_eq!(released.position, received.position);
@@ -245,29 +295,70 @@ impl Judge {
         let waited = self.accepted.remove(&name);
         let ends = attempted.outcome == Outcome::Unacknowledged;
         assert_eq!(ends, waited.is_some(), "after {waited:?}: {attempted:?}");
-        assert!(waited.is_none_or(|waited| waited == attempted.sequence), "{attempted:?}");
+        assert!(waited.is_none_or(|(first, _)| first == attempted.sequence), "{attempted:?}");
         if let Consequence::Accepted { .. } = attempted.consequence {
-            self.accepted.insert(name.clone(), attempted.sequence);
+            let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
+            self.accepted.insert(name.clone(), (attempted.sequence, last));
         }
         // Acknowledged before its answer came, it is settled already.
-        let early = self.early.remove(&(name.clone(), attempted.sequence));
+        let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
+        let early = self.early.remove(&(name.clone(), last));
         if early {
             assert_eq!(attempted.consequence, Consequence::Delivered, "{attempted:?}");
             return;
         }
         if attempted.out_of_order {
-            let redriven = self.redriven.entry(name).or_default();
+            let redriven = self.redriven.entry(name.clone()).or_default();
             let at = redriven.iter().position(|sequence| *sequence == attempted.sequence);
             let at = at.expect("only what was redriven is attempted out of order");
-            if !self.accepted.contains_key(&(attempted.key.clone(), attempted.destination)) {
+            if !self.accepted.contains_key(&name) {
                 redriven.remove(at);
             }
             return;
         }
-        let lane = self.lanes.entry(name).or_default();
-        assert_eq!(lane.front(), Some(&attempted.sequence), "an outcome that is not the head's");
-        if matches!(attempted.consequence, Consequence::Delivered | Consequence::Dead) {
-            lane.pop_front();
+        self.attempted_in_order(&name, attempted, last);
+    }
+
+    /// What the answer acknowledges is settled, then the rest as its consequence says.
+    fn attempted_in_order(&mut self, name: &LaneName, attempted: &Attempted, last: Sequence) {
+        let lane = self.lanes.entry(name.clone()).or_default();
+        let mut settle = |through: u64| {
+            let mut settled = false;
+            while lane.front().is_some_and(|front| front.0 <= through) {
+                settled = lane.pop_front().is_some();
+            }
+            settled
+        };
+        let Some(batch) = attempted.batch else {
+            assert_eq!(
+                lane.front(),
+                Some(&attempted.sequence),
+                "an outcome that is not the head's"
+            );
+            if matches!(attempted.consequence, Consequence::Delivered | Consequence::Dead) {
+                lane.pop_front();
+            }
+            return;
+        };
+        let part = attempted.sequence.0 + batch.acknowledged;
+        let mut settled = batch.acknowledged > 0 && settle(part - 1);
+        if attempted.consequence == Consequence::Dead {
+            settled |= settle(last.0);
+        }
+        if settled {
+            self.ranges.remove(name);
+        }
+        let fails = !matches!(
+            attempted.consequence,
+            Consequence::Delivered | Consequence::Dead | Consequence::Accepted { .. }
+        );
+        if let Some(front) = self.lanes[name].front().filter(|_| fails) {
+            self.ranges.insert(name.clone(), (*front, last));
+        }
+        if let Some(front) = self.lanes[name].front()
+            && let Some(accepted) = self.accepted.get_mut(name)
+        {
+            accepted.0 = *front;
         }
     }
 
@@ -275,16 +366,33 @@ impl Judge {
     fn acknowledge(&mut self, acknowledged: &Acknowledged) {
         let name = (acknowledged.key.clone(), acknowledged.destination);
         let sequence = acknowledged.from;
-        if self.accepted.remove(&name) != Some(sequence) {
-            self.early.insert((name.clone(), sequence));
+        match self.accepted.remove(&name) {
+            Some((first, last)) if first == sequence && acknowledged.to < last => {
+                self.accepted.insert(name.clone(), (acknowledged.to.next(), last));
+            }
+            Some((first, _)) if first == sequence => {}
+            _ => drop(self.early.insert((name.clone(), acknowledged.to))),
         }
         if acknowledged.out_of_order {
             let redriven = self.redriven.entry(name).or_default();
             redriven.retain(|redriven| *redriven != sequence);
             return;
         }
+        self.ranges.remove(&name);
         let lane = self.lanes.entry(name).or_default();
-        assert_eq!(lane.pop_front(), Some(sequence), "not the head: {acknowledged:?}");
+        for sequence in sequence.0..=acknowledged.to.0 {
+            assert_eq!(lane.pop_front(), Some(Sequence(sequence)), "{acknowledged:?}");
+        }
+    }
+
+    /// The range of the lane's next attempt: all at its head, and none was fixed before.
+    fn fix_range(&mut self, batched: &Batched) {
+        let name = (batched.key.clone(), batched.destination);
+        let lane = self.lanes.entry(name.clone()).or_default();
+        let range: Vec<_> = (batched.from.0..=batched.to.0).map(Sequence).collect();
+        assert!(lane.iter().take(range.len()).eq(&range), "not what waits: {batched:?}");
+        let before = self.ranges.insert(name, (batched.from, batched.to));
+        assert_eq!(before, None, "a range is fixed twice: {batched:?}");
     }
 
     /// An attempt leaves: it must be the first unsettled event of its lane by durable facts, and
@@ -312,6 +420,10 @@ impl Judge {
         }
         let head = self.lanes.get(&name).and_then(|lane| lane.front());
         assert_eq!(head, Some(&attempt.sequence), "not the durable head: {attempt:?}");
+        if let Some(last) = attempt.last {
+            let range = self.ranges.get(&name);
+            assert_eq!(range, Some(&(attempt.sequence, last)), "not the durable range");
+        }
     }
 
     /// An answer leaves: what it promises must be durable.

@@ -75,7 +75,8 @@ impl World {
         });
         let destinations = settings.destinations.iter().map(|(id, destination)| {
             let name = destination.name.clone();
-            Fact::DestinationDeclared(DestinationDeclared { destination: *id, name })
+            let start = destination.start;
+            Fact::DestinationDeclared(DestinationDeclared { destination: *id, name, start })
         });
         self.order(0, Command::Declare(sources.chain(destinations).collect()));
     }

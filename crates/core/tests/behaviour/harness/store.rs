@@ -1,6 +1,7 @@
 //! What outlives a crash: the durable frames of a partition and its state store.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sprag_core::fact::Fact;
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence};
@@ -8,7 +9,7 @@ use sprag_core::input::{Arrival, PageCursor, Waiting};
 use sprag_core::output::{Checkpoint, Draft, PageRequest};
 use sprag_core::partition::Head;
 use sprag_core::recent::{Prior, Seen};
-use sprag_core::record::KeyRecord;
+use sprag_core::record::{Due, KeyRecord, Queue};
 
 /// The durable frames of a partition: frame n stands at n − 1.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +90,31 @@ impl FrameLog {
         });
         waiting.collect()
     }
+
+    /// The types of events whose release says nothing of a lane, up to this one.
+    pub(crate) fn earlier(
+        &self,
+        lane: DestinationId,
+        key: &Key,
+        opened: Sequence,
+    ) -> BTreeMap<Sequence, Arc<str>> {
+        let event_type = |event: Place| match self.facts().find(|(place, ..)| *place == event) {
+            Some((_, _, Fact::Received(received))) => received.event_type.clone(),
+            other => panic!("{event} was released and is {other:?}"),
+        };
+        let unsaid = self.facts().filter_map(|(_, _, fact)| match fact {
+            Fact::Released(fact)
+                if fact.key == *key
+                    && fact.sequence <= opened
+                    && !fact.lanes.contains(&lane)
+                    && !fact.filtered.contains(&lane) =>
+            {
+                Some((fact.sequence, event_type(fact.event)))
+            }
+            _ => None,
+        });
+        unsaid.collect()
+    }
 }
 
 /// The state store of a partition: written behind the log.
@@ -106,6 +132,7 @@ impl StateStore {
             recorded: checkpoint.recorded,
             open: checkpoint.open,
             directory: checkpoint.directory,
+            totals: checkpoint.totals,
         };
         self.records.extend(checkpoint.records);
     }
@@ -117,7 +144,8 @@ impl StateStore {
         most: usize,
     ) -> (Vec<(Key, KeyRecord)>, Option<PageCursor>) {
         let places = self.records.iter().flat_map(|(key, record)| {
-            let dues = record.dues().filter(|due| due.queue == page.queue);
+            let all = (page.queue == Queue::Keys).then_some(Due { queue: Queue::Keys, at: 0 });
+            let dues = record.dues().filter(|due| due.queue == page.queue).chain(all);
             dues.map(|due| PageCursor { due: due.at, key: Some(key.clone()) })
         });
         let mut places: Vec<_> = places.filter(|place| *place >= page.from).collect();

@@ -73,6 +73,8 @@ pub(crate) struct World {
     pub(crate) settings: Arc<Settings>,
     pub(crate) habits: Habits,
     pub(crate) now: Now,
+    /// What the next answer acknowledges of a range.
+    pub(crate) says: Option<u64>,
     pub(crate) under_way: Vec<Attempt>,
     pub(crate) aborted: Vec<AttemptId>,
     pub(crate) loads: VecDeque<(PartitionId, Key)>,
@@ -97,6 +99,7 @@ impl World {
             settings,
             habits,
             now: Now { elapsed: ElapsedMicros(0), clock: describe::CLOCK_START },
+            says: None,
             under_way: Vec::new(),
             aborted: Vec::new(),
             loads: VecDeque::new(),
@@ -292,11 +295,12 @@ impl World {
                 let (keys, next) = node.state.page(&page, self.habits.page);
                 Input::Page { queue: page.queue, keys, next }
             }
-            Output::Backlog { lane, key, from, to } => {
+            Output::Backlog { lane, key, from, to, opened } => {
                 let events = node.log.backlog(lane.destination, &key, from, to);
                 Input::Backlog {
                     lane,
                     events: if self.habits.backlogs { events } else { Vec::new() },
+                    earlier: node.log.earlier(lane.destination, &key, opened),
                 }
             }
             other => unreachable!("no read: {other:?}"),
@@ -458,7 +462,9 @@ impl World {
         dropped: Option<Arc<str>>,
     ) {
         let took = Duration::from_millis(1);
-        let ended = Ended { attempt: attempt.id, outcome, retry_after, dropped, took };
+        let acknowledged = self.says.take();
+        let ended =
+            Ended { attempt: attempt.id, outcome, retry_after, dropped, acknowledged, took };
         self.handle(usize::from(partition_of(&attempt.key).0), Input::Ended(ended));
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -83,6 +84,25 @@ impl Client {
     /// Does something; a body of null is none.
     pub(in crate::cli) async fn post(&mut self, path: &str, body: &Value) -> Answered<Value> {
         self.ask(Method::POST, path, Some(body).filter(|body| !body.is_null())).await
+    }
+
+    /// Does something whose answer is as long as it is, and gives that out piece by piece as it comes.
+    pub(in crate::cli) async fn download(&mut self, path: &str) -> Answered<Incoming> {
+        let exchange = async {
+            let request = self.request(Method::POST, path, None)?;
+            let mut sender = self.sender().await?;
+            sender.send_request(request).await.map_err(|error| self.failed(&error))
+        };
+        let answer = tokio::time::timeout(limits::ADMIN_CLIENT_TIME, exchange).await;
+        let answer = answer.map_err(|_| self.failed(&"no answer in time"))??;
+        let (head, body) = answer.into_parts();
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        let body = Limited::new(body, limits::ADMIN_CLIENT_BYTES).collect().await;
+        let body = body.map_err(|error| self.failed(&error))?.to_bytes();
+        let document = serde_json::from_slice(&body).unwrap_or_default();
+        Err(self.refused(head.status, &document))
     }
 
     async fn ask(&mut self, method: Method, path: &str, body: Option<&Value>) -> Answered<Value> {

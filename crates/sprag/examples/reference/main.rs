@@ -1,6 +1,8 @@
 //! Writes every page of docs that is generated from the code into a directory, under its path
 //! below docs.
 
+mod limits_page;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs, io};
@@ -25,6 +27,8 @@ fn write(directory: &std::path::Path) -> io::Result<()> {
     let configuration = sprag::config::reference::reference_markdown();
     fs::write(reference.join("configuration.md"), configuration)?;
     fs::write(reference.join("problems.md"), sprag::problem::problems_markdown())?;
+    let limits = limits_page::page().map_err(io::Error::other)?;
+    fs::write(reference.join("limits.md"), limits)?;
     fs::write(reference.join("metrics.md"), sprag::metrics::metrics_markdown())?;
     fs::write(reference.join("openapi.json"), sprag::admin::description())?;
     let providers = directory.join("guides/providers");

@@ -1,0 +1,79 @@
+//! What a restore from a backup leaves in a partition (DESIGN D10).
+//!
+//! After the backup was made, sequences were given that the restored log does not know: consumers
+//! have seen them, producers were told them. How many at the most is told from outside; the partition
+//! writes that down once, before it decides anything else. No key is looked for: each jumps over so
+//! many sequences when it next releases an event, and so does a key that was unknown until then, for
+//! it may have come after the backup. Its record says which jumps its sequences lie behind.
+//!
+//! A lane that has events before the jump delivers them first; a jump is passed as soon as it stands
+//! at the lane's head.
+
+use super::Partition;
+use super::evolve::omit;
+use crate::chain::Digest;
+use crate::fact::{Fact, Jumped, Restored};
+use crate::id::{Key, Sequence};
+use crate::ranges::Range;
+use crate::record::{KeyRecord, Lane, OmitReason};
+use crate::slab::Slot;
+
+impl<D: Digest> Partition<D> {
+    /// Writes down that the log was restored, unless history has it.
+    pub(super) fn note_restore(&mut self) {
+        let Some(restore) = self.settings.restore else { return };
+        let before = self.directory.restored;
+        if before.is_some_and(|before| before.restore == restore.id) {
+            return;
+        }
+        let total = before.map_or(0, |before| before.total).saturating_add(restore.jump);
+        let (restore, jump) = (restore.id, restore.jump);
+        self.write(Fact::Restored(Restored { restore, jump, total }));
+    }
+
+    /// Before it gives a sequence, a key jumps over those it may have given already.
+    pub(super) fn jump(&mut self, slot: Slot, key: &Key) {
+        let total = self.directory.restored.map_or(0, |restored| restored.total);
+        let Some(record) = self.keys.get(slot).map(|hot| &hot.record) else { return };
+        let due = total.saturating_sub(record.jumped);
+        if due == 0 {
+            return;
+        }
+        let from = record.sequence.next();
+        let through = Sequence(record.sequence.0.saturating_add(due));
+        self.write(Fact::Jumped(Jumped { key: key.clone(), from, through, total }));
+    }
+}
+
+/// The key's sequences go on behind the jump.
+pub(super) fn note(record: &mut KeyRecord, jumped: &Jumped) {
+    record.sequence = jumped.through;
+    record.jumped = jumped.total;
+    record.jumps.push(Range { from: jumped.from.0, to: jumped.through.0 });
+}
+
+/// Lanes that stand at a jump go past it; jumps that no lane has before it are forgotten.
+pub(super) fn pass(record: &mut KeyRecord) {
+    for jump in &record.jumps {
+        for lane in &mut record.lanes {
+            if lane.head.0 == jump.from {
+                skip(lane, *jump);
+            }
+        }
+    }
+    let lanes = &record.lanes;
+    record.jumps.retain(|jump| lanes.iter().any(|lane| lane.head.0 <= jump.to));
+}
+
+/// A lane of a key whose first event has not the first sequence.
+pub(super) fn begin(lane: &mut Lane, first: Sequence) {
+    if lane.head == Sequence(1) && first.0 > 1 {
+        skip(lane, Range { from: 1, to: first.0 - 1 });
+    }
+}
+
+fn skip(lane: &mut Lane, jump: Range) {
+    omit(lane, jump, OmitReason::Restored);
+    lane.head = Sequence(jump.to.saturating_add(1));
+    lane.tail = Sequence(lane.tail.0.max(jump.to));
+}

@@ -1,0 +1,214 @@
+//! What of a page of history is still live, and keys said anew before their history is deleted.
+//! When and why is `retention`'s (DESIGN D6).
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::Partition;
+use super::recover::Frame;
+use crate::chain::Digest;
+use crate::fact::{Carried, Consequence, Fact, KeysVisited, Received};
+use crate::id::{FrameNumber, Key, Place, Sequence};
+use crate::limits;
+use crate::record::{Directory, KeyRecord, Lane};
+use crate::retention::Looked;
+use crate::slab::Slot;
+use crate::time::{Now, UnixMicros};
+
+/// A page of history, and what is known of the keys it names.
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// The frames, in order.
+    pub frames: &'a [Frame<'a>],
+    /// What the state store has of its keys. Those in memory are newer there.
+    pub known: &'a BTreeMap<Key, Known>,
+    /// Bodies received, and dead letters made, after this are live.
+    pub expired: UnixMicros,
+    /// The last frame that is to be deleted: its keys are carried. None: only bodies are.
+    pub deletes_through: Option<FrameNumber>,
+}
+
+/// What the state store has of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// Its record.
+    pub record: Option<KeyRecord>,
+    /// Its dead letters in lanes, and when they became that.
+    pub letters: Vec<(Sequence, UnixMicros)>,
+}
+
+impl<D: Digest> Partition<D> {
+    /// Looks at a page of history: which bodies are dead, and whether all of it may be deleted, for
+    /// which keys are carried then. None while it cannot decide or the frame being filled is full.
+    /// What the state store says must be brought at once, as everything it says.
+    pub fn look_at(&mut self, now: Now, page: &Page<'_>) -> Option<Looked> {
+        if !self.is_serving() || self.filling.is_full() {
+            return None;
+        }
+        self.advance(now);
+        let mut looked = self.judge_bodies(page);
+        if let Some(through) = page.deletes_through
+            && !looked.is_pinned
+        {
+            self.carry_names(page);
+            self.carry(page, through, &mut looked);
+        }
+        let filling = self.filling.times.is_some();
+        looked.rests_on = if filling { self.taken.next() } else { self.taken };
+        self.make_room(limits::SWEEP_KEYS);
+        self.check();
+        Some(looked)
+    }
+
+    fn judge_bodies(&self, page: &Page<'_>) -> Looked {
+        let mut looked = Looked::default();
+        let facts = || page.frames.iter().flat_map(|frame| frame.facts);
+        let released = facts().filter_map(|fact| match fact {
+            Fact::Released(released) => Some((released.event, released.sequence)),
+            _ => None,
+        });
+        let sequences: BTreeMap<Place, Sequence> = released.collect();
+        for frame in page.frames {
+            for (index, fact) in (0_u32..).zip(frame.facts) {
+                let Fact::Received(received) = fact else { continue };
+                let place = Place { partition: self.id, frame: frame.number, index };
+                let young = frame.recorded > page.expired;
+                let sequence = sequences.get(&place).copied();
+                if young || self.is_live(page, received, place, sequence) {
+                    looked.live += u64::from(received.size);
+                    looked.is_pinned = true;
+                } else {
+                    looked.dead.push((frame.number, received.body, received.size));
+                }
+            }
+        }
+        looked
+    }
+
+    /// Whether anything still waits for an event. One whose release is not on the page was held for
+    /// long: then any event that its key waits with may be it.
+    fn is_live(
+        &self,
+        page: &Page<'_>,
+        received: &Received,
+        place: Place,
+        sequence: Option<Sequence>,
+    ) -> bool {
+        let known = page.known.get(&received.key);
+        let Some(record) = self.record_of(&received.key, known) else { return true };
+        let letters = known.map(|known| &known.letters).into_iter().flatten();
+        let mut letters = letters.filter(|(_, recorded)| *recorded > page.expired);
+        let is_held = || record.order.held.values().any(|held| held.event == place);
+        match sequence {
+            _ if self.just_died(&received.key) => true,
+            Some(sequence) => {
+                record.lanes.iter().any(|lane| waits_with(lane, sequence))
+                    || letters.any(|(letter, _)| *letter == sequence)
+            }
+            None => {
+                let waits = |lane: &Lane| {
+                    lane.has_backlog() || !lane.redrives.is_empty() || lane.accepted.is_some()
+                };
+                is_held() || record.lanes.iter().any(waits) || letters.next().is_some()
+            }
+        }
+    }
+
+    /// Whether an event of a key became a dead letter in the frame that is being filled: it is on no
+    /// list yet.
+    fn just_died(&self, key: &Key) -> bool {
+        self.filling.facts.iter().any(|fact| match fact {
+            Fact::Attempted(fact) => fact.consequence == Consequence::Dead && fact.key == *key,
+            _ => false,
+        })
+    }
+
+    /// A key's record as it is: in memory, else as the state store has it.
+    fn record_of<'a>(&'a self, key: &Key, known: Option<&'a Known>) -> Option<&'a KeyRecord> {
+        let hot = self.names.get(key).and_then(|slot| self.keys.get(*slot));
+        hot.map(|hot| &hot.record).or_else(|| known?.record.as_ref())
+    }
+
+    /// Says anew what the page says of no key: names and pauses in partition 0, in each how far keys
+    /// jump after a restore and what all keys were visited for.
+    fn carry_names(&mut self, page: &Page<'_>) {
+        let mut facts = page.frames.iter().flat_map(|frame| frame.facts);
+        if facts.clone().any(|fact| matches!(fact, Fact::KeysVisited(_))) {
+            for (destination, visit) in self.totals.visited.clone() {
+                self.write(Fact::KeysVisited(KeysVisited { destination, visit }));
+            }
+        }
+        if facts.any(|fact| Directory::default().evolve(fact)) {
+            for fact in self.directory_facts() {
+                self.write(fact);
+            }
+        }
+    }
+
+    /// Says the keys of the page anew that nothing behind it says whole.
+    fn carry(&mut self, page: &Page<'_>, through: FrameNumber, looked: &mut Looked) {
+        let facts = page.frames.iter().flat_map(|frame| frame.facts);
+        let keys: BTreeSet<&Key> = facts.filter_map(Fact::key).collect();
+        let mut bytes = 0;
+        for key in keys {
+            let known = page.known.get(key);
+            let Some(record) = self.record_of(key, known) else {
+                looked.is_pinned = true;
+                return;
+            };
+            if record.carried > through {
+                continue;
+            }
+            if record.order.held.len() > limits::CARRIED_HELD {
+                looked.is_pinned = true;
+                return;
+            }
+            bytes += rough_bytes(record);
+            if bytes > limits::CARRIED_BYTES && looked.carried > 0 {
+                looked.is_incomplete = true;
+                return;
+            }
+            match self.slot_with(key, known) {
+                Some(slot) => {
+                    self.carry_key(slot);
+                    looked.carried += 1;
+                }
+                // It is on its way into memory, or there is no room for it now.
+                None => looked.is_incomplete = true,
+            }
+        }
+    }
+
+    fn slot_with(&mut self, key: &Key, known: Option<&Known>) -> Option<Slot> {
+        if let Some(slot) = self.names.get(key) {
+            return Some(*slot);
+        }
+        if self.loading.contains_key(key) || !self.has_room() {
+            return None;
+        }
+        let record = known?.record.clone()?;
+        let slot = self.insert(key.clone(), record);
+        self.arm(slot);
+        Some(slot)
+    }
+
+    fn carry_key(&mut self, slot: Slot) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let (key, record) = (hot.key.clone(), Box::new(hot.record.clone()));
+        self.write(Fact::Carried(Carried { key, record }));
+    }
+}
+
+/// Whether a lane still has to settle an event, or sends it again.
+fn waits_with(lane: &Lane, sequence: Sequence) -> bool {
+    let accepted = lane.accepted.as_ref().is_some_and(|accepted| accepted.sequence == sequence);
+    accepted || (lane.head..=lane.tail).contains(&sequence) || lane.redrives.contains(&sequence)
+}
+
+/// About how many bytes a record is written in.
+fn rough_bytes(record: &KeyRecord) -> usize {
+    let lists = record.order.abandoned.as_slice().len() + record.order.missing.as_slice().len();
+    let lanes: usize = record.lanes.iter().map(|lane| 64 + 8 * lane.omitted.len()).sum();
+    256 + 8 * lists + 512 * record.order.held.len() + 16 * record.order.instant.len() + lanes
+}

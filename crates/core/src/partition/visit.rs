@@ -1,0 +1,135 @@
+//! Keys that must be visited once for a destination: where it begins before now, each key's lane to
+//! it is opened over what the key has released; where it is retired, each lane to it ends.
+//!
+//! There may be millions of keys, so no start waits for this and nothing scans them at once.
+//!
+//! - **By the way.** A key that comes to memory, or is about to release an event, is visited there.
+//! - **The sweep.** What nothing else brings comes in pages of the state store, in the order of the
+//!   keys, one page at a time and as far as there is room, while everything else goes on. A page
+//!   also visits those of its keys that are in memory already.
+//! - **The end.** Behind the last page a fact says that the partition is through
+//!   ([`Totals`](crate::totals::Totals) keeps it): from then on keys are not looked at for this.
+//!
+//! **Why no key is missed.** What the store had when a sweep began lies ahead of it. What it did not
+//! have yet is in memory and was changed since the last checkpoint: these are visited when the sweep
+//! begins. A key that first releases something later enters the lane by that release.
+//!
+//! **Crashes.** A sweep that did not come to its end begins again; a lane that is open is opened no
+//! second time, and one that ended is gone.
+//!
+//! Which of the events before it a lane takes is not decided here but when the lane comes to them
+//! (`lanes`), by what is configured then, and written down with what becomes of them.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::Partition;
+use crate::chain::Digest;
+use crate::fact::{Fact, KeysVisited, LaneEnded, LaneOpened, Visit};
+use crate::id::{DestinationId, Sequence};
+use crate::limits;
+use crate::output::Output;
+use crate::pattern;
+use crate::settings::Start;
+use crate::slab::Slot;
+use crate::time::UnixMicros;
+
+impl<D: Digest> Partition<D> {
+    /// What this partition's keys still have to be visited for.
+    pub(super) fn unvisited(&self) -> BTreeSet<(DestinationId, Visit)> {
+        let destinations = self.settings.destinations.iter();
+        let opened = destinations.filter(|(_, to)| to.start != Start::Now);
+        let opened = opened.map(|(id, _)| (*id, Visit::Opens));
+        let ended = self.settings.retired.iter().map(|id| (*id, Visit::Ends));
+        let wanted: BTreeSet<_> = opened.chain(ended).collect();
+        wanted.difference(&self.totals.visited).copied().collect()
+    }
+
+    /// Begins to visit all keys, if there is something to visit them for.
+    pub(super) fn begin_visits(&mut self) {
+        self.visiting = self.unvisited();
+        if self.visiting.is_empty() {
+            return;
+        }
+        self.outside.look_at_keys(self.now.elapsed);
+        let unstored: Vec<_> = self.dirty.iter().copied().collect();
+        unstored.into_iter().for_each(|slot| self.visit(slot));
+    }
+
+    /// The sweep has passed all keys. Lanes to a retired destination that had an attempt under way
+    /// are looked for once more: should the process end before that, nothing else would.
+    pub(super) fn end_visits(&mut self) {
+        for (destination, visit) in core::mem::take(&mut self.visiting) {
+            if visit == Visit::Ends && self.totals.backlog_of(destination).lanes > 0 {
+                self.visiting.insert((destination, visit));
+            } else {
+                self.write(Fact::KeysVisited(KeysVisited { destination, visit }));
+            }
+        }
+        if !self.visiting.is_empty() {
+            self.outside.look_at_keys(self.now.elapsed.after(limits::VISIT_AGAIN));
+        }
+    }
+
+    /// Opens and ends the lanes of a key as destinations ask for.
+    pub(super) fn visit(&mut self, slot: Slot) {
+        if self.visiting.is_empty() && self.settings.retired.is_empty() {
+            return;
+        }
+        let opened = self.visiting.iter().filter(|(_, visit)| *visit == Visit::Opens);
+        let opened: Vec<_> = opened.map(|(destination, _)| *destination).collect();
+        opened.into_iter().for_each(|destination| self.open_lane(slot, destination));
+        let settings = self.settings.clone();
+        settings.retired.iter().for_each(|destination| self.end_lane(slot, *destination));
+    }
+
+    fn open_lane(&mut self, slot: Slot, destination: DestinationId) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let source = self.settings.sources.get(&hot.key.source);
+        let takes = source.is_some_and(|source| source.destinations.contains(&destination));
+        let through = hot.record.sequence;
+        if takes && through > Sequence(0) && hot.record.lane(destination).is_none() {
+            let key = hot.key.clone();
+            self.write(Fact::LaneOpened(LaneOpened { key, destination, through }));
+            self.rest_on_written(slot, destination);
+        }
+    }
+
+    /// An attempt under way is seen to its end first; that comes back here.
+    fn end_lane(&mut self, slot: Slot, destination: DestinationId) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let Some(at) = hot.lane_at(destination) else { return };
+        if hot.lanes[at].attempt.is_some() {
+            return;
+        }
+        let (key, lane) = (hot.key.clone(), &hot.record.lanes[at]);
+        let (from, to) = (lane.head, lane.tail);
+        let (timer, until) = (hot.lanes[at].timer, hot.lanes[at].waits_until);
+        timer.map(|timer| self.timers.remove(&(timer, slot, destination)));
+        until.map(|until| self.acceptances.remove(&(until, slot, destination)));
+        let requested = self.seek(slot, at, |lane| {
+            lane.asked = false;
+            lane.requested.take()
+        });
+        if let Some(Some(request)) = requested {
+            self.outputs.push_back(Output::Withdraw(request));
+        }
+        self.write(Fact::LaneEnded(LaneEnded { key, destination, from, to }));
+    }
+
+    /// Whether a lane takes an event that was released before the lane was opened.
+    pub(super) fn takes_earlier(
+        &self,
+        destination: DestinationId,
+        released: UnixMicros,
+        event_type: &str,
+    ) -> bool {
+        let Some(to) = self.settings.destinations.get(&destination) else { return false };
+        let in_time = match to.start {
+            Start::Now => false,
+            Start::Earliest => true,
+            Start::At(at) => released >= at,
+        };
+        in_time && pattern::matches_any(&to.types, event_type)
+    }
+}

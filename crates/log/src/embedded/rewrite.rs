@@ -1,0 +1,307 @@
+//! Writing a sealed segment anew without the bodies that retention drops (DESIGN D6).
+//!
+//! Records, facts, hashes and places stay; only bodies go, so only offsets change, and those stand
+//! in the segment's own frame table. What a crash finds:
+//!
+//! | the process ends … | what is there | what counts |
+//! |---|---|---|
+//! | while the new file is written, or before its name is durable | both, or the old | the old: as long as it is there, the new one may not be whole, and is removed |
+//! | after the old file was removed | the new, durable since before | the new |
+//! | before that removal was durable | both again | the old, which is whole; it is rewritten again |
+//!
+//! The header of the successor goes on naming how long the segment was when it was first written;
+//! the rewritten header says that length too, and its own. A reader that had located the old file
+//! finds it gone and asks the catalog again.
+//!
+//! Works in steps, each of which syncs what it wrote, so that the sync of a commit beside it never
+//! finds much to carry. Must not know: which bodies, and why.
+
+use std::io;
+use std::sync::Arc;
+
+use sprag_core::fact::Fact;
+use sprag_core::retention::DeadBodies;
+
+use super::catalog::{Catalog, Committed, Lookups, Segment};
+use super::disk::{Disk, DiskFile, read_exact_at};
+use super::index;
+use super::open_index::{FrameTable, OpenIndex};
+use super::record::{CLAIM_BYTES, ENVELOPE_BYTES, Envelope, RecordKind, Seal};
+use super::replay::entries;
+use super::scan::{Content, Record, ScannedFrame, Scanner, Stop};
+use super::segment::{Rewritten, SegmentHeader};
+use crate::frame::{BODY_ENTRY_BYTES, BodyEntry, Thinned};
+use crate::limits::REWRITE_BYTES;
+use crate::log::Completion;
+
+/// A sealed segment to be written anew, by whoever has time.
+#[derive(Debug)]
+pub struct RewriteJob<D: Disk> {
+    disk: D,
+    catalog: Catalog,
+    source: Arc<Segment>,
+    dead: DeadBodies,
+    /// Where the next record is read.
+    at: u64,
+    stage: Stage<D::File>,
+    is_over: bool,
+}
+
+#[derive(Debug)]
+enum Stage<F> {
+    /// How long it will be must stand in its header, so that is found out first.
+    Measuring {
+        /// Bytes of the records so far.
+        records: u64,
+        /// Bytes of the bodies that are left, as received.
+        kept: u64,
+    },
+    Writing(Box<Writing<F>>),
+}
+
+#[derive(Debug)]
+struct Writing<F> {
+    file: F,
+    /// Written, but not handed to the file yet.
+    buffer: Vec<u8>,
+    /// Bytes handed to the file.
+    written: u64,
+    start: u64,
+    segment: Segment,
+}
+
+impl<D: Disk> RewriteJob<D> {
+    /// Takes a sealed segment; none when it is gone, another is being rewritten, or nothing was
+    /// appended behind it yet.
+    pub(super) fn new(disk: D, catalog: Catalog, segment: u64, dead: DeadBodies) -> Option<Self> {
+        let source = catalog.reserve(segment)?;
+        let stage = Stage::Measuring { records: 0, kept: 0 };
+        Some(Self { disk, catalog, source, dead, at: 0, stage, is_over: false })
+    }
+
+    /// Works it off to its end.
+    pub fn run(mut self) -> Completion {
+        loop {
+            if let Some(completion) = self.step() {
+                return completion;
+            }
+        }
+    }
+
+    /// Goes on by about a mebibyte; its completion when it has ended.
+    pub fn step(&mut self) -> Option<Completion> {
+        let result = match self.go_on() {
+            Ok(None) => return None,
+            Ok(Some(freed)) => Ok(freed),
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
+            self.undo();
+        }
+        self.is_over = true;
+        Some(Completion::Rewritten { segment: self.source.seal.segment, result })
+    }
+
+    fn go_on(&mut self) -> io::Result<Option<u64>> {
+        let header = self.header()?;
+        self.at = self.at.max(header.bytes());
+        let disk = self.disk.clone();
+        let mut scanner = Scanner::new(&disk, self.source.seal, self.at, self.source.length);
+        let mut moved = 0;
+        while moved < REWRITE_BYTES as u64 {
+            let record = match scanner.next() {
+                Ok(Some(record)) => record,
+                Ok(None) => return self.end_of_records(&header),
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Bad(bad)) => return Err(io::Error::other(bad.corruption)),
+            };
+            self.at = record.envelope.next(record.offset);
+            moved += self.take(&record)?;
+        }
+        if let Stage::Writing(writing) = &mut self.stage {
+            writing.flush()?;
+        }
+        Ok(None)
+    }
+
+    fn header(&self) -> io::Result<SegmentHeader> {
+        let Seal { segment, rewrites, .. } = self.source.seal;
+        SegmentHeader::read(&self.disk, segment, rewrites)?.map_err(io::Error::other)
+    }
+
+    /// Measures or writes one record; says how many bytes that came to.
+    fn take(&mut self, record: &Record) -> io::Result<u64> {
+        let thinned = match &record.content {
+            Content::Claim(_) => None,
+            Content::Frame(frame) => Some((frame, self.thin(record, frame)?)),
+        };
+        let content = thinned.as_ref().map_or(CLAIM_BYTES, |(_, thinned)| thinned.frame_bytes());
+        let bytes = (ENVELOPE_BYTES + content) as u64;
+        match &mut self.stage {
+            Stage::Measuring { records, kept } => {
+                *records += bytes;
+                if let Some((frame, thinned)) = &thinned {
+                    *kept += kept_bytes(frame, thinned);
+                }
+                // Only heads were read.
+                Ok(thinned.map_or(bytes, |(_, thinned)| thinned.head.len() as u64))
+            }
+            Stage::Writing(writing) => {
+                let (disk, seal) = (&self.disk, self.source.seal);
+                let start = record.offset + ENVELOPE_BYTES as u64;
+                writing.begin_record(record.envelope.kind, content)?;
+                match thinned {
+                    None => writing.copy(disk, seal, start, CLAIM_BYTES)?,
+                    Some((frame, thinned)) => {
+                        writing.buffer.extend_from_slice(&thinned.head);
+                        let section = start + frame.header.head_bytes() as u64;
+                        for BodyEntry { offset, length, .. } in thinned.left.into_iter().flatten() {
+                            writing.copy(disk, seal, section + offset as u64, length)?;
+                        }
+                    }
+                }
+                if let Content::Frame(frame) = &record.content {
+                    writing.note(frame, bytes);
+                }
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// A frame without the bodies that go.
+    fn thin(&self, record: &Record, frame: &ScannedFrame) -> io::Result<Thinned> {
+        let header = &frame.header;
+        let entries = header.bodies as usize * BODY_ENTRY_BYTES;
+        let mut head = vec![0; header.head_bytes() + entries];
+        let start = record.offset + ENVELOPE_BYTES as u64;
+        read_exact_at(&self.disk, &self.source.seal.segment_name(), start, &mut head)?;
+        let dead = self.dead.get(&(header.partition, header.number));
+        let is_dead = |body: u32| dead.is_some_and(|dead| dead.contains(&body));
+        Thinned::of(header, head, is_dead).map_err(io::Error::other)
+    }
+
+    fn end_of_records(&mut self, header: &SegmentHeader) -> io::Result<Option<u64>> {
+        if let Stage::Measuring { records, kept } = self.stage {
+            self.begin(header, records, kept)?;
+            return Ok(None);
+        }
+        self.finish().map(Some)
+    }
+
+    /// Creates the new file, with its header.
+    fn begin(&mut self, header: &SegmentHeader, records: u64, kept: u64) -> io::Result<()> {
+        let original = header.rewritten.map_or(self.source.length, |before| before.original);
+        let seal = Seal { rewrites: self.source.seal.rewrites + 1, ..self.source.seal };
+        let rewritten = Some(Rewritten { original, length: 0, kept });
+        let mut header = SegmentHeader { seal, carried: 0, rewritten, ..header.clone() };
+        let length = header.bytes() + records;
+        header.rewritten = Some(Rewritten { original, length, kept });
+        // One of before that could not be removed.
+        let _ = self.disk.remove(&seal.segment_name());
+        let file = self.disk.create(&seal.segment_name())?;
+        let firsts = header.tips.iter().map(|tip| tip.number.next());
+        let segment = Segment {
+            seal,
+            length,
+            begun: length,
+            newest: self.source.newest,
+            kept: Some(kept),
+            frames: FrameTable::starting_at(firsts),
+            lookups: Lookups::Memory(OpenIndex::default()),
+        };
+        let (buffer, start) = (header.encode(), header.bytes());
+        let writing = Writing { file, buffer, written: 0, start, segment };
+        self.stage = Stage::Writing(Box::new(writing));
+        self.at = 0;
+        Ok(())
+    }
+
+    /// The new file takes the old one's place: durable first, then known, then alone.
+    fn finish(&mut self) -> io::Result<u64> {
+        let Stage::Writing(writing) = &mut self.stage else { return Ok(0) };
+        writing.flush()?;
+        let Segment { seal, length, newest, kept, ref frames, ref lookups, .. } = writing.segment;
+        if writing.written != length {
+            return Err(io::Error::other("the segment changed while it was rewritten"));
+        }
+        let Lookups::Memory(open) = lookups else { return Ok(0) };
+        let _ = self.disk.remove(&seal.index_name());
+        // Syncs the directory too.
+        let stored = index::write(&self.disk, seal, length, frames, open)?;
+        let (frames, lookups) = (frames.clone(), Lookups::Stored(stored));
+        let begun = length;
+        self.catalog.release(Some(Segment { seal, length, begun, newest, kept, frames, lookups }));
+        self.is_over = true;
+        // From here on nothing fails: what cannot be removed counts again at the next start.
+        let old = self.source.seal;
+        for name in [old.segment_name(), old.index_name()] {
+            let _ = self.disk.remove(&name);
+        }
+        let _ = self.disk.sync_directory();
+        Ok(self.source.length.saturating_sub(length))
+    }
+
+    /// Everything is as it was.
+    fn undo(&mut self) {
+        if let Stage::Writing(writing) = &self.stage {
+            let seal = writing.segment.seal;
+            for name in [seal.index_name(), seal.segment_name()] {
+                let _ = self.disk.remove(&name);
+            }
+        }
+        self.catalog.release(None);
+    }
+}
+
+impl<D: Disk> Drop for RewriteJob<D> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.undo();
+        }
+    }
+}
+
+impl<F: DiskFile> Writing<F> {
+    fn end(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    fn begin_record(&mut self, kind: RecordKind, content: usize) -> io::Result<()> {
+        let length = u32::try_from(content).map_err(io::Error::other)?;
+        let envelope = Envelope { kind, length, synced: self.start };
+        let bytes = envelope.encode(self.segment.seal, self.end());
+        self.buffer.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    /// Takes bytes over as they are.
+    fn copy(&mut self, disk: &impl Disk, from: Seal, at: u64, length: usize) -> io::Result<()> {
+        let start = self.buffer.len();
+        self.buffer.resize(start + length, 0);
+        read_exact_at(disk, &from.segment_name(), at, &mut self.buffer[start..])
+    }
+
+    /// A frame was written, with its record so many bytes.
+    fn note(&mut self, frame: &ScannedFrame, bytes: u64) {
+        let (partition, offset) = (frame.header.partition, self.end() - bytes);
+        self.segment.add(&Committed { partition, offset, entries: &entries(frame) });
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.append(&self.buffer)?;
+        self.file.sync_data()?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Bytes of a frame's bodies that are left, as they were received.
+fn kept_bytes(frame: &ScannedFrame, thinned: &Thinned) -> u64 {
+    let is_kept = |body: u32| thinned.left.get(body as usize).is_some_and(Option::is_some);
+    let sizes = frame.facts.iter().map(|fact| match fact {
+        Fact::Received(received) if is_kept(received.body) => u64::from(received.size),
+        _ => 0,
+    });
+    sizes.sum()
+}

@@ -1,0 +1,129 @@
+//! Every record with every kind of content, for properties.
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use sprag_core::chain::Fingerprint;
+use sprag_core::fact::Toll;
+use sprag_core::id::{DestinationId, FrameNumber, Sequence};
+use sprag_core::record::{
+    Acceptance, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+};
+use sprag_core::time::{OpenMicros, UnixMicros};
+
+use crate::fact::arbitrary;
+
+fn held() -> impl Strategy<Value = HeldEvent> {
+    let essence = (
+        option::of(arbitrary::text(256)),
+        arbitrary::position(),
+        arbitrary::text(256),
+        arbitrary::text(256),
+        arbitrary::hash(),
+        any::<u32>(),
+    );
+    let essence = essence.prop_map(|parts| Essence {
+        id: parts.0,
+        position: parts.1,
+        event_type: parts.2,
+        content_type: parts.3,
+        digest: parts.4,
+        size: parts.5,
+    });
+    (arbitrary::place(), arbitrary::hold_reason(), any::<u64>(), essence).prop_map(
+        |(event, reason, deadline, essence)| HeldEvent {
+            event,
+            reason,
+            deadline: OpenMicros(deadline),
+            essence,
+        },
+    )
+}
+
+fn mode() -> impl Strategy<Value = LaneMode> {
+    (0..5, any::<u64>()).prop_map(|(mode, until)| match (mode, Sequence(until)) {
+        (0, _) => LaneMode::Active,
+        (1, _) => LaneMode::Halted,
+        (2, _) => LaneMode::Parked,
+        (3, until) => LaneMode::DrainingHalted { until },
+        (_, until) => LaneMode::DrainingParked { until },
+    })
+}
+
+fn lane() -> impl Strategy<Value = Lane> {
+    let reason = prop_oneof![
+        Just(OmitReason::Filtered),
+        Just(OmitReason::Dead),
+        Just(OmitReason::Skipped),
+        Just(OmitReason::Restored)
+    ];
+    let omission = (arbitrary::range(), reason, any::<bool>())
+        .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
+    let redrive = any::<u64>().prop_map(Sequence);
+    let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
+    let range = (option::of(any::<u64>()), any::<u64>());
+    let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
+    let counts = any::<(u64, u64, u64)>();
+    ((numbers, counts), mode(), lists).prop_map(
+        |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
+            destination: DestinationId(numbers.0),
+            mode,
+            head: Sequence(numbers.1),
+            tail: Sequence(numbers.2),
+            delivered: Sequence(numbers.3),
+            omitted,
+            failures: numbers.4,
+            due: UnixMicros(numbers.5),
+            failed_at: OpenMicros(numbers.6),
+            toll: Toll { failures: numbers.7, time: numbers.8 },
+            redrives,
+            accepted,
+            opened: Sequence(counts.0),
+            waiting: counts.1,
+            bytes: counts.2,
+            batch: batch.map(Sequence),
+            sent: Sequence(sent),
+        },
+    )
+}
+
+fn acceptance() -> impl Strategy<Value = Acceptance> {
+    any::<(u64, u32, bool, u64, u64, Option<u64>)>().prop_map(|numbers| Acceptance {
+        last: numbers.5.map(Sequence),
+        sequence: Sequence(numbers.0),
+        number: numbers.1,
+        out_of_order: numbers.2,
+        started: UnixMicros(numbers.3),
+        until: OpenMicros(numbers.4),
+    })
+}
+
+pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
+    let order = (
+        option::of(any::<u64>()),
+        any::<u64>(),
+        arbitrary::ranges(),
+        arbitrary::ranges(),
+        option::of(arbitrary::range()),
+        btree_map(any::<u64>(), held(), 0..5),
+        (any::<u32>(), arbitrary::place()),
+        vec(any::<u128>().prop_map(Fingerprint), 0..5),
+    );
+    let order = order.prop_map(|parts| {
+        let (next, highest, abandoned, missing, gap, held, (old, since), instant) = parts;
+        Order { next, highest, abandoned, missing, gap, held, old, since, instant }
+    });
+    let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>(), any::<u64>());
+    let jumps = (any::<u64>(), vec(arbitrary::range(), 0..3));
+    (head, order, vec(lane(), 0..4), jumps).prop_map(|(head, order, lanes, jumps)| KeyRecord {
+        sequence: Sequence(head.0),
+        hash: head.1,
+        newest: head.2,
+        paused: head.3,
+        carried: FrameNumber(head.4),
+        order,
+        lanes,
+        jumped: jumps.0,
+        jumps: jumps.1,
+    })
+}

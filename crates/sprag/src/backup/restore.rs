@@ -1,0 +1,235 @@
+//! From a backup to a data directory, and what it must be told before it serves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use sprag_core::fact::Fact;
+use sprag_core::id::{FrameNumber, Key, PartitionId, SourceId};
+use sprag_log::embedded::{self, FileDisk, Options};
+use sprag_log::{Answer, Query, ReadError, ReadFrame};
+
+use super::manifest::{Manifest, is_segment};
+use super::marker::Marker;
+use super::newest::Newest;
+use super::unpack::{compare, copy, make_empty, sync};
+use super::{BackupError, LOG, MANIFEST};
+use crate::clock::Clock;
+use crate::limits;
+
+/// What is told of the time after the backup.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The newest sequences that consumers have seen.
+    pub newest: Newest,
+    /// How many sequences of any key may have been given besides.
+    pub jump: u64,
+}
+
+/// What a restore came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// When the backup was made.
+    pub made: String,
+    /// Frames of all partitions, verified.
+    pub frames: u64,
+    /// How far every key jumps; none until that is told.
+    pub jump: Option<u64>,
+}
+
+/// Restores a backup into a data directory, which must be empty or not there.
+///
+/// # Errors
+/// When the backup is damaged, or the directory holds something.
+pub fn restore(from: &Path, data: &Path, told: Option<&Told>) -> Result<Restored, BackupError> {
+    let manifest = manifest_of(from)?;
+    make_empty(data)?;
+    let marker = Marker {
+        restore: u64::from_ne_bytes(number()?),
+        made: manifest.made.clone(),
+        // A backup that is restored twice begins other terms: the clock goes on.
+        epoch: manifest
+            .epoch()
+            .saturating_add(limits::EPOCH_JUMP)
+            .max(Clock::start().now().clock.0),
+        jump: None,
+    };
+    marker.write(data)?;
+    let log = data.join(LOG);
+    make_empty(&log)?;
+    let mut copied = BTreeMap::new();
+    for file in manifest.files.iter().filter(|file| is_segment(&file.name)) {
+        let path = from.join(LOG).join(&file.name);
+        let mut source = File::open(&path).map_err(BackupError::file(&path))?;
+        copied.insert(file.name.clone(), copy(&mut source, &log.join(&file.name), file.bytes)?);
+    }
+    compare(&manifest, &copied)?;
+    sync(&log)?;
+    finish(data, &manifest, marker, told)
+}
+
+/// Tells a directory that was restored how far to jump.
+///
+/// # Errors
+/// When it was not restored, was told already, or cannot be read.
+pub fn tell(data: &Path, told: &Told) -> Result<Restored, BackupError> {
+    let marker = Marker::read(data)?.ok_or_else(|| BackupError::NotRestored(data.to_owned()))?;
+    if let Some(jump) = marker.jump {
+        return Err(BackupError::AlreadyTold(jump));
+    }
+    let manifest = manifest_of(data)?;
+    finish(data, &manifest, marker, Some(told))
+}
+
+fn manifest_of(directory: &Path) -> Result<Manifest, BackupError> {
+    let path = directory.join(MANIFEST);
+    let mut bytes = Vec::new();
+    let file = File::open(&path);
+    let read = file.and_then(|file| file.take(limits::MANIFEST_BYTES).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Manifest::parse(&bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(BackupError::Incomplete),
+        Err(error) => Err(BackupError::File(path, error)),
+    }
+}
+
+fn number() -> Result<[u8; 8], BackupError> {
+    let mut bytes = [0; 8];
+    let failed = |_| BackupError::Stream(std::io::Error::other("the machine has no randomness"));
+    aws_lc_rs::rand::fill(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Verifies the log, and writes down how far to jump.
+fn finish(
+    data: &Path,
+    manifest: &Manifest,
+    mut marker: Marker,
+    told: Option<&Told>,
+) -> Result<Restored, BackupError> {
+    // From here on `tell` can go on where this ends.
+    let path = data.join(MANIFEST);
+    if !path.exists() {
+        let text = serde_json::to_vec_pretty(manifest);
+        let text = text.map_err(|error| BackupError::File(path.clone(), error.into()))?;
+        copy(&mut &text[..], &path, u64::MAX)?;
+    }
+    let nothing = Newest::default();
+    let newest = told.map_or(&nothing, |told| &told.newest);
+    let walked = walk(data, manifest, &marker, newest)?;
+    let jump = told.map(|told| walked.behind().saturating_add(told.jump));
+    if let Some(jump) = jump.filter(|jump| *jump > limits::JUMP_MOST) {
+        return Err(BackupError::Jump(jump));
+    }
+    marker.jump = jump;
+    marker.write(data)?;
+    Ok(Restored { made: manifest.made.clone(), frames: walked.frames, jump })
+}
+
+/// What all frames of a restored log come to.
+#[derive(Debug, Default)]
+struct Walked {
+    frames: u64,
+    names: HashMap<SourceId, String>,
+    /// By `source:key`, what consumers have seen of it, and how far the log is behind that.
+    seen: HashMap<String, (u64, u64)>,
+}
+
+impl Walked {
+    fn of(newest: &Newest) -> Self {
+        let seen = newest.0.iter();
+        let seen = seen.map(|((source, key), seen)| (format!("{source}:{key}"), (*seen, *seen)));
+        Self { seen: seen.collect(), ..Self::default() }
+    }
+
+    /// How far the keys that consumers know are at the most behind what these have seen.
+    fn behind(&self) -> u64 {
+        self.seen.values().map(|(_, behind)| *behind).max().unwrap_or_default()
+    }
+
+    fn frame(&mut self, frame: &ReadFrame) {
+        self.frames += 1;
+        for fact in &frame.facts {
+            match fact {
+                Fact::SourceDeclared(declared) => {
+                    self.names.insert(declared.source, declared.name.to_string());
+                }
+                Fact::Released(released) => self.given(&released.key, released.sequence.0),
+                Fact::Jumped(jumped) => self.given(&jumped.key, jumped.through.0),
+                Fact::Carried(carried) => self.given(&carried.key, carried.record.sequence.0),
+                _ => {}
+            }
+        }
+    }
+
+    /// A key has this sequence by now.
+    fn given(&mut self, key: &Key, sequence: u64) {
+        if self.seen.is_empty() {
+            return;
+        }
+        let Some(source) = self.names.get(&key.source) else { return };
+        if let Some((seen, behind)) = self.seen.get_mut(&format!("{source}:{}", key.name)) {
+            *behind = seen.saturating_sub(sequence);
+        }
+    }
+}
+
+/// Reads every frame: the chain of each partition leads from its first frame to the tip in the
+/// manifest.
+fn walk(
+    data: &Path,
+    manifest: &Manifest,
+    marker: &Marker,
+    newest: &Newest,
+) -> Result<Walked, BackupError> {
+    let disk = FileDisk::open(&data.join(LOG)).map_err(BackupError::Log)?;
+    let salt = u64::from_ne_bytes(number()?);
+    let options = Options { after: marker.after(), ..Options::new(manifest.partitions, salt) };
+    let (_writer, mut reader, _) = embedded::open(disk, options).map_err(BackupError::Log)?;
+    let mut walked = Walked::of(newest);
+    for tip in &manifest.tips {
+        let last = walk_partition(&mut reader, PartitionId(tip.partition), &mut walked)?;
+        // Of a partition whose frames were all trimmed only the tip in the headers is left.
+        let Some(last) = last else { continue };
+        if last != (tip.frame, tip.hash.clone()) {
+            let what = format!(
+                "the chain of partition {} ends with frame {} {}, not {} {}",
+                tip.partition, last.0, last.1, tip.frame, tip.hash
+            );
+            return Err(BackupError::Damaged(what));
+        }
+    }
+    Ok(walked)
+}
+
+/// Reads the frames of a partition; gives back the last one's number and hash, none where none is
+/// kept.
+fn walk_partition(
+    reader: &mut embedded::Reader<FileDisk>,
+    partition: PartitionId,
+    walked: &mut Walked,
+) -> Result<Option<(u64, String)>, BackupError> {
+    let (mut from, mut last) = (FrameNumber(1), None);
+    loop {
+        let query = Query::Frames { partition, from, bytes: limits::RESTORE_READ_BYTES };
+        let frames = match reader.answer(&query) {
+            Ok(Answer::Frames(frames)) => frames,
+            Ok(_) | Err(ReadError::Missing) => return Ok(last),
+            // What lay before was trimmed.
+            Err(ReadError::Trimmed { oldest }) if oldest > from => {
+                from = oldest;
+                continue;
+            }
+            Err(error) => return Err(BackupError::Read(error)),
+        };
+        for frame in &frames.frames {
+            walked.frame(frame);
+            last = Some((frame.number.0, frame.hash.to_string()));
+            from = frame.number.next();
+        }
+        if frames.end {
+            return Ok(last);
+        }
+    }
+}

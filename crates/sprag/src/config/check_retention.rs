@@ -1,0 +1,42 @@
+//! `[retention]`: how long history is kept, and that nothing needs it for longer (rule D6).
+
+use super::checked::{Contract, Retention, Source};
+use super::raw::{Section, or};
+use super::{Named, units};
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The shortest and the longest time anything can be kept for.
+const LEAST: Duration = Duration::from_secs(1);
+const MOST: Duration = Duration::from_secs(3_650 * 86_400);
+
+pub(super) fn retention(section: &Section<'_>, sources: &Named<Source>) -> Option<Retention> {
+    let time = |name, days| or(section.get(name), DAY * days, |entry| entry.duration(LEAST..=MOST));
+    let (bodies, facts) = (time("bodies", 30), time("facts", 400));
+    let retention = Retention { bodies: bodies?, facts: facts? };
+    let facts = units::duration_text(retention.facts);
+    if retention.facts < retention.bodies {
+        let bodies = units::duration_text(retention.bodies);
+        section.error(&format!(
+            "`facts` ({facts}) is shorter than `bodies` ({bodies}): a body is read by its fact"
+        ));
+    }
+    for (name, source) in sources {
+        let Some(source) = source else { continue };
+        let hold = match &source.contract {
+            Contract::Fifo(fifo) => fifo.hold.wait,
+            _ => Duration::ZERO,
+        };
+        for (what, needs) in [("dedupe", source.dedupe), ("hold.wait", hold)] {
+            if retention.facts < needs {
+                let needs = units::duration_text(needs);
+                section.error(&format!(
+                    "`facts` ({facts}) is shorter than `{what}` of the source {name} ({needs}), \
+                     which needs them"
+                ));
+            }
+        }
+    }
+    Some(retention)
+}

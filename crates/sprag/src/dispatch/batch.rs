@@ -1,0 +1,112 @@
+//! A range of events as one request (rule L9): an array of envelopes, signed as a whole.
+//!
+//! The form is written down in docs/guides/batches.md; it must not know which range is sent, nor what
+//! an answer means.
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Map, Value};
+use sprag_core::id::Sequence;
+use sprag_core::output::Attempt;
+use sprag_driver::cache::ReleasedEvent;
+
+use super::headers::{Delivery, Values, omitted};
+use crate::extract::encode::webhook_id;
+
+/// The array of envelopes: for each event its delivery headers and its body.
+pub(super) fn body(delivery: &Delivery<'_>, others: &[ReleasedEvent]) -> Bytes {
+    let first = delivery.attempt.sequence.0;
+    let events = std::iter::once(delivery.event).chain(others);
+    let envelopes = (first..).zip(events).map(|(sequence, event)| {
+        let attempt = of_event(delivery.attempt, sequence);
+        envelope(&Delivery { attempt: &attempt, event, ..*delivery })
+    });
+    Bytes::from(Value::Array(envelopes.collect()).to_string())
+}
+
+/// The attempt as it would be of one event alone: those before it come with it.
+fn of_event(attempt: &Attempt, sequence: u64) -> Attempt {
+    let is_first = sequence == attempt.sequence.0;
+    Attempt {
+        sequence: Sequence(sequence),
+        last: None,
+        others: Vec::new(),
+        previous: if is_first { attempt.previous } else { Sequence(sequence - 1) },
+        omitted: if is_first { attempt.omitted.clone() } else { Vec::new() },
+        ..attempt.clone()
+    }
+}
+
+/// `{"headers": {…}, "body": "…"}`. A body is the text as received, so that its digest follows from
+/// it; one that is no text is `body_base64`.
+fn envelope(delivery: &Delivery<'_>) -> Value {
+    let received = &delivery.event.event.received;
+    let mut headers = Map::new();
+    let mut put = |name: &str, value: &[u8]| {
+        // What a provider sent and is no text is told as far as it is.
+        headers.insert(name.to_owned(), String::from_utf8_lossy(value).into());
+    };
+    for (name, value) in delivery.forwarded() {
+        put(name.as_str(), value);
+    }
+    let attempt = delivery.attempt;
+    let id = webhook_id(delivery.source, &attempt.key.name, attempt.sequence.0);
+    put("webhook-id", id.as_bytes());
+    if !received.content_type.is_empty() {
+        put("content-type", received.content_type.as_bytes());
+    }
+    delivery.own().iter().for_each(|(name, value)| put(name, value));
+    let body = &delivery.event.event.body;
+    let (name, body) = match std::str::from_utf8(body) {
+        Ok(text) => ("body", text.to_owned()),
+        Err(_) => ("body_base64", BASE64.encode(body)),
+    };
+    Value::Object(Map::from_iter([
+        ("headers".to_owned(), Value::Object(headers)),
+        (name.to_owned(), body.into()),
+    ]))
+}
+
+/// The headers of the request: what holds for the range as a whole.
+pub(super) fn headers(delivery: &Delivery<'_>, last: Sequence, body: &[u8]) -> HeaderMap {
+    let attempt = delivery.attempt;
+    let (first, last) = (attempt.sequence.0, last.0);
+    let one = webhook_id(delivery.source, &attempt.key.name, first);
+    let id = format!("{one}-{last}");
+    let mut values = whole(delivery, first, last);
+    let mut headers = HeaderMap::new();
+    headers.insert(HOST, delivery.host.clone());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    delivery.sign(&mut values, &id, body);
+    values.insert_into(&mut headers);
+    for (name, value) in delivery.added {
+        headers.insert(name, value.clone());
+    }
+    headers
+}
+
+/// The `sprag-*` headers of the range, sorted by name.
+fn whole(delivery: &Delivery<'_>, first: u64, last: u64) -> Values {
+    let attempt = delivery.attempt;
+    let mut own = Values::new();
+    own.number("sprag-attempt", attempt.number.into());
+    own.number("sprag-batch", last - first + 1);
+    own.number("sprag-epoch", attempt.id.epoch.0);
+    own.text("sprag-key", &attempt.key.name);
+    if !attempt.omitted.is_empty() {
+        own.text("sprag-omitted", &omitted(&attempt.omitted));
+    }
+    if attempt.out_of_order {
+        own.text("sprag-out-of-order", "true");
+    } else {
+        own.number("sprag-previous-sequence", attempt.previous.0);
+    }
+    if attempt.redelivery {
+        own.text("sprag-redelivery", "true");
+    }
+    own.text("sprag-sequence", &format!("{first}-{last}"));
+    own.text("sprag-source", delivery.source);
+    own
+}
