@@ -21,10 +21,10 @@ use crate::latest::{self, Counted};
 use crate::world::CLOCK;
 use sprag_core::time::UnixMicros;
 
-/// How long an id is remembered; no simulation lasts that long.
+/// How long an id is remembered where facts stay; no simulation lasts that long.
 const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
 
-/// Longer than anything is repeated after, for what is forgotten cannot be recognised.
+/// The shortest time facts are kept.
 const FACTS_LEAST: Duration = Duration::from_secs(30);
 
 /// Keys kept in memory, all partitions for themselves: far fewer than wait, or more than there are.
@@ -113,6 +113,9 @@ impl Setting {
         let goes = dice.chance(500);
         if goes {
             retention.facts = FACTS_LEAST + Duration::from_secs(dice.between(0, 15));
+            // An id can be recognised as long as its fact is there.
+            let dedupe = Duration::from_secs(dice.between(5, 30));
+            self.plan.sources.iter_mut().for_each(|source| source.settings.dedupe = dedupe);
         }
         goes
     }

@@ -132,7 +132,7 @@ impl World {
         // Numbers of names that nothing durable was acknowledged under may become others (F6).
         let watching = &mut self.watching;
         if watching.answers.acknowledged.is_empty() && watching.deliveries.told.is_empty() {
-            watching.policies = Policies::default();
+            watching.policies = Policies::remembering(watching.policies.memory);
             self.numbers.clear();
         }
         for resource in self.watching.commands.rebasing() {

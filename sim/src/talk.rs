@@ -29,7 +29,7 @@ impl World {
         let ticket = self.next_ticket();
         let uptime = self.uptime();
         self.provider.sent(number, ticket);
-        self.watching.answers.sent(ticket, &post, uptime);
+        self.watching.answers.sent(ticket, &post, (self.now, uptime));
         self.trace.note(self.now, '>', &[ticket.0, number as u64], || {
             let id = post.id.as_deref().unwrap_or("without id");
             let resource = post.resource;

@@ -21,6 +21,7 @@ use crate::judge::answers::Answers;
 use crate::judge::commands::{Asked, Commands};
 use crate::judge::deliveries::Deliveries;
 use crate::judge::history::{Frames, Submitted};
+use crate::judge::memory::Memory;
 use crate::judge::outages::Outages;
 use crate::judge::policies::Policies;
 use crate::judge::refusals::Refusals;
@@ -191,6 +192,13 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
+    fn over(outages: Outages, memory: Memory) -> Self {
+        let policies = Policies::remembering(memory);
+        let mut watching = Self { outages, policies, ..Self::default() };
+        watching.answers.memory = memory;
+        watching
+    }
+
     /// A rebase is asked for or answered: from then on, positions of before say nothing.
     pub(crate) fn may_begin_anew(&mut self, asked: Asked) {
         if let Asked::Rebase(resource) = asked {
@@ -275,6 +283,7 @@ impl World {
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         let outages = Outages::of(workload.resources.len());
+        let watching = Watching::over(outages, Memory::of(&setting.plan));
         let mut world = Self {
             now: 0,
             schedule: Schedule::new(),
@@ -298,7 +307,7 @@ impl World {
             numbers: BTreeMap::new(),
             dropped: workload.dropped,
             under_way: BTreeMap::new(),
-            watching: Watching { outages, ..Watching::default() },
+            watching,
             reads_fail: false,
             counts: Counts::default(),
             trace,

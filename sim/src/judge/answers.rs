@@ -9,6 +9,7 @@ use sprag_core::input::Ticket;
 use sprag_core::output::{Answer, Rejection, Status};
 use sprag_core::position::Position;
 
+use super::memory::Memory;
 use super::{Verdict, must};
 use crate::schedule::Instant;
 use crate::workload::Post;
@@ -30,11 +31,12 @@ pub(crate) struct Acknowledged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expectation {
     Anything,
-    /// A repeat of this event by its id.
-    Repeats(Place),
-    /// A repeat of this event by its position.
-    SamePosition(Place),
-    Conflict,
+    /// A repeat of this event by its id, known since.
+    Repeats(Place, Instant),
+    /// A repeat of this event by its position, known since.
+    SamePosition(Place, Instant),
+    /// Its position is that of another event, known since.
+    Conflict(Instant),
     /// Nothing that could be released: older than what was, or released once already.
     NotReleased,
 }
@@ -42,6 +44,7 @@ enum Expectation {
 #[derive(Debug)]
 struct Sent {
     post: Post,
+    at: Instant,
     /// How often its positions may have begun anew by then.
     rebases: u64,
     expectation: Expectation,
@@ -54,8 +57,9 @@ pub(crate) struct Answers {
     /// What was ever sent, and the uptime at which it was first.
     first_sent: BTreeMap<(usize, Hash), u64>,
     sent_ids: BTreeMap<(usize, Arc<str>), u64>,
-    by_id: BTreeMap<(usize, Arc<str>), Place>,
-    by_position: BTreeMap<(usize, u64), (Place, Hash)>,
+    /// With the time it was sent at.
+    by_id: BTreeMap<(usize, Arc<str>), (Place, Instant)>,
+    by_position: BTreeMap<(usize, u64), (Place, Hash, Instant)>,
     places: BTreeMap<Place, (usize, Hash)>,
     sequences: BTreeMap<(usize, u64), Place>,
     /// Requests by version or instant that were not answered as invalid: what may be newer.
@@ -66,12 +70,13 @@ pub(crate) struct Answers {
     instants: BTreeSet<(usize, u64, Hash)>,
     /// How often the positions of a resource may have begun anew.
     rebases: BTreeMap<usize, u64>,
+    pub(crate) memory: Memory,
     pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
 impl Answers {
-    /// A request leaves.
-    pub(crate) fn sent(&mut self, ticket: Ticket, post: &Post, uptime: u64) {
+    /// A request leaves, at a time and at an uptime.
+    pub(crate) fn sent(&mut self, ticket: Ticket, post: &Post, (at, uptime): (Instant, u64)) {
         self.first_sent.entry((post.resource, post.digest)).or_insert(uptime);
         let expectation = self.expect(post);
         if let Some(id) = post.id.clone().filter(|_| post.accepted) {
@@ -81,7 +86,7 @@ impl Answers {
             *self.reached.entry((post.resource, number)).or_default() += 1;
         }
         let rebases = self.rebases(post.resource);
-        self.waiting.insert(ticket, Sent { post: post.clone(), rebases, expectation });
+        self.waiting.insert(ticket, Sent { post: post.clone(), at, rebases, expectation });
     }
 
     /// The positions of a resource may begin anew, or may have by now: those known say nothing of
@@ -109,8 +114,8 @@ impl Answers {
 
     fn expect(&self, post: &Post) -> Expectation {
         let id = post.id.clone().and_then(|id| self.by_id.get(&(post.resource, id)));
-        if let Some(place) = id {
-            return Expectation::Repeats(*place);
+        if let Some((place, then)) = id {
+            return Expectation::Repeats(*place, *then);
         }
         let position = match post.position {
             Position::Sequence(number) | Position::Version(number) => number,
@@ -118,8 +123,25 @@ impl Answers {
         };
         match self.by_position.get(&(post.resource, position)) {
             None => self.expect_of_instant(post),
-            Some((place, digest)) if *digest == post.digest => Expectation::SamePosition(*place),
-            Some(_) => Expectation::Conflict,
+            Some((place, digest, then)) if *digest == post.digest => {
+                Expectation::SamePosition(*place, *then)
+            }
+            Some((_, _, then)) => Expectation::Conflict(*then),
+        }
+    }
+
+    /// What is left of an expectation by the time of the answer, for what was known is forgotten.
+    fn still(&self, expectation: Expectation, now: Instant) -> Expectation {
+        match expectation {
+            Expectation::Repeats(_, then) if !self.memory.surely_knows_id(then, now) => {
+                Expectation::Anything
+            }
+            Expectation::SamePosition(_, then) | Expectation::Conflict(then)
+                if !self.memory.surely_knows(then, now) =>
+            {
+                Expectation::NotReleased
+            }
+            kept => kept,
         }
     }
 
@@ -152,14 +174,16 @@ impl Answers {
 
     /// A request is answered.
     pub(crate) fn answered(&mut self, at: Instant, ticket: Ticket, answer: &Answer) -> Verdict {
-        let Some(Sent { post, rebases, expectation }) = self.waiting.remove(&ticket) else {
+        let Some(Sent { post, at: sent, rebases, expectation }) = self.waiting.remove(&ticket)
+        else {
             return Err(format!("ticket {} was answered twice or never asked", ticket.0));
         };
         let expectation = match expectation {
-            Expectation::Repeats(_) => expectation,
+            Expectation::Repeats(..) => expectation,
             _ if rebases < self.rebases(post.resource) => Expectation::Anything,
             _ => expectation,
         };
+        let expectation = self.still(expectation, at);
         match answer {
             Answer::Event { status, event, sequence } => {
                 let acknowledged = Acknowledged {
@@ -176,10 +200,10 @@ impl Answers {
                 must(*status != Status::Stale || self.may_be_stale(&post), || {
                     format!("{} is called stale, nothing newer was sent", name(&post))
                 })?;
-                self.acknowledge(&post, acknowledged)
+                self.acknowledge(&post, sent, acknowledged)
             }
             Answer::Rejected(Rejection::OutsideTolerance) => {
-                let known = matches!(expectation, Expectation::Repeats(_));
+                let known = matches!(expectation, Expectation::Repeats(..));
                 must(!post.in_time && !known, || {
                     format!("{} was refused as outside the tolerance", name(&post))
                 })
@@ -198,7 +222,7 @@ impl Answers {
         count.is_none_or(|count| *count == 1)
     }
 
-    fn acknowledge(&mut self, post: &Post, acknowledged: Acknowledged) -> Verdict {
+    fn acknowledge(&mut self, post: &Post, sent: Instant, acknowledged: Acknowledged) -> Verdict {
         let Acknowledged { resource, digest, status, event, sequence, .. } = acknowledged;
         if matches!(status, Status::Duplicate | Status::Ignored) {
             self.acknowledged.push(acknowledged);
@@ -212,13 +236,13 @@ impl Answers {
         let known = self.places.insert(place, (resource, digest));
         must(known.is_none(), || format!("{} got {place}, the id of another event", name(post)))?;
         if let Some(id) = &post.id {
-            self.by_id.insert((resource, id.clone()), place);
+            self.by_id.insert((resource, id.clone()), (place, sent));
         }
         let released = matches!(status, Status::Released | Status::Late);
         must(released == sequence.is_some(), || format!("{} got {sequence:?}", name(post)))?;
         if let Some(sequence) = sequence {
             if let Position::Sequence(number) | Position::Version(number) = post.position {
-                self.by_position.insert((resource, number), (place, digest));
+                self.by_position.insert((resource, number), (place, digest, sent));
             }
             self.reach(post);
             let other = self.sequences.insert((resource, sequence), place);
@@ -246,11 +270,11 @@ fn fits(post: &Post, expectation: Expectation, fresh_id: bool, got: &Acknowledge
     must(post.accepted != (status == Status::Ignored), wrong)?;
     must(post.in_time || matches!(status, Status::Duplicate | Status::Ignored), wrong)?;
     if post.is_unreadable {
-        let by_id = matches!(expectation, Expectation::Repeats(_)) || !fresh_id;
+        let by_id = matches!(expectation, Expectation::Repeats(..)) || !fresh_id;
         return must(
             match status {
                 Status::Duplicate => by_id,
-                Status::Invalid => !matches!(expectation, Expectation::Repeats(_)),
+                Status::Invalid => !matches!(expectation, Expectation::Repeats(..)),
                 _ => false,
             },
             wrong,
@@ -272,13 +296,13 @@ fn fits(post: &Post, expectation: Expectation, fresh_id: bool, got: &Acknowledge
     let fine = match expectation {
         _ if status == Status::Ignored => true,
         Expectation::Anything => true,
-        Expectation::Repeats(place) => status == Status::Duplicate && got.event == Some(place),
+        Expectation::Repeats(place, _) => status == Status::Duplicate && got.event == Some(place),
         // Another post with the same id may have come between, and repeats by its id then.
-        Expectation::SamePosition(place) => {
+        Expectation::SamePosition(place, _) => {
             status == Status::Duplicate && (got.event == Some(place) || !fresh_id)
         }
         Expectation::NotReleased => status != Status::Released,
-        Expectation::Conflict => {
+        Expectation::Conflict(_) => {
             status == Status::Conflict || (status == Status::Duplicate && !fresh_id)
         }
     };

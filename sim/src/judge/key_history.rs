@@ -60,7 +60,12 @@ pub(crate) struct KeyHistory {
 
 impl KeyHistory {
     fn demand(&self, source: &SourcePolicy, event: &Described<'_>) -> Demand {
-        if let Some(place) = event.id.and_then(|id| self.ids.get(id)) {
+        let known = event.id.and_then(|id| self.ids.get(id));
+        let known = known.filter(|place| {
+            let then = self.events.get(place).map_or(0, |event| event.recorded);
+            source.memory.knows_id(then, event.recorded)
+        });
+        if let Some(place) = known {
             return Demand::Duplicate(Some(*place), Recognised::Id);
         }
         self.demand_by_position(source, event)
@@ -86,6 +91,24 @@ impl KeyHistory {
         }
     }
 
+    /// Whether what was done is what is demanded, or what is left of it once the fact of the other
+    /// event is deleted (F4): which of both it is depends on when that is.
+    fn is_due(&self, done: Demand, demand: Demand, source: &SourcePolicy, recorded: u64) -> bool {
+        let (Demand::Duplicate(Some(other), _) | Demand::Conflict(other)) = demand else {
+            return done == demand;
+        };
+        let other = self.events.get(&other).filter(|other| other.fate != IngressFate::Held);
+        let gone = other.is_some_and(|other| source.memory.may_be_gone(other.recorded, recorded));
+        let instead = match (source.contract, demand) {
+            (
+                Contract::Latest { .. },
+                Demand::Conflict(_) | Demand::Duplicate(_, Recognised::Position),
+            ) => Demand::Stale,
+            _ => Demand::Duplicate(None, Recognised::Position),
+        };
+        done == demand || (gone && done == instead)
+    }
+
     /// The position is that of another event (K5).
     fn demand_of_taken(&self, place: Place, digest: Hash) -> Demand {
         match self.events.get(&place).is_some_and(|event| event.digest == digest) {
@@ -98,7 +121,11 @@ impl KeyHistory {
         match self.newest.due(source, event) {
             Due::Release => Demand::Release(Kind::Event),
             Due::Invalid => Demand::Invalid,
-            Due::Repeat => Demand::Duplicate(None, Recognised::Position),
+            // Of one instant, ids are remembered beyond their time.
+            Due::Repeat => match event.id.and_then(|id| self.ids.get(id)) {
+                Some(place) => Demand::Duplicate(Some(*place), Recognised::Id),
+                None => Demand::Duplicate(None, Recognised::Position),
+            },
             Due::Old => {
                 let taken = version(event.position).and_then(|number| self.positions.get(&number));
                 taken.map_or(Demand::Stale, |place| self.demand_of_taken(*place, event.digest))
@@ -146,9 +173,9 @@ impl KeyHistory {
         let Received { position, digest, .. } = *fact;
         let described = Described { id: fact.id.as_ref(), position, digest, recorded };
         let demand = self.demand(source, &described);
-        must(!matches!(demand, Demand::Duplicate(..)), || {
-            format!("{place} is kept although {demand:?}")
-        })?;
+        let fits = !matches!(demand, Demand::Duplicate(..))
+            || self.is_due(Demand::Stale, demand, source, recorded);
+        must(fits, || format!("{place} is kept although {demand:?}"))?;
         if let Some(id) = &fact.id {
             self.ids.insert(id.clone(), place);
         }
@@ -237,8 +264,10 @@ impl KeyHistory {
     /// Older than what was released: kept, not delivered.
     pub(crate) fn stale(&mut self, fact: &Stale, source: &SourcePolicy) -> Verdict {
         let demand = self.demand_of(fact.event, source)?;
-        let is_its_own = self.events[&fact.event].position == fact.position;
-        must(demand == Demand::Stale && is_its_own && fact.newest.0 == self.sequence, || {
+        let EventHistory { position, recorded, .. } = self.events[&fact.event];
+        let is_its_own = position == fact.position;
+        let is_due = self.is_due(Demand::Stale, demand, source, recorded);
+        must(is_due && is_its_own && fact.newest.0 == self.sequence, || {
             format!("{fact:?} after sequence {}, {demand:?} is due", self.sequence)
         })?;
         if self.events[&fact.event].id.is_some() {
@@ -257,7 +286,8 @@ impl KeyHistory {
         let Duplicate { position, digest, .. } = *fact;
         let described = Described { id: fact.id.as_ref(), position, digest, recorded };
         let demand = self.demand(source, &described);
-        must(demand == Demand::Duplicate(fact.original, fact.by), || {
+        let done = Demand::Duplicate(fact.original, fact.by);
+        must(self.is_due(done, demand, source, recorded), || {
             format!("{fact:?}, {demand:?} is due")
         })?;
         let original = fact.original.and_then(|place| self.events.get(&place));

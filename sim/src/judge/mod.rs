@@ -13,6 +13,7 @@ pub(crate) mod event_history;
 pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;
+pub(crate) mod memory;
 pub(crate) mod newest;
 pub(crate) mod outages;
 pub(crate) mod policies;

@@ -9,6 +9,7 @@ use sprag_core::id::{DestinationId, Revision, SourceId};
 use sprag_core::pattern::Pattern;
 use sprag_core::settings::{Ack, Contract, First, OnGap, OnGiveUp, Settings, Start};
 
+use super::memory::Memory;
 use super::{Verdict, must};
 
 /// Everything configured so far.
@@ -16,6 +17,8 @@ use super::{Verdict, must};
 pub(crate) struct Policies {
     pub(crate) sources: BTreeMap<SourceId, SourcePolicy>,
     pub(crate) destinations: BTreeMap<DestinationId, DestinationPolicy>,
+    /// How long things are remembered.
+    pub(crate) memory: Memory,
     /// Whether bodies go while the simulation lasts: then not all is there for a lane opened later.
     pub(crate) bodies_go: bool,
     /// The destinations that were ever retired.
@@ -39,6 +42,7 @@ pub(crate) struct SourcePolicy {
     pub(crate) hold_events: usize,
     /// The most events a key may ever hold.
     pub(crate) most_held: usize,
+    pub(crate) memory: Memory,
 }
 
 impl SourcePolicy {
@@ -84,6 +88,11 @@ pub(crate) struct DestinationPolicy {
 }
 
 impl Policies {
+    /// Nothing is configured yet.
+    pub(crate) fn remembering(memory: Memory) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
     /// A process starts with these settings. Names keep their numbers for ever (F6).
     pub(crate) fn started(&mut self, settings: &Settings) -> Verdict {
         self.retired.extend(&settings.retired);
@@ -101,6 +110,7 @@ impl Policies {
                 hold_wait: wait,
                 hold_events: source.hold_events,
                 most_held: 0,
+                memory: self.memory,
             });
             must(policy.name == source.name && policy.contract == source.contract, || {
                 format!("source {} was {} and is {}", id.0, policy.name, source.name)
