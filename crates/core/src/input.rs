@@ -204,12 +204,16 @@ pub enum Input {
         /// The first place behind them, due or not; none at the end of the queue.
         next: Option<PageCursor>,
     },
-    /// Released events from a lane's head on that were asked for, contiguous; none when they cannot be read.
+    /// Released events of a lane that were asked for, contiguous: from its head on, or from the
+    /// oldest that is kept. None when they cannot be read.
     Backlog {
         /// The lane.
         lane: LaneRef,
         /// The events.
         events: Vec<Waiting>,
+        /// The last sequence that was looked for, where history could be read: what is not among
+        /// the events up to the first of them, or to here, is kept no longer.
+        looked: Option<Sequence>,
         /// The types of those that were released before the lane was opened, where their release
         /// says nothing of it; of those that are no longer kept, none.
         earlier: BTreeMap<Sequence, Arc<str>>,

@@ -54,6 +54,9 @@ pub const STEPS_BETWEEN_FULL_CHECKS: u64 = 1_000;
 pub const POSITION_MAX: u64 = u64::MAX / 2;
 /// Keys a sweep for idle ones looks at in one step.
 pub const SWEEP_KEYS: usize = 16;
+/// Sequences looked for at once behind what is kept no longer: each is a look into the filters of
+/// the log's segments.
+pub const BACKLOG_REACH: u64 = 1_024;
 /// A lane whose waiting events could not be read asks again after this.
 pub const BACKLOG_RETRY: Duration = Duration::from_secs(1);
 /// Recorded open time may lag behind by this while something is held (DESIGN F9).

@@ -227,6 +227,8 @@ pub enum Output {
         from: Sequence,
         /// The last sequence wanted.
         to: Sequence,
+        /// The most events wanted.
+        most: usize,
         /// Up to here events were released before the lane was opened: their types are wanted too
         /// where their release says nothing of the lane.
         opened: Sequence,

@@ -50,6 +50,8 @@ pub(crate) enum Asked {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WantedBacklog {
     pub(crate) lane: LaneRef,
+    /// The last sequence that is looked for.
+    pub(crate) to: Sequence,
     /// Up to here the types of events are wanted whose release says nothing of the lane.
     pub(crate) opened: Sequence,
 }
@@ -59,6 +61,8 @@ pub(crate) struct WantedBacklog {
 pub(crate) struct EarlierEvents {
     lane: LaneRef,
     events: Vec<Waiting>,
+    /// The last sequence that was looked for, where history could be read.
+    looked: Option<Sequence>,
     types: BTreeMap<Sequence, Arc<str>>,
     /// What is still to be read: the last is asked for.
     unread: Vec<(Sequence, Place)>,
@@ -201,11 +205,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         wanted: WantedBacklog,
         key: Key,
         from: Sequence,
-        to: Sequence,
+        most: usize,
     ) {
-        let most = usize::try_from(to.0.saturating_sub(from.0).saturating_add(1));
-        let most = most.unwrap_or(usize::MAX);
-        let query = Query::Sequences { partition, key, from, to, most };
+        let query = Query::Sequences { partition, key, from, to: wanted.to, most };
         self.ask(Asked::Backlog(partition, wanted), query);
     }
 
@@ -215,8 +217,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             self.ask(Asked::Earlier(partition, earlier), Query::Event { place });
             return;
         }
-        let EarlierEvents { lane, events, types: earlier, .. } = *earlier;
-        self.input(now, partition, Input::Backlog { lane, events, earlier });
+        let EarlierEvents { lane, events, looked, types: earlier, .. } = *earlier;
+        self.input(now, partition, Input::Backlog { lane, events, looked, earlier });
     }
 
     fn earlier_read(
@@ -234,6 +236,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             // The disk may answer later: the lane asks again.
             Err(ReadError::Failed(_)) => {
                 earlier.events.clear();
+                earlier.looked = None;
                 earlier.unread.clear();
             }
             // It is no longer kept: the lane cannot take it.
@@ -408,11 +411,17 @@ fn position_prior(released: &StoredFact, received: &StoredFact) -> Option<Prior>
 }
 
 fn waiting(wanted: WantedBacklog, result: Result<Answer, ReadError>) -> EarlierEvents {
-    let WantedBacklog { lane, opened } = wanted;
+    let WantedBacklog { lane, to: last, opened } = wanted;
     let to = lane.destination;
-    let mut all =
-        EarlierEvents { lane, events: Vec::new(), types: BTreeMap::new(), unread: Vec::new() };
+    let mut all = EarlierEvents {
+        lane,
+        events: Vec::new(),
+        looked: None,
+        types: BTreeMap::new(),
+        unread: Vec::new(),
+    };
     let Ok(Answer::Sequences(stored)) = result else { return all };
+    all.looked = Some(last);
     let is_unsaid = |released: &Released| {
         let is_said = released.lanes.contains(&to) || released.filtered.contains(&to);
         released.sequence <= opened && !is_said

@@ -259,9 +259,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
-            Output::Backlog { lane, key, from, to, opened } => {
-                let wanted = WantedBacklog { lane, opened };
-                self.ask_backlog(partition, wanted, key, from, to);
+            Output::Backlog { lane, key, from, to, most, opened } => {
+                let wanted = WantedBacklog { lane, to, opened };
+                self.ask_backlog(partition, wanted, key, from, most);
             }
             Output::SequenceReset(key) => {
                 self.effects.push_back(Effect::Notice(Notice::SequenceReset(key)));

@@ -134,7 +134,7 @@ pub enum Query {
         from: Sequence,
         /// The last sequence.
         to: Sequence,
-        /// Most facts wanted; at most [`crate::limits::WANTED`] come.
+        /// Most facts wanted. Of the range, the first [`crate::limits::WANTED`] are looked for.
         most: usize,
     },
     /// Sealed segments, oldest first, at most [`crate::limits::SUMMARIES`]:

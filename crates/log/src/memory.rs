@@ -216,12 +216,12 @@ impl Partition {
     }
 
     fn sequences(&self, key: &Key, range: (Sequence, Sequence), most: usize) -> Vec<StoredFact> {
-        let numbers = (range.0.0..=range.1.0).take(most.min(WANTED));
+        let numbers = (range.0.0..=range.1.0).take(WANTED);
         let facts = numbers.flat_map(|number| {
             let by = Handle::Sequence(Sequence(number));
             self.find(&Wanted { key: key.clone(), by }, self.tip.number)
         });
-        facts.collect()
+        facts.take(most).collect()
     }
 }
 

@@ -78,6 +78,8 @@ pub(crate) struct Seen {
     /// Failures by sequence: how many, and the uptime of the first.
     failures: BTreeMap<u64, (u32, u64)>,
     attempted: BTreeSet<u64>,
+    /// Those that the attempt under way is the first of.
+    first_now: Vec<u64>,
     under_way: bool,
     /// The last attempt in order: its sequence and epoch.
     last: Option<(u64, Epoch)>,
@@ -238,10 +240,13 @@ impl Deliveries {
         must(!seen.under_way, || "two attempts under way in one lane".to_owned())?;
         seen.under_way = true;
         let sequence = attempt.sequence.0;
-        let mut repeated = false;
+        seen.first_now.clear();
         for sequence in first_to_last(attempt) {
-            repeated |= !seen.attempted.insert(sequence);
+            if seen.attempted.insert(sequence) {
+                seen.first_now.push(sequence);
+            }
         }
+        let repeated = first_to_last(attempt).count() > seen.first_now.len();
         must(!repeated || attempt.redelivery, || "sent again without saying so".to_owned())?;
         seen.waits(arrived)?;
         if attempt.out_of_order {
@@ -300,6 +305,11 @@ impl Deliveries {
         seen.under_way = false;
         let sequence = attempt.sequence.0;
         let Some(answered) = end else { return };
+        if !answered.outcome.was_sent() {
+            // It reached nobody.
+            let first_now = std::mem::take(&mut seen.first_now);
+            seen.attempted.retain(|sequence| !first_now.contains(sequence));
+        }
         if attempt.last.is_some() && !attempt.out_of_order {
             seen.range_ended(attempt, &answered, uptime);
         }

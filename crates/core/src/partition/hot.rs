@@ -43,6 +43,8 @@ pub(super) struct LaneHot {
     pub(super) asked: bool,
     /// Whether they were read from the log since the last attempt: more is not to be had now.
     pub(super) is_reread: bool,
+    /// Whether all that was looked for last is kept no longer.
+    pub(super) is_gone: bool,
     /// The permit that was asked for and has not come yet.
     pub(super) requested: Option<Request>,
     /// The attempt under way: at most one (DESIGN promise 2).
@@ -92,6 +94,7 @@ impl LaneHot {
             window: VecDeque::new(),
             asked: false,
             is_reread: false,
+            is_gone: false,
             requested: None,
             attempt: None,
             rests_on: FrameNumber::default(),

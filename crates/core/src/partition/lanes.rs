@@ -180,8 +180,10 @@ impl<D: Digest> Partition<D> {
         let partition = self.id;
         let Some(hot) = self.keys.get(slot) else { return };
         let record = &hot.record.lanes[at];
-        let most = window(&self.settings, record.destination) as u64;
-        let to = Sequence(record.tail.0.min(record.head.0 + most - 1));
+        let most = window(&self.settings, record.destination);
+        // Where all that was looked for is gone, the oldest that is kept may be far away.
+        let reach = if hot.lanes[at].is_gone { limits::BACKLOG_REACH } else { most as u64 };
+        let to = Sequence(record.tail.0.min(record.head.0.saturating_add(reach - 1)));
         let (from, key, opened) = (record.head, hot.key.clone(), record.opened);
         if hot.lanes[at].asked {
             return;
@@ -193,7 +195,7 @@ impl<D: Digest> Partition<D> {
         });
         let Some(destination) = asked else { return };
         let lane = LaneRef { partition, slot, destination };
-        self.outputs.push_back(Output::Backlog { lane, key, from, to, opened });
+        self.outputs.push_back(Output::Backlog { lane, key, from, to, most, opened });
     }
 
     /// Waiting events of a lane came. Where its head is not among them (it cannot be read now, or
@@ -202,11 +204,13 @@ impl<D: Digest> Partition<D> {
         &mut self,
         lane: LaneRef,
         mut events: Vec<Waiting>,
+        looked: Option<Sequence>,
         earlier: &BTreeMap<Sequence, Arc<str>>,
     ) {
         let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
         let Some(at) = at else { return };
         self.seek(lane.slot, at, |lane| lane.asked = false);
+        self.pass_gone(lane.slot, at, events.first().map(|event| event.sequence), looked);
         // What was tried was taken.
         let hot = self.keys.get(lane.slot);
         let record = hot.map(|hot| &hot.record.lanes[at]);

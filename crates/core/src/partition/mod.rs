@@ -215,7 +215,9 @@ impl<D: Digest> Partition<D> {
             }
             Input::Loaded { key, record } => self.loaded(key, record),
             Input::Page { queue, keys, next } => self.page(queue, keys, next),
-            Input::Backlog { lane, events, earlier } => self.backlog(lane, events, &earlier),
+            Input::Backlog { lane, events, looked, earlier } => {
+                self.backlog(lane, events, looked, &earlier);
+            }
             Input::Granted(grant) => self.granted(grant),
             Input::Ended(ended) => self.ended(ended),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),

@@ -25,7 +25,7 @@ use alloc::vec::Vec;
 
 use super::Partition;
 use crate::chain::Digest;
-use crate::fact::{Fact, KeysVisited, LaneEnded, LaneOpened, Visit};
+use crate::fact::{Fact, Filtered, KeysVisited, LaneEnded, LaneOpened, Visit};
 use crate::id::{DestinationId, Sequence};
 use crate::limits;
 use crate::output::Output;
@@ -115,6 +115,34 @@ impl<D: Digest> Partition<D> {
             self.outputs.push_back(Output::Withdraw(request));
         }
         self.write(Fact::LaneEnded(LaneEnded { key, destination, from, to }));
+    }
+
+    /// Takes a lane past what is kept no longer of the events released before it was opened: nobody
+    /// had promised to keep them for it. `first` is the oldest that is left of what was looked for,
+    /// up to and with `looked` where history could be read.
+    ///
+    /// Those events were committed before the lane was opened, so that none of them is still to come.
+    pub(super) fn pass_gone(
+        &mut self,
+        slot: Slot,
+        at: usize,
+        first: Option<Sequence>,
+        looked: Option<Sequence>,
+    ) {
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let lane = &hot.record.lanes[at];
+        let gone = match first {
+            Some(first) => looked.map(|_| Sequence(first.0.saturating_sub(1))),
+            None => looked,
+        };
+        let gone = gone.map(|to| to.min(lane.opened)).filter(|to| *to >= lane.head);
+        hot.lanes[at].is_gone = gone.is_some() && first.is_none();
+        // What was tried or fixed is of the lane: it is waited for.
+        let is_untouched = lane.failures == 0 && lane.accepted.is_none() && lane.batch.is_none();
+        let Some(to) = gone.filter(|_| is_untouched) else { return };
+        let (key, destination, from) = (hot.key.clone(), lane.destination, lane.head);
+        self.write(Fact::Filtered(Filtered { key, destination, from, to }));
+        self.rest_on_written(slot, destination);
     }
 
     /// Whether a lane takes an event that was released before the lane was opened.

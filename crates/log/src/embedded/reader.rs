@@ -175,7 +175,10 @@ impl<D: Disk> Reader<D> {
     ) -> Result<Vec<StoredFact>, ReadError> {
         self.catalog.oldest(partition).ok_or(ReadError::NoSuchPartition)?;
         let mut facts: Vec<StoredFact> = Vec::new();
-        for number in (from.0..=to.0).take(most.min(WANTED)) {
+        for number in (from.0..=to.0).take(WANTED) {
+            if facts.len() >= most {
+                break;
+            }
             let wanted = Wanted { key: key.clone(), by: Handle::Sequence(Sequence(number)) };
             // A sequence never stands in an older frame than the one before it.
             let since = facts.last().map_or(FrameNumber(0), |fact| fact.place.frame);

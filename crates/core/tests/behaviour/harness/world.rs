@@ -295,11 +295,12 @@ impl World {
                 let (keys, next) = node.state.page(&page, self.habits.page);
                 Input::Page { queue: page.queue, keys, next }
             }
-            Output::Backlog { lane, key, from, to, opened } => {
+            Output::Backlog { lane, key, from, to, opened, .. } => {
                 let events = node.log.backlog(lane.destination, &key, from, to);
                 Input::Backlog {
                     lane,
                     events: if self.habits.backlogs { events } else { Vec::new() },
+                    looked: self.habits.backlogs.then_some(to),
                     earlier: node.log.earlier(lane.destination, &key, opened),
                 }
             }
