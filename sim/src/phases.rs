@@ -374,6 +374,10 @@ impl World {
     }
 
     fn retained(&self) -> Result<u64, String> {
+        // Nobody was told anything yet: which number a name has is open (F6).
+        if self.numbers.is_empty() {
+            return Ok(0);
+        }
         let disk = self.disk.fork(self.seed);
         disk.heal();
         disk.set_capacity(None);

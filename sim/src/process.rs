@@ -131,6 +131,7 @@ impl World {
         process.is_named = true;
         let kept = self.setting.plan.retention.bodies;
         self.watching.policies.bodies_go = kept < std::time::Duration::from_secs(3_600);
+        self.watching.policies.removed.clone_from(&self.setting.removed);
         let verdict = self.watching.policies.started(&settings);
         for (number, resource) in self.resources.iter().enumerate() {
             let name = &self.sources[resource.source].name;

@@ -2,6 +2,7 @@
 //!
 //! Between processes an operator may change what rule K8 lets them change; names stay.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(crate) struct Setting {
     types_dice: Dice,
     /// Decides who is retired.
     retire_dice: Dice,
+    /// The destinations that were ever configured no more: between, events pass them by.
+    pub(crate) removed: BTreeSet<Arc<str>>,
     /// A destination that is configured no more.
     gone: Option<PlannedDestination>,
     /// A destination that a later revision adds.
@@ -97,6 +100,7 @@ impl Setting {
             latest,
             types_dice,
             retire_dice,
+            removed: BTreeSet::new(),
             gone: None,
             spare,
         }
@@ -163,6 +167,7 @@ impl Setting {
         }
         let at = dice.index(self.plan.destinations.len());
         let gone = self.plan.destinations.remove(at);
+        self.removed.insert(gone.settings.name.clone());
         if dice.chance(600) {
             self.plan.retired.push(gone.settings.name.clone());
         }

@@ -23,6 +23,8 @@ pub(crate) struct Policies {
     pub(crate) bodies_go: bool,
     /// The destinations that were ever retired.
     pub(crate) retired: BTreeSet<DestinationId>,
+    /// The destinations that were ever configured no more.
+    pub(crate) removed: BTreeSet<Arc<str>>,
     /// Which destinations a source had under each revision, and the types they took.
     takers: BTreeMap<(Revision, SourceId), BTreeMap<DestinationId, Vec<Pattern>>>,
 }
@@ -176,9 +178,7 @@ impl Policies {
         let newest = self.takers.keys().map(|(revision, _)| *revision).max().unwrap_or_default();
         let takers = self.takers.get(&(newest, source)).into_iter().flat_map(BTreeMap::keys);
         let stayed = |to: &DestinationId| {
-            let all = self.takers.iter().filter(|((_, of), _)| *of == source);
-            all.skip_while(|(_, takers)| !takers.contains_key(to))
-                .all(|(_, takers)| takers.contains_key(to))
+            self.destinations.get(to).is_some_and(|policy| !self.removed.contains(&policy.name))
         };
         let early = takers.copied().filter(|to| self.start_of(*to) != Some(Start::Now));
         early.filter(stayed).collect()

@@ -53,6 +53,9 @@ impl KeyHistory {
                 | Fact::GapOpened(_)
                 | Fact::Released(_)
                 | Fact::Invalid(_)
+                // What a release does to the key's lanes.
+                | Fact::LaneOpened(_)
+                | Fact::Filtered(_)
         );
         must(is_rebase, || format!("{hurried}, then {fact:?}"))
     }

@@ -373,6 +373,8 @@ fn acknowledge(record: &mut KeyRecord, acknowledged: &Acknowledged) {
         let sequence = if accepted.out_of_order { accepted.sequence } else { rest };
         is_left.then_some(Acceptance { sequence, ..accepted })
     });
+    // Of a range that is under way, what is left was sent too.
+    lane.sent = lane.batch.map_or(lane.sent, |last| lane.sent.max(last));
     deliver_part(lane, rest);
 }
 

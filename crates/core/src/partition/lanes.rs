@@ -216,7 +216,8 @@ impl<D: Digest> Partition<D> {
         let record = hot.map(|hot| &hot.record.lanes[at]);
         let tried = record.filter(|lane| lane.failures > 0 || lane.accepted.is_some());
         let tried = tried.map(|lane| lane.head);
-        let range = record.and_then(|lane| lane.batch).unwrap_or_default();
+        let range = record.map(|lane| lane.batch.unwrap_or_default().max(lane.sent));
+        let range = range.unwrap_or_default();
         for event in &mut events {
             event.entered |= tried == Some(event.sequence) || event.sequence <= range;
             let event_type = earlier.get(&event.sequence);
