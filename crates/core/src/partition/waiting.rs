@@ -75,6 +75,12 @@ impl<D: Digest> Partition<D> {
         self.settings.hot_keys.max(1)
     }
 
+    /// The most keys in memory that there may be, and those on their way into it: twice what is kept,
+    /// and one of each queue, for a destination that hangs keeps its own where it is.
+    fn crowd_most(&self) -> usize {
+        self.hot_most().saturating_mul(2).saturating_add(self.outside.lines.len())
+    }
+
     /// Keys in memory, and those on their way into it.
     fn crowd(&self) -> usize {
         self.names.len() + self.loading.len() + self.outside.expected
@@ -86,9 +92,9 @@ impl<D: Digest> Partition<D> {
         (self.hot_most() / shares).clamp(1, limits::LANE_REQUESTS)
     }
 
-    /// Whether one more key may be loaded: at twice the keys that are kept, one that can go must.
+    /// Whether one more key may be loaded: where there are too many, one that can go must.
     pub(super) fn has_room(&mut self) -> bool {
-        let most = self.hot_most().saturating_mul(2);
+        let most = self.crowd_most();
         for _ in 0..limits::ROOM_KEYS {
             if self.crowd() < most {
                 return true;
@@ -250,7 +256,7 @@ impl<D: Digest> Partition<D> {
         let room = most.saturating_sub(crowd);
         match queue {
             Queue::Holds | Queue::Acknowledgements | Queue::Keys if room == 0 => {
-                usize::from(crowd < most.saturating_mul(2))
+                usize::from(crowd < self.crowd_most())
             }
             Queue::Keys => room.min(limits::VISIT_KEYS),
             _ if self.has_plenty() => room.min(limits::PAGE_KEYS),
