@@ -179,6 +179,10 @@ impl World {
             {
                 self.counts.hit("consumer", "acknowledged what was abandoned");
             }
+            // It is configured no more.
+            Answer::Rejected(Rejection::NotExplicit) if !self.is_configured(destination) => {
+                self.counts.hit("consumer", "acknowledged to nobody");
+            }
             Answer::Busy(_) | Answer::Unavailable => {
                 // As the answer asks (`Retry-After: 1`).
                 let at = self.now + self.acker.dice.between(SECOND, 2 * SECOND);
@@ -190,6 +194,11 @@ impl World {
             }
         }
         true
+    }
+
+    fn is_configured(&self, destination: DestinationId) -> bool {
+        let settings = self.process.as_ref().and_then(|process| process.node.settings());
+        settings.is_some_and(|settings| settings.destinations.contains_key(&destination))
     }
 
     /// The process died: who waited asks again.

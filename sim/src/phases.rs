@@ -131,6 +131,7 @@ impl World {
         }
         if self.is_settled() && self.is_through() && !self.stands() {
             let ticket = self.next_ticket();
+            self.is_ending = true;
             if let Some(process) = &mut self.process {
                 process.stopping = Some(ticket);
                 process.node.store_now(ticket);
@@ -290,7 +291,9 @@ impl World {
             let counted = totals.get(partition).cloned().unwrap_or_default();
             let verdict = rebuilt::compare_totals(&counted, &added, &rebuilt);
             self.judge("state", verdict);
-            let verdict = rebuilt::compare(live.get(partition).unwrap_or(&empty), &rebuilt);
+            let last = frames.last().map_or(FrameNumber(0), |last| last.number);
+            let live = live.get(partition).unwrap_or(&empty);
+            let verdict = rebuilt::compare(live, &rebuilt, last);
             self.judge("state", verdict);
         }
         for frames in left.values().filter_map(|frames| frames.first()) {

@@ -16,7 +16,7 @@ use sprag_core::record::OmitReason;
 use sprag_core::settings::Restore;
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 use sprag_driver::cache::ReleasedEvent;
-use sprag_driver::effect::Effect;
+use sprag_driver::effect::{Effect, Notice};
 use sprag_driver::node::Node;
 use sprag_log::digest::sha256;
 use sprag_log::embedded::disk::{Disk, DiskFile};
@@ -227,9 +227,14 @@ impl Life {
             let now = self.clock();
             let Some(node) = &mut self.node else { return true };
             node.turn(now);
-            let mut moved = false;
+            let (mut moved, mut is_refused) = (false, false);
             while let Some(effect) = node.poll_effect() {
                 moved = true;
+                // Something waited for it when the backup was taken: the operator retires it.
+                if let Effect::Notice(Notice::RemovedTooEarly(removed)) = &effect {
+                    self.plan.retired.push(removed.name.clone());
+                    is_refused = true;
+                }
                 if let Effect::Deliver { partition, attempt: sent, event, others } = effect {
                     let outcome = Outcome::Answered { status: 200 };
                     let took = std::time::Duration::from_millis(1);
@@ -252,6 +257,9 @@ impl Life {
             moved |= log.is_landing();
             log.land();
             self.state.step(false);
+            if is_refused && self.start().is_err() {
+                return false;
+            }
             if !moved {
                 return true;
             }

@@ -220,7 +220,8 @@ impl World {
 
     /// Everything is stored: the process that waited for it ends.
     pub(crate) fn stored(&mut self) {
-        if self.phase == Phase::Repair {
+        // One that was asked for before everything was repaired is no end of the simulation.
+        if self.is_ending {
             self.finish();
             return;
         }

@@ -238,6 +238,8 @@ pub(crate) struct World {
     pub(crate) counts: Counts,
     pub(crate) trace: Trace,
     pub(crate) phase: Phase,
+    /// Everything is through: the process stores it, and the auditor reads.
+    pub(crate) is_ending: bool,
     pub(crate) phase_began: Instant,
     pub(crate) phase_ends: Instant,
     pub(crate) leaves_paused: bool,
@@ -312,6 +314,7 @@ impl World {
             counts: Counts::default(),
             trace,
             phase: Phase::Safety,
+            is_ending: false,
             phase_began: 0,
             phase_ends: length,
             leaves_paused: dice.chance(400),

@@ -415,8 +415,9 @@ impl Seen {
 
     /// Whether an event is at a lane's head, alone or in the range that begins there.
     pub(crate) fn is_carried_at(&self, head: u64, sequence: u64) -> bool {
-        let last = self.ranges.get(&head).copied().unwrap_or(head);
-        (head..=last).contains(&sequence)
+        // What is left of a range stands at the head while nothing of it is sent again.
+        let carries = |last: &u64| (head..=*last).contains(&sequence);
+        sequence == head || self.ranges.range(..=head).any(|(_, last)| carries(last))
     }
 
     /// What its consumer said of a range.

@@ -13,6 +13,10 @@ use crate::schedule::SECOND;
 /// begun this much before them.
 const GIVE_UP_SLACK: u64 = 2 * SECOND;
 
+/// A frame is filled for so long while the log does not take it: its open time is that of its first
+/// fact.
+const FILLING_SLACK: u64 = 10 * SECOND;
+
 /// The fate of an event in a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -232,7 +236,7 @@ impl LaneHistory {
             let fits = (first, out_of_order) == (fact.sequence.0, fact.out_of_order);
             // The frame may have been begun before the wait was over.
             let over = when.uptime.is_none_or(|uptime| uptime >= until)
-                && when.open + GIVE_UP_SLACK >= until;
+                && when.open + FILLING_SLACK >= until;
             return must(is_end && fits && over, || {
                 format!("at {} after {waited:?}: {fact:?}", when.open)
             });
