@@ -12,6 +12,7 @@ use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, S
 use crate::position::Position;
 use crate::recent::Seen;
 use crate::record::{KeyRecord, Queue};
+use crate::settings::Settings;
 use crate::time::UnixMicros;
 
 /// Names a request that waits for an answer. The outside chooses it, once per process.
@@ -247,6 +248,9 @@ pub enum Input {
         /// What it says.
         fact: Box<Fact>,
     },
+    /// Other settings, from now on. Every number in them must be durable in the history of
+    /// partition 0 by now (DESIGN F6).
+    Settings(Arc<Settings>),
     /// Nothing but that time has passed.
     Tick,
 }

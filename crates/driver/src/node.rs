@@ -29,6 +29,7 @@ use crate::effect::{Effect, Notice};
 use crate::limits;
 use crate::owner::{Owner, Stage};
 use crate::redrive::Redrives;
+use crate::reload::Reload;
 use crate::retain::Retaining;
 use crate::state::{State, StateRequest};
 
@@ -41,7 +42,8 @@ pub(crate) const GONE_TICKET: Ticket = Ticket(u64::MAX - 1);
 /// All partitions and destinations of a process.
 ///
 /// After any of the calls that bring something in ([`receive`](Self::receive),
-/// [`ignore`](Self::ignore), [`command`](Self::command), [`ended`](Self::ended)), call
+/// [`ignore`](Self::ignore), [`command`](Self::command), [`ended`](Self::ended),
+/// [`reload`](Self::reload)), call
 /// [`turn`](Self::turn), then carry out [`poll_effect`](Self::poll_effect) until there is none,
 /// and call `turn` again when log or state completed something, and at
 /// [`deadline`](Self::deadline).
@@ -71,6 +73,8 @@ pub struct Node<L, S, D> {
     pub(crate) storing: Vec<crate::checkpoint::Storing>,
     /// Whether history has all configured names: before, no fact may use their numbers (F6).
     pub(crate) is_declared: bool,
+    /// Another configuration, on its way to be in force.
+    pub(crate) reload: Reload,
     pub(crate) effects: VecDeque<Effect>,
 }
 
@@ -114,6 +118,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             broken_off: HashSet::new(),
             storing: Vec::new(),
             is_declared: false,
+            reload: Reload::default(),
             effects: VecDeque::new(),
         }
     }
@@ -201,6 +206,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             for at in 0..self.owners.len() {
                 progressed |= self.turn_partition(now, at, write);
             }
+            progressed |= self.decide_reload(now);
             progressed |= self.grant(now);
             progressed |= self.retain(now);
             if !progressed {
@@ -368,7 +374,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         });
         let destinations = self.destinations.values().filter_map(Destination::deadline);
         let retention = self.retention.deadline().filter(|_| self.is_serving());
-        times.flatten().chain(destinations).chain(retention).min()
+        let reload = match &self.reload {
+            Reload::Wanted(_, until) => Some(*until),
+            _ => None,
+        };
+        times.flatten().chain(destinations).chain(retention).chain(reload).min()
     }
 
     /// Whether every partition serves.

@@ -37,6 +37,9 @@ impl<D: Digest> Partition<D> {
         self.count(slot, fact, Totals::without);
         self.evolve_key(slot, place, times, fact);
         self.count(slot, fact, Totals::with);
+        for destination in fact.lanes() {
+            self.moved.insert(*destination, place.frame);
+        }
     }
 
     /// Counts the lanes that a fact may change, before it does and after.

@@ -9,6 +9,7 @@ use crate::input::{AttemptId, Waiting};
 use crate::limits;
 use crate::rate::Bucket;
 use crate::record::{Essence, KeyRecord, Lane};
+use crate::settings::Ack;
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
 
 /// A key in memory.
@@ -85,6 +86,8 @@ pub(super) struct Tried {
     pub(super) out_of_order: bool,
     /// Whether its failure counts for nothing (DESIGN L2).
     pub(super) probe: bool,
+    /// What acknowledges it: as configured when it was sent.
+    pub(super) ack: Ack,
 }
 
 impl LaneHot {

@@ -18,6 +18,7 @@ mod receive;
 mod recover;
 mod refuse;
 mod retain;
+mod revise;
 mod supersede;
 mod toll;
 mod view;
@@ -48,6 +49,7 @@ use hot::Hot;
 pub use outside::Moves;
 pub use recover::{Frame, Head};
 pub use retain::{Known, Page};
+pub use revise::Left;
 pub use view::{KeyView, LaneView, WaitsFor};
 
 /// A partition: everything that is decided about a fixed hash range of keys.
@@ -101,8 +103,12 @@ pub struct Partition<D> {
     loading: BTreeMap<Key, Vec<Input>>,
     outside: outside::Outside,
     totals: Totals,
+    /// The frame in which a lane to a destination changed last.
+    moved: BTreeMap<DestinationId, FrameNumber>,
     /// What keys are visited for at the moment.
     visiting: BTreeSet<(DestinationId, Visit)>,
+    /// Their sweep begins once the store has this frame.
+    sweeps_behind: Option<FrameNumber>,
     moves: Moves,
     /// Events that did not enter a lane for their type, since the process began.
     filtered: BTreeMap<DestinationId, u64>,
@@ -166,7 +172,9 @@ impl<D: Digest> Partition<D> {
             loading: BTreeMap::new(),
             outside: outside::Outside::default(),
             totals: Totals::default(),
+            moved: BTreeMap::new(),
             visiting: BTreeSet::new(),
+            sweeps_behind: None,
             moves: Moves::default(),
             filtered: BTreeMap::new(),
             sweep: 0,
@@ -222,9 +230,13 @@ impl<D: Digest> Partition<D> {
             Input::Ended(ended) => self.ended(ended),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Committed(frame) => self.commit(frame),
-            Input::Stored(frame) => self.stored = self.stored.max(frame),
+            Input::Stored(frame) => {
+                self.stored = self.stored.max(frame);
+                self.begin_sweep();
+            }
             Input::Command { ticket, command } => self.command(ticket, command),
             Input::Foreign { place, fact } => self.foreign(place, &fact),
+            Input::Settings(settings) => self.revise(settings),
             Input::Tick => {}
         }
     }

@@ -102,6 +102,8 @@ impl<D: Digest> Partition<D> {
         self.timers.clear();
         self.holds.clear();
         self.acceptances.clear();
+        self.moved.clear();
+        self.sweeps_behind = None;
         self.outside = Outside::default();
     }
 

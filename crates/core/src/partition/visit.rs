@@ -12,7 +12,9 @@
 //!
 //! **Why no key is missed.** What the store had when a sweep began lies ahead of it. What it did not
 //! have yet is in memory and was changed since the last checkpoint: these are visited when the sweep
-//! begins. A key that first releases something later enters the lane by that release.
+//! begins. A key that first releases something later enters the lane by that release. Where there is
+//! something new to visit for while everything goes on (`revise`), keys may also be between the two: the
+//! sweep begins once the store has all there were.
 //!
 //! **Crashes.** A sweep that did not come to its end begins again; a lane that is open is opened no
 //! second time, and one that ended is gone.
@@ -54,6 +56,24 @@ impl<D: Digest> Partition<D> {
         self.outside.look_at_keys(self.now.elapsed);
         let unstored: Vec<_> = self.dirty.iter().copied().collect();
         unstored.into_iter().for_each(|slot| self.visit(slot));
+    }
+
+    /// There may be something else to visit for: a sweep under way is broken off, and one for all that
+    /// is left begins once the store has what there is by now.
+    pub(super) fn visit_anew(&mut self) {
+        self.visiting = self.unvisited();
+        self.outside.look_at_no_keys();
+        let newest = self.keys.iter().map(|(_, hot)| hot.record.newest.frame).max();
+        self.sweeps_behind = Some(newest.unwrap_or_default()).filter(|_| !self.visiting.is_empty());
+        self.begin_sweep();
+    }
+
+    /// Begins the sweep that waits for the store, if it need not wait any more.
+    pub(super) fn begin_sweep(&mut self) {
+        let stored = self.stored;
+        if self.sweeps_behind.take_if(|frame| *frame <= stored).is_some() {
+            self.outside.look_at_keys(self.now.elapsed);
+        }
     }
 
     /// The sweep has passed all keys. Lanes to a retired destination that had an attempt under way

@@ -239,6 +239,7 @@ impl<D: Digest> Partition<D> {
             Queue::Lanes(to) => {
                 self.lanes_may_start()
                     && !self.directory.paused.contains(&to)
+                    && self.settings.destinations.contains_key(&to)
                     && line.seeking <= self.window() / 2
             }
         };
