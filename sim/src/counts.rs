@@ -113,6 +113,16 @@ const REQUIRED: &[(&str, &[&str])] = &[
         ],
     ),
     ("operator", &["removal refused"]),
+    (
+        "reload",
+        &[
+            "accepted",
+            "accepted: after its names",
+            "refused",
+            "refused, removed too early",
+            "crashed on the way",
+        ],
+    ),
     ("restore", &["backup taken", "crashed", "known key", "unknown key"]),
     ("alert", &["sequence-reset"]),
     (

@@ -18,6 +18,7 @@ mod phases;
 mod process;
 mod provider;
 mod refuser;
+mod reload;
 mod restore;
 pub mod run;
 mod schedule;

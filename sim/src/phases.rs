@@ -179,6 +179,7 @@ impl World {
             && is_calm
             && (self.phase != Phase::Repair || self.provider.is_done())
             && !self.watching.commands.any_waiting()
+            && !self.reloads.is_wanted()
             && self.nothing_waits(process)
     }
 

@@ -1,5 +1,7 @@
 //! The process: how it starts, is turned, and what becomes of its effects.
 
+use std::sync::Arc;
+
 use sprag_core::id::{Key, PartitionId};
 use sprag_core::input::Ended;
 use sprag_core::output::Attempt;
@@ -70,6 +72,7 @@ impl World {
             started: self.now,
             away: 0,
             is_named: false,
+            settings: None,
             effects: 0,
             dies_before,
             dies_with_disk: false,
@@ -122,17 +125,20 @@ impl World {
         self.plan_organs();
     }
 
-    /// The first time that the numbers of names are known: they must be what they were.
+    /// What is in force is other than it was: the numbers of names must be what they were.
     fn learn_names(&mut self) {
-        let Some(process) = self.process.as_mut().filter(|process| !process.is_named) else {
-            return;
-        };
+        let Some(process) = &mut self.process else { return };
         let Some(settings) = process.node.settings().cloned() else { return };
+        if process.settings.as_ref().is_some_and(|known| Arc::ptr_eq(known, &settings)) {
+            return;
+        }
+        let is_first = process.settings.replace(settings.clone()).is_none();
         process.is_named = true;
+        self.note_reload(&settings, is_first);
         let kept = self.setting.plan.retention.bodies;
         self.watching.policies.bodies_go = kept < std::time::Duration::from_secs(3_600);
-        self.watching.policies.removed.clone_from(&self.setting.removed);
-        let verdict = self.watching.policies.started(&settings);
+        self.watching.policies.removed.extend(self.setting.removed.iter().cloned());
+        let verdict = self.watching.policies.started(&settings, self.now);
         for (number, resource) in self.resources.iter().enumerate() {
             let name = &self.sources[resource.source].name;
             if let Some(source) = self.watching.policies.source_number(name) {
@@ -195,7 +201,9 @@ impl World {
             Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
             Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),
             Notice::SequenceReset(key) => self.alerted(key),
-            Notice::Serving(_) | Notice::Configured { .. } => {}
+            Notice::Reloaded(_) => self.reloaded(),
+            Notice::ReloadRefused(why) => self.reload_refused(why),
+            Notice::Serving(_) | Notice::Configured(_) => {}
         }
     }
 
@@ -424,7 +432,7 @@ impl World {
         };
         let conduct = if is_due || !cut { conduct } else { unknown };
         let Conduct { outcome, retry_after, dropped, acknowledged, .. } = conduct;
-        let dropped = dropped.map(std::sync::Arc::from);
+        let dropped = dropped.map(Arc::from);
         let redrives = self.watching.commands.redrives(resource, attempt.destination);
         let uptime = self.uptime();
         self.watching.outages.ended(&Ending {

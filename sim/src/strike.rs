@@ -68,6 +68,7 @@ impl World {
             Strike::Outage => self.outage(),
             Strike::Flood => self.flood(),
             Strike::Backup => self.take_backup(),
+            Strike::Reload => self.reload(),
         }
     }
 
@@ -127,6 +128,7 @@ impl World {
     pub(crate) fn end_process(&mut self) {
         self.uptime_before = self.uptime();
         self.count_moves();
+        self.forget_reload();
         self.process = None;
         self.under_way.clear();
         // Numbers of names that nothing durable was acknowledged under may become others (F6).

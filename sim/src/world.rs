@@ -2,11 +2,13 @@
 //! operator, and the judges that watch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sprag_core::chain::Digest;
 use sprag_core::id::{DestinationId, Hash, Key, PartitionId};
 use sprag_core::input::{AttemptId, Ticket};
 use sprag_core::output::Attempt;
+use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 use sprag_driver::node::Node;
 use sprag_log::digest::sha256;
@@ -29,6 +31,7 @@ use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
 use crate::provider::Provider;
 use crate::refuser::Refuser;
+use crate::reload::Reloads;
 use crate::restore::{BACKUP_DICE, Backup, Places};
 use crate::schedule::{Instant, SECOND, Schedule};
 use crate::setting::Setting;
@@ -62,6 +65,8 @@ const BATCH_DICE: u64 = 31;
 const TYPES_DICE: u64 = 34;
 /// The stream of chance that decides which destinations are retired.
 const RETIRE_DICE: u64 = 35;
+/// The stream of chance that decides about reloads.
+const RELOAD_DICE: u64 = 45;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -128,6 +133,8 @@ pub(crate) enum Strike {
     Flood,
     /// No fault, but it comes at its own time as well.
     Backup,
+    /// The operator has the process read another configuration.
+    Reload,
 }
 
 /// What the simulation is about at the moment.
@@ -164,6 +171,8 @@ pub(crate) struct Process {
     pub(crate) away: Instant,
     /// Whether the numbers of names are known.
     pub(crate) is_named: bool,
+    /// What it has in force, as last looked at.
+    pub(crate) settings: Option<Arc<Settings>>,
     pub(crate) effects: u64,
     /// The effect before which it dies.
     pub(crate) dies_before: Option<u64>,
@@ -227,6 +236,7 @@ pub(crate) struct World {
     pub(crate) operator: Operator,
     pub(crate) refuser: Refuser,
     pub(crate) acker: Acker,
+    pub(crate) reloads: Reloads,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
@@ -303,6 +313,7 @@ impl World {
             operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             acker: Acker::new(ack),
+            reloads: Reloads::new(Dice::new(seed, RELOAD_DICE)),
             batch_dice: batch,
             sources: workload.sources,
             resources: workload.resources,
@@ -336,6 +347,7 @@ impl World {
     fn plan_all(&mut self) {
         self.schedule.plan(0, Happening::Start);
         self.plan_strikes();
+        self.plan_reloads();
         let mut dice = Dice::new(self.seed, BACKUP_DICE);
         let at = dice.between(SECOND, self.phase_ends);
         self.schedule.plan(at, Happening::Strike(Strike::Backup));

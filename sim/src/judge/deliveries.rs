@@ -139,7 +139,7 @@ impl Deliveries {
         let under_way = self.under_way.entry(arrived.attempt.destination).or_default();
         *under_way += 1;
         let policy = policies.destinations.get(&arrived.attempt.destination);
-        let most = policy.map_or(0, |policy| policy.concurrency + policy.slow_concurrency);
+        let most = policy.map_or(0, |policy| policy.most_under_way(arrived.at));
         must(*under_way <= most, || format!("{under_way} attempts under way, {most} allowed"))
     }
 
