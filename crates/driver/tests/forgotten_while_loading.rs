@@ -24,7 +24,7 @@ use sprag_log::memory::MemoryLog;
 /// Events whose ids are remembered.
 const REMEMBERED: usize = 12;
 
-/// A state store that may hold loads back.
+/// A state store that may be slow with one key.
 #[derive(Clone, Default)]
 struct Store(Rc<RefCell<Kept>>);
 
@@ -32,11 +32,16 @@ struct Store(Rc<RefCell<Kept>>);
 struct Kept {
     records: BTreeMap<Key, KeyRecord>,
     completions: VecDeque<StateCompletion>,
-    holds_loads: bool,
+    /// The key whose loads are held back.
+    slow: Option<Arc<str>>,
     held: Vec<(PartitionId, Vec<Key>)>,
 }
 
 impl Kept {
+    fn holds(&self, keys: &[Key]) -> bool {
+        keys.iter().any(|key| Some(&key.name) == self.slow.as_ref())
+    }
+
     fn load(&mut self, partition: PartitionId, keys: Vec<Key>) {
         let loaded = keys.into_iter().map(|key| {
             let record = self.records.get(&key).cloned();
@@ -52,7 +57,7 @@ impl State for Store {
         let mut kept = self.0.borrow_mut();
         let completion = match request {
             StateRequest::Open(partition) => StateCompletion::Opened(partition, Head::default()),
-            StateRequest::Load(partition, keys) if kept.holds_loads => {
+            StateRequest::Load(partition, keys) if kept.holds(&keys) => {
                 return kept.held.push((partition, keys));
             }
             StateRequest::Load(partition, keys) => return kept.load(partition, keys),
@@ -189,13 +194,14 @@ fn an_id_forgotten_while_its_key_is_loaded_is_looked_up() {
         world.rest();
         world.store();
     }
-    world.store.0.borrow_mut().holds_loads = true;
+    world.store.0.borrow_mut().slow = Some("cold".into());
     let again = world.post("cold", "the one");
     let answers = world.rest();
     assert!(!answers.contains_key(&again), "its key is in memory still");
     assert_eq!(world.store.0.borrow().held.len(), 1);
-    // Its id leaves memory meanwhile.
-    for other in 0..2 * REMEMBERED {
+    // Its id leaves memory meanwhile, and little more: what was committed when it came is remembered
+    // in part.
+    for other in 0..REMEMBERED - 4 {
         world.post("hot", &format!("after {other}"));
         world.rest();
     }
