@@ -212,6 +212,10 @@ impl<D: Digest> Partition<D> {
         let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
         let Some(at) = at else { return };
         self.seek(lane.slot, at, |lane| lane.asked = false);
+        if !self.settings.destinations.contains_key(&lane.destination) {
+            // Which of them are its own is decided when it is configured again.
+            return;
+        }
         self.pass_gone(lane.slot, at, events.first().map(|event| event.sequence), looked);
         // What was tried was taken.
         let hot = self.keys.get(lane.slot);

@@ -210,8 +210,9 @@ impl<D: Digest> Partition<D> {
                 line.next.is_some_and(|next| next.at <= self.now.elapsed)
             }
         };
-        // With room for all, what is not due and what is paused comes too.
-        let early = line.next.is_some() && self.has_plenty();
+        // With room for all, what is not due and what is paused comes too; another sweep would find the
+        // same.
+        let early = line.next.is_some() && self.has_plenty() && queue != Queue::Keys;
         (looks || early || line.round.is_some()) && self.may_look(queue, line)
     }
 

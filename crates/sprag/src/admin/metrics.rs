@@ -106,13 +106,13 @@ fn observed(
     statistics: &Statistics,
     store: &StoreCounts,
 ) -> Observed {
-    let parts = state.parts();
+    let (parts, in_force) = (state.parts(), state.current());
     let of_source = |count: fn(&HeldCounts) -> u64| {
         let sum = |id: &SourceId| {
             let counts = store.held.iter().filter(|((of, _), _)| of == id);
             counts.map(|(_, held)| count(held)).sum()
         };
-        parts.sources.iter().map(|(id, name)| (name.to_string(), sum(id))).collect()
+        in_force.0.sources.iter().map(|(id, name)| (name.to_string(), sum(id))).collect()
     };
     let of_destinations = |count: fn(&DestinationStatistics) -> u64| {
         let counts = statistics.destinations.iter();

@@ -126,6 +126,15 @@ list! {
     "sprag_retention_freed_bytes_total" "counter" [] "bytes":
         "Bytes freed by retention",
         "Since the process began.";
+    "sprag_config_revision" "gauge" [] "number":
+        "The configuration in force",
+        "As `GET /v1/configuration` and `released` facts name it. Instances that should be alike and differ here are not.";
+    "sprag_config_reload_successful" "gauge" [] "0 or 1":
+        "Whether the last reload was accepted",
+        "1 while there was none. At 0 the file on disk is not what is in force: see the log or `GET /v1/configuration`.";
+    "sprag_config_reloads_total" "counter" ["outcome"] "reloads":
+        "Reloads (SIGHUP) by what became of them",
+        "Since the process began: `accepted`, or `refused`, which changes nothing.";
     "sprag_retention_carried_total" "counter" [] "keys":
         "Keys whose state was written down anew",
         "Before the history that said it was deleted; since the process began.";

@@ -208,10 +208,16 @@ impl World {
             reader: StateReader::open(directory.path()).unwrap(),
             health,
             partitions: PARTITIONS,
-            gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false })).collect(),
-            sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),
-            destinations: (1..).map(DestinationId).zip(names(&["app", "audit"])).collect(),
-            token: Secret::from(TOKEN),
+            configured: InForce {
+                revision: Revision(1),
+                since: clock.now().clock,
+                gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false }))
+                    .collect(),
+                sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),
+                destinations: (1..).map(DestinationId).zip(names(&["app", "audit"])).collect(),
+                token: Secret::from(TOKEN),
+                reload: None,
+            },
             metrics: metrics.clone(),
             clock,
         });
