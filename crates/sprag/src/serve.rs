@@ -226,10 +226,7 @@ impl Starting {
     }
 
     /// Starts the node and waits until it has taken its history in.
-    async fn node(
-        &self,
-        endpoints: (Endpoints, NextEndpoints),
-    ) -> Result<StartedNode, StartError> {
+    async fn node(&self, endpoints: (Endpoints, NextEndpoints)) -> Result<StartedNode, StartError> {
         let (data, partitions) = (self.config.server.data.clone(), self.config.server.partitions);
         let opened = tokio::task::spawn_blocking(move || open(&data, partitions));
         let opened = opened.await.map_err(|e| StartError::Machine(e.into()))??;

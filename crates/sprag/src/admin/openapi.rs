@@ -7,8 +7,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::problems::ProblemDocument;
 use super::{
-    alerts, backup, configuration, dead_letters, destinations, event, events, facts, key, keys, lanes, metrics,
-    observe, overrides, redrive, redrive_many, sources,
+    alerts, backup, configuration, dead_letters, destinations, event, events, facts, key, keys,
+    lanes, metrics, observe, overrides, redrive, redrive_many, sources,
 };
 
 #[derive(OpenApi)]

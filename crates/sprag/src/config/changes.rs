@@ -76,7 +76,8 @@ pub fn changes(was: &Config, is: &Config) -> Vec<String> {
     }
     named("destinations", &was.destinations, &is.destinations, &mut changes);
     changes.retain(|change| {
-        let removed = change.strip_prefix("destinations.").and_then(|is| is.strip_suffix(" removed"));
+        let removed =
+            change.strip_prefix("destinations.").and_then(|is| is.strip_suffix(" removed"));
         removed.is_none_or(|name| !is.retired.iter().any(|retired| retired == name))
     });
     let others = [
@@ -112,9 +113,8 @@ pub fn line_of(text: &str, key: &str) -> usize {
     let mut table = Some(document.get_ref());
     let mut at = None;
     for part in key.split('.') {
-        let found = table.and_then(|table| {
-            table.iter().find(|(name, _)| name.get_ref().as_ref() == part)
-        });
+        let found =
+            table.and_then(|table| table.iter().find(|(name, _)| name.get_ref().as_ref() == part));
         let Some((name, value)) = found else { break };
         at = Some(name.span().start);
         table = match value.get_ref() {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, Parts, Serving};
+use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, InForce, Parts, Serving};
 use sprag::backup::BackupSource;
 use sprag::clock::Clock;
 use sprag::metrics::Metrics;
