@@ -48,11 +48,12 @@ impl Running {
     }
 
     fn note_reload(&self, findings: Vec<String>, changes: Vec<String>) {
-        self.starting.metrics.reloaded(findings.is_empty());
+        let accepted = findings.is_empty();
         let state = self.admin_api.state();
         let at = self.starting.clock.now().clock;
         let reload = Some(LastReload { at, findings, changes });
         state.replace(InForce { reload, ..state.in_force() });
+        self.starting.metrics.reloaded(accepted);
     }
 
     async fn try_reload(&mut self, text: &str, file: &str) -> Result<Reloaded, Vec<Finding>> {

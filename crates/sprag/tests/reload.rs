@@ -186,6 +186,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), "shop", "one");
         write(directory.path(), "app", "first");
+        write(directory.path(), "signs", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
         let (app, audit) = (Consumer::start(), Consumer::start());
         let text = format!("{HEAD}{SOURCE}{}", to_app(app.port, "first"));
         let setup = Setup::new(&text, directory, vec![(VARIABLE, TOKEN.to_owned())]);
@@ -262,6 +263,7 @@ fn to_app(port: u16, path: &str) -> String {
 [destinations.app]
 from = ["shop"]
 url = "http://127.0.0.1:{port}/{path}"
+secrets = ["file:DIRECTORY/signs"]
 headers = {{ x-app = "file:DIRECTORY/app" }}
 allow = ["127.0.0.0/8"]
 "#
@@ -274,6 +276,7 @@ fn to_audit(port: u16) -> String {
 [destinations.audit]
 from = ["shop"]
 url = "http://127.0.0.1:{port}/"
+secrets = ["file:DIRECTORY/signs"]
 start = "earliest"
 allow = ["127.0.0.0/8"]
 "#
@@ -307,7 +310,7 @@ fn a_reload_is_put_in_force_while_events_flow_or_changes_nothing() {
     world.refused(&format!("{second}\nnonsense = = 1\n"), &["sprag.toml:"]);
     world.refused(&format!("{second}\n[sourcess.x]\n"), &["sources", "sprag.toml:"]);
     let other = second.replace("body:/order", "body:/number");
-    world.refused(&other, &["source-changed", "sources.shop", "sprag.toml:10"]);
+    world.refused(&other, &["source-changed", "sources.shop", "sprag.toml:9"]);
     let elsewhere = second.replacen("listen = \"127.0.0.1:0\"", "listen = \"127.0.0.1:1\"", 1);
     world.refused(&elsewhere, &["server.listen", "sprag.toml:3", "restart"]);
     producer.go_on(20);
@@ -335,7 +338,10 @@ fn a_reload_is_put_in_force_while_events_flow_or_changes_nothing() {
     let first = ("/first".to_owned(), "first".to_owned());
     let second = ("/second".to_owned(), "second".to_owned());
     assert!(seen.iter().map(begins).all(|how| how == first || how == second));
-    assert!(seen.iter().map(begins).is_sorted(), "the old address comes after the new one");
+    for key in 0..KEYS {
+        let of_key = seen.iter().filter(|one| one.headers["sprag-key"] == format!("key-{key}"));
+        assert!(of_key.map(begins).is_sorted(), "the old address comes after the new one");
+    }
     assert_eq!(begins(seen.last().unwrap()), second);
     world.gateway.stop();
 }

@@ -115,7 +115,11 @@ pub fn line_of(text: &str, key: &str) -> usize {
     for part in key.split('.') {
         let found =
             table.and_then(|table| table.iter().find(|(name, _)| name.get_ref().as_ref() == part));
-        let Some((name, value)) = found else { break };
+        let Some((name, value)) = found else {
+            // Another name is of another line; of a key that is left out, its table's is told.
+            at = at.filter(|_| !matches!(key.split('.').next(), Some("sources" | "destinations")));
+            break;
+        };
         at = Some(name.span().start);
         table = match value.get_ref() {
             DeValue::Table(inner) => Some(inner),
