@@ -6,7 +6,7 @@ use sprag::clock::Clock;
 
 use super::record::observed;
 use super::scenario::{Scenario, Source, run};
-use super::server::{Server, document, problem, refused, taken};
+use super::server::{Server, document, problem, taken};
 use crate::support::gateway::HEAD;
 use crate::wire::SECRET;
 
@@ -58,7 +58,7 @@ contract = "arrival""#,
                 let mac = BASE64.encode(&mac(HMAC_SHA256, b"00ff10ef00ff10ef", &text));
                 format!("x-id: 1\r\nx-square-hmacsha256-signature: {mac}\r\n")
             };
-            source.refused("signature-mismatch", &sign("https://other.example.com/hook"), BODY);
+            source.problem("signature-mismatch", &sign("https://other.example.com/hook"), BODY);
             taken(&source.ask(&sign("https://public.example.com/hook"), BODY), "released");
         },
     },
@@ -67,8 +67,8 @@ contract = "arrival""#,
         lines: r#"verify = { scheme = "token", secrets = ["env:A"] }
 contract = "arrival""#,
         act: |source| {
-            source.refused("missing-token", "x-id: 1\r\n", BODY);
-            source.refused("token-mismatch", "authorization: Bearer nobody\r\n", BODY);
+            source.problem("missing-token", "x-id: 1\r\n", BODY);
+            source.problem("token-mismatch", "authorization: Bearer nobody\r\n", BODY);
             let token = format!("x-id: 1\r\nauthorization: Bearer whsec_A{SECRET}\r\n");
             taken(&source.ask(&token, BODY), "released");
         },
@@ -117,7 +117,7 @@ fn every_key_of_a_signature(source: &Source<'_>) {
         (&at, "1", "", &good, "missing-signed-sequence"),
         (&at, "1", "1|1", &good, "malformed-signed-sequence"),
     ] {
-        refused(&ask(at, id, number, mac), code);
+        problem(&ask(at, id, number, mac), code);
     }
     taken(&ask(&at, "1", "1", &good), "released");
 }
@@ -134,7 +134,7 @@ fn a_wider_window(source: &Source<'_>) {
         source.ask(&head, BODY)
     };
     taken(&ask("1", 30), "released");
-    refused(&ask("2", 150), "timestamp-outside-tolerance");
+    problem(&ask("2", 150), "timestamp-outside-tolerance");
     taken(&ask("1", 150), "duplicate");
 }
 
