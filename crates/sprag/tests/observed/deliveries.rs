@@ -320,7 +320,7 @@ fn too_many_redriven(lane: &Lane<'_>) {
         Some(redrive(ALLOWED + 1))
             .filter(|answer| !answer.body.windows(8).any(|at| at == b"not-a-de"))
     });
-    problem(&"too-many-redriven");
+    problem(&refused, "too-many-redriven");
 }
 
 #[test]

@@ -29,7 +29,7 @@ const ALL: &[Scenario] = &[
             let other = source.taken("conflict", "other", r#"{"key":"a","n":1,"another":true}"#);
             let path = format!("/v1/events/{}", other["id"].as_str().unwrap());
             source.server.until(&path, "a conflict", |event| event["status"] == "conflict");
-            source.problem("invalid-position", "x-id: 4\r\n", r#"{"key":"a","n":-1}"#);
+            source.refused("invalid-position", "x-id: 4\r\n", r#"{"key":"a","n":-1}"#);
             taken(source, "released", 2);
             taken(source, "duplicate", 3);
         },

@@ -80,7 +80,7 @@ impl Source<'_> {
         server::taken(&self.ask(&format!("x-id: {id}\r\n"), body), status)
     }
 
-    pub(crate) fn problem(&self, code: &str, headers: &str, body: &str) {
+    pub(crate) fn refused(&self, code: &str, headers: &str, body: &str) {
         server::problem(&self.ask(headers, body), code);
     }
 

@@ -58,7 +58,7 @@ contract = "arrival""#,
                 let mac = BASE64.encode(&mac(HMAC_SHA256, b"00ff10ef00ff10ef", &text));
                 format!("x-id: 1\r\nx-square-hmacsha256-signature: {mac}\r\n")
             };
-            source.problem("signature-mismatch", &sign("https://other.example.com/hook"), BODY);
+            source.refused("signature-mismatch", &sign("https://other.example.com/hook"), BODY);
             taken(&source.ask(&sign("https://public.example.com/hook"), BODY), "released");
         },
     },
@@ -67,8 +67,8 @@ contract = "arrival""#,
         lines: r#"verify = { scheme = "token", secrets = ["env:A"] }
 contract = "arrival""#,
         act: |source| {
-            source.problem("missing-token", "x-id: 1\r\n", BODY);
-            source.problem("token-mismatch", "authorization: Bearer nobody\r\n", BODY);
+            source.refused("missing-token", "x-id: 1\r\n", BODY);
+            source.refused("token-mismatch", "authorization: Bearer nobody\r\n", BODY);
             let token = format!("x-id: 1\r\nauthorization: Bearer whsec_A{SECRET}\r\n");
             taken(&source.ask(&token, BODY), "released");
         },

@@ -30,7 +30,7 @@ const ALL: &[Scenario] = &[
             let headers = "x-id: 1\r\nx-part: b/c\r\n";
             let answer = taken(&source.ask(headers, r#"{"shop":"a b"}"#), "released");
             assert_eq!(answer["key"], "a%20b/b%2Fc");
-            source.problem("invalid-key", headers, r#"{"shop":null}"#);
+            source.refused("invalid-key", headers, r#"{"shop":null}"#);
         },
     },
     Scenario {
@@ -41,7 +41,7 @@ const ALL: &[Scenario] = &[
             let key = |id: &str, body: &str| source.taken("released", id, body)["key"].clone();
             assert_eq!(key("1", r#"{"type":"user.made","user":7}"#), "7");
             assert_eq!(key("2", r#"{"type":"order","n":7}"#), "other/7");
-            source.problem("invalid-type", "x-id: 3\r\n", r#"{"type":7.5,"n":7}"#);
+            source.refused("invalid-type", "x-id: 3\r\n", r#"{"type":7.5,"n":7}"#);
         },
     },
     Scenario {
@@ -60,7 +60,7 @@ const ALL: &[Scenario] = &[
             let document = document(&answer);
             let keys = [&document["events"][0]["key"], &document["events"][1]["key"]];
             assert_eq!(keys, ["a", "b"], "{document}");
-            source.problem("invalid-events", "", r#"{"events":7}"#);
+            source.refused("invalid-events", "", r#"{"events":7}"#);
         },
     },
     Scenario {
@@ -68,7 +68,7 @@ const ALL: &[Scenario] = &[
         lines: "max_body = \"16B\"\ncontract = \"arrival\"",
         act: |source| {
             source.taken("released", "1", r#"{"key":"123456"}"#);
-            source.problem("body-too-large", "x-id: 2\r\n", r#"{"key":"1234567"}"#);
+            source.refused("body-too-large", "x-id: 2\r\n", r#"{"key":"1234567"}"#);
         },
     },
     Scenario {
@@ -101,7 +101,7 @@ const ALL: &[Scenario] = &[
         act: |source| {
             source.taken("released", "1", r#"{"key":"a"}"#);
             source.taken("released", "2", r#"{"key":"b"}"#);
-            source.problem("rate-exceeded", "x-id: 3\r\n", r#"{"key":"c"}"#);
+            source.refused("rate-exceeded", "x-id: 3\r\n", r#"{"key":"c"}"#);
         },
     },
     Scenario {
@@ -119,8 +119,8 @@ const ALL: &[Scenario] = &[
 fn requests_that_are_no_events(source: &Source<'_>) {
     let path = format!("/in/{}", source.name);
     let json = "x-id: 1\r\ncontent-type: text/plain\r\n";
-    source.problem("unreadable-json", "x-id: 1\r\n", r#"{"key":"#);
-    source.problem("unsupported-content-encoding", "x-id: 1\r\ncontent-encoding: gzip\r\n", "{}");
+    source.refused("unreadable-json", "x-id: 1\r\n", r#"{"key":"#);
+    source.refused("unsupported-content-encoding", "x-id: 1\r\ncontent-encoding: gzip\r\n", "{}");
     let plain =
         format!("POST {path} HTTP/1.1\r\nhost: sprag\r\n{json}content-length: 2\r\n\r\n{{}}");
     problem(&source.server.ask(plain.as_bytes()), "unsupported-content-type");
