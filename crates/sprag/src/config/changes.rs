@@ -24,6 +24,7 @@ pub(super) fn change_of(path: &str) -> Change {
         "server.admin",
         "server.data",
         "log.engine",
+        "log.body_codec",
         "limits.connections",
         "limits.disk_reserve",
     ];
@@ -57,6 +58,7 @@ pub fn needs_restart(was: &Config, is: &Config) -> Vec<&'static str> {
         ("server.data", was.server.data != is.server.data),
         ("server.partitions", was.server.partitions != is.server.partitions),
         ("log.engine", was.engine != is.engine),
+        ("log.body_codec", was.body_codec != is.body_codec),
         ("limits.connections", was.limits.connections != is.limits.connections),
         ("limits.disk_reserve", was.limits.disk_reserve != is.limits.disk_reserve),
         // Without one a random token is made and printed, at a start only.
@@ -128,4 +130,33 @@ pub fn line_of(text: &str, key: &str) -> usize {
     }
     let before = at.and_then(|at| text.get(..at));
     before.map_or(0, |before| 1 + before.bytes().filter(|byte| *byte == b'\n').count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_key_is_told_or_that_of_its_table() {
+        let text = "[server]\nlisten = \"127.0.0.1:1\"\n\n[sources.a]\nid = \"none\"\n";
+        let lines = ["server.listen", "server.admin", "sources.a", "sources.b", "limits.keys"];
+        assert_eq!(lines.map(|key| line_of(text, key)), [2, 1, 4, 0, 0]);
+    }
+
+    #[test]
+    fn every_marked_key_is_one() {
+        let known = |key: &str| super::super::reference::KEYS.iter().any(|is| is.path == key);
+        for (key, change) in [
+            ("server.listen", Change::Restart),
+            ("log.body_codec", Change::Restart),
+            ("limits.disk_reserve", Change::Restart),
+            ("server.partitions", Change::Never),
+            ("sources.*.position.sequence", Change::Never),
+            ("destinations.*.start", Change::Never),
+            ("destinations.*.url", Change::Reload),
+        ] {
+            assert!(known(key), "{key}");
+            assert_eq!(change_of(key), change, "{key}");
+        }
+    }
 }
