@@ -66,6 +66,7 @@ mod tests {
             bytes: 300,
             batch: None,
             sent: Sequence(0),
+            since: UnixMicros(0),
         }
     }
 
