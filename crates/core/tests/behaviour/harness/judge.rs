@@ -141,6 +141,16 @@ impl Judge {
                 let fits = waiting.iter().all(|one| (ended.from..=ended.to).contains(one));
                 assert!(fits, "{waiting:?} end as {ended:?}");
             }
+            // From the event the lane stands at; nothing that its consumer has.
+            Fact::BacklogDropped(dropped) => {
+                let name = (dropped.key.clone(), dropped.destination);
+                assert!(!self.accepted.contains_key(&name), "accepted and given up: {dropped:?}");
+                let lane = self.lanes.entry(name.clone()).or_default();
+                let fits = lane.front().is_some_and(|front| *front >= dropped.from);
+                assert!(fits, "{lane:?} wait: {dropped:?}");
+                lane.retain(|waiting| *waiting > dropped.to);
+                self.ranges.remove(&name);
+            }
             Fact::Duplicate(_) => self.duplicates += 1,
             Fact::Released(released) => self.release(released),
             Fact::GapAbandoned(gap) => {
