@@ -557,6 +557,6 @@ mod tests {
 
     #[test]
     fn another_version_means_rebuild() {
-        assert_eq!(decode(&[9, 1, 2]), Err(SnapshotError::Rebuild { version: 9 }));
+        assert_eq!(decode(&[10, 1, 2]), Err(SnapshotError::Rebuild { version: 10 }));
     }
 }
