@@ -161,6 +161,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "lane-opened",
             "lane-ended",
             "lane-ended: abandoned",
+            "backlog-dropped",
+            "backlog-dropped: several",
             "keys-visited",
             "destination-retired",
             "released: filtered",
@@ -189,6 +191,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "carried",
         ],
     ),
+    ("backlog", &["below half", "half", "80 %", "full"]),
     (
         "retention",
         &[

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sprag_core::backlog::Level;
 use sprag_core::id::{Key, PartitionId};
 use sprag_core::input::Ended;
 use sprag_core::output::Attempt;
@@ -144,6 +145,7 @@ impl World {
         self.note_reload(&settings, is_first);
         let kept = self.setting.plan.retention.bodies;
         self.watching.policies.bodies_go = kept < std::time::Duration::from_secs(3_600);
+        self.watching.policies.limits_backlog |= self.setting.plan.destination_backlog.is_some();
         self.watching.policies.removed.extend(self.setting.removed.iter().cloned());
         let verdict = self.watching.policies.started(&settings, self.now);
         for (number, resource) in self.resources.iter().enumerate() {
@@ -210,6 +212,7 @@ impl World {
             Notice::SequenceReset(key) => self.alerted(key),
             Notice::Reloaded(_) => self.reloaded(),
             Notice::ReloadRefused(why) => self.reload_refused(why),
+            Notice::Backlog(level) => self.counts.hit("backlog", level_name(level.level)),
             Notice::Serving(_) | Notice::Configured(_) => {}
         }
     }
@@ -482,4 +485,13 @@ fn archive(archive: &mut Frames, partition: PartitionId, frames: Vec<ReadFrame>)
     let kept = archive.entry(partition).or_default();
     let last = kept.last().map_or(0, |frame| frame.number.0);
     kept.extend(frames.into_iter().filter(|frame| frame.number.0 > last));
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Low => "below half",
+        Level::Half => "half",
+        Level::High => "80 %",
+        Level::Full => "full",
+    }
 }

@@ -430,7 +430,8 @@ async fn until_serving(
             | Notice::StateFailed(_)
             | Notice::SequenceReset(_)
             | Notice::Reloaded(_)
-            | Notice::ReloadRefused(_) => {}
+            | Notice::ReloadRefused(_)
+            | Notice::Backlog(_) => {}
         }
     }
     names.ok_or(StartError::Ended)
@@ -442,7 +443,10 @@ fn log_notice(notice: &Notice) {
         // Told with all there is to say about it.
         Notice::Reloaded(_) | Notice::ReloadRefused(_) => {}
         Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) => tracing::error!("{notice}"),
-        Notice::Lost(..) | Notice::StateFailed(_) | Notice::SequenceReset(_) => {
+        Notice::Lost(..)
+        | Notice::StateFailed(_)
+        | Notice::SequenceReset(_)
+        | Notice::Backlog(_) => {
             tracing::warn!("{notice}");
         }
     }

@@ -13,6 +13,7 @@ mod keys;
 mod lanes;
 mod order;
 mod outside;
+mod overflow;
 mod rebase;
 mod receive;
 mod recover;
@@ -109,6 +110,8 @@ pub struct Partition<D> {
     visiting: BTreeSet<(DestinationId, Visit)>,
     /// Their sweep begins once the store has this frame.
     sweeps_behind: Option<FrameNumber>,
+    /// Destinations for which what waits is given up.
+    overflows: BTreeMap<DestinationId, overflow::Overflow>,
     moves: Moves,
     /// Events that did not enter a lane for their type, since the process began.
     filtered: BTreeMap<DestinationId, u64>,
@@ -175,6 +178,7 @@ impl<D: Digest> Partition<D> {
             moved: BTreeMap::new(),
             visiting: BTreeSet::new(),
             sweeps_behind: None,
+            overflows: BTreeMap::new(),
             moves: Moves::default(),
             filtered: BTreeMap::new(),
             sweep: 0,
@@ -204,6 +208,7 @@ impl<D: Digest> Partition<D> {
                 let idle = matches!(input, Input::Tick);
                 self.dispatch(input);
                 self.expire();
+                self.give_up_oldest();
                 self.make_room(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
             }
             Phase::Recovering => self.refuse(input),
@@ -228,6 +233,7 @@ impl<D: Digest> Partition<D> {
             }
             Input::Granted(grant) => self.granted(grant),
             Input::Ended(ended) => self.ended(ended),
+            Input::Overflow { destination, bytes } => self.overflow(destination, bytes),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Committed(frame) => self.commit(frame),
             Input::Stored(frame) => {

@@ -104,6 +104,7 @@ impl<D: Digest> Partition<D> {
         self.acceptances.clear();
         self.moved.clear();
         self.sweeps_behind = None;
+        self.overflows.clear();
         self.outside = Outside::default();
     }
 
