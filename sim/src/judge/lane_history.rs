@@ -149,6 +149,16 @@ impl LaneHistory {
         both.min().copied().unwrap_or(self.tail + 1)
     }
 
+    /// Whether anything of it is still to be done.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.has_backlog() || self.is_redriving() || self.accepted.is_some()
+    }
+
+    /// Its key was forgotten for good: a lane that is opened is another one.
+    pub(crate) fn forget(&mut self) {
+        self.tail = 0;
+    }
+
     /// Whether an event of it is not settled, or is under way again.
     pub(crate) fn waits_with(&self, sequence: u64) -> bool {
         self.waiting.contains(&sequence) || self.redriven.contains(&sequence)

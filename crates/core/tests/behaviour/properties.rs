@@ -190,6 +190,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             max_ahead: Duration::from_secs(300),
             on_gap,
             dedupe: Duration::from_secs(3_600),
+            forget_after: None,
             destinations: vec![DestinationId(1), DestinationId(2)],
             rate: None,
         };
@@ -224,6 +225,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             hot_keys,
             key_backlog: 3,
             dedupe_ids,
+            forgotten: usize::MAX,
             partition_rate: None,
             restore: None,
         }
