@@ -128,17 +128,19 @@ impl Setting {
         goes
     }
 
-    /// In many of the seeds that keep bodies shortly, idle keys are forgotten; never before bodies go.
-    pub(crate) fn draw_forgetting(&mut self, dice: &mut Dice, tombstones: &mut Dice) {
+    /// In many of the seeds that keep bodies shortly, idle keys are forgotten; never before bodies go. Says
+    /// whether they are.
+    pub(crate) fn draw_forgetting(&mut self, dice: &mut Dice, tombstones: &mut Dice) -> bool {
         let bodies = self.plan.retention.bodies;
         if bodies > FORGETS_FROM || !dice.chance(600) {
-            return;
+            return false;
         }
         for source in &mut self.plan.sources {
             let later = Duration::from_millis(dice.between(0, 2_000));
             source.settings.forget_after = dice.chance(800).then_some(bodies + later);
         }
         self.plan.forgotten = tombstones.pick(&[0, 1, 3, usize::MAX, usize::MAX]);
+        true
     }
 
     /// What a source of contract `latest` counts by.

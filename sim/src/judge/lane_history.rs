@@ -113,6 +113,7 @@ impl LaneHistory {
         let fits = waiting.iter().all(|one| (from..=to).contains(one));
         self.fates.extend(waiting.iter().map(|one| (*one, Fate::Abandoned)));
         (self.mode, self.redriven) = (Mode::Delivers, BTreeSet::new());
+        self.accepted = None;
         must(fits, || format!("{waiting:?} wait, {from} to {to} are abandoned"))
     }
 

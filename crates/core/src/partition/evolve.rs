@@ -44,7 +44,8 @@ impl<D: Digest> Partition<D> {
     /// Counts the lanes that a fact may change, before it does and after.
     fn count(&mut self, slot: Slot, fact: &Fact, change: fn(&mut Totals, &Lane)) {
         let Some(hot) = self.keys.get(slot) else { return };
-        if let Fact::Carried(_) = fact {
+        // What is left of history may lack what facts before one that says all of a key build upon.
+        if let Fact::Carried(_) | Fact::Forgotten(_) | Fact::Returned(_) = fact {
             hot.record.lanes.iter().for_each(|lane| change(&mut self.totals, lane));
             return;
         }

@@ -161,9 +161,10 @@ impl<D: Digest> Partition<D> {
         self.outputs.push_back(Output::FindIdle(request));
     }
 
-    /// What was last written down then or before is idle. By the time that no step of a clock moves.
+    /// What was last written down then or before is idle. A clock that steps ahead makes nothing older
+    /// than it is, and while recorded time stands, because it stepped back, nothing is.
     fn idle_since(&self, after: Duration) -> UnixMicros {
-        UnixMicros(self.steady.0.saturating_sub(micros(after)))
+        UnixMicros(self.steady.min(self.recorded).0.saturating_sub(micros(after)))
     }
 
     fn rest_from_idle(&mut self) {

@@ -112,6 +112,13 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::LaneEnded(_)
         | Fact::KeysVisited(_) => of_lane(names, fact),
         Fact::Carried(fact) => carried(names, &fact.record),
+        Fact::Forgotten(fact) => tombstone(&fact.record),
+        Fact::Returned(fact) => tombstone(&fact.record),
+        Fact::Tombstone(fact) => tombstone(&fact.record),
+        Fact::Boundary(fact) => json!({
+            "dropped": fact.dropped.len(),
+            "highest": fact.floors.iter().map(|floor| floor.sequence.0).max().unwrap_or(0),
+        }),
         Fact::Restored(fact) => json!({
             "restore": format!("{:016x}", fact.restore), "jump": fact.jump, "total": fact.total,
         }),
@@ -124,6 +131,14 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         }),
         Fact::Dropped(fact) => dropped(names, fact),
     }
+}
+
+/// What a key that is forgotten goes on with.
+fn tombstone(record: &KeyRecord) -> Value {
+    json!({
+        "sequence": record.sequence.0, "hash": record.hash.to_string(),
+        "next_position": record.order.next, "boundary": record.boundary.0,
+    })
 }
 
 fn dropped(names: &Names, fact: &Dropped) -> Value {

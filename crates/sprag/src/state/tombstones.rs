@@ -4,26 +4,17 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
-use sprag_core::chain::{Digest, Fingerprint};
-use sprag_core::id::{Hash, Key, PartitionId, Sequence};
+use sprag_core::chain::Fingerprint;
+use sprag_core::id::{Key, PartitionId, Sequence};
 use sprag_core::limits::{IDLE_DROPPED, IDLE_KEYS, IDLE_LOOKED};
 use sprag_core::output::IdleRequest;
 use sprag_core::record::KeyRecord;
 use sprag_driver::state::StateCompletion;
-use sprag_log::digest::sha256;
+use sprag_log::digest::Sha256;
 
 use super::bytes::{self, Fault, column, number};
 use super::reader::StateReader;
 use super::{rows, sqlite};
-
-/// SHA-256, as the core names keys with it.
-struct Sha256;
-
-impl Digest for Sha256 {
-    fn sha256(&self, parts: &[&[u8]]) -> Hash {
-        sha256(parts)
-    }
-}
 
 /// What is known of a key: its record, else its tombstone.
 pub(super) fn or(
