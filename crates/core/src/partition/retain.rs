@@ -162,7 +162,9 @@ impl<D: Digest> Partition<D> {
         for key in keys {
             let known = page.known.get(key);
             let Some(record) = self.record_of(key, known) else { continue };
-            if record.carried > through {
+            // Of one that was forgotten before it released anything, nothing is known.
+            let is_nothing = record.forgotten && record.begins();
+            if record.carried > through || is_nothing {
                 continue;
             }
             if record.order.held.len() > limits::CARRIED_HELD {
