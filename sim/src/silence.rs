@@ -4,14 +4,28 @@ use crate::dice::Dice;
 use crate::schedule::Instant;
 use crate::workload::Workload;
 
-/// Where keys are forgotten, some resources are silent for most of the time: what would have come is
-/// sent at its end, in the same order.
+/// How long nothing is heard of a resource.
+#[derive(Debug, Clone, Copy)]
+enum Silence {
+    Never,
+    /// For most of the time: what would have come is sent at its end, in the same order.
+    Long,
+    /// For good: all there is comes at the beginning.
+    Forever,
+}
+
+/// Where keys are forgotten, some resources fall silent.
 pub(crate) fn add(dice: &mut Dice, workload: &mut Workload, length: Instant) {
     let (from, to) = (length / 8, length - length / 8);
-    let silent: Vec<bool> = workload.resources.iter().map(|_| dice.chance(300)).collect();
+    let all = [Silence::Never, Silence::Never, Silence::Never, Silence::Long, Silence::Forever];
+    let silent: Vec<Silence> = workload.resources.iter().map(|_| dice.pick(&all)).collect();
     for post in &mut workload.posts {
-        if silent[post.resource] && (from..length).contains(&post.at) {
-            post.at = to + (post.at - from) * (length - to) / (length - from);
+        match silent[post.resource] {
+            Silence::Long if (from..length).contains(&post.at) => {
+                post.at = to + (post.at - from) * (length - to) / (length - from);
+            }
+            Silence::Forever if post.at < length => post.at /= 8,
+            _ => {}
         }
     }
 }
