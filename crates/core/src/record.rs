@@ -371,6 +371,12 @@ impl KeyRecord {
         Self { sequence: floor, boundary: floor, ..Self::default() }
     }
 
+    /// Whether nothing is known of it: no fact was written down, or it was forgotten for good.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.newest == Place::default() || (self.forgotten && self.begins())
+    }
+
     /// Whether none of its events was released yet.
     #[must_use]
     pub fn begins(&self) -> bool {

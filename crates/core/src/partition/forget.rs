@@ -261,10 +261,9 @@ impl<D: Digest> Partition<D> {
         let Some(hot) = self.names.get(key).and_then(|slot| self.keys.get(*slot)) else { return };
         let record = &hot.record;
         let is_tombstone = record.forgotten && !record.begins();
-        let is_unknown = record.newest == Place::default() || record.forgotten;
         let record = if is_tombstone {
             KeyRecord { forgotten: false, ..record.clone() }
-        } else if is_unknown && !self.totals.floors.is_empty() {
+        } else if record.is_unknown() && !self.totals.floors.is_empty() {
             let bucket = Fingerprint::of_key(&self.digest, key).bucket();
             let Some(floor) = self.totals.floors.get(&bucket) else { return };
             KeyRecord::behind(*floor)

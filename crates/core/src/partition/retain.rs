@@ -162,9 +162,8 @@ impl<D: Digest> Partition<D> {
         for key in keys {
             let known = page.known.get(key);
             let Some(record) = self.record_of(key, known) else { continue };
-            // Of one that was forgotten before it released anything, nothing is known.
-            let is_nothing = record.forgotten && record.begins();
-            if record.carried > through || is_nothing {
+            // One that was only asked for since it was forgotten for good is in memory all the same.
+            if record.carried > through || record.is_unknown() {
                 continue;
             }
             if record.order.held.len() > limits::CARRIED_HELD {
