@@ -2,7 +2,13 @@
 
 use crate::dice::Dice;
 use crate::schedule::Instant;
+use crate::setting::Setting;
 use crate::workload::Workload;
+
+/// The stream of chance that decides which keys are forgotten, and which resources fall silent.
+const FORGETTING_DICE: u64 = 40;
+/// The stream of chance that decides how many tombstones are kept.
+const TOMBSTONES_DICE: u64 = 41;
 
 /// How long nothing is heard of a resource.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +20,16 @@ enum Silence {
     Forever,
 }
 
+/// Decides whether keys are forgotten; gives what decides on, if they are.
+pub(crate) fn draw(seed: u64, setting: &mut Setting) -> Option<Dice> {
+    let mut dice = Dice::new(seed, FORGETTING_DICE);
+    let forgets = setting.draw_forgetting(&mut dice, &mut Dice::new(seed, TOMBSTONES_DICE));
+    forgets.then_some(dice)
+}
+
 /// Where keys are forgotten, some resources fall silent.
-pub(crate) fn add(dice: &mut Dice, workload: &mut Workload, length: Instant) {
+pub(crate) fn add(dice: Option<Dice>, workload: &mut Workload, length: Instant) {
+    let Some(mut dice) = dice else { return };
     let (from, to) = (length / 8, length - length / 8);
     let all = [Silence::Never, Silence::Never, Silence::Never, Silence::Long, Silence::Forever];
     let silent: Vec<Silence> = workload.resources.iter().map(|_| dice.pick(&all)).collect();

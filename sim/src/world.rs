@@ -52,10 +52,6 @@ const REFUSED_DICE: u64 = 28;
 const RETENTION_DICE: u64 = 38;
 /// The stream of chance that decides when retention acts and is audited.
 const RETAINING_DICE: u64 = 39;
-/// The stream of chance that decides which keys are forgotten.
-const FORGETTING_DICE: u64 = 40;
-/// The stream of chance that decides how many tombstones are kept.
-const TOMBSTONES_DICE: u64 = 41;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
 /// The stream of chance that decides who acknowledges by a request of its own.
@@ -281,8 +277,7 @@ impl World {
             length *= 2;
             faults.clock_steps = 0;
         }
-        let forgetting = &mut Dice::new(seed, FORGETTING_DICE);
-        let forgets = setting.draw_forgetting(forgetting, &mut Dice::new(seed, TOMBSTONES_DICE));
+        let forgetting = silence::draw(seed, &mut setting);
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
         let names: Vec<String> =
@@ -290,9 +285,7 @@ impl World {
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
-        if forgets {
-            silence::add(forgetting, &mut workload, length);
-        }
+        silence::add(forgetting, &mut workload, length);
         let outages = Outages::of(workload.resources.len());
         let watching = Watching::over(outages, Memory::of(&setting.plan));
         let mut world = Self {

@@ -350,21 +350,32 @@ impl<D: Digest> Partition<D> {
 
     /// What is known of a key, given what the state store has of it.
     pub(super) fn known_of(&self, key: &Key, stored: Option<KeyRecord>) -> Option<KeyRecord> {
-        self.newer(key, stored.as_ref()).cloned()
+        match self.moved_of(key, stored.as_ref()) {
+            Some(moved) => moved.record.clone(),
+            None => stored,
+        }
     }
 
-    /// As [`Self::known_of`]. A record in the store was not forgotten since: its key would be in memory.
+    /// As [`Self::known_of`].
     pub(super) fn newer<'a>(
         &'a self,
         key: &Key,
         stored: Option<&'a KeyRecord>,
     ) -> Option<&'a KeyRecord> {
+        match self.moved_of(key, stored) {
+            Some(moved) => moved.record.as_ref(),
+            None => stored,
+        }
+    }
+
+    /// What is newer about a tombstone than what the store has. A record in the store was not forgotten
+    /// since: its key would be in memory.
+    fn moved_of(&self, key: &Key, stored: Option<&KeyRecord>) -> Option<&Moved> {
         let is_record = stored.is_some_and(|record| !record.forgotten);
         if is_record || self.forgetting.moved.is_empty() {
-            return stored;
+            return None;
         }
-        let digest = Fingerprint::of_key(&self.digest, key);
-        self.tombstone_of(digest, stored)
+        self.forgetting.moved.get(&Fingerprint::of_key(&self.digest, key))
     }
 
     /// A tombstone as it is, given what the state store has of it.
