@@ -194,6 +194,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "state lost behind a deletion",
         ],
     ),
+    ("body", &["packed"]),
     (
         "answer",
         &[
