@@ -151,6 +151,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "lane-opened",
             "lane-ended",
             "lane-ended: abandoned",
+            "backlog-dropped",
+            "backlog-dropped: several",
             "keys-visited",
             "destination-retired",
             "released: filtered",
@@ -184,6 +186,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
         ],
     ),
     ("forgetting", &["forgotten", "came back", "tombstone became a floor", "began behind a floor"]),
+    ("backlog", &["below half", "half", "80 %", "full"]),
     (
         "retention",
         &[

@@ -118,6 +118,7 @@ impl World {
             retired: Vec::new(),
             hot_keys: 1,
             key_backlog: 10,
+            destination_backlog: None,
             dedupe_ids: REMEMBERED,
             forgotten: usize::MAX,
             partition_rate: None,

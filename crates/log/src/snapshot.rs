@@ -36,7 +36,7 @@ use crate::fact::parts::{
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 9;
+pub const VERSION: u8 = 10;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -358,6 +358,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.opened.0);
     writer.number(lane.waiting);
     writer.number(lane.bytes);
+    writer.number(lane.since.0);
     writer.close_length("lane", opened);
 }
 
@@ -422,6 +423,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         accepted: reader.option(read_acceptance)?,
         batch: None,
         sent: Sequence(0),
+        since: sprag_core::time::UnixMicros::default(),
         opened: Sequence(0),
         waiting: 0,
         bytes: 0,
@@ -433,6 +435,9 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         lane.opened = read_sequence(reader)?;
         lane.waiting = reader.number()?;
         lane.bytes = reader.number()?;
+    }
+    if reader.left() > 0 {
+        lane.since = read_unix(reader)?;
     }
     reader.end()?;
     Ok(lane)
@@ -533,8 +538,8 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
-        let lane = "13000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 000000";
-        let golden = format!("09 52000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
+        let lane = "14000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000";
+        let golden = format!("0a 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -574,6 +579,6 @@ mod tests {
 
     #[test]
     fn another_version_means_rebuild() {
-        assert_eq!(decode(&[8, 1, 2]), Err(SnapshotError::Rebuild { version: 8 }));
+        assert_eq!(decode(&[9, 1, 2]), Err(SnapshotError::Rebuild { version: 9 }));
     }
 }

@@ -484,6 +484,7 @@ impl Seen {
                 || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
                 || is_named(arrived.attempt, passed, OmitReason::Boundary)
+                || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
                 || self.given_up(passed, arrived, policies);
             must(settled, || format!("attempted before {passed} was settled"))?;
         }
