@@ -557,12 +557,7 @@ pub const KEYS: &[Key] = &[
         Value("1000000"),
         "Ids and positions kept in memory for dedupe, over all partitions; older ones are looked up.",
     ),
-    key(
-        "limits.forgotten",
-        "integer 0–1000000000",
-        Value("1000000"),
-        "Tombstones of forgotten keys that are kept, over all partitions; about 250 bytes each. Of those beyond, the oldest go: such a key begins anew behind a sequence it cannot have given, and its deliveries say `boundary`.",
-    ),
+    key("limits.forgotten", "integer 0–1000000000", Value("1000000"), "Tombstones that are kept."),
     key(
         "limits.partition_rate",
         "`N/s`, `N/m` or `N/h`",
