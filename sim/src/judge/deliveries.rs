@@ -187,6 +187,11 @@ impl Deliveries {
         })
     }
 
+    /// Whether a resource may have been forgotten for good.
+    pub(crate) fn was_forgotten(&self, resource: usize) -> bool {
+        self.forgotten.contains_key(&resource)
+    }
+
     /// A resource may be forgotten for good.
     pub(crate) fn forgets(&mut self, resource: usize) {
         *self.forgotten.entry(resource).or_default() += 1;
