@@ -189,8 +189,13 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "key-paused",
             "key-resumed",
             "carried",
+            "forgotten",
+            "returned",
+            "tombstone",
+            "boundary",
         ],
     ),
+    ("forgetting", &["forgotten", "came back", "tombstone became a floor", "began behind a floor"]),
     ("backlog", &["below half", "half", "80 %", "full"]),
     (
         "retention",

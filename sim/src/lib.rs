@@ -23,6 +23,7 @@ mod restore;
 pub mod run;
 mod schedule;
 mod setting;
+mod silence;
 mod sim_log;
 mod state_model;
 mod strike;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sprag_core::backlog::Level;
+use sprag_core::chain::Fingerprint;
 use sprag_core::id::{Key, PartitionId};
 use sprag_core::input::Ended;
 use sprag_core::output::Attempt;
@@ -168,6 +169,13 @@ impl World {
             archive(&mut self.archive, partition, frames);
         }
         let (broken, superseded) = (log.broken.take(), std::mem::take(&mut log.superseded));
+        let dropped = std::mem::take(&mut log.dropped);
+        for (key, resource) in &self.numbers {
+            if dropped.contains(&Fingerprint::of_key(&Sha256, key)) {
+                self.watching.answers.begins_anew(*resource);
+                self.watching.deliveries.forgets(*resource);
+            }
+        }
         if let Some(broken) = broken {
             self.judge("bounds", Err(broken));
         }

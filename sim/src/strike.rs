@@ -188,6 +188,12 @@ impl World {
             let acknowledgements = moves.acknowledgements_due;
             self.counts.add("memory", "back: not acknowledged", acknowledgements);
         }
+        for tally in process.node.partitions().map(|partition| partition.forgetting()) {
+            self.counts.add("forgetting", "forgotten", tally.forgotten);
+            self.counts.add("forgetting", "came back", tally.returned);
+            self.counts.add("forgetting", "tombstone became a floor", tally.dropped);
+            self.counts.add("forgetting", "began behind a floor", tally.behind);
+        }
     }
 
     fn state_suffers(&mut self) {

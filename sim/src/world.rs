@@ -39,7 +39,7 @@ use crate::sim_log::SimLog;
 use crate::state_model::StateModel;
 use crate::trace::Trace;
 use crate::workload::{Post, Resource, Source, Workload};
-use crate::{anew, unreadable};
+use crate::{anew, silence, unreadable};
 
 /// The machine's clock at the beginning: 2026-01-01T00:00:00Z, in microseconds.
 pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
@@ -300,6 +300,7 @@ impl World {
             length *= 2;
             faults.clock_steps = 0;
         }
+        let forgetting = silence::draw(seed, &mut setting);
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
         let names: Vec<String> =
@@ -307,6 +308,7 @@ impl World {
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
+        silence::add(forgetting, &mut workload, length);
         let outages = Outages::of(workload.resources.len());
         let watching = Watching::over(outages, Memory::of(&setting.plan));
         let mut world = Self {

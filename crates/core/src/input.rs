@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::chain::Fingerprint;
 use crate::destination::{Grant, LaneRef};
 use crate::fact::{DeadLetter, Fact, Outcome, StoredHeader};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
@@ -204,6 +205,15 @@ pub enum Input {
         keys: Vec<(Key, KeyRecord)>,
         /// The first place behind them, due or not; none at the end of the queue.
         next: Option<PageCursor>,
+    },
+    /// Idle keys that were asked for, and tombstones beyond how many are kept.
+    Idle {
+        /// Keys about which nothing was written down for long, in their order.
+        keys: Vec<(Key, KeyRecord)>,
+        /// The first key of the source that was not looked at; none: all were.
+        next: Option<Key>,
+        /// The oldest tombstones, by fingerprint, with the last sequence of each.
+        beyond: Vec<(Fingerprint, Sequence)>,
     },
     /// Released events of a lane that were asked for, contiguous: from its head on, or from the
     /// oldest that is kept. None when they cannot be read.

@@ -93,6 +93,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             hot_keys: plan.hot_keys,
             key_backlog: plan.key_backlog,
             dedupe_ids: plan.dedupe_ids,
+            forgotten: plan.forgotten,
             partition_rate: None,
             restore: None,
         });
@@ -270,6 +271,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
+            Output::FindIdle(request) => self.state.submit(StateRequest::Idle(partition, request)),
             Output::Backlog { lane, key, from, to, most, opened } => {
                 let wanted = WantedBacklog { lane, to, opened };
                 self.ask_backlog(partition, wanted, key, from, most);

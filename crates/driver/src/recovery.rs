@@ -51,8 +51,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         match completion {
             StateCompletion::Opened(partition, head) => self.opened(now, partition, &head),
             StateCompletion::Loaded(partition, records) => self.loaded(now, partition, records),
-            StateCompletion::Surveyed(partition, asked, keys) => {
-                self.surveyed(now, partition, asked, keys);
+            StateCompletion::Surveyed(partition, asked, keys, tombstones) => {
+                self.surveyed(now, partition, asked, keys, &tombstones);
+            }
+            StateCompletion::Idle { partition, keys, next, beyond } => {
+                let idle = Input::Idle { keys, next, beyond };
+                self.owner(partition).partition.handle(now, idle);
             }
             StateCompletion::Paged { partition, queue, keys, next } => {
                 // At once, as everything the store says: a page that is overtaken by the word that

@@ -115,6 +115,7 @@ impl LaneHistory {
         let fits = waiting.iter().all(|one| (from..=to).contains(one));
         self.fates.extend(waiting.iter().map(|one| (*one, Fate::Abandoned)));
         (self.mode, self.redriven) = (Mode::Delivers, BTreeSet::new());
+        self.accepted = None;
         must(fits, || format!("{waiting:?} wait, {from} to {to} are abandoned"))
     }
 
@@ -149,6 +150,16 @@ impl LaneHistory {
     pub(crate) fn head(&self) -> u64 {
         let both = self.waiting.first().into_iter().chain(self.undecided.first());
         both.min().copied().unwrap_or(self.tail + 1)
+    }
+
+    /// Whether anything of it is still to be done.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.has_backlog() || self.is_redriving() || self.accepted.is_some()
+    }
+
+    /// Its key was forgotten for good: a lane that is opened is another one.
+    pub(crate) fn forget(&mut self) {
+        self.tail = 0;
     }
 
     /// Whether an event of it is not settled, or is under way again.

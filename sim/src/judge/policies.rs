@@ -53,6 +53,8 @@ pub(crate) struct SourcePolicy {
     pub(crate) hold_events: usize,
     /// The most events a key may ever hold.
     pub(crate) most_held: usize,
+    /// The shortest time after which keys were forgotten, in microseconds; none if never.
+    pub(crate) forget_after: Option<u64>,
     pub(crate) memory: Memory,
 }
 
@@ -132,6 +134,7 @@ impl Policies {
                 hold_wait: wait,
                 hold_events: source.hold_events,
                 most_held: 0,
+                forget_after: source.forget_after.map(micros),
                 memory: self.memory,
             });
             must(policy.name == source.name && policy.contract == source.contract, || {

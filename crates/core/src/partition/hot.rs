@@ -138,12 +138,25 @@ impl Hot {
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a
     /// log whose beginning is gone, all before it was said of an unknown key.
-    pub(super) fn restore(&mut self, record: &KeyRecord, place: Place) {
+    pub(super) fn restore(&mut self, record: &KeyRecord, place: Place, recorded: UnixMicros) {
         let lanes = record.lanes.iter().map(|lane| lane.destination);
         if !lanes.clone().eq(self.lanes.iter().map(|lane| lane.destination)) {
             self.lanes = lanes.map(LaneHot::new).collect();
         }
-        self.record = KeyRecord { newest: place, carried: place.frame, ..record.clone() };
+        // History before keys were forgotten did not say when something was last written down.
+        let is_known = record.active > UnixMicros(0);
+        let active = if is_known { record.active } else { recorded };
+        self.record = KeyRecord { newest: place, carried: place.frame, active, ..record.clone() };
+    }
+
+    /// Takes in what a key of which no record was kept goes on with. Where nothing was known of it, its
+    /// positions begin anew: what lies before says nothing about them (DESIGN K7).
+    pub(super) fn give_back(&mut self, record: &KeyRecord, place: Place, recorded: UnixMicros) {
+        self.restore(record, place, recorded);
+        self.record.forgotten = false;
+        if record.begins() {
+            self.record.order.since = place;
+        }
     }
 
     /// Where the lane to a destination stands in the record and here.
@@ -155,7 +168,8 @@ impl Hot {
     pub(super) fn lane_or_new(&mut self, destination: DestinationId, head: Sequence) -> &mut Lane {
         let at = self.record.lanes.partition_point(|lane| lane.destination < destination);
         if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
-            self.record.lanes.insert(at, Lane::new(destination, head));
+            let floor = self.record.boundary;
+            self.record.lanes.insert(at, Lane::behind(destination, head, floor));
             self.lanes.insert(at, LaneHot::new(destination));
         }
         &mut self.record.lanes[at]

@@ -7,6 +7,7 @@ mod batch;
 mod command;
 mod draft;
 mod evolve;
+mod forget;
 mod hot;
 mod jump;
 mod keys;
@@ -47,6 +48,7 @@ use crate::totals::Totals;
 use draft::{Filling, InFlight, Promise, Times};
 use hot::Hot;
 
+pub use forget::ForgetTally;
 pub use outside::Moves;
 pub use recover::{Frame, Head};
 pub use retain::{Known, Page};
@@ -116,6 +118,7 @@ pub struct Partition<D> {
     /// Events that did not enter a lane for their type, since the process began.
     filtered: BTreeMap<DestinationId, u64>,
     sweep: usize,
+    forgetting: forget::Forgetting,
     /// Keys changed since the last checkpoint, and since the last invariant check.
     dirty: BTreeSet<Slot>,
     checkpointed: FrameNumber,
@@ -182,6 +185,7 @@ impl<D: Digest> Partition<D> {
             moves: Moves::default(),
             filtered: BTreeMap::new(),
             sweep: 0,
+            forgetting: forget::Forgetting::default(),
             dirty: BTreeSet::new(),
             touched: Vec::new(),
             recent: Recent::default(),
@@ -210,6 +214,7 @@ impl<D: Digest> Partition<D> {
                 self.expire();
                 self.give_up_oldest();
                 self.make_room(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
+                self.look_for_idle();
             }
             Phase::Recovering => self.refuse(input),
         }
@@ -228,6 +233,7 @@ impl<D: Digest> Partition<D> {
             }
             Input::Loaded { key, record } => self.loaded(key, record),
             Input::Page { queue, keys, next } => self.page(queue, keys, next),
+            Input::Idle { keys, next, beyond } => self.idle(keys, next, beyond),
             Input::Backlog { lane, events, looked, earlier } => {
                 self.backlog(lane, events, looked, &earlier);
             }
@@ -237,7 +243,7 @@ impl<D: Digest> Partition<D> {
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Committed(frame) => self.commit(frame),
             Input::Stored(frame) => {
-                self.stored = self.stored.max(frame);
+                self.note_stored(frame);
                 self.begin_sweep();
             }
             Input::Command { ticket, command } => self.command(ticket, command),
@@ -304,7 +310,8 @@ impl<D: Digest> Partition<D> {
         let counted = !self.timers.is_empty() || !self.attempts.is_empty();
         let counted = counted || !self.outside.is_empty();
         let step = counted.then(|| self.now.elapsed.after(limits::OPEN_STEP));
-        timer.into_iter().chain(hold).chain(step).chain(self.brings_back_at()).min()
+        let idle = self.looks_for_idle_at();
+        timer.into_iter().chain(hold).chain(step).chain(self.brings_back_at()).chain(idle).min()
     }
 
     /// The next thing to do outside.
@@ -335,6 +342,7 @@ impl<D: Digest> Partition<D> {
 
     /// Writes a fact down in the frame being filled, and takes it in.
     fn write(&mut self, fact: Fact) -> Place {
+        self.revive(&fact);
         let times = self.begin_frame();
         let index = u32::try_from(self.filling.facts.len()).unwrap_or(u32::MAX);
         let place = Place { partition: self.id, frame: self.taken.next(), index };

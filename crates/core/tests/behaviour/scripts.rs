@@ -102,6 +102,7 @@ impl Story {
             hot_keys: 100,
             key_backlog: 100,
             dedupe_ids: 1_000,
+            forgotten: usize::MAX,
             partition_rate: None,
             restore: None,
         };
@@ -179,6 +180,7 @@ impl Story {
             max_ahead: words.duration("max_ahead").unwrap_or(Duration::from_secs(300)),
             on_gap,
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
+            forget_after: None,
             destinations: to.map(|id| DestinationId(id.parse().expect("a number"))).collect(),
             rate: words.rate("rate"),
         };

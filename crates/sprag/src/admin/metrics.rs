@@ -34,6 +34,7 @@ struct StoreCounts {
     held_since: BTreeMap<SourceId, UnixMicros>,
     stopped: BTreeMap<(DestinationId, PartitionId), StoppedCounts>,
     dead: Vec<(Option<DestinationId>, u64)>,
+    forgotten: BTreeMap<PartitionId, u64>,
 }
 
 impl StoreCounts {
@@ -44,6 +45,7 @@ impl StoreCounts {
             held_since: BTreeMap::new(),
             stopped: reader.stopped()?,
             dead: reader.dead_letters()?,
+            forgotten: reader.forgotten()?,
         })
     }
 }
@@ -138,6 +140,7 @@ fn observed(
         breaker_open: of_destinations(|to| u64::from(to.breaker_open)),
         filtered: of_destinations(|to| to.filtered),
         dead_letters: dead_letters.collect(),
+        forgotten_keys: store.forgotten.iter().map(|(id, count)| (id.0, *count)).collect(),
         checkpoint_age: 0.0,
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
         history: history(statistics, parts.clock.now().clock),

@@ -102,6 +102,9 @@ list! {
     "sprag_dedupe_ids" "gauge" [] "ids":
         "Ids and positions in memory for dedupe",
         "Bounded by `limits.dedupe_ids`; older ones are looked up in the log.";
+    "sprag_forgotten_keys" "gauge" ["partition"] "keys":
+        "Tombstones of forgotten keys",
+        "Bounded by `limits.forgotten` over all partitions; beyond it the oldest become the floor of their hash bucket.";
     "sprag_partition_owned" "gauge" ["partition"] "0 or 1":
         "Whether this instance decides for the partition",
         "0 while it takes its history in, or after a failed commit until it has come back.";

@@ -233,6 +233,7 @@ mod tests {
             head_ages: vec![(("app".into(), 3), 60.0)],
             checkpoint_age: 0.5,
             partitions_owned: vec![true, false],
+            forgotten_keys: vec![(3, 11)],
             history: History { bytes: 5, segments: 2, deleted: 1, ..History::default() },
         };
         let text = metrics.text(&observed);
@@ -254,6 +255,7 @@ mod tests {
             "sprag_commit_seconds_count 1",
             "sprag_frame_events_sum 30.0",
             "sprag_dedupe_ids 9",
+            "sprag_forgotten_keys{partition=\"3\"} 11",
             "sprag_partition_owned{partition=\"0\"} 1",
             "sprag_oldest_gap_seconds{source=\"billing\"} 7.5",
             "sprag_sequence_drift{source=\"billing\",partition=\"3\"} 12",

@@ -132,6 +132,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         max_ahead: Duration::from_secs(300),
         on_gap: OnGap::Skip,
         dedupe: Duration::from_secs(3_600),
+        forget_after: None,
         destinations: Vec::new(),
     };
     PlannedSource { identity: Arc::from(format!("identity of {name}")), settings }
@@ -179,6 +180,7 @@ fn plan() -> Plan {
         key_backlog: 1_000,
         destination_backlog: None,
         dedupe_ids: 10_000,
+        forgotten: usize::MAX,
         partition_rate: None,
         retention: RetentionSettings::default(),
         restore: None,
