@@ -281,19 +281,23 @@ fn packing_dice(seed: u64) -> Option<Dice> {
     dice.chance(500).then_some(dice)
 }
 
+/// What is configured, and the streams that decide what consumers do about it. Each has its own: the
+/// seeds without a thing stay the worlds they were.
+fn draw_setting(seed: u64) -> (Setting, Dice, Dice) {
+    let (types, retire) = (Dice::new(seed, TYPES_DICE), Dice::new(seed, RETIRE_DICE));
+    let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
+    let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
+    let mut setting = Setting::draw(usual, latest, types, retire, (&mut ack, &mut batch));
+    setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
+    (setting, ack, batch)
+}
+
 impl World {
     pub(crate) fn new(seed: u64, trace: Trace) -> Self {
         let mut dice = Dice::new(seed, 1);
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
-        // A stream of its own: the seeds without `latest` stay the worlds they were.
-        let types_dice = Dice::new(seed, TYPES_DICE);
-        let retire_dice = Dice::new(seed, RETIRE_DICE);
-        let mut batch = Dice::new(seed, BATCH_DICE);
-        let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
-        let (usual, both) = (&mut Dice::new(seed, 3), (&mut ack, &mut batch));
-        let mut setting = Setting::draw(usual, &mut latest, types_dice, retire_dice, both);
+        let (mut setting, ack, batch) = draw_setting(seed);
         let mut length = dice.between(15, 50) * SECOND;
-        setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two
             // processes makes them older than they are: repeats would not be recognised any more.
