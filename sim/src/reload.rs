@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use sprag_core::partition::Partition;
 use sprag_core::record::Directory;
 use sprag_core::settings::Settings;
 use sprag_driver::effect::ReloadRefused;
@@ -33,7 +34,8 @@ struct Wanted {
     /// Whether it names what history does not know, or retires something.
     declares: bool,
     before: Arc<Settings>,
-    names: Directory,
+    /// None while the partition that keeps them recovers.
+    names: Option<Directory>,
 }
 
 impl Reloads {
@@ -62,6 +64,7 @@ impl World {
         let now = self.clock();
         let Some(process) = self.process.as_mut().filter(ready) else { return };
         let Some(before) = process.node.settings().cloned() else { return };
+        let knows_names = process.node.partitions().next().is_some_and(Partition::is_serving);
         let names = process.node.directory().clone();
         let dice = &mut self.reloads.dice;
         let mut setting = self.setting.clone();
@@ -73,7 +76,13 @@ impl World {
         }
         let declares = setting.plan.resolve(&names).is_ok_and(|(_, declared)| !declared.is_empty());
         process.node.reload(now, setting.plan.clone());
-        self.reloads.wanted = Some(Wanted { setting, is_wrong, declares, before, names });
+        self.reloads.wanted = Some(Wanted {
+            setting,
+            is_wrong,
+            declares,
+            before,
+            names: knows_names.then_some(names),
+        });
         self.trace.note(self.now, '!', &[u64::from(is_wrong)], || {
             if is_wrong { "a reload that must be refused" } else { "a reload" }.to_owned()
         });
@@ -125,7 +134,8 @@ impl World {
         must(settings.is_some_and(|is| Arc::ptr_eq(is, &wanted.before)), || {
             format!("refused, and other settings are in force: {why}")
         })?;
-        let (was, is) = (&wanted.names, process.node.directory());
+        let Some(was) = &wanted.names else { return Ok(()) };
+        let is = process.node.directory();
         let same = was.sources == is.sources
             && was.destinations == is.destinations
             && was.retired == is.retired;

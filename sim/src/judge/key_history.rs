@@ -312,7 +312,7 @@ impl KeyHistory {
             format!("{opened:?} although {} was released", self.sequence)
         })?;
         let lane = self.lanes.entry(opened.destination).or_default();
-        lane.open(self.sequence)
+        lane.open(self.boundary, self.sequence)
     }
 
     /// Whether a lane that was opened may go past an event: one that came too early, or of a type

@@ -172,7 +172,7 @@ impl Policies {
             let both = policy.attempts.into_iter().chain(destination.retry.attempts);
             policy.attempts = both.min();
             policy.give_up_after = policy.give_up_after.min(give_up_after);
-            policy.before = (policy.concurrency + policy.slow_concurrency, now + RELOAD_GRACE);
+            policy.before = (policy.most_under_way(now), now + RELOAD_GRACE);
             policy.concurrency = destination.concurrency;
             policy.slow_concurrency =
                 destination.slow_concurrency.unwrap_or(4 * destination.concurrency);

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::jump;
 use crate::destination::{Request, Standing};
 use crate::id::{DestinationId, FrameNumber, Key, Place, Sequence};
 use crate::input::{AttemptId, Waiting};
@@ -179,7 +180,10 @@ impl Hot {
     pub(super) fn open_lane(&mut self, destination: DestinationId, through: Sequence) {
         let at = self.record.lanes.partition_point(|lane| lane.destination < destination);
         if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
-            self.record.lanes.insert(at, Lane::opened(destination, through));
+            let floor = self.record.boundary;
+            let mut lane = Lane::opened(destination, through);
+            jump::begin(&mut lane, floor.next(), floor);
+            self.record.lanes.insert(at, lane);
             self.lanes.insert(at, LaneHot::new(destination));
         }
     }

@@ -108,7 +108,9 @@ impl<D: Digest> Partition<D> {
         let source = self.settings.sources.get(&hot.key.source);
         let takes = source.is_some_and(|source| source.destinations.contains(&destination));
         let through = hot.record.sequence;
-        if takes && through > Sequence(0) && hot.record.lane(destination).is_none() {
+        // Nothing was released up to the floor that the key began behind.
+        let released = through > hot.record.boundary;
+        if takes && released && hot.record.lane(destination).is_none() {
             let key = hot.key.clone();
             self.write(Fact::LaneOpened(LaneOpened { key, destination, through }));
             self.rest_on_written(slot, destination);
