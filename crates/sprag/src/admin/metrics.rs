@@ -140,11 +140,18 @@ fn observed(
         breaker_open: of_destinations(|to| u64::from(to.breaker_open)),
         filtered: of_destinations(|to| to.filtered),
         dead_letters: dead_letters.collect(),
-        forgotten_keys: store.forgotten.iter().map(|(id, count)| (id.0, *count)).collect(),
+        forgotten_keys: forgotten(statistics, store),
         checkpoint_age: 0.0,
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
         history: history(statistics, parts.clock.now().clock),
     }
+}
+
+/// Of every partition, so that nothing forgotten is a zero and no absence.
+fn forgotten(statistics: &Statistics, store: &StoreCounts) -> Vec<(u16, u64)> {
+    let partitions = (0..).zip(&statistics.partitions).map(|(partition, _)| partition);
+    let count = |partition| store.forgotten.get(&PartitionId(partition)).copied().unwrap_or(0);
+    partitions.map(|partition: u16| (partition, count(partition))).collect()
 }
 
 fn oldest_gaps(state: &AdminState, names: &Names, store: &StoreCounts) -> Vec<(String, f64)> {
