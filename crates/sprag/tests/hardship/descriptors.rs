@@ -11,10 +11,11 @@ use crate::support::load::{self, locked};
 use crate::support::world::World;
 
 const SEED: u64 = 15;
-/// Files of log and state, listeners and runtime take half of them.
-const DESCRIPTORS: usize = 64;
+/// Files of log and state, listeners and runtime take a third of them, connections to five destinations
+/// that wait to be used again nearly as many.
+const DESCRIPTORS: usize = 96;
 /// More than there are descriptors.
-const IDLE: usize = 80;
+const IDLE: usize = 120;
 const EVENTS: usize = 400;
 const EXHAUSTED: Duration = Duration::from_secs(3);
 
