@@ -266,6 +266,7 @@ pub fn event(partition: u16, number: u64, epoch: Epoch, key: &Key, sequence: u64
         missing: Ranges::default(),
         salt: None,
         refers_to: None,
+        unordered: false,
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

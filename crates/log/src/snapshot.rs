@@ -29,13 +29,13 @@ use crate::fact::held::{read_reason, write_reason};
 use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
     read_destination, read_id, read_open, read_place, read_position, read_range, read_ranges,
-    read_sequence, read_text, read_unix, unknown, write_destination, write_id, write_place,
-    write_position, write_range, write_ranges, write_text,
+    read_said, read_sequence, read_text, read_unix, unknown, write_destination, write_id,
+    write_place, write_position, write_range, write_ranges, write_text,
 };
-use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, VISITS};
+use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 8;
+pub const VERSION: u8 = 9;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,12 +108,15 @@ pub(crate) fn write_record(writer: &mut Writer<'_>, record: &KeyRecord) {
     write_place(writer, &record.newest);
     writer.flag(record.paused);
     write_order(writer, &record.order);
-    writer.count("lanes", record.lanes.len(), LANES);
+    writer.count("lanes", record.lanes.len(), LANES_OF_KEY);
     record.lanes.iter().for_each(|lane| write_lane(writer, lane));
     writer.number(record.carried.0);
     writer.number(record.jumped);
     writer.count("jumps", record.jumps.len(), LANE_LIST);
     record.jumps.iter().for_each(|jump| write_range(writer, *jump));
+    if record.unordered {
+        writer.flag(true);
+    }
     writer.close_length("record", opened);
 }
 
@@ -125,10 +128,11 @@ pub(crate) fn read_record(reader: &mut Reader<'_>) -> Result<KeyRecord, DecodeEr
         newest: read_place(reader)?,
         paused: reader.flag()?,
         order: read_order(reader)?,
-        lanes: reader.list("lanes", LANES, read_lane)?,
+        lanes: reader.list("lanes", LANES_OF_KEY, read_lane)?,
         carried: FrameNumber(reader.number()?),
         jumped: reader.number()?,
         jumps: reader.list("jumps", LANE_LIST, read_range)?,
+        unordered: read_said(reader, "a key is called ordered")?,
     };
     reader.end()?;
     Ok(record)
@@ -340,6 +344,9 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.opened.0);
     writer.number(lane.waiting);
     writer.number(lane.bytes);
+    if let Some(event) = lane.strand {
+        writer.number(event.0);
+    }
     writer.close_length("lane", opened);
 }
 
@@ -407,6 +414,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         opened: Sequence(0),
         waiting: 0,
         bytes: 0,
+        strand: None,
     };
     read_range_of(reader, &mut lane)?;
     // History that was carried before had no such counts: what waits entered, of unknown size.
@@ -415,6 +423,9 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         lane.opened = read_sequence(reader)?;
         lane.waiting = reader.number()?;
         lane.bytes = reader.number()?;
+    }
+    if reader.left() > 0 {
+        lane.strand = Some(read_sequence(reader)?);
     }
     reader.end()?;
     Ok(lane)
@@ -515,7 +526,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "13000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 000000";
-        let golden = format!("08 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
+        let golden = format!("09 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -552,6 +563,6 @@ mod tests {
 
     #[test]
     fn another_version_means_rebuild() {
-        assert_eq!(decode(&[9, 1, 2]), Err(SnapshotError::Rebuild { version: 9 }));
+        assert_eq!(decode(&[10, 1, 2]), Err(SnapshotError::Rebuild { version: 10 }));
     }
 }

@@ -65,7 +65,7 @@ impl<D: Digest> Partition<D> {
         let was = usize::from(lane.is_seeking());
         let changed = change(lane);
         let is = usize::from(lane.is_seeking());
-        if let Some(line) = self.outside.lines.get_mut(&Queue::Lanes(lane.destination)) {
+        if let Some(line) = self.outside.lines.get_mut(&Queue::Lanes(lane.id.destination)) {
             line.seeking = line.seeking + is - was;
         }
         Some(changed)
@@ -145,13 +145,17 @@ impl<D: Digest> Partition<D> {
                 && (pressed || full)
                 && (!requested || pressed || self.is_beyond(lane))
         };
-        hot.arriving.is_none() && is_stored && !is_over && hot.lanes.iter().all(lane_may_go)
+        hot.arriving.is_none()
+            && hot.outlived.is_empty()
+            && is_stored
+            && !is_over
+            && hot.lanes.iter().all(lane_may_go)
     }
 
     /// Whether a lane asks for a permit that others of its destination will get before it.
     fn is_beyond(&self, lane: &LaneHot) -> bool {
-        let paused = self.directory.paused.contains(&lane.destination);
-        paused || self.outside.seeking(lane.destination) > self.window()
+        let to = lane.id.destination;
+        self.directory.paused.contains(&to) || self.outside.seeking(to) > self.window()
     }
 
     /// A key leaves memory: its queues bring it back.
@@ -165,8 +169,8 @@ impl<D: Digest> Partition<D> {
         let Some(hot) = self.keys.remove(slot) else { return };
         self.names.remove(&hot.key);
         for lane in &hot.lanes {
-            lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.destination)));
-            lane.waits_until.map(|at| self.acceptances.remove(&(at, slot, lane.destination)));
+            lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.id)));
+            lane.waits_until.map(|at| self.acceptances.remove(&(at, slot, lane.id)));
         }
         hot.hold_timer.map(|deadline| self.holds.remove(&(deadline, slot)));
         let noted = self.note_dues(&hot);
@@ -188,7 +192,7 @@ impl<D: Digest> Partition<D> {
                 Queue::Holds => hot.hold_timer.map(|_| self.now.elapsed),
                 Queue::Acknowledgements => Some(self.now.elapsed),
                 Queue::Lanes(_) if due.at == 0 => Some(self.now.elapsed),
-                Queue::Lanes(to) => hot.lane_at(to).map(|at| hot.lanes[at].due),
+                Queue::Lanes(to) => hot.due_to(to),
                 Queue::Keys => None,
             };
             let line = self.outside.lines.get_mut(&due.queue);
@@ -263,8 +267,7 @@ impl<D: Digest> Partition<D> {
             Queue::Holds | Queue::Acknowledgements => room.min(limits::PAGE_KEYS),
             // Every destination may have one lane here, however little memory there is.
             Queue::Lanes(to) if room == 0 => {
-                let under_way =
-                    || self.attempts.values().any(|(_, destination)| *destination == to);
+                let under_way = || self.attempts.values().any(|(_, lane)| lane.destination == to);
                 usize::from(line.seeking == 0 && !under_way())
             }
             Queue::Lanes(_) => room.min(self.window().saturating_sub(line.seeking)),
@@ -393,7 +396,7 @@ impl<D: Digest> Partition<D> {
         for (queue, line) in &self.outside.lines {
             let Queue::Lanes(to) = *queue else { continue };
             let lanes = self.keys.iter().flat_map(|(_, hot)| &hot.lanes);
-            let seeking = lanes.filter(|lane| lane.destination == to && lane.is_seeking());
+            let seeking = lanes.filter(|lane| lane.id.destination == to && lane.is_seeking());
             assert_eq!(seeking.count(), line.seeking, "lanes to {to:?} that seek a permit");
         }
     }

@@ -63,7 +63,7 @@ fn lane() -> impl Strategy<Value = Lane> {
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
     let range = (option::of(any::<u64>()), any::<u64>());
     let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
-    let counts = any::<(u64, u64, u64)>();
+    let counts = any::<(u64, u64, u64, Option<u64>)>();
     ((numbers, counts), mode(), lists).prop_map(
         |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
             destination: DestinationId(numbers.0),
@@ -83,6 +83,7 @@ fn lane() -> impl Strategy<Value = Lane> {
             bytes: counts.2,
             batch: batch.map(Sequence),
             sent: Sequence(sent),
+            strand: counts.3.map(Sequence),
         },
     )
 }
@@ -114,7 +115,7 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
         Order { next, highest, abandoned, missing, gap, held, old, since, instant }
     });
     let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>(), any::<u64>());
-    let jumps = (any::<u64>(), vec(arbitrary::range(), 0..3));
+    let jumps = (any::<u64>(), vec(arbitrary::range(), 0..3), any::<bool>());
     (head, order, vec(lane(), 0..4), jumps).prop_map(|(head, order, lanes, jumps)| KeyRecord {
         sequence: Sequence(head.0),
         hash: head.1,
@@ -125,5 +126,6 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
         lanes,
         jumped: jumps.0,
         jumps: jumps.1,
+        unordered: jumps.2,
     })
 }
