@@ -34,7 +34,12 @@ fn settings(concurrency: usize) -> DestinationSettings {
 
 fn lanes(count: usize) -> Vec<LaneRef> {
     let mut slab = Slab::default();
-    let lane = |slot| LaneRef { partition: PartitionId(0), slot, destination: DestinationId(1) };
+    let lane = |slot| LaneRef {
+        partition: PartitionId(0),
+        slot,
+        destination: DestinationId(1),
+        strand: None,
+    };
     (0..count).map(|_| lane(slab.insert(()))).collect()
 }
 

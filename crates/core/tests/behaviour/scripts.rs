@@ -165,6 +165,7 @@ impl Story {
         };
         let contract = match words.word(2) {
             "arrival" => Contract::Arrival,
+            "unordered" => Contract::Unordered,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
