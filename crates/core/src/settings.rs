@@ -39,7 +39,7 @@ pub struct Settings {
     /// The destinations that are retired: what waits for them is abandoned (DESIGN L7).
     pub retired: BTreeSet<DestinationId>,
     /// Keys a partition keeps in memory before it lets go what is not under way; at twice as many
-    /// that are, new keys are answered busy. It may have one key a destination more.
+    /// that are and one of each queue, new keys are answered busy.
     pub hot_keys: usize,
     /// Events one key may hold behind a gap before its source is answered busy (DESIGN G2).
     pub key_backlog: usize,

@@ -11,6 +11,7 @@
 #[path = "observed/record.rs"]
 mod record;
 mod support {
+    pub(crate) mod acknowledger;
     pub(crate) mod admin;
     pub(crate) mod child;
     pub(crate) mod clock;
@@ -144,7 +145,7 @@ async fn a_full_disk_loses_nothing_and_is_left_behind() {
     let mut world = World::new(HEAD, SEED).await;
     let disk = Disk::mount(world.setup.directory.path());
     world.setup.within = disk.within();
-    let mut gateway = world.setup.serve();
+    let mut gateway = world.serve();
     // Events wait for their consumer when the reserve is reached.
     command(&gateway, "/v1/destinations/app/pause");
     locked(&world.ledger, |ledger| ledger.allow(EVENTS));
@@ -221,7 +222,7 @@ fn start_on_a_full_disk(world: &World, disk: &Disk) -> Gateway {
     }
     process.kill();
     disk.empty();
-    let gateway = world.setup.serve();
+    let gateway = world.serve();
     disk.fill(0);
     gateway
 }

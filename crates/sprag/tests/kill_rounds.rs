@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "the test log names rounds and counts")]
 
 mod support {
+    pub(crate) mod acknowledger;
     pub(crate) mod admin;
     pub(crate) mod child;
     pub(crate) mod clock;
@@ -62,7 +63,7 @@ impl Killed {
         if round == STATE_DELETED {
             self.delete_state();
         }
-        let mut gateway = self.world.setup.serve();
+        let mut gateway = self.world.serve();
         locked(&self.world.ledger, |ledger| ledger.allow(EVENTS));
         let providers = load::start(&self.world.ledger, gateway.listen, Ledger::next);
         if round == SECOND_PROCESS {
@@ -112,20 +113,24 @@ impl Killed {
     fn conclude(&self, seed: u64) {
         let verdict = self.world.conclude();
         let consumer = &self.world.consumer;
-        let [failed, hung, closed] = [Reaction::Fail, Reaction::Hang, Reaction::Close]
-            .map(|reaction| consumer.count(reaction));
+        let [failed, hung, closed, requests] =
+            [Reaction::Fail, Reaction::Hang, Reaction::Close, Reaction::Request]
+                .map(|reaction| consumer.count(reaction));
+        let behind = consumer.in_ranges();
         let (events, answered, unanswered, words) = locked(&self.world.ledger, |ledger| {
             let words = format!("{:?}", ledger.words);
             (ledger.entries().len(), ledger.answered, ledger.unanswered, words)
         });
         let faults = [failed, hung, closed, unanswered, verdict.repeats_after_crash];
+        assert!(requests > 0 && behind > 0, "{requests} requests, {behind} events behind others");
         assert!(faults.iter().all(|count| *count > 0), "a fault did not happen: {faults:?}");
         let fates = [verdict.late, verdict.dead, verdict.coalesced];
         assert!(fates.iter().all(|count| *count > 0), "a fate did not occur: {fates:?}");
         println!(
             "kill rounds: {ROUNDS} rounds and {} kills while starting, seed {seed}; {events} events \
              acknowledged ({answered} answers {words}, {unanswered} posts without one), {} \
-             deliveries in three lanes each, {} late, {} dead, {} superseded; consumers failed \
+             deliveries in five lanes each, {} late, {} dead, {} superseded; {behind} of them \
+             behind others of their range, {requests} acknowledged by requests; consumers failed \
              {failed}, hung {hung}, closed {closed}; {} repeats, {} of them after a crash, {} after \
              they were acknowledged; order violations 0, lost 0",
             self.startup_kills,
@@ -148,7 +153,7 @@ async fn fifty_kills_under_load_lose_nothing_and_keep_every_order() {
     for round in 1..=ROUNDS {
         killed.round(round).await;
     }
-    let gateway = killed.world.setup.serve();
+    let gateway = killed.world.serve();
     killed.world.drain(&gateway).await;
     gateway.stop();
     killed.conclude(seed);

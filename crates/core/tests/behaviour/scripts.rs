@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprag_core::fact::{DeadLetter, Outcome};
-use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
+use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
@@ -251,6 +251,10 @@ impl Story {
             }
             "reconfigure" => reconfigure(world, words),
             "restored" => restored(world, words),
+            "delete" => {
+                let through = words.number("through").expect("up to which frame");
+                world.nodes.iter_mut().for_each(|node| node.log.deleted = FrameNumber(through));
+            }
             "store" => (0..world.nodes.len()).for_each(|at| world.store(at)),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
@@ -276,6 +280,7 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
         let first = settings.destinations[&DestinationId(1)].clone();
         let destination = settings.destinations.entry(to).or_insert(first);
         destination.start = start(words);
+        destination.batch = words.size("batch");
         destination.types = types(words);
     }
     if let Some(number) = words.get("retired") {

@@ -23,7 +23,7 @@ async fn too_few_descriptors_lose_nothing_and_are_left_behind() {
     let mut world = World::new(HEAD, SEED).await;
     let limit = format!("--nofile={DESCRIPTORS}:{DESCRIPTORS}");
     world.setup.within = vec!["prlimit".to_owned(), limit, "--".to_owned()];
-    let gateway = world.setup.serve();
+    let gateway = world.serve();
     locked(&world.ledger, |ledger| ledger.allow(EVENTS));
     load::start(&world.ledger, gateway.listen, Ledger::next).join_all().await;
     // Connections of nobody in particular take what there is, while the load goes on.

@@ -24,6 +24,7 @@ mod server;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support"]
 mod support {
+    pub(crate) mod acknowledger;
     pub(crate) mod admin;
     pub(crate) mod child;
     pub(crate) mod clock;

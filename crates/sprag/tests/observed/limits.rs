@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::record::observed;
-use super::server::{Server, document, post, problem, refused, taken};
+use super::server::{Server, document, post, problem, taken};
 use crate::wire::{Connection, until};
 
 const SOURCES: &str = r#"
@@ -97,7 +97,7 @@ fn request_time() {
     let mut slow = server.connect();
     let whole = event(1, "k");
     slow.send(&whole[..whole.len() - 1]);
-    refused(&slow.message().expect("an answer"), "request-timeout");
+    problem(&slow.message().expect("an answer"), "request-timeout");
     observed("key", "limits.request_time");
 }
 
@@ -109,7 +109,7 @@ fn key_backlog() {
     };
     taken(&ask("k", 1), "released");
     taken(&ask("k", 3), "held");
-    refused(&ask("k", 4), "key-backlog-full");
+    problem(&ask("k", 4), "key-backlog-full");
     taken(&ask("other", 1), "released");
     observed("key", "limits.key_backlog");
 }
@@ -119,7 +119,7 @@ fn partition_rate() {
     let server = limited("partition_rate = \"2/h\"");
     taken(&server.ask(&event(1, "a")), "released");
     taken(&server.ask(&event(2, "b")), "released");
-    refused(&server.ask(&event(3, "c")), "rate-exceeded");
+    problem(&server.ask(&event(3, "c")), "rate-exceeded");
     observed("key", "limits.partition_rate");
 }
 
@@ -130,7 +130,7 @@ fn disk_reserve() {
     let answer = until("the disk was looked at", || {
         Some(server.ask(&event(1, "k"))).filter(|answer| answer.status() != 200)
     });
-    refused(&answer, "disk-reserve");
+    problem(&answer, "disk-reserve");
     observed("key", "limits.disk_reserve");
 }
 
@@ -144,7 +144,7 @@ fn hot_keys() {
         let answer = server.ask(&several((0..1_000).map(|key| format!("k{round}-{key}"))));
         Some(answer).filter(|answer| answer.status() != 200)
     });
-    refused(&answer, "too-many-keys");
+    problem(&answer, "too-many-keys");
     // They have been dealt with a moment later.
     let answer = until("there is room again", || {
         Some(server.ask(&event(1, "another"))).filter(|answer| answer.status() == 200)
@@ -181,7 +181,7 @@ fn key_loading() {
         let answers: Vec<_> = answers.collect();
         answers.into_iter().find(|answer| answer.status() != 200)
     });
-    refused(&answer, "key-loading");
+    problem(&answer, "key-loading");
     let kept = document(&server.ask(&several(std::iter::once("k0".to_owned()))));
     assert_eq!(kept["events"][0]["status"], "released");
 }

@@ -81,7 +81,7 @@ impl Source<'_> {
     }
 
     pub(crate) fn refused(&self, code: &str, headers: &str, body: &str) {
-        server::refused(&self.ask(headers, body), code);
+        server::problem(&self.ask(headers, body), code);
     }
 
     /// Sends the same event until it is answered so.
@@ -170,7 +170,7 @@ impl Lane<'_> {
     }
 
     pub(crate) fn refused_ack(&self, code: &str, event: &str) {
-        server::refused(&self.ack(event), code);
+        server::problem(&self.ack(event), code);
     }
 
     /// The lane of an event, once it is as expected.

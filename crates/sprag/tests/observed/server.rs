@@ -138,12 +138,6 @@ pub(crate) fn taken(answer: &Message, status: &str) -> Value {
     document
 }
 
-/// Ingress refused with this code: seen.
-pub(crate) fn refused(answer: &Message, code: &str) {
-    problem(answer, code);
-    observed("answer", &answer.status().to_string());
-}
-
 /// The answer is a problem with this code: seen.
 pub(crate) fn problem(answer: &Message, code: &str) {
     let document = document(answer);
@@ -153,4 +147,5 @@ pub(crate) fn problem(answer: &Message, code: &str) {
     let later = matches!(answer.status(), 429 | 503);
     assert_eq!(answer.header("retry-after").parse::<u64>().is_ok(), later, "{answer:?}");
     observed("code", code);
+    observed("answer", &answer.status().to_string());
 }

@@ -6,7 +6,7 @@ use sprag::clock::Clock;
 
 use super::record::observed;
 use super::scenario::{Scenario, Source, run};
-use super::server::{Server, document, problem, refused, taken};
+use super::server::{Server, document, problem, taken};
 use crate::support::gateway::HEAD;
 use crate::wire::SECRET;
 
@@ -117,7 +117,7 @@ fn every_key_of_a_signature(source: &Source<'_>) {
         (&at, "1", "", &good, "missing-signed-sequence"),
         (&at, "1", "1|1", &good, "malformed-signed-sequence"),
     ] {
-        refused(&ask(at, id, number, mac), code);
+        problem(&ask(at, id, number, mac), code);
     }
     taken(&ask(&at, "1", "1", &good), "released");
 }
@@ -134,7 +134,7 @@ fn a_wider_window(source: &Source<'_>) {
         source.ask(&head, BODY)
     };
     taken(&ask("1", 30), "released");
-    refused(&ask("2", 150), "timestamp-outside-tolerance");
+    problem(&ask("2", 150), "timestamp-outside-tolerance");
     taken(&ask("1", 150), "duplicate");
 }
 

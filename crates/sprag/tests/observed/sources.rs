@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::Shutdown;
 
 use super::scenario::{Scenario, Source, run};
-use super::server::{self, document, refused, taken};
+use super::server::{self, document, problem, taken};
 use crate::wire::until;
 
 /// Contract `arrival` below each: nothing here depends on positions.
@@ -20,7 +20,7 @@ const ALL: &[Scenario] = &[
             taken(&ask("?event=1"), "released");
             taken(&ask("?event=1"), "duplicate");
             taken(&ask("?event=2"), "released");
-            refused(&ask(""), "invalid-id");
+            problem(&ask(""), "invalid-id");
         },
     },
     Scenario {
@@ -81,7 +81,7 @@ const ALL: &[Scenario] = &[
             };
             let granted = ask("webhook-request-origin: events.example.com\r\n");
             assert_eq!(granted.header("webhook-allowed-origin"), "events.example.com");
-            refused(&ask(""), "missing-origin");
+            problem(&ask(""), "missing-origin");
         },
     },
     Scenario {
@@ -123,17 +123,17 @@ fn requests_that_are_no_events(source: &Source<'_>) {
     source.refused("unsupported-content-encoding", "x-id: 1\r\ncontent-encoding: gzip\r\n", "{}");
     let plain =
         format!("POST {path} HTTP/1.1\r\nhost: sprag\r\n{json}content-length: 2\r\n\r\n{{}}");
-    refused(&source.server.ask(plain.as_bytes()), "unsupported-content-type");
+    problem(&source.server.ask(plain.as_bytes()), "unsupported-content-type");
     let get = source.server.ask(format!("GET {path} HTTP/1.1\r\nhost: sprag\r\n\r\n").as_bytes());
-    refused(&get, "method-not-allowed");
+    problem(&get, "method-not-allowed");
     assert_eq!(get.header("allow"), "POST");
-    refused(&source.server.ask(&server::post("/in/nobody", "", "{}")), "unknown-source");
-    refused(&source.server.ask(&server::post("/elsewhere", "", "{}")), "unknown-path");
+    problem(&source.server.ask(&server::post("/in/nobody", "", "{}")), "unknown-source");
+    problem(&source.server.ask(&server::post("/elsewhere", "", "{}")), "unknown-path");
     let mut cut = source.server.connect();
     let whole = server::post(&path, "x-id: 1\r\n", r#"{"key":"a"}"#);
     cut.stream.write_all(&whole[..whole.len() - 1]).unwrap();
     cut.stream.shutdown(Shutdown::Write).unwrap();
-    refused(&cut.message().expect("an answer"), "unreadable-request");
+    problem(&cut.message().expect("an answer"), "unreadable-request");
     until("none of them is an event", || {
         let events = format!("sprag_events_total{{source=\"{}\",fate=\"released\"}}", source.name);
         (source.server.counted(&events) == 0).then_some(())

@@ -1,6 +1,9 @@
 //! A consumer that lives across all rounds, remembers every attempt, and fails in every way a
-//! consumer can: errors, answers that never come, connections that close after reading.
+//! consumer can: errors, answers that never come, connections that close after reading. Of ranges it
+//! takes a part at times; what comes to `/queue` it acknowledges by a request of its own, early, late
+//! or never.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::support::acknowledger::{self, Plan};
 use crate::support::clock::Deadline;
 use crate::support::dice::Dice;
 
@@ -24,9 +28,13 @@ use crate::support::dice::Dice;
 const FAILED: usize = 60;
 const HUNG: usize = 5;
 const CLOSED: usize = 30;
+/// Of a thousand ranges, of so many only a part is taken.
+const IN_PART: usize = 250;
 /// For a consumer to see that a dead process is gone.
 const GONE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(2);
+/// The destination whose events it acknowledges by requests.
+pub(crate) const EXPLICIT: &str = "queue";
 
 /// What it does with an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +43,12 @@ pub(crate) enum Reaction {
     Fail,
     Hang,
     Close,
+    /// 202: it says later that it is done.
+    Accept,
+    /// It says so now, by a request.
+    Request,
+    /// That request was refused: the event does not wait for it.
+    Refused,
 }
 
 /// An attempt that was read whole.
@@ -45,6 +59,8 @@ pub(crate) struct Arrival {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) reaction: Reaction,
+    /// The first sequence of its request: its own, unless it came in a range.
+    pub(crate) first: u64,
 }
 
 /// What all connections share.
@@ -53,6 +69,18 @@ struct Shared {
     dice: Dice,
     /// The next attempt hangs, whatever the dice say.
     hang_next: bool,
+    /// Where what it accepted is acknowledged.
+    gateway: Option<SocketAddr>,
+    problems: Vec<String>,
+}
+
+/// What happens to a request.
+struct Reply {
+    reaction: Reaction,
+    /// Of a range, how many are taken.
+    taken: Option<usize>,
+    /// What is acknowledged by a request, and when.
+    accepted: Option<(Arrival, Plan)>,
 }
 
 /// A running consumer.
@@ -66,7 +94,13 @@ pub(crate) struct Consumer {
 impl Consumer {
     pub(crate) async fn start(seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let shared = Shared { arrivals: Vec::new(), dice: Dice::new(seed), hang_next: false };
+        let shared = Shared {
+            arrivals: Vec::new(),
+            dice: Dice::new(seed),
+            hang_next: false,
+            gateway: None,
+            problems: Vec::new(),
+        };
         let consumer = Self {
             address: listener.local_addr().unwrap(),
             shared: Arc::new(Mutex::new(shared)),
@@ -97,17 +131,62 @@ impl Consumer {
         if head.uri.path() == "/fence" {
             return Ok(response);
         }
-        match self.lock().remember(head.uri.path(), head.headers, body) {
+        let Reply { reaction, taken, accepted } =
+            self.lock().remember(head.uri.path(), head.headers, body);
+        if let Some(taken) = taken {
+            response.headers_mut().insert("sprag-acknowledged", taken.into());
+        }
+        match reaction {
             Reaction::Acknowledge => return Ok(response),
             Reaction::Fail => {
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 return Ok(response);
             }
+            Reaction::Accept => {
+                if let Some((arrival, plan)) = accepted {
+                    self.acknowledge(arrival, plan).await;
+                }
+                *response.status_mut() = StatusCode::ACCEPTED;
+                return Ok(response);
+            }
             Reaction::Close => return Err(Closed),
-            Reaction::Hang => {}
+            Reaction::Hang | Reaction::Request | Reaction::Refused => {}
         }
         let never: Infallible = std::future::pending().await;
         match never {}
+    }
+
+    /// Says that it is done with what it accepted; at times before its answer leaves.
+    async fn acknowledge(&self, arrival: Arrival, plan: Plan) {
+        let acknowledging = acknowledger::acknowledge(self.clone(), arrival, plan);
+        match plan {
+            Plan::Early => acknowledging.await,
+            Plan::Late(_) => drop(tokio::spawn(acknowledging)),
+            Plan::Never => {}
+        }
+    }
+
+    /// Where the gateway takes acknowledgements now.
+    pub(crate) fn meets(&self, gateway: SocketAddr) {
+        self.lock().gateway = Some(gateway);
+    }
+
+    pub(crate) fn gateway(&self) -> Option<SocketAddr> {
+        self.lock().gateway
+    }
+
+    /// Remembers what it did about an event beside an answer.
+    pub(crate) fn note(&self, arrival: Arrival) {
+        self.lock().arrivals.push(arrival);
+    }
+
+    pub(crate) fn note_problem(&self, what: String) {
+        self.lock().problems.push(what);
+    }
+
+    /// What it was told that no consumer should be.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        self.lock().problems.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -127,6 +206,12 @@ impl Consumer {
     /// Attempts it reacted to so.
     pub(crate) fn count(&self, reaction: Reaction) -> usize {
         self.lock().arrivals.iter().filter(|one| one.reaction == reaction).count()
+    }
+
+    /// Attempts of events that came behind others in one request.
+    pub(crate) fn in_ranges(&self) -> usize {
+        let behind = |one: &&Arrival| one.first < sequence(&one.headers);
+        self.lock().arrivals.iter().filter(behind).count()
     }
 
     /// All attempts in their order; nothing is taken meanwhile.
@@ -153,20 +238,66 @@ impl Consumer {
 }
 
 impl Shared {
-    fn remember(&mut self, path: &str, headers: HeaderMap, body: Bytes) -> Reaction {
-        let reaction = if std::mem::take(&mut self.hang_next) {
-            Reaction::Hang
-        } else {
-            match self.dice.below(1000) {
-                0..FAILED => Reaction::Fail,
-                chance if chance < FAILED + HUNG => Reaction::Hang,
-                chance if chance < FAILED + HUNG + CLOSED => Reaction::Close,
-                _ => Reaction::Acknowledge,
-            }
+    /// Remembers a request, as one arrival for each of its events.
+    fn remember(&mut self, path: &str, headers: HeaderMap, body: Bytes) -> Reply {
+        let explicit = path.trim_start_matches('/') == EXPLICIT;
+        let reaction = match self.react() {
+            Reaction::Acknowledge if explicit => Reaction::Accept,
+            reaction => reaction,
         };
-        self.arrivals.push(Arrival { path: path.to_owned(), headers, body, reaction });
-        reaction
+        let mut events = events(headers, body);
+        let first = events.first().map_or(0, |(headers, _)| sequence(headers));
+        let taken =
+            (reaction == Reaction::Acknowledge && events.len() > 1 && self.dice.per_mille(IN_PART))
+                .then(|| 1 + self.dice.below(events.len() - 1));
+        for (at, (headers, body)) in events.drain(..).enumerate() {
+            let is_taken = taken.is_none_or(|taken| at < taken);
+            let reaction = if is_taken { reaction } else { Reaction::Fail };
+            self.arrivals.push(Arrival { path: path.to_owned(), headers, body, reaction, first });
+        }
+        let accepted = self.arrivals.last().filter(|_| reaction == Reaction::Accept).cloned();
+        let accepted = accepted.map(|arrival| (arrival, acknowledger::plan(&mut self.dice)));
+        Reply { reaction, taken, accepted }
     }
+
+    fn react(&mut self) -> Reaction {
+        if std::mem::take(&mut self.hang_next) {
+            return Reaction::Hang;
+        }
+        match self.dice.below(1000) {
+            0..FAILED => Reaction::Fail,
+            chance if chance < FAILED + HUNG => Reaction::Hang,
+            chance if chance < FAILED + HUNG + CLOSED => Reaction::Close,
+            _ => Reaction::Acknowledge,
+        }
+    }
+}
+
+fn sequence(headers: &HeaderMap) -> u64 {
+    let text = headers.get("sprag-sequence").and_then(|value| value.to_str().ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// The events of a request: itself, or those in the envelopes of a range.
+fn events(headers: HeaderMap, body: Bytes) -> Vec<(HeaderMap, Bytes)> {
+    if !headers.contains_key("sprag-batch") {
+        return vec![(headers, body)];
+    }
+    let envelopes: Vec<Envelope> = serde_json::from_slice(&body).expect("an array of envelopes");
+    let redelivery = headers.get("sprag-redelivery");
+    let event = |envelope: Envelope| {
+        let mut own: HeaderMap = (&envelope.headers).try_into().expect("headers");
+        redelivery.map(|redelivery| own.insert("sprag-redelivery", redelivery.clone()));
+        (own, Bytes::from(envelope.body))
+    };
+    envelopes.into_iter().map(event).collect()
+}
+
+/// An event of a range, as the guide says.
+#[derive(serde::Deserialize)]
+struct Envelope {
+    headers: HashMap<String, String>,
+    body: String,
 }
 
 /// A connection while it is open.

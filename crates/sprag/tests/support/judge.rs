@@ -29,6 +29,8 @@ struct Delivered {
     late: bool,
     attempts: usize,
     acknowledged: bool,
+    /// Requests that acknowledged it and were not refused.
+    requests: usize,
 }
 
 /// What is known of a lane after each arrival.
@@ -38,6 +40,8 @@ struct Lane {
     epoch: String,
     /// Positions that headers named as missing.
     missing: BTreeSet<u64>,
+    /// The first sequence of the newest request: what comes begins there or behind it.
+    stands_at: u64,
 }
 
 /// The verdict.
@@ -111,16 +115,20 @@ impl Verdict {
         destination: Destination,
         arrival: &Arrival,
     ) -> Vec<String> {
-        let mut wrong = content(entry, arrival);
         let sequence = number(arrival, "sprag-sequence");
+        if matches!(arrival.reaction, Reaction::Request | Reaction::Refused) {
+            return self.by_request(lane, sequence, arrival.reaction);
+        }
+        let mut wrong = content(entry, arrival);
         let newest = lane.events.last_key_value().map_or(0, |(newest, _)| *newest);
         if lane.events.contains_key(&sequence) {
-            wrong.extend(self.repeat(lane, sequence, newest, arrival));
+            wrong.extend(self.repeat(lane, sequence, arrival));
         } else {
             wrong.extend(first(lane, newest, destination, entry, arrival));
             self.late += usize::from(header(arrival, "sprag-kind") == "late");
             lane.events.insert(sequence, Delivered::of(arrival));
         }
+        lane.stands_at = arrival.first;
         header(arrival, "sprag-epoch").clone_into(&mut lane.epoch);
         let acknowledges = arrival.reaction == Reaction::Acknowledge;
         if let Some(event) = lane.events.get_mut(&sequence) {
@@ -137,20 +145,29 @@ impl Verdict {
         wrong
     }
 
-    /// An event again: always the one its lane stands at.
-    fn repeat(
-        &mut self,
-        lane: &Lane,
-        sequence: u64,
-        newest: u64,
-        arrival: &Arrival,
-    ) -> Option<String> {
+    /// Its consumer says that it is done with an event it accepted, or was told that nothing waits
+    /// for that.
+    fn by_request(&mut self, lane: &mut Lane, sequence: u64, what: Reaction) -> Vec<String> {
+        let Some(event) = lane.events.get_mut(&sequence) else { return Vec::new() };
+        let was = event.acknowledged;
+        match what {
+            Reaction::Request => event.requests += 1,
+            _ => event.requests = event.requests.saturating_sub(1),
+        }
+        event.acknowledged = event.requests > 0;
+        self.delivered += usize::from(event.acknowledged && !was);
+        self.delivered -= usize::from(was && !event.acknowledged);
+        Vec::new()
+    }
+
+    /// An event again: the one its lane stands at, or one of the range that begins there.
+    fn repeat(&mut self, lane: &Lane, sequence: u64, arrival: &Arrival) -> Option<String> {
         self.repeats += 1;
         self.repeats_after_crash += usize::from(header(arrival, "sprag-epoch") != lane.epoch);
         let acknowledged = lane.events.get(&sequence).is_some_and(|event| event.acknowledged);
         self.repeats_after_acknowledgement += usize::from(acknowledged);
-        if sequence != newest {
-            return Some(format!("{sequence} again after {newest}"));
+        if arrival.first < lane.stands_at {
+            return Some(format!("{sequence} again after {}", lane.stands_at));
         }
         let marked = header(arrival, "sprag-redelivery") == "true";
         (!marked).then(|| "a repeat without sprag-redelivery".to_owned())
@@ -226,6 +243,7 @@ fn first(
     let before = lane.events.get(&newest);
     let may_pass = |event: &Delivered| {
         event.acknowledged
+            || newest >= arrival.first
             || coalesces
             || destination.skips_after.is_some_and(|most| event.attempts >= most)
     };

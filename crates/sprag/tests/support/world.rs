@@ -7,9 +7,10 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use serde_json::Value;
 
+use crate::support::acknowledger;
 use crate::support::admin;
 use crate::support::clock::Deadline;
-use crate::support::consumer::Consumer;
+use crate::support::consumer::{Consumer, EXPLICIT};
 use crate::support::event::{SOURCES, Scheme, secret};
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::judge::{Destination, Verdict, judge};
@@ -26,12 +27,17 @@ const REPEATED: usize = 300;
 /// Attempts of an event where a destination gives up.
 const ATTEMPTS: usize = 2;
 
+/// Events of a range at the most.
+const BATCH: usize = 7;
+
 /// Where everything goes: one that never gives up, one that passes over what fails, one that parks
-/// and is redriven.
-const DESTINATIONS: [Destination; 3] = [
+/// and is redriven, one that takes ranges, one that acknowledges by requests.
+const DESTINATIONS: [Destination; 5] = [
     Destination { name: "app", skips_after: None },
     Destination { name: "audit", skips_after: Some(ATTEMPTS) },
     Destination { name: "vault", skips_after: None },
+    Destination { name: "ranges", skips_after: None },
+    Destination { name: EXPLICIT, skips_after: None },
 ];
 
 /// Lines of the destinations beyond addresses and secrets.
@@ -41,6 +47,13 @@ fn policy(name: &str) -> String {
     match name {
         "audit" => format!("on_give_up = \"skip\"\n{attempts}"),
         "vault" => format!("on_give_up = \"park\"\n{attempts}"),
+        "ranges" => format!("batch = {BATCH}\n{}", retry("")),
+        EXPLICIT => {
+            let token = acknowledger::VARIABLE;
+            let ack =
+                format!("ack = \"explicit\"\nack_timeout = \"1s\"\ntoken = \"env:{token}\"\n");
+            ack + &retry("")
+        }
         _ => retry(""),
     }
 }
@@ -76,6 +89,7 @@ fn secrets() -> Vec<(&'static str, String)> {
     let mut secrets = vec![
         ("APP_SECRET", format!("whsec_{}", BASE64.encode(&[7; 24]))),
         (admin::VARIABLE, admin::TOKEN.to_owned()),
+        (acknowledger::VARIABLE, acknowledger::TOKEN.to_owned()),
     ];
     for (at, source) in SOURCES.iter().enumerate() {
         let text = match source.scheme {
@@ -106,6 +120,13 @@ impl World {
         }
     }
 
+    /// Starts the process, and tells the consumer where it is.
+    pub(crate) fn serve(&self) -> Gateway {
+        let gateway = self.setup.serve();
+        self.consumer.meets(gateway.listen);
+        gateway
+    }
+
     /// Posts what was never acknowledged and much that was, and waits until everything has arrived.
     pub(crate) async fn drain(&self, gateway: &Gateway) {
         let deadline = Deadline::after(DRAIN);
@@ -124,8 +145,9 @@ impl World {
 
     pub(crate) fn no_problems(&self) {
         let problems = locked(&self.ledger, |ledger| ledger.problems.clone());
+        let problems = [problems, self.consumer.problems()].concat();
         let some = &problems[..problems.len().min(10)];
-        assert!(problems.is_empty(), "{} wrong answers to providers: {some:#?}", problems.len());
+        assert!(problems.is_empty(), "{} wrong answers: {some:#?}", problems.len());
     }
 
     /// Redrives what is parked until none of so many first events is under way any more.

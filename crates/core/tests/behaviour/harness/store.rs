@@ -16,6 +16,8 @@ use sprag_core::record::{Due, KeyRecord, Queue};
 pub(crate) struct FrameLog {
     pub(crate) partition: PartitionId,
     pub(crate) frames: Vec<Draft>,
+    /// Up to here releases are not found any more: retention deleted them.
+    pub(crate) deleted: FrameNumber,
 }
 
 impl FrameLog {
@@ -76,7 +78,8 @@ impl FrameLog {
         from: Sequence,
         to: Sequence,
     ) -> Vec<Waiting> {
-        let waiting = self.facts().filter_map(|(place, frame, fact)| match fact {
+        let kept = self.facts().filter(|(place, ..)| place.frame > self.deleted);
+        let waiting = kept.filter_map(|(place, frame, fact)| match fact {
             Fact::Released(fact) if fact.key == *key && (from..=to).contains(&fact.sequence) => {
                 Some(Waiting {
                     sequence: fact.sequence,
@@ -102,7 +105,8 @@ impl FrameLog {
             Some((_, _, Fact::Received(received))) => received.event_type.clone(),
             other => panic!("{event} was released and is {other:?}"),
         };
-        let unsaid = self.facts().filter_map(|(_, _, fact)| match fact {
+        let kept = self.facts().filter(|(place, ..)| place.frame > self.deleted);
+        let unsaid = kept.filter_map(|(_, _, fact)| match fact {
             Fact::Released(fact)
                 if fact.key == *key
                     && fact.sequence <= opened

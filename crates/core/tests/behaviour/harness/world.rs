@@ -117,7 +117,7 @@ impl World {
     fn node(&self, id: PartitionId) -> Node {
         Node {
             partition: self.fresh(id),
-            log: FrameLog { partition: id, frames: Vec::new() },
+            log: FrameLog { partition: id, ..FrameLog::default() },
             state: StateStore::default(),
             flight: VecDeque::new(),
             checkpoints: VecDeque::new(),
