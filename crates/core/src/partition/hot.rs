@@ -150,6 +150,14 @@ impl Hot {
         self.record.index_of(id)
     }
 
+    /// Whether a lane or one of its strands is on its way to a permit.
+    pub(super) fn is_seeking(&self, destination: DestinationId) -> bool {
+        let Some(first) = self.lane_at(destination.into()) else { return false };
+        let lanes = self.lanes[first..].iter();
+        let mut lanes = lanes.take_while(|lane| lane.id.destination == destination);
+        lanes.any(LaneHot::is_seeking)
+    }
+
     /// When the first of a lane and its strands is due that has something to send.
     pub(super) fn due_to(&self, destination: DestinationId) -> Option<ElapsedMicros> {
         let first = self.lane_at(destination.into())?;

@@ -54,18 +54,20 @@ use crate::slab::Slot;
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
 
 impl<D: Digest> Partition<D> {
-    /// Changes a lane, and counts whether it is on its way to a permit.
+    /// Changes a lane or strand, and counts whether it is on its way to a permit: a lane with all its
+    /// strands once, so that one key never looks like many.
     pub(super) fn seek<T>(
         &mut self,
         slot: Slot,
         at: usize,
         change: impl FnOnce(&mut LaneHot) -> T,
     ) -> Option<T> {
-        let lane = self.keys.get_mut(slot)?.lanes.get_mut(at)?;
-        let was = usize::from(lane.is_seeking());
-        let changed = change(lane);
-        let is = usize::from(lane.is_seeking());
-        if let Some(line) = self.outside.lines.get_mut(&Queue::Lanes(lane.id.destination)) {
+        let hot = self.keys.get_mut(slot)?;
+        let to = hot.lanes.get(at)?.id.destination;
+        let was = usize::from(hot.is_seeking(to));
+        let changed = change(&mut hot.lanes[at]);
+        let is = usize::from(hot.is_seeking(to));
+        if let Some(line) = self.outside.lines.get_mut(&Queue::Lanes(to)) {
             line.seeking = line.seeking + is - was;
         }
         Some(changed)
@@ -395,8 +397,7 @@ impl<D: Digest> Partition<D> {
     pub(super) fn assert_seeking(&self) {
         for (queue, line) in &self.outside.lines {
             let Queue::Lanes(to) = *queue else { continue };
-            let lanes = self.keys.iter().flat_map(|(_, hot)| &hot.lanes);
-            let seeking = lanes.filter(|lane| lane.id.destination == to && lane.is_seeking());
+            let seeking = self.keys.iter().filter(|(_, hot)| hot.is_seeking(to));
             assert_eq!(seeking.count(), line.seeking, "lanes to {to:?} that seek a permit");
         }
     }
