@@ -36,7 +36,7 @@ use crate::sim_log::SimLog;
 use crate::state_model::StateModel;
 use crate::trace::Trace;
 use crate::workload::{Post, Resource, Source, Workload};
-use crate::{anew, unreadable};
+use crate::{anew, unordered, unreadable};
 
 /// The machine's clock at the beginning: 2026-01-01T00:00:00Z, in microseconds.
 pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
@@ -58,6 +58,10 @@ const REBASE_DICE: u64 = 29;
 const ACK_DICE: u64 = 30;
 /// The stream of chance that decides about ranges of events.
 const BATCH_DICE: u64 = 31;
+/// The stream of chance that decides which sources have no order.
+const UNORDERED_DICE: u64 = 32;
+/// The stream of chance that decides about bursts of one key's events.
+const BURST_DICE: u64 = 33;
 /// The stream of chance that decides which types destinations take and where they begin.
 const TYPES_DICE: u64 = 34;
 /// The stream of chance that decides which destinations are retired.
@@ -268,8 +272,9 @@ impl World {
         let retire_dice = Dice::new(seed, RETIRE_DICE);
         let mut batch = Dice::new(seed, BATCH_DICE);
         let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
-        let (usual, both) = (&mut Dice::new(seed, 3), (&mut ack, &mut batch));
-        let mut setting = Setting::draw(usual, &mut latest, types_dice, retire_dice, both);
+        let mut unordered = Dice::new(seed, UNORDERED_DICE);
+        let (usual, others) = (&mut Dice::new(seed, 3), (&mut ack, &mut batch, &mut unordered));
+        let mut setting = Setting::draw(usual, &mut latest, types_dice, retire_dice, others);
         let mut length = dice.between(15, 50) * SECOND;
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two
@@ -282,6 +287,7 @@ impl World {
         let names: Vec<String> =
             destinations.map(|destination| destination.settings.name.to_string()).collect();
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
+        unordered::add(&mut Dice::new(seed, BURST_DICE), &mut workload, length);
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         let outages = Outages::of(workload.resources.len());

@@ -8,7 +8,7 @@ use sprag_core::id::{DestinationId, Epoch, Hash, PartitionId, Place};
 use sprag_core::output::Attempt;
 use sprag_core::position::Position;
 use sprag_core::record::OmitReason;
-use sprag_core::settings::OnGiveUp;
+use sprag_core::settings::{Contract, OnGiveUp};
 use sprag_driver::cache::ReleasedEvent;
 use sprag_log::digest::sha256;
 
@@ -105,7 +105,10 @@ pub(crate) struct Seen {
 /// The judge.
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
-    pub(crate) lanes: BTreeMap<(DestinationId, usize), Seen>,
+    /// Each lane by its destination and resource; of an unordered source each event is one.
+    pub(crate) lanes: BTreeMap<(DestinationId, usize, u64), Seen>,
+    /// The resources whose events have no order.
+    unordered: BTreeSet<usize>,
     pub(crate) told: BTreeMap<(usize, u64), Told>,
     places: BTreeMap<Place, (usize, u64)>,
     under_way: BTreeMap<DestinationId, usize>,
@@ -236,7 +239,14 @@ impl Deliveries {
         let attempt = arrived.attempt;
         let source = attempt.key.source;
         let redrives = commands.redrives(arrived.resource, attempt.destination);
-        let seen = self.lanes.entry((attempt.destination, arrived.resource)).or_default();
+        let policy = policies.sources.get(&source);
+        let is_apart = policy.is_some_and(|source| source.contract == Contract::Unordered);
+        if is_apart {
+            self.unordered.insert(arrived.resource);
+        }
+        let name = self.lane_of(attempt.destination, arrived.resource, attempt.sequence.0);
+        self.beside(name)?;
+        let seen = self.lanes.entry(name).or_default();
         must(!seen.under_way, || "two attempts under way in one lane".to_owned())?;
         seen.under_way = true;
         let sequence = attempt.sequence.0;
@@ -248,6 +258,9 @@ impl Deliveries {
         }
         let repeated = first_to_last(attempt).count() > seen.first_now.len();
         must(!repeated || attempt.redelivery, || "sent again without saying so".to_owned())?;
+        if is_apart {
+            return seen.alone(arrived, policies, commands, redrives);
+        }
         seen.waits(arrived)?;
         if attempt.out_of_order {
             // An operator may send what did not enter.
@@ -277,10 +290,33 @@ impl Deliveries {
         Ok(())
     }
 
+    /// By what an event is judged: its lane, or where there is no order itself.
+    fn lane_of(
+        &self,
+        to: DestinationId,
+        resource: usize,
+        sequence: u64,
+    ) -> (DestinationId, usize, u64) {
+        let apart = self.unordered.contains(&resource);
+        (to, resource, if apart { sequence } else { 0 })
+    }
+
+    /// How many of an unordered key's events are under way beside one.
+    pub(crate) fn others(&self, to: DestinationId, resource: usize) -> usize {
+        let lanes = self.lanes.range((to, resource, 1)..=(to, resource, u64::MAX));
+        lanes.filter(|(_, seen)| seen.under_way).count()
+    }
+
+    /// No more than 64 of them are.
+    fn beside(&self, (to, resource, _): (DestinationId, usize, u64)) -> Verdict {
+        let others = self.others(to, resource);
+        must(others < 64, || format!("sent while {others} others of its key are under way"))
+    }
+
     /// A frame is handed over that lets a lane go past `from` to before `by`: nothing of that may be
     /// under way in the same term.
     pub(crate) fn superseded(&self, resource: usize, epoch: Epoch, fact: &Superseded) -> Verdict {
-        let seen = self.lanes.get(&(fact.destination, resource)).filter(|seen| seen.under_way);
+        let seen = self.lanes.get(&(fact.destination, resource, 0)).filter(|seen| seen.under_way);
         let Some((sequence, sent_in)) = seen.and_then(|seen| seen.last) else { return Ok(()) };
         let passed = (fact.from.0..fact.by.0).contains(&sequence);
         must(!passed || sent_in != epoch, || {
@@ -301,7 +337,9 @@ impl Deliveries {
         if let Some(count) = self.under_way.get_mut(&attempt.destination) {
             *count = count.saturating_sub(1);
         }
-        let Some(seen) = self.lanes.get_mut(&(attempt.destination, resource)) else { return };
+        let in_order = !attempt.out_of_order || self.unordered.contains(&resource);
+        let name = self.lane_of(attempt.destination, resource, attempt.sequence.0);
+        let Some(seen) = self.lanes.get_mut(&name) else { return };
         seen.under_way = false;
         let sequence = attempt.sequence.0;
         let Some(answered) = end else { return };
@@ -327,13 +365,13 @@ impl Deliveries {
         if !outcome.is_acknowledged() {
             let failures = seen.failures.entry(sequence).or_insert((0, uptime));
             failures.0 += 1;
-            if let Some(after) = retry_after.filter(|_| !attempt.out_of_order) {
+            if let Some(after) = retry_after.filter(|_| in_order) {
                 let until = at + u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
                 seen.not_before = Some((until, sequence, attempt.id.epoch, redrives));
             }
         } else if dropped {
             seen.dropped.insert(sequence);
-        } else if attempt.out_of_order {
+        } else if !in_order {
             seen.acknowledged_again.insert(sequence);
         } else {
             seen.acknowledged.insert(sequence, attempt.id.epoch);
@@ -342,7 +380,7 @@ impl Deliveries {
 
     /// A consumer acknowledges an event by a request of its own.
     pub(crate) fn acknowledges(&mut self, resource: usize, to: DestinationId, sequence: u64) {
-        let seen = self.lanes.entry((to, resource)).or_default();
+        let seen = self.lanes.entry(self.lane_of(to, resource, sequence)).or_default();
         seen.may_be_acknowledged.insert(sequence);
         seen.waits_for.remove(&sequence);
         let is_over = seen.waits_for.is_empty();
@@ -357,7 +395,7 @@ impl Deliveries {
         sequence: u64,
         uptime: u64,
     ) {
-        let seen = self.lanes.entry((to, resource)).or_default();
+        let seen = self.lanes.entry(self.lane_of(to, resource, sequence)).or_default();
         seen.settled.entry(sequence).or_insert(uptime);
     }
 
@@ -369,6 +407,41 @@ impl Deliveries {
 }
 
 impl Seen {
+    /// An event of an unordered source: it waits for no other, and only for what it says itself.
+    fn alone(
+        &mut self,
+        arrived: &Arrived<'_>,
+        policies: &Policies,
+        commands: &Commands,
+        redrives: u64,
+    ) -> Verdict {
+        let attempt = arrived.attempt;
+        let sequence = attempt.sequence.0;
+        let claims = attempt.previous.0 > 0 || !attempt.omitted.is_empty();
+        must(attempt.out_of_order && !claims, || format!("claims an order: {attempt:?}"))?;
+        let asked = Asked::RedrivePassed(arrived.resource, attempt.destination, sequence);
+        if commands.may_have(asked) {
+            return Ok(());
+        }
+        self.waits(arrived)?;
+        let settled = self.settled.get(&sequence);
+        let settled = settled.is_some_and(|since| arrived.uptime > since + PAUSE_GRACE);
+        let acknowledged = self.acknowledged.get(&sequence);
+        let acknowledged = acknowledged.is_some_and(|epoch| *epoch >= attempt.id.epoch);
+        must(!settled && !acknowledged, || "sent again after it was acknowledged".to_owned())?;
+        if let Some((until, _, epoch, before)) = self.not_before.take()
+            && (epoch, before) == (attempt.id.epoch, redrives)
+        {
+            must(arrived.at >= until, || "sent before Retry-After allows".to_owned())?;
+        }
+        let event_type = type_of(&arrived.event.event.received.digest);
+        must(policies.may_take(attempt.destination, event_type), || {
+            "sent although its destination never took its type".to_owned()
+        })?;
+        self.sent.insert(sequence, arrived.uptime);
+        Ok(())
+    }
+
     /// The lane waits from now on; that the event is not acknowledged in time counts as a failure.
     fn accepts(&mut self, attempt: &Attempt, uptime: u64, timeout: u64) {
         let sequence = attempt.sequence.0;

@@ -99,10 +99,10 @@ impl LaneHistory {
     }
 
     /// It is opened over all that was released before.
-    pub(crate) fn open(&mut self, through: u64) -> Verdict {
+    pub(crate) fn open(&mut self, from: u64, through: u64) -> Verdict {
         must(self.tail == 0, || format!("opened after {} entered", self.tail))?;
         self.tail = through;
-        self.undecided = (1..=through).filter(|one| !self.fates.contains_key(one)).collect();
+        self.undecided = (from..=through).filter(|one| !self.fates.contains_key(one)).collect();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The judge of state: what is live is what the whole log adds up to, and adding up reads no
 //! configuration (F6, section 3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sprag_core::chain::Digest;
@@ -26,7 +26,7 @@ pub(crate) fn records<D: Digest>(
         revision: Revision(0),
         sources: BTreeMap::new(),
         destinations: BTreeMap::new(),
-        retired: std::collections::BTreeSet::new(),
+        retired: BTreeSet::new(),
         hot_keys: usize::MAX,
         key_backlog: 0,
         dedupe_ids: 0,
@@ -55,11 +55,15 @@ pub(crate) fn compare_totals(
 ) -> Verdict {
     must(live == rebuilt, || format!("{live:?} is counted, history adds up to {rebuilt:?}"))?;
     let mut waiting: BTreeMap<_, Backlog> = BTreeMap::new();
-    for lane in records.values().flat_map(|record| &record.lanes) {
-        let lanes = u64::from(lane.has_backlog());
-        let one = Backlog { lanes, events: lane.waiting, bytes: lane.bytes };
-        let sum = waiting.entry(lane.destination).or_default();
-        *sum = sum.and(one);
+    for record in records.values() {
+        // A lane and its strands are one in which something waits, or not.
+        let mut waits = BTreeSet::new();
+        for lane in &record.lanes {
+            let lanes = u64::from(lane.has_backlog() && waits.insert(lane.destination));
+            let one = Backlog { lanes, events: lane.waiting, bytes: lane.bytes };
+            let sum = waiting.entry(lane.destination).or_default();
+            *sum = sum.and(one);
+        }
     }
     waiting.retain(|_, backlog| *backlog != Backlog::default());
     must(live.backlog == waiting, || format!("{:?} is counted, {waiting:?} waits", live.backlog))
