@@ -28,6 +28,7 @@ mod lane;
 mod pace;
 mod pools;
 mod queue;
+mod strands;
 #[cfg(test)]
 mod tests;
 
@@ -126,7 +127,12 @@ impl Destination {
 
     /// A permit comes back: its attempt ended, or was not made after all.
     pub fn give_back(&mut self, now: ElapsedMicros, lane: LaneRef, end: End) {
-        let active = self.pools.out() + self.queue.len();
+        let failed = match end {
+            End::Ended { outcome, .. } => breaker::failed(outcome) == Some(true),
+            End::Unused | End::BrokenOff => false,
+        };
+        // Nothing else asks how many there are.
+        let active = if failed { self.active() } else { 0 };
         let in_use = self.pools.in_use(Pool::Usual);
         let Some(permit) = self.pools.take_back(lane) else { return };
         match end {
@@ -148,6 +154,12 @@ impl Destination {
                 }
             }
         }
+    }
+
+    /// Lanes that have something under way or wait for a permit; of several strands their lane.
+    fn active(&self) -> usize {
+        let surplus = self.pools.strands().surplus(self.queue.strands());
+        self.pools.out() + self.queue.len() - surplus
     }
 
     /// What an end says about the destination.

@@ -5,6 +5,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::lane::LaneRef;
+use super::strands::Strands;
 use crate::time::ElapsedMicros;
 
 /// Where a permit counts.
@@ -32,6 +33,7 @@ pub(super) struct Pools {
     concurrency: usize,
     slow_concurrency: usize,
     permits: BTreeMap<LaneRef, Permit>,
+    strands: Strands,
     /// Permits of `concurrency`: all, and those of lanes that are not proven.
     usual: usize,
     unproven: usize,
@@ -47,6 +49,7 @@ impl Pools {
             concurrency,
             slow_concurrency,
             permits: BTreeMap::new(),
+            strands: Strands::default(),
             usual: 0,
             unproven: 0,
             turns_slow: BTreeSet::new(),
@@ -59,6 +62,10 @@ impl Pools {
             Pool::Usual => self.usual,
             Pool::Slow => self.permits.len() - self.usual,
         }
+    }
+
+    pub(super) fn strands(&self) -> &Strands {
+        &self.strands
     }
 
     pub(super) fn out(&self) -> usize {
@@ -97,12 +104,14 @@ impl Pools {
             self.unproven += usize::from(!permit.is_proven);
             self.turns_slow.insert((permit.slow_at, lane));
         }
+        self.strands.add(lane);
         let before = self.permits.insert(lane, permit);
         debug_assert!(before.is_none(), "a lane has one permit: {lane:?}");
     }
 
     pub(super) fn take_back(&mut self, lane: LaneRef) -> Option<Permit> {
         let permit = self.permits.remove(&lane)?;
+        self.strands.remove(lane);
         if permit.pool == Pool::Usual {
             self.leave_usual(lane, permit);
         }

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 
 use super::lane::{LaneRef, Request, Standing, Urgency};
+use super::strands::Strands;
 use crate::id::PartitionId;
 use crate::time::ElapsedMicros;
 
@@ -14,12 +15,13 @@ pub(super) struct Queue {
     struggling: BTreeSet<(ElapsedMicros, LaneRef, u32)>,
     /// The same, the least tried first.
     tried: BTreeSet<(u32, ElapsedMicros, LaneRef)>,
+    strands: Strands,
 }
 
 impl Queue {
     pub(super) fn insert(&mut self, request: Request) {
         let Request { urgency, lane, standing } = request;
-        match standing {
+        let is_new = match standing {
             Standing::Proven => self.proven.insert((urgency, lane)),
             Standing::Unproven => self.unproven.insert((urgency, lane)),
             Standing::Struggling { tries, since } => {
@@ -27,11 +29,14 @@ impl Queue {
                     && self.struggling.insert((since, lane, tries))
             }
         };
+        if is_new {
+            self.strands.add(lane);
+        }
     }
 
     pub(super) fn remove(&mut self, request: Request) {
         let Request { urgency, lane, standing } = request;
-        match standing {
+        let was_here = match standing {
             Standing::Proven => self.proven.remove(&(urgency, lane)),
             Standing::Unproven => self.unproven.remove(&(urgency, lane)),
             Standing::Struggling { tries, since } => {
@@ -39,6 +44,9 @@ impl Queue {
                     && self.struggling.remove(&(since, lane, tries))
             }
         };
+        if was_here {
+            self.strands.remove(lane);
+        }
     }
 
     pub(super) fn remove_all(&mut self, partition: PartitionId) {
@@ -46,6 +54,11 @@ impl Queue {
         self.unproven.retain(|(_, lane)| lane.partition != partition);
         self.struggling.retain(|(_, lane, _)| lane.partition != partition);
         self.tried.retain(|(_, _, lane)| lane.partition != partition);
+        self.strands.remove_all(partition);
+    }
+
+    pub(super) fn strands(&self) -> &Strands {
+        &self.strands
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,11 +77,13 @@ impl Queue {
             (Some(proven), Some(unproven)) => proven < unproven,
             (proven, _) => proven.is_some(),
         };
-        match is_proven {
-            true => self.proven.pop_first().map(|(_, lane)| (lane, true)),
-            false if only_proven => None,
-            false => self.unproven.pop_first().map(|(_, lane)| (lane, false)),
-        }
+        let (_, lane) = match is_proven {
+            true => self.proven.pop_first()?,
+            false if only_proven => return None,
+            false => self.unproven.pop_first()?,
+        };
+        self.strands.remove(lane);
+        Some((lane, is_proven))
     }
 
     /// The struggling lane that asked first, or the one whose event was tried least.
@@ -76,10 +91,12 @@ impl Queue {
         if least_tried {
             let (tries, since, lane) = self.tried.pop_first()?;
             self.struggling.remove(&(since, lane, tries));
+            self.strands.remove(lane);
             return Some(lane);
         }
         let (since, lane, tries) = self.struggling.pop_first()?;
         self.tried.remove(&(tries, since, lane));
+        self.strands.remove(lane);
         Some(lane)
     }
 
