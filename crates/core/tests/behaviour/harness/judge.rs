@@ -56,8 +56,8 @@ pub(crate) struct Judge {
     redriven: BTreeMap<LaneName, Vec<Sequence>>,
     /// What consumers accepted and have not acknowledged, by lane.
     accepted: BTreeMap<LaneName, (Sequence, Sequence)>,
-    /// What was acknowledged, perhaps while it was under way.
-    early: BTreeSet<(LaneName, Sequence)>,
+    /// What was acknowledged, perhaps while it was under way, and whether out of order.
+    early: BTreeSet<(LaneName, Sequence, bool)>,
     /// The ranges that the next attempts of lanes carry.
     ranges: BTreeMap<LaneName, (Sequence, Sequence)>,
     /// How often each fact is durable, by name.
@@ -188,7 +188,7 @@ impl Judge {
         if self.lanes.get(&lane).is_some_and(|lane| lane.contains(&passed)) {
             return;
         }
-        self.early.retain(|(of, early)| *of != lane || *early != passed);
+        self.early.remove(&(lane.clone(), passed, true));
         self.redriven.entry(lane).or_default().push(passed);
     }
 
@@ -349,7 +349,7 @@ impl Judge {
         }
         // Acknowledged before its answer came, it is settled already.
         let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
-        let early = self.early.remove(&(name.clone(), last));
+        let early = self.early.remove(&(name.clone(), last, attempted.out_of_order));
         if early {
             assert_eq!(attempted.consequence, Consequence::Delivered, "{attempted:?}");
             return;
@@ -418,7 +418,10 @@ impl Judge {
                 self.accepted.insert(name.clone(), (acknowledged.to.next(), last));
             }
             Some((first, _)) if first == sequence => {}
-            _ => drop(self.early.insert((name.clone(), acknowledged.to))),
+            _ => {
+                let out_of_order = acknowledged.out_of_order;
+                self.early.insert((name.clone(), acknowledged.to, out_of_order));
+            }
         }
         if acknowledged.out_of_order {
             let redriven = self.redriven.entry(name).or_default();
