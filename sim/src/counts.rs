@@ -193,6 +193,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "state lost behind a deletion",
         ],
     ),
+    ("body", &["packed"]),
     (
         "answer",
         &[

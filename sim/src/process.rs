@@ -9,6 +9,7 @@ use sprag_driver::node::Node;
 use sprag_log::ReadFrame;
 use sprag_log::embedded::simulated::{Fault, Operation};
 use sprag_log::embedded::{OpenError, Options};
+use sprag_log::pack::Packing;
 
 use crate::batches;
 use crate::consumer::Conduct;
@@ -35,11 +36,11 @@ impl World {
             self.counts.hit("fault", "reconfigured");
         }
         self.life += 1;
+        let packing = self.packing();
         let options = Options {
-            partitions: self.setting.partitions,
+            packing,
             segment_bytes: self.disk_dice.pick(&[4 << 10, 30 << 10, 64 << 20]),
-            salt: self.disk_dice.draw(),
-            after: sprag_core::id::Epoch::default(),
+            ..Options::new(self.setting.partitions, self.disk_dice.draw())
         };
         let log = match SimLog::open(self.disk.clone(), options) {
             Ok((log, report)) => {
@@ -88,6 +89,12 @@ impl World {
             self.schedule.plan(at, Happening::Strike(Strike::Crash));
         }
         self.turn();
+    }
+
+    /// How this process stores bodies: an operator may have changed it.
+    fn packing(&mut self) -> Packing {
+        let packs = self.packing_dice.as_mut().is_some_and(|dice| dice.chance(850));
+        if packs { Packing::Zstd } else { Packing::None }
     }
 
     pub(crate) fn turn_of(&mut self, life: u64) {

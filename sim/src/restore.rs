@@ -22,6 +22,7 @@ use sprag_log::digest::sha256;
 use sprag_log::embedded::disk::{Disk, DiskFile};
 use sprag_log::embedded::simulated::SimulatedDisk;
 use sprag_log::embedded::{Cut, Options};
+use sprag_log::pack::Packing;
 
 use crate::dice::Dice;
 use crate::judge::history::History;
@@ -185,6 +186,7 @@ impl Life {
     fn start(&mut self) -> Verdict {
         let options = Options {
             segment_bytes: self.dice.pick(&[4 << 10, 64 << 20]),
+            packing: Packing::Zstd,
             after: sprag_core::id::Epoch(1_000_000),
             ..Options::new(self.partitions, self.dice.draw())
         };

@@ -79,6 +79,11 @@ impl SimLog {
         Ok((log, report))
     }
 
+    /// Bodies that were packed.
+    pub(crate) fn packed(&self) -> u64 {
+        self.writer.tally().packed
+    }
+
     /// History as it stands, for a backup.
     pub(crate) fn cut(&self) -> Cut {
         self.writer.catalog().cut()

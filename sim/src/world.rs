@@ -66,6 +66,8 @@ const BURST_DICE: u64 = 33;
 const TYPES_DICE: u64 = 34;
 /// The stream of chance that decides which destinations are retired.
 const RETIRE_DICE: u64 = 35;
+/// The stream of chance that decides how bodies are stored.
+const PACKING_DICE: u64 = 44;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -251,6 +253,8 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) disk_dice: Dice,
     pub(crate) retaining_dice: Dice,
+    /// Decides in each life of the process how bodies are stored; none where always as received.
+    pub(crate) packing_dice: Option<Dice>,
     /// The frames that were deleted, as they were read just before.
     pub(crate) archive: Frames,
     /// The latest time any process was told.
@@ -261,6 +265,12 @@ pub(crate) struct World {
     pub(crate) backup: Option<Backup>,
     /// Where releases stand, once history was read.
     pub(crate) places: Places,
+}
+
+/// Chance that packs bodies, in half of the seeds.
+fn packing_dice(seed: u64) -> Option<Dice> {
+    let mut dice = Dice::new(seed, PACKING_DICE);
+    dice.chance(500).then_some(dice)
 }
 
 impl World {
@@ -328,6 +338,7 @@ impl World {
             dice,
             disk_dice: Dice::new(seed, 8),
             retaining_dice: Dice::new(seed, RETAINING_DICE),
+            packing_dice: packing_dice(seed),
             archive: Frames::new(),
             latest_clock: 0,
             seed,

@@ -8,7 +8,8 @@ use sprag_core::id::{FrameNumber, PartitionId, Place};
 use sprag_core::input::Input;
 use sprag_core::output::Draft;
 use sprag_core::time::Now;
-use sprag_log::frame::{Body, BodyCodec, FrameDraft};
+use sprag_log::body::Body;
+use sprag_log::frame::FrameDraft;
 use sprag_log::{AppendError, Log, Request};
 
 use crate::cache::StoredEvent;
@@ -64,7 +65,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             recorded: draft.recorded,
             open: draft.open,
             facts: draft.facts,
-            bodies: bodies.map(|bytes| Body { codec: BodyCodec::None, bytes }).collect(),
+            bodies: bodies.map(Body::received).collect(),
         };
         self.log.submit(Request::Append { draft });
     }

@@ -14,9 +14,10 @@ use std::time::Instant;
 use sprag_core::fact::{Attempted, Consequence, Fact, Outcome};
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, PartitionId, Place, Sequence};
 use sprag_core::time::UnixMicros;
+use sprag_log::body::Body;
 use sprag_log::conformance::{event, key};
 use sprag_log::embedded::{Change, FileDisk, Options, Writer, open};
-use sprag_log::frame::{Body, BodyCodec, FrameDraft};
+use sprag_log::frame::FrameDraft;
 use sprag_log::{Completion, digest};
 
 const BODY_BYTES: usize = 1200;
@@ -106,7 +107,7 @@ fn draft(number: u64, epoch: Epoch, events: u64) -> FrameDraft {
             dropped: None,
             batch: None,
         }));
-        whole.bodies.push(Body { codec: BodyCodec::None, bytes: body.into() });
+        whole.bodies.push(Body::received(body.into()));
     }
     whole
 }

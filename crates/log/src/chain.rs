@@ -88,6 +88,7 @@ impl Tip {
 mod tests {
     use super::*;
     use crate::frame::{FrameDraft, encode};
+    use crate::pack::Packer;
 
     fn frame(number: u64, epoch: u64, predecessor: Hash) -> (FrameHeader, Hash) {
         let draft = FrameDraft {
@@ -100,7 +101,7 @@ mod tests {
             bodies: Vec::new(),
         };
         let mut bytes = Vec::new();
-        let hash = encode(&draft, &predecessor, &mut bytes).unwrap();
+        let hash = encode(&draft, &predecessor, &mut Packer::default(), &mut bytes).unwrap();
         (FrameHeader::decode(&bytes).unwrap(), hash)
     }
 

@@ -16,9 +16,10 @@ use sprag_core::position::Position;
 use sprag_core::ranges::Ranges;
 use sprag_core::time::{OpenMicros, UnixMicros};
 
+use crate::body::Body;
 use crate::chain::Tip;
 use crate::digest::sha256;
-use crate::frame::{Body, BodyCodec, FrameDraft};
+use crate::frame::FrameDraft;
 use crate::log::{
     Answer, AppendError, Claim, ClaimError, Completion, Found, Frames, Log, Query, ReadError,
     Request, StoredEvent, StoredFact, Ticket,
@@ -62,6 +63,7 @@ pub fn run<L: Log>(
     frames_read_back(&mut subject("frames"));
     what_does_not_fit_is_refused(&mut subject("too-large"));
     events_and_facts_read_back(&mut subject("events"));
+    bodies_come_back_as_received(&mut subject("bodies"));
     lookups_find_what_is_there(&mut subject("lookups"));
     trimming_keeps_what_is_asked(&mut subject("trim"));
     unknown_partitions_are_told(&mut subject("unknown"));
@@ -239,7 +241,20 @@ pub fn small(partition: u16, number: u64, epoch: Epoch) -> FrameDraft {
 /// A draft that receives and releases one event of a key.
 #[must_use]
 pub fn event(partition: u16, number: u64, epoch: Epoch, key: &Key, sequence: u64) -> FrameDraft {
-    let body = format!("{{\"key\":\"{}\",\"sequence\":{sequence}}}", key.name).into_bytes();
+    let body = format!("{{\"key\":\"{}\",\"sequence\":{sequence}}}", key.name);
+    event_with(partition, number, epoch, key, sequence, body.into_bytes())
+}
+
+/// A draft that receives and releases one event of a key, with this body.
+#[must_use]
+pub fn event_with(
+    partition: u16,
+    number: u64,
+    epoch: Epoch,
+    key: &Key,
+    sequence: u64,
+    body: Vec<u8>,
+) -> FrameDraft {
     let place = Place { partition: PartitionId(partition), frame: FrameNumber(number), index: 0 };
     let received = Received {
         key: key.clone(),
@@ -270,7 +285,7 @@ pub fn event(partition: u16, number: u64, epoch: Epoch, key: &Key, sequence: u64
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],
-        bodies: vec![Body { codec: BodyCodec::None, bytes: body.into() }],
+        bodies: vec![Body::received(body.into())],
         ..small(partition, number, epoch)
     }
 }
@@ -413,6 +428,27 @@ fn events_and_facts_read_back<L: Log, T: Fn(&mut L)>(subject: &mut Subject<L, T>
     for place in [Place { index: 2, ..place }, Place { frame: FrameNumber(2), ..place }] {
         let absent = subject.fact(place);
         assert!(matches!(absent, Err(ReadError::Missing)), "{place}: {absent:?}");
+    }
+}
+
+/// Bodies of every kind: none, short, of few and of many words, of no words at all.
+#[must_use]
+pub fn bodies() -> Vec<Vec<u8>> {
+    let words = |count| br#"{"action":"opened","labels":["bug"]},"#.repeat(count);
+    let digests = (0_u8..200).flat_map(|number| sha256(&[&[number]]).0).collect();
+    vec![Vec::new(), b"{}".to_vec(), words(2), words(300), digests, vec![0; 100_000]]
+}
+
+fn bodies_come_back_as_received<L: Log, T: Fn(&mut L)>(subject: &mut Subject<L, T>) {
+    let epoch = claimed(subject, 1).epoch;
+    for (number, body) in (1..).zip(bodies()) {
+        let hash = appended(subject, event_with(1, number, epoch, &key("a"), number, body.clone()));
+        let frame = FrameNumber(number);
+        let place = Place { partition: PartitionId(1), frame, index: 0 };
+        let event = subject.event(place).expect("the body is kept");
+        assert_eq!(event.body, Body::received(body.into()));
+        let read = subject.frames(1, number, usize::MAX).expect("history reads");
+        assert_eq!(read.frames[0].hash, hash, "however bodies are stored");
     }
 }
 

@@ -5,14 +5,14 @@
 //! covered by the digests inside `received` facts, so retention may drop them without changing
 //! history. Must not know segments, offsets or disks.
 
-use std::sync::Arc;
-
 use sprag_core::fact::Fact;
 use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId};
 use sprag_core::time::{OpenMicros, UnixMicros};
 
+use crate::body::{BODY_ENTRY_BYTES, Body, BodyCodec, BodyEntry, encode_entry};
 use crate::codec::{DecodeError, Reader, TooLarge, Writer};
 use crate::limits::{FRAME_BODIES, FRAME_BODIES_BYTES, FRAME_FACTS, FRAME_FACTS_BYTES};
+use crate::pack::Packer;
 use crate::{chain, fact};
 
 /// The first bytes of every frame.
@@ -25,45 +25,6 @@ pub const HEADER_BYTES: usize = 95;
 pub const HASHED_BYTES: usize = 79;
 /// Bytes of the header that its checksum covers.
 const CHECKED_BYTES: usize = 87;
-/// Bytes of a body's entry before the bodies: length, codec, CRC-32.
-pub const BODY_ENTRY_BYTES: usize = 9;
-
-/// How a body is stored. The byte is on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BodyCodec {
-    /// As received. Byte 0.
-    #[default]
-    None,
-    /// Not kept any more: there are no bytes (DESIGN D6). Byte 255.
-    Dropped,
-}
-
-impl BodyCodec {
-    fn byte(self) -> u8 {
-        match self {
-            Self::None => 0,
-            Self::Dropped => 255,
-        }
-    }
-
-    fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            0 => Some(Self::None),
-            255 => Some(Self::Dropped),
-            _ => None,
-        }
-    }
-}
-
-/// The body of one event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Body {
-    /// How `bytes` are to be understood.
-    pub codec: BodyCodec,
-    /// The stored bytes.
-    pub bytes: Arc<[u8]>,
-}
-
 /// A frame to be appended. Without facts it only persists open time (DESIGN F9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameDraft {
@@ -181,13 +142,19 @@ impl FrameHeader {
     }
 }
 
-/// Appends the bytes of a frame and returns its hash.
+/// Appends the bytes of a frame, its bodies as the packer leaves them, and returns its hash, which
+/// is the same however bodies are packed.
 ///
 /// # Errors
 /// When something in it is larger than the format allows; `out` is then as before.
-pub fn encode(draft: &FrameDraft, predecessor: &Hash, out: &mut Vec<u8>) -> Result<Hash, TooLarge> {
+pub fn encode(
+    draft: &FrameDraft,
+    predecessor: &Hash,
+    packer: &mut Packer,
+    out: &mut Vec<u8>,
+) -> Result<Hash, TooLarge> {
     let start = out.len();
-    let written = write(draft, predecessor, out, start);
+    let written = write(draft, predecessor, packer, out, start);
     if written.is_err() {
         out.truncate(start);
     }
@@ -197,6 +164,7 @@ pub fn encode(draft: &FrameDraft, predecessor: &Hash, out: &mut Vec<u8>) -> Resu
 fn write(
     draft: &FrameDraft,
     predecessor: &Hash,
+    packer: &mut Packer,
     out: &mut Vec<u8>,
     start: usize,
 ) -> Result<Hash, TooLarge> {
@@ -210,7 +178,7 @@ fn write(
     let facts_bytes =
         size("bytes of a frame's facts", bodies_start - facts_start, FRAME_FACTS_BYTES)?;
     let bodies = size("bodies of a frame", draft.bodies.len(), FRAME_BODIES)?;
-    write_bodies(&draft.bodies, out)?;
+    write_bodies(&draft.bodies, packer, out)?;
     let bodies_bytes =
         size("bytes of a frame's bodies", out.len() - bodies_start, FRAME_BODIES_BYTES)?;
 
@@ -245,12 +213,16 @@ fn size(what: &'static str, size: usize, most: usize) -> Result<u32, TooLarge> {
 }
 
 /// All entries, then all bodies: one read finds any of them.
-fn write_bodies(bodies: &[Body], out: &mut Vec<u8>) -> Result<(), TooLarge> {
+fn write_bodies(bodies: &[Body], packer: &mut Packer, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    let mut entry = out.len();
+    out.resize(entry + bodies.len() * BODY_ENTRY_BYTES, 0);
     for body in bodies {
-        let length = size("body", body.bytes.len(), FRAME_BODIES_BYTES)?;
-        write_entry(length, body.codec, &body.bytes, out);
+        size("body", body.bytes.len(), FRAME_BODIES_BYTES)?;
+        let (codec, bytes) = packer.pack(body);
+        out[entry..entry + BODY_ENTRY_BYTES].copy_from_slice(&encode_entry(codec, bytes));
+        entry += BODY_ENTRY_BYTES;
+        out.extend_from_slice(bytes);
     }
-    bodies.iter().for_each(|body| out.extend_from_slice(&body.bytes));
     Ok(())
 }
 
@@ -298,17 +270,6 @@ fn checked_facts<'a>(header: &FrameHeader, section: &'a [u8]) -> Result<Reader<'
     }
 }
 
-/// Where one body lies within the bodies section of its frame, and how to verify it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyEntry {
-    /// From the start of the bodies section, in bytes.
-    pub offset: usize,
-    /// Its stored length in bytes.
-    pub length: usize,
-    codec: BodyCodec,
-    checksum: u32,
-}
-
 /// A frame without some of its bodies: what stands before those that are left, and where they are.
 #[derive(Debug)]
 pub(crate) struct Thinned {
@@ -333,7 +294,7 @@ impl Thinned {
             let kept = (entry.is_kept() && !is_dead(index)).then_some(entry);
             match kept {
                 Some(_) => head.extend_from_slice(bytes),
-                None => write_entry(0, BodyCodec::Dropped, &[], &mut head),
+                None => head.extend_from_slice(&encode_entry(BodyCodec::Dropped, &[])),
             }
             section += kept.map_or(0, |entry| entry.length as u64);
             left.push(kept);
@@ -351,84 +312,13 @@ impl Thinned {
     }
 }
 
-fn write_entry(length: u32, codec: BodyCodec, bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&length.to_le_bytes());
-    out.push(codec.byte());
-    out.extend_from_slice(&crc32fast::hash(bytes).to_le_bytes());
-}
-
-impl BodyEntry {
-    /// Whether there is a body.
-    #[must_use]
-    pub fn is_kept(&self) -> bool {
-        self.codec != BodyCodec::Dropped
-    }
-
-    /// Finds a body by the entries at the start of a bodies section.
-    ///
-    /// # Errors
-    /// When the frame has no such body or the entries do not fit the section.
-    pub fn find(header: &FrameHeader, entries: &[u8], index: u32) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(entries);
-        if index >= header.bodies {
-            return Err(reader.error("the frame has no such body", Some(u64::from(index))));
-        }
-        let mut offset = header.bodies as usize * BODY_ENTRY_BYTES;
-        for _ in 0..index {
-            offset = offset.saturating_add(reader.u32()? as usize);
-            reader.raw(BODY_ENTRY_BYTES - 4)?;
-        }
-        let length = reader.u32()? as usize;
-        let codec = reader.byte()?;
-        let Some(codec) = BodyCodec::from_byte(codec) else {
-            return Err(reader.error("unknown body codec", Some(u64::from(codec))));
-        };
-        let checksum = reader.u32()?;
-        if offset.saturating_add(length) > header.bodies_bytes as usize {
-            return Err(reader.error("body lies beyond its frame", Some(length as u64)));
-        }
-        Ok(Self { offset, length, codec, checksum })
-    }
-
-    /// The body, when its bytes are what was written.
-    ///
-    /// # Errors
-    /// When length or checksum differ.
-    pub fn verify(&self, bytes: &[u8]) -> Result<Body, DecodeError> {
-        let what = if bytes.len() != self.length {
-            "length of the body differs"
-        } else if crc32fast::hash(bytes) != self.checksum {
-            "checksum of the body differs"
-        } else {
-            return Ok(Body { codec: self.codec, bytes: bytes.into() });
-        };
-        Err(DecodeError { at: 0, what, found: None })
-    }
-}
-
-/// Verifies every body of a whole bodies section.
-///
-/// # Errors
-/// When one of them is not what was written.
-pub fn verify_bodies(header: &FrameHeader, section: &[u8]) -> Result<(), DecodeError> {
-    let end =
-        (0..header.bodies).try_fold(header.bodies as usize * BODY_ENTRY_BYTES, |_, index| {
-            let entry = BodyEntry::find(header, section, index)?;
-            let end = entry.offset + entry.length;
-            let bytes = section.get(entry.offset..end).unwrap_or_default();
-            entry.verify(bytes).map(|_| end)
-        })?;
-    match end == section.len() {
-        true => Ok(()),
-        false => Err(DecodeError { at: end, what: "bytes beyond the bodies", found: None }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::verify_bodies;
     use crate::digest::sha256;
     use crate::fact::arbitrary;
+    use crate::pack::Packing;
     use proptest::prelude::*;
     use sprag_core::fact::Claimed;
 
@@ -450,7 +340,7 @@ mod tests {
     fn golden_bytes() {
         let mut bytes = Vec::new();
         let draft = draft(vec![Fact::Claimed(Claimed { epoch: Epoch(5) })], &[b"ab", b"c"]);
-        let hash = encode(&draft, &Hash([7; 32]), &mut bytes).unwrap();
+        let hash = encode(&draft, &Hash([7; 32]), &mut Packer::default(), &mut bytes).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let golden = [
             "53504652 01 0300 0200000000000000 0500000000000000 00401e18240a0600 4d00000000000000",
@@ -466,9 +356,25 @@ mod tests {
     }
 
     #[test]
+    fn golden_bytes_of_bodies_that_are_packed() {
+        let mut bytes = Vec::new();
+        let mut packer = Packer::new(Packing::Zstd);
+        encode(&draft(Vec::new(), &[&[7; 1000], b"c"]), &Hash::default(), &mut packer, &mut bytes)
+            .unwrap();
+        let hex: String = bytes[95..].iter().map(|byte| format!("{byte:02x}")).collect();
+        // The first zstd frame says its length, 1000: 60 e802.
+        let golden = [
+            "13000000 02 3069350d 01000000 00 6fdfb906",
+            "28b52ffd 60 e802 4d0000 1007 070100 e32b800563",
+        ];
+        assert_eq!(hex, golden.concat().replace(' ', ""));
+    }
+
+    #[test]
     fn a_frame_without_facts_reads_back() {
         let mut bytes = Vec::new();
-        encode(&draft(Vec::new(), &[]), &Hash::default(), &mut bytes).unwrap();
+        encode(&draft(Vec::new(), &[]), &Hash::default(), &mut Packer::default(), &mut bytes)
+            .unwrap();
         let header = FrameHeader::decode(&bytes).unwrap();
         assert_eq!((header.frame_bytes(), header.open), (HEADER_BYTES, OpenMicros(77)));
         assert_eq!(decode_facts(&header, &[]), Ok(Vec::new()));
@@ -480,7 +386,8 @@ mod tests {
         let key = sprag_core::id::Key { source: Default::default(), name: name.into() };
         let fact = Fact::KeyPaused(sprag_core::fact::KeyPaused { key });
         let mut bytes = vec![1];
-        let refused = encode(&draft(vec![fact], &[]), &Hash::default(), &mut bytes);
+        let refused =
+            encode(&draft(vec![fact], &[]), &Hash::default(), &mut Packer::default(), &mut bytes);
         assert_eq!((refused, bytes), (Err(TooLarge { what: "key" }), vec![1]));
     }
 
@@ -506,7 +413,7 @@ mod tests {
             let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
             let draft = draft(facts, &bodies);
             let mut bytes = Vec::new();
-            encode(&draft, &Hash([1; 32]), &mut bytes).unwrap();
+            encode(&draft, &Hash([1; 32]), &mut Packer::default(), &mut bytes).unwrap();
             let (header, facts, bodies) = read(&bytes).unwrap();
             prop_assert_eq!(header.frame_bytes(), bytes.len());
             prop_assert_eq!((&facts, &bodies), (&draft.facts, &draft.bodies));
@@ -524,7 +431,7 @@ mod tests {
             flip in 1_u8..
         ) {
             let mut bytes = Vec::new();
-            encode(&draft(facts, &[b"a body"]), &Hash([1; 32]), &mut bytes).unwrap();
+            encode(&draft(facts, &[b"a body"]), &Hash([1; 32]), &mut Packer::default(), &mut bytes).unwrap();
             let at = at.index(bytes.len());
             bytes[at] ^= flip;
             prop_assert_eq!(read(&bytes), None);

@@ -7,6 +7,7 @@
 //!
 //! The byte layout is drawn in `docs/internals/log-format.md`.
 
+pub mod body;
 pub mod chain;
 pub mod codec;
 pub mod conformance;
@@ -18,6 +19,7 @@ pub mod limits;
 mod log;
 pub mod lookup;
 pub mod memory;
+pub mod pack;
 pub mod snapshot;
 
 pub use log::{

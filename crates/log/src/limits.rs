@@ -35,6 +35,14 @@ pub const FRAME_BODIES: usize = FRAME_FACTS;
 /// Bytes of a frame's bodies section: 8 MiB by the core's limit, and one body beyond it.
 pub const FRAME_BODIES_BYTES: usize = 256 << 20;
 
+/// How hard zstd tries: 3 leaves as much as 1 at less work once it has a dictionary, and nearly
+/// as much without (bench/README.md).
+pub const PACKED_LEVEL: i32 = 3;
+/// Bytes of a body below which it is stored as received: zstd's own head would eat what is gained.
+pub const PACKED_LEAST_BYTES: usize = 64;
+/// Bytes of the buffer a body is packed into that are kept for the next: most bodies need less.
+pub const SCRATCH_BYTES: usize = 1 << 20;
+
 /// Frames of one answer to a read, whatever their size: empty frames have no facts to count.
 pub const READ_FRAMES: usize = 4_096;
 /// Segments of one answer about them: a few bytes a partition each.

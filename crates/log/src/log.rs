@@ -15,9 +15,10 @@ use sprag_core::id::{Epoch, FrameNumber, Hash, Key, PartitionId, Place, Sequence
 use sprag_core::retention::{DeadBodies, Segment};
 use sprag_core::time::{OpenMicros, UnixMicros};
 
+use crate::body::Body;
 use crate::chain::{BrokenLink, Tip};
 use crate::codec::{DecodeError, TooLarge};
-use crate::frame::{Body, FrameDraft};
+use crate::frame::FrameDraft;
 use crate::lookup::Wanted;
 
 /// An engine that keeps frames.
@@ -329,7 +330,7 @@ pub struct StoredEvent {
     pub recorded: UnixMicros,
     /// What is known of it.
     pub received: Received,
-    /// Its body.
+    /// Its body, as received.
     pub body: Body,
 }
 

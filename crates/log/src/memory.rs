@@ -9,14 +9,16 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use sprag_core::fact::Fact;
 use sprag_core::id::{Epoch, FrameNumber, Hash, Key, PartitionId, Place, Sequence};
 
+use crate::body::Body;
 use crate::chain::Tip;
-use crate::frame::{self, Body, FrameDraft, FrameHeader};
+use crate::frame::{self, FrameDraft, FrameHeader};
 use crate::limits::{FOUND_FACTS, READ_FRAMES, WANTED};
 use crate::log::{
     Answer, AppendError, Claim, ClaimError, Completion, Found, Frames, Log, Query, ReadError,
     ReadFrame, Request, StoredEvent, StoredFact,
 };
 use crate::lookup::{Handle, Wanted, index_hashes};
+use crate::pack::Packer;
 
 /// A log in memory.
 #[derive(Debug)]
@@ -83,7 +85,7 @@ impl MemoryLog {
             return Err(AppendError::OutOfOrder { expected });
         }
         self.buffer.clear();
-        let hash = frame::encode(&draft, &kept.tip.hash, &mut self.buffer)
+        let hash = frame::encode(&draft, &kept.tip.hash, &mut Packer::default(), &mut self.buffer)
             .map_err(AppendError::TooLarge)?;
         let header = FrameHeader::decode(&self.buffer).expect("a header just encoded decodes");
         kept.keep(draft, &header, hash);

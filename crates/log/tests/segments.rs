@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test, though not all in test functions")]
 
 use sprag_core::id::{Epoch, FrameNumber, Key, PartitionId, Place, Sequence};
+use sprag_log::body::Body;
 use sprag_log::conformance::{Subject, event, key, small};
 use sprag_log::embedded::simulated::{Fault, Operation, SimulatedDisk};
 use sprag_log::embedded::{Disk, EmbeddedLog, Options, Reader, Report, Routed, Writer, open};
-use sprag_log::frame::{Body, BodyCodec, FrameDraft};
+use sprag_log::frame::FrameDraft;
 use sprag_log::lookup::{Handle, Wanted};
 use sprag_log::{Answer, Completion, Query, ReadError, Request};
 
@@ -238,7 +239,7 @@ fn a_body_that_looks_like_records_is_a_body() {
     log.append(event(0, 1, epoch, &key("a"), 1)).unwrap();
     let copy = disk.content("0000000001.segment").unwrap();
     let mut draft = event(0, 2, epoch, &key("a"), 2);
-    draft.bodies[0] = Body { codec: BodyCodec::None, bytes: copy.repeat(3).into() };
+    draft.bodies[0] = Body::received(copy.repeat(3).into());
     log.append(draft.clone()).unwrap();
     drop(log);
     // The last frame is torn, and the copies in its body vouch for nothing.

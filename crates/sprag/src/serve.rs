@@ -15,6 +15,7 @@ use sprag_driver::effect::{Notice, RemovedTooEarly};
 use sprag_driver::node::Node;
 use sprag_log::digest::Sha256;
 use sprag_log::embedded::{self, Dropped, FileDisk, OpenError};
+use sprag_log::pack::Packing;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
@@ -204,7 +205,8 @@ impl Starting {
     /// Starts the node and waits until it has taken its history in.
     async fn node(&self, endpoints: Endpoints) -> Result<StartedNode, StartError> {
         let (data, partitions) = (self.config.server.data.clone(), self.config.server.partitions);
-        let opened = tokio::task::spawn_blocking(move || open(&data, partitions));
+        let packing = self.config.body_codec;
+        let opened = tokio::task::spawn_blocking(move || open(&data, partitions, packing));
         let opened = opened.await.map_err(|e| StartError::Machine(e.into()))??;
         let Opened { log, state, restore } = opened;
         let backups = log.writer.catalog().clone();
@@ -333,7 +335,7 @@ struct Opened {
 
 /// Opens log and state store of a data directory; refuses one in use, and one that was restored and
 /// not told how far sequences jump.
-fn open(data: &Path, partitions: u16) -> Result<Opened, StartError> {
+fn open(data: &Path, partitions: u16, packing: Packing) -> Result<Opened, StartError> {
     let marker = Marker::read(data).map_err(StartError::Backup)?;
     let restore = marker.as_ref().and_then(Marker::restore);
     if marker.is_some() && restore.is_none() {
@@ -343,7 +345,7 @@ fn open(data: &Path, partitions: u16) -> Result<Opened, StartError> {
     backup::clear_holds(data).map_err(StartError::Machine)?;
     let after = marker.as_ref().map(Marker::after).unwrap_or_default();
     let salt = random().map(u64::from_ne_bytes)?;
-    let options = embedded::Options { after, ..embedded::Options::new(partitions, salt) };
+    let options = embedded::Options { after, packing, ..embedded::Options::new(partitions, salt) };
     let (writer, reader, report) =
         embedded::open(disk.clone(), options).map_err(StartError::Log)?;
     if let Some(Dropped { segment, offset, bytes }) = report.dropped {

@@ -17,6 +17,7 @@ use connection::{Connection, Message};
 use sprag::config::SecretReference;
 use sprag::secret::Secret;
 use sprag::serve::{self, Running, StartError};
+use sprag_core::random::Random;
 use tokio::runtime::Runtime;
 
 /// What every `env:` secret is, after the name.
@@ -310,10 +311,11 @@ fn what_a_backup_holds_is_let_go() {
         names.filter(|name| name.starts_with("hold-")).count()
     };
     assert_eq!(held(), 0, "what an earlier process held is gone");
-    // More than what lies between, so that a backup nobody reads comes to no end by itself.
-    let pad = " ".repeat(900 << 10);
-    for id in 0..24 {
-        post_body(&gateway, &format!("{id}"), &format!("{{ \"order\":\"k{id}\" }}{pad}"));
+    // More than what lies between, packed too, so that a backup nobody reads comes to no end by itself.
+    let mut random = Random::new(1);
+    for id in 0..48 {
+        let pad: String = (0..56 << 10).map(|_| format!("{:016x}", random.draw())).collect();
+        post_body(&gateway, &format!("{id}"), &format!(r#"{{ "order":"k{id}", "pad":"{pad}" }}"#));
     }
     let mut unread = send_admin(&gateway, "POST", "/v1/backup");
     assert_eq!(unread.head().unwrap().status(), 200);

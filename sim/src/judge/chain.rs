@@ -5,6 +5,7 @@ use sprag_core::id::{FrameNumber, Hash, PartitionId};
 use sprag_core::position::Position;
 use sprag_log::digest::sha256;
 use sprag_log::frame::{self, FrameDraft};
+use sprag_log::pack::Packer;
 use sprag_log::{ReadFrame, chain};
 
 use super::{Verdict, must};
@@ -112,7 +113,8 @@ fn hash_of(partition: PartitionId, read: &ReadFrame, buffer: &mut Vec<u8>) -> Re
         bodies: Vec::new(),
     };
     buffer.clear();
-    frame::encode(&draft, &read.predecessor, buffer).map_err(|error| error.to_string())?;
+    frame::encode(&draft, &read.predecessor, &mut Packer::default(), buffer)
+        .map_err(|error| error.to_string())?;
     let facts_end = buffer.len();
     Ok(chain::frame_hash(&buffer[..facts_end]))
 }

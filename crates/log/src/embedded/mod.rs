@@ -41,6 +41,7 @@ pub use writer::Writer;
 use crate::frame::FrameDraft;
 use crate::limits::SEGMENT_BYTES;
 use crate::log::{Completion, Log, LogSize, Query, Request, Ticket};
+use crate::pack::Packing;
 
 /// What an engine is opened with.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +50,8 @@ pub struct Options {
     pub partitions: u16,
     /// Bytes after which a new segment is begun; at most 1 GiB is used.
     pub segment_bytes: u64,
+    /// How bodies are packed from now on; what is stored stays as it is.
+    pub packing: Packing,
     /// A random number nobody who sends events knows: bytes of a body cannot pass for a record.
     pub salt: u64,
     /// No term begins with this epoch or an older one, whatever the log says: it may have been
@@ -57,10 +60,16 @@ pub struct Options {
 }
 
 impl Options {
-    /// Segments of the usual size.
+    /// Segments of the usual size, bodies as received.
     #[must_use]
     pub fn new(partitions: u16, salt: u64) -> Self {
-        Self { partitions, segment_bytes: SEGMENT_BYTES, salt, after: Epoch::default() }
+        Self {
+            partitions,
+            segment_bytes: SEGMENT_BYTES,
+            packing: Packing::None,
+            salt,
+            after: Epoch::default(),
+        }
     }
 }
 

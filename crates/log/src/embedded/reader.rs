@@ -1,13 +1,14 @@
 //! Answers queries from what is durable. Independent of the writer: another thread may turn it.
 //!
 //! Every byte that is returned was verified: record, header and facts by their checksums, bodies
-//! by theirs. What does not verify is an error that names its place.
+//! by theirs and, where they are packed, by length and digest. What does not verify is an error that
+//! names its place.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use sprag_core::fact::Fact;
+use sprag_core::fact::{Fact, Received};
 use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
 
 use super::catalog::{Catalog, Location, Lookups, Segment};
@@ -17,9 +18,10 @@ use super::open_index::PackedPlace;
 use super::record::{ENVELOPE_BYTES, Envelope};
 use super::recover::OpenError;
 use super::replay::replay_segment;
+use crate::body::{BODY_ENTRY_BYTES, Body, BodyEntry};
 use crate::chain::{Tip, frame_hash};
 use crate::codec::DecodeError;
-use crate::frame::{self, BODY_ENTRY_BYTES, Body, BodyEntry, FrameHeader, HEADER_BYTES};
+use crate::frame::{self, FrameHeader, HEADER_BYTES};
 use crate::limits::{
     FOUND_FACTS, HEAD_GUESS_BYTES, READ_FRAMES, READER_BYTES, READER_FRAMES, SUMMARIES, WANTED,
 };
@@ -27,6 +29,7 @@ use crate::log::{
     Answer, Corruption, Damage, Found, Frames, Query, ReadError, ReadFrame, StoredEvent, StoredFact,
 };
 use crate::lookup::{Handle, Wanted};
+use crate::pack::Unpacker;
 
 /// The reading half of the engine.
 #[derive(Debug)]
@@ -35,6 +38,7 @@ pub struct Reader<D> {
     catalog: Catalog,
     /// The newest heads read, newest last.
     heads: VecDeque<Arc<Head>>,
+    unpacker: Unpacker,
 }
 
 /// Header and facts of a frame.
@@ -48,7 +52,7 @@ struct Head {
 
 impl<D: Disk> Reader<D> {
     pub(crate) fn new(disk: D, catalog: Catalog) -> Self {
-        Self { disk, catalog, heads: VecDeque::new() }
+        Self { disk, catalog, heads: VecDeque::new(), unpacker: Unpacker::default() }
     }
 
     /// What is where; for lookups without IO.
@@ -119,20 +123,20 @@ impl<D: Disk> Reader<D> {
         let Fact::Received(received) = head.fact(place.index)? else {
             return Err(ReadError::Missing);
         };
-        let body = match self.body(&head, received.body) {
+        let body = match self.body(&head, &received) {
             // Rewritten since it was located, or trimmed: then it says so.
             Err(ReadError::Failed(error)) if error.kind() == io::ErrorKind::NotFound => {
                 let head = self.head(place)?;
-                self.body(&head, received.body)?
+                self.body(&head, &received)?
             }
             read => read?,
         };
         Ok(StoredEvent { place, recorded: head.header.recorded, received, body })
     }
 
-    /// One body: the entries before the bodies say where it is.
-    fn body(&self, head: &Head, index: u32) -> Result<Body, ReadError> {
-        let header = &head.header;
+    /// One body, as received: the entries before the bodies say where it is.
+    fn body(&mut self, head: &Head, received: &Received) -> Result<Body, ReadError> {
+        let (header, index) = (&head.header, received.body);
         if index >= header.bodies {
             return Err(ReadError::Missing);
         }
@@ -147,7 +151,8 @@ impl<D: Disk> Reader<D> {
         }
         let mut bytes = vec![0; entry.length];
         read_exact_at(&self.disk, &name, section + entry.offset as u64, &mut bytes)?;
-        entry.verify(&bytes).map_err(damaged)
+        let stored = entry.verify(&bytes).map_err(damaged)?;
+        self.unpacker.unpack(stored, received).map_err(damaged)
     }
 
     fn find_all(

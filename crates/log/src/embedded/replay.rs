@@ -13,8 +13,8 @@ use super::record::{ENVELOPE_BYTES, Seal};
 use super::recover::{Carried, Dropped, OpenError};
 use super::scan::{Bad, Content, Record, ScannedFrame, Scanner, Stop, was_durable};
 use super::segment::SegmentHeader;
+use crate::body::verify_bodies;
 use crate::chain::Tip;
-use crate::frame;
 use crate::log::{Corruption, Damage};
 use crate::lookup::index_hashes;
 
@@ -139,7 +139,7 @@ fn whole_frames(
         let start = record.offset + ENVELOPE_BYTES as u64;
         read_exact_at(disk, &seal.segment_name(), start, &mut bytes)?;
         let bodies = &bytes[frame.header.head_bytes()..];
-        if frame::verify_bodies(&frame.header, bodies).is_err() {
+        if verify_bodies(&frame.header, bodies).is_err() {
             return Ok((carried, record.offset));
         }
         let tip = follow(&mut tips, frame)

@@ -30,7 +30,8 @@ use super::record::{CLAIM_BYTES, ENVELOPE_BYTES, Envelope, RecordKind, Seal};
 use super::replay::entries;
 use super::scan::{Content, Record, ScannedFrame, Scanner, Stop};
 use super::segment::{Rewritten, SegmentHeader};
-use crate::frame::{BODY_ENTRY_BYTES, BodyEntry, Thinned};
+use crate::body::{BODY_ENTRY_BYTES, BodyEntry};
+use crate::frame::Thinned;
 use crate::limits::REWRITE_BYTES;
 use crate::log::Completion;
 

@@ -23,6 +23,7 @@ use crate::frame::{self, FrameDraft};
 use crate::limits::{BATCH_BYTES, RESERVE_BYTES};
 use crate::log::{AppendError, Claim, ClaimError, Completion};
 use crate::lookup::index_hashes;
+use crate::pack::{Packer, Tally};
 
 /// The writing half of the engine.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub struct Writer<D: Disk> {
     pub(super) partitions: Vec<Owned>,
     /// The newest epoch claimed.
     pub(super) epoch: Epoch,
+    packer: Packer,
     waiting: VecDeque<Change>,
     batch: Batch,
     completions: VecDeque<Completion>,
@@ -143,6 +145,7 @@ impl<D: Disk> Writer<D> {
             next_segment: start.next_segment,
             partitions: start.tips.into_iter().map(owned).collect(),
             epoch: start.epoch,
+            packer: Packer::new(options.packing),
             waiting: VecDeque::new(),
             batch: Batch::default(),
             completions: VecDeque::new(),
@@ -172,6 +175,12 @@ impl<D: Disk> Writer<D> {
     /// A segment to be rewritten, none when none is.
     pub fn rewrite_job(&mut self) -> Option<RewriteJob<D>> {
         self.rewrites.pop_front()
+    }
+
+    /// What packing bodies saved so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.packer.tally()
     }
 
     /// What is where; for lookups without IO.
@@ -289,8 +298,8 @@ impl<D: Disk> Writer<D> {
             return Err(AppendError::OutOfOrder { expected });
         }
         self.batch.bytes.extend_from_slice(&[0; ENVELOPE_BYTES]);
-        let hash: Result<Hash, TooLarge> =
-            frame::encode(draft, &owned.next.hash, &mut self.batch.bytes);
+        let (packer, bytes) = (&mut self.packer, &mut self.batch.bytes);
+        let hash: Result<Hash, TooLarge> = frame::encode(draft, &owned.next.hash, packer, bytes);
         owned.next = Tip {
             number: draft.number,
             epoch: draft.epoch,

@@ -6,6 +6,7 @@ use super::secrets::{SecretFault, SecretReference};
 use super::{ADMIN_TOKEN_VARIABLE, check_rate};
 use crate::limits as fixed;
 use crate::secret::Secret;
+use sprag_log::pack::Packing;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +47,13 @@ pub(super) fn path(entry: &Entry<'_>) -> Option<PathBuf> {
 pub(super) fn engine(section: &Section<'_>) -> Option<Engine> {
     or(section.get("engine"), Engine::Embedded, |entry| {
         entry.choice(&[("embedded", Engine::Embedded)])
+    })
+}
+
+/// How bodies are stored from now on.
+pub(super) fn body_codec(section: &Section<'_>) -> Option<Packing> {
+    or(section.get("body_codec"), Packing::Zstd, |entry| {
+        entry.choice(&[("zstd", Packing::Zstd), ("none", Packing::None)])
     })
 }
 

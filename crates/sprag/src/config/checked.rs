@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue};
 use sprag_core::pattern::Pattern;
 use sprag_core::rate::Rate;
 use sprag_core::settings::Start;
+use sprag_log::pack::Packing;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub struct Config {
     pub server: Server,
     /// Which log engine keeps the frames.
     pub engine: Engine,
+    /// How the log stores bodies.
+    pub body_codec: Packing,
     /// The token of the admin API, from `SPRAG_ADMIN_TOKEN` or `[admin] token`. Absent only when
     /// `server.admin` is a loopback address: then a random one is made and printed at start.
     pub admin_token: Option<Secret>,

@@ -98,7 +98,9 @@ fn document<'a>(notes: &Notes<'_>, text: &'a str) -> Option<Spanned<DeTable<'a>>
 
 fn read_document(root: &Section<'_>) -> Option<Config> {
     let server = check_server::server(&root.section("server"));
-    let engine = check_server::engine(&root.section("log"));
+    let log = root.section("log");
+    let engine = check_server::engine(&log);
+    let body_codec = check_server::body_codec(&log);
     let admin_token = check_server::admin_token(root, server.as_ref());
     let sources = check_source::sources(root);
     let destinations = check_destination::destinations(root);
@@ -111,6 +113,7 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
     Some(Config {
         server: server?,
         engine: engine?,
+        body_codec: body_codec?,
         admin_token: admin_token?,
         sources: complete(sources)?,
         destinations,

@@ -6,6 +6,7 @@ use crate::extract::{IdRule, KeyRule, PositionRule};
 use crate::secret::Secret;
 use crate::verify::Scheme;
 use proptest::prelude::*;
+use sprag_log::pack::Packing;
 use std::time::Duration;
 
 const WHSEC: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -124,7 +125,7 @@ fn the_example_is_read() {
     let Checked { config, warnings } = checked(EXAMPLE);
     assert_eq!(warnings, []);
     assert_eq!(config.server.partitions, 16);
-    assert_eq!(config.engine, Engine::Embedded);
+    assert_eq!((config.engine, config.body_codec), (Engine::Embedded, Packing::Zstd));
     assert_eq!(config.admin_token, None);
     let source = &config.sources["billing"];
     assert_eq!(source.scheme, Scheme::StandardWebhooks);

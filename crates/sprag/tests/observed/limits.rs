@@ -76,6 +76,26 @@ fn addresses_data_and_partitions() {
     observed("key", "log.engine");
 }
 
+/// A body of many words is in a segment as it was sent, or it is not; it is delivered either way.
+#[test]
+fn body_codec() {
+    let words = br#"{"key":"k"},"#.repeat(50);
+    let body = format!(r#"{{"key":"k","list":[{}0]}}"#, String::from_utf8_lossy(&words));
+    let lines = [("", true), ("body_codec = \"zstd\"", true), ("body_codec = \"none\"", false)];
+    for (line, packed) in lines {
+        let server = limited(&format!("[log]\n{line}"));
+        let event = taken(&server.ask(&post("/in/a", "x-id: 1\r\n", &body)), "released");
+        let log = std::fs::read_dir(server.setup.directory.path().join("data/log")).unwrap();
+        let bytes = |file: std::fs::DirEntry| std::fs::read(file.path()).unwrap();
+        let holds = |bytes: Vec<u8>| bytes.windows(words.len()).any(|at| at == words);
+        assert_eq!(!log.map(Result::unwrap).any(|file| holds(bytes(file))), packed, "{line}");
+        let id = event["id"].as_str().unwrap();
+        let read = server.admin("GET", &format!("/v1/events/{id}/body"), "");
+        assert_eq!((read.status(), &*read.body), (200, body.as_bytes()));
+    }
+    observed("key", "log.body_codec");
+}
+
 #[test]
 fn connections() {
     let server = limited("connections = 1");
