@@ -35,7 +35,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 9;
+pub const VERSION: u8 = 10;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -526,7 +526,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "13000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 000000";
-        let golden = format!("09 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
+        let golden = format!("0a 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -563,6 +563,6 @@ mod tests {
 
     #[test]
     fn another_version_means_rebuild() {
-        assert_eq!(decode(&[10, 1, 2]), Err(SnapshotError::Rebuild { version: 10 }));
+        assert_eq!(decode(&[11, 1, 2]), Err(SnapshotError::Rebuild { version: 11 }));
     }
 }
