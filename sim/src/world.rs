@@ -42,6 +42,8 @@ use crate::{anew, unordered, unreadable};
 pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
 /// The stream of chance that decides about sources of contract `latest`.
 const LATEST_DICE: u64 = 25;
+/// Decides how much may wait for a destination.
+const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
 const ANEW_DICE: u64 = 26;
 /// The stream of chance that decides what cannot be read.
@@ -278,13 +280,13 @@ impl World {
         let mut dice = Dice::new(seed, 1);
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
         // A stream of its own: the seeds without `latest` stay the worlds they were.
-        let types_dice = Dice::new(seed, TYPES_DICE);
-        let retire_dice = Dice::new(seed, RETIRE_DICE);
+        let (types_dice, retire_dice) = (Dice::new(seed, TYPES_DICE), Dice::new(seed, RETIRE_DICE));
         let mut batch = Dice::new(seed, BATCH_DICE);
         let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
         let mut unordered = Dice::new(seed, UNORDERED_DICE);
         let (usual, others) = (&mut Dice::new(seed, 3), (&mut ack, &mut batch, &mut unordered));
         let mut setting = Setting::draw(usual, &mut latest, types_dice, retire_dice, others);
+        setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
         let mut length = dice.between(15, 50) * SECOND;
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two

@@ -119,6 +119,9 @@ pub enum Queue {
     Acknowledgements,
     /// The next attempt in a lane to this destination, by recorded time.
     Lanes(DestinationId),
+    /// What waits in a lane to this destination, by when it began to wait without progress, in
+    /// recorded time: the oldest are given up when too much waits (rule D9).
+    Backlogs(DestinationId),
     /// No queue of what waits but every key there is, due at once: for visits.
     Keys,
 }
@@ -245,6 +248,9 @@ pub struct Lane {
     pub batch: Option<Sequence>,
     /// The last event at or behind the head that its consumer may have got; 0 where none.
     pub sent: Sequence,
+    /// Since when something waits in it without progress, by recorded time; of no meaning where
+    /// nothing waits.
+    pub since: UnixMicros,
     /// The event of a strand, the only one that was ever in it; none is a lane.
     pub strand: Option<Sequence>,
 }
@@ -273,6 +279,7 @@ impl Lane {
             accepted: None,
             batch: None,
             sent: Sequence::default(),
+            since: UnixMicros::default(),
             strand: None,
         }
     }
@@ -337,6 +344,12 @@ impl Lane {
     }
 }
 
+/// Since when something waits in a lane or its strands without progress.
+#[must_use]
+pub fn oldest(lanes: &[Lane]) -> Option<UnixMicros> {
+    lanes.iter().filter(|lane| lane.has_backlog()).map(|lane| lane.since).min()
+}
+
 impl KeyRecord {
     /// Whether the key has something to do by itself: events that wait, lanes to serve.
     #[must_use]
@@ -358,7 +371,12 @@ impl KeyRecord {
             let at = lanes.iter().filter(|lane| self.sends(lane)).map(due).min()?;
             Some(Due { queue, at })
         });
-        hold.into_iter().chain(accepted).chain(lanes)
+        let to = self.lanes.chunk_by(|one, next| one.destination == next.destination);
+        let backlogs = to.filter_map(|lanes| {
+            let queue = Queue::Backlogs(lanes.first()?.destination);
+            Some(Due { queue, at: oldest(lanes)?.0 })
+        });
+        hold.into_iter().chain(accepted).chain(lanes).chain(backlogs)
     }
 
     /// Whether one of its lanes or strands has something to send, now or when due. A lane of an

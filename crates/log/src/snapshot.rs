@@ -344,6 +344,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.opened.0);
     writer.number(lane.waiting);
     writer.number(lane.bytes);
+    writer.number(lane.since.0);
     if let Some(event) = lane.strand {
         writer.number(event.0);
     }
@@ -411,6 +412,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         accepted: reader.option(read_acceptance)?,
         batch: None,
         sent: Sequence(0),
+        since: sprag_core::time::UnixMicros::default(),
         opened: Sequence(0),
         waiting: 0,
         bytes: 0,
@@ -423,6 +425,9 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         lane.opened = read_sequence(reader)?;
         lane.waiting = reader.number()?;
         lane.bytes = reader.number()?;
+    }
+    if reader.left() > 0 {
+        lane.since = read_unix(reader)?;
     }
     if reader.left() > 0 {
         lane.strand = Some(read_sequence(reader)?);

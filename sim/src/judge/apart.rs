@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use sprag_core::fact::{LaneEnded, Redriven, StrandsTaken};
+use sprag_core::fact::{BacklogDropped, LaneEnded, Redriven, StrandsTaken};
 use sprag_core::id::DestinationId;
 
 use super::key_history::KeyHistory;
@@ -68,6 +68,19 @@ impl KeyHistory {
             let named = named || (ended.from.0..=ended.to.0).contains(&sequence);
             must(named || !lane.has_backlog(), || format!("{sequence} waits: {ended:?}"))?;
             lane.end(sequence, sequence)?;
+        }
+        Ok(())
+    }
+
+    /// More waits than may: the oldest are dead letters.
+    pub(crate) fn drop_backlog(&mut self, dropped: &BacklogDropped, is_limited: bool) -> Verdict {
+        let (to, from, last) = (dropped.destination, dropped.from.0, dropped.to.0);
+        if !self.is_unordered {
+            return self.lane_of(to, 0)?.drop_backlog(from, last, is_limited);
+        }
+        for sequence in from..=last {
+            let lane = self.lanes.get_mut(&(to, sequence)).filter(|lane| lane.has_backlog());
+            lane.map_or(Ok(()), |lane| lane.drop_backlog(sequence, sequence, is_limited))?;
         }
         Ok(())
     }

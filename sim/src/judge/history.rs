@@ -197,7 +197,7 @@ impl History {
                 }
                 history.release(released, source, (uptime, recorded))
             }
-            fact => about_order(history, fact, source, uptime),
+            fact => about_order(history, fact, (source, context.policies), uptime),
         }
     }
 
@@ -222,7 +222,7 @@ impl History {
 fn about_order(
     history: &mut KeyHistory,
     fact: &Fact,
-    source: &SourcePolicy,
+    (source, policies): (&SourcePolicy, &Policies),
     uptime: Option<u64>,
 ) -> Verdict {
     match fact {
@@ -236,6 +236,7 @@ fn about_order(
         }
         Fact::LaneEnded(ended) => history.end(ended),
         Fact::StrandsTaken(taken) => history.take_strands(taken),
+        Fact::BacklogDropped(dropped) => history.drop_backlog(dropped, policies.limits_backlog),
         Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
         Fact::GapFilled(_) => history.gap_filled(),
         Fact::GapAbandoned(abandoned) => history.abandon(abandoned, source, uptime),
@@ -268,6 +269,9 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         },
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {
             Some("gap-abandoned: rebased")
+        }
+        Fact::BacklogDropped(dropped) if dropped.from < dropped.to => {
+            Some("backlog-dropped: several")
         }
         Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
         Fact::Released(released) if released.unordered => Some("released: unordered"),

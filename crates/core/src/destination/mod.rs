@@ -209,7 +209,7 @@ impl Destination {
         if now < opens_at || now < self.pace.rests_until() || now < self.rate_at() {
             return None;
         }
-        let (lane, pool, is_proven) = self.choose(probe)?;
+        let (lane, pool, is_proven) = self.choose(probe, now)?;
         let slow_at = now.after(self.times.slow_after(self.slow_after));
         self.pools.give(lane, Permit { pool, is_proven, granted: now, slow_at });
         if let Some(rate) = self.rate {
@@ -257,11 +257,11 @@ impl Destination {
     /// fourth is for a struggling lane. A probe is rather one that does not struggle, then the one
     /// whose event was tried least: what fails by itself says nothing about the destination, and
     /// keeps no other waiting.
-    fn choose(&mut self, probe: bool) -> Option<(LaneRef, Pool, bool)> {
+    fn choose(&mut self, probe: bool, now: ElapsedMicros) -> Option<(LaneRef, Pool, bool)> {
         let turn = self.since_struggling + 1 >= limits::STRUGGLING_TURN && !probe;
         let usual = self.starts_usual();
         if self.starts_struggling() && (turn || usual.is_none()) {
-            let lane = self.queue.pop_struggling(probe)?;
+            let lane = self.queue.pop_struggling(probe, now)?;
             self.since_struggling = 0;
             self.starter_is_next = false;
             return Some((lane, Pool::Slow, false));

@@ -124,9 +124,9 @@ impl Hot {
         while feeds(&self.record, at) && self.record.lanes[at].head <= to {
             let waiting = self.head_of(at);
             let lane = &mut self.record.lanes[at];
-            let (event, before) = (lane.head, lane.bytes);
+            let (event, before, since) = (lane.head, lane.bytes, lane.since);
             settle_head(lane);
-            let strand = Lane::strand(destination, event, before - lane.bytes);
+            let strand = Lane { since, ..Lane::strand(destination, event, before - lane.bytes) };
             let at = self.insert_strand(strand);
             self.lanes[at].window.extend(waiting);
         }

@@ -268,20 +268,7 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
             Fact::Filtered(Filtered { key, destination, from, to })
         }),
-        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
-            Fact::StrandsTaken(StrandsTaken { key, destination, from, to })
-        }),
-        (key(), destination(), sequence(), sequence(), vec(sequence(), 0..4)).prop_map(
-            |(key, destination, from, to, strands)| {
-                Fact::LaneEnded(LaneEnded { key, destination, from, to, strands })
-            }
-        ),
-        (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
-            Fact::LaneOpened(LaneOpened { key, destination, through })
-        }),
-        (destination(), visit()).prop_map(|(destination, visit)| {
-            Fact::KeysVisited(KeysVisited { destination, visit })
-        }),
+        lanes(),
         destination().prop_map(|destination| {
             Fact::DestinationRetired(DestinationRetired { destination })
         }),
@@ -293,6 +280,28 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), letter()).prop_map(|(key, letter)| Fact::Dropped(Dropped { key, letter })),
         (key(), destination(), option::of(sequence())).prop_map(|(key, destination, passed)| {
             Fact::Redriven(Redriven { key, destination, passed })
+        }),
+    ]
+}
+
+fn lanes() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::StrandsTaken(StrandsTaken { key, destination, from, to })
+        }),
+        (key(), destination(), sequence(), sequence(), vec(sequence(), 0..4)).prop_map(
+            |(key, destination, from, to, strands)| {
+                Fact::LaneEnded(LaneEnded { key, destination, from, to, strands })
+            }
+        ),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::BacklogDropped(BacklogDropped { key, destination, from, to })
+        }),
+        (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
+            Fact::LaneOpened(LaneOpened { key, destination, through })
+        }),
+        (destination(), visit()).prop_map(|(destination, visit)| {
+            Fact::KeysVisited(KeysVisited { destination, visit })
         }),
     ]
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use sha2::Digest as _;
 use sprag_core::fact::{
-    Acknowledged, Attempted, Batched, Consequence, DeadLetter, Dropped, Fact, Filtered, Jumped,
-    Kind, LaneEnded, LaneOpened, Outcome, Received, Redriven, Released, Stale, Superseded,
+    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Dropped, Fact,
+    Filtered, Jumped, Kind, LaneEnded, LaneOpened, Outcome, Received, Redriven, Released, Stale,
+    Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -127,6 +128,7 @@ impl Judge {
             Fact::LaneOpened(opened) => self.open(opened),
             Fact::Filtered(filtered) => self.pass(filtered),
             Fact::LaneEnded(ended) => self.end(ended),
+            Fact::BacklogDropped(dropped) => self.drop_backlog(dropped),
             Fact::Duplicate(_) => self.duplicates += 1,
             Fact::Released(released) => self.release(released),
             Fact::GapAbandoned(gap) => {
@@ -208,6 +210,24 @@ impl Judge {
     fn lane_of(&self, key: &Key, to: DestinationId, sequence: Sequence) -> LaneName {
         let apart = self.unordered.contains(key);
         (key.clone(), to, if apart { sequence } else { Sequence(0) })
+    }
+
+    /// From the event the lane stands at; nothing that its consumer has. Of an unordered key each by
+    /// itself.
+    fn drop_backlog(&mut self, dropped: &BacklogDropped) {
+        let (key, to) = (&dropped.key, dropped.destination);
+        let sequences = dropped.from.0..=dropped.to.0;
+        let names = sequences.map(|sequence| self.lane_of(key, to, Sequence(sequence)));
+        let names: BTreeSet<LaneName> = names.collect();
+        let waits = |name: &LaneName| self.lanes.get(name).and_then(|lane| lane.front().copied());
+        let front = names.iter().filter_map(waits).min();
+        assert!(front.is_some_and(|front| front >= dropped.from), "{front:?} waits: {dropped:?}");
+        for name in names {
+            assert!(!self.accepted.contains_key(&name), "accepted and given up: {dropped:?}");
+            let lane = self.lanes.entry(name.clone()).or_default();
+            lane.retain(|waiting| *waiting > dropped.to);
+            self.ranges.remove(&name);
+        }
     }
 
     /// An event gets one fate; only waiting may end in another.
