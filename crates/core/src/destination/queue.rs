@@ -47,7 +47,9 @@ impl Queue {
                 Left::NoStrand => self.dequeue(Turn { since, lane, tries }),
                 Left::First(first, next) => {
                     let was_here = self.dequeue(first);
-                    next.into_iter().for_each(|next| drop(self.enqueue(next)));
+                    if let Some(next) = next {
+                        self.enqueue(next);
+                    }
                     was_here
                 }
                 Left::Behind => true,
