@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 use sprag_core::fact::{
     AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, PauseReason, Received,
-    Recognised, Released, Visit,
+    Recognised, Released, Restored, Visit,
 };
 use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
 use sprag_core::ranges::Range;
@@ -101,8 +101,8 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         }),
         Fact::SequenceReset(fact) => json!({"position": fact.position.header_text()}),
         Fact::GapOpened(fact) => json!({"missing": range(fact.missing)}),
-        Fact::GapAbandoned(fact) => {
-            json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
+        Fact::GapAbandoned(gap) => {
+            json!({"missing": range(gap.missing), "reason": abandoned(gap.reason)})
         }
         Fact::Attempted(fact) => attempted(names, fact),
         Fact::Acknowledged(_)
@@ -115,16 +115,14 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::BacklogDropped(_)
         | Fact::KeysVisited(_) => of_lane(names, fact),
         Fact::Carried(fact) => carried(names, &fact.record),
-        Fact::Restored(fact) => json!({
-            "restore": format!("{:016x}", fact.restore), "jump": fact.jump, "total": fact.total,
-        }),
-        Fact::Jumped(fact) => json!({
-            "from": fact.from.0, "to": fact.through.0, "total": fact.total,
-        }),
-        Fact::Redriven(fact) => json!({
-            "destination": to(fact.destination),
-            "sequence": fact.passed.map(|sequence| sequence.0),
-        }),
+        Fact::Restored(fact) => restored(fact),
+        Fact::Jumped(fact) => {
+            json!({"from": fact.from.0, "to": fact.through.0, "total": fact.total})
+        }
+        Fact::Redriven(fact) => {
+            let sequence = fact.passed.map(|sequence| sequence.0);
+            json!({"destination": to(fact.destination), "sequence": sequence})
+        }
         Fact::Dropped(fact) => dropped(names, fact),
     }
 }
@@ -174,6 +172,12 @@ fn received(fact: &Received) -> Value {
         "source_id": fact.id.as_deref(), "position": fact.position.header_text(),
         "type": *fact.event_type, "content_type": *fact.content_type,
         "digest": fact.digest.to_string(), "size": fact.size,
+    })
+}
+
+fn restored(fact: &Restored) -> Value {
+    json!({
+        "restore": format!("{:016x}", fact.restore), "jump": fact.jump, "total": fact.total,
     })
 }
 
