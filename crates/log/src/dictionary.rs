@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn so_many_sources_are_learned_and_no_more() {
         let mut learner = Learner::new(8 << 10);
-        for source in 0..DICTIONARIES as u32 + 3 {
+        for source in 0..u32::try_from(DICTIONARIES).unwrap() + 3 {
             learned((0..120).map(|number| body(number, true)), source, &mut learner);
         }
         assert_eq!(learner.take().len(), DICTIONARIES);
