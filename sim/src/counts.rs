@@ -151,6 +151,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "lane-opened",
             "lane-ended",
             "lane-ended: abandoned",
+            "backlog-dropped",
+            "backlog-dropped: several",
             "keys-visited",
             "destination-retired",
             "released: filtered",
@@ -179,6 +181,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "carried",
         ],
     ),
+    ("backlog", &["below half", "half", "80 %", "full"]),
     (
         "retention",
         &[

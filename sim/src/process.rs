@@ -1,5 +1,6 @@
 //! The process: how it starts, is turned, and what becomes of its effects.
 
+use sprag_core::backlog::Level;
 use sprag_core::id::{Key, PartitionId};
 use sprag_core::input::Ended;
 use sprag_core::output::Attempt;
@@ -143,6 +144,7 @@ impl World {
         process.is_named = true;
         let kept = self.setting.plan.retention.bodies;
         self.watching.policies.bodies_go = kept < std::time::Duration::from_secs(3_600);
+        self.watching.policies.limits_backlog |= self.setting.plan.destination_backlog.is_some();
         self.watching.policies.removed.clone_from(&self.setting.removed);
         let verdict = self.watching.policies.started(&settings);
         for (number, resource) in self.resources.iter().enumerate() {
@@ -207,6 +209,7 @@ impl World {
             Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
             Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),
             Notice::SequenceReset(key) => self.alerted(key),
+            Notice::Backlog(level) => self.counts.hit("backlog", level_name(level.level)),
             Notice::Serving(_) | Notice::Configured { .. } => {}
         }
     }
@@ -479,4 +482,13 @@ fn archive(archive: &mut Frames, partition: PartitionId, frames: Vec<ReadFrame>)
     let kept = archive.entry(partition).or_default();
     let last = kept.last().map_or(0, |frame| frame.number.0);
     kept.extend(frames.into_iter().filter(|frame| frame.number.0 > last));
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Low => "below half",
+        Level::Half => "half",
+        Level::High => "80 %",
+        Level::Full => "full",
+    }
 }

@@ -90,6 +90,7 @@ impl Setting {
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
             partition_rate: draw_rate(dice, 80, 20),
+            destination_backlog: None,
             retention: RetentionSettings::default(),
             restore: None,
         };
@@ -104,6 +105,12 @@ impl Setting {
             gone: None,
             spare,
         }
+    }
+
+    /// How much may wait for a destination in this seed: seldom so little that it is reached.
+    pub(crate) fn draw_backlog(&mut self, dice: &mut Dice) {
+        self.plan.destination_backlog =
+            dice.chance(120).then(|| dice.pick(&[1_500, 6_000, 30_000]));
     }
 
     /// How long history is kept in this seed: in most so shortly that it goes while things happen.

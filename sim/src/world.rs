@@ -42,6 +42,8 @@ use crate::{anew, unreadable};
 pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
 /// The stream of chance that decides about sources of contract `latest`.
 const LATEST_DICE: u64 = 25;
+/// Decides how much may wait for a destination.
+const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
 const ANEW_DICE: u64 = 26;
 /// The stream of chance that decides what cannot be read.
@@ -281,6 +283,7 @@ impl World {
         let (usual, both) = (&mut Dice::new(seed, 3), (&mut ack, &mut batch));
         let mut setting = Setting::draw(usual, &mut latest, types_dice, retire_dice, both);
         let mut length = dice.between(15, 50) * SECOND;
+        setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two
             // processes makes them older than they are: repeats would not be recognised any more.

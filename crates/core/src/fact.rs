@@ -23,7 +23,7 @@ use crate::time::{OpenMicros, UnixMicros};
 pub use acknowledged::Acknowledged;
 pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
 pub use batched::Batched;
-pub use lane::{Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
+pub use lane::{BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
 
 /// One line of history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub enum Fact {
     Superseded(Superseded),
     /// A lane went past events that did not enter it.
     Filtered(Filtered),
+    /// More waited for a destination than may: the oldest of what waited in a lane is given up.
+    BacklogDropped(BacklogDropped),
     /// A lane was opened over what its key had released before.
     LaneOpened(LaneOpened),
     /// The lane to a retired destination ended.

@@ -222,6 +222,13 @@ pub enum Input {
     Granted(Grant),
     /// An attempt ended.
     Ended(Ended),
+    /// More waits for a destination than may (rule D9).
+    Overflow {
+        /// The destination.
+        destination: DestinationId,
+        /// Bytes that this partition is to free.
+        bytes: u64,
+    },
     /// The breaker of a destination opened or closed.
     Breaker {
         /// The destination.

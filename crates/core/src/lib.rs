@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+pub mod backlog;
 pub mod chain;
 pub mod contract;
 pub mod destination;

@@ -54,6 +54,10 @@ pub const STEPS_BETWEEN_FULL_CHECKS: u64 = 1_000;
 pub const POSITION_MAX: u64 = u64::MAX / 2;
 /// Keys a sweep for idle ones looks at in one step.
 pub const SWEEP_KEYS: usize = 16;
+/// Keys a page of a destination's oldest lanes brings: each lane may be many events.
+pub const OVERFLOW_KEYS: usize = 64;
+/// Events that one fact gives up at the most: each is a dead letter in the state store.
+pub const DROPPED_EVENTS: u64 = 1_000;
 /// Sequences looked for at once behind what is kept no longer: each is a look into the filters of
 /// the log's segments.
 pub const BACKLOG_REACH: u64 = 1_024;

@@ -32,6 +32,8 @@ pub struct Plan {
     pub dedupe_ids: usize,
     /// See [`Settings::partition_rate`].
     pub partition_rate: Option<Rate>,
+    /// Bytes that may wait for one destination; none where the disk is the limit (rule D9).
+    pub destination_backlog: Option<u64>,
     /// How long history is kept.
     pub retention: RetentionSettings,
     /// See [`Settings::restore`].

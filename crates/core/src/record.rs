@@ -114,6 +114,9 @@ pub enum Queue {
     Acknowledgements,
     /// The next attempt in a lane to this destination, by recorded time.
     Lanes(DestinationId),
+    /// What waits in a lane to this destination, by when it began to wait without progress, in
+    /// recorded time: the oldest are given up when too much waits (rule D9).
+    Backlogs(DestinationId),
     /// No queue of what waits but every key there is, due at once: for visits.
     Keys,
 }
@@ -240,6 +243,9 @@ pub struct Lane {
     pub batch: Option<Sequence>,
     /// The last event at or behind the head that its consumer may have got; 0 where none.
     pub sent: Sequence,
+    /// Since when something waits in it without progress, by recorded time; of no meaning where
+    /// nothing waits.
+    pub since: UnixMicros,
 }
 
 impl Lane {
@@ -266,6 +272,7 @@ impl Lane {
             accepted: None,
             batch: None,
             sent: Sequence::default(),
+            since: UnixMicros::default(),
         }
     }
 
@@ -308,7 +315,10 @@ impl KeyRecord {
             let at = if lane.redrives.is_empty() { lane.due.0 } else { 0 };
             Due { queue: Queue::Lanes(lane.destination), at }
         });
-        hold.into_iter().chain(accepted).chain(lanes)
+        let backlogs = self.lanes.iter().filter(|lane| lane.has_backlog());
+        let backlogs =
+            backlogs.map(|lane| Due { queue: Queue::Backlogs(lane.destination), at: lane.since.0 });
+        hold.into_iter().chain(accepted).chain(lanes).chain(backlogs)
     }
 
     /// The lane to a destination.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use sprag_core::backlog::Level;
 use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
 use sprag_core::input::{AttemptId, Ticket};
 use sprag_core::output::{Answer, Attempt};
@@ -42,6 +43,38 @@ pub enum Effect {
     },
     /// Something an operator must know.
     Notice(Notice),
+}
+
+/// How full the backlog of a destination became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BacklogLevel {
+    /// The destination.
+    pub name: Arc<str>,
+    /// Since when it is at least so full.
+    pub level: Level,
+    /// What waits, in bytes, of how many that may.
+    pub bytes: u64,
+    /// That limit.
+    pub limit: u64,
+}
+
+impl fmt::Display for BacklogLevel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, level, bytes, limit } = self;
+        write!(formatter, "backlog of destination {name:?}: {bytes} of {limit} bytes wait; ")?;
+        formatter.write_str(match level {
+            Level::Low => "less than half of `limits.destination_backlog`",
+            Level::Half => "half of `limits.destination_backlog` is reached",
+            Level::High => {
+                "80 % of `limits.destination_backlog` is reached: at the limit its oldest lanes \
+                 become dead letters"
+            }
+            Level::Full => {
+                "`limits.destination_backlog` is reached: its oldest lanes become dead letters \
+                 (`backlog-full`)"
+            }
+        })
+    }
 }
 
 /// Something waits for a destination that is configured no more.
@@ -87,6 +120,8 @@ pub enum Notice {
     StateFailed(PartitionId),
     /// The positions of a key seem to begin anew (DESIGN K9).
     SequenceReset(Key),
+    /// What waits for a destination came to another share of what may (rule D9).
+    Backlog(BacklogLevel),
 }
 
 impl fmt::Display for Notice {
@@ -112,6 +147,7 @@ impl fmt::Display for Notice {
                  row; if it counts anew, rebase the key",
                 key.name, key.source.0
             ),
+            Self::Backlog(level) => level.fmt(formatter),
             Self::StateFailed(partition) => {
                 write!(formatter, "the state store refused a batch of partition {}", partition.0)
             }

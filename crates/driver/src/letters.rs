@@ -1,6 +1,6 @@
 //! Which facts make and unmake dead letters that no lane stands at, and which stop a lane.
 
-use sprag_core::fact::{Attempted, Batch, Consequence, DeadLetter, Fact};
+use sprag_core::fact::{Attempted, BacklogDropped, Batch, Consequence, DeadLetter, Fact};
 use sprag_core::id::{Key, Place, Sequence};
 use sprag_core::time::UnixMicros;
 
@@ -13,8 +13,20 @@ pub fn changes(place: Place, recorded: UnixMicros, fact: &Fact) -> Vec<LetterCha
         Fact::Attempted(Attempted { batch: Some(batch), .. }) => {
             of_range(place, recorded, fact, *batch)
         }
+        Fact::BacklogDropped(dropped) => of_backlog(place, recorded, dropped),
         fact => change(place, recorded, fact).into_iter().collect(),
     }
+}
+
+/// Each event that was given up is one; what of them did not enter the lane history says.
+fn of_backlog(place: Place, recorded: UnixMicros, dropped: &BacklogDropped) -> Vec<LetterChange> {
+    let BacklogDropped { key, destination, from, to } = dropped;
+    let letter = |sequence| {
+        let letter = DeadLetter::InLane { destination: *destination, sequence: Sequence(sequence) };
+        let (key, reason) = (key.clone(), LetterReason::BacklogFull);
+        LetterChange::Added(Letter { place, recorded, key, letter, reason })
+    };
+    (from.0..=to.0).map(letter).collect()
 }
 
 /// The same as if each event behind what was acknowledged had been tried by itself.

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod letters;
 pub mod limits;
 pub mod node;
+mod overflow;
 mod owner;
 mod permits;
 mod recovery;

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use sprag_core::backlog::Watch;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Destination;
 use sprag_core::fact::Fact;
@@ -59,6 +60,8 @@ pub struct Node<L, S, D> {
     pub(crate) intake: Intake,
     /// Whether a destination's own pause was asked for and is not answered yet.
     pub(crate) is_pausing: bool,
+    /// Compares what waits with what may.
+    pub(crate) watch: Watch,
     pub(crate) retention: Retention,
     pub(crate) retaining: Retaining,
     pub(crate) redrives: Redrives,
@@ -105,6 +108,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             destinations: BTreeMap::new(),
             intake: Intake::default(),
             is_pausing: false,
+            watch: Watch::default(),
             retention,
             retaining: Retaining::default(),
             redrives: Redrives::default(),
@@ -202,6 +206,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 progressed |= self.turn_partition(now, at, write);
             }
             progressed |= self.grant(now);
+            progressed |= self.watch_backlogs(now);
             progressed |= self.retain(now);
             if !progressed {
                 self.answer_stored();
@@ -367,8 +372,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             [owner.partition.deadline(), claim, refused, checkpoint]
         });
         let destinations = self.destinations.values().filter_map(Destination::deadline);
-        let retention = self.retention.deadline().filter(|_| self.is_serving());
-        times.flatten().chain(destinations).chain(retention).min()
+        let watch = self.plan.destination_backlog.and(self.watch.deadline());
+        let own = self.retention.deadline().into_iter().chain(watch);
+        let own = own.filter(|_| self.is_serving());
+        times.flatten().chain(destinations).chain(own).min()
     }
 
     /// Whether every partition serves.

@@ -92,6 +92,8 @@ pub struct Batch {
 pub enum LetterReason {
     /// Its lane gave it up and went on.
     GivenUp,
+    /// More waited for its destination than may, and it was among the oldest.
+    BacklogFull,
     /// It contradicts an event with its position.
     Conflict,
     /// Its position is impossible.
@@ -104,6 +106,7 @@ impl LetterReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::GivenUp => "given-up",
+            Self::BacklogFull => "backlog-full",
             Self::Conflict => "conflict",
             Self::Invalid => "invalid",
         }

@@ -113,6 +113,7 @@ impl World {
             retired: Vec::new(),
             hot_keys: 1,
             key_backlog: 10,
+            destination_backlog: None,
             dedupe_ids: REMEMBERED,
             partition_rate: None,
             retention: RetentionSettings::default(),

@@ -35,7 +35,7 @@ use crate::fact::parts::{
 use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 8;
+pub const VERSION: u8 = 9;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -340,6 +340,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.opened.0);
     writer.number(lane.waiting);
     writer.number(lane.bytes);
+    writer.number(lane.since.0);
     writer.close_length("lane", opened);
 }
 
@@ -404,6 +405,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         accepted: reader.option(read_acceptance)?,
         batch: None,
         sent: Sequence(0),
+        since: sprag_core::time::UnixMicros::default(),
         opened: Sequence(0),
         waiting: 0,
         bytes: 0,
@@ -415,6 +417,9 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         lane.opened = read_sequence(reader)?;
         lane.waiting = reader.number()?;
         lane.bytes = reader.number()?;
+    }
+    if reader.left() > 0 {
+        lane.since = read_unix(reader)?;
     }
     reader.end()?;
     Ok(lane)
@@ -515,7 +520,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "13000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 000000";
-        let golden = format!("08 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
+        let golden = format!("09 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -552,6 +557,6 @@ mod tests {
 
     #[test]
     fn another_version_means_rebuild() {
-        assert_eq!(decode(&[9, 1, 2]), Err(SnapshotError::Rebuild { version: 9 }));
+        assert_eq!(decode(&[10, 1, 2]), Err(SnapshotError::Rebuild { version: 10 }));
     }
 }

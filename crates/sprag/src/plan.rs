@@ -26,6 +26,7 @@ pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
         destinations: config.destinations.iter().map(planned_destination).collect(),
         retired: config.retired.iter().map(|name| Arc::from(name.as_str())).collect(),
         hot_keys: share(config.limits.hot_keys),
+        destination_backlog: config.limits.destination_backlog,
         key_backlog: usize::try_from(config.limits.key_backlog).unwrap_or(usize::MAX),
         dedupe_ids: share(config.limits.dedupe_ids),
         partition_rate: config.limits.partition_rate,

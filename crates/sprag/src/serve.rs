@@ -375,7 +375,10 @@ async fn until_serving(
             Notice::SourceChanged(changed) => return Err(StartError::SourceChanged(changed)),
             Notice::RemovedTooEarly(removed) => return Err(StartError::RemovedTooEarly(removed)),
             Notice::Serving(_) => serving += 1,
-            Notice::Lost(..) | Notice::StateFailed(_) | Notice::SequenceReset(_) => {}
+            Notice::Lost(..)
+            | Notice::StateFailed(_)
+            | Notice::SequenceReset(_)
+            | Notice::Backlog(_) => {}
         }
     }
     heard.close();
@@ -386,7 +389,10 @@ fn log_notice(notice: &Notice) {
     match notice {
         Notice::Configured { .. } | Notice::Serving(_) => tracing::debug!("{notice}"),
         Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) => tracing::error!("{notice}"),
-        Notice::Lost(..) | Notice::StateFailed(_) | Notice::SequenceReset(_) => {
+        Notice::Lost(..)
+        | Notice::StateFailed(_)
+        | Notice::SequenceReset(_)
+        | Notice::Backlog(_) => {
             tracing::warn!("{notice}");
         }
     }

@@ -170,7 +170,8 @@ fn superseded(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
         let is_so = match reason {
             OmitReason::Skipped => skipped,
             OmitReason::Filtered => !is_own && !skipped,
-            OmitReason::Dead => is_own && !skipped,
+            // A range that was given up names those between too that did not enter.
+            OmitReason::Dead => (is_own || lane.given_up.contains(sequence)) && !skipped,
             // Only a second life, judged by itself, is restored.
             OmitReason::Restored => false,
         };

@@ -473,6 +473,7 @@ impl Seen {
                 || commands.may_have(dropped)
                 || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
+                || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
                 || self.given_up(passed, arrived, policies);
             must(settled, || format!("attempted before {passed} was settled"))?;
         }

@@ -204,7 +204,7 @@ impl History {
                 }
                 history.release(released, source, (uptime, recorded))
             }
-            fact => about_order(history, fact, source, uptime),
+            fact => about_order(history, fact, (source, context.policies), uptime),
         }
     }
 
@@ -229,7 +229,7 @@ impl History {
 fn about_order(
     history: &mut KeyHistory,
     fact: &Fact,
-    source: &SourcePolicy,
+    (source, policies): (&SourcePolicy, &Policies),
     uptime: Option<u64>,
 ) -> Verdict {
     match fact {
@@ -244,6 +244,10 @@ fn about_order(
         Fact::LaneEnded(ended) => match history.lanes.get_mut(&ended.destination) {
             Some(lane) => lane.end(ended.from.0, ended.to.0),
             None => Err("a lane that is none ended".to_owned()),
+        },
+        Fact::BacklogDropped(dropped) => match history.lanes.get_mut(&dropped.destination) {
+            Some(lane) => lane.drop_backlog(dropped.from.0, dropped.to.0, policies.limits_backlog),
+            None => Err("too much waits in a lane that is none".to_owned()),
         },
         Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
         Fact::GapFilled(_) => history.gap_filled(),
@@ -283,6 +287,9 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         },
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {
             Some("gap-abandoned: rebased")
+        }
+        Fact::BacklogDropped(dropped) if dropped.from < dropped.to => {
+            Some("backlog-dropped: several")
         }
         Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
         Fact::Attempted(Attempted { consequence: Consequence::Accepted { .. }, .. }) => {

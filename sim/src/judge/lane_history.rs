@@ -57,6 +57,8 @@ pub(crate) struct LaneHistory {
     /// What ever entered. An operator may have sent something else all the same.
     pub(crate) entered: BTreeSet<u64>,
     redriven: BTreeSet<u64>,
+    /// What was given up because too much waited.
+    pub(crate) given_up: BTreeSet<u64>,
     /// What newer events took the place of, and the uptime of the fact.
     pub(crate) superseded: BTreeMap<u64, Option<u64>>,
     failures: u32,
@@ -475,6 +477,24 @@ impl LaneHistory {
             must(before.is_none(), || format!("{passed} is {before:?} already"))?;
         }
         (self.failures, self.failing_since) = (0, None);
+        Ok(())
+    }
+
+    /// More waits than may: the oldest are dead letters (D9). Only where there is a limit, from the
+    /// event the lane stands at, and nothing that its consumer has.
+    pub(crate) fn drop_backlog(&mut self, from: u64, to: u64, is_limited: bool) -> Verdict {
+        must(is_limited, || format!("{from} to {to} are given up, and there is no limit"))?;
+        let (head, tail) = (self.head(), self.tail);
+        // What did not enter may stand before the first that did.
+        must(from <= head && head <= to.max(from) && to <= tail && self.has_backlog(), || {
+            format!("{from} to {to} are given up, {head} to {tail} wait")
+        })?;
+        must(self.accepted.is_none(), || format!("{:?} waits, and is given up", self.accepted))?;
+        self.given_up.extend(from..=to);
+        self.range = None;
+        while self.has_backlog() && self.head() <= to {
+            self.settle(Fate::Dead)?;
+        }
         Ok(())
     }
 

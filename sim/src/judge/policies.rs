@@ -23,6 +23,8 @@ pub(crate) struct Policies {
     pub(crate) bodies_go: bool,
     /// The destinations that were ever retired.
     pub(crate) retired: BTreeSet<DestinationId>,
+    /// Whether there ever was a limit to what waits for a destination.
+    pub(crate) limits_backlog: bool,
     /// The destinations that were ever configured no more.
     pub(crate) removed: BTreeSet<Arc<str>>,
     /// Which destinations a source had under each revision, and the types they took.

@@ -17,6 +17,7 @@ impl Fact {
             Self::Filtered(fact) => slice::from_ref(&fact.destination),
             Self::LaneOpened(fact) => slice::from_ref(&fact.destination),
             Self::LaneEnded(fact) => slice::from_ref(&fact.destination),
+            Self::BacklogDropped(fact) => slice::from_ref(&fact.destination),
             Self::Dropped(fact) => match &fact.letter {
                 DeadLetter::InLane { destination, .. } => slice::from_ref(destination),
                 DeadLetter::AtIngress { .. } => &[],
@@ -53,6 +54,7 @@ impl Fact {
             Self::Filtered(fact) => Some(&fact.key),
             Self::LaneOpened(fact) => Some(&fact.key),
             Self::LaneEnded(fact) => Some(&fact.key),
+            Self::BacklogDropped(fact) => Some(&fact.key),
             Self::GapOpened(fact) => Some(&fact.key),
             Self::GapFilled(fact) => Some(&fact.key),
             Self::GapAbandoned(fact) => Some(&fact.key),
@@ -92,6 +94,7 @@ impl Fact {
             Self::Filtered(_) => "filtered",
             Self::LaneOpened(_) => "lane-opened",
             Self::LaneEnded(_) => "lane-ended",
+            Self::BacklogDropped(_) => "backlog-dropped",
             Self::KeysVisited(_) => "keys-visited",
             Self::DestinationRetired(_) => "destination-retired",
             Self::Ignored(_) => "ignored",

@@ -56,6 +56,19 @@ pub struct LaneEnded {
     pub to: Sequence,
 }
 
+/// See [`Fact::BacklogDropped`](super::Fact::BacklogDropped). They are dead letters (rule D9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BacklogDropped {
+    /// The resource.
+    pub key: Key,
+    /// The lane's destination.
+    pub destination: DestinationId,
+    /// The first of them; the lane stood at it.
+    pub from: Sequence,
+    /// The last of them.
+    pub to: Sequence,
+}
+
 /// What a key is visited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Visit {

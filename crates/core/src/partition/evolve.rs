@@ -12,8 +12,9 @@ use super::hot::{Arriving, Hot};
 use super::jump;
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
-    AbandonReason, Acknowledged, Attempted, Batched, Consequence, DeadLetter, Dropped, Fact,
-    Filtered, GapAbandoned, Held, Kind, Received, Recognised, Redriven, Released, Superseded, Toll,
+    AbandonReason, Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter,
+    Dropped, Fact, Filtered, GapAbandoned, Held, Kind, Received, Recognised, Redriven, Released,
+    Superseded, Toll,
 };
 use crate::id::{Place, Sequence};
 use crate::limits;
@@ -34,9 +35,30 @@ impl<D: Digest> Partition<D> {
         self.totals.evolve(fact);
         let Some(key) = fact.key() else { return };
         let slot = self.slot_or_new(key);
+        let head = self.head_of_lane(slot, fact);
         self.count(slot, fact, Totals::without);
         self.evolve_key(slot, place, times, fact);
         self.count(slot, fact, Totals::with);
+        self.note_progress(slot, fact, head, times);
+    }
+
+    /// Where the one lane stands that a fact may move; none for a release, which moves no head.
+    fn head_of_lane(&self, slot: Slot, fact: &Fact) -> Option<Sequence> {
+        let [destination] = fact.lanes() else { return None };
+        self.keys.get(slot)?.record.lane(*destination).map(|lane| lane.head)
+    }
+
+    /// What waits in a lane that moved waits anew. What was given up for its age is no progress.
+    fn note_progress(&mut self, slot: Slot, fact: &Fact, head: Option<Sequence>, times: Times) {
+        if matches!(fact, Fact::Released(_) | Fact::BacklogDropped(_)) {
+            return;
+        }
+        let [destination] = fact.lanes() else { return };
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let lane = hot.record.lanes.iter_mut().find(|lane| lane.destination == *destination);
+        if let Some(lane) = lane.filter(|lane| Some(lane.head) != head) {
+            lane.since = times.recorded;
+        }
     }
 
     /// Counts the lanes that a fact may change, before it does and after.
@@ -188,7 +210,7 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         if begins {
             jump::begin(lane, released.sequence);
         }
-        enter(lane, released.sequence, arriving.essence.size);
+        enter(lane, released.sequence, arriving.essence.size, times.recorded);
     }
     Some(arriving)
 }
@@ -202,7 +224,10 @@ fn remember_instant(order: &mut Order, identity: Fingerprint) {
 }
 
 /// The event enters a lane. What was released since the lane was last entered was not for it.
-fn enter(lane: &mut Lane, sequence: Sequence, size: u32) {
+fn enter(lane: &mut Lane, sequence: Sequence, size: u32, recorded: UnixMicros) {
+    if !lane.has_backlog() {
+        lane.since = recorded;
+    }
     if !lane.has_backlog() && lane.head < sequence {
         let passed = Range { from: lane.head.0, to: sequence.0.saturating_sub(1) };
         omit(lane, passed, OmitReason::Filtered);
@@ -247,6 +272,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
         Fact::Attempted(attempted) => attempt(&mut hot.record, times.open, attempted),
         Fact::Acknowledged(acknowledged) => acknowledge(&mut hot.record, acknowledged),
+        Fact::BacklogDropped(dropped) => drop_backlog(&mut hot.record, dropped),
         Fact::Batched(batched) => fix_range(&mut hot.record, batched),
         Fact::Redriven(redriven) => redrive(&mut hot.record, redriven),
         Fact::Dropped(dropped) => drop_letter(&mut hot.record, dropped),
@@ -484,6 +510,17 @@ fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
     lane.waiting = lane.waiting.saturating_sub(counted);
     end_drain(lane);
     forget_sent(lane);
+}
+
+/// The oldest of what waits in the lane are dead letters; nothing of what is left was tried.
+fn drop_backlog(record: &mut KeyRecord, dropped: &BacklogDropped) {
+    let lane = record.lanes.iter_mut().find(|lane| lane.destination == dropped.destination);
+    let Some(lane) = lane else { return };
+    omit(lane, Range { from: dropped.from.0, to: dropped.to.0 }, OmitReason::Dead);
+    while lane.head <= dropped.to && lane.has_backlog() {
+        settle_head(lane);
+    }
+    lane.batch = None;
 }
 
 fn redrive(record: &mut KeyRecord, redriven: &Redriven) {

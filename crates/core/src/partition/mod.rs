@@ -13,6 +13,7 @@ mod keys;
 mod lanes;
 mod order;
 mod outside;
+mod overflow;
 mod rebase;
 mod receive;
 mod recover;
@@ -103,6 +104,8 @@ pub struct Partition<D> {
     totals: Totals,
     /// What keys are visited for at the moment.
     visiting: BTreeSet<(DestinationId, Visit)>,
+    /// Destinations for which what waits is given up.
+    overflows: BTreeMap<DestinationId, overflow::Overflow>,
     moves: Moves,
     /// Events that did not enter a lane for their type, since the process began.
     filtered: BTreeMap<DestinationId, u64>,
@@ -167,6 +170,7 @@ impl<D: Digest> Partition<D> {
             outside: outside::Outside::default(),
             totals: Totals::default(),
             visiting: BTreeSet::new(),
+            overflows: BTreeMap::new(),
             moves: Moves::default(),
             filtered: BTreeMap::new(),
             sweep: 0,
@@ -196,6 +200,7 @@ impl<D: Digest> Partition<D> {
                 let idle = matches!(input, Input::Tick);
                 self.dispatch(input);
                 self.expire();
+                self.give_up_oldest();
                 self.make_room(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
             }
             Phase::Recovering => self.refuse(input),
@@ -220,6 +225,7 @@ impl<D: Digest> Partition<D> {
             }
             Input::Granted(grant) => self.granted(grant),
             Input::Ended(ended) => self.ended(ended),
+            Input::Overflow { destination, bytes } => self.overflow(destination, bytes),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Committed(frame) => self.commit(frame),
             Input::Stored(frame) => self.stored = self.stored.max(frame),

@@ -102,6 +102,7 @@ impl<D: Digest> Partition<D> {
         self.timers.clear();
         self.holds.clear();
         self.acceptances.clear();
+        self.overflows.clear();
         self.outside = Outside::default();
     }
 

@@ -36,6 +36,8 @@
 //! finds the key in the store, or, where the store lost batches, in the log behind it. A permit that
 //! was withdrawn and granted at once comes back, for its slot is void.
 //!
+//! Queues of what waits longest ([`Queue::Backlogs`]) bring nothing back: `overflow` reads them.
+//!
 //! Must not know: how the queues are stored.
 
 use alloc::vec::Vec;
@@ -189,7 +191,8 @@ impl<D: Digest> Partition<D> {
                 Queue::Acknowledgements => Some(self.now.elapsed),
                 Queue::Lanes(_) if due.at == 0 => Some(self.now.elapsed),
                 Queue::Lanes(to) => hot.lane_at(to).map(|at| hot.lanes[at].due),
-                Queue::Keys => None,
+                // Age alone brings no key back.
+                Queue::Keys | Queue::Backlogs(_) => None,
             };
             let line = self.outside.lines.get_mut(&due.queue);
             if let Some((at, line)) = at.zip(line) {
@@ -206,7 +209,7 @@ impl<D: Digest> Partition<D> {
             Queue::Holds | Queue::Acknowledgements => {
                 line.next.is_some_and(|next| next.from <= self.open.0)
             }
-            Queue::Lanes(_) | Queue::Keys => {
+            Queue::Lanes(_) | Queue::Keys | Queue::Backlogs(_) => {
                 line.next.is_some_and(|next| next.at <= self.now.elapsed)
             }
         };
@@ -224,7 +227,7 @@ impl<D: Digest> Partition<D> {
     fn time_of(&self, queue: Queue) -> u64 {
         match queue {
             Queue::Holds | Queue::Acknowledgements => self.open.0,
-            Queue::Keys => 0,
+            Queue::Keys | Queue::Backlogs(_) => 0,
             Queue::Lanes(_) => self.steady.0,
         }
     }
@@ -234,7 +237,7 @@ impl<D: Digest> Partition<D> {
         let wants = match queue {
             Queue::Holds | Queue::Acknowledgements => true,
             // Each key may be a fact.
-            Queue::Keys => !self.filling.is_full(),
+            Queue::Keys | Queue::Backlogs(_) => !self.filling.is_full(),
             // Half a window at a time: pages of single lanes cost as much as whole ones.
             Queue::Lanes(to) => {
                 self.lanes_may_start()
@@ -258,7 +261,7 @@ impl<D: Digest> Partition<D> {
             Queue::Holds | Queue::Acknowledgements | Queue::Keys if room == 0 => {
                 usize::from(crowd < self.crowd_most())
             }
-            Queue::Keys => room.min(limits::VISIT_KEYS),
+            Queue::Keys | Queue::Backlogs(_) => room.min(limits::VISIT_KEYS),
             _ if self.has_plenty() => room.min(limits::PAGE_KEYS),
             Queue::Holds | Queue::Acknowledgements => room.min(limits::PAGE_KEYS),
             // Every destination may have one lane here, however little memory there is.
@@ -306,6 +309,10 @@ impl<D: Digest> Partition<D> {
         keys: Vec<(Key, KeyRecord)>,
         next: Option<PageCursor>,
     ) {
+        if let Queue::Backlogs(to) = queue {
+            self.oldest_came(to, keys, next);
+            return;
+        }
         let Some(line) = self.outside.lines.get_mut(&queue) else { return };
         let Some(asked) = line.asked.take() else { return };
         let round = line.round.take();
@@ -345,7 +352,7 @@ impl<D: Digest> Partition<D> {
             if !self.names.contains_key(&key) && !comes {
                 match queue {
                     Queue::Holds => self.moves.holds_due += 1,
-                    Queue::Keys => self.moves.visited += 1,
+                    Queue::Keys | Queue::Backlogs(_) => self.moves.visited += 1,
                     Queue::Acknowledgements => self.moves.acknowledgements_due += 1,
                     Queue::Lanes(_) => self.moves.lanes_due += 1,
                 }
@@ -358,7 +365,9 @@ impl<D: Digest> Partition<D> {
     /// What a due time of an earlier term counts for at the most (DESIGN F9).
     fn longest_delay(&self, queue: Queue) -> Duration {
         match queue {
-            Queue::Holds | Queue::Acknowledgements | Queue::Keys => Duration::ZERO,
+            Queue::Holds | Queue::Acknowledgements | Queue::Keys | Queue::Backlogs(_) => {
+                Duration::ZERO
+            }
             Queue::Lanes(to) => {
                 let destination = self.settings.destinations.get(&to);
                 destination.map(|to| to.retry.cap).unwrap_or_default()
@@ -382,7 +391,7 @@ impl<D: Digest> Partition<D> {
                 Queue::Holds | Queue::Acknowledgements => {
                     self.now.elapsed.after(OpenMicros(next.from).since(self.open).min(step))
                 }
-                Queue::Lanes(_) | Queue::Keys => next.at,
+                Queue::Lanes(_) | Queue::Keys | Queue::Backlogs(_) => next.at,
             })
         };
         self.outside.lines.iter().filter_map(at).min()

@@ -254,6 +254,11 @@ impl Story {
                 let through = words.number("through").expect("up to which frame");
                 world.nodes.iter_mut().for_each(|node| node.log.deleted = FrameNumber(through));
             }
+            "overflow" => {
+                let bytes = words.number("bytes").expect("how many to free");
+                let destination = destination(words);
+                world.handle(0, Input::Overflow { destination, bytes });
+            }
             "store" => (0..world.nodes.len()).for_each(|at| world.store(at)),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),

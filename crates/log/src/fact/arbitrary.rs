@@ -270,6 +270,9 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
             Fact::LaneEnded(LaneEnded { key, destination, from, to })
         }),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::BacklogDropped(BacklogDropped { key, destination, from, to })
+        }),
         (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
             Fact::LaneOpened(LaneOpened { key, destination, through })
         }),

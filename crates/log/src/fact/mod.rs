@@ -16,6 +16,7 @@
 
 mod acknowledged;
 mod attempted;
+mod backlog_dropped;
 mod batched;
 mod carried;
 mod claimed;
@@ -84,6 +85,7 @@ mod tag {
     pub(super) const REBASED: u8 = 25;
     pub(super) const ACKNOWLEDGED: u8 = 26;
     pub(super) const BATCHED: u8 = 27;
+    pub(super) const BACKLOG_DROPPED: u8 = 29;
     pub(super) const FILTERED: u8 = 32;
     pub(super) const LANE_OPENED: u8 = 33;
     pub(super) const LANE_ENDED: u8 = 34;
@@ -130,6 +132,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::DestinationRetired(fact) => destination_retired::encode(writer, fact),
         Fact::KeysVisited(fact) => keys_visited::encode(writer, fact),
         Fact::LaneEnded(fact) => lane_ended::encode(writer, fact),
+        Fact::BacklogDropped(fact) => backlog_dropped::encode(writer, fact),
         Fact::LaneOpened(fact) => lane_opened::encode(writer, fact),
         Fact::Carried(fact) => carried::encode(writer, fact),
         Fact::Restored(fact) => restored::encode(writer, fact),
@@ -180,6 +183,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
         tag::DESTINATION_RETIRED => Fact::DestinationRetired(destination_retired::decode(fields)?),
         tag::KEYS_VISITED => Fact::KeysVisited(keys_visited::decode(fields)?),
+        tag::BACKLOG_DROPPED => Fact::BacklogDropped(backlog_dropped::decode(fields)?),
         tag::LANE_ENDED => Fact::LaneEnded(lane_ended::decode(fields)?),
         tag::LANE_OPENED => Fact::LaneOpened(lane_opened::decode(fields)?),
         tag::CARRIED => Fact::Carried(carried::decode(fields)?),
@@ -236,6 +240,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::DestinationRetired(_) => tag::DESTINATION_RETIRED,
         Fact::KeysVisited(_) => tag::KEYS_VISITED,
         Fact::LaneEnded(_) => tag::LANE_ENDED,
+        Fact::BacklogDropped(_) => tag::BACKLOG_DROPPED,
         Fact::LaneOpened(_) => tag::LANE_OPENED,
         Fact::Carried(_) => tag::CARRIED,
         Fact::Restored(_) => tag::RESTORED,

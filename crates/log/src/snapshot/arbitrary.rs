@@ -63,7 +63,7 @@ fn lane() -> impl Strategy<Value = Lane> {
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
     let range = (option::of(any::<u64>()), any::<u64>());
     let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
-    let counts = any::<(u64, u64, u64)>();
+    let counts = any::<(u64, u64, u64, u64)>();
     ((numbers, counts), mode(), lists).prop_map(
         |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
             destination: DestinationId(numbers.0),
@@ -81,6 +81,7 @@ fn lane() -> impl Strategy<Value = Lane> {
             opened: Sequence(counts.0),
             waiting: counts.1,
             bytes: counts.2,
+            since: UnixMicros(counts.3),
             batch: batch.map(Sequence),
             sent: Sequence(sent),
         },

@@ -12,13 +12,14 @@ use super::names::Names;
 use super::problems::ReadProblems;
 use super::selector;
 use super::state::AdminState;
+use crate::node::DestinationStatistics;
 use crate::problem::Problem;
 use crate::state::{KeyFilter, KeyQuery, StoppedCounts};
 
 /// Something to look at.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Alert {
-    /// `sequence-reset`, `gap-halted`, `lanes-stopped`, `breaker-open`, `destination-paused`,
+    /// `sequence-reset`, `gap-halted`, `lanes-stopped`, `breaker-open`, `backlog-high`, `destination-paused`,
     /// `destination-gone` or `state-store`
     alert: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +91,11 @@ async fn destinations(
             let remedy = "See to the consumer; deliveries go on by themselves.".to_owned();
             items.push(about("breaker-open", text, remedy));
         }
+        if let Some(text) = statistics.destinations.get(id).and_then(backlog) {
+            let remedy = "See to the consumer, or raise `limits.destination_backlog`: at the limit \
+                          what made no progress for longest becomes dead letters.";
+            items.push(about("backlog-high", text, remedy.to_owned()));
+        }
         let counts = stopped.iter().filter(|((of, _), _)| of == id).map(|(_, counts)| *counts);
         let counts = counts.fold(StoppedCounts::default(), StoppedCounts::and);
         if counts.lanes > 0 {
@@ -103,6 +109,16 @@ async fn destinations(
         }
     }
     Ok(())
+}
+
+/// What to say of a backlog that is half of what it may be, or more.
+fn backlog(counts: &DestinationStatistics) -> Option<String> {
+    let percent = Some(counts.backlog_level.percent()).filter(|percent| *percent > 0)?;
+    let (events, bytes) = (counts.backlog.events, counts.backlog.bytes);
+    Some(format!(
+        "{events} event(s) with {bytes} bytes wait for it: at least {percent} % of \
+         `limits.destination_backlog`."
+    ))
 }
 
 /// Keys of sources with `on_gap = "halt"` that wait longer than `hold.wait`, by the clock: no timer

@@ -25,6 +25,10 @@ pub(super) struct Destination {
     in_flight: usize,
     /// Lanes that wait for a slot.
     waiting: usize,
+    /// Events that wait for it, in lanes that stopped too.
+    backlog_events: u64,
+    /// Bytes of their bodies.
+    backlog_bytes: u64,
 }
 
 /// Lists destinations: all that history knows
@@ -43,6 +47,8 @@ pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Desti
             breaker_open: counts.is_some_and(|counts| counts.breaker_open),
             in_flight: counts.map_or(0, |counts| counts.in_flight),
             waiting: counts.map_or(0, |counts| counts.waiting),
+            backlog_events: counts.map_or(0, |counts| counts.backlog.events),
+            backlog_bytes: counts.map_or(0, |counts| counts.backlog.bytes),
         }
     });
     Ok(Json(Page { items: destinations.collect(), next: None }))

@@ -110,6 +110,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::Filtered(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
+        | Fact::BacklogDropped(_)
         | Fact::KeysVisited(_) => of_lane(names, fact),
         Fact::Carried(fact) => carried(names, &fact.record),
         Fact::Restored(fact) => json!({
@@ -152,6 +153,7 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
         Fact::LaneOpened(fact) => json!({
             "destination": to(fact.destination), "through": fact.through.0,
         }),
+        Fact::BacklogDropped(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::LaneEnded(fact) => json!({
             "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
         }),

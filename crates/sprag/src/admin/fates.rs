@@ -226,6 +226,11 @@ impl Search {
                 Fact::Dropped(dropped) if dropped.key == *key => {
                     self.dropped.extend(dropped_here(dropped.letter, sequence));
                 }
+                Fact::BacklogDropped(dropped)
+                    if dropped.key == *key && (dropped.from..=dropped.to).contains(&sequence) =>
+                {
+                    self.dropped.push(dropped.destination);
+                }
                 Fact::LaneEnded(ended)
                     if ended.key == *key && (ended.from..=ended.to).contains(&sequence) =>
                 {

@@ -134,6 +134,7 @@ fn observed(
         head_ages: head_ages(state, names, statistics, store),
         in_flight: of_destinations(|to| (to.in_flight - to.slow) as u64),
         in_flight_slow: of_destinations(|to| to.slow as u64),
+        backlog_bytes: of_destinations(|to| to.backlog.bytes),
         breaker_open: of_destinations(|to| u64::from(to.breaker_open)),
         filtered: of_destinations(|to| to.filtered),
         dead_letters: dead_letters.collect(),

@@ -106,11 +106,16 @@ pub(super) fn limits(section: &Section<'_>) -> Option<Limits> {
     let dedupe_ids = count("dedupe_ids", 1_000_000, 100_000_000);
     let disk_reserve =
         or(section.get("disk_reserve"), 512 << 20, |entry| entry.size(1 << 20..=1 << 40));
+    let destination_backlog = match section.get("destination_backlog") {
+        Some(entry) => Some(entry.size(1 << 10..=1 << 44)?),
+        None => None,
+    };
     Some(Limits {
         connections: u32::try_from(connections?).ok()?,
         request_time: request_time?,
         hot_keys: hot_keys?,
         key_backlog: key_backlog?,
+        destination_backlog,
         dedupe_ids: dedupe_ids?,
         partition_rate: check_rate::rate(section, "partition_rate")?,
         disk_reserve: disk_reserve?,

@@ -326,6 +326,8 @@ pub struct Limits {
     pub hot_keys: u64,
     /// Events one key may hold behind a gap; beyond, 429 for this key (rule G2).
     pub key_backlog: u64,
+    /// Bytes that may wait for one destination; none where the disk is the limit (rule D9).
+    pub destination_backlog: Option<u64>,
     /// Ids and positions in memory for dedupe, over all partitions (foundation F4).
     pub dedupe_ids: u64,
     /// Events of one partition at the most (rule L8).

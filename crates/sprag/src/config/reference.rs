@@ -540,6 +540,12 @@ pub const KEYS: &[Key] = &[
         "Events one key may hold behind a gap; beyond it this key is answered 429.",
     ),
     key(
+        "limits.destination_backlog",
+        "size 1KiB–16384GiB",
+        Absent("the disk is the limit"),
+        "Bytes of bodies that may wait for one destination. Operators are told at 50 and 80 %; at the limit the lanes that made no progress for longest become dead letters (`backlog-full`). Ingress and other destinations are not affected.",
+    ),
+    key(
         "limits.dedupe_ids",
         "integer 1–100000000",
         Value("1000000"),

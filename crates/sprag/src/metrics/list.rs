@@ -78,6 +78,9 @@ list! {
     "sprag_head_age_seconds" "gauge" ["destination", "partition"] "seconds":
         "How long the oldest event that should be delivered next has waited",
         "Since its release, of lanes in memory; of stopped lanes since they stopped. Lanes that wait outside memory come after those in it and are not looked at. Absent while nothing waits.";
+    "sprag_backlog_bytes" "gauge" ["destination"] "bytes":
+        "Bytes of bodies that wait for a destination",
+        "Of all keys, in memory or not, lanes that stopped included. Each event that is settled takes its share with it, the same for all that wait in its lane. Compare with `limits.destination_backlog` (rule D9).";
     "sprag_breaker_open" "gauge" ["destination"] "0 or 1":
         "Whether the breaker of a destination is open",
         "Then it is tried one event at a time (rule L2).";

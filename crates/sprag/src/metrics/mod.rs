@@ -209,6 +209,7 @@ mod tests {
             gaps_open: vec![("billing".into(), 1)],
             in_flight: vec![("app".into(), 7)],
             in_flight_slow: vec![("app".into(), 3)],
+            backlog_bytes: vec![("app".into(), 900)],
             breaker_open: vec![("app".into(), 1)],
             filtered: vec![("app".into(), 5)],
             dead_letters: vec![("app".into(), 2)],

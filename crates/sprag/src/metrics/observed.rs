@@ -30,6 +30,8 @@ pub struct Observed {
     pub in_flight: Vec<(String, u64)>,
     /// Those that are.
     pub in_flight_slow: Vec<(String, u64)>,
+    /// Bytes that wait, by destination.
+    pub backlog_bytes: Vec<(String, u64)>,
     /// 1 where the breaker is open, by destination.
     pub breaker_open: Vec<(String, u64)>,
     /// Events not taken for their type since the process began, by destination.
@@ -57,6 +59,7 @@ pub(super) struct Levels {
     head_ages: Family<LaneLabels, Seconds>,
     in_flight: Family<PoolLabels, Level>,
     dead_letters: Family<DestinationLabel, Level>,
+    backlog_bytes: Family<DestinationLabel, Level>,
     breaker_open: Family<DestinationLabel, Level>,
     partition_owned: Family<PartitionLabel, Level>,
     checkpoint_age: Seconds,
@@ -80,6 +83,7 @@ impl Levels {
         add(registry, "head_age_seconds", self.head_ages.clone());
         add(registry, "in_flight", self.in_flight.clone());
         add(registry, "dead_letters", self.dead_letters.clone());
+        add(registry, "backlog_bytes", self.backlog_bytes.clone());
         add(registry, "breaker_open", self.breaker_open.clone());
         add(registry, "partition_owned", self.partition_owned.clone());
         add(registry, "checkpoint_age_seconds", self.checkpoint_age.clone());
@@ -107,6 +111,7 @@ impl Levels {
         }
         let destination = |name: &String| DestinationLabel { destination: name.clone() };
         set(&self.dead_letters, &observed.dead_letters, destination);
+        set(&self.backlog_bytes, &observed.backlog_bytes, destination);
         set(&self.breaker_open, &observed.breaker_open, destination);
         for (partition, owned) in (0..).zip(&observed.partitions_owned) {
             let label = PartitionLabel { partition };

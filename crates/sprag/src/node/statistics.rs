@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sprag_core::backlog::Level;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Pool;
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, PartitionId};
 use sprag_core::retention::Tally;
 use sprag_core::time::{Now, OpenMicros, UnixMicros};
+use sprag_core::totals::Backlog;
 use sprag_driver::node::Node;
 use sprag_driver::state::State;
 use sprag_log::{Log, LogSize};
@@ -63,6 +65,10 @@ pub struct DestinationStatistics {
     pub paused: bool,
     /// Events that it did not take for their type, since the process began.
     pub filtered: u64,
+    /// What waits for it.
+    pub backlog: Backlog,
+    /// How much of what may that is.
+    pub backlog_level: Level,
 }
 
 impl Statistics {
@@ -97,6 +103,8 @@ impl Statistics {
                 breaker_open: destination.is_open(),
                 waiting: destination.waiting(),
                 paused: destination.is_paused(),
+                backlog: node.backlog(*id),
+                backlog_level: node.backlog_level(*id),
                 filtered: node.partitions().filter_map(|of| of.filtered().get(id)).sum(),
             };
             statistics.destinations.insert(*id, counts);

@@ -55,12 +55,15 @@ const HOLDS: i64 = -1;
 const ACKNOWLEDGEMENTS: i64 = -2;
 /// Every key, which no row of a queue stands for.
 const KEYS: i64 = -3;
+/// The queues of what waits longest lie below this by their destinations.
+const BACKLOGS: i64 = -1_000;
 
 pub(super) fn queue(queue: Queue) -> i64 {
     match queue {
         Queue::Holds => HOLDS,
         Queue::Acknowledgements => ACKNOWLEDGEMENTS,
         Queue::Lanes(destination) => i64::from(destination.0),
+        Queue::Backlogs(destination) => BACKLOGS - i64::from(destination.0),
         // No rows of its own.
         Queue::Keys => KEYS,
     }
@@ -147,7 +150,12 @@ pub(super) fn letter(row: &Row<'_>) -> Result<(i64, Letter), Fault> {
         DeadLetter::InLane { destination, sequence: Sequence(number(row.get(6)?)?) }
     };
     let reason = row.get_ref(8)?.as_str().map_err(|_| Fault::Value("reason"))?;
-    let all = [LetterReason::GivenUp, LetterReason::Conflict, LetterReason::Invalid];
+    let all = [
+        LetterReason::GivenUp,
+        LetterReason::BacklogFull,
+        LetterReason::Conflict,
+        LetterReason::Invalid,
+    ];
     let reason = all.into_iter().find(|known| known.as_str() == reason);
     let letter = Letter {
         place: place(row, 1)?,

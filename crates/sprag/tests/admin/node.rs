@@ -177,6 +177,7 @@ fn plan() -> Plan {
         retired: Vec::new(),
         hot_keys: 1_000,
         key_backlog: 1_000,
+        destination_backlog: None,
         dedupe_ids: 10_000,
         partition_rate: None,
         retention: RetentionSettings::default(),

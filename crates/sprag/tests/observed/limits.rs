@@ -143,6 +143,33 @@ fn partition_rate() {
     observed("key", "limits.partition_rate");
 }
 
+/// Nobody listens at `d`: what waits for it beyond the limit is given up, the oldest first.
+#[test]
+fn destination_backlog() {
+    let head = format!(
+        "[server]\n{ADDRESSES}\ndata = \"DIRECTORY/data\"\npartitions = 1\n[limits]\n\
+         disk_reserve = \"1MiB\"\ndestination_backlog = \"1KiB\"\n"
+    );
+    let destination = "[destinations.d]\nfrom = [\"a\"]\nurl = \"http://127.0.0.1:9/\"\n\
+                       secrets = [\"env:A\"]\nallow = [\"127.0.0.0/8\"]\n";
+    let server = Server::start_with(&head, &format!("{SOURCES}{destination}"));
+    for id in 0..100 {
+        taken(&server.ask(&event(id, &format!("key-{}", id / 2))), "released");
+    }
+    let dead = "/v1/dead-letters?destination=d&reason=backlog-full";
+    let listed = server.until(dead, "what is given up", |page| {
+        page["items"].as_array().is_some_and(|items| !items.is_empty())
+    });
+    assert_eq!(listed["items"][0]["reason"], "backlog-full", "{listed}");
+    server.until("/v1/alerts", "the alert", |page| {
+        let alerts = page["items"].as_array().into_iter().flatten();
+        alerts.clone().any(|alert| alert["alert"] == "backlog-high")
+    });
+    let waits = server.counted("sprag_backlog_bytes{destination=\"d\"}");
+    assert!(waits <= 2_048, "{waits} bytes wait");
+    observed("key", "limits.destination_backlog");
+}
+
 /// The largest reserve there is; the test's disk must have less free space than that.
 #[test]
 fn disk_reserve() {

@@ -83,7 +83,8 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Superseded(_)
         | Fact::Filtered(_)
         | Fact::LaneOpened(_)
-        | Fact::LaneEnded(_) => lane_fact(fact),
+        | Fact::LaneEnded(_)
+        | Fact::BacklogDropped(_) => lane_fact(fact),
         Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) => gap_fact(fact),
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
@@ -199,6 +200,10 @@ fn lane_fact(fact: &Fact) -> String {
         }
         Fact::LaneOpened(fact) => {
             format!("{} through={}", lane(&fact.key, fact.destination), fact.through.0)
+        }
+        Fact::BacklogDropped(fact) => {
+            let lane = lane(&fact.key, fact.destination);
+            format!("{lane} from={} to={}", fact.from.0, fact.to.0)
         }
         Fact::LaneEnded(fact) => {
             let lane = lane(&fact.key, fact.destination);

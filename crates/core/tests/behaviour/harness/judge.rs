@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sha2::Digest as _;
 use sprag_core::fact::{
-    Acknowledged, Attempted, Batched, Consequence, DeadLetter, Fact, Jumped, Kind, Outcome,
-    Received, Released, Stale, Superseded,
+    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Fact, Jumped, Kind,
+    Outcome, Received, Released, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -141,6 +141,7 @@ impl Judge {
                 let fits = waiting.iter().all(|one| (ended.from..=ended.to).contains(one));
                 assert!(fits, "{waiting:?} end as {ended:?}");
             }
+            Fact::BacklogDropped(dropped) => self.drop_backlog(dropped),
             Fact::Duplicate(_) => self.duplicates += 1,
             Fact::Released(released) => self.release(released),
             Fact::GapAbandoned(gap) => {
@@ -165,6 +166,17 @@ impl Judge {
             }
             _ => {}
         }
+    }
+
+    /// From the event the lane stands at; nothing that its consumer has.
+    fn drop_backlog(&mut self, dropped: &BacklogDropped) {
+        let name = (dropped.key.clone(), dropped.destination);
+        assert!(!self.accepted.contains_key(&name), "accepted and given up: {dropped:?}");
+        let lane = self.lanes.entry(name.clone()).or_default();
+        let fits = lane.front().is_some_and(|front| *front >= dropped.from);
+        assert!(fits, "{lane:?} wait: {dropped:?}");
+        lane.retain(|waiting| *waiting > dropped.to);
+        self.ranges.remove(&name);
     }
 
     /// An event gets one fate; only waiting may end in another.
