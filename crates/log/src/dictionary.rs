@@ -168,7 +168,7 @@ pub struct TrainJob {
 }
 
 impl TrainJob {
-    /// Trains it: some tenths of a second. It is used from the next segment on, if it is worth it.
+    /// Trains it: less than a tenth of a second. It is used from the next segment on, if it is worth it.
     pub fn run(self) {
         let trained = self.samples.train().and_then(|bytes| Dictionary::new(self.source, bytes));
         if let Some(dictionary) = trained.filter(|dictionary| self.samples.gain_by(dictionary)) {

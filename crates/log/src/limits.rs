@@ -52,7 +52,7 @@ pub const SAMPLES: usize = 1 << 14;
 /// What part of all samples one has at the most, and a dictionary of what it is trained on.
 pub const SAMPLE_SHARE: usize = 16;
 /// How many times the samples' bytes pass before a source's dictionary is trained anew: what
-/// providers send changes with their versions, and training takes some tenths of a second.
+/// providers send changes with their versions, and training takes a tenth of a second at the most.
 pub const SAMPLES_REST: u64 = 256;
 /// Dictionaries a reader keeps: those of all sources in a few segments.
 pub const READER_DICTIONARIES: usize = 32;

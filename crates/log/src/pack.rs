@@ -72,12 +72,14 @@ impl Packer {
         }
     }
 
-    /// Takes dictionaries over from the segment that the next one continues.
-    pub(crate) fn inherit(&mut self, dictionaries: Vec<(SourceId, Vec<u8>)>) {
+    /// Takes dictionaries over from the segment that the next one continues; none without memory for
+    /// them, for bodies that are taken over as well would be lost without.
+    pub(crate) fn inherit(&mut self, dictionaries: Vec<(SourceId, Vec<u8>)>) -> Option<()> {
         for (source, bytes) in dictionaries {
             self.learner.knows(source);
-            self.dictionaries.extend(Dictionary::new(source, bytes).map(|one| (source, one)));
+            self.dictionaries.insert(source, Dictionary::new(source, bytes)?);
         }
+        Some(())
     }
 
     /// A segment begins: from here on the dictionaries are those it begins with. Bodies that it takes
@@ -183,7 +185,7 @@ impl Unpacker {
     ) -> Result<Body, DecodeError> {
         let packed = &*stored.bytes;
         match (stored.codec, dictionary) {
-            (BodyCodec::None, _) => return Ok(stored),
+            (BodyCodec::None, _) => return as_received(stored, received),
             (BodyCodec::Zstd, _) => self.unzstd(packed, received, None),
             (BodyCodec::ZstdDictionary, Some(_)) => self.unzstd(packed, received, dictionary),
             (BodyCodec::ZstdDictionary, None) => {
@@ -226,6 +228,15 @@ impl Unpacker {
 impl fmt::Debug for Unpacker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Unpacker").finish_non_exhaustive()
+    }
+}
+
+/// A body that says to be as received. The checksum does not cover the codec byte: bytes that are
+/// packed in truth are shorter than the fact says.
+fn as_received(stored: Body, received: &Received) -> Result<Body, DecodeError> {
+    match stored.bytes.len() == received.size as usize {
+        true => Ok(stored),
+        false => Err(damaged("the body has not the length that its fact says")),
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test, though not all in test functions")]
 
 use sprag_core::id::{Epoch, FrameNumber, Place};
-use sprag_log::conformance::{Subject, event, key, small};
+use sprag_log::conformance::{Subject, event, event_with, key, small};
 use sprag_log::embedded::simulated::{Fault, Operation, SimulatedDisk};
 use sprag_log::embedded::{EmbeddedLog, OpenError, Options, Report};
 use sprag_log::frame::FrameDraft;
@@ -229,8 +229,7 @@ fn a_frame_whose_body_did_not_reach_the_disk_is_no_frame() {
         let disk = SimulatedDisk::new(seed);
         let (mut log, _) = open(&disk);
         let epoch = log.claim(0).unwrap().epoch;
-        let mut draft = event(0, 1, epoch, &key("a"), 1);
-        draft.bodies[0].bytes = vec![b'x'; 9000].into();
+        let draft = event_with(0, 1, epoch, &key("a"), 1, vec![b'x'; 9000]);
         disk.inject(Operation::Sync, 0, Fault::Error);
         log.append(draft.clone()).unwrap_err();
         drop(log);
@@ -252,8 +251,8 @@ fn a_full_disk_fails_appends_and_claims_until_there_is_room() {
     let (mut log, _) = open(&disk);
     let epoch = log.claim(0).unwrap().epoch;
     disk.set_capacity(Some(disk.used() + 100));
-    let mut larger_than_what_is_reserved = event(0, 1, epoch, &key("a"), 1);
-    larger_than_what_is_reserved.bodies[0].bytes = vec![b'x'; 200_000].into();
+    let larger_than_what_is_reserved =
+        event_with(0, 1, epoch, &key("a"), 1, vec![b'x'; 200_000]);
     let full = log.append(larger_than_what_is_reserved);
     assert!(matches!(full, Err(AppendError::NoSpace)), "{full:?}");
     assert!(log.claim(0).is_err());

@@ -7,7 +7,7 @@
 use sprag_core::fact::Fact;
 use sprag_core::id::{Epoch, FrameNumber, PartitionId, Place};
 use sprag_core::random::Random;
-use sprag_log::conformance::{Subject, event, key};
+use sprag_log::conformance::{Subject, event, event_with, key};
 use sprag_log::embedded::simulated::{Fault, Operation, SimulatedDisk};
 use sprag_log::embedded::{EmbeddedLog, OpenError, Options};
 use sprag_log::frame::FrameDraft;
@@ -145,7 +145,9 @@ impl World {
                 let mut draft = event(id, number, known.epoch, &key(&name), self.events);
                 if self.random.below(6) == 0 {
                     let length = usize::try_from(self.random.below(9000)).unwrap();
-                    draft.bodies[0].bytes = vec![b'x'; length].into();
+                    let body = vec![b'x'; length];
+                    let key = key(&name);
+                    draft = event_with(id, number, known.epoch, &key, self.events, body);
                 }
                 drafts.push(draft);
             }

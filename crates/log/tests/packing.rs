@@ -107,15 +107,14 @@ fn every_damaged_bit_of_a_packed_body_is_an_error() {
     let next = bytes[start..].windows(4).position(|window| window == b"SPRE");
     let end = start + next.expect("the next record");
     assert!(end - start < 60, "{}", end - start);
-    for byte in start..end {
+    // Its entry stands before it: length, codec, checksum.
+    for byte in start - 9..end {
         for bit in 0..8 {
             let damaged = disk.fork(7);
             assert!(damaged.flip(&name, byte, bit));
             let mut log = opened(&damaged, Packing::Zstd);
             match log.event(place(1)) {
-                Err(ReadError::Corrupt(error)) => {
-                    assert!(error.to_string().contains("checksum of the body differs"), "{error}");
-                }
+                Err(ReadError::Corrupt(_)) => {}
                 other => panic!("byte {byte} bit {bit}: {other:?}"),
             }
         }

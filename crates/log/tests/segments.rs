@@ -3,8 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test, though not all in test functions")]
 
 use sprag_core::id::{Epoch, FrameNumber, Key, PartitionId, Place, Sequence};
-use sprag_log::body::Body;
-use sprag_log::conformance::{Subject, event, key, small};
+use sprag_log::conformance::{Subject, event, event_with, key, small};
 use sprag_log::embedded::simulated::{Fault, Operation, SimulatedDisk};
 use sprag_log::embedded::{Disk, EmbeddedLog, Options, Reader, Report, Routed, Writer, open};
 use sprag_log::frame::FrameDraft;
@@ -238,8 +237,7 @@ fn a_body_that_looks_like_records_is_a_body() {
     let epoch = log.claim(0).unwrap().epoch;
     log.append(event(0, 1, epoch, &key("a"), 1)).unwrap();
     let copy = disk.content("0000000001.segment").unwrap();
-    let mut draft = event(0, 2, epoch, &key("a"), 2);
-    draft.bodies[0] = Body::received(copy.repeat(3).into());
+    let draft = event_with(0, 2, epoch, &key("a"), 2, copy.repeat(3));
     log.append(draft.clone()).unwrap();
     drop(log);
     // The last frame is torn, and the copies in its body vouch for nothing.

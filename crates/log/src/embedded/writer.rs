@@ -158,7 +158,8 @@ impl<D: Disk> Writer<D> {
             rewrites: VecDeque::new(),
             doomed: VecDeque::new(),
         };
-        writer.packer.inherit(start.dictionaries);
+        let inherited = writer.packer.inherit(start.dictionaries);
+        inherited.ok_or(io::ErrorKind::OutOfMemory)?;
         writer.begin(carried)?;
         Ok(writer)
     }
