@@ -519,8 +519,8 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
-        let lane = "13000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 000000";
-        let golden = format!("09 4f000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
+        let lane = "14000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000";
+        let golden = format!("09 50000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 

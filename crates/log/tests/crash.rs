@@ -251,8 +251,7 @@ fn a_full_disk_fails_appends_and_claims_until_there_is_room() {
     let (mut log, _) = open(&disk);
     let epoch = log.claim(0).unwrap().epoch;
     disk.set_capacity(Some(disk.used() + 100));
-    let larger_than_what_is_reserved =
-        event_with(0, 1, epoch, &key("a"), 1, vec![b'x'; 200_000]);
+    let larger_than_what_is_reserved = event_with(0, 1, epoch, &key("a"), 1, vec![b'x'; 200_000]);
     let full = log.append(larger_than_what_is_reserved);
     assert!(matches!(full, Err(AppendError::NoSpace)), "{full:?}");
     assert!(log.claim(0).is_err());
