@@ -173,9 +173,11 @@ impl World {
             Answer::Rejected(Rejection::NotWaiting) => {
                 self.counts.hit("consumer", "acknowledged what does not wait");
             }
-            // The lane is gone, and what waited in it was abandoned.
+            // The lane is gone, and what waited in it was abandoned; or its key was forgotten for good, and
+            // had nothing waiting.
             Answer::Rejected(Rejection::UnknownEvent)
-                if self.watching.policies.retired.contains(&destination) =>
+                if self.watching.policies.retired.contains(&destination)
+                    || self.watching.deliveries.was_forgotten(resource) =>
             {
                 self.counts.hit("consumer", "acknowledged what was abandoned");
             }

@@ -113,6 +113,16 @@ const REQUIRED: &[(&str, &[&str])] = &[
         ],
     ),
     ("operator", &["removal refused"]),
+    (
+        "reload",
+        &[
+            "accepted",
+            "accepted: after its names",
+            "refused",
+            "refused, removed too early",
+            "crashed on the way",
+        ],
+    ),
     ("restore", &["backup taken", "crashed", "known key", "unknown key"]),
     ("alert", &["sequence-reset"]),
     (
@@ -179,8 +189,13 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "key-paused",
             "key-resumed",
             "carried",
+            "forgotten",
+            "returned",
+            "tombstone",
+            "boundary",
         ],
     ),
+    ("forgetting", &["forgotten", "came back", "tombstone became a floor", "began behind a floor"]),
     ("backlog", &["below half", "half", "80 %", "full"]),
     (
         "retention",

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use sprag_core::chain::Fingerprint;
 use sprag_core::destination::Destination;
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId};
 use sprag_core::partition::Partition;
@@ -13,6 +14,7 @@ use sprag_log::embedded::{Options, Reader, open};
 use sprag_log::{Answer, Query, ReadError};
 
 use crate::judge::history::{Context, Frames, History};
+use crate::judge::rebuilt::Tombstones;
 use crate::judge::retention::Kept;
 use crate::judge::{Verdict, audit, probe, rebuilt, retention};
 use crate::operator;
@@ -179,6 +181,7 @@ impl World {
             && is_calm
             && (self.phase != Phase::Repair || self.provider.is_done())
             && !self.watching.commands.any_waiting()
+            && !self.reloads.is_wanted()
             && self.nothing_waits(process)
     }
 
@@ -246,7 +249,12 @@ impl World {
         }
         let frames = self.read_history(&self.disk.fork(self.seed))?;
         let history = History::read(&frames, &self.context())?;
-        let fails = |to, resource| !self.is_served(to, resource) || self.is_crowded_out(to);
+        // Where memory has room for a few keys, all are visited one by one: that takes longer than this.
+        let few = self.setting.plan.hot_keys < FEW_KEYS;
+        let fails = |to, resource| {
+            let is_visited_late = few && history.retired.contains(&to);
+            !self.is_served(to, resource) || self.is_crowded_out(to) || is_visited_late
+        };
         audit::nothing_is_left(&history, &self.context(), &fails)
     }
 
@@ -254,6 +262,8 @@ impl World {
     pub(crate) fn finish(&mut self) {
         let live = self.process.as_ref().map(|process| self.live_records(process));
         let live = live.unwrap_or_default();
+        let forgotten = self.process.as_ref().map(|process| self.live_tombstones(process));
+        let forgotten = forgotten.unwrap_or_default();
         let paused = self.process.as_ref().map(|p| p.node.directory().paused.clone());
         let totals = self.process.iter().flat_map(|process| process.node.partitions());
         let totals: BTreeMap<_, _> =
@@ -287,13 +297,18 @@ impl World {
         let left = self.read_frames(&self.disk).map(|(_, left)| left).unwrap_or_default();
         for (partition, frames) in frames.iter().chain(&left) {
             let empty = BTreeMap::new();
-            let (rebuilt, added) = rebuilt::records(*partition, frames, Sha256);
+            let rebuilt = rebuilt::records(*partition, frames, Sha256);
             let counted = totals.get(partition).cloned().unwrap_or_default();
-            let verdict = rebuilt::compare_totals(&counted, &added, &rebuilt);
+            let verdict = rebuilt::compare_totals(&counted, &rebuilt.totals, &rebuilt.records);
             self.judge("state", verdict);
             let last = frames.last().map_or(FrameNumber(0), |last| last.number);
             let live = live.get(partition).unwrap_or(&empty);
-            let verdict = rebuilt::compare(live, &rebuilt, last);
+            let verdict = rebuilt::compare(live, &rebuilt.records, last);
+            self.judge("state", verdict);
+            let (kept, open) = forgotten.get(partition).cloned().unwrap_or_default();
+            let open = open.into_iter().filter(|(_, frame)| *frame > last);
+            let open = open.map(|(digest, _)| digest).collect();
+            let verdict = rebuilt::compare_tombstones(&kept, &open, &rebuilt.tombstones);
             self.judge("state", verdict);
         }
         for frames in left.values().filter_map(|frames| frames.first()) {
@@ -317,6 +332,27 @@ impl World {
             let mut records = self.state.records(partition.id());
             records.extend(partition.records().map(|(key, record)| (key.clone(), record.clone())));
             (partition.id(), records)
+        });
+        partitions.collect()
+    }
+
+    /// What is kept of forgotten keys: in memory, else in the state store; and in which frames what is in
+    /// memory changed.
+    fn live_tombstones(
+        &self,
+        process: &Process,
+    ) -> BTreeMap<PartitionId, (Tombstones, BTreeMap<Fingerprint, FrameNumber>)> {
+        let partitions = process.node.partitions().map(|partition| {
+            let mut kept = self.state.tombstones(partition.id());
+            let mut moved = BTreeMap::new();
+            for (digest, frame, record) in partition.tombstones() {
+                moved.insert(digest, frame);
+                match record {
+                    Some(record) => kept.insert(digest, record.clone()),
+                    None => kept.remove(&digest),
+                };
+            }
+            (partition.id(), (kept, moved))
         });
         partitions.collect()
     }

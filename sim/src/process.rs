@@ -1,6 +1,9 @@
 //! The process: how it starts, is turned, and what becomes of its effects.
 
+use std::sync::Arc;
+
 use sprag_core::backlog::Level;
+use sprag_core::chain::Fingerprint;
 use sprag_core::id::{Key, PartitionId};
 use sprag_core::input::Ended;
 use sprag_core::output::Attempt;
@@ -73,6 +76,7 @@ impl World {
             started: self.now,
             away: 0,
             is_named: false,
+            settings: None,
             effects: 0,
             dies_before,
             dies_with_disk: false,
@@ -135,18 +139,21 @@ impl World {
         self.plan_organs();
     }
 
-    /// The first time that the numbers of names are known: they must be what they were.
+    /// What is in force is other than it was: the numbers of names must be what they were.
     fn learn_names(&mut self) {
-        let Some(process) = self.process.as_mut().filter(|process| !process.is_named) else {
-            return;
-        };
+        let Some(process) = &mut self.process else { return };
         let Some(settings) = process.node.settings().cloned() else { return };
+        if process.settings.as_ref().is_some_and(|known| Arc::ptr_eq(known, &settings)) {
+            return;
+        }
+        let is_first = process.settings.replace(settings.clone()).is_none();
         process.is_named = true;
+        self.note_reload(&settings, is_first);
         let kept = self.setting.plan.retention.bodies;
         self.watching.policies.bodies_go = kept < std::time::Duration::from_secs(3_600);
         self.watching.policies.limits_backlog |= self.setting.plan.destination_backlog.is_some();
-        self.watching.policies.removed.clone_from(&self.setting.removed);
-        let verdict = self.watching.policies.started(&settings);
+        self.watching.policies.removed.extend(self.setting.removed.iter().cloned());
+        let verdict = self.watching.policies.started(&settings, self.now);
         for (number, resource) in self.resources.iter().enumerate() {
             let name = &self.sources[resource.source].name;
             if let Some(source) = self.watching.policies.source_number(name) {
@@ -167,6 +174,13 @@ impl World {
             archive(&mut self.archive, partition, frames);
         }
         let (broken, superseded) = (log.broken.take(), std::mem::take(&mut log.superseded));
+        let dropped = std::mem::take(&mut log.dropped);
+        for (key, resource) in &self.numbers {
+            if dropped.contains(&Fingerprint::of_key(&Sha256, key)) {
+                self.watching.answers.begins_anew(*resource);
+                self.watching.deliveries.forgets(*resource);
+            }
+        }
         if let Some(broken) = broken {
             self.judge("bounds", Err(broken));
         }
@@ -209,8 +223,10 @@ impl World {
             Notice::Lost(..) => self.counts.hit("fault", "partition lost its term"),
             Notice::StateFailed(_) => self.counts.hit("fault", "state refused a batch"),
             Notice::SequenceReset(key) => self.alerted(key),
+            Notice::Reloaded(_) => self.reloaded(),
+            Notice::ReloadRefused(why) => self.reload_refused(why),
             Notice::Backlog(level) => self.counts.hit("backlog", level_name(level.level)),
-            Notice::Serving(_) | Notice::Configured { .. } => {}
+            Notice::Serving(_) | Notice::Configured(_) => {}
         }
     }
 
@@ -439,7 +455,7 @@ impl World {
         };
         let conduct = if is_due || !cut { conduct } else { unknown };
         let Conduct { outcome, retry_after, dropped, acknowledged, .. } = conduct;
-        let dropped = dropped.map(std::sync::Arc::from);
+        let dropped = dropped.map(Arc::from);
         let redrives = self.watching.commands.redrives(resource, attempt.destination);
         let uptime = self.uptime();
         self.watching.outages.ended(&Ending {

@@ -28,6 +28,9 @@ const DEDUPE: Duration = Duration::from_secs(7 * 86_400);
 /// The shortest time facts are kept.
 const FACTS_LEAST: Duration = Duration::from_secs(30);
 
+/// With bodies that are kept longer, keys are idle for too short.
+const FORGETS_FROM: Duration = Duration::from_millis(4_000);
+
 /// Keys kept in memory, all partitions for themselves: far fewer than wait, or more than there are.
 const HOT_KEYS: [usize; 5] = [1, 3, 8, 40, 10_000];
 
@@ -90,6 +93,7 @@ impl Setting {
             key_backlog: dice.pick(&[6, 15, 200]),
             dedupe_ids: dice.pick(&[8, 60, 100_000]),
             partition_rate: draw_rate(dice, 80, 20),
+            forgotten: usize::MAX,
             destination_backlog: None,
             retention: RetentionSettings::default(),
             restore: None,
@@ -129,6 +133,21 @@ impl Setting {
             self.plan.sources.iter_mut().for_each(|source| source.settings.dedupe = dedupe);
         }
         goes
+    }
+
+    /// In many of the seeds that keep bodies shortly, idle keys are forgotten; never before bodies go. Says
+    /// whether they are.
+    pub(crate) fn draw_forgetting(&mut self, dice: &mut Dice, tombstones: &mut Dice) -> bool {
+        let bodies = self.plan.retention.bodies;
+        if bodies > FORGETS_FROM || !dice.chance(600) {
+            return false;
+        }
+        for source in &mut self.plan.sources {
+            let later = Duration::from_millis(dice.between(0, 2_000));
+            source.settings.forget_after = dice.chance(800).then_some(bodies + later);
+        }
+        self.plan.forgotten = tombstones.pick(&[0, 1, 3, usize::MAX, usize::MAX]);
+        true
     }
 
     /// What a source of contract `latest` counts by.
@@ -213,6 +232,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 max_ahead: latest::MAX_AHEAD,
                 on_gap,
                 dedupe: DEDUPE,
+                forget_after: None,
                 destinations: Vec::new(),
                 rate: draw_rate(dice, 80, 30),
             },

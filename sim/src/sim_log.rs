@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use sprag_core::chain::Fingerprint;
 use sprag_core::fact::{Claimed, Fact, Superseded};
 use sprag_core::id::{Epoch, FrameNumber, PartitionId};
 use sprag_core::limits::FRAMES_IN_FLIGHT;
@@ -43,6 +44,8 @@ pub(crate) struct SimLog {
     pub(crate) submitted: Vec<(PartitionId, FrameNumber, Epoch)>,
     /// What was superseded in them, by the term that says so.
     pub(crate) superseded: Vec<(Epoch, Superseded)>,
+    /// The tombstones that became floors in them, by their fingerprints.
+    pub(crate) dropped: Vec<Fingerprint>,
     /// The frames before those that a deletion is to keep, as they were when it was asked for.
     pub(crate) deleting: Vec<(PartitionId, Vec<ReadFrame>)>,
     /// Segments to be rewritten, a step at a time.
@@ -71,6 +74,7 @@ impl SimLog {
             terms: BTreeMap::new(),
             submitted: Vec::new(),
             superseded: Vec::new(),
+            dropped: Vec::new(),
             deleting: Vec::new(),
             rewrites: VecDeque::new(),
             deleted: BTreeMap::new(),
@@ -257,6 +261,11 @@ impl Log for SimLog {
                         _ => None,
                     });
                     self.superseded.extend(superseded);
+                    let dropped = draft.facts.iter().flat_map(|fact| match fact {
+                        Fact::Boundary(boundary) => boundary.dropped.as_slice(),
+                        _ => &[],
+                    });
+                    self.dropped.extend(dropped);
                     self.count(draft.partition, draft.epoch);
                 }
                 self.writer.submit(change);

@@ -5,10 +5,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use sprag_core::chain::Fingerprint;
 use sprag_core::fact::DeadLetter;
 use sprag_core::id::{FrameNumber, Key, PartitionId};
 use sprag_core::input::PageCursor;
-use sprag_core::output::PageRequest;
+use sprag_core::output::{IdleRequest, PageRequest};
 use sprag_core::partition::Head;
 use sprag_core::record::{Due, KeyRecord, Queue};
 use sprag_core::time::OpenMicros;
@@ -17,8 +18,13 @@ use sprag_driver::state::{
 };
 use sprag_log::snapshot;
 
+use crate::world::Sha256;
+
 /// Batches that a crash may take back.
 const RECENT: usize = 3;
+
+/// Idle keys of one page: fewer than there are.
+const IDLE_PAGE: usize = 3;
 
 /// A handle to the store; the store outlives the process.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +41,7 @@ struct Store {
 struct Kept {
     head: Head,
     records: BTreeMap<Key, Record>,
+    tombstones: BTreeMap<Fingerprint, Record>,
     letters: Letters,
     /// How to take the newest batches back, oldest first.
     undo: VecDeque<Undo>,
@@ -55,6 +62,7 @@ struct Undo {
     head: Head,
     letters: Letters,
     records: Vec<(Key, Option<Record>)>,
+    tombstones: BTreeMap<Fingerprint, Record>,
 }
 
 impl State for StateModel {
@@ -112,14 +120,23 @@ impl StateModel {
             for (record, other) in kept.records.values_mut().zip(others) {
                 *record = other;
             }
+            kept.tombstones.clear();
         }
     }
 
-    /// A record as the store has it.
+    /// A record, or a tombstone, as the store has it.
     pub(crate) fn record(&self, partition: PartitionId, key: &Key) -> Option<KeyRecord> {
         let store = self.0.borrow();
         let kept = store.partitions.get(&partition)?;
-        kept.records.get(key).map(Record::read)
+        kept.find(key)
+    }
+
+    /// Every tombstone of a partition as the store has it.
+    pub(crate) fn tombstones(&self, partition: PartitionId) -> BTreeMap<Fingerprint, KeyRecord> {
+        let store = self.0.borrow();
+        let kept = store.partitions.get(&partition);
+        let tombstones = kept.into_iter().flat_map(|kept| &kept.tombstones);
+        tombstones.map(|(digest, record)| (*digest, record.read())).collect()
     }
 
     /// Every record of a partition as the store has it.
@@ -144,15 +161,20 @@ impl Store {
             StateRequest::Load(partition, keys) => {
                 let kept = self.kept(partition);
                 let load = |key: Key| {
-                    let record = kept.records.get(&key).map(Record::read);
+                    let record = kept.find(&key);
                     (key, record)
                 };
                 Some(StateCompletion::Loaded(partition, keys.into_iter().map(load).collect()))
             }
-            StateRequest::Survey(partition, asked, keys) => {
+            StateRequest::Survey(partition, asked, keys, digests) => {
                 let kept = self.kept(partition);
                 let keys = keys.into_iter().map(|key| kept.survey(key)).collect();
-                Some(StateCompletion::Surveyed(partition, asked, keys))
+                let of = |digest| Some((digest, kept.tombstones.get(&digest)?.read()));
+                let tombstones = digests.into_iter().filter_map(of).collect();
+                Some(StateCompletion::Surveyed(partition, asked, keys, tombstones))
+            }
+            StateRequest::Idle(partition, request) => {
+                Some(self.kept(partition).idle(partition, &request))
             }
             StateRequest::Page(partition, page) => {
                 let (keys, next) = self.kept(partition).page(&page);
@@ -178,10 +200,20 @@ impl Kept {
     fn write(&mut self, batch: Batch) {
         let head = std::mem::replace(&mut self.head, batch.head);
         let records = batch.records.into_iter().map(|(key, record)| {
-            let old = self.records.insert(key.clone(), Record::write(&record));
+            let old = match record.forgotten {
+                true => self.records.remove(&key),
+                false => self.records.insert(key.clone(), Record::write(&record)),
+            };
             (key, old)
         });
-        let undo = Undo { head, letters: self.letters.clone(), records: records.collect() };
+        let (letters, tombstones) = (self.letters.clone(), self.tombstones.clone());
+        let undo = Undo { head, letters, records: records.collect(), tombstones };
+        for (digest, record) in batch.tombstones {
+            match record {
+                Some(record) => self.tombstones.insert(digest, Record::write(&record)),
+                None => self.tombstones.remove(&digest),
+            };
+        }
         for change in batch.letters {
             match change {
                 LetterChange::Added(letter) => {
@@ -201,7 +233,7 @@ impl Kept {
     }
 
     fn survey(&self, key: Key) -> Surveyed {
-        let record = self.records.get(&key).map(Record::read);
+        let record = self.find(&key);
         let of_key = self.letters.values().filter(|letter| letter.key == key);
         let letters = of_key.filter_map(|letter| match letter.letter {
             DeadLetter::InLane { sequence, .. } => Some((sequence, letter.recorded)),
@@ -215,12 +247,43 @@ impl Kept {
         let Some(undo) = self.undo.pop_back() else { return };
         self.head = undo.head;
         self.letters = undo.letters;
+        self.tombstones = undo.tombstones;
         for (key, record) in undo.records {
             match record {
                 Some(record) => self.records.insert(key, record),
                 None => self.records.remove(&key),
             };
         }
+    }
+
+    /// A key's record, else its tombstone.
+    fn find(&self, key: &Key) -> Option<KeyRecord> {
+        let tombstone = || self.tombstones.get(&Fingerprint::of_key(&Sha256, key));
+        self.records.get(key).or_else(tombstone).map(Record::read)
+    }
+
+    fn idle(&self, partition: PartitionId, request: &IdleRequest) -> StateCompletion {
+        let from = Key { source: request.source, name: "".into() };
+        let from = request.from.clone().unwrap_or(from);
+        let of_source = self.records.range(from..);
+        let mut of_source =
+            of_source.take_while(|(key, _)| key.source == request.source).peekable();
+        let mut keys = Vec::new();
+        while keys.len() < IDLE_PAGE
+            && let Some((key, record)) = of_source.next()
+        {
+            let record = record.read();
+            if record.active <= request.until {
+                keys.push((key.clone(), record));
+            }
+        }
+        let next = of_source.next().map(|(key, _)| key.clone());
+        let mut oldest: Vec<_> =
+            self.tombstones.iter().map(|(digest, record)| (*digest, record.read())).collect();
+        oldest.sort_by_key(|(digest, record)| (record.active, *digest));
+        oldest.truncate(self.tombstones.len().saturating_sub(request.tombstones));
+        let beyond = oldest.into_iter().map(|(digest, record)| (digest, record.sequence)).collect();
+        StateCompletion::Idle { partition, keys, next, beyond }
     }
 
     fn page(&self, page: &PageRequest) -> (Vec<(Key, KeyRecord)>, Option<PageCursor>) {

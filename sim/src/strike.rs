@@ -68,6 +68,7 @@ impl World {
             Strike::Outage => self.outage(),
             Strike::Flood => self.flood(),
             Strike::Backup => self.take_backup(),
+            Strike::Reload => self.reload(),
         }
     }
 
@@ -127,6 +128,7 @@ impl World {
     pub(crate) fn end_process(&mut self) {
         self.uptime_before = self.uptime();
         self.count_moves();
+        self.forget_reload();
         self.process = None;
         self.under_way.clear();
         // Numbers of names that nothing durable was acknowledged under may become others (F6).
@@ -187,6 +189,12 @@ impl World {
             self.counts.add("memory", "back: a hold ends", moves.holds_due);
             let acknowledgements = moves.acknowledgements_due;
             self.counts.add("memory", "back: not acknowledged", acknowledgements);
+        }
+        for tally in process.node.partitions().map(|partition| partition.forgetting()) {
+            self.counts.add("forgetting", "forgotten", tally.forgotten);
+            self.counts.add("forgetting", "came back", tally.returned);
+            self.counts.add("forgetting", "tombstone became a floor", tally.dropped);
+            self.counts.add("forgetting", "began behind a floor", tally.behind);
         }
     }
 

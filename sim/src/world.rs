@@ -2,11 +2,13 @@
 //! operator, and the judges that watch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sprag_core::chain::Digest;
 use sprag_core::id::{DestinationId, Hash, Key, PartitionId};
 use sprag_core::input::{AttemptId, Ticket};
 use sprag_core::output::Attempt;
+use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 use sprag_driver::node::Node;
 use sprag_log::digest::sha256;
@@ -29,6 +31,7 @@ use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
 use crate::provider::Provider;
 use crate::refuser::Refuser;
+use crate::reload::Reloads;
 use crate::restore::{BACKUP_DICE, Backup, Places};
 use crate::schedule::{Instant, SECOND, Schedule};
 use crate::setting::Setting;
@@ -36,7 +39,7 @@ use crate::sim_log::SimLog;
 use crate::state_model::StateModel;
 use crate::trace::Trace;
 use crate::workload::{Post, Resource, Source, Workload};
-use crate::{anew, unreadable};
+use crate::{anew, silence, unreadable};
 
 /// The machine's clock at the beginning: 2026-01-01T00:00:00Z, in microseconds.
 pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
@@ -64,6 +67,8 @@ const BATCH_DICE: u64 = 31;
 const TYPES_DICE: u64 = 34;
 /// The stream of chance that decides which destinations are retired.
 const RETIRE_DICE: u64 = 35;
+/// The stream of chance that decides about reloads.
+const RELOAD_DICE: u64 = 45;
 /// The stream of chance that decides how bodies are stored.
 const PACKING_DICE: u64 = 44;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
@@ -132,6 +137,8 @@ pub(crate) enum Strike {
     Flood,
     /// No fault, but it comes at its own time as well.
     Backup,
+    /// The operator has the process read another configuration.
+    Reload,
 }
 
 /// What the simulation is about at the moment.
@@ -168,6 +175,8 @@ pub(crate) struct Process {
     pub(crate) away: Instant,
     /// Whether the numbers of names are known.
     pub(crate) is_named: bool,
+    /// What it has in force, as last looked at.
+    pub(crate) settings: Option<Arc<Settings>>,
     pub(crate) effects: u64,
     /// The effect before which it dies.
     pub(crate) dies_before: Option<u64>,
@@ -231,6 +240,7 @@ pub(crate) struct World {
     pub(crate) operator: Operator,
     pub(crate) refuser: Refuser,
     pub(crate) acker: Acker,
+    pub(crate) reloads: Reloads,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
@@ -271,25 +281,30 @@ fn packing_dice(seed: u64) -> Option<Dice> {
     dice.chance(500).then_some(dice)
 }
 
+/// What is configured, and the streams that decide what consumers do about it. Each has its own: the
+/// seeds without a thing stay the worlds they were.
+fn draw_setting(seed: u64) -> (Setting, Dice, Dice) {
+    let (types, retire) = (Dice::new(seed, TYPES_DICE), Dice::new(seed, RETIRE_DICE));
+    let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
+    let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
+    let mut setting = Setting::draw(usual, latest, types, retire, (&mut ack, &mut batch));
+    setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
+    (setting, ack, batch)
+}
+
 impl World {
     pub(crate) fn new(seed: u64, trace: Trace) -> Self {
         let mut dice = Dice::new(seed, 1);
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
-        // A stream of its own: the seeds without `latest` stay the worlds they were.
-        let types_dice = Dice::new(seed, TYPES_DICE);
-        let retire_dice = Dice::new(seed, RETIRE_DICE);
-        let mut batch = Dice::new(seed, BATCH_DICE);
-        let (mut latest, mut ack) = (Dice::new(seed, LATEST_DICE), Dice::new(seed, ACK_DICE));
-        let (usual, both) = (&mut Dice::new(seed, 3), (&mut ack, &mut batch));
-        let mut setting = Setting::draw(usual, &mut latest, types_dice, retire_dice, both);
+        let (mut setting, ack, batch) = draw_setting(seed);
         let mut length = dice.between(15, 50) * SECOND;
-        setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two
             // processes makes them older than they are: repeats would not be recognised any more.
             length *= 2;
             faults.clock_steps = 0;
         }
+        let forgetting = silence::draw(seed, &mut setting);
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
         let names: Vec<String> =
@@ -297,6 +312,7 @@ impl World {
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
+        silence::add(forgetting, &mut workload, length);
         let outages = Outages::of(workload.resources.len());
         let watching = Watching::over(outages, Memory::of(&setting.plan));
         let mut world = Self {
@@ -316,6 +332,7 @@ impl World {
             operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             acker: Acker::new(ack),
+            reloads: Reloads::new(Dice::new(seed, RELOAD_DICE)),
             batch_dice: batch,
             sources: workload.sources,
             resources: workload.resources,
@@ -350,6 +367,7 @@ impl World {
     fn plan_all(&mut self) {
         self.schedule.plan(0, Happening::Start);
         self.plan_strikes();
+        self.plan_reloads();
         let mut dice = Dice::new(self.seed, BACKUP_DICE);
         let at = dice.between(SECOND, self.phase_ends);
         self.schedule.plan(at, Happening::Strike(Strike::Backup));

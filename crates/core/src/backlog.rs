@@ -108,6 +108,12 @@ impl Watch {
         (told, most.map(|(partition, share)| (partition, excess.min(share.bytes.max(1)))))
     }
 
+    /// There is no limit any more.
+    pub fn forget(&mut self) {
+        self.levels.clear();
+        self.is_full = false;
+    }
+
     /// How full a destination's backlog was at the last look.
     #[must_use]
     pub fn level(&self, destination: DestinationId) -> Level {

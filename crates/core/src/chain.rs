@@ -3,6 +3,7 @@
 //! Must not know: how a digest is computed; the outside brings it (DESIGN F12).
 
 use crate::id::{Hash, Key, Sequence};
+use crate::limits;
 use crate::position::Position;
 use crate::record::Essence;
 
@@ -73,6 +74,19 @@ impl Fingerprint {
     pub fn of_position(digest: &impl Digest, key: &Key, position: &Position) -> Option<Self> {
         let number = position.number().filter(|_| position.is_unique())?;
         Some(Self::of(digest, b"position", key, &number.to_be_bytes()))
+    }
+
+    /// What is known of a key whose name is forgotten (DESIGN D8).
+    pub fn of_key(digest: &impl Digest, key: &Key) -> Self {
+        Self::of(digest, b"key", key, b"")
+    }
+
+    /// Which of [`BUCKETS`](crate::limits::BUCKETS) hash buckets of its partition a key lies in.
+    #[must_use]
+    pub fn bucket(self) -> u16 {
+        // The topmost bits are those of the bucket's number: what is left fits.
+        const SHIFT: u32 = u128::BITS - limits::BUCKETS.trailing_zeros();
+        u16::try_from(self.0 >> SHIFT).unwrap_or(u16::MAX)
     }
 
     /// What tells events of one instant apart: the source's id, or the body where there is none.

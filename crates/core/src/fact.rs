@@ -8,6 +8,7 @@ mod about;
 mod acknowledged;
 mod attempted;
 mod batched;
+mod forgotten;
 mod lane;
 
 use alloc::boxed::Box;
@@ -23,6 +24,7 @@ use crate::time::{OpenMicros, UnixMicros};
 pub use acknowledged::Acknowledged;
 pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
 pub use batched::Batched;
+pub use forgotten::{Boundary, Floor, Forgotten, Returned, Tombstone};
 pub use lane::{BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
 
 /// One line of history.
@@ -100,6 +102,14 @@ pub enum Fact {
     KeyResumed(KeyResumed),
     /// All that is known of a key, so that what history says of it before can be deleted (D6).
     Carried(Carried),
+    /// A key was idle for long: of its name nothing is known any more, of the rest a tombstone (D8).
+    Forgotten(Forgotten),
+    /// A key of which no record was kept goes on, or begins behind what it may have given before.
+    Returned(Returned),
+    /// A tombstone said anew, so that what history says of it before can be deleted.
+    Tombstone(Tombstone),
+    /// Tombstones are gone: what their keys may have given is not given again in their buckets.
+    Boundary(Boundary),
 }
 
 /// See [`Fact::Claimed`].

@@ -6,12 +6,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::chain::Fingerprint;
 use crate::destination::{Grant, LaneRef};
 use crate::fact::{DeadLetter, Fact, Outcome, StoredHeader};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::recent::Seen;
 use crate::record::{KeyRecord, Queue};
+use crate::settings::Settings;
 use crate::time::UnixMicros;
 
 /// Names a request that waits for an answer. The outside chooses it, once per process.
@@ -204,6 +206,15 @@ pub enum Input {
         /// The first place behind them, due or not; none at the end of the queue.
         next: Option<PageCursor>,
     },
+    /// Idle keys that were asked for, and tombstones beyond how many are kept.
+    Idle {
+        /// Keys about which nothing was written down for long, in their order.
+        keys: Vec<(Key, KeyRecord)>,
+        /// The first key of the source that was not looked at; none: all were.
+        next: Option<Key>,
+        /// The oldest tombstones, by fingerprint, with the last sequence of each.
+        beyond: Vec<(Fingerprint, Sequence)>,
+    },
     /// Released events of a lane that were asked for, contiguous: from its head on, or from the
     /// oldest that is kept. None when they cannot be read.
     Backlog {
@@ -254,6 +265,9 @@ pub enum Input {
         /// What it says.
         fact: Box<Fact>,
     },
+    /// Other settings, from now on. Every number in them must be durable in the history of
+    /// partition 0 by now (DESIGN F6).
+    Settings(Arc<Settings>),
     /// Nothing but that time has passed.
     Tick,
 }

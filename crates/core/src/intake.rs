@@ -33,6 +33,19 @@ impl Intake {
         }
     }
 
+    /// Other settings: where a rate is another, its buckets are full again.
+    pub fn revise(&mut self, settings: &Settings) {
+        let mut revised = Self::new(settings);
+        for (id, (rate, bucket)) in &mut revised.sources {
+            let known = self.sources.get(id).filter(|(was, _)| was == rate);
+            *bucket = known.map_or_else(Bucket::default, |(_, bucket)| *bucket);
+        }
+        if revised.rate == self.rate {
+            revised.partitions = core::mem::take(&mut self.partitions);
+        }
+        *self = revised;
+    }
+
     /// An event of a source comes in for a partition.
     ///
     /// # Errors

@@ -50,6 +50,21 @@ pub const LANE_REQUESTS: usize = 1_024;
 pub const ROOM_KEYS: usize = 64;
 /// Steps between two checks of every invariant; touched keys are checked every step.
 pub const STEPS_BETWEEN_FULL_CHECKS: u64 = 1_000;
+/// Hash buckets of a partition: keys that nothing is known of begin behind the highest sequence that
+/// a key of their bucket gave before it was forgotten for good (DESIGN D8). A power of two; 4,096 floors
+/// are about 16 KiB.
+pub const BUCKETS: u16 = 4_096;
+/// Keys that the state store looks at for one page of idle ones: about a millisecond.
+pub const IDLE_LOOKED: usize = 1_024;
+/// Idle keys that one page brings: each is a fact.
+pub const IDLE_KEYS: usize = 128;
+/// Tombstones that become a floor in one step.
+pub const IDLE_DROPPED: usize = 256;
+/// The pause between two pages of idle keys.
+pub const IDLE_PAUSE: Duration = Duration::from_millis(100);
+/// The shortest and the longest pause between two looks through all keys: between them a sixteenth of the
+/// shortest `forget_after`.
+pub const IDLE_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
 /// The highest position: half of `u64`, so that no arithmetic on positions overflows.
 pub const POSITION_MAX: u64 = u64::MAX / 2;
 /// Keys a sweep for idle ones looks at in one step.

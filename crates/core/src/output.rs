@@ -7,9 +7,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::chain::Fingerprint;
 use crate::destination::{End, LaneRef, Request};
 use crate::fact::Fact;
-use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence};
+use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence, SourceId};
 use crate::input::{Arrival, AttemptId, PageCursor, Ticket};
 use crate::record::{KeyRecord, Omission, Queue};
 use crate::time::{OpenMicros, UnixMicros};
@@ -158,7 +159,7 @@ pub struct Draft {
 pub struct Checkpoint {
     /// The newest frame the records reflect.
     pub through: FrameNumber,
-    /// The records, sorted by key.
+    /// The records, sorted by key. Of a key that is forgotten, its tombstone stands beside them.
     pub records: Vec<(Key, KeyRecord)>,
     /// The recorded time of that frame.
     pub recorded: UnixMicros,
@@ -168,6 +169,8 @@ pub struct Checkpoint {
     pub directory: Vec<Fact>,
     /// What the partition's keys add up to.
     pub totals: Totals,
+    /// Tombstones that came, and that are gone, by the fingerprints of their keys.
+    pub tombstones: Vec<(Fingerprint, Option<KeyRecord>)>,
 }
 
 /// A page of waiting keys.
@@ -181,6 +184,19 @@ pub struct PageRequest {
     pub until: u64,
     /// How many keys at the most.
     pub keys: usize,
+}
+
+/// A page of idle keys (DESIGN D8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdleRequest {
+    /// Of this source.
+    pub source: SourceId,
+    /// From this key on; none: from its first.
+    pub from: Option<Key>,
+    /// About which nothing was written down since.
+    pub until: UnixMicros,
+    /// How many tombstones are kept: of those beyond, the oldest are wanted.
+    pub tombstones: usize,
 }
 
 /// One thing to do.
@@ -215,6 +231,8 @@ pub enum Output {
     LookUp(Box<Arrival>),
     /// Load waiting keys, the earliest due first.
     Page(PageRequest),
+    /// Find idle keys, and tombstones that are too many.
+    FindIdle(IdleRequest),
     /// Tell an operator: the positions of a key seem to begin anew (DESIGN K9).
     SequenceReset(Key),
     /// Find waiting events of a lane.

@@ -30,6 +30,8 @@ pub struct Plan {
     pub key_backlog: usize,
     /// See [`Settings::dedupe_ids`].
     pub dedupe_ids: usize,
+    /// See [`Settings::forgotten`].
+    pub forgotten: usize,
     /// See [`Settings::partition_rate`].
     pub partition_rate: Option<Rate>,
     /// Bytes that may wait for one destination; none where the disk is the limit (rule D9).
@@ -96,6 +98,7 @@ impl Plan {
             hot_keys: self.hot_keys,
             key_backlog: self.key_backlog,
             dedupe_ids: self.dedupe_ids,
+            forgotten: self.forgotten,
             partition_rate: self.partition_rate,
             restore: self.restore,
         };

@@ -37,6 +37,13 @@ pub struct KeyRecord {
     pub jumped: u64,
     /// Sequences passed over by such jumps that a lane still has before it.
     pub jumps: Vec<Range>,
+    /// When something was last written down about it.
+    pub active: UnixMicros,
+    /// Whether it is a tombstone: what is known of a key that is forgotten (DESIGN D8).
+    pub forgotten: bool,
+    /// It began behind this floor: what lies before may have been given before it was forgotten for
+    /// good. 0 where it did not.
+    pub boundary: Sequence,
     /// Its lanes, in the order of their destinations' numbers.
     pub lanes: Vec<Lane>,
 }
@@ -172,6 +179,9 @@ pub enum OmitReason {
     /// Its sequence is not given here: it may have been given before the log was restored from a
     /// backup (DESIGN D10).
     Restored,
+    /// Its sequence is not given again: it may have been given before the key was forgotten for good
+    /// (DESIGN D8).
+    Boundary,
 }
 
 /// What a consumer accepted with 202 and acknowledges later; meanwhile its lane stays.
@@ -276,6 +286,23 @@ impl Lane {
         }
     }
 
+    /// A lane of a key that began behind a floor: none of what lies before that is known (DESIGN D8).
+    #[must_use]
+    pub fn behind(destination: DestinationId, head: Sequence, floor: Sequence) -> Self {
+        let mut lane = Self::new(destination, head);
+        if floor > Sequence(0) && floor < head {
+            let before = Range { from: 1, to: floor.0 };
+            let known = Range { from: floor.0 + 1, to: head.0 - 1 };
+            let reason = OmitReason::Boundary;
+            lane.omitted = Vec::from([Omission { range: before, reason, merged: false }]);
+            if known.from <= known.to {
+                let reason = OmitReason::Filtered;
+                lane.omitted.push(Omission { range: known, reason, merged: false });
+            }
+        }
+        lane
+    }
+
     /// A lane over what was released before it: from the first event to this.
     #[must_use]
     pub fn opened(destination: DestinationId, through: Sequence) -> Self {
@@ -325,6 +352,39 @@ impl KeyRecord {
     #[must_use]
     pub fn lane(&self, destination: DestinationId) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.destination == destination)
+    }
+
+    /// Whether it waits for nothing at all, so that it may be forgotten: not for time, an arrival or an
+    /// operator.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let is_idle = |lane: &Lane| {
+            !lane.has_backlog() && lane.redrives.is_empty() && lane.accepted.is_none()
+        };
+        let waits = !self.order.held.is_empty() || self.order.gap.is_some();
+        !self.forgotten && !self.paused && !waits && self.lanes.iter().all(is_idle)
+    }
+
+    /// What is kept of it once it is forgotten. With its place in the chain, the order and the lanes it
+    /// goes on as if it had never been; of one that never released an event nothing is kept.
+    #[must_use]
+    pub fn tombstone(&self) -> Self {
+        if self.begins() {
+            return Self { forgotten: true, ..Self::default() };
+        }
+        Self { forgotten: true, ..self.clone() }
+    }
+
+    /// A key of which nothing is known, in a bucket with this floor.
+    #[must_use]
+    pub fn behind(floor: Sequence) -> Self {
+        Self { sequence: floor, boundary: floor, ..Self::default() }
+    }
+
+    /// Whether nothing is known of it: no fact was written down, or it was forgotten for good.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.newest == Place::default() || (self.forgotten && self.begins())
     }
 
     /// Whether none of its events was released yet.

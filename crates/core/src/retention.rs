@@ -199,6 +199,15 @@ impl Retention {
         }
     }
 
+    /// Other settings. A segment that was looked at under those before is looked at again at once.
+    pub fn revise(&mut self, settings: RetentionSettings) {
+        if self.settings != settings {
+            self.settings = settings;
+            self.due = ElapsedMicros(0);
+            self.looked.clear();
+        }
+    }
+
     /// What was done so far.
     #[must_use]
     pub fn tally(&self) -> Tally {

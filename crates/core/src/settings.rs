@@ -45,6 +45,8 @@ pub struct Settings {
     pub key_backlog: usize,
     /// Ids and positions a partition keeps in memory for dedupe; older ones are looked up.
     pub dedupe_ids: usize,
+    /// Tombstones a partition keeps; beyond, the oldest become the floors of their buckets (DESIGN D8).
+    pub forgotten: usize,
     /// How many events may come in per partition (DESIGN L8); none: as many as come.
     pub partition_rate: Option<Rate>,
     /// The restore that this log comes from; none where it was not restored.
@@ -79,6 +81,8 @@ pub struct SourceSettings {
     pub on_gap: OnGap,
     /// How long an id is remembered (DESIGN D3).
     pub dedupe: Duration,
+    /// How long a key must be idle to be forgotten (DESIGN D8); none: it never is.
+    pub forget_after: Option<Duration>,
     /// The destinations that take its events, ascending.
     pub destinations: Vec<DestinationId>,
     /// How many of its events may come in (DESIGN L8); none: as many as come.

@@ -1,13 +1,14 @@
 //! What the keys of a partition add up to, durably: how much waits for each destination, and for
-//! which destinations every key has been visited ([`partition`](crate::partition)'s `visit`).
+//! which destinations every key has been visited ([`partition`](crate::partition)'s `visit`), and where keys
+//! begin that were forgotten for good (its `forget`).
 //!
 //! Facts change it beside the records, so it counts keys that are not in memory, and no start has to
 //! look at any key to know it. It is stored with the frame that the state store reflects.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use crate::fact::{Fact, Visit};
-use crate::id::DestinationId;
+use crate::fact::{Fact, Floor, Visit};
+use crate::id::{DestinationId, Sequence};
 use crate::record::Lane;
 
 /// What waits.
@@ -53,6 +54,8 @@ pub struct Totals {
     pub backlog: BTreeMap<DestinationId, Backlog>,
     /// What every key has been visited for.
     pub visited: BTreeSet<(DestinationId, Visit)>,
+    /// Behind which sequence keys begin that nothing is known of, by hash bucket (DESIGN D8).
+    pub floors: BTreeMap<u16, Sequence>,
 }
 
 impl Totals {
@@ -65,6 +68,12 @@ impl Totals {
     pub(crate) fn evolve(&mut self, fact: &Fact) {
         if let Fact::KeysVisited(visited) = fact {
             self.visited.insert((visited.destination, visited.visit));
+        }
+        if let Fact::Boundary(boundary) = fact {
+            for Floor { bucket, sequence } in &boundary.floors {
+                let floor = self.floors.entry(*bucket).or_default();
+                *floor = (*floor).max(*sequence);
+            }
         }
     }
 

@@ -121,5 +121,6 @@ fn batch<D>(owner: &mut Owner<D>, checkpoint: Checkpoint) -> Batch {
         directory: checkpoint.directory,
         totals: checkpoint.totals,
     };
-    Batch { head, records: checkpoint.records, letters }
+    let (records, tombstones) = (checkpoint.records, checkpoint.tombstones);
+    Batch { head, records, tombstones, letters }
 }

@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use sprag_core::backlog::Level;
-use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
+use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{AttemptId, Ticket};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::plan::SourceChanged;
+use sprag_core::settings::Settings;
 use sprag_core::totals::Backlog;
 
 use crate::cache::ReleasedEvent;
@@ -98,16 +99,73 @@ impl fmt::Display for RemovedTooEarly {
     }
 }
 
+/// What is in force, with the numbers that history has for its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configured {
+    /// Which configuration it is.
+    pub revision: Revision,
+    /// The sources.
+    pub sources: BTreeMap<SourceId, Arc<str>>,
+    /// The destinations.
+    pub destinations: BTreeMap<DestinationId, Arc<str>>,
+}
+
+impl Configured {
+    pub(crate) fn by(settings: &Settings) -> Self {
+        let sources = settings.sources.iter();
+        let destinations = settings.destinations.iter();
+        Self {
+            revision: settings.revision,
+            sources: sources.map(|(id, source)| (*id, source.name.clone())).collect(),
+            destinations: destinations.map(|(id, to)| (*id, to.name.clone())).collect(),
+        }
+    }
+}
+
+/// Why another configuration is not put in force. Nothing of it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReloadRefused {
+    /// A source is not configured as its history was written (K8).
+    SourceChanged(SourceChanged),
+    /// Something waits for a destination that is configured no more (L7).
+    RemovedTooEarly(RemovedTooEarly),
+    /// It could not be decided in time.
+    NotNow,
+    /// Another one is not decided yet.
+    Busy,
+}
+
+impl fmt::Display for ReloadRefused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SourceChanged(changed) => write!(formatter, "source-changed: {}", why(changed)),
+            Self::RemovedTooEarly(removed) => removed.fmt(formatter),
+            Self::NotNow => formatter.write_str(
+                "it could not be decided: a partition recovers, or a destination that is configured \
+                 no more is still in use; try again, or keep the destination with `retired = true`",
+            ),
+            Self::Busy => formatter.write_str("another reload is not decided yet; try again"),
+        }
+    }
+}
+
+fn why(changed: &SourceChanged) -> String {
+    format!(
+        "source {:?} was started with {} and is now configured with {}: its keys and positions \
+         would be misread; rename the source",
+        changed.name, changed.was, changed.is
+    )
+}
+
 /// Something an operator must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The numbers that history has for the configured names. Comes before anything else leaves.
-    Configured {
-        /// The sources.
-        sources: BTreeMap<SourceId, Arc<str>>,
-        /// The destinations.
-        destinations: BTreeMap<DestinationId, Arc<str>>,
-    },
+    Configured(Configured),
+    /// Another configuration is in force from here on.
+    Reloaded(Configured),
+    /// Another configuration is not put in force.
+    ReloadRefused(ReloadRefused),
     /// A source is not configured as its history was written: the node does not start (K8).
     SourceChanged(SourceChanged),
     /// Something waits for a destination that is configured no more: the node does not start (L7).
@@ -127,15 +185,14 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Configured { sources, destinations } => {
-                write!(formatter, "{} sources, {} destinations", sources.len(), destinations.len())
-            }
-            Self::SourceChanged(changed) => write!(
+            Self::Configured(configured) | Self::Reloaded(configured) => write!(
                 formatter,
-                "source {:?} was started with {} and is now configured with {}: its keys and \
-                 positions would be misread; rename the source",
-                changed.name, changed.was, changed.is
+                "{} sources, {} destinations",
+                configured.sources.len(),
+                configured.destinations.len()
             ),
+            Self::ReloadRefused(refused) => refused.fmt(formatter),
+            Self::SourceChanged(changed) => formatter.write_str(&why(changed)),
             Self::RemovedTooEarly(removed) => removed.fmt(formatter),
             Self::Lost(partition, why) => {
                 write!(formatter, "partition {} lost its log: {why}; trying again", partition.0)

@@ -16,5 +16,6 @@ mod owner;
 mod permits;
 mod recovery;
 mod redrive;
+mod reload;
 mod retain;
 pub mod state;

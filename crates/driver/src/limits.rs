@@ -12,6 +12,9 @@ pub const RETENTION_READ_BYTES: usize = 256 << 10;
 pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// … or by this many changed keys of a partition, whichever comes first.
 pub const CHECKPOINT_KEYS: usize = 20_000;
+/// Another configuration is refused if it cannot be decided within this: a partition claims its log
+/// and recovers, or a destination that goes is never still. Both are over in a moment, or not at all.
+pub const RELOAD_PATIENCE: Duration = Duration::from_secs(5);
 /// A partition that lost its log tries to claim it again after this.
 pub const CLAIM_RETRY: Duration = Duration::from_millis(250);
 /// A batch the state store could not take is offered again after this.

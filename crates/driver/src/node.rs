@@ -30,6 +30,7 @@ use crate::effect::{Effect, Notice};
 use crate::limits;
 use crate::owner::{Owner, Stage};
 use crate::redrive::Redrives;
+use crate::reload::Reload;
 use crate::retain::Retaining;
 use crate::state::{State, StateRequest};
 
@@ -42,7 +43,8 @@ pub(crate) const GONE_TICKET: Ticket = Ticket(u64::MAX - 1);
 /// All partitions and destinations of a process.
 ///
 /// After any of the calls that bring something in ([`receive`](Self::receive),
-/// [`ignore`](Self::ignore), [`command`](Self::command), [`ended`](Self::ended)), call
+/// [`ignore`](Self::ignore), [`command`](Self::command), [`ended`](Self::ended),
+/// [`reload`](Self::reload)), call
 /// [`turn`](Self::turn), then carry out [`poll_effect`](Self::poll_effect) until there is none,
 /// and call `turn` again when log or state completed something, and at
 /// [`deadline`](Self::deadline).
@@ -74,6 +76,8 @@ pub struct Node<L, S, D> {
     pub(crate) storing: Vec<crate::checkpoint::Storing>,
     /// Whether history has all configured names: before, no fact may use their numbers (F6).
     pub(crate) is_declared: bool,
+    /// Another configuration, on its way to be in force.
+    pub(crate) reload: Reload,
     pub(crate) effects: VecDeque<Effect>,
 }
 
@@ -89,6 +93,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             hot_keys: plan.hot_keys,
             key_backlog: plan.key_backlog,
             dedupe_ids: plan.dedupe_ids,
+            forgotten: plan.forgotten,
             partition_rate: None,
             restore: None,
         });
@@ -118,6 +123,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             broken_off: HashSet::new(),
             storing: Vec::new(),
             is_declared: false,
+            reload: Reload::default(),
             effects: VecDeque::new(),
         }
     }
@@ -205,6 +211,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             for at in 0..self.owners.len() {
                 progressed |= self.turn_partition(now, at, write);
             }
+            progressed |= self.decide_reload(now);
             progressed |= self.grant(now);
             progressed |= self.watch_backlogs(now);
             progressed |= self.retain(now);
@@ -264,6 +271,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
+            Output::FindIdle(request) => self.state.submit(StateRequest::Idle(partition, request)),
             Output::Backlog { lane, key, from, to, most, opened } => {
                 let wanted = WantedBacklog { lane, to, opened };
                 self.ask_backlog(partition, wanted, key, from, most);
@@ -375,7 +383,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let watch = self.plan.destination_backlog.and(self.watch.deadline());
         let own = self.retention.deadline().into_iter().chain(watch);
         let own = own.filter(|_| self.is_serving());
-        times.flatten().chain(destinations).chain(own).min()
+        let reload = match &self.reload {
+            Reload::Wanted(_, until) => Some(*until),
+            _ => None,
+        };
+        times.flatten().chain(destinations).chain(own).chain(reload).min()
     }
 
     /// Whether every partition serves.

@@ -23,7 +23,10 @@ fn share<D: Digest>(partition: &Partition<D>, destination: DestinationId) -> Sha
 impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// Looks whether more waits for a destination than may; says whether anything follows.
     pub(crate) fn watch_backlogs(&mut self, now: Now) -> bool {
-        let Some(limit) = self.plan.destination_backlog else { return false };
+        let Some(limit) = self.plan.destination_backlog else {
+            self.watch.forget();
+            return false;
+        };
         if !self.is_serving() || !self.watch.is_due(now.elapsed) {
             return false;
         }

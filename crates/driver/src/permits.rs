@@ -28,6 +28,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             _ => {}
         }
         self.tell_breaker(now, id);
+        if matches!(output, Output::Return { .. })
+            && self.settings.as_ref().is_some_and(|known| !known.destinations.contains_key(&id))
+        {
+            self.let_destinations_go(now);
+        }
     }
 
     /// Partitions learn that a breaker opened or closed before the next outcome is theirs to judge.

@@ -7,7 +7,7 @@ use sprag_core::chain::Digest;
 use sprag_core::destination::Destination;
 use sprag_core::fact::Fact;
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place};
-use sprag_core::input::{Command, Input};
+use sprag_core::input::Input;
 use sprag_core::intake::Intake;
 use sprag_core::partition::{Frame, Head};
 use sprag_core::plan::Plan;
@@ -17,10 +17,10 @@ use sprag_core::totals::Backlog;
 use sprag_log::{Claim, ClaimError, Frames, Log, Query};
 
 use crate::ask::Asked;
-use crate::effect::{Effect, Notice, RemovedTooEarly};
+use crate::effect::{Configured, Effect, Notice, RemovedTooEarly};
 use crate::letters;
 use crate::limits;
-use crate::node::{Node, OWN_TICKET};
+use crate::node::Node;
 use crate::owner::{Owner, Stage};
 use crate::state::{LetterChange, State, StateCompletion, StateRequest};
 
@@ -51,8 +51,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         match completion {
             StateCompletion::Opened(partition, head) => self.opened(now, partition, &head),
             StateCompletion::Loaded(partition, records) => self.loaded(now, partition, records),
-            StateCompletion::Surveyed(partition, asked, keys) => {
-                self.surveyed(now, partition, asked, keys);
+            StateCompletion::Surveyed(partition, asked, keys, tombstones) => {
+                self.surveyed(now, partition, asked, keys, &tombstones);
+            }
+            StateCompletion::Idle { partition, keys, next, beyond } => {
+                let idle = Input::Idle { keys, next, beyond };
+                self.owner(partition).partition.handle(now, idle);
             }
             StateCompletion::Paged { partition, queue, keys, next } => {
                 // At once, as everything the store says: a page that is overtaken by the word that
@@ -202,30 +206,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         totals.fold(Backlog::default(), |sum, totals| sum.and(totals.backlog_of(destination)))
     }
 
-    /// Lets partition 0 write down the names that history does not know yet.
-    fn declare(&mut self, now: Now) {
-        let Ok((_, facts)) = self.plan.resolve(self.owners[0].partition.directory()) else {
-            return;
-        };
-        if facts.is_empty() {
-            self.is_declared = true;
-        } else {
-            let command = Command::Declare(facts);
-            let input = Input::Command { ticket: OWN_TICKET, command };
-            self.owners[0].partition.handle(now, input);
-        }
-    }
-
-    /// The names are written down durably: from now on facts may use their numbers.
-    pub(crate) fn declared(&mut self, now: Now) {
-        self.is_declared = true;
-        self.resume_others(now);
-    }
-
     /// Resumes what is recovered. The facts of partition 0 follow its declarations in its own
     /// log; those of the others must wait until these are durable, or a crash between could give
     /// the numbers to other names (DESIGN F6).
-    fn resume_others(&mut self, now: Now) {
+    pub(crate) fn resume_others(&mut self, now: Now) {
         if self.is_declared {
             (1..self.owners.len()).for_each(|number| self.resume(now, number));
         }
@@ -246,12 +230,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 for (id, destination) in &settings.destinations {
                     self.destinations.insert(*id, Destination::new(destination));
                 }
-                let sources = settings.sources.iter();
-                let destinations = settings.destinations.iter();
-                self.effects.push_back(Effect::Notice(Notice::Configured {
-                    sources: sources.map(|(id, source)| (*id, source.name.clone())).collect(),
-                    destinations: destinations.map(|(id, to)| (*id, to.name.clone())).collect(),
-                }));
+                let configured = Notice::Configured(Configured::by(&settings));
+                self.effects.push_back(Effect::Notice(configured));
                 self.intake = Intake::new(&settings);
                 self.settings = Some(Arc::new(settings));
                 let facts: Vec<Fact> = self.owners[0].partition.pauses();

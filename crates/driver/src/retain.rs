@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sprag_core::chain::Digest;
+use sprag_core::chain::{Digest, Fingerprint};
 use sprag_core::fact::{DeadLetter, Fact};
 use sprag_core::id::{FrameNumber, Key, PartitionId};
 use sprag_core::partition::{Frame, Known, Page};
+use sprag_core::record::KeyRecord;
 use sprag_core::retention::{Looked, Reading, Step};
 use sprag_core::time::Now;
 use sprag_log::{Answer, Log, Query, ReadError, ReadFrame, Request};
@@ -99,7 +100,13 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let facts = frames.iter().flat_map(|frame| &frame.facts);
         let keys: BTreeSet<&Key> = facts.filter_map(Fact::key).collect();
         let keys = keys.into_iter().cloned().collect();
-        self.state.submit(StateRequest::Survey(reading.partition, asked, keys));
+        let facts = frames.iter().flat_map(|frame| &frame.facts);
+        let tombstones = facts.filter_map(|fact| match fact {
+            Fact::Tombstone(tombstone) => Some(tombstone.digest),
+            _ => None,
+        });
+        let tombstones = tombstones.collect();
+        self.state.submit(StateRequest::Survey(reading.partition, asked, keys, tombstones));
         self.retaining.page = Some((asked, reading, frames));
     }
 
@@ -110,6 +117,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         partition: PartitionId,
         asked: u64,
         keys: Vec<Surveyed>,
+        tombstones: &BTreeMap<Fingerprint, KeyRecord>,
     ) {
         let page = self.retaining.page.take_if(|(page, ..)| *page == asked);
         let Some((_, reading, read)) = page else { return };
@@ -124,6 +132,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let page = Page {
             frames: &frames,
             known: &known,
+            tombstones,
             expired: reading.expired,
             deletes_through: reading.carries.then_some(through),
         };

@@ -3,10 +3,13 @@
 //! It can be lost at any time; what it holds is rebuilt from the log. Requests and completions
 //! never block, and a store works them off in order. Must not know: how records are stored.
 
+use std::collections::BTreeMap;
+
+use sprag_core::chain::Fingerprint;
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_core::input::PageCursor;
-use sprag_core::output::PageRequest;
+use sprag_core::output::{IdleRequest, PageRequest};
 use sprag_core::partition::Head;
 use sprag_core::record::{KeyRecord, Queue};
 use sprag_core::time::UnixMicros;
@@ -27,14 +30,19 @@ pub enum StateRequest {
     Open(PartitionId),
     /// Forget all of a partition: it is ahead of the log, so it belongs to another one.
     Clear(PartitionId),
-    /// The records of these keys.
+    /// The records of these keys; of one that has none its tombstone, found by its fingerprint
+    /// ([`Fingerprint::of_key`]).
     Load(PartitionId, Vec<Key>),
+    /// Idle keys of a source, and the oldest tombstones beyond as many as are kept (DESIGN D8). A
+    /// store looks at [`IDLE_LOOKED`](sprag_core::limits::IDLE_LOOKED) keys and brings no more than
+    /// [`IDLE_KEYS`](sprag_core::limits::IDLE_KEYS) of them.
+    Idle(PartitionId, IdleRequest),
     /// Keys of one queue ([`KeyRecord::dues`]) that are due, the earliest first. A store keeps a
     /// row for each place in a queue, in the queue's order, so that a page costs what it brings.
     Page(PartitionId, PageRequest),
     /// The records of these keys and their dead letters that no lane stands at: what retention
-    /// judges by. Answered with the number it came with.
-    Survey(PartitionId, u64, Vec<Key>),
+    /// judges by; and tombstones by their fingerprints. Answered with the number it came with.
+    Survey(PartitionId, u64, Vec<Key>, Vec<Fingerprint>),
     /// Take in a batch, whole or not at all.
     Write(PartitionId, Box<Batch>),
 }
@@ -47,7 +55,18 @@ pub enum StateCompletion {
     /// To [`StateRequest::Load`]; a record that is unknown is none.
     Loaded(PartitionId, Vec<(Key, Option<KeyRecord>)>),
     /// To [`StateRequest::Survey`].
-    Surveyed(PartitionId, u64, Vec<Surveyed>),
+    Surveyed(PartitionId, u64, Vec<Surveyed>, BTreeMap<Fingerprint, KeyRecord>),
+    /// To [`StateRequest::Idle`].
+    Idle {
+        /// The partition.
+        partition: PartitionId,
+        /// The keys in their order.
+        keys: Vec<(Key, KeyRecord)>,
+        /// The first key of the source that was not looked at; none: all were.
+        next: Option<Key>,
+        /// The tombstones: those idle for longest first, with the last sequence of each.
+        beyond: Vec<(Fingerprint, Sequence)>,
+    },
     /// To [`StateRequest::Page`].
     Paged {
         /// The partition.
@@ -70,7 +89,7 @@ pub enum StateCompletion {
 pub struct Surveyed {
     /// The key.
     pub key: Key,
-    /// Its record; none when it is unknown.
+    /// Its record, or its tombstone; none when it is unknown.
     pub record: Option<KeyRecord>,
     /// Its dead letters in lanes: their sequences, and when they became that.
     pub letters: Vec<(Sequence, UnixMicros)>,
@@ -81,8 +100,10 @@ pub struct Surveyed {
 pub struct Batch {
     /// What the store reflects afterwards.
     pub head: Head,
-    /// The records, sorted by key.
+    /// The records, sorted by key. One that is forgotten leaves the store: its tombstone is beside.
     pub records: Vec<(Key, KeyRecord)>,
+    /// Tombstones that came, and that are gone.
+    pub tombstones: Vec<(Fingerprint, Option<KeyRecord>)>,
     /// The passed dead letters that came and went, and the lanes that stopped, in order.
     pub letters: Vec<LetterChange>,
 }

@@ -67,8 +67,12 @@ impl State for Store {
                 keys: Vec::new(),
                 next: None,
             },
-            StateRequest::Survey(partition, asked, _) => {
-                StateCompletion::Surveyed(partition, asked, Vec::new())
+            StateRequest::Survey(partition, asked, ..) => {
+                StateCompletion::Surveyed(partition, asked, Vec::new(), BTreeMap::new())
+            }
+            StateRequest::Idle(partition, _) => {
+                let (keys, next, beyond) = (Vec::new(), None, Vec::new());
+                StateCompletion::Idle { partition, keys, next, beyond }
             }
             StateRequest::Write(partition, batch) => {
                 kept.records.extend(batch.records);
@@ -103,6 +107,7 @@ impl World {
             max_ahead: Duration::from_secs(1),
             on_gap: OnGap::Skip,
             dedupe: Duration::from_secs(86_400),
+            forget_after: None,
             destinations: Vec::new(),
             rate: None,
         };
@@ -115,6 +120,7 @@ impl World {
             key_backlog: 10,
             destination_backlog: None,
             dedupe_ids: REMEMBERED,
+            forgotten: usize::MAX,
             partition_rate: None,
             retention: RetentionSettings::default(),
             restore: None,

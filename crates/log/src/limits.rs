@@ -69,6 +69,9 @@ pub const FOUND_FACTS: usize = 64;
 /// Things looked up by one query.
 pub const WANTED: usize = 4_096;
 
+/// Floors of hash buckets in a list, and tombstones in one: as many buckets as a partition has.
+pub const FLOORS: usize = sprag_core::limits::BUCKETS as usize;
+
 /// Bytes of a segment after which a new one is begun, unless told otherwise; one batch may exceed
 /// it. Small enough to be sealed and trimmed piece by piece, large enough that 10 million events
 /// are some hundred files.

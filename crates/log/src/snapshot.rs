@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use sprag_core::chain::Fingerprint;
-use sprag_core::fact::Toll;
+use sprag_core::fact::{Floor, Toll};
 use sprag_core::id::{FrameNumber, Sequence};
 use sprag_core::record::{
     Acceptance, Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
@@ -25,6 +25,7 @@ use sprag_core::totals::{Backlog, Totals};
 
 use crate::codec::{DecodeError, Reader, TooLarge, Writer};
 use crate::fact;
+use crate::fact::boundary::{read_floor, write_floor};
 use crate::fact::held::{read_reason, write_reason};
 use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
@@ -32,10 +33,10 @@ use crate::fact::parts::{
     read_sequence, read_text, read_unix, unknown, write_destination, write_id, write_place,
     write_position, write_range, write_ranges, write_text,
 };
-use crate::limits::{HELD_EVENTS, LANE_LIST, LANES, VISITS};
+use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 9;
+pub const VERSION: u8 = 10;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,12 +115,15 @@ pub(crate) fn write_record(writer: &mut Writer<'_>, record: &KeyRecord) {
     writer.number(record.jumped);
     writer.count("jumps", record.jumps.len(), LANE_LIST);
     record.jumps.iter().for_each(|jump| write_range(writer, *jump));
+    writer.number(record.active.0);
+    writer.flag(record.forgotten);
+    writer.number(record.boundary.0);
     writer.close_length("record", opened);
 }
 
 pub(crate) fn read_record(reader: &mut Reader<'_>) -> Result<KeyRecord, DecodeError> {
     let reader = &mut reader.part("record is longer than what it stands in")?;
-    let record = KeyRecord {
+    let mut record = KeyRecord {
         sequence: read_sequence(reader)?,
         hash: reader.hash()?,
         newest: read_place(reader)?,
@@ -129,7 +133,14 @@ pub(crate) fn read_record(reader: &mut Reader<'_>) -> Result<KeyRecord, DecodeEr
         carried: FrameNumber(reader.number()?),
         jumped: reader.number()?,
         jumps: reader.list("jumps", LANE_LIST, read_range)?,
+        ..KeyRecord::default()
     };
+    // Before keys were forgotten, records did not say when something was last written down.
+    if reader.left() > 0 {
+        record.active = read_unix(reader)?;
+        record.forgotten = reader.flag()?;
+        record.boundary = read_sequence(reader)?;
+    }
     reader.end()?;
     Ok(record)
 }
@@ -189,6 +200,10 @@ pub fn encode_totals(totals: &Totals, out: &mut Vec<u8>) -> Result<(), TooLarge>
         write_destination(&mut writer, *destination);
         write_visit(&mut writer, *visit);
     }
+    writer.count("floors", totals.floors.len(), FLOORS);
+    for (bucket, sequence) in &totals.floors {
+        write_floor(&mut writer, &Floor { bucket: *bucket, sequence: *sequence });
+    }
     let written = writer.finish();
     if written.is_err() {
         out.truncate(start);
@@ -213,9 +228,11 @@ pub fn decode_totals(bytes: &[u8]) -> Result<Totals, SnapshotError> {
     })?;
     let visited = reader
         .list("visits", VISITS, |reader| Ok((read_destination(reader)?, read_visit(reader)?)))?;
+    let floors = reader.list("floors", FLOORS, read_floor)?;
     reader.end()?;
     let (backlog, visited) = (backlog.into_iter().collect(), visited.into_iter().collect());
-    Ok(Totals { backlog, visited })
+    let floors = floors.into_iter().map(|floor| (floor.bucket, floor.sequence)).collect();
+    Ok(Totals { backlog, visited, floors })
 }
 
 fn write_order(writer: &mut Writer<'_>, order: &Order) {
@@ -256,7 +273,7 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
     Ok(order)
 }
 
-fn read_fingerprint(reader: &mut Reader<'_>) -> Result<Fingerprint, DecodeError> {
+pub(crate) fn read_fingerprint(reader: &mut Reader<'_>) -> Result<Fingerprint, DecodeError> {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(reader.raw(16)?);
     Ok(Fingerprint(u128::from_be_bytes(bytes)))
@@ -325,6 +342,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
             OmitReason::Dead => 1,
             OmitReason::Skipped => 2,
             OmitReason::Restored => 3,
+            OmitReason::Boundary => 4,
         });
         writer.flag(omission.merged);
     }
@@ -433,6 +451,7 @@ fn read_omission(reader: &mut Reader<'_>) -> Result<Omission, DecodeError> {
             1 => OmitReason::Dead,
             2 => OmitReason::Skipped,
             3 => OmitReason::Restored,
+            4 => OmitReason::Boundary,
             byte => return unknown(reader, "unknown reason of an omission", byte),
         },
         merged: reader.flag()?,
@@ -520,7 +539,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "14000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000";
-        let golden = format!("09 50000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00");
+        let golden = format!("0a 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -528,8 +547,11 @@ mod tests {
     fn totals_read_back() {
         let backlog = Backlog { lanes: 1, events: 2, bytes: 300 };
         let visited = [(DestinationId(1), Visit::Opens), (DestinationId(1), Visit::Ends)];
-        let totals =
-            Totals { backlog: [(DestinationId(7), backlog)].into(), visited: visited.into() };
+        let totals = Totals {
+            backlog: [(DestinationId(7), backlog)].into(),
+            visited: visited.into(),
+            floors: [(4_095, Sequence(7))].into(),
+        };
         let mut bytes = Vec::new();
         encode_totals(&totals, &mut bytes).unwrap();
         assert_eq!(decode_totals(&bytes), Ok(totals));
@@ -557,6 +579,6 @@ mod tests {
 
     #[test]
     fn another_version_means_rebuild() {
-        assert_eq!(decode(&[10, 1, 2]), Err(SnapshotError::Rebuild { version: 10 }));
+        assert_eq!(decode(&[9, 1, 2]), Err(SnapshotError::Rebuild { version: 9 }));
     }
 }

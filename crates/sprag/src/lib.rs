@@ -24,6 +24,7 @@ pub mod plan;
 pub mod preset;
 pub mod problem;
 pub mod provider;
+pub mod reload;
 pub mod secret;
 pub mod serve;
 pub mod share;

@@ -85,6 +85,8 @@ pub const DURATION_SECONDS: u64 = 10 * 366 * 86_400;
 
 /// Largest configurable `max_body`, bytes: a body is held in memory whole.
 pub const BODY_BYTES: u64 = 64 * 1024 * 1024;
+/// The most tombstones of forgotten keys that can be configured: about 250 GB of the state store.
+pub const FORGOTTEN_MOST: u64 = 1_000_000_000;
 
 /// Largest configurable number of partitions: each costs threads' time and a file of state.
 pub const PARTITIONS: u64 = 1024;

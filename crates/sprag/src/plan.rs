@@ -29,6 +29,7 @@ pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
         destination_backlog: config.limits.destination_backlog,
         key_backlog: usize::try_from(config.limits.key_backlog).unwrap_or(usize::MAX),
         dedupe_ids: share(config.limits.dedupe_ids),
+        forgotten: share(config.limits.forgotten),
         partition_rate: config.limits.partition_rate,
         retention: RetentionSettings {
             bodies: config.retention.bodies,
@@ -80,6 +81,7 @@ fn planned_source(name: &str, source: &Source) -> PlannedSource {
             },
             rate: source.rate,
             dedupe: source.dedupe,
+            forget_after: source.forget_after,
             destinations: Vec::new(),
         },
     }

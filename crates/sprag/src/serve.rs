@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use sprag_core::id::{DestinationId, SourceId};
 use sprag_core::plan::SourceChanged;
 use sprag_core::settings::Restore;
-use sprag_driver::effect::{Notice, RemovedTooEarly};
+use sprag_driver::effect::{Configured, Notice, RemovedTooEarly};
 use sprag_driver::node::Node;
 use sprag_log::digest::Sha256;
 use sprag_log::embedded::{self, Dropped, FileDisk, OpenError};
@@ -25,7 +25,7 @@ use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
 use crate::config::{Config, Contract, Destination, OnGap};
 use crate::disk_reserve::DiskReserve;
-use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints};
+use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints, NextEndpoints};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
@@ -105,18 +105,25 @@ pub struct Running {
     pub admin: SocketAddr,
     /// The admin token that was made because none was configured.
     pub made_token: Option<String>,
-    node: NodeHandle,
+    pub(crate) node: NodeHandle,
     thread: JoinHandle<()>,
     ended: oneshot::Receiver<()>,
-    ingress: Listening,
-    admin_api: admin::Serving,
+    pub(crate) ingress: Listening,
+    pub(crate) admin_api: admin::Serving,
+    /// What is in force, and what takes its place.
+    pub(crate) starting: Starting,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) next: NextEndpoints,
+    /// What the node says of reloads.
+    pub(crate) heard: mpsc::UnboundedReceiver<Notice>,
 }
 
-/// What the parts of a starting gateway share.
-struct Starting {
-    config: Config,
-    clock: Clock,
-    metrics: Arc<Metrics>,
+/// What the parts of a gateway are made from.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// The node and what belongs to it.
@@ -127,8 +134,8 @@ struct StartedNode {
     queries: LogQueries,
     backups: BackupSource,
     health: state::StateHealth,
-    sources: BTreeMap<SourceId, Arc<str>>,
-    destinations: BTreeMap<DestinationId, Arc<str>>,
+    configured: Configured,
+    heard: mpsc::UnboundedReceiver<Notice>,
 }
 
 /// Starts a gateway and returns once it serves: history is taken in, both listeners answer.
@@ -140,12 +147,15 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let admin_listener = bind(config.server.admin).await?;
     let clock = Clock::start();
     let starting = Starting { config, clock, metrics: Arc::new(Metrics::new()) };
-    let endpoints = starting.endpoints()?;
-    let node = starting.node(endpoints).await?;
+    let endpoints = starting.endpoints(&Endpoints::new(), None)?;
+    let next = NextEndpoints::default();
+    let node = starting.node((endpoints.clone(), next.clone())).await?;
+    starting.metrics.in_force(node.configured.revision.0);
     let disk = Arc::new(DiskReserve::default());
     let server = &starting.config.server;
     disk.clone().watch(server.data.clone(), starting.config.limits.disk_reserve);
-    let ingress = starting.ingress(&node, disk)?;
+    let sources = starting.sources(&node.configured)?;
+    let ingress = starting.ingress(&node.handle, &node.configured, sources, disk);
     let (token, made_token) = starting.admin_token()?;
     let admin_api = starting.admin(&node, admin_listener, token)?;
     let most = starting.config.limits.connections;
@@ -159,6 +169,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         ended: node.ended,
         ingress,
         admin_api,
+        starting,
+        endpoints,
+        next,
+        heard: node.heard,
     })
 }
 
@@ -193,8 +207,18 @@ impl Running {
 }
 
 impl Starting {
-    fn endpoints(&self) -> Result<Endpoints, StartError> {
+    /// An endpoint for each destination. One whose configuration is what it was `before` stays, with
+    /// its connections; what its `ca` file holds by now is read.
+    pub(crate) fn endpoints(
+        &self,
+        known: &Endpoints,
+        before: Option<&Config>,
+    ) -> Result<Endpoints, StartError> {
         let endpoint = |(name, config): (&String, &Destination)| {
+            let same = before.and_then(|before| before.destinations.get(name)) == Some(config);
+            if let Some(endpoint) = known.get(name).filter(|_| same && config.ca.is_none()) {
+                return Ok((name.clone(), endpoint.clone()));
+            }
             let endpoint = Endpoint::new(config, self.metrics.destination(name));
             let endpoint = endpoint.map_err(|p| StartError::Destination(name.clone(), p))?;
             Ok((name.clone(), Arc::new(endpoint)))
@@ -203,7 +227,7 @@ impl Starting {
     }
 
     /// Starts the node and waits until it has taken its history in.
-    async fn node(&self, endpoints: Endpoints) -> Result<StartedNode, StartError> {
+    async fn node(&self, endpoints: (Endpoints, NextEndpoints)) -> Result<StartedNode, StartError> {
         let (data, partitions) = (self.config.server.data.clone(), self.config.server.partitions);
         let packing = self.config.body_codec;
         let opened = tokio::task::spawn_blocking(move || open(&data, partitions, packing));
@@ -224,22 +248,31 @@ impl Starting {
             let state = ThreadState::start(state, waker)?;
             Ok(Node::new(log, state, Sha256, plan, partitions, seed))
         };
+        let mut serving = 0;
         let on_notice = Box::new(move |notice: Notice| {
             log_notice(&notice);
-            // After the start nobody waits for notices any more.
-            let _ = notices.send(notice);
+            let of_reload = matches!(notice, Notice::Reloaded(_) | Notice::ReloadRefused(_));
+            serving += u32::from(matches!(notice, Notice::Serving(_)));
+            // After the start only what becomes of reloads is waited for, and nobody at its end.
+            if of_reload || serving <= u32::from(partitions) {
+                let _ = notices.send(notice);
+            }
         });
         let network = |handle| Dispatcher::new(runtime, handle, endpoints, clock, on_notice);
         let started = node::start(clock, make, network).map_err(StartError::Machine)?;
         let StartedThread { handle, thread, ended } = started;
         let queries = queries.ok_or(StartError::Ended)?;
-        let (sources, destinations) = until_serving(&mut heard, partitions).await?;
-        Ok(StartedNode { handle, thread, ended, queries, backups, health, sources, destinations })
+        let configured = until_serving(&mut heard, partitions).await?;
+        Ok(StartedNode { handle, thread, ended, queries, backups, health, configured, heard })
     }
 
-    fn ingress(&self, node: &StartedNode, disk: Arc<DiskReserve>) -> Result<Ingress, StartError> {
+    /// The sources with everything they are verified and read with.
+    pub(crate) fn sources(
+        &self,
+        configured: &Configured,
+    ) -> Result<BTreeMap<String, IngressSource>, StartError> {
         let mut sources = BTreeMap::new();
-        for (id, name) in &node.sources {
+        for (id, name) in &configured.sources {
             let Some(config) = self.config.sources.get(&**name) else { continue };
             let takers = self.config.destinations.values();
             let takers = takers.filter(|to| to.from.iter().any(|from| **from == **name));
@@ -249,26 +282,36 @@ impl Starting {
             let source = source.map_err(|p| StartError::Source(name.to_string(), p))?;
             sources.insert(name.to_string(), source);
         }
-        Ok(Ingress {
-            out: self.out(node),
+        Ok(sources)
+    }
+
+    pub(crate) fn ingress(
+        &self,
+        node: &NodeHandle,
+        configured: &Configured,
+        sources: BTreeMap<String, IngressSource>,
+        disk: Arc<DiskReserve>,
+    ) -> Ingress {
+        Ingress {
+            out: self.out(node, configured),
             sources,
-            node: node.handle.clone(),
+            node: node.clone(),
             clock: self.clock,
             request_time: self.config.limits.request_time,
             disk,
-        })
+        }
     }
 
     /// The consumers' side of every configured destination.
-    fn out(&self, node: &StartedNode) -> Out {
+    fn out(&self, node: &NodeHandle, configured: &Configured) -> Out {
         let destination = |(id, name): (&DestinationId, &Arc<str>)| {
             let config = self.config.destinations.get(&**name)?;
             let token = config.token.as_ref().map(Token::new);
             Some((name.to_string(), OutDestination::new(*id, token)))
         };
-        let destinations = node.destinations.iter().filter_map(destination).collect();
-        let sources = node.sources.iter().map(|(id, name)| (&**name, *id));
-        Out::new(destinations, sources, node.handle.clone(), self.config.limits.request_time)
+        let destinations = configured.destinations.iter().filter_map(destination).collect();
+        let sources = configured.sources.iter().map(|(id, name)| (&**name, *id));
+        Out::new(destinations, sources, node.clone(), self.config.limits.request_time)
     }
 
     /// The configured admin token, or a random one on a loopback address.
@@ -281,7 +324,7 @@ impl Starting {
     }
 
     /// What the configured sources do about missing positions.
-    fn gaps(&self, node: &StartedNode) -> BTreeMap<SourceId, admin::GapPolicy> {
+    fn gaps(&self, configured: &Configured) -> BTreeMap<SourceId, admin::GapPolicy> {
         let policy = |(id, name): (&SourceId, &Arc<str>)| {
             let Contract::Fifo(fifo) = self.config.sources.get(&**name)?.contract else {
                 return None;
@@ -289,7 +332,20 @@ impl Starting {
             let halts = fifo.on_gap == OnGap::Halt;
             Some((*id, admin::GapPolicy { wait: fifo.hold.wait, halts }))
         };
-        node.sources.iter().filter_map(policy).collect()
+        configured.sources.iter().filter_map(policy).collect()
+    }
+
+    /// What operators see of the configuration that is in force from now on.
+    pub(crate) fn in_force(&self, configured: &Configured, token: Secret) -> admin::InForce {
+        admin::InForce {
+            revision: configured.revision,
+            since: self.clock.now().clock,
+            sources: configured.sources.clone(),
+            gaps: self.gaps(configured),
+            destinations: configured.destinations.clone(),
+            token,
+            reload: None,
+        }
     }
 
     fn admin(
@@ -307,10 +363,7 @@ impl Starting {
             reader,
             health: node.health.clone(),
             partitions: self.config.server.partitions,
-            sources: node.sources.clone(),
-            gaps: self.gaps(node),
-            destinations: node.destinations.clone(),
-            token,
+            configured: self.in_force(&node.configured, token),
             metrics: self.metrics.clone(),
             clock: self.clock,
         });
@@ -360,34 +413,35 @@ fn open(data: &Path, partitions: u16, packing: Packing) -> Result<Opened, StartE
     Ok(Opened { log, state: opened.store, restore })
 }
 
-type Names = (BTreeMap<SourceId, Arc<str>>, BTreeMap<DestinationId, Arc<str>>);
-
 /// Waits until every partition serves; gives the numbers of the names.
 async fn until_serving(
     heard: &mut mpsc::UnboundedReceiver<Notice>,
     partitions: u16,
-) -> Result<Names, StartError> {
+) -> Result<Configured, StartError> {
     let mut names = None;
     let mut serving = 0;
     while serving < partitions {
         match heard.recv().await.ok_or(StartError::Ended)? {
-            Notice::Configured { sources, destinations } => names = Some((sources, destinations)),
+            Notice::Configured(configured) => names = Some(configured),
             Notice::SourceChanged(changed) => return Err(StartError::SourceChanged(changed)),
             Notice::RemovedTooEarly(removed) => return Err(StartError::RemovedTooEarly(removed)),
             Notice::Serving(_) => serving += 1,
             Notice::Lost(..)
             | Notice::StateFailed(_)
             | Notice::SequenceReset(_)
+            | Notice::Reloaded(_)
+            | Notice::ReloadRefused(_)
             | Notice::Backlog(_) => {}
         }
     }
-    heard.close();
     names.ok_or(StartError::Ended)
 }
 
 fn log_notice(notice: &Notice) {
     match notice {
-        Notice::Configured { .. } | Notice::Serving(_) => tracing::debug!("{notice}"),
+        Notice::Configured(_) | Notice::Serving(_) => tracing::debug!("{notice}"),
+        // Told with all there is to say about it.
+        Notice::Reloaded(_) | Notice::ReloadRefused(_) => {}
         Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) => tracing::error!("{notice}"),
         Notice::Lost(..)
         | Notice::StateFailed(_)

@@ -155,11 +155,13 @@ impl Answers {
         if older || again { Expectation::NotReleased } else { Expectation::Anything }
     }
 
-    /// Whether something newer may have been released before this was judged.
+    /// Whether something newer may have been released before this was judged; or the same, of which
+    /// history has nothing any more.
     fn may_be_stale(&self, post: &Post) -> bool {
         let Some(number) = orders(post) else { return false };
         let newer = (post.resource, number.saturating_add(1))..=(post.resource, u64::MAX);
-        self.reached.range(newer).any(|(_, count)| *count > 0)
+        let same = self.reached.get(&(post.resource, number)).copied().unwrap_or(0);
+        same > 1 || self.reached.range(newer).any(|(_, count)| *count > 0)
     }
 
     /// Nobody waits any more.

@@ -118,7 +118,7 @@ pub(crate) fn deliveries(history: &History, deliveries: &Deliveries) -> Verdict 
         for (destination, lane) in &key.lanes {
             let seen = deliveries.lanes.get(&(*destination, *resource));
             let name = || format!("destination {} resource {resource}", destination.0);
-            let fine = delivered(lane, seen).and_then(|()| superseded(lane, seen));
+            let fine = delivered(lane, seen).and_then(|()| superseded(lane, seen, key.boundary));
             fine.map_err(|what| format!("{}: {what}", name()))?;
         }
     }
@@ -155,7 +155,7 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
 
 /// What a newer event took the place of is never sent again in its turn, and deliveries name exactly
 /// that as skipped (C2, C5).
-fn superseded(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
+fn superseded(lane: &LaneHistory, seen: Option<&Seen>, boundary: u64) -> Verdict {
     let Some(seen) = seen else { return Ok(()) };
     for (sequence, uptime) in &lane.superseded {
         let sent = seen.sent.get(sequence).zip(uptime.as_ref());
@@ -174,6 +174,7 @@ fn superseded(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
             OmitReason::Dead => (is_own || lane.given_up.contains(sequence)) && !skipped,
             // Only a second life, judged by itself, is restored.
             OmitReason::Restored => false,
+            OmitReason::Boundary => *sequence <= boundary,
         };
         must(is_so, || format!("{sequence} is named as {reason:?}, by history it is not so"))?;
     }
@@ -205,20 +206,23 @@ pub(crate) fn nothing_is_left(
         for destination in context.policies.takers_from_the_first(key.source) {
             let lane = known.lanes.get(&destination);
             let retired = history.retired.contains(&destination);
-            let unknown = (1..=known.sequence)
-                .find(|sequence| lane.is_none_or(|lane| !lane.knows(*sequence)));
+            // Of what a key released before it was forgotten, a destination that came later gets
+            // nothing: its bodies were gone by then.
+            let mut released = known.released.range(known.forgotten_through + 1..);
+            let unknown =
+                released.find(|(sequence, _)| lane.is_none_or(|lane| !lane.knows(**sequence)));
             must(retired || unknown.is_none(), || {
                 format!("resource {resource}: {unknown:?} has no fate at {destination:?}")
             })?;
         }
         for (destination, lane) in &known.lanes {
             let retired = history.retired.contains(destination);
-            must(!retired || !lane.has_backlog(), || {
-                format!("resource {resource}: something waits for {destination:?}, retired")
-            })?;
             let excused = known.paused
                 || history.paused.contains(destination)
                 || may_wait(*destination, *resource);
+            must(!retired || excused || !lane.has_backlog(), || {
+                format!("resource {resource}: something waits for {destination:?}, retired")
+            })?;
             let waits = (lane.has_backlog() && !lane.is_stopped()) || lane.is_redriving();
             must(excused || !waits, || {
                 format!(

@@ -110,6 +110,8 @@ pub(crate) struct Deliveries {
     places: BTreeMap<Place, (usize, u64)>,
     under_way: BTreeMap<DestinationId, usize>,
     epochs: BTreeMap<PartitionId, Epoch>,
+    /// How often a resource may have been forgotten for good: its chain and its positions begin anew.
+    forgotten: BTreeMap<usize, u64>,
 }
 
 impl Deliveries {
@@ -139,7 +141,7 @@ impl Deliveries {
         let under_way = self.under_way.entry(arrived.attempt.destination).or_default();
         *under_way += 1;
         let policy = policies.destinations.get(&arrived.attempt.destination);
-        let most = policy.map_or(0, |policy| policy.concurrency + policy.slow_concurrency);
+        let most = policy.map_or(0, |policy| policy.most_under_way(arrived.at));
         must(*under_way <= most, || format!("{under_way} attempts under way, {most} allowed"))
     }
 
@@ -176,12 +178,23 @@ impl Deliveries {
         must(other.is_none(), || {
             format!("event {} has sequence {sequence} and {other:?}", told.place)
         })?;
-        let rebases = commands.possible(Asked::Rebase(resource));
+        let forgotten = self.forgotten.get(&resource).copied().unwrap_or(0);
+        let rebases = commands.possible(Asked::Rebase(resource)) + forgotten;
         self.neighbours(resource, sequence, &told, rebases)?;
         self.told.insert((resource, sequence), told);
         must(rebases == 0 || self.falls(resource) <= rebases, || {
             format!("resource {resource} begins anew more than the {rebases} times asked for")
         })
+    }
+
+    /// Whether a resource may have been forgotten for good.
+    pub(crate) fn was_forgotten(&self, resource: usize) -> bool {
+        self.forgotten.contains_key(&resource)
+    }
+
+    /// A resource may be forgotten for good.
+    pub(crate) fn forgets(&mut self, resource: usize) {
+        *self.forgotten.entry(resource).or_default() += 1;
     }
 
     /// How often positions fall from one event to the next.
@@ -195,7 +208,9 @@ impl Deliveries {
     /// The chain goes on, and positions rise but for late events and where they begin anew.
     fn neighbours(&self, resource: usize, sequence: u64, told: &Told, rebases: u64) -> Verdict {
         if let Some(previous) = self.told.get(&(resource, sequence.wrapping_sub(1))) {
-            must(previous.hash == told.previous_hash, || {
+            let begins = told.previous_hash == Hash::default();
+            let begins = begins && self.forgotten.contains_key(&resource);
+            must(begins || previous.hash == told.previous_hash, || {
                 format!("resource {resource} sequence {sequence} breaks the chain")
             })?;
         }
@@ -473,6 +488,7 @@ impl Seen {
                 || commands.may_have(dropped)
                 || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
+                || is_named(arrived.attempt, passed, OmitReason::Boundary)
                 || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
                 || self.given_up(passed, arrived, policies);
             must(settled, || format!("attempted before {passed} was settled"))?;

@@ -12,6 +12,7 @@ use sprag_log::ReadFrame;
 use super::answers::Answers;
 use super::chain;
 use super::commands::{Asked, Commands};
+use super::forgetting::Buried;
 use super::key_history::KeyHistory;
 use super::lane_history::When;
 use super::outages::Outages;
@@ -49,6 +50,7 @@ pub(crate) struct History {
     pub(crate) facts: BTreeMap<&'static str, u64>,
     sources: BTreeSet<SourceId>,
     destinations: BTreeSet<DestinationId>,
+    buried: Buried,
     pub(crate) ignored: u64,
     /// The lines about refused requests, with their terms.
     pub(crate) refused: Vec<(Epoch, Refused)>,
@@ -119,7 +121,8 @@ impl History {
             Fact::DestinationRetired(retired) => {
                 self.retired.insert(retired.destination);
             }
-            Fact::KeysVisited(_) => return Ok(()),
+            Fact::KeysVisited(_) | Fact::Tombstone(_) => return Ok(()),
+            Fact::Boundary(boundary) => return self.buried.boundary(partition, boundary),
             Fact::DestinationPaused(paused) => {
                 self.paused.insert(paused.destination);
                 if paused.reason == PauseReason::Gone {
@@ -151,6 +154,7 @@ impl History {
         let history = self.keys.entry(resource).or_default();
         history.is_no_resource = key.name.is_empty();
         history.may_go_on(fact)?;
+        self.buried.about(place.partition, key, history, source, (fact, when))?;
         match fact {
             Fact::Rebased(_) => history.rebase(context.commands.possible(Asked::Rebase(resource))),
             Fact::SequenceReset(_) => {

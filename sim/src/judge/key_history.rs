@@ -55,7 +55,14 @@ pub(crate) struct KeyHistory {
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     pub(crate) sequence: u64,
-    hash: Hash,
+    pub(super) hash: Hash,
+    /// The times of its last fact that is none of forgetting: recorded, and handed over.
+    pub(super) active: Option<(u64, Option<u64>)>,
+    pub(super) is_forgotten: bool,
+    /// What was released before it was last forgotten.
+    pub(crate) forgotten_through: u64,
+    /// The floor that it began behind.
+    pub(crate) boundary: u64,
 }
 
 impl KeyHistory {
@@ -305,7 +312,7 @@ impl KeyHistory {
             format!("{opened:?} although {} was released", self.sequence)
         })?;
         let lane = self.lanes.entry(opened.destination).or_default();
-        lane.open(self.sequence)
+        lane.open(self.boundary, self.sequence)
     }
 
     /// Whether a lane that was opened may go past an event: one that came too early, or of a type
@@ -317,6 +324,10 @@ impl KeyHistory {
         policies: &Policies,
     ) -> Verdict {
         let Some(released) = self.released.get(&sequence) else {
+            // Nothing has a sequence up to its floor but what was forgotten.
+            if sequence <= self.boundary {
+                return Ok(());
+            }
             return Err(format!("{sequence} is passed and was never released"));
         };
         let event_type = self.events.get(&released.event).map(|event| type_of(&event.digest));

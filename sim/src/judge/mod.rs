@@ -10,6 +10,7 @@ pub(crate) mod chain;
 pub(crate) mod commands;
 pub(crate) mod deliveries;
 pub(crate) mod event_history;
+pub(crate) mod forgetting;
 pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;

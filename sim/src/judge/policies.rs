@@ -12,6 +12,12 @@ use sprag_core::settings::{Ack, Contract, First, OnGap, OnGiveUp, Settings, Star
 use super::memory::Memory;
 use super::{Verdict, must};
 
+/// The destinations of a source and the types they take.
+type Takers = BTreeMap<DestinationId, Vec<Pattern>>;
+
+/// For so long attempts may arrive that were decided before a reload, in microseconds.
+const RELOAD_GRACE: u64 = 10_000_000;
+
 /// Everything configured so far.
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
@@ -28,7 +34,8 @@ pub(crate) struct Policies {
     /// The destinations that were ever configured no more.
     pub(crate) removed: BTreeSet<Arc<str>>,
     /// Which destinations a source had under each revision, and the types they took.
-    takers: BTreeMap<(Revision, SourceId), BTreeMap<DestinationId, Vec<Pattern>>>,
+    /// (several where a reload closes what goes before it is in force).
+    takers: BTreeMap<(Revision, SourceId), Vec<Takers>>,
 }
 
 /// A source over all revisions.
@@ -46,6 +53,8 @@ pub(crate) struct SourcePolicy {
     pub(crate) hold_events: usize,
     /// The most events a key may ever hold.
     pub(crate) most_held: usize,
+    /// The shortest time after which keys were forgotten, in microseconds; none if never.
+    pub(crate) forget_after: Option<u64>,
     pub(crate) memory: Memory,
 }
 
@@ -78,6 +87,8 @@ pub(crate) struct DestinationPolicy {
     /// As configured now: attempts that are not slow, and those that are.
     pub(crate) concurrency: usize,
     pub(crate) slow_concurrency: usize,
+    /// Both together as they were before, and until when that is allowed still.
+    before: (usize, u64),
     /// The fewest attempts after which it gave up; none if it never counted.
     pub(crate) attempts: Option<u32>,
     /// The shortest time after which it gave up, in microseconds.
@@ -91,20 +102,29 @@ pub(crate) struct DestinationPolicy {
     pub(crate) batch: u64,
 }
 
+impl DestinationPolicy {
+    /// The most attempts that may be under way.
+    pub(crate) fn most_under_way(&self, now: u64) -> usize {
+        let (before, until) = self.before;
+        let most = self.concurrency + self.slow_concurrency;
+        if now <= until { most.max(before) } else { most }
+    }
+}
+
 impl Policies {
     /// Nothing is configured yet.
     pub(crate) fn remembering(memory: Memory) -> Self {
         Self { memory, ..Self::default() }
     }
 
-    /// A process starts with these settings. Names keep their numbers for ever (F6).
-    pub(crate) fn started(&mut self, settings: &Settings) -> Verdict {
+    /// A process starts with these settings, or reloads them. Names keep their numbers for ever (F6).
+    pub(crate) fn started(&mut self, settings: &Settings, now: u64) -> Verdict {
         self.retired.extend(&settings.retired);
         for (id, source) in &settings.sources {
             let wait = micros(source.hold_wait);
             let types = |to: &DestinationId| (*to, settings.destinations[to].types.clone());
             let takers = source.destinations.iter().map(types).collect();
-            self.takers.insert((settings.revision, *id), takers);
+            self.takers.entry((settings.revision, *id)).or_default().push(takers);
             let policy = self.sources.entry(*id).or_insert_with(|| SourcePolicy {
                 name: source.name.clone(),
                 contract: source.contract,
@@ -114,6 +134,7 @@ impl Policies {
                 hold_wait: wait,
                 hold_events: source.hold_events,
                 most_held: 0,
+                forget_after: source.forget_after.map(micros),
                 memory: self.memory,
             });
             must(policy.name == source.name && policy.contract == source.contract, || {
@@ -132,6 +153,7 @@ impl Policies {
                 start: destination.start,
                 concurrency: 0,
                 slow_concurrency: 0,
+                before: (0, 0),
                 attempts: destination.retry.attempts,
                 give_up_after,
                 on_give_up: Vec::new(),
@@ -150,6 +172,7 @@ impl Policies {
             let both = policy.attempts.into_iter().chain(destination.retry.attempts);
             policy.attempts = both.min();
             policy.give_up_after = policy.give_up_after.min(give_up_after);
+            policy.before = (policy.most_under_way(now), now + RELOAD_GRACE);
             policy.concurrency = destination.concurrency;
             policy.slow_concurrency =
                 destination.slow_concurrency.unwrap_or(4 * destination.concurrency);
@@ -164,25 +187,27 @@ impl Policies {
         let Some(takers) = self.takers.get(&(released.revision, released.key.source)) else {
             return Ok(());
         };
-        let (lanes, filtered): (Vec<_>, Vec<_>) = takers
-            .iter()
-            .partition(|(_, types)| types.iter().any(|pattern| pattern.matches(event_type)));
-        let ids = |of: Vec<(&DestinationId, _)>| of.into_iter().map(|(id, _)| *id).collect();
-        let (lanes, filtered): (Vec<_>, Vec<_>) = (ids(lanes), ids(filtered));
-        must(released.lanes == lanes && released.filtered == filtered, || {
-            format!("{event_type} enters {lanes:?}, not {filtered:?}: {released:?}")
-        })
+        let is_right = takers.iter().any(|takers| {
+            let takes = |types: &[Pattern]| types.iter().any(|of| of.matches(event_type));
+            let ids = |taken| {
+                let of = takers.iter().filter(move |(_, types)| takes(types) == taken);
+                of.map(|(id, _)| *id).collect::<Vec<_>>()
+            };
+            released.lanes == ids(true) && released.filtered == ids(false)
+        });
+        must(is_right, || format!("{event_type} enters other lanes than {takers:?}: {released:?}"))
     }
 
     /// The destinations of a source that take every event from the first on, and were configured ever
     /// since they came.
     pub(crate) fn takers_from_the_first(&self, source: SourceId) -> Vec<DestinationId> {
         let newest = self.takers.keys().map(|(revision, _)| *revision).max().unwrap_or_default();
-        let takers = self.takers.get(&(newest, source)).into_iter().flat_map(BTreeMap::keys);
+        let takers = self.takers.get(&(newest, source)).and_then(|takers| takers.last());
+        let takers = takers.into_iter().flat_map(BTreeMap::keys).copied();
         let stayed = |to: &DestinationId| {
             self.destinations.get(to).is_some_and(|policy| !self.removed.contains(&policy.name))
         };
-        let early = takers.copied().filter(|to| self.start_of(*to) != Some(Start::Now));
+        let early = takers.filter(|to| self.start_of(*to) != Some(Start::Now));
         early.filter(stayed).collect()
     }
 
@@ -193,13 +218,13 @@ impl Policies {
 
     /// Whether a destination took a type whenever it was configured.
     pub(crate) fn always_takes(&self, to: DestinationId, event_type: &str) -> bool {
-        let mut types = self.takers.values().filter_map(|takers| takers.get(&to));
+        let mut types = self.takers.values().flatten().filter_map(|takers| takers.get(&to));
         types.all(|types| types.iter().any(|pattern| pattern.matches(event_type)))
     }
 
     /// Whether a destination ever took a type.
     pub(crate) fn may_take(&self, to: DestinationId, event_type: &str) -> bool {
-        let types = self.takers.values().filter_map(|takers| takers.get(&to));
+        let types = self.takers.values().flatten().filter_map(|takers| takers.get(&to));
         types.flatten().any(|pattern| pattern.matches(event_type))
     }
 

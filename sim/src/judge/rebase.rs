@@ -55,6 +55,7 @@ impl KeyHistory {
                 | Fact::Invalid(_)
                 // What a release does to the key's lanes.
                 | Fact::LaneOpened(_)
+                | Fact::LaneEnded(_)
                 | Fact::Filtered(_)
         );
         must(is_rebase, || format!("{hurried}, then {fact:?}"))

@@ -1,10 +1,10 @@
 //! The judge of state: what is live is what the whole log adds up to, and adding up reads no
 //! configuration (F6, section 3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sprag_core::chain::Digest;
+use sprag_core::chain::{Digest, Fingerprint};
 use sprag_core::id::{FrameNumber, Key, PartitionId, Revision};
 use sprag_core::partition::{Frame, Head, Partition};
 use sprag_core::record::KeyRecord;
@@ -19,17 +19,18 @@ pub(crate) fn records<D: Digest>(
     partition: PartitionId,
     frames: &[ReadFrame],
     digest: D,
-) -> (BTreeMap<Key, KeyRecord>, Totals) {
+) -> Rebuilt {
     let nothing = Settings {
         partition_rate: None,
         restore: None,
         revision: Revision(0),
         sources: BTreeMap::new(),
         destinations: BTreeMap::new(),
-        retired: std::collections::BTreeSet::new(),
+        retired: BTreeSet::new(),
         hot_keys: usize::MAX,
         key_backlog: 0,
         dedupe_ids: 0,
+        forgotten: 0,
     };
     let mut rebuilt = Partition::new(partition, Arc::new(nothing), 0, digest);
     // What is left of a log whose beginning was deleted says all that is known of its keys.
@@ -44,7 +45,38 @@ pub(crate) fn records<D: Digest>(
         });
     }
     let records = rebuilt.records().map(|(key, record)| (key.clone(), record.clone()));
-    (records.collect(), rebuilt.totals().clone())
+    let tombstones = rebuilt.tombstones().map(|(digest, _, record)| (digest, record.cloned()));
+    let tombstones = tombstones.filter_map(|(digest, record)| Some((digest, record?)));
+    Rebuilt {
+        records: records.collect(),
+        totals: rebuilt.totals().clone(),
+        tombstones: tombstones.collect(),
+    }
+}
+
+/// What frames add up to.
+#[derive(Debug, Default)]
+pub(crate) struct Rebuilt {
+    pub(crate) records: BTreeMap<Key, KeyRecord>,
+    pub(crate) totals: Totals,
+    pub(crate) tombstones: Tombstones,
+}
+
+/// Keys that are forgotten.
+pub(crate) type Tombstones = BTreeMap<Fingerprint, KeyRecord>;
+
+/// Whether the same keys are forgotten live as by history, with the same of each. What a process was
+/// about to write when it ended promised nothing yet.
+pub(crate) fn compare_tombstones(
+    live: &Tombstones,
+    open: &BTreeSet<Fingerprint>,
+    rebuilt: &Tombstones,
+) -> Verdict {
+    for digest in live.keys().chain(rebuilt.keys()).filter(|digest| !open.contains(digest)) {
+        let (is, was) = (live.get(digest), rebuilt.get(digest));
+        must(is == was, || format!("of {digest:?} is kept {is:?}, history adds up to {was:?}"))?;
+    }
+    Ok(())
 }
 
 /// Whether what is live is what history adds up to, and what waits is counted as it is.
@@ -75,8 +107,9 @@ pub(crate) fn compare(
     let empty = KeyRecord::default();
     for key in live.keys().chain(rebuilt.keys()) {
         let is = live.get(key).unwrap_or(&empty);
-        let was = rebuilt.get(key).unwrap_or(&empty);
-        must(is == was || is.newest.frame > last, || {
+        // What is forgotten is no record any more.
+        let was = rebuilt.get(key).filter(|record| !record.forgotten).unwrap_or(&empty);
+        must(is == was || (is.forgotten && *was == empty) || is.newest.frame > last, || {
             format!("{key:?} is {is:?}, history adds up to {was:?}")
         })?;
     }

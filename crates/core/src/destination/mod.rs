@@ -80,9 +80,7 @@ impl Destination {
     /// A destination whose permits are all there.
     #[must_use]
     pub fn new(settings: &DestinationSettings) -> Self {
-        let concurrency = settings.concurrency.max(1);
-        let slow = settings.slow_concurrency;
-        let slow = slow.unwrap_or(concurrency.saturating_mul(limits::SLOW_POOL_FACTOR)).max(1);
+        let (concurrency, slow) = pools_of(settings);
         Self {
             slow_after: settings.slow_after,
             rate: settings.rate,
@@ -98,6 +96,18 @@ impl Destination {
             since_struggling: 0,
             changes: VecDeque::new(),
         }
+    }
+
+    /// Other settings. Permits that are out stay out; while there are more of them than may be by now,
+    /// none is given.
+    pub fn revise(&mut self, settings: &DestinationSettings) {
+        let (concurrency, slow) = pools_of(settings);
+        self.slow_after = settings.slow_after;
+        if self.rate != settings.rate {
+            (self.rate, self.bucket) = (settings.rate, Bucket::default());
+        }
+        self.pools.resize(concurrency, slow);
+        self.pace.resize(concurrency);
     }
 
     /// A lane asks for a permit.
@@ -327,4 +337,11 @@ impl Destination {
         self.pools.assert_counts();
         assert!(self.pace.allowance() >= 1, "a destination that never gets a permit");
     }
+}
+
+/// How many permits may be out in `concurrency` and in `slow_concurrency`.
+fn pools_of(settings: &DestinationSettings) -> (usize, usize) {
+    let concurrency = settings.concurrency.max(1);
+    let slow = settings.slow_concurrency;
+    (concurrency, slow.unwrap_or(concurrency.saturating_mul(limits::SLOW_POOL_FACTOR)).max(1))
 }

@@ -33,6 +33,13 @@ impl Pace {
         }
     }
 
+    /// Another concurrency: what was given in full stays so, what was a part grows with answers.
+    pub(super) fn resize(&mut self, concurrency: usize) {
+        let full = self.is_full();
+        self.concurrency = concurrency;
+        self.allowance = if full { concurrency } else { self.allowance.min(concurrency) };
+    }
+
     pub(super) fn concurrency(&self) -> usize {
         self.concurrency
     }

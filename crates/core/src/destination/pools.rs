@@ -31,6 +31,8 @@ pub(super) struct Permit {
 pub(super) struct Pools {
     concurrency: usize,
     slow_concurrency: usize,
+    /// The same, but for permits that were out when there were to be fewer.
+    most: (usize, usize),
     permits: BTreeMap<LaneRef, Permit>,
     /// Permits of `concurrency`: all, and those of lanes that are not proven.
     usual: usize,
@@ -46,12 +48,25 @@ impl Pools {
         Self {
             concurrency,
             slow_concurrency,
+            most: (concurrency, slow_concurrency),
             permits: BTreeMap::new(),
             usual: 0,
             unproven: 0,
             turns_slow: BTreeSet::new(),
             stuck: BTreeSet::new(),
         }
+    }
+
+    /// Other sizes. What is out beyond them is not taken back.
+    pub(super) fn resize(&mut self, concurrency: usize, slow_concurrency: usize) {
+        (self.concurrency, self.slow_concurrency) = (concurrency, slow_concurrency);
+        self.settle();
+    }
+
+    /// What is out beyond the sizes becomes less and not more.
+    fn settle(&mut self) {
+        let (usual, slow) = (self.in_use(Pool::Usual), self.in_use(Pool::Slow));
+        self.most = (self.concurrency.max(usual), self.slow_concurrency.max(slow));
     }
 
     pub(super) fn in_use(&self, pool: Pool) -> usize {
@@ -106,6 +121,7 @@ impl Pools {
         if permit.pool == Pool::Usual {
             self.leave_usual(lane, permit);
         }
+        self.settle();
         Some(permit)
     }
 
@@ -149,7 +165,7 @@ impl Pools {
         let unproven = usual.clone().filter(|permit| !permit.is_proven).count();
         assert_eq!((usual.count(), unproven), (self.usual, self.unproven));
         assert_eq!(self.turns_slow.len() + self.stuck.len(), self.usual);
-        assert!(self.usual <= self.concurrency, "{} in concurrency", self.usual);
-        assert!(self.in_use(Pool::Slow) <= self.slow_concurrency, "slow pool over its cap");
+        assert!(self.usual <= self.most.0, "{} in concurrency", self.usual);
+        assert!(self.in_use(Pool::Slow) <= self.most.1, "slow pool over its cap");
     }
 }

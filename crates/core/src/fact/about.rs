@@ -39,6 +39,8 @@ impl Fact {
             | Self::KeysVisited(_)
             | Self::Ignored(_)
             | Self::Refused(_)
+            | Self::Tombstone(_)
+            | Self::Boundary(_)
             | Self::Restored(_) => None,
             Self::Received(fact) => Some(&fact.key),
             Self::Held(fact) => Some(&fact.key),
@@ -66,6 +68,8 @@ impl Fact {
             Self::KeyPaused(fact) => Some(&fact.key),
             Self::KeyResumed(fact) => Some(&fact.key),
             Self::Carried(fact) => Some(&fact.key),
+            Self::Forgotten(fact) => Some(&fact.key),
+            Self::Returned(fact) => Some(&fact.key),
         }
     }
 
@@ -109,6 +113,10 @@ impl Fact {
             Self::KeyPaused(_) => "key-paused",
             Self::KeyResumed(_) => "key-resumed",
             Self::Carried(_) => "carried",
+            Self::Forgotten(_) => "forgotten",
+            Self::Returned(_) => "returned",
+            Self::Tombstone(_) => "tombstone",
+            Self::Boundary(_) => "boundary",
         }
     }
 }

@@ -45,11 +45,16 @@ enum Word {
 
 impl<D: Digest> Partition<D> {
     /// When waiting ends for what is accepted now; none where the answer acknowledges.
-    pub(super) fn waits_until(&self, destination: DestinationId) -> Option<OpenMicros> {
-        match self.settings.destinations.get(&destination)?.ack {
+    pub(super) fn waits_until(&self, ack: Ack) -> Option<OpenMicros> {
+        match ack {
             Ack::Answer => None,
             Ack::Explicit { timeout } => Some(self.open.after(timeout)),
         }
+    }
+
+    /// What acknowledges an event of this destination that is sent now.
+    pub(super) fn ack_of(&self, destination: DestinationId) -> Ack {
+        self.settings.destinations.get(&destination).map_or(Ack::Answer, |to| to.ack)
     }
 
     /// A consumer acknowledges an event; it is answered once that is durable.
@@ -100,10 +105,11 @@ impl<D: Digest> Partition<D> {
         if let Some(accepted) = accepted.filter(|one| is_of(one.sequence, one.last)) {
             return Ok(Word::Settles { out_of_order: accepted.out_of_order });
         }
-        if self.waits_until(destination).is_none() {
+        let under_way = hot.lanes[at].attempt.map(|ongoing| ongoing.tried);
+        let ack = under_way.map_or_else(|| self.ack_of(destination), |tried| tried.ack);
+        if ack == Ack::Answer {
             return Err(Rejection::NotExplicit);
         }
-        let under_way = hot.lanes[at].attempt.map(|ongoing| ongoing.tried);
         // What is left of a range when a part of it is acknowledged is under way still.
         let under_way = under_way.filter(|tried| {
             let first =
@@ -194,14 +200,10 @@ impl<D: Digest> Partition<D> {
         let Acceptance { sequence, last, out_of_order, started, .. } = accepted;
         // Of a range whose beginning was acknowledged the rest is tried for the first time.
         let number = if out_of_order { accepted.number } else { lane.failures + 1 };
-        let tried = Tried { sequence, last, number, out_of_order, probe: false };
+        let (probe, ack) = (false, Ack::Answer);
+        let tried = Tried { sequence, last, number, out_of_order, probe, ack };
         let outcome = Outcome::Unacknowledged;
-        let is_configured = self.settings.destinations.contains_key(&destination);
-        let (consequence, delay, toll) = match is_configured || out_of_order {
-            true => self.failed(&lane, tried, outcome, None),
-            // It waits for its destination to be configured again.
-            false => (Consequence::Retry { due: self.steady }, Duration::ZERO, lane.toll),
-        };
+        let (consequence, delay, toll) = self.failed(&lane, tried, outcome, None);
         let took = micros(self.recorded.since(started));
         self.write(Fact::Attempted(Attempted {
             key,

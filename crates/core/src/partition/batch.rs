@@ -13,7 +13,7 @@ use super::draft::Promise;
 use super::hot::{Hot, Tried};
 use crate::chain::Digest;
 use crate::fact::{Batch, Batched, Fact, Toll};
-use crate::id::{DestinationId, Sequence};
+use crate::id::Sequence;
 use crate::input::Ended;
 use crate::limits;
 use crate::record::{Lane, LaneMode};
@@ -48,10 +48,13 @@ impl<D: Digest> Partition<D> {
     }
 }
 
-/// Waiting events that a lane to a destination keeps at hand.
-pub(super) fn window(settings: &Settings, destination: DestinationId) -> usize {
-    let batch = settings.destinations.get(&destination).and_then(|to| to.batch);
-    batch.unwrap_or_default().clamp(limits::LANE_WINDOW, limits::BATCH_EVENTS)
+/// Waiting events that a lane keeps at hand: those of the next range, and all of one that was fixed
+/// when longer ones were configured.
+pub(super) fn window(settings: &Settings, lane: &Lane) -> usize {
+    let batch = settings.destinations.get(&lane.destination).and_then(|to| to.batch);
+    let fixed = lane.batch.map_or(0, |to| to.0.saturating_sub(lane.head.0).saturating_add(1));
+    let fixed = usize::try_from(fixed).unwrap_or(limits::BATCH_EVENTS);
+    batch.unwrap_or_default().max(fixed).clamp(limits::LANE_WINDOW, limits::BATCH_EVENTS)
 }
 
 /// What stands at a lane's head, whose first event is at hand.

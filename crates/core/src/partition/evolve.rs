@@ -33,12 +33,17 @@ impl<D: Digest> Partition<D> {
     pub(super) fn evolve(&mut self, place: Place, times: Times, fact: &Fact) {
         self.directory.evolve(fact);
         self.totals.evolve(fact);
+        self.evolve_tombstones(place, fact);
         let Some(key) = fact.key() else { return };
         let slot = self.slot_or_new(key);
         let head = self.head_of_lane(slot, fact);
         self.count(slot, fact, Totals::without);
         self.evolve_key(slot, place, times, fact);
+        self.note_forgotten(slot, place, fact);
         self.count(slot, fact, Totals::with);
+        for destination in fact.lanes() {
+            self.moved.insert(*destination, place.frame);
+        }
         self.note_progress(slot, fact, head, times);
     }
 
@@ -64,7 +69,8 @@ impl<D: Digest> Partition<D> {
     /// Counts the lanes that a fact may change, before it does and after.
     fn count(&mut self, slot: Slot, fact: &Fact, change: fn(&mut Totals, &Lane)) {
         let Some(hot) = self.keys.get(slot) else { return };
-        if let Fact::Carried(_) = fact {
+        // What is left of history may lack what facts before one that says all of a key build upon.
+        if let Fact::Carried(_) | Fact::Forgotten(_) | Fact::Returned(_) = fact {
             hot.record.lanes.iter().for_each(|lane| change(&mut self.totals, lane));
             return;
         }
@@ -77,6 +83,14 @@ impl<D: Digest> Partition<D> {
         self.touched.push(slot);
         let Some(hot) = self.keys.get_mut(slot) else { return };
         hot.record.newest = place;
+        if hot.record.forgotten && hot.record.begins() {
+            // Nothing was kept of it: it is as one that never was.
+            hot.record = KeyRecord { newest: place, ..KeyRecord::default() };
+        }
+        if !matches!(fact, Fact::Carried(_) | Fact::Forgotten(_) | Fact::Returned(_)) {
+            hot.record.active = times.recorded;
+            hot.record.forgotten = false;
+        }
         count_old_positions(hot, fact);
         match fact {
             Fact::Received(received) => receive(hot, place, times, received),
@@ -87,7 +101,9 @@ impl<D: Digest> Partition<D> {
             }
             Fact::LaneOpened(opened) => hot.open_lane(opened.destination, opened.through),
             Fact::LaneEnded(ended) => hot.end_lane(ended.destination),
-            Fact::Carried(carried) => hot.restore(&carried.record, place),
+            Fact::Carried(carried) => hot.restore(&carried.record, place, times.recorded),
+            Fact::Forgotten(forgotten) => hot.restore(&forgotten.record, place, times.recorded),
+            Fact::Returned(returned) => hot.give_back(&returned.record, place, times.recorded),
             Fact::Rebased(_) => hot.record.order = Order { since: place, ..Order::default() },
             Fact::Jumped(jumped) => jump::note(&mut hot.record, jumped),
             _ => evolve_record(hot, times, fact),
@@ -189,7 +205,7 @@ fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
 fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving> {
     let arriving = take_event(hot, released.event, released.position, times.recorded)?;
     let record = &mut hot.record;
-    let begins = record.begins();
+    let (begins, boundary) = (record.begins(), record.boundary);
     record.sequence = released.sequence;
     record.hash = released.hash;
     if let Some(position) = released.position.number() {
@@ -208,7 +224,7 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         let head = if begins { Sequence(1) } else { released.sequence };
         let lane = hot.lane_or_new(*destination, head);
         if begins {
-            jump::begin(lane, released.sequence);
+            jump::begin(lane, released.sequence, boundary);
         }
         enter(lane, released.sequence, arriving.essence.size, times.recorded);
     }

@@ -3,12 +3,14 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::jump;
 use crate::destination::{Request, Standing};
 use crate::id::{DestinationId, FrameNumber, Key, Place, Sequence};
 use crate::input::{AttemptId, Waiting};
 use crate::limits;
 use crate::rate::Bucket;
 use crate::record::{Essence, KeyRecord, Lane};
+use crate::settings::Ack;
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
 
 /// A key in memory.
@@ -85,6 +87,8 @@ pub(super) struct Tried {
     pub(super) out_of_order: bool,
     /// Whether its failure counts for nothing (DESIGN L2).
     pub(super) probe: bool,
+    /// What acknowledges it: as configured when it was sent.
+    pub(super) ack: Ack,
 }
 
 impl LaneHot {
@@ -135,12 +139,25 @@ impl Hot {
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a
     /// log whose beginning is gone, all before it was said of an unknown key.
-    pub(super) fn restore(&mut self, record: &KeyRecord, place: Place) {
+    pub(super) fn restore(&mut self, record: &KeyRecord, place: Place, recorded: UnixMicros) {
         let lanes = record.lanes.iter().map(|lane| lane.destination);
         if !lanes.clone().eq(self.lanes.iter().map(|lane| lane.destination)) {
             self.lanes = lanes.map(LaneHot::new).collect();
         }
-        self.record = KeyRecord { newest: place, carried: place.frame, ..record.clone() };
+        // History before keys were forgotten did not say when something was last written down.
+        let is_known = record.active > UnixMicros(0);
+        let active = if is_known { record.active } else { recorded };
+        self.record = KeyRecord { newest: place, carried: place.frame, active, ..record.clone() };
+    }
+
+    /// Takes in what a key of which no record was kept goes on with. Where nothing was known of it, its
+    /// positions begin anew: what lies before says nothing about them (DESIGN K7).
+    pub(super) fn give_back(&mut self, record: &KeyRecord, place: Place, recorded: UnixMicros) {
+        self.restore(record, place, recorded);
+        self.record.forgotten = false;
+        if record.begins() {
+            self.record.order.since = place;
+        }
     }
 
     /// Where the lane to a destination stands in the record and here.
@@ -152,7 +169,8 @@ impl Hot {
     pub(super) fn lane_or_new(&mut self, destination: DestinationId, head: Sequence) -> &mut Lane {
         let at = self.record.lanes.partition_point(|lane| lane.destination < destination);
         if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
-            self.record.lanes.insert(at, Lane::new(destination, head));
+            let floor = self.record.boundary;
+            self.record.lanes.insert(at, Lane::behind(destination, head, floor));
             self.lanes.insert(at, LaneHot::new(destination));
         }
         &mut self.record.lanes[at]
@@ -162,7 +180,10 @@ impl Hot {
     pub(super) fn open_lane(&mut self, destination: DestinationId, through: Sequence) {
         let at = self.record.lanes.partition_point(|lane| lane.destination < destination);
         if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
-            self.record.lanes.insert(at, Lane::opened(destination, through));
+            let floor = self.record.boundary;
+            let mut lane = Lane::opened(destination, through);
+            jump::begin(&mut lane, floor.next(), floor);
+            self.record.lanes.insert(at, lane);
             self.lanes.insert(at, LaneHot::new(destination));
         }
     }

@@ -57,7 +57,7 @@ pub(super) fn pass(record: &mut KeyRecord) {
     for jump in &record.jumps {
         for lane in &mut record.lanes {
             if lane.head.0 == jump.from {
-                skip(lane, *jump);
+                skip(lane, *jump, OmitReason::Restored);
             }
         }
     }
@@ -65,15 +65,25 @@ pub(super) fn pass(record: &mut KeyRecord) {
     record.jumps.retain(|jump| lanes.iter().any(|lane| lane.head.0 <= jump.to));
 }
 
-/// A lane of a key whose first event has not the first sequence.
-pub(super) fn begin(lane: &mut Lane, first: Sequence) {
-    if lane.head == Sequence(1) && first.0 > 1 {
-        skip(lane, Range { from: 1, to: first.0 - 1 });
+/// A lane of a key whose first event has not the first sequence: it began behind a floor, after a restore,
+/// or both.
+pub(super) fn begin(lane: &mut Lane, first: Sequence, boundary: Sequence) {
+    if lane.head != Sequence(1) {
+        return;
+    }
+    if boundary > Sequence(0) && boundary < first {
+        skip(lane, Range { from: 1, to: boundary.0 }, OmitReason::Boundary);
+    }
+    if lane.head < first {
+        skip(lane, Range { from: lane.head.0, to: first.0 - 1 }, OmitReason::Restored);
     }
 }
 
-fn skip(lane: &mut Lane, jump: Range) {
-    omit(lane, jump, OmitReason::Restored);
+fn skip(lane: &mut Lane, jump: Range, reason: OmitReason) {
+    omit(lane, jump, reason);
+    // Of what was released before the lane was opened, all was counted.
+    let counted = (jump.to.min(lane.opened.0) + 1).saturating_sub(jump.from);
+    lane.waiting = lane.waiting.saturating_sub(counted);
     lane.head = Sequence(jump.to.saturating_add(1));
     lane.tail = Sequence(lane.tail.0.max(jump.to));
 }

@@ -28,6 +28,7 @@ impl<D: Digest> Partition<D> {
 
     pub(super) fn insert(&mut self, key: Key, record: KeyRecord) -> Slot {
         let slot = self.keys.insert(Hot::new(key.clone(), record));
+        self.note_tombstone(slot);
         self.names.insert(key, slot);
         slot
     }
@@ -68,7 +69,8 @@ impl<D: Digest> Partition<D> {
     pub(super) fn loaded(&mut self, key: Key, record: Option<Box<KeyRecord>>) {
         let Some(waiting) = self.loading.remove(&key) else { return };
         if !self.names.contains_key(&key) {
-            let slot = self.insert(key, record.map(|record| *record).unwrap_or_default());
+            let record = self.known_of(&key, record.map(|record| *record));
+            let slot = self.insert(key, record.unwrap_or_default());
             self.arm(slot);
         }
         for input in waiting {
@@ -150,13 +152,14 @@ impl<D: Digest> Partition<D> {
             open: self.open_persisted,
             directory: self.directory_facts(),
             totals: self.totals.clone(),
+            tombstones: self.take_tombstones(),
         })
     }
 
     /// How many keys changed since the last checkpoint.
     #[must_use]
     pub fn dirty_keys(&self) -> usize {
-        self.dirty.len()
+        self.dirty.len() + self.forgetting.unstored()
     }
 
     /// What the partition knows beside its keys, as facts.

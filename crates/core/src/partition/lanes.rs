@@ -23,7 +23,7 @@ use crate::limits;
 use crate::output::{Attempt, Output};
 use crate::record::{Lane, LaneMode};
 use crate::retry;
-use crate::settings::OnGiveUp;
+use crate::settings::{Ack, OnGiveUp};
 use crate::slab::Slot;
 use crate::time::{ElapsedMicros, UnixMicros, micros};
 
@@ -98,6 +98,8 @@ impl<D: Digest> Partition<D> {
         }
         let to = self.settings.destinations.get(&lane.destination);
         let (rate, batch) = (to.and_then(|to| to.key_rate), to.and_then(|to| to.batch));
+        // A range that is fixed is sent as it is, whatever is configured by now.
+        let batch = batch.or(hot.record.lanes[at].batch.map(|_| limits::BATCH_EVENTS));
         let next = rate.map(|rate| lane.bucket.next(rate)).unwrap_or_default();
         let record = &hot.record.lanes[at];
         // A consumer has it: its acknowledgement, or the end of the wait, wakes the lane.
@@ -180,7 +182,7 @@ impl<D: Digest> Partition<D> {
         let partition = self.id;
         let Some(hot) = self.keys.get(slot) else { return };
         let record = &hot.record.lanes[at];
-        let most = window(&self.settings, record.destination);
+        let most = window(&self.settings, record);
         // Where all that was looked for is gone, the oldest that is kept may be far away.
         let reach = if hot.lanes[at].is_gone { limits::BACKLOG_REACH } else { most as u64 };
         let to = Sequence(record.tail.0.min(record.head.0.saturating_add(reach - 1)));
@@ -210,6 +212,10 @@ impl<D: Digest> Partition<D> {
         let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
         let Some(at) = at else { return };
         self.seek(lane.slot, at, |lane| lane.asked = false);
+        if !self.settings.destinations.contains_key(&lane.destination) {
+            // Which of them are its own is decided when it is configured again.
+            return;
+        }
         self.pass_gone(lane.slot, at, events.first().map(|event| event.sequence), looked);
         // What was tried was taken.
         let hot = self.keys.get(lane.slot);
@@ -224,8 +230,8 @@ impl<D: Digest> Partition<D> {
             let takes = |of: &Arc<str>| self.takes_earlier(lane.destination, event.recorded, of);
             event.entered |= event_type.is_some_and(takes);
         }
-        let most = window(&self.settings, lane.destination);
         let Some(hot) = self.keys.get_mut(lane.slot) else { return };
+        let most = window(&self.settings, &hot.record.lanes[at]);
         let head = hot.record.lanes[at].head;
         hot.lanes[at].window.clear();
         for event in events.into_iter().filter(|event| event.sequence >= head) {
@@ -261,12 +267,13 @@ impl<D: Digest> Partition<D> {
         self.next_attempt += 1;
         let id = AttemptId { epoch: self.epoch, number: self.next_attempt };
         let started = self.recorded;
-        let Some(hot) = self.keys.get_mut(slot) else { return };
         let number = work.failures.saturating_add(1);
         let (sequence, out_of_order) = (work.sequence, work.out_of_order);
         let Grant { slow_at, probe, .. } = grant;
         let last = work.last;
-        let tried = Tried { sequence, last, number, out_of_order, probe };
+        let ack = self.ack_of(grant.lane.destination);
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let tried = Tried { sequence, last, number, out_of_order, probe, ack };
         let ongoing = Ongoing { id, tried, started, slow_at };
         hot.lanes[at].attempt = Some(ongoing);
         hot.lanes[at].is_reread = false;
@@ -319,7 +326,7 @@ impl<D: Digest> Partition<D> {
         let lane = hot.record.lanes[at].clone();
         let tried = ongoing.tried;
         let is_over = is_settled(hot, at, tried);
-        let waits = outcome.is_accepted() && self.waits_until(destination).is_some();
+        let waits = outcome.is_accepted() && tried.ack != Ack::Answer;
         let batch = part(tried, &ended, waits);
         let lane = rest_of(&lane, tried, batch);
         let (consequence, delay, toll) = match is_over || is_whole(tried, batch) {
@@ -386,7 +393,7 @@ impl<D: Digest> Partition<D> {
             let (means, delay, toll) = self.failed(lane, tried, outcome, ended.retry_after);
             return (means, delay, Some(toll));
         }
-        let until = self.waits_until(lane.destination).filter(|_| outcome.is_accepted());
+        let until = self.waits_until(tried.ack).filter(|_| outcome.is_accepted());
         let means = match until {
             _ if ended.dropped.is_some() => Consequence::Dead,
             Some(until) => Consequence::Accepted { until },
@@ -405,7 +412,10 @@ impl<D: Digest> Partition<D> {
     ) -> (Consequence, Duration, Toll) {
         let (toll, counts) = self.toll(lane, tried, outcome);
         let Some(destination) = self.settings.destinations.get(&lane.destination) else {
-            return (Consequence::Halted, Duration::ZERO, toll);
+            // It waits for its destination to be configured again; an event that was passed does not.
+            let retry = Consequence::Retry { due: self.steady };
+            let means = if tried.out_of_order { Consequence::Dead } else { retry };
+            return (means, Duration::ZERO, lane.toll);
         };
         let (retry, on_give_up) = (destination.retry, destination.on_give_up);
         let exhausted = counts && retry::is_exhausted(&retry, toll);

@@ -7,6 +7,7 @@ mod batch;
 mod command;
 mod draft;
 mod evolve;
+mod forget;
 mod hot;
 mod jump;
 mod keys;
@@ -19,6 +20,7 @@ mod receive;
 mod recover;
 mod refuse;
 mod retain;
+mod revise;
 mod supersede;
 mod toll;
 mod view;
@@ -46,9 +48,11 @@ use crate::totals::Totals;
 use draft::{Filling, InFlight, Promise, Times};
 use hot::Hot;
 
+pub use forget::ForgetTally;
 pub use outside::Moves;
 pub use recover::{Frame, Head};
 pub use retain::{Known, Page};
+pub use revise::Left;
 pub use view::{KeyView, LaneView, WaitsFor};
 
 /// A partition: everything that is decided about a fixed hash range of keys.
@@ -102,14 +106,19 @@ pub struct Partition<D> {
     loading: BTreeMap<Key, Vec<Input>>,
     outside: outside::Outside,
     totals: Totals,
+    /// The frame in which a lane to a destination changed last.
+    moved: BTreeMap<DestinationId, FrameNumber>,
     /// What keys are visited for at the moment.
     visiting: BTreeSet<(DestinationId, Visit)>,
+    /// Their sweep begins once the store has this frame.
+    sweeps_behind: Option<FrameNumber>,
     /// Destinations for which what waits is given up.
     overflows: BTreeMap<DestinationId, overflow::Overflow>,
     moves: Moves,
     /// Events that did not enter a lane for their type, since the process began.
     filtered: BTreeMap<DestinationId, u64>,
     sweep: usize,
+    forgetting: forget::Forgetting,
     /// Keys changed since the last checkpoint, and since the last invariant check.
     dirty: BTreeSet<Slot>,
     checkpointed: FrameNumber,
@@ -169,11 +178,14 @@ impl<D: Digest> Partition<D> {
             loading: BTreeMap::new(),
             outside: outside::Outside::default(),
             totals: Totals::default(),
+            moved: BTreeMap::new(),
             visiting: BTreeSet::new(),
+            sweeps_behind: None,
             overflows: BTreeMap::new(),
             moves: Moves::default(),
             filtered: BTreeMap::new(),
             sweep: 0,
+            forgetting: forget::Forgetting::default(),
             dirty: BTreeSet::new(),
             touched: Vec::new(),
             recent: Recent::default(),
@@ -202,6 +214,7 @@ impl<D: Digest> Partition<D> {
                 self.expire();
                 self.give_up_oldest();
                 self.make_room(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
+                self.look_for_idle();
             }
             Phase::Recovering => self.refuse(input),
         }
@@ -220,6 +233,7 @@ impl<D: Digest> Partition<D> {
             }
             Input::Loaded { key, record } => self.loaded(key, record),
             Input::Page { queue, keys, next } => self.page(queue, keys, next),
+            Input::Idle { keys, next, beyond } => self.idle(keys, next, beyond),
             Input::Backlog { lane, events, looked, earlier } => {
                 self.backlog(lane, events, looked, &earlier);
             }
@@ -228,9 +242,13 @@ impl<D: Digest> Partition<D> {
             Input::Overflow { destination, bytes } => self.overflow(destination, bytes),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Committed(frame) => self.commit(frame),
-            Input::Stored(frame) => self.stored = self.stored.max(frame),
+            Input::Stored(frame) => {
+                self.note_stored(frame);
+                self.begin_sweep();
+            }
             Input::Command { ticket, command } => self.command(ticket, command),
             Input::Foreign { place, fact } => self.foreign(place, &fact),
+            Input::Settings(settings) => self.revise(settings),
             Input::Tick => {}
         }
     }
@@ -292,7 +310,8 @@ impl<D: Digest> Partition<D> {
         let counted = !self.timers.is_empty() || !self.attempts.is_empty();
         let counted = counted || !self.outside.is_empty();
         let step = counted.then(|| self.now.elapsed.after(limits::OPEN_STEP));
-        timer.into_iter().chain(hold).chain(step).chain(self.brings_back_at()).min()
+        let idle = self.looks_for_idle_at();
+        timer.into_iter().chain(hold).chain(step).chain(self.brings_back_at()).chain(idle).min()
     }
 
     /// The next thing to do outside.
@@ -323,6 +342,7 @@ impl<D: Digest> Partition<D> {
 
     /// Writes a fact down in the frame being filled, and takes it in.
     fn write(&mut self, fact: Fact) -> Place {
+        self.revive(&fact);
         let times = self.begin_frame();
         let index = u32::try_from(self.filling.facts.len()).unwrap_or(u32::MAX);
         let place = Place { partition: self.id, frame: self.taken.next(), index };

@@ -79,8 +79,8 @@ impl<D: Digest> Partition<D> {
         if let Some(hot) = self.keys.get_mut(slot) {
             for at in 0..hot.lanes.len() {
                 let destination = hot.lanes[at].destination;
-                let (entered, most) =
-                    (entered.contains(&destination), window(&settings, destination));
+                let entered = entered.contains(&destination);
+                let most = window(&settings, &hot.record.lanes[at]);
                 let waiting = Waiting { sequence, released, recorded, epoch, entered };
                 hot.extend_window(at, waiting, most);
             }

@@ -83,11 +83,30 @@ impl Outside {
         Self { lines: queues.map(unread).collect(), expected: 0 }
     }
 
+    /// A destination is configured, perhaps again: what waits for it outside is looked at at once.
+    pub(super) fn look_at_lanes(&mut self, now: ElapsedMicros, to: DestinationId) {
+        let line = self.lines.entry(Queue::Lanes(to)).or_default();
+        line.note(Look { from: 0, at: now });
+    }
+
+    /// Waits that were to last for ever may end: all of them are looked at.
+    pub(super) fn look_at_holds(&mut self, now: ElapsedMicros) {
+        let line = self.lines.entry(Queue::Holds).or_default();
+        line.note(Look { from: 0, at: now });
+    }
+
     /// Every key is to be looked at, from the first on.
     pub(super) fn look_at_keys(&mut self, now: ElapsedMicros) {
         let line = self.lines.entry(Queue::Keys).or_default();
         line.round = None;
         line.next = Some(Look { from: 0, at: now });
+    }
+
+    /// Keys are not looked at any more, but for a page on its way.
+    pub(super) fn look_at_no_keys(&mut self) {
+        if let Some(line) = self.lines.get_mut(&Queue::Keys) {
+            (line.round, line.next) = (None, None);
+        }
     }
 
     /// Whether waits may be outside for which open time counts.

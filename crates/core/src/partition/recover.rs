@@ -6,6 +6,7 @@
 use alloc::sync::Arc;
 
 use super::draft::{self, Filling, Promise, Times};
+use super::forget::Forgetting;
 use super::keys::ticket_of;
 use super::outside::Outside;
 use super::{Partition, Phase};
@@ -87,7 +88,8 @@ impl<D: Digest> Partition<D> {
                     let lane = LaneRef { partition: self.id, slot, destination };
                     self.outputs.push_back(Output::Return { lane, end: End::Unused });
                 }
-                Output::Load(_) | Output::Page(_) | Output::Backlog { .. } => {}
+                Output::Load(_) | Output::Page(_) | Output::FindIdle(_) => {}
+                Output::Backlog { .. } => {}
                 Output::Request(_) | Output::Withdraw(_) => {}
                 kept => self.outputs.push_back(kept),
             }
@@ -102,8 +104,11 @@ impl<D: Digest> Partition<D> {
         self.timers.clear();
         self.holds.clear();
         self.acceptances.clear();
+        self.moved.clear();
+        self.sweeps_behind = None;
         self.overflows.clear();
         self.outside = Outside::default();
+        self.forgetting = Forgetting::default();
     }
 
     /// Begins to take in history behind what the state store reflects.
@@ -140,6 +145,7 @@ impl<D: Digest> Partition<D> {
     pub fn insert_record(&mut self, key: Key, record: Option<KeyRecord>) {
         debug_assert_eq!(self.phase, Phase::Recovering);
         if !self.names.contains_key(&key) {
+            let record = self.known_of(&key, record);
             self.insert(key, record.unwrap_or_default());
         }
     }
@@ -181,6 +187,7 @@ impl<D: Digest> Partition<D> {
         slots.into_iter().for_each(|slot| self.arm_timers(slot));
         self.outside = Outside::unread(now.elapsed, self.settings.destinations.keys().copied());
         self.begin_visits();
+        self.begin_forgetting();
         self.bring_back();
         self.check();
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::Partition;
 use super::recover::Frame;
-use crate::chain::Digest;
+use crate::chain::{Digest, Fingerprint};
 use crate::fact::{Carried, Consequence, Fact, KeysVisited, Received};
 use crate::id::{FrameNumber, Key, Place, Sequence};
 use crate::limits;
@@ -23,6 +23,8 @@ pub struct Page<'a> {
     pub frames: &'a [Frame<'a>],
     /// What the state store has of its keys. Those in memory are newer there.
     pub known: &'a BTreeMap<Key, Known>,
+    /// The tombstones that the page says anew, as the state store has them.
+    pub tombstones: &'a BTreeMap<Fingerprint, KeyRecord>,
     /// Bodies received, and dead letters made, after this are live.
     pub expired: UnixMicros,
     /// The last frame that is to be deleted: its keys are carried. None: only bodies are.
@@ -32,7 +34,7 @@ pub struct Page<'a> {
 /// What the state store has of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Known {
-    /// Its record.
+    /// Its record, or its tombstone.
     pub record: Option<KeyRecord>,
     /// Its dead letters in lanes, and when they became that.
     pub letters: Vec<(Sequence, UnixMicros)>,
@@ -96,9 +98,12 @@ impl<D: Digest> Partition<D> {
         sequence: Option<Sequence>,
     ) -> bool {
         let known = page.known.get(&received.key);
-        let Some(record) = self.record_of(&received.key, known) else { return true };
         let letters = known.map(|known| &known.letters).into_iter().flatten();
         let mut letters = letters.filter(|(_, recorded)| *recorded > page.expired);
+        // A key of which nothing is known was forgotten for good (DESIGN D8).
+        let Some(record) = self.record_of(&received.key, known) else {
+            return sequence.is_some_and(|sequence| letters.any(|(letter, _)| *letter == sequence));
+        };
         let is_held = || record.order.held.values().any(|held| held.event == place);
         match sequence {
             _ if self.just_died(&received.key) => true,
@@ -127,17 +132,20 @@ impl<D: Digest> Partition<D> {
     /// A key's record as it is: in memory, else as the state store has it.
     fn record_of<'a>(&'a self, key: &Key, known: Option<&'a Known>) -> Option<&'a KeyRecord> {
         let hot = self.names.get(key).and_then(|slot| self.keys.get(*slot));
-        hot.map(|hot| &hot.record).or_else(|| known?.record.as_ref())
+        hot.map(|hot| &hot.record).or_else(|| self.newer(key, known?.record.as_ref()))
     }
 
     /// Says anew what the page says of no key: names and pauses in partition 0, in each how far keys
-    /// jump after a restore and what all keys were visited for.
+    /// jump after a restore, what all keys were visited for and where unknown ones begin.
     fn carry_names(&mut self, page: &Page<'_>) {
         let mut facts = page.frames.iter().flat_map(|frame| frame.facts);
         if facts.clone().any(|fact| matches!(fact, Fact::KeysVisited(_))) {
             for (destination, visit) in self.totals.visited.clone() {
                 self.write(Fact::KeysVisited(KeysVisited { destination, visit }));
             }
+        }
+        if facts.clone().any(|fact| matches!(fact, Fact::Boundary(_))) {
+            self.carry_floors();
         }
         if facts.any(|fact| Directory::default().evolve(fact)) {
             for fact in self.directory_facts() {
@@ -153,11 +161,9 @@ impl<D: Digest> Partition<D> {
         let mut bytes = 0;
         for key in keys {
             let known = page.known.get(key);
-            let Some(record) = self.record_of(key, known) else {
-                looked.is_pinned = true;
-                return;
-            };
-            if record.carried > through {
+            let Some(record) = self.record_of(key, known) else { continue };
+            // One that was only asked for since it was forgotten for good is in memory all the same.
+            if record.carried > through || record.is_unknown() {
                 continue;
             }
             if record.order.held.len() > limits::CARRIED_HELD {
@@ -169,6 +175,12 @@ impl<D: Digest> Partition<D> {
                 looked.is_incomplete = true;
                 return;
             }
+            if record.forgotten {
+                let digest = Fingerprint::of_key(&self.digest, key);
+                self.say_anew(digest, record.clone());
+                looked.carried += 1;
+                continue;
+            }
             match self.slot_with(key, known) {
                 Some(slot) => {
                     self.carry_key(slot);
@@ -177,6 +189,40 @@ impl<D: Digest> Partition<D> {
                 // It is on its way into memory, or there is no room for it now.
                 None => looked.is_incomplete = true,
             }
+        }
+        self.carry_tombstones(page, through, bytes, looked);
+    }
+
+    /// Says the tombstones anew that the page says and nothing behind it.
+    fn carry_tombstones(
+        &mut self,
+        page: &Page<'_>,
+        through: FrameNumber,
+        mut bytes: usize,
+        looked: &mut Looked,
+    ) {
+        let facts = page.frames.iter().flat_map(|frame| frame.facts);
+        let digests: BTreeSet<Fingerprint> = facts
+            .filter_map(|fact| match fact {
+                Fact::Tombstone(tombstone) => Some(tombstone.digest),
+                _ => None,
+            })
+            .collect();
+        for digest in digests {
+            let Some(record) = self.tombstone_of(digest, page.tombstones.get(&digest)) else {
+                continue;
+            };
+            if record.carried > through {
+                continue;
+            }
+            bytes += rough_bytes(record);
+            if bytes > limits::CARRIED_BYTES && looked.carried > 0 {
+                looked.is_incomplete = true;
+                return;
+            }
+            let record = record.clone();
+            self.say_anew(digest, record);
+            looked.carried += 1;
         }
     }
 

@@ -12,7 +12,9 @@
 //!
 //! **Why no key is missed.** What the store had when a sweep began lies ahead of it. What it did not
 //! have yet is in memory and was changed since the last checkpoint: these are visited when the sweep
-//! begins. A key that first releases something later enters the lane by that release.
+//! begins. A key that first releases something later enters the lane by that release. Where there is
+//! something new to visit for while everything goes on (`revise`), keys may also be between the two: the
+//! sweep begins once the store has all there were.
 //!
 //! **Crashes.** A sweep that did not come to its end begins again; a lane that is open is opened no
 //! second time, and one that ended is gone.
@@ -56,6 +58,24 @@ impl<D: Digest> Partition<D> {
         unstored.into_iter().for_each(|slot| self.visit(slot));
     }
 
+    /// There may be something else to visit for: a sweep under way is broken off, and one for all that
+    /// is left begins once the store has what there is by now.
+    pub(super) fn visit_anew(&mut self) {
+        self.visiting = self.unvisited();
+        self.outside.look_at_no_keys();
+        let newest = self.keys.iter().map(|(_, hot)| hot.record.newest.frame).max();
+        self.sweeps_behind = Some(newest.unwrap_or_default()).filter(|_| !self.visiting.is_empty());
+        self.begin_sweep();
+    }
+
+    /// Begins the sweep that waits for the store, if it need not wait any more.
+    pub(super) fn begin_sweep(&mut self) {
+        let stored = self.stored;
+        if self.sweeps_behind.take_if(|frame| *frame <= stored).is_some() {
+            self.outside.look_at_keys(self.now.elapsed);
+        }
+    }
+
     /// The sweep has passed all keys. Lanes to a retired destination that had an attempt under way
     /// are looked for once more: should the process end before that, nothing else would.
     pub(super) fn end_visits(&mut self) {
@@ -88,7 +108,9 @@ impl<D: Digest> Partition<D> {
         let source = self.settings.sources.get(&hot.key.source);
         let takes = source.is_some_and(|source| source.destinations.contains(&destination));
         let through = hot.record.sequence;
-        if takes && through > Sequence(0) && hot.record.lane(destination).is_none() {
+        // Nothing was released up to the floor that the key began behind.
+        let released = through > hot.record.boundary;
+        if takes && released && hot.record.lane(destination).is_none() {
             let key = hot.key.clone();
             self.write(Fact::LaneOpened(LaneOpened { key, destination, through }));
             self.rest_on_written(slot, destination);

@@ -133,6 +133,13 @@ impl<D: Digest> Partition<D> {
         }
     }
 
+    /// Lets a key go, if it can.
+    pub(super) fn let_go_if_idle(&mut self, slot: Slot) {
+        if self.keys.get(slot).is_some_and(|hot| self.may_go(slot, hot, false)) {
+            self.let_go(slot);
+        }
+    }
+
     /// Whether nothing of a key is under way, and the state store has all its facts.
     fn may_go(&self, slot: Slot, hot: &Hot, pressed: bool) -> bool {
         let is_stored = hot.record.newest.frame <= self.stored && !self.dirty.contains(&slot);
@@ -166,6 +173,7 @@ impl<D: Digest> Partition<D> {
         }
         let Some(hot) = self.keys.remove(slot) else { return };
         self.names.remove(&hot.key);
+        self.leave_tombstone(&hot);
         for lane in &hot.lanes {
             lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.destination)));
             lane.waits_until.map(|at| self.acceptances.remove(&(at, slot, lane.destination)));
@@ -213,8 +221,9 @@ impl<D: Digest> Partition<D> {
                 line.next.is_some_and(|next| next.at <= self.now.elapsed)
             }
         };
-        // With room for all, what is not due and what is paused comes too.
-        let early = line.next.is_some() && self.has_plenty();
+        // With room for all, what is not due and what is paused comes too; another sweep would find the
+        // same.
+        let early = line.next.is_some() && self.has_plenty() && queue != Queue::Keys;
         (looks || early || line.round.is_some()) && self.may_look(queue, line)
     }
 
@@ -242,6 +251,7 @@ impl<D: Digest> Partition<D> {
             Queue::Lanes(to) => {
                 self.lanes_may_start()
                     && !self.directory.paused.contains(&to)
+                    && self.settings.destinations.contains_key(&to)
                     && line.seeking <= self.window() / 2
             }
         };

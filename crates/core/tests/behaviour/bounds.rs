@@ -32,6 +32,7 @@ fn settings() -> Settings {
         max_ahead: Duration::from_secs(300),
         on_gap: OnGap::Skip,
         dedupe: Duration::from_secs(60),
+        forget_after: None,
         destinations: vec![DestinationId(1)],
         rate: None,
     };
@@ -62,6 +63,7 @@ fn settings() -> Settings {
         hot_keys: 10_000,
         key_backlog: 10,
         dedupe_ids: 100,
+        forgotten: usize::MAX,
         partition_rate: None,
         restore: None,
     }

@@ -49,6 +49,7 @@ fn settings() -> Settings {
         max_ahead: Duration::from_secs(300),
         on_gap: OnGap::Halt,
         dedupe: Duration::from_secs(3_600),
+        forget_after: None,
         destinations: vec![DestinationId(1)],
         rate: None,
     };
@@ -79,6 +80,7 @@ fn settings() -> Settings {
         hot_keys: 10,
         key_backlog: 10,
         dedupe_ids: 100,
+        forgotten: usize::MAX,
         partition_rate: None,
         restore: None,
     }

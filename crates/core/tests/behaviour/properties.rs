@@ -158,15 +158,18 @@ fn types(on_give_up: OnGiveUp) -> Vec<Pattern> {
     vec![Pattern::parse(types).expect("a pattern")]
 }
 
-fn settings() -> impl Strategy<Value = Settings> {
-    let contract = prop_oneof![
+fn contract() -> impl Strategy<Value = Contract> {
+    prop_oneof![
         3 => Just(Contract::Fifo { first: First::At(1) }),
         1 => Just(Contract::Fifo { first: First::Strictly(1) }),
         1 => Just(Contract::Fifo { first: First::Any }),
         1 => Just(Contract::Arrival),
         1 => Just(Contract::Latest { coalesce: false }),
         1 => Just(Contract::Latest { coalesce: true }),
-    ];
+    ]
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
     let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);
@@ -178,7 +181,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
-    let all = (contract, on_gap, give_up, bounds, slow);
+    let all = (contract(), on_gap, give_up, bounds, slow);
     all.prop_map(|(contract, on_gap, give_up, bounds, slow)| {
         let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
         let source = SourceSettings {
@@ -190,6 +193,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             max_ahead: Duration::from_secs(300),
             on_gap,
             dedupe: Duration::from_secs(3_600),
+            forget_after: None,
             destinations: vec![DestinationId(1), DestinationId(2)],
             rate: None,
         };
@@ -224,6 +228,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             hot_keys,
             key_backlog: 3,
             dedupe_ids,
+            forgotten: usize::MAX,
             partition_rate: None,
             restore: None,
         }

@@ -102,6 +102,7 @@ impl Story {
             hot_keys: 100,
             key_backlog: 100,
             dedupe_ids: 1_000,
+            forgotten: usize::MAX,
             partition_rate: None,
             restore: None,
         };
@@ -179,6 +180,7 @@ impl Story {
             max_ahead: words.duration("max_ahead").unwrap_or(Duration::from_secs(300)),
             on_gap,
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
+            forget_after: None,
             destinations: to.map(|id| DestinationId(id.parse().expect("a number"))).collect(),
             rate: words.rate("rate"),
         };
@@ -249,6 +251,10 @@ impl Story {
                 world.crash(words.size("durable").unwrap_or(0), keep);
             }
             "reconfigure" => reconfigure(world, words),
+            "reload" => {
+                reconfigure(world, words);
+                world.reload();
+            }
             "restored" => restored(world, words),
             "delete" => {
                 let through = words.number("through").expect("up to which frame");
@@ -271,8 +277,8 @@ impl Story {
     }
 }
 
-/// The source gets other destinations, a destination other types, another destination comes or one
-/// is retired, from the next start on.
+/// The source gets other destinations or waits otherwise, a destination other types, rates or ranges,
+/// another destination comes or one goes: from the next start on, or at once in a reload.
 fn reconfigure(world: &mut World, words: &Words<'_>) {
     let mut settings = (*world.settings).clone();
     if let Some(to) = words.get("to") {
@@ -286,6 +292,15 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
         destination.start = start(words);
         destination.batch = words.size("batch");
         destination.types = types(words);
+        deliver_otherwise(destination, words);
+    }
+    if let Some(on_gap) = words.get("on_gap") {
+        let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+        source.on_gap = if on_gap == "halt" { OnGap::Halt } else { OnGap::Skip };
+    }
+    if let Some(number) = words.get("removed") {
+        let to = DestinationId(number.parse().expect("a number"));
+        settings.destinations.remove(&to);
     }
     if let Some(number) = words.get("retired") {
         let to = DestinationId(number.parse().expect("a number"));
@@ -293,6 +308,16 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
         settings.retired.insert(to);
     }
     world.settings = Arc::new(settings);
+}
+
+/// What may change of a destination besides.
+fn deliver_otherwise(destination: &mut DestinationSettings, words: &Words<'_>) {
+    destination.concurrency = words.size("concurrency").unwrap_or(destination.concurrency);
+    destination.key_rate = words.rate("key_rate").or(destination.key_rate);
+    if let Some(timeout) = words.duration("ack") {
+        let answers = timeout.is_zero();
+        destination.ack = if answers { Ack::Answer } else { Ack::Explicit { timeout } };
+    }
 }
 
 /// What follows is as after a restore from a backup that was made now: the state is rebuilt.

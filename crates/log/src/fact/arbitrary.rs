@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use sprag_core::chain::Fingerprint;
 use sprag_core::fact::*;
 use sprag_core::id::*;
 use sprag_core::position::Position;
@@ -303,6 +304,21 @@ fn start() -> impl Strategy<Value = Start> {
     prop_oneof![Just(Start::Now), Just(Start::Earliest), at]
 }
 
+fn forgetting() -> impl Strategy<Value = Fact> {
+    let record = || record().prop_map(Box::new);
+    let digest = || any::<u128>().prop_map(Fingerprint);
+    let floor = (0..sprag_core::limits::BUCKETS, sequence())
+        .prop_map(|(bucket, sequence)| Floor { bucket, sequence });
+    prop_oneof![
+        (key(), record()).prop_map(|(key, record)| Fact::Forgotten(Forgotten { key, record })),
+        (key(), record()).prop_map(|(key, record)| Fact::Returned(Returned { key, record })),
+        (digest(), record())
+            .prop_map(|(digest, record)| Fact::Tombstone(Tombstone { digest, record })),
+        (vec(floor, 0..5), vec(digest(), 0..5))
+            .prop_map(|(floors, dropped)| Fact::Boundary(Boundary { floors, dropped })),
+    ]
+}
+
 /// Any fact.
 pub(crate) fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
@@ -314,5 +330,6 @@ pub(crate) fn fact() -> impl Strategy<Value = Fact> {
         attempted().prop_map(Fact::Attempted),
         (key(), record())
             .prop_map(|(key, record)| { Fact::Carried(Carried { key, record: Box::new(record) }) }),
+        forgetting(),
     ]
 }

@@ -18,6 +18,7 @@ mod acknowledged;
 mod attempted;
 mod backlog_dropped;
 mod batched;
+pub(crate) mod boundary;
 mod carried;
 mod claimed;
 mod conflict;
@@ -28,6 +29,7 @@ mod destination_retired;
 mod dropped;
 mod duplicate;
 mod filtered;
+mod forgotten;
 mod gap_abandoned;
 mod gap_filled;
 mod gap_opened;
@@ -47,10 +49,12 @@ mod redriven;
 mod refused;
 mod released;
 mod restored;
+mod returned;
 mod sequence_reset;
 mod source_declared;
 mod stale;
 mod superseded;
+mod tombstone;
 
 use sprag_core::fact::Fact;
 
@@ -92,6 +96,10 @@ mod tag {
     pub(super) const KEYS_VISITED: u8 = 35;
     pub(super) const DESTINATION_RETIRED: u8 = 36;
     pub(super) const CARRIED: u8 = 40;
+    pub(super) const FORGOTTEN: u8 = 41;
+    pub(super) const RETURNED: u8 = 42;
+    pub(super) const TOMBSTONE: u8 = 43;
+    pub(super) const BOUNDARY: u8 = 44;
     pub(super) const RESTORED: u8 = 46;
     pub(super) const JUMPED: u8 = 47;
 }
@@ -135,6 +143,10 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::BacklogDropped(fact) => backlog_dropped::encode(writer, fact),
         Fact::LaneOpened(fact) => lane_opened::encode(writer, fact),
         Fact::Carried(fact) => carried::encode(writer, fact),
+        Fact::Forgotten(fact) => forgotten::encode(writer, fact),
+        Fact::Returned(fact) => returned::encode(writer, fact),
+        Fact::Tombstone(fact) => tombstone::encode(writer, fact),
+        Fact::Boundary(fact) => boundary::encode(writer, fact),
         Fact::Restored(fact) => restored::encode(writer, fact),
         Fact::Jumped(fact) => jumped::encode(writer, fact),
     }
@@ -187,6 +199,10 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::LANE_ENDED => Fact::LaneEnded(lane_ended::decode(fields)?),
         tag::LANE_OPENED => Fact::LaneOpened(lane_opened::decode(fields)?),
         tag::CARRIED => Fact::Carried(carried::decode(fields)?),
+        tag::FORGOTTEN => Fact::Forgotten(forgotten::decode(fields)?),
+        tag::RETURNED => Fact::Returned(returned::decode(fields)?),
+        tag::TOMBSTONE => Fact::Tombstone(tombstone::decode(fields)?),
+        tag::BOUNDARY => Fact::Boundary(boundary::decode(fields)?),
         tag::RESTORED => Fact::Restored(restored::decode(fields)?),
         tag::JUMPED => Fact::Jumped(jumped::decode(fields)?),
         _ => {
@@ -243,6 +259,10 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::BacklogDropped(_) => tag::BACKLOG_DROPPED,
         Fact::LaneOpened(_) => tag::LANE_OPENED,
         Fact::Carried(_) => tag::CARRIED,
+        Fact::Forgotten(_) => tag::FORGOTTEN,
+        Fact::Returned(_) => tag::RETURNED,
+        Fact::Tombstone(_) => tag::TOMBSTONE,
+        Fact::Boundary(_) => tag::BOUNDARY,
         Fact::Restored(_) => tag::RESTORED,
         Fact::Jumped(_) => tag::JUMPED,
     }

@@ -55,7 +55,8 @@ fn lane() -> impl Strategy<Value = Lane> {
         Just(OmitReason::Filtered),
         Just(OmitReason::Dead),
         Just(OmitReason::Skipped),
-        Just(OmitReason::Restored)
+        Just(OmitReason::Restored),
+        Just(OmitReason::Boundary)
     ];
     let omission = (arbitrary::range(), reason, any::<bool>())
         .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
@@ -116,15 +117,21 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
     });
     let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>(), any::<u64>());
     let jumps = (any::<u64>(), vec(arbitrary::range(), 0..3));
-    (head, order, vec(lane(), 0..4), jumps).prop_map(|(head, order, lanes, jumps)| KeyRecord {
-        sequence: Sequence(head.0),
-        hash: head.1,
-        newest: head.2,
-        paused: head.3,
-        carried: FrameNumber(head.4),
-        order,
-        lanes,
-        jumped: jumps.0,
-        jumps: jumps.1,
-    })
+    let idle = any::<(u64, bool, u64)>();
+    (head, order, vec(lane(), 0..4), (jumps, idle)).prop_map(
+        |(head, order, lanes, (jumps, idle))| KeyRecord {
+            sequence: Sequence(head.0),
+            hash: head.1,
+            newest: head.2,
+            paused: head.3,
+            carried: FrameNumber(head.4),
+            order,
+            lanes,
+            jumped: jumps.0,
+            jumps: jumps.1,
+            active: UnixMicros(idle.0),
+            forgotten: idle.1,
+            boundary: Sequence(idle.2),
+        },
+    )
 }

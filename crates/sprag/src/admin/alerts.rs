@@ -128,7 +128,8 @@ async fn halted_gaps(
     names: &Names,
     items: &mut Vec<Alert>,
 ) -> Result<(), Problem> {
-    let gaps = &state.parts().gaps;
+    let in_force = state.current();
+    let gaps = &in_force.0.gaps;
     if !gaps.values().any(|gap| gap.halts) {
         return Ok(());
     }

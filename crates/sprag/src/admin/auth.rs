@@ -15,7 +15,8 @@ pub(super) async fn require_token(
     request: Request,
     next: Next,
 ) -> Response {
-    let Err(code) = state.token().judge(request.headers()) else { return next.run(request).await };
+    let judged = state.current().1.judge(request.headers());
+    let Err(code) = judged else { return next.run(request).await };
     let mut response = Problem::new(code).into_response();
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response

@@ -38,11 +38,12 @@ pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Desti
     let names = state.names().await;
     let statistics = state.node().statistics().await;
     let directory = names.directory();
+    let in_force = state.current();
     let destinations = directory.destinations.iter().map(|(id, destination)| {
         let counts = statistics.destinations.get(id);
         Destination {
             name: destination.name.to_string(),
-            configured: state.parts().destinations.contains_key(id),
+            configured: in_force.0.destinations.contains_key(id),
             paused: directory.paused.contains(id),
             breaker_open: counts.is_some_and(|counts| counts.breaker_open),
             in_flight: counts.map_or(0, |counts| counts.in_flight),

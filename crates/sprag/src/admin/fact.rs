@@ -113,17 +113,46 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::BacklogDropped(_)
         | Fact::KeysVisited(_) => of_lane(names, fact),
         Fact::Carried(fact) => carried(names, &fact.record),
+        Fact::Forgotten(_) | Fact::Returned(_) | Fact::Tombstone(_) | Fact::Boundary(_) => {
+            buried(fact)
+        }
+        Fact::Restored(_) | Fact::Jumped(_) => jumps(fact),
+        Fact::Redriven(fact) => json!({
+            "destination": to(fact.destination),
+            "sequence": fact.passed.map(|sequence| sequence.0),
+        }),
+        Fact::Dropped(fact) => dropped(names, fact),
+    }
+}
+
+/// What a key that is forgotten goes on with, or that it goes on no more.
+fn buried(fact: &Fact) -> Value {
+    let record = match fact {
+        Fact::Forgotten(fact) => &fact.record,
+        Fact::Returned(fact) => &fact.record,
+        Fact::Tombstone(fact) => &fact.record,
+        Fact::Boundary(fact) => {
+            let highest = fact.floors.iter().map(|floor| floor.sequence.0).max().unwrap_or(0);
+            return json!({"dropped": fact.dropped.len(), "highest": highest});
+        }
+        _ => return Value::Null,
+    };
+    json!({
+        "sequence": record.sequence.0, "hash": record.hash.to_string(),
+        "next_position": record.order.next, "boundary": record.boundary.0,
+    })
+}
+
+/// What a restore has sequences pass over.
+fn jumps(fact: &Fact) -> Value {
+    match fact {
         Fact::Restored(fact) => json!({
             "restore": format!("{:016x}", fact.restore), "jump": fact.jump, "total": fact.total,
         }),
         Fact::Jumped(fact) => json!({
             "from": fact.from.0, "to": fact.through.0, "total": fact.total,
         }),
-        Fact::Redriven(fact) => json!({
-            "destination": to(fact.destination),
-            "sequence": fact.passed.map(|sequence| sequence.0),
-        }),
-        Fact::Dropped(fact) => dropped(names, fact),
+        _ => Value::Null,
     }
 }
 

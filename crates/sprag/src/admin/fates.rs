@@ -336,8 +336,8 @@ fn omitted(lane: &Lane, sequence: Sequence) -> Option<InLane> {
     Some(match reason {
         OmitReason::Filtered => InLane::Filtered,
         OmitReason::Dead => InLane::Dead,
-        // A jump has no events in this log.
-        OmitReason::Skipped | OmitReason::Restored => InLane::Skipped,
+        // Neither a jump nor what a floor covers has events in this log.
+        OmitReason::Skipped | OmitReason::Restored | OmitReason::Boundary => InLane::Skipped,
     })
 }
 

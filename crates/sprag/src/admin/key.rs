@@ -38,6 +38,16 @@ pub(super) struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_position: Option<u64>,
     paused: bool,
+    /// Whether it is forgotten: this is its tombstone, from which it goes on (rule D8).
+    forgotten: bool,
+    /// It begins behind this sequence, for nothing was known of it but what its bucket's floor covers (rule
+    /// D8); absent where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boundary: Option<u64>,
+    /// When something was last written down about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    active: Option<String>,
     /// Whether it is in memory.
     hot: bool,
     held_events: usize,
@@ -190,6 +200,9 @@ fn shown(
         jumped: (known.record.jumped > 0).then_some(known.record.jumped),
         next_position: order.next,
         paused: record.paused,
+        forgotten: record.forgotten,
+        boundary: Some(record.boundary.0).filter(|boundary| *boundary > 0),
+        active: Some(record.active).filter(|at| *at != UnixMicros(0)).and_then(time),
         hot: known.view.is_some(),
         held_events: order.held.len(),
         held: order.held.iter().take(limits::SHOWN_POSITIONS).map(held).collect(),
@@ -234,6 +247,7 @@ fn shown_lane(state: &AdminState, names: &Names, known: &KnownKey, at: usize) ->
             OmitReason::Dead => "dead",
             OmitReason::Skipped => "skipped",
             OmitReason::Restored => "restored",
+            OmitReason::Boundary => "boundary",
         },
     });
     ShownLane {

@@ -18,6 +18,7 @@ use super::state::AdminState;
 #[derive(Debug)]
 pub struct Serving {
     address: SocketAddr,
+    state: AdminState,
     stop: watch::Sender<bool>,
     connections: Arc<Semaphore>,
 }
@@ -31,8 +32,9 @@ pub fn serve(listener: TcpListener, state: AdminState) -> io::Result<Serving> {
     let (stop, stopped) = watch::channel(false);
     let most = usize::try_from(limits::CONNECTIONS).unwrap_or(usize::MAX);
     let connections = Arc::new(Semaphore::new(most));
-    tokio::spawn(accept_all(listener, super::router(state), connections.clone(), stopped));
-    Ok(Serving { address, stop, connections })
+    let router = super::router(state.clone());
+    tokio::spawn(accept_all(listener, router, connections.clone(), stopped));
+    Ok(Serving { address, state, stop, connections })
 }
 
 impl Serving {
@@ -40,6 +42,12 @@ impl Serving {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What all requests share.
+    #[must_use]
+    pub fn state(&self) -> &AdminState {
+        &self.state
     }
 
     /// Takes no more connections, and returns when all are closed or patience is over.

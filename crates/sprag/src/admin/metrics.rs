@@ -34,6 +34,7 @@ struct StoreCounts {
     held_since: BTreeMap<SourceId, UnixMicros>,
     stopped: BTreeMap<(DestinationId, PartitionId), StoppedCounts>,
     dead: Vec<(Option<DestinationId>, u64)>,
+    forgotten: BTreeMap<PartitionId, u64>,
 }
 
 impl StoreCounts {
@@ -44,6 +45,7 @@ impl StoreCounts {
             held_since: BTreeMap::new(),
             stopped: reader.stopped()?,
             dead: reader.dead_letters()?,
+            forgotten: reader.forgotten()?,
         })
     }
 }
@@ -106,13 +108,13 @@ fn observed(
     statistics: &Statistics,
     store: &StoreCounts,
 ) -> Observed {
-    let parts = state.parts();
+    let (parts, in_force) = (state.parts(), state.current());
     let of_source = |count: fn(&HeldCounts) -> u64| {
         let sum = |id: &SourceId| {
             let counts = store.held.iter().filter(|((of, _), _)| of == id);
             counts.map(|(_, held)| count(held)).sum()
         };
-        parts.sources.iter().map(|(id, name)| (name.to_string(), sum(id))).collect()
+        in_force.0.sources.iter().map(|(id, name)| (name.to_string(), sum(id))).collect()
     };
     let of_destinations = |count: fn(&DestinationStatistics) -> u64| {
         let counts = statistics.destinations.iter();
@@ -138,10 +140,18 @@ fn observed(
         breaker_open: of_destinations(|to| u64::from(to.breaker_open)),
         filtered: of_destinations(|to| to.filtered),
         dead_letters: dead_letters.collect(),
+        forgotten_keys: forgotten(statistics, store),
         checkpoint_age: 0.0,
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
         history: history(statistics, parts.clock.now().clock),
     }
+}
+
+/// Of every partition, so that nothing forgotten is a zero and no absence.
+fn forgotten(statistics: &Statistics, store: &StoreCounts) -> Vec<(u16, u64)> {
+    let partitions = (0..).zip(&statistics.partitions).map(|(partition, _)| partition);
+    let count = |partition| store.forgotten.get(&PartitionId(partition)).copied().unwrap_or(0);
+    partitions.map(|partition: u16| (partition, count(partition))).collect()
 }
 
 fn oldest_gaps(state: &AdminState, names: &Names, store: &StoreCounts) -> Vec<(String, f64)> {

@@ -22,6 +22,7 @@ mod alerts;
 mod answer;
 mod auth;
 mod backup;
+mod configuration;
 mod cursor;
 mod dead_letters;
 mod destinations;
@@ -59,7 +60,7 @@ use axum::routing::{get, post};
 pub use history::{History, HistoryAnswer};
 pub use listen::{Serving, serve};
 pub use openapi::description;
-pub use state::{AdminState, GapPolicy, Parts};
+pub use state::{AdminState, GapPolicy, InForce, LastReload, Parts};
 
 /// All routes.
 pub fn router(state: AdminState) -> Router {
@@ -83,6 +84,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/lanes", get(lanes::list))
         .route("/lanes/resume", post(lanes::resume))
         .route("/backup", post(backup::make))
+        .route("/configuration", get(configuration::show))
         .route("/restore", get(backup::restored))
         .route("/overrides", post(overrides::carry_out))
         .route("/destinations", get(destinations::list))

@@ -7,8 +7,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::problems::ProblemDocument;
 use super::{
-    alerts, backup, dead_letters, destinations, event, events, facts, key, keys, lanes, metrics,
-    observe, overrides, redrive, redrive_many, sources,
+    alerts, backup, configuration, dead_letters, destinations, event, events, facts, key, keys,
+    lanes, metrics, observe, overrides, redrive, redrive_many, sources,
 };
 
 #[derive(OpenApi)]
@@ -26,7 +26,7 @@ use super::{
         event::attempts, event::body, facts::stream, dead_letters::list, redrive::redrive,
         redrive::drop_letter, redrive_many::redrive, redrive_many::drop_letters, lanes::list,
         lanes::resume, overrides::carry_out, backup::make, backup::restored, destinations::list, destinations::pause,
-        destinations::resume, alerts::list, observe::alive, observe::ready, metrics::show, show,
+        destinations::resume, alerts::list, configuration::show, observe::alive, observe::ready, metrics::show, show,
     ),
     components(schemas(ProblemDocument)),
     modifiers(&Token, &OperationIds),

@@ -38,9 +38,10 @@ pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Sourc
         let counts = held.iter().filter(|((of, _), _)| of == id).map(|(_, counts)| *counts);
         counts.fold(HeldCounts::default(), HeldCounts::and)
     };
+    let in_force = state.current();
     let sources = names.directory().sources.iter().map(|(id, source)| Source {
         name: source.name.to_string(),
-        configured: state.parts().sources.contains_key(id),
+        configured: in_force.0.sources.contains_key(id),
         identity: source.identity.to_string(),
         held_events: count(id).events,
         gaps_open: count(id).keys,

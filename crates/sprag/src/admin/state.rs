@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprag_core::id::{DestinationId, Key, PartitionId, Place, SourceId};
+use sprag_core::id::{DestinationId, Key, PartitionId, Place, Revision, SourceId};
 use sprag_core::input::Command;
 use sprag_core::output::Answer as NodeAnswer;
 use sprag_core::partition::KeyView;
@@ -13,7 +13,7 @@ use sprag_core::record::KeyRecord;
 use sprag_core::time::UnixMicros;
 use sprag_log::digest::Sha256;
 use sprag_log::{Answer, Query, ReadError};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::history::History;
 use super::metrics::StoreCounted;
@@ -42,6 +42,21 @@ pub struct Parts<H> {
     pub health: StateHealth,
     /// How many partitions there are (DESIGN K2).
     pub partitions: u16,
+    /// What is in force.
+    pub configured: InForce,
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
+    /// The node's clock.
+    pub clock: Clock,
+}
+
+/// What is in force of the configuration, as far as operators see it.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    /// Which configuration it is.
+    pub revision: Revision,
+    /// Since when.
+    pub since: UnixMicros,
     /// The configured sources.
     pub sources: BTreeMap<SourceId, Arc<str>>,
     /// How long sources with holds wait, and what then.
@@ -50,10 +65,19 @@ pub struct Parts<H> {
     pub destinations: BTreeMap<DestinationId, Arc<str>>,
     /// What `/v1` is protected with.
     pub token: Secret,
-    /// Everything that is counted.
-    pub metrics: Arc<Metrics>,
-    /// The node's clock.
-    pub clock: Clock,
+    /// What became of the last reload; none where there was none.
+    pub reload: Option<LastReload>,
+}
+
+/// What became of a reload.
+#[derive(Debug, Clone)]
+pub struct LastReload {
+    /// When.
+    pub at: UnixMicros,
+    /// Why it was refused; nothing where it was not.
+    pub findings: Vec<String>,
+    /// What it changed.
+    pub changes: Vec<String>,
 }
 
 /// What a source does about missing positions.
@@ -80,7 +104,7 @@ pub struct AdminState(Arc<Shared>);
 
 struct Shared {
     parts: Parts<Box<dyn History>>,
-    token: Token,
+    in_force: watch::Sender<Arc<(InForce, Token)>>,
     counted: Mutex<Option<Counted>>,
     store_counted: Mutex<Option<StoreCounted>>,
     streams: Arc<Semaphore>,
@@ -105,7 +129,8 @@ impl AdminState {
     /// Puts the parts together.
     #[must_use]
     pub fn new<H: History>(parts: Parts<H>) -> Self {
-        let token = Token::new(&parts.token);
+        let token = Token::new(&parts.configured.token);
+        let in_force = watch::Sender::new(Arc::new((parts.configured.clone(), token)));
         let parts = Parts {
             queries: Box::new(parts.queries) as Box<dyn History>,
             node: parts.node,
@@ -113,16 +138,13 @@ impl AdminState {
             reader: parts.reader,
             health: parts.health,
             partitions: parts.partitions,
-            sources: parts.sources,
-            gaps: parts.gaps,
-            destinations: parts.destinations,
-            token: parts.token,
+            configured: parts.configured,
             metrics: parts.metrics,
             clock: parts.clock,
         };
         Self(Arc::new(Shared {
             parts,
-            token,
+            in_force,
             counted: Mutex::new(None),
             store_counted: Mutex::new(None),
             streams: super::facts::permits(),
@@ -137,8 +159,20 @@ impl AdminState {
         &self.0.parts.node
     }
 
-    pub(super) fn token(&self) -> &Token {
-        &self.0.token
+    /// What is in force now.
+    #[must_use]
+    pub fn in_force(&self) -> InForce {
+        self.0.in_force.borrow().0.clone()
+    }
+
+    /// From now on this is in force.
+    pub fn replace(&self, in_force: InForce) {
+        let token = Token::new(&in_force.token);
+        self.0.in_force.send_replace(Arc::new((in_force, token)));
+    }
+
+    pub(super) fn current(&self) -> Arc<(InForce, Token)> {
+        self.0.in_force.borrow().clone()
     }
 
     pub(super) fn counted(&self) -> &Mutex<Option<Counted>> {

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Fact;
 use sprag_core::id::{FrameNumber, Key, PartitionId, SourceId};
+use sprag_log::digest::Sha256;
 use sprag_log::embedded::{self, FileDisk, Options};
 use sprag_log::{Answer, Query, ReadError, ReadFrame};
 
@@ -134,6 +136,8 @@ struct Walked {
     names: HashMap<SourceId, String>,
     /// By `source:key`, what consumers have seen of it, and how far the log is behind that.
     seen: HashMap<String, (u64, u64)>,
+    /// The last sequences of keys whose names are forgotten, said anew.
+    tombstones: BTreeMap<Fingerprint, u64>,
 }
 
 impl Walked {
@@ -145,7 +149,22 @@ impl Walked {
 
     /// How far the keys that consumers know are at the most behind what these have seen.
     fn behind(&self) -> u64 {
-        self.seen.values().map(|(_, behind)| *behind).max().unwrap_or_default()
+        let behind = self.seen.iter().map(|(name, (seen, behind))| match self.buried(name) {
+            Some(sequence) => seen.saturating_sub(sequence).min(*behind),
+            None => *behind,
+        });
+        behind.max().unwrap_or_default()
+    }
+
+    /// The last sequence that the tombstone of a key says, if there is one.
+    fn buried(&self, name: &str) -> Option<u64> {
+        let of = |(id, source): (&SourceId, &String)| {
+            let name = name.strip_prefix(source.as_str())?.strip_prefix(':')?;
+            let key = Key { source: *id, name: name.into() };
+            self.tombstones.get(&Fingerprint::of_key(&Sha256, &key)).copied()
+        };
+        let is_none = self.tombstones.is_empty();
+        self.names.iter().filter(|_| !is_none).filter_map(of).max()
     }
 
     fn frame(&mut self, frame: &ReadFrame) {
@@ -158,6 +177,11 @@ impl Walked {
                 Fact::Released(released) => self.given(&released.key, released.sequence.0),
                 Fact::Jumped(jumped) => self.given(&jumped.key, jumped.through.0),
                 Fact::Carried(carried) => self.given(&carried.key, carried.record.sequence.0),
+                Fact::Forgotten(fact) => self.given(&fact.key, fact.record.sequence.0),
+                Fact::Returned(fact) => self.given(&fact.key, fact.record.sequence.0),
+                Fact::Tombstone(fact) => {
+                    self.tombstones.insert(fact.digest, fact.record.sequence.0);
+                }
                 _ => {}
             }
         }

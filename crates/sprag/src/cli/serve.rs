@@ -1,20 +1,21 @@
 //! `sprag serve`: the gateway.
 
 use super::log::LogArguments;
-use super::signal::Signals;
+use super::signal::{Hangup, Signals};
 use super::words::say;
 use super::{Failure, Verdict, block_on, configuration};
-use crate::config::Config;
+use crate::config::{Config, Finding, Severity};
 use crate::serve::{self, Running};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Run the gateway
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
     BILLING_SECRET=whsec_… APP_SECRET=whsec_… sprag serve --config sprag.toml\n\n\
     Prints where it listens on standard output, logs on standard error. SIGTERM or SIGINT stops\n\
-    it gracefully, a second one at once.\n\
+    it gracefully, a second one at once. SIGHUP has it read the configuration again: it is checked\n\
+    as `sprag check` does, and put in force without a restart, or refused and nothing changes.\n\
     Exit code: 0 stopped, 2 could not start")]
 pub(super) struct Arguments {
     /// The configuration [default: sprag.toml]
@@ -25,28 +26,61 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Verdict, Failure> {
-    let checked = configuration::load(arguments.config)?;
+    let path = arguments.config.unwrap_or_else(|| configuration::DEFAULT.into());
+    let checked = configuration::load(Some(path.clone()))?;
     arguments.log.start("info")?;
     checked.warnings.iter().for_each(|finding| tracing::warn!("{finding}"));
-    block_on(serve(checked.config))
+    block_on(serve(checked.config, path))
 }
 
-async fn serve(config: Config) -> Result<Verdict, Failure> {
-    let mut signals = Signals::listen()?;
+async fn serve(config: Config, path: PathBuf) -> Result<Verdict, Failure> {
+    let (mut signals, mut hangup) = (Signals::listen()?, Hangup::listen()?);
     let mut running = tokio::select! {
         started = serve::start(config) => started.map_err(Failure::new)?,
         // Nothing was taken yet, so nothing needs to be brought to an end.
         () = signals.wait() => return Ok(Verdict::Fine),
     };
     say_addresses(&running);
-    tokio::select! {
-        () = signals.wait() => {}
-        () = running.ended() => return Err(Failure::new("the node ended by a fault of its own")),
+    loop {
+        tokio::select! {
+            () = signals.wait() => break,
+            () = running.ended() => {
+                return Err(Failure::new("the node ended by a fault of its own"));
+            }
+            () = hangup.wait() => reload(&mut running, &path).await,
+        }
     }
     tracing::info!("stopping; a second signal ends at once");
     signals.end_at_once();
     running.stop().await;
     Ok(Verdict::Fine)
+}
+
+/// Reads the configuration again, and says what became of it.
+async fn reload(running: &mut Running, path: &Path) {
+    let file = path.display().to_string();
+    let unreadable = |failure: Failure| {
+        let (severity, key, reason) = (Severity::Error, String::new(), failure.0);
+        vec![Finding { severity, file: file.clone(), line: 0, key, reason }]
+    };
+    let outcome = match configuration::text(path).map_err(unreadable) {
+        Ok(text) => running.reload(&text, &file).await,
+        Err(findings) => Err(running.refuse_reload(findings)),
+    };
+    match outcome {
+        Ok(reloaded) => {
+            reloaded.warnings.iter().for_each(|finding| tracing::warn!("{finding}"));
+            let changes = match &reloaded.changes[..] {
+                [] => "nothing changed".to_owned(),
+                changes => changes.join(", "),
+            };
+            tracing::info!("reloaded: revision {} is in force; {changes}", reloaded.revision.0);
+        }
+        Err(findings) => {
+            findings.iter().for_each(|finding| tracing::error!("{finding}"));
+            tracing::error!("the reload is refused: the configuration in force stays as it is");
+        }
+    }
 }
 
 fn say_addresses(running: &Running) {

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks, the second insists.
+//! SIGTERM and SIGINT: the first asks, the second insists. SIGHUP: the configuration is read again.
 
 use super::Failure;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -7,6 +7,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+}
+
+/// Hears SIGHUP from the moment it is made; before, it would end the process.
+pub(super) struct Hangup(Signal);
+
+impl Hangup {
+    pub(super) fn listen() -> Result<Self, Failure> {
+        signal(SignalKind::hangup()).map(Self).map_err(Failure::new)
+    }
+
+    /// Waits for one; several that came meanwhile are one.
+    pub(super) async fn wait(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 /// The exit code of a process that SIGINT ended, as shells count.

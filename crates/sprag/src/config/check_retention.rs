@@ -15,6 +15,9 @@ pub(super) fn retention(section: &Section<'_>, sources: &Named<Source>) -> Optio
     let time = |name, days| or(section.get(name), DAY * days, |entry| entry.duration(LEAST..=MOST));
     let (bodies, facts) = (time("bodies", 30), time("facts", 400));
     let retention = Retention { bodies: bodies?, facts: facts? };
+    for (name, source) in sources {
+        forgets(section, name, source.as_ref(), &retention);
+    }
     let facts = units::duration_text(retention.facts);
     if retention.facts < retention.bodies {
         let bodies = units::duration_text(retention.bodies);
@@ -39,4 +42,17 @@ pub(super) fn retention(section: &Section<'_>, sources: &Named<Source>) -> Optio
         }
     }
     Some(retention)
+}
+
+/// A key is forgotten only once nothing of it could be delivered any more: a destination that begins
+/// with earlier events does not find it.
+fn forgets(section: &Section<'_>, name: &str, source: Option<&Source>, retention: &Retention) {
+    let Some(after) = source.and_then(|source| source.forget_after) else { return };
+    if after < retention.bodies {
+        let (after, bodies) = (units::duration_text(after), units::duration_text(retention.bodies));
+        section.error(&format!(
+            "`bodies` ({bodies}) is longer than `forget_after` of the source {name} ({after}): what \
+             is kept of a forgotten key would find no destination that begins later"
+        ));
+    }
 }

@@ -104,6 +104,8 @@ pub(super) fn limits(section: &Section<'_>) -> Option<Limits> {
     let hot_keys = count("hot_keys", 100_000, 100_000_000);
     let key_backlog = count("key_backlog", 10_000, 10_000_000);
     let dedupe_ids = count("dedupe_ids", 1_000_000, 100_000_000);
+    let forgotten =
+        or(section.get("forgotten"), 1_000_000, |entry| entry.integer(0..=fixed::FORGOTTEN_MOST));
     let disk_reserve =
         or(section.get("disk_reserve"), 512 << 20, |entry| entry.size(1 << 20..=1 << 40));
     let destination_backlog = match section.get("destination_backlog") {
@@ -117,6 +119,7 @@ pub(super) fn limits(section: &Section<'_>) -> Option<Limits> {
         key_backlog: key_backlog?,
         destination_backlog,
         dedupe_ids: dedupe_ids?,
+        forgotten: forgotten?,
         partition_rate: check_rate::rate(section, "partition_rate")?,
         disk_reserve: disk_reserve?,
     })

@@ -91,6 +91,8 @@ pub struct Source {
     pub rate: Option<Rate>,
     /// How long ids are remembered.
     pub dedupe: Duration,
+    /// How long a key is idle before it is forgotten (rule D8); none: it never is.
+    pub forget_after: Option<Duration>,
     /// Largest body, bytes.
     pub max_body: u64,
 }
@@ -330,6 +332,8 @@ pub struct Limits {
     pub destination_backlog: Option<u64>,
     /// Ids and positions in memory for dedupe, over all partitions (foundation F4).
     pub dedupe_ids: u64,
+    /// Tombstones of forgotten keys that are kept, over all partitions (rule D8).
+    pub forgotten: u64,
     /// Events of one partition at the most (rule L8).
     pub partition_rate: Option<Rate>,
     /// Free disk below which ingress answers 503, bytes.

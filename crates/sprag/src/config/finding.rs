@@ -18,7 +18,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The file as it was named.
     pub file: String,
-    /// From 1.
+    /// From 1; 0 where it is of no line.
     pub line: usize,
     /// The key, `sources.billing.hold.wait`; empty for a fault of the syntax.
     pub key: String,
@@ -32,7 +32,11 @@ impl fmt::Display for Finding {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(formatter, "{}:{}: {severity}: ", self.file, self.line)?;
+        formatter.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(formatter, ":{}", self.line)?;
+        }
+        write!(formatter, ": {severity}: ")?;
         if !self.key.is_empty() {
             write!(formatter, "{}: ", self.key)?;
         }

@@ -5,6 +5,7 @@
 //! Every fault is reported with file and line, all of them at once.
 
 mod admin_access;
+mod changes;
 mod check_batch;
 mod check_destination;
 mod check_headers;
@@ -27,6 +28,7 @@ mod tests;
 pub mod units;
 
 pub use admin_access::{AdminAccess, admin_access};
+pub use changes::{changes, line_of, needs_restart};
 pub use checked::{
     Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
     Limits, OnGap, OnGiveUp, OnInvalid, Retention, Retry, Server, Source, Url,

@@ -346,6 +346,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("sources.*.dedupe", "duration 1s–400d", Value(r#""7d""#), "How long ids are remembered."),
     key(
+        "sources.*.forget_after",
+        "duration 1s–3650d",
+        Absent("keys are never forgotten"),
+        "A key about which nothing happened for so long, and for which nothing waits, is forgotten: its name goes, a tombstone by its fingerprint stays, and if it comes back it goes on where it was. No shorter than `retention.bodies`.",
+    ),
+    key(
         "sources.*.max_body",
         "size 1B–64MiB",
         Value(r#""1MiB""#),
@@ -551,6 +557,7 @@ pub const KEYS: &[Key] = &[
         Value("1000000"),
         "Ids and positions kept in memory for dedupe, over all partitions; older ones are looked up.",
     ),
+    key("limits.forgotten", "integer 0–1000000000", Value("1000000"), "Tombstones that are kept."),
     key(
         "limits.partition_rate",
         "`N/s`, `N/m` or `N/h`",

@@ -54,6 +54,21 @@ fn history_is_kept_no_shorter_than_anything_needs_it() {
     }
 }
 
+#[test]
+fn a_key_is_not_forgotten_while_its_bodies_are_kept() {
+    let with = |after: &str, retention: &str| {
+        let source = format!("dedupe   = \"7d\"\nforget_after = \"{after}\"");
+        format!("{}\n[retention]\n{retention}\n", EXAMPLE.replace("dedupe   = \"7d\"", &source))
+    };
+    let config = checked(&with("40d", "")).config;
+    let (_, source) = config.sources.iter().next().unwrap();
+    assert_eq!(source.forget_after, Some(Duration::from_secs(40 * 86_400)));
+    assert_eq!(config.limits.forgotten, 1_000_000);
+    let found = lines(&errors(&with("29d", "")));
+    assert!(found.contains("`bodies` (30d) is longer than `forget_after`"), "{found}");
+    checked(&with("29d", "bodies = \"29d\""));
+}
+
 /// The example of DESIGN section 5 as far as it exists.
 const EXAMPLE: &str = r#"
 [server]

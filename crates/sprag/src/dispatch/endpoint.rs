@@ -44,6 +44,12 @@ pub struct Endpoint {
     metrics: DestinationMetrics,
 }
 
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Endpoint").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
 /// What an attempt without an answer has to end.
 #[derive(Debug)]
 enum Open {

@@ -226,6 +226,7 @@ pub(super) fn omitted(omitted: &[Omission]) -> String {
             OmitReason::Dead => "dead",
             OmitReason::Skipped => "skipped",
             OmitReason::Restored => "restored",
+            OmitReason::Boundary => "boundary",
         };
         let more = if omission.merged { ";more" } else { "" };
         format!("{};{reason}{more}", range_text(omission.range))

@@ -22,7 +22,7 @@ use sprag_core::id::{DestinationId, PartitionId, SourceId};
 use sprag_core::input::AttemptId;
 use sprag_core::output::Attempt;
 use sprag_driver::cache::ReleasedEvent;
-use sprag_driver::effect::Notice;
+use sprag_driver::effect::{Configured, Notice};
 use tokio::runtime;
 use tokio::sync::oneshot;
 
@@ -61,6 +61,21 @@ impl Ended {
 /// The destinations' endpoints by name.
 pub type Endpoints = BTreeMap<String, Arc<Endpoint>>;
 
+/// Endpoints that take the place of those in use once another configuration is in force.
+#[derive(Debug, Clone, Default)]
+pub struct NextEndpoints(Arc<Mutex<Option<Endpoints>>>);
+
+impl NextEndpoints {
+    /// These are next; none: there are none any more.
+    pub fn set(&self, next: Option<Endpoints>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    fn take(&self) -> Option<Endpoints> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Called for what an operator must know.
 pub type OnNotice = Box<dyn FnMut(Notice) + Send>;
 
@@ -69,6 +84,7 @@ pub struct Dispatcher {
     runtime: runtime::Handle,
     node: NodeHandle,
     endpoints: Endpoints,
+    next: NextEndpoints,
     /// By the numbers that history has for the names: known before anything is to be sent.
     numbered: BTreeMap<DestinationId, Arc<Endpoint>>,
     sources: BTreeMap<SourceId, Arc<str>>,
@@ -97,7 +113,7 @@ impl Dispatcher {
     pub fn new(
         runtime: runtime::Handle,
         node: NodeHandle,
-        endpoints: Endpoints,
+        (endpoints, next): (Endpoints, NextEndpoints),
         clock: Clock,
         on_notice: OnNotice,
     ) -> Self {
@@ -105,6 +121,7 @@ impl Dispatcher {
             runtime,
             node,
             endpoints,
+            next,
             numbered: BTreeMap::new(),
             sources: BTreeMap::new(),
             clock,
@@ -114,12 +131,21 @@ impl Dispatcher {
     }
 
     fn number(&mut self, notice: &Notice) {
-        let Notice::Configured { sources, destinations } = notice else { return };
-        self.sources.clone_from(sources);
+        let (Notice::Configured(configured) | Notice::Reloaded(configured)) = notice else {
+            return;
+        };
+        if matches!(notice, Notice::Reloaded(_))
+            && let Some(next) = self.next.take()
+        {
+            self.endpoints = next;
+        }
+        let Configured { sources, destinations, .. } = configured;
+        // What is decided already is sent still, also where it is configured no more.
+        self.sources.extend(sources.iter().map(|(id, name)| (*id, name.clone())));
         let endpoint = |(id, name): (&DestinationId, &Arc<str>)| {
             Some((*id, self.endpoints.get(&**name)?.clone()))
         };
-        self.numbered = destinations.iter().filter_map(endpoint).collect();
+        self.numbered.extend(destinations.iter().filter_map(endpoint).collect::<Vec<_>>());
     }
 }
 

@@ -21,6 +21,7 @@ use crate::limits;
 pub struct Listening {
     address: SocketAddr,
     stop: watch::Sender<bool>,
+    current: watch::Sender<Arc<Ingress>>,
     connections: Arc<Semaphore>,
     most: u32,
 }
@@ -33,8 +34,9 @@ pub fn listen(listener: TcpListener, ingress: Ingress, most: u32) -> io::Result<
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let connections = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
-    tokio::spawn(accept_all(listener, Arc::new(ingress), connections.clone(), stopped));
-    Ok(Listening { address, stop, connections, most })
+    let (current, rules) = watch::channel(Arc::new(ingress));
+    tokio::spawn(accept_all(listener, rules, connections.clone(), stopped));
+    Ok(Listening { address, stop, current, connections, most })
 }
 
 impl Listening {
@@ -42,6 +44,17 @@ impl Listening {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What requests are taken by.
+    #[must_use]
+    pub fn current(&self) -> Arc<Ingress> {
+        self.current.borrow().clone()
+    }
+
+    /// Requests that begin from now on are taken by other rules, also on connections that are open.
+    pub fn replace(&self, ingress: Ingress) {
+        self.current.send_replace(Arc::new(ingress));
     }
 
     /// Takes no more connections, lets requests under way be answered, and returns when all are
@@ -56,7 +69,7 @@ impl Listening {
 
 async fn accept_all(
     listener: TcpListener,
-    ingress: Arc<Ingress>,
+    rules: watch::Receiver<Arc<Ingress>>,
     connections: Arc<Semaphore>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -69,8 +82,8 @@ async fn accept_all(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let ingress = ingress.clone();
-                tokio::spawn(serve(stream, peer.ip(), ingress, permit, stopped.clone()));
+                let rules = rules.clone();
+                tokio::spawn(serve(stream, peer.ip(), rules, permit, stopped.clone()));
             }
             // Out of descriptors, or a connection that broke before it was taken: go on, but not
             // in a busy loop.
@@ -82,19 +95,20 @@ async fn accept_all(
 async fn serve(
     stream: TcpStream,
     peer: IpAddr,
-    ingress: Arc<Ingress>,
+    rules: watch::Receiver<Arc<Ingress>>,
     permit: OwnedSemaphorePermit,
     mut stopped: watch::Receiver<bool>,
 ) {
     // Small answers must not wait for more; an error only costs time.
     let _ = stream.set_nodelay(true);
+    let request_time = rules.borrow().request_time;
     let service = service_fn(|request| {
-        let ingress = ingress.clone();
+        let ingress = rules.borrow().clone();
         async move { Ok::<_, Infallible>(request::respond(&ingress, peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(ingress.request_time)
+        .header_read_timeout(request_time)
         .max_buf_size(limits::REQUEST_HEAD_BYTES)
         .max_headers(limits::REQUEST_HEADERS)
         .serve_connection(TokioIo::new(stream), service);

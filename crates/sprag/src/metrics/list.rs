@@ -102,6 +102,9 @@ list! {
     "sprag_dedupe_ids" "gauge" [] "ids":
         "Ids and positions in memory for dedupe",
         "Bounded by `limits.dedupe_ids`; older ones are looked up in the log.";
+    "sprag_forgotten_keys" "gauge" ["partition"] "keys":
+        "Tombstones of forgotten keys",
+        "Bounded by `limits.forgotten` over all partitions; beyond it the oldest become the floor of their hash bucket.";
     "sprag_partition_owned" "gauge" ["partition"] "0 or 1":
         "Whether this instance decides for the partition",
         "0 while it takes its history in, or after a failed commit until it has come back.";
@@ -129,6 +132,15 @@ list! {
     "sprag_retention_freed_bytes_total" "counter" [] "bytes":
         "Bytes freed by retention",
         "Since the process began.";
+    "sprag_config_revision" "gauge" [] "number":
+        "The configuration in force",
+        "As `GET /v1/configuration` and `released` facts name it. Instances that should be alike and differ here are not.";
+    "sprag_config_reload_successful" "gauge" [] "0 or 1":
+        "Whether the last reload was accepted",
+        "1 while there was none. At 0 the file on disk is not what is in force: see the log or `GET /v1/configuration`.";
+    "sprag_config_reloads_total" "counter" ["outcome"] "reloads":
+        "Reloads (SIGHUP) by what became of them",
+        "Since the process began: `accepted`, or `refused`, which changes nothing.";
     "sprag_retention_carried_total" "counter" [] "keys":
         "Keys whose state was written down anew",
         "Before the history that said it was deleted; since the process began.";

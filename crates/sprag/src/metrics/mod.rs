@@ -4,6 +4,7 @@
 //! Counters are resolved once per source or destination, so that an event costs one atomic
 //! addition. Gauges are set when somebody asks ([`Observed`]). Must not know: HTTP, the node.
 
+mod configuration;
 mod destination;
 mod history;
 mod list;
@@ -24,6 +25,7 @@ pub use list::{Described, LIST, metrics_markdown};
 pub use observed::Observed;
 pub use source::SourceMetrics;
 
+use configuration::ConfigurationMetrics;
 use list::help;
 use observed::Levels;
 
@@ -101,6 +103,7 @@ pub struct Metrics {
     lag_seconds: Lags,
     commit_seconds: Histogram,
     frame_events: Histogram,
+    configuration: ConfigurationMetrics,
     levels: Levels,
 }
 
@@ -129,6 +132,7 @@ impl Metrics {
             lag_seconds: Family::new_with_constructor(|| histogram(LAG_BUCKETS)),
             commit_seconds: histogram(COMMIT_BUCKETS),
             frame_events: histogram(FRAME_BUCKETS),
+            configuration: ConfigurationMetrics::default(),
             levels: Levels::default(),
         };
         metrics.register();
@@ -144,6 +148,7 @@ impl Metrics {
         registry.register("lag_seconds", help("lag_seconds"), self.lag_seconds.clone());
         registry.register("commit_seconds", help("commit_seconds"), self.commit_seconds.clone());
         registry.register("frame_events", help("frame_events"), self.frame_events.clone());
+        self.configuration.register(registry);
         self.levels.register(registry);
     }
 
@@ -157,6 +162,16 @@ impl Metrics {
     #[must_use]
     pub fn destination(&self, name: &str) -> DestinationMetrics {
         DestinationMetrics::new(self, name)
+    }
+
+    /// This configuration is in force.
+    pub fn in_force(&self, revision: u32) {
+        self.configuration.in_force(revision);
+    }
+
+    /// A reload was accepted, or refused.
+    pub fn reloaded(&self, accepted: bool) {
+        self.configuration.reloaded(accepted);
     }
 
     /// A frame of so many events became durable after `took`.
@@ -218,6 +233,7 @@ mod tests {
             head_ages: vec![(("app".into(), 3), 60.0)],
             checkpoint_age: 0.5,
             partitions_owned: vec![true, false],
+            forgotten_keys: vec![(3, 11)],
             history: History { bytes: 5, segments: 2, deleted: 1, ..History::default() },
         };
         let text = metrics.text(&observed);
@@ -239,6 +255,7 @@ mod tests {
             "sprag_commit_seconds_count 1",
             "sprag_frame_events_sum 30.0",
             "sprag_dedupe_ids 9",
+            "sprag_forgotten_keys{partition=\"3\"} 11",
             "sprag_partition_owned{partition=\"0\"} 1",
             "sprag_oldest_gap_seconds{source=\"billing\"} 7.5",
             "sprag_sequence_drift{source=\"billing\",partition=\"3\"} 12",

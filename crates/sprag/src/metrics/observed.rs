@@ -38,6 +38,8 @@ pub struct Observed {
     pub filtered: Vec<(String, u64)>,
     /// Dead letters and events in stopped lanes, by destination; an empty name is ingress.
     pub dead_letters: Vec<(String, u64)>,
+    /// Tombstones of forgotten keys, by partition.
+    pub forgotten_keys: Vec<(u16, u64)>,
     /// Seconds that the state store is behind the log.
     pub checkpoint_age: f64,
     /// Whether each partition decides here.
@@ -62,6 +64,7 @@ pub(super) struct Levels {
     backlog_bytes: Family<DestinationLabel, Level>,
     breaker_open: Family<DestinationLabel, Level>,
     partition_owned: Family<PartitionLabel, Level>,
+    forgotten_keys: Family<PartitionLabel, Level>,
     checkpoint_age: Seconds,
     dedupe_ids: Level,
     history: HistoryMetrics,
@@ -86,6 +89,7 @@ impl Levels {
         add(registry, "backlog_bytes", self.backlog_bytes.clone());
         add(registry, "breaker_open", self.breaker_open.clone());
         add(registry, "partition_owned", self.partition_owned.clone());
+        add(registry, "forgotten_keys", self.forgotten_keys.clone());
         add(registry, "checkpoint_age_seconds", self.checkpoint_age.clone());
         add(registry, "dedupe_ids", self.dedupe_ids.clone());
         self.history.register(registry);
@@ -117,6 +121,9 @@ impl Levels {
             let label = PartitionLabel { partition };
             self.partition_owned.get_or_create(&label).set(u64::from(*owned));
         }
+        set(&self.forgotten_keys, &observed.forgotten_keys, |partition: &u16| PartitionLabel {
+            partition: *partition,
+        });
         self.checkpoint_age.set(observed.checkpoint_age);
         self.dedupe_ids.set(observed.dedupe_ids);
         self.history.observe(&observed.history);

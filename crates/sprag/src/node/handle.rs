@@ -9,6 +9,7 @@ use sprag_core::id::{Hash, Key, PartitionId, SourceId};
 use sprag_core::input::{Arrival, Command, Ended, Ticket};
 use sprag_core::output::Answer;
 use sprag_core::partition::KeyView;
+use sprag_core::plan::Plan;
 use sprag_core::position::Position;
 use sprag_core::record::Directory;
 use tokio::sync::oneshot;
@@ -92,6 +93,11 @@ impl NodeHandle {
     /// Reports that an attempt ended.
     pub fn ended(&self, partition: PartitionId, ended: Ended) {
         self.tell(Message::Ended(partition, ended));
+    }
+
+    /// Another configuration. What becomes of it is a notice to the network.
+    pub fn reload(&self, plan: Plan) {
+        self.tell(Message::Reload(Box::new(plan)));
     }
 
     /// A key in memory as it is; none when it is not in memory: then the state store has it.

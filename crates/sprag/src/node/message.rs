@@ -6,6 +6,7 @@ use sprag_core::id::{Hash, Key, PartitionId, SourceId};
 use sprag_core::input::{Arrival, AttemptId, Command, Ended};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::partition::KeyView;
+use sprag_core::plan::Plan;
 use sprag_core::record::Directory;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
@@ -40,6 +41,8 @@ pub(super) enum Message {
     Ignore(SourceId, Option<Arc<str>>, Arc<str>, Hash, oneshot::Sender<Answer>),
     /// A request was refused: source, problem code, peer, digest of its body.
     Refuse(SourceId, Arc<str>, Arc<str>, Option<Hash>),
+    /// Another configuration. A notice tells the network what became of it.
+    Reload(Box<Plan>),
     /// An operator's command.
     Command(Command, oneshot::Sender<Answer>),
     /// An attempt ended.

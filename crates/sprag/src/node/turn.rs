@@ -147,6 +147,7 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                     self.node.store_now(ticket);
                 }
             }
+            Message::Reload(plan) => self.node.reload(now, *plan),
             Message::Stop(done) => self.stop(done),
             question => self.tell(question),
         }

@@ -59,6 +59,22 @@ impl OutDestination {
 }
 
 impl Out {
+    /// A destination by its number.
+    fn numbered(&self, id: DestinationId) -> Option<&OutDestination> {
+        self.destinations.values().find(|destination| destination.id == id)
+    }
+
+    /// What waits under another configuration takes its room here too.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        for destination in self.destinations.values_mut() {
+            if let Some(known) = before.numbered(destination.id) {
+                destination.room = known.room.clone();
+            }
+        }
+        self
+    }
+
     /// The consumers' side of these destinations, for events of these sources.
     pub fn new<'a>(
         destinations: BTreeMap<String, OutDestination>,

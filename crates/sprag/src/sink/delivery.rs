@@ -25,6 +25,8 @@ pub struct Delivery {
     pub previous: Option<u64>,
     /// `sprag-omitted`
     pub omitted: Ranges,
+    /// Up to which sequence `sprag-omitted` says `boundary`: the key begins behind it (rule D8).
+    pub boundary: Option<u64>,
     /// `sprag-epoch`; 0 when absent.
     pub epoch: u64,
     /// `sprag-missing`
@@ -56,6 +58,8 @@ impl Delivery {
             position: text(headers, "sprag-position")?.unwrap_or_default().to_owned(),
             previous: previous(headers, out_of_order)?,
             omitted: ranges(headers, "sprag-omitted")?,
+            boundary: text(headers, "sprag-omitted")?
+                .and_then(|text| numbers::last_with(text, "boundary")),
             epoch: text(headers, "sprag-epoch")?
                 .map_or(Ok(0), |text| number(text, "sprag-epoch"))?,
             missing: ranges(headers, "sprag-missing")?,

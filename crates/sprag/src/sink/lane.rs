@@ -23,6 +23,8 @@ pub(super) struct Lane {
     position: Option<u64>,
     /// The newest epoch.
     epoch: u64,
+    /// The sequence that the key began behind; none where it began with its first.
+    boundary: Option<u64>,
     /// Did anything come yet?
     known: bool,
     /// The first event of the range that is being taken in: what is in it is answered together.
@@ -63,6 +65,7 @@ impl Lane {
     pub(super) fn follow(&mut self, delivery: &Delivery, from_first: bool) -> Followed {
         let mut notes = Notes(delivery, Vec::new());
         self.go_back(delivery);
+        self.begin_anew(delivery);
         let repeated = self.seen(delivery.sequence).copied();
         match repeated {
             Some(seen) => self.check_repeat(delivery, seen, &mut notes),
@@ -87,6 +90,16 @@ impl Lane {
             self.head = self.head.min(previous);
             self.settled = self.settled.min(previous);
             self.position = None;
+        }
+    }
+
+    /// The gateway had forgotten the key for good: it begins behind all it may have given before, with
+    /// positions and a chain of their own (rule D8).
+    fn begin_anew(&mut self, delivery: &Delivery) {
+        let boundary = delivery.boundary.filter(|boundary| Some(*boundary) > self.boundary);
+        if let Some(boundary) = boundary {
+            self.boundary = Some(boundary);
+            self.position = self.position.filter(|_| boundary < self.head);
         }
     }
 
@@ -251,6 +264,7 @@ impl Lane {
                 return;
             }
             1 => Some([0; 32]),
+            sequence if self.boundary == Some(sequence - 1) => Some([0; 32]),
             sequence => self.seen(sequence - 1).map(|seen| seen.hash),
         };
         if before.is_some_and(|hash| hash != delivery.previous_hash) {

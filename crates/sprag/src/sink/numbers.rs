@@ -17,6 +17,12 @@ fn range(item: &str) -> Option<Range> {
     (range.from <= range.to).then_some(range)
 }
 
+/// The last number that a list says with this word; none where it does not.
+pub(super) fn last_with(text: &str, word: &str) -> Option<u64> {
+    let says = |item: &&str| item.split(';').skip(1).any(|found| found.trim() == word);
+    text.split(',').filter(says).filter_map(|item| Some(range(item)?.to)).max()
+}
+
 /// The first number of `from..=to` that is not in the set.
 pub(super) fn first_uncovered(from: u64, to: u64, set: &Ranges) -> Option<u64> {
     let mut next = from;
@@ -42,6 +48,13 @@ mod tests {
         for text in ["", "x", "5-3", "1,,2", "1-2-3"] {
             assert_eq!(parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_last_number_with_a_word_is_found() {
+        assert_eq!(last_with("1-6;boundary,8;dead", "boundary"), Some(6));
+        assert_eq!(last_with("1-6;boundary;more", "boundary"), Some(6));
+        assert_eq!(last_with("1-6;filtered", "boundary"), None);
     }
 
     #[test]

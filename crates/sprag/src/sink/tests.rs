@@ -185,6 +185,31 @@ fn a_restored_gateway_goes_back_and_jumps() {
     assert_eq!(take(&mut checker, &since(second.again())), [Order], "once, not twice");
 }
 
+/// The gateway had forgotten the key for good: it goes on behind a boundary, with positions and a chain of
+/// its own (rule D8). Only that is forgiven.
+#[test]
+fn a_forgotten_key_begins_behind_a_boundary() {
+    use ViolationKind::*;
+    let mut checker = checker();
+    let mut key = Key::new("cus_1");
+    for attempt in [&key.next(1), &key.next(2)] {
+        assert_eq!(take(&mut checker, attempt), []);
+    }
+    let mut anew = Key { sequence: 2, ..Key::new("cus_1") };
+    let first = anew.next(1).with("sprag-previous-sequence", "0");
+    let unnamed = first.clone().with("sprag-omitted", "1-2;filtered");
+    let mut other = self::checker();
+    let mut known = Key::new("cus_1");
+    for attempt in [&known.next(1), &known.next(2)] {
+        assert_eq!(take(&mut other, attempt), []);
+    }
+    assert_eq!(take(&mut other, &unnamed), [Order, Chain], "a boundary must be named");
+    let first = first.with("sprag-omitted", "1-2;boundary");
+    assert_eq!(take(&mut checker, &first), []);
+    assert_eq!(take(&mut checker, &anew.next(2)), []);
+    assert_eq!(take(&mut checker, &anew.next(4)), [UnnamedGap]);
+}
+
 #[test]
 fn order_violations_are_found() {
     use ViolationKind::*;

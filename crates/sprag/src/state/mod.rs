@@ -24,6 +24,7 @@ mod reader;
 mod rows;
 mod selection;
 mod sqlite;
+mod tombstones;
 mod write;
 
 pub use bytes::Fault;

@@ -18,13 +18,15 @@ const FILE: &str = "state.sqlite";
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
 /// Counts up when the tables below change.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 
 /// Version of tables and records in one number.
 const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
 
 /// `keys`: `dues` are its places in the queues, as [`super::rows`] packs them; `flags` are its, and `drift` how far the
 /// highest position it holds is ahead of the last it released.
+/// `active` is when something was last written down about it.
+/// `tombstones` are keys that are forgotten, by the fingerprints of their names; `forgotten` counts them.
 /// `held` counts what waits for missing positions: events, keys with such events, and the
 /// drift of these.
 /// `waiting` are these places as rows: a page is one seek, and a key has as many rows as lanes that
@@ -41,8 +43,13 @@ const TABLES: &str = "
     CREATE TABLE keys (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
         dues BLOB NOT NULL, flags INTEGER NOT NULL,
-        drift INTEGER NOT NULL, record BLOB NOT NULL,
+        drift INTEGER NOT NULL, active INTEGER NOT NULL, record BLOB NOT NULL,
         PRIMARY KEY (partition, source, key)) WITHOUT ROWID;
+    CREATE TABLE tombstones (
+        partition INTEGER NOT NULL, digest BLOB NOT NULL, active INTEGER NOT NULL,
+        record BLOB NOT NULL, PRIMARY KEY (partition, digest)) WITHOUT ROWID;
+    CREATE INDEX tombstones_by_age ON tombstones (partition, active, digest);
+    CREATE TABLE forgotten (partition INTEGER PRIMARY KEY, tombstones INTEGER NOT NULL);
     CREATE TABLE waiting (
         partition INTEGER NOT NULL, queue INTEGER NOT NULL, due INTEGER NOT NULL,
         source INTEGER NOT NULL, key TEXT NOT NULL,

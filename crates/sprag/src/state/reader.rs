@@ -14,7 +14,7 @@ use sprag_core::record::KeyRecord;
 
 use super::bytes::Fault;
 use super::open::{self, OpenError};
-use super::{rows, sqlite};
+use super::{rows, sqlite, tombstones};
 
 /// Reads the state store beside the one who writes it. Cheap to clone; one call at a time.
 #[derive(Debug, Clone)]
@@ -106,13 +106,14 @@ impl StateReader {
         Ok(sqlite::head(&self.connection(), partition)?.unwrap_or_default())
     }
 
-    /// The record of a key.
+    /// The record of a key, or its tombstone.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn record(&self, partition: PartitionId, key: &Key) -> Result<Option<KeyRecord>, Fault> {
         let connection = self.connection();
-        sqlite::record(&mut sqlite::record_statement(&connection)?, partition, key)
+        let record = sqlite::record(&mut sqlite::record_statement(&connection)?, partition, key)?;
+        tombstones::or(&connection, partition, key, record)
     }
 
     /// A page of keys.

@@ -18,7 +18,7 @@ use sprag_driver::state::{Batch, StateCompletion, StateRequest, Surveyed};
 use super::bytes::{self, Fault, column, number};
 use super::health::StateHealth;
 use super::open::{self, OpenError, Opened};
-use super::{rows, write};
+use super::{rows, tombstones, write};
 use crate::node::StateStep;
 
 /// The state of all partitions in one SQLite file.
@@ -68,9 +68,13 @@ impl SqliteState {
                 let records = self.load(*partition, keys)?;
                 Some(StateCompletion::Loaded(*partition, records))
             }
-            StateRequest::Survey(partition, asked, keys) => {
+            StateRequest::Survey(partition, asked, keys, digests) => {
                 let keys = self.survey(*partition, keys)?;
-                Some(StateCompletion::Surveyed(*partition, *asked, keys))
+                let tombstones = tombstones::all(&self.connection, *partition, digests)?;
+                Some(StateCompletion::Surveyed(*partition, *asked, keys, tombstones))
+            }
+            StateRequest::Idle(partition, request) => {
+                Some(tombstones::idle(&mut self.connection, *partition, request)?)
             }
             StateRequest::Page(partition, page) => {
                 let (keys, next) = self.page(*partition, page)?;
@@ -91,7 +95,8 @@ impl SqliteState {
         let mut select = record_statement(&transaction)?;
         let mut records = Vec::with_capacity(keys.len());
         for key in keys {
-            records.push((key.clone(), record(&mut select, partition, key)?));
+            let found = record(&mut select, partition, key)?;
+            records.push((key.clone(), tombstones::or(&transaction, partition, key, found)?));
         }
         drop(select);
         transaction.commit()?;
@@ -108,6 +113,7 @@ impl SqliteState {
         let mut surveyed = Vec::with_capacity(keys.len());
         for key in keys {
             let record = record(&mut select, partition, key)?;
+            let record = tombstones::or(&transaction, partition, key, record)?;
             let mut rows = letters.query((partition.0, key.source.0, &*key.name))?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use sprag_core::chain::Fingerprint;
 use sprag_core::fact::{DeadLetter, DestinationDeclared, Fact, HoldReason, Outcome, Start, Visit};
 use sprag_core::id::{
     DestinationId, FrameNumber, Hash, Key, PartitionId, Place, Sequence, SourceId,
 };
 use sprag_core::input::PageCursor;
-use sprag_core::output::PageRequest;
+use sprag_core::output::{IdleRequest, PageRequest};
 use sprag_core::partition::Head;
 use sprag_core::position::Position;
 use sprag_core::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Queue};
@@ -20,6 +21,7 @@ use sprag_core::totals::Totals;
 use sprag_driver::state::{
     Batch, Letter, LetterChange, LetterReason, StateCompletion, StateRequest, Stop,
 };
+use sprag_log::digest::Sha256;
 use tempfile::TempDir;
 
 use super::{
@@ -88,7 +90,7 @@ fn batch(frame: u64, records: Vec<(Key, KeyRecord)>, letters: Vec<LetterChange>)
         directory: vec![Fact::DestinationDeclared(declared)],
         totals: Totals { visited: [(APP, Visit::Opens)].into(), ..Totals::default() },
     };
-    Box::new(Batch { head, records, letters })
+    Box::new(Batch { head, records, tombstones: Vec::new(), letters })
 }
 
 fn write(store: &mut SqliteState, batch: Box<Batch>) {
@@ -415,6 +417,55 @@ fn lanes_with_events_are_listed_page_by_page() {
 }
 
 #[test]
+fn a_forgotten_key_is_found_by_its_fingerprint_until_its_tombstone_goes() {
+    let (directory, mut store) = fresh();
+    let of = |name: &str| Fingerprint::of_key(&Sha256, &key(name));
+    let active = |sequence, at| KeyRecord { active: UnixMicros(at), ..record(sequence) };
+    let records =
+        vec![(key("a"), active(4, 10)), (key("b"), active(5, 20)), (key("c"), holding(9))];
+    write(&mut store, batch(1, records, vec![]));
+    let idle = |store: &mut SqliteState, from: Option<Key>, until, tombstones| {
+        let until = UnixMicros(until);
+        let request = IdleRequest { source: SourceId(1), from, until, tombstones };
+        match store.step(StateRequest::Idle(P, request)) {
+            Some(StateCompletion::Idle { keys, next, beyond, .. }) => {
+                let names: Vec<_> = keys.iter().map(|(key, _)| key.name.to_string()).collect();
+                (names, next, beyond)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let found = idle(&mut store, None, 10, 0);
+    assert_eq!(found, (vec!["a".to_owned(), "c".to_owned()], None, vec![]));
+    assert_eq!(idle(&mut store, Some(key("b")), 10, 0).0, ["c"]);
+    // Two are forgotten: their rows go, their tombstones come.
+    let tombstone = |record: &KeyRecord| KeyRecord { forgotten: true, ..record.clone() };
+    let (a, b) = (tombstone(&active(4, 10)), tombstone(&active(5, 20)));
+    let mut forgotten = batch(2, vec![(key("a"), a.clone()), (key("b"), b.clone())], vec![]);
+    forgotten.tombstones = vec![(of("a"), Some(a.clone())), (of("b"), Some(b.clone()))];
+    write(&mut store, forgotten);
+    assert_eq!(load(&mut store, &["a", "b"]), [Some(a.clone()), Some(b)]);
+    let reader = StateReader::open(directory.path()).unwrap();
+    assert_eq!(reader.forgotten().unwrap(), [(P, 2)].into());
+    assert_eq!(reader.record(P, &key("a")).unwrap(), Some(a.clone()));
+    let beyond = idle(&mut store, None, 0, 1).2;
+    assert_eq!(beyond, [(of("a"), Sequence(4))], "the oldest first");
+    match store.step(StateRequest::Survey(P, 7, vec![key("a")], vec![of("a"), of("z")])) {
+        Some(StateCompletion::Surveyed(_, 7, keys, tombstones)) => {
+            assert_eq!(keys[0].record, Some(a.clone()));
+            assert_eq!(tombstones, [(of("a"), a)].into());
+        }
+        other => panic!("{other:?}"),
+    }
+    // One is dropped, the other comes back.
+    let mut gone = batch(3, vec![(key("b"), active(6, 30))], vec![]);
+    gone.tombstones = vec![(of("a"), None), (of("b"), None)];
+    write(&mut store, gone);
+    assert_eq!(load(&mut store, &["a", "b"]), [None, Some(active(6, 30))]);
+    assert_eq!(reader.forgotten().unwrap(), [(P, 0)].into());
+}
+
+#[test]
 fn keys_are_listed_by_prefix_and_condition_page_by_page() {
     let (directory, mut store) = fresh();
     let paused = KeyRecord { paused: true, ..record(1) };
@@ -555,8 +606,8 @@ fn a_survey_brings_records_and_dead_letters_in_lanes() {
     write(&mut store, batch(5, vec![(key("a"), record(7))], letters));
     let survey = |store: &mut SqliteState| {
         let keys = vec![key("a"), key("none")];
-        match store.step(StateRequest::Survey(P, 9, keys)) {
-            Some(StateCompletion::Surveyed(P, 9, surveyed)) => surveyed,
+        match store.step(StateRequest::Survey(P, 9, keys, Vec::new())) {
+            Some(StateCompletion::Surveyed(P, 9, surveyed, _)) => surveyed,
             other => panic!("{other:?}"),
         }
     };

@@ -8,7 +8,7 @@ use sprag_core::record::KeyRecord;
 use sprag_driver::state::{Batch, Letter, LetterChange, Stop};
 
 use super::bytes::{self, Fault, column};
-use super::{limits, rows};
+use super::{limits, rows, tombstones};
 
 /// How many rows the small tables have, so that most batches need not touch them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub(super) fn write(
 ) -> Result<Counts, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     write_records(&transaction, partition, &batch.records, &mut counts, buffer)?;
+    tombstones::write(&transaction, partition, &batch.tombstones, buffer)?;
     for change in &batch.letters {
         write_letter(&transaction, partition, change, &mut counts)?;
     }
@@ -64,21 +65,32 @@ fn write_records(
     buffer: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let mut put = transaction.prepare_cached(
-        "INSERT INTO keys (partition, source, key, dues, flags, drift, record) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (partition, source, key) \
+        "INSERT INTO keys (partition, source, key, dues, flags, drift, active, record) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (partition, source, key) \
          DO UPDATE SET dues = excluded.dues, flags = excluded.flags, \
-         drift = excluded.drift, record = excluded.record",
+         drift = excluded.drift, active = excluded.active, record = excluded.record",
     )?;
+    let mut remove = transaction
+        .prepare_cached("DELETE FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3")?;
     let mut waiting = WaitingRows::prepare(transaction)?;
     let mut lanes = StoppedLanes::prepare(transaction)?;
     let mut held = Held::default();
     for (key, record) in records {
+        if record.forgotten {
+            let before = waiting.write(partition, key, &[])?;
+            held.change(key.source, before, (0, 0));
+            remove.execute((partition.0, key.source.0, &*key.name))?;
+            lanes.write(partition, key, record, counts)?;
+            continue;
+        }
         bytes::encode(record, buffer)?;
         let (dues, flags) = (rows::pack_dues(record), rows::flags(record));
         let before = waiting.write(partition, key, &dues)?;
         let drift = rows::drift(record);
         held.change(key.source, before, (flags, drift));
-        put.execute((partition.0, key.source.0, &*key.name, dues, flags, drift, &buffer[..]))?;
+        let active = column(record.active.0);
+        let (source, name) = (key.source.0, &*key.name);
+        put.execute((partition.0, source, name, dues, flags, drift, active, &buffer[..]))?;
         lanes.write(partition, key, record, counts)?;
     }
     held.write(transaction, partition)
@@ -337,7 +349,9 @@ fn bound_letters(transaction: &Transaction<'_>, counts: &mut Counts) -> Result<(
 /// Forgets all of a partition.
 pub(super) fn clear(connection: &mut Connection, partition: PartitionId) -> Result<Counts, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for table in ["heads", "keys", "held", "waiting", "stopped", "letters"] {
+    let tables =
+        ["heads", "keys", "tombstones", "forgotten", "held", "waiting", "stopped", "letters"];
+    for table in tables {
         let delete = format!("DELETE FROM {table} WHERE partition = ?1");
         transaction.execute(&delete, [partition.0])?;
     }

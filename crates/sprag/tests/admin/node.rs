@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, Parts, Serving};
+use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, InForce, Parts, Serving};
 use sprag::backup::BackupSource;
 use sprag::clock::Clock;
 use sprag::metrics::Metrics;
@@ -132,6 +132,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         max_ahead: Duration::from_secs(300),
         on_gap: OnGap::Skip,
         dedupe: Duration::from_secs(3_600),
+        forget_after: None,
         destinations: Vec::new(),
     };
     PlannedSource { identity: Arc::from(format!("identity of {name}")), settings }
@@ -179,6 +180,7 @@ fn plan() -> Plan {
         key_backlog: 1_000,
         destination_backlog: None,
         dedupe_ids: 10_000,
+        forgotten: usize::MAX,
         partition_rate: None,
         retention: RetentionSettings::default(),
         restore: None,
@@ -209,10 +211,16 @@ impl World {
             reader: StateReader::open(directory.path()).unwrap(),
             health,
             partitions: PARTITIONS,
-            gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false })).collect(),
-            sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),
-            destinations: (1..).map(DestinationId).zip(names(&["app", "audit"])).collect(),
-            token: Secret::from(TOKEN),
+            configured: InForce {
+                revision: Revision(1),
+                since: clock.now().clock,
+                gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false }))
+                    .collect(),
+                sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),
+                destinations: (1..).map(DestinationId).zip(names(&["app", "audit"])).collect(),
+                token: Secret::from(TOKEN),
+                reload: None,
+            },
             metrics: metrics.clone(),
             clock,
         });

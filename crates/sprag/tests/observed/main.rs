@@ -11,6 +11,7 @@
 mod commands;
 mod deliveries;
 mod entry;
+mod forgetting;
 mod limits;
 mod order;
 #[path = "../wire/post.rs"]

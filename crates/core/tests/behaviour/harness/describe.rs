@@ -292,6 +292,7 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
             OmitReason::Dead => "dead",
             OmitReason::Skipped => "skipped",
             OmitReason::Restored => "restored",
+            OmitReason::Boundary => "boundary",
         };
         let _ = write!(line, " omitted={};{reason}", range(omission.range));
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sprag_core::chain::Digest as _;
+use sprag_core::destination::Destination;
 use sprag_core::fact::{DestinationDeclared, Fact, SourceDeclared};
 use sprag_core::id::{DestinationId, Key, SourceId};
 use sprag_core::input::{Arrival, Command, Input, Ticket};
@@ -64,6 +65,20 @@ impl World {
         let ticket = self.ticket();
         self.handle(at, Input::Command { ticket, command });
         ticket
+    }
+
+    /// The settings are in force while everything goes on: as the driver does once history has their
+    /// numbers. Destinations that are gone stay until nothing is under way to them.
+    pub(crate) fn reload(&mut self) {
+        let settings = self.settings.clone();
+        for (id, told) in &settings.destinations {
+            let known = self.destinations.entry(*id);
+            known.and_modify(|to| to.revise(told)).or_insert_with(|| Destination::new(told));
+        }
+        self.intake.revise(&settings);
+        for at in 0..self.nodes.len() {
+            self.handle(at, Input::Settings(settings.clone()));
+        }
     }
 
     /// The sources and destinations of the configuration become known to history.

@@ -240,6 +240,7 @@ impl World {
                     self.read_one(0);
                 }
             }
+            Output::FindIdle(request) => panic!("no source forgets its keys: {request:?}"),
             Output::Forward { place, fact } => self.forward(place, &fact),
             Output::SequenceReset(key) => self.trace.push(format!("  alert {}", key.name)),
         }
