@@ -40,7 +40,7 @@ use support::clock::Deadline;
 use support::gateway::Gateway;
 use support::ledger::Ledger;
 use support::load::{self, locked};
-use support::world::World;
+use support::world::{DESTINATIONS, World};
 
 const SEED: u64 = 5;
 /// Of the file system.
@@ -142,7 +142,7 @@ fn command(gateway: &Gateway, path: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_loses_nothing_and_is_left_behind() {
-    let mut world = World::new(HEAD, SEED).await;
+    let mut world = World::new(HEAD, SEED, &DESTINATIONS).await;
     let disk = Disk::mount(world.setup.directory.path());
     world.setup.within = disk.within();
     let mut gateway = world.serve();

@@ -29,7 +29,7 @@ use support::dice::Dice;
 use support::gateway::HEAD;
 use support::ledger::Ledger;
 use support::load::{self, locked};
-use support::world::{DRAIN, World};
+use support::world::{DESTINATIONS, DRAIN, World};
 
 const SEED: u64 = 2;
 const ROUNDS: usize = 50;
@@ -51,7 +51,7 @@ struct Killed {
 
 impl Killed {
     async fn new(seed: u64) -> Self {
-        let world = World::new(HEAD, seed).await;
+        let world = World::new(HEAD, seed, &DESTINATIONS).await;
         Self { world, dice: Dice::new(seed ^ 0x6b69_6c6c), startup_kills: 0 }
     }
 

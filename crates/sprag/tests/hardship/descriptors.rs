@@ -8,20 +8,21 @@ use crate::support::clock::Deadline;
 use crate::support::gateway::HEAD;
 use crate::support::ledger::Ledger;
 use crate::support::load::{self, locked};
-use crate::support::world::World;
+use crate::support::world::{DESTINATIONS, World};
 
 const SEED: u64 = 15;
-/// Files of log and state, listeners and runtime take a third of them, connections to five destinations
-/// that wait to be used again nearly as many.
-const DESCRIPTORS: usize = 96;
+/// Files of log and state, listeners and runtime take half of them.
+const DESCRIPTORS: usize = 64;
 /// More than there are descriptors.
-const IDLE: usize = 120;
+const IDLE: usize = 80;
+/// Destinations: each keeps descriptors for connections that wait to be used again.
+const TO: usize = 3;
 const EVENTS: usize = 400;
 const EXHAUSTED: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_few_descriptors_lose_nothing_and_are_left_behind() {
-    let mut world = World::new(HEAD, SEED).await;
+    let mut world = World::new(HEAD, SEED, &DESTINATIONS[..TO]).await;
     let limit = format!("--nofile={DESCRIPTORS}:{DESCRIPTORS}");
     world.setup.within = vec!["prlimit".to_owned(), limit, "--".to_owned()];
     let gateway = world.serve();

@@ -32,7 +32,7 @@ const BATCH: usize = 7;
 
 /// Where everything goes: one that never gives up, one that passes over what fails, one that parks
 /// and is redriven, one that takes ranges, one that acknowledges by requests.
-const DESTINATIONS: [Destination; 5] = [
+pub(crate) const DESTINATIONS: [Destination; 5] = [
     Destination { name: "app", skips_after: None },
     Destination { name: "audit", skips_after: Some(ATTEMPTS) },
     Destination { name: "vault", skips_after: None },
@@ -58,7 +58,7 @@ fn policy(name: &str) -> String {
     }
 }
 
-fn configuration(head: &str, consumer: &Consumer) -> String {
+fn configuration(head: &str, consumer: &Consumer, destinations: &[Destination]) -> String {
     let source = |(at, source): (usize, &crate::support::event::Source)| {
         let (name, lines) = (source.name, source.lines);
         let verify = match source.scheme {
@@ -81,7 +81,7 @@ fn configuration(head: &str, consumer: &Consumer) -> String {
         )
     };
     let sources: String = SOURCES.iter().enumerate().map(source).collect();
-    let destinations: String = DESTINATIONS.iter().map(destination).collect();
+    let destinations: String = destinations.iter().map(destination).collect();
     format!("{head}{sources}{destinations}")
 }
 
@@ -106,17 +106,19 @@ pub(crate) struct World {
     pub(crate) setup: Setup,
     pub(crate) consumer: Consumer,
     pub(crate) ledger: Shared,
+    destinations: &'static [Destination],
 }
 
 impl World {
     /// With these sections `[server]` and `[limits]`.
-    pub(crate) async fn new(head: &str, seed: u64) -> Self {
+    pub(crate) async fn new(head: &str, seed: u64, destinations: &'static [Destination]) -> Self {
         let consumer = Consumer::start(seed).await;
-        let text = configuration(head, &consumer);
+        let text = configuration(head, &consumer, destinations);
         Self {
             setup: Setup::new(&text, tempfile::tempdir().unwrap(), secrets()),
             consumer,
             ledger: Arc::new(Mutex::new(Ledger::new(seed))),
+            destinations,
         }
     }
 
@@ -188,7 +190,7 @@ impl World {
 
     pub(crate) fn judged(&self) -> Verdict {
         locked(&self.ledger, |ledger| {
-            self.consumer.look_at(|arrivals| judge(ledger.entries(), &DESTINATIONS, arrivals))
+            self.consumer.look_at(|arrivals| judge(ledger.entries(), self.destinations, arrivals))
         })
     }
 
