@@ -74,6 +74,7 @@ impl Running {
             config: checked.config,
             clock: self.starting.clock,
             metrics: self.starting.metrics.clone(),
+            descriptors: self.starting.descriptors.clone(),
         };
         let unusable = |error: StartError| vec![finding(key_of(&error), error.to_string())];
         let endpoints = next.endpoints(&self.endpoints, Some(was)).map_err(unusable)?;

@@ -105,6 +105,9 @@ list! {
     "sprag_forgotten_keys" "gauge" ["partition"] "keys":
         "Tombstones of forgotten keys",
         "Bounded by `limits.forgotten` over all partitions; beyond it the oldest become the floor of their hash bucket.";
+    "sprag_descriptors_missing_total" "counter" [] "times":
+        "How often a connection found no file descriptor",
+        "Since the process began. Then idle connections to consumers are given up. Raise the hard limit of open files (`ulimit -Hn`, `LimitNOFILE=`), or lower `limits.connections`.";
     "sprag_partition_owned" "gauge" ["partition"] "0 or 1":
         "Whether this instance decides for the partition",
         "0 while it takes its history in, or after a failed commit until it has come back.";

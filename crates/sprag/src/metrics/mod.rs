@@ -103,6 +103,7 @@ pub struct Metrics {
     lag_seconds: Lags,
     commit_seconds: Histogram,
     frame_events: Histogram,
+    descriptors_missing: Counter,
     configuration: ConfigurationMetrics,
     levels: Levels,
 }
@@ -132,6 +133,7 @@ impl Metrics {
             lag_seconds: Family::new_with_constructor(|| histogram(LAG_BUCKETS)),
             commit_seconds: histogram(COMMIT_BUCKETS),
             frame_events: histogram(FRAME_BUCKETS),
+            descriptors_missing: Counter::default(),
             configuration: ConfigurationMetrics::default(),
             levels: Levels::default(),
         };
@@ -148,6 +150,8 @@ impl Metrics {
         registry.register("lag_seconds", help("lag_seconds"), self.lag_seconds.clone());
         registry.register("commit_seconds", help("commit_seconds"), self.commit_seconds.clone());
         registry.register("frame_events", help("frame_events"), self.frame_events.clone());
+        let missing = "descriptors_missing";
+        registry.register(missing, help(missing), self.descriptors_missing.clone());
         self.configuration.register(registry);
         self.levels.register(registry);
     }
@@ -178,6 +182,11 @@ impl Metrics {
     pub fn commit(&self, took: Duration, events: u32) {
         self.commit_seconds.observe(took.as_secs_f64());
         self.frame_events.observe(f64::from(events));
+    }
+
+    /// A connection could not be taken or made for want of a file descriptor.
+    pub fn descriptor_missing(&self) {
+        self.descriptors_missing.inc();
     }
 
     /// Everything as text, with what is true now.
