@@ -286,7 +286,8 @@ mod tests {
     use sprag_core::record::KeyRecord;
     use sprag_core::time::{OpenMicros, UnixMicros};
 
-    fn walked(facts: Vec<Fact>) -> Walked {
+    /// How far all jump after these facts.
+    fn jump(facts: &[Fact], newest: &str, jump: u64) -> u64 {
         let frame = ReadFrame {
             number: FrameNumber(1),
             epoch: Epoch(1),
@@ -294,15 +295,11 @@ mod tests {
             open: OpenMicros(1),
             predecessor: Hash::default(),
             hash: Hash::default(),
-            facts,
+            facts: facts.to_vec(),
         };
-        let mut walked = Walked::default();
-        walked.frame(&frame);
-        walked
-    }
-
-    fn jump(walked: &Walked, newest: &str, jump: u64) -> u64 {
         let newest = Newest::read(newest.as_bytes()).unwrap();
+        let mut walked = Walked::of(&newest);
+        walked.frame(&frame);
         walked.jump(&Told { newest, jump })
     }
 
@@ -310,11 +307,11 @@ mod tests {
     fn where_keys_are_forgotten_a_number_alone_covers_floors_that_may_have_risen() {
         let record = Box::new(KeyRecord { sequence: Sequence(500), ..KeyRecord::default() });
         let tombstone = Tombstone { digest: Fingerprint(7), record };
-        assert_eq!(jump(&walked(Vec::new()), "", 10), 10);
-        assert_eq!(jump(&walked(vec![Fact::Tombstone(tombstone.clone())]), "", 10), 510);
+        assert_eq!(jump(&[], "", 10), 10);
+        assert_eq!(jump(&[Fact::Tombstone(tombstone.clone())], "", 10), 510);
         let floor = Floor { bucket: 7, sequence: Sequence(900) };
         let boundary = Boundary { floors: vec![floor], dropped: Vec::new() };
-        let both = walked(vec![Fact::Tombstone(tombstone), Fact::Boundary(boundary)]);
+        let both = [Fact::Tombstone(tombstone), Fact::Boundary(boundary)];
         assert_eq!(jump(&both, "", 10), 910);
         // What consumers have seen says where keys stand by themselves.
         assert_eq!(jump(&both, "s,k,20", 10), 30);
