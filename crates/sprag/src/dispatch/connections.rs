@@ -66,7 +66,7 @@ impl Connections {
         loop {
             match self.step() {
                 Step::Go(carrier) => return Ok(carrier),
-                Step::Connect => match self.target.connect().await? {
+                Step::Connect => match Box::pin(self.target.connect()).await? {
                     Connected::Http1(connection) => {
                         return Ok(Carrier::Http1 { connection, is_kept: false });
                     }
