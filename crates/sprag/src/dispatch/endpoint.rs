@@ -23,6 +23,7 @@ use super::headers::Delivery;
 use super::{Ended, answer, http1, http2};
 use crate::authorities;
 use crate::config::{Ack, Destination, HttpVersion};
+use crate::descriptors::Descriptors;
 use crate::limits;
 use crate::metrics::DestinationMetrics;
 use crate::verify::SecretProblem;
@@ -102,7 +103,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`EndpointProblem`] says what of the configuration cannot be used.
-    pub fn new(config: &Destination, metrics: DestinationMetrics) -> Result<Self, EndpointProblem> {
+    pub fn new(
+        config: &Destination,
+        metrics: DestinationMetrics,
+        descriptors: &Arc<Descriptors>,
+    ) -> Result<Self, EndpointProblem> {
         let url = config.url.clone();
         let keys = (!config.secrets.is_empty()).then(|| DestinationKeys::new(&config.secrets));
         let target = Uri::try_from(&url.target).map_err(|_| EndpointProblem::Url)?;
@@ -122,7 +127,7 @@ impl Endpoint {
             headers: config.headers.clone(),
             forward: config.forward.clone(),
             timeout: config.timeout,
-            connections: Arc::new(Connections::new(to, concurrency)),
+            connections: Connections::new(to, concurrency, descriptors.clone()),
             acknowledges_later: matches!(config.ack, Ack::Explicit(_)),
             metrics,
         })
