@@ -72,7 +72,7 @@ impl Connections {
         loop {
             match self.step() {
                 Step::Go(carrier) => return Ok(carrier),
-                Step::Connect => match self.connect().await? {
+                Step::Connect => match Box::pin(self.connect()).await? {
                     Connected::Http1(connection) => {
                         return Ok(Carrier::Http1 { connection, is_kept: false });
                     }

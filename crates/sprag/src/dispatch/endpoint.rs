@@ -169,7 +169,7 @@ impl Endpoint {
                 ended = tokio::time::timeout(self.timeout, exchange) => ended.ok(),
             };
             if let Some(open) = open {
-                open.abort().await;
+                Box::pin(open.abort()).await;
             }
             match ended {
                 Some(Some(ended)) => return ended,
@@ -228,7 +228,8 @@ impl Endpoint {
                 Ok(Carrier::Http2(slot)) => {
                     closing += 1;
                     let gives_up = closing > limits::CLOSING_CONNECTIONS;
-                    let ended = self.send_http2(slot, request, delivery.now, open).await;
+                    let sending = self.send_http2(slot, request, delivery.now, open);
+                    let ended = Box::pin(sending).await;
                     ended.or(gives_up.then_some(Ended::with(Outcome::Unreachable)))
                 }
             };
