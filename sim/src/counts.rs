@@ -207,7 +207,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "state lost behind a deletion",
         ],
     ),
-    ("body", &["packed"]),
+    ("body", &["packed", "packed with a dictionary"]),
     (
         "answer",
         &[

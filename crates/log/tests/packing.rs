@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test, though not all in test functions")]
 
 use sprag_core::id::{FrameNumber, Place};
+use sprag_core::random::Random;
 use sprag_core::retention::{DeadBodies, Segment};
 use sprag_log::body::Body;
 use sprag_log::conformance::{Subject, bodies, event_with, key};
@@ -16,9 +17,12 @@ fn turn(log: &mut EmbeddedLog<SimulatedDisk>) {
     while log.step() {}
 }
 
+fn options(packing: Packing) -> Options {
+    Options { segment_bytes: 8000, packing, samples: 8192, ..Options::new(1, 7) }
+}
+
 fn opened(disk: &SimulatedDisk, packing: Packing) -> Log {
-    let options = Options { segment_bytes: 8000, packing, ..Options::new(1, 7) };
-    let (log, report) = EmbeddedLog::open(disk.clone(), options).unwrap();
+    let (log, report) = EmbeddedLog::open(disk.clone(), options(packing)).unwrap();
     assert_eq!(report.dropped, None);
     Subject::new(log, turn as fn(&mut _))
 }
@@ -122,7 +126,7 @@ fn every_damaged_bit_of_a_packed_body_is_an_error() {
 fn a_codec_of_another_version_is_named() {
     for (codec, expected) in [
         (1, "the body is stored as lz4, which this version does not read: codec (1)"),
-        (3, "the body needs a zstd dictionary, which this version does not read: codec (3)"),
+        (3, "the segment has no dictionary for the body"),
         (77, "unknown body codec (77)"),
     ] {
         let disk = SimulatedDisk::new(1);
@@ -146,6 +150,142 @@ fn a_codec_of_another_version_is_named() {
                 assert!(error.to_string().contains(expected), "{error}");
             }
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Bodies that have much in common; each is as long as its number says.
+fn alike(count: u64) -> Vec<Vec<u8>> {
+    let mut random = Random::new(5);
+    let body = |_| {
+        let numbers = [random.draw(), random.draw()];
+        format!(
+            r#"{{"action":"opened","repository":{{"full_name":"sprag/sprag","id":{}}},"number":{}}}"#,
+            numbers[0], numbers[1]
+        )
+        .into_bytes()
+    };
+    (0..count).map(body).collect()
+}
+
+/// Where dictionaries stand in a file, as record envelopes say.
+fn dictionaries(disk: &SimulatedDisk, name: &str) -> Vec<std::ops::Range<usize>> {
+    let bytes = disk.content(name).unwrap();
+    let is_one = |at: &usize| bytes[*at..].starts_with(b"SPRE\x03");
+    let range = |at: usize| {
+        let length = u32::from_le_bytes(bytes[at + 5..at + 9].try_into().unwrap());
+        at..at + 21 + length as usize
+    };
+    (0..bytes.len()).filter(is_one).map(range).collect()
+}
+
+fn names(disk: &SimulatedDisk) -> Vec<String> {
+    let mut names = disk.list().unwrap();
+    names.retain(|name| name.ends_with(".segment"));
+    names.sort();
+    names
+}
+
+#[test]
+fn bodies_of_a_source_are_packed_by_what_they_have_in_common() {
+    let disk = SimulatedDisk::new(1);
+    let all = alike(300);
+    let mut log = opened(&disk, Packing::Zstd);
+    append(&mut log, 1, &all);
+    check(&mut log, 1, &all);
+    let with: u64 = segments(&mut log).iter().map(|segment| segment.bytes).sum();
+    drop(log);
+    // Later processes go on with it, and each segment is read by itself.
+    for packing in [Packing::Zstd, Packing::None, Packing::Zstd] {
+        check(&mut opened(&disk, packing), 1, &all);
+    }
+    let counts: Vec<usize> = names(&disk).iter().map(|n| dictionaries(&disk, n).len()).collect();
+    assert!(counts.first() == Some(&0) && counts.last() == Some(&1), "{counts:?}");
+    assert!(counts.iter().sum::<usize>() > 3, "{counts:?}");
+    let plain = SimulatedDisk::new(1);
+    let without = Options { samples: 0, ..options(Packing::Zstd) };
+    let (log, _) = EmbeddedLog::open(plain.clone(), without).unwrap();
+    let mut log: Log = Subject::new(log, turn as fn(&mut _));
+    append(&mut log, 1, &all);
+    let without: u64 = segments(&mut log).iter().map(|segment| segment.bytes).sum();
+    assert!(with < without, "{with} {without}");
+}
+
+#[test]
+fn whatever_a_crash_leaves_has_the_dictionary_it_needs() {
+    let all = alike(330);
+    for seed in 0..12 {
+        let disk = SimulatedDisk::new(seed);
+        let mut packing = Packing::Zstd;
+        let mut log = opened(&disk, packing);
+        let (mut first, mut lives) = (1, 0);
+        for half in all.chunks(110) {
+            append(&mut log, first, half);
+            first += half.len() as u64;
+            drop(log);
+            if seed % 2 == 0 {
+                disk.power_cut();
+            } else {
+                disk.restart();
+            }
+            lives += 1;
+            packing = if (seed + lives) % 3 == 0 { Packing::None } else { Packing::Zstd };
+            log = Subject::new(
+                EmbeddedLog::open(disk.clone(), options(packing)).unwrap().0,
+                turn as fn(&mut _),
+            );
+            check(&mut log, 1, &all[..usize::try_from(first - 1).unwrap()]);
+        }
+        assert!(names(&disk).iter().any(|name| !dictionaries(&disk, name).is_empty()), "{seed}");
+    }
+}
+
+#[test]
+fn a_segment_written_anew_keeps_the_dictionary_as_long_as_a_body_needs_it() {
+    let disk = SimulatedDisk::new(1);
+    let all = alike(300);
+    let mut log = opened(&disk, Packing::Zstd);
+    append(&mut log, 1, &all);
+    let segment = segments(&mut log).remove(7);
+    let (from, to) = segment.frames[0];
+    let name = |rewrites: u32| format!("{:010}-{rewrites}.segment", segment.number);
+    for (rewrites, left) in [(1, 1), (2, 0)] {
+        let dead = (from.0..to.0 - left).map(|f| ((Default::default(), FrameNumber(f)), vec![0]));
+        let dead: DeadBodies = dead.collect();
+        let done = log.ask([Request::Rewrite { segment: segment.number, dead }]).remove(0);
+        assert!(matches!(done, Completion::Rewritten { result: Ok(1..), .. }), "{done:?}");
+        assert_eq!(dictionaries(&disk, &name(rewrites)).len() as u64, left);
+        let last = log.event(place(to.0 - 1));
+        match left {
+            0 => assert!(matches!(last, Err(ReadError::BodyDropped))),
+            _ => assert_eq!(&*last.unwrap().body.bytes, &*all[usize::try_from(to.0 - 2).unwrap()]),
+        }
+        drop(log);
+        log = opened(&disk, Packing::Zstd);
+        let others = &all[usize::try_from(to.0 - 1).unwrap()..];
+        check(&mut log, to.0, others);
+    }
+}
+
+#[test]
+fn every_damaged_byte_of_a_dictionary_is_an_error() {
+    let disk = SimulatedDisk::new(1);
+    let all = alike(300);
+    let mut log = opened(&disk, Packing::Zstd);
+    append(&mut log, 1, &all);
+    let segment = segments(&mut log).remove(7);
+    let packed = segment.frames[0].0;
+    drop(log);
+    let name = format!("{:010}.segment", segment.number);
+    let record = dictionaries(&disk, &name).remove(0);
+    for byte in record {
+        let damaged = disk.fork(7);
+        assert!(damaged.flip(&name, byte, u32::try_from(byte % 8).unwrap()));
+        match opened(&damaged, Packing::Zstd).event(place(packed.0)) {
+            Err(ReadError::Corrupt(error)) => {
+                assert_eq!(error.segment, segment.number);
+            }
+            other => panic!("byte {byte}: {other:?}"),
         }
     }
 }

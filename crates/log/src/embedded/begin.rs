@@ -1,11 +1,12 @@
-//! Beginning a segment: its header, its records that recovery takes over, and its name are durable
-//! before anything is appended (DESIGN D1).
+//! Beginning a segment: its header, its dictionaries, its records that recovery takes over, and its
+//! name are durable before anything is appended (DESIGN D1).
 
 use std::io;
 
 use sprag_core::time::UnixMicros;
 
 use super::catalog::{Committed, Lookups, Segment};
+use super::dictionaries;
 use super::disk::{Disk, DiskFile};
 use super::open_index::{FrameTable, OpenIndex};
 use super::record::{ENVELOPE_BYTES, Envelope, RecordKind, Seal};
@@ -13,12 +14,17 @@ use super::recover::Carried;
 use super::seal::SealJob;
 use super::segment::{Predecessor, SegmentHeader};
 use super::writer::{OpenSegment, Writer};
+use crate::dictionary::Dictionary;
 
 impl<D: Disk> Writer<D> {
-    /// Begins a new segment when the open one is full.
+    /// Begins a new segment when the open one is full, or when a source can have its first dictionary
+    /// then.
     pub(super) fn rotate(&mut self) {
-        let is_full = |open: &OpenSegment<D::File>| open.synced >= self.options.segment_bytes;
-        if self.open.as_ref().is_some_and(is_full)
+        let ends = |open: &OpenSegment<D::File>| {
+            open.synced - open.dictionaries >= self.options.segment_bytes
+                || (open.synced > open.begun && self.packer.has_news())
+        };
+        if self.open.as_ref().is_some_and(ends)
             && let Err(error) = self.leave()
         {
             self.fail_waiting(&error);
@@ -51,16 +57,26 @@ impl<D: Disk> Writer<D> {
             tips: self.partitions.iter().map(|owned| owned.tip).collect(),
         };
         let start = header.bytes();
-        let records = carried_records(carried, seal, start);
+        self.packer.begin(!carried.is_empty());
+        let mut records = Vec::new();
+        for Dictionary { source, bytes, .. } in self.packer.dictionaries() {
+            let content = dictionaries::encode(*source, bytes);
+            add_record(&mut records, RecordKind::Dictionary, &content, seal, start);
+        }
+        let dictionaries = records.len() as u64;
+        for frame in carried {
+            add_record(&mut records, RecordKind::Frame, &frame.bytes, seal, start);
+        }
         header.carried = records.len() as u64;
         let name = seal.segment_name();
         let file = self.create(&name, &header, &records).inspect_err(|_| {
             // Best effort: a segment that nothing continues is void anyway.
             let _ = self.disk.remove(&name);
         })?;
-        self.enter(&header, carried);
+        self.enter(&header, dictionaries, carried);
         let synced = start + header.carried;
-        self.open = Some(OpenSegment { file, seal, synced, begun: synced, reserved: synced });
+        let (begun, reserved) = (synced, synced);
+        self.open = Some(OpenSegment { file, seal, synced, begun, dictionaries, reserved });
         Ok(())
     }
 
@@ -78,7 +94,7 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Makes the new segment the open one of the catalog, with what it begins with.
-    fn enter(&mut self, header: &SegmentHeader, carried: &[Carried]) {
+    fn enter(&mut self, header: &SegmentHeader, dictionaries: u64, carried: &[Carried]) {
         let firsts = header.tips.iter().map(|tip| tip.number.next());
         let mut segment = Segment {
             seal: header.seal,
@@ -89,7 +105,7 @@ impl<D: Disk> Writer<D> {
             frames: FrameTable::starting_at(firsts),
             lookups: Lookups::Memory(OpenIndex::default()),
         };
-        let mut offset = header.bytes();
+        let mut offset = header.bytes() + dictionaries;
         for frame in carried {
             let partition = frame.partition;
             segment.add(&Committed { partition, offset, entries: &frame.entries });
@@ -104,14 +120,10 @@ impl<D: Disk> Writer<D> {
     }
 }
 
-/// The records of a new segment that recovery takes over from the tail of the one before.
-fn carried_records(carried: &[Carried], seal: Seal, start: u64) -> Vec<u8> {
-    let mut records = Vec::new();
-    for frame in carried {
-        let length = u32::try_from(frame.bytes.len()).expect("a frame that was read has a u32");
-        let envelope = Envelope { kind: RecordKind::Frame, length, synced: start };
-        records.extend_from_slice(&envelope.encode(seal, start + records.len() as u64));
-        records.extend_from_slice(&frame.bytes);
-    }
-    records
+/// Adds a record to those a new segment begins with.
+fn add_record(records: &mut Vec<u8>, kind: RecordKind, content: &[u8], seal: Seal, start: u64) {
+    let length = u32::try_from(content.len()).expect("a frame that was read has a u32");
+    let envelope = Envelope { kind, length, synced: start };
+    records.extend_from_slice(&envelope.encode(seal, start + records.len() as u64));
+    records.extend_from_slice(content);
 }

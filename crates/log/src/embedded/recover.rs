@@ -152,6 +152,7 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
         predecessor: None,
         next_segment,
         seals: Vec::new(),
+        dictionaries: Vec::new(),
     };
     let mut carried = Vec::new();
     let mut tail = None;
@@ -160,7 +161,8 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
         let replayed = replay_tail(disk, header, length, zeros)?;
         report.dropped = replayed.dropped;
         report.carried = replayed.carried.len();
-        let Replay { segment, tips, epoch } = replayed.durable;
+        let Replay { segment, tips, epoch, dictionaries } = replayed.durable;
+        start.dictionaries = dictionaries;
         // A rewritten one has nothing behind what it was rewritten from.
         let length = header.rewritten.map_or(segment.length, |rewritten| rewritten.original);
         start.predecessor = Some(Predecessor { segment: *newest, length });

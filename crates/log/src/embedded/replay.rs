@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use sprag_core::id::{Epoch, Place};
+use sprag_core::id::{Epoch, Place, SourceId};
 use sprag_core::time::UnixMicros;
 
 use super::catalog::{Committed, Lookups, Segment};
@@ -25,6 +25,8 @@ pub(crate) struct Replay {
     pub(crate) tips: Vec<Tip>,
     /// The newest epoch it knows.
     pub(crate) epoch: Epoch,
+    /// Its dictionaries.
+    pub(crate) dictionaries: Vec<(SourceId, Vec<u8>)>,
 }
 
 /// What the newest segment adds up to.
@@ -134,6 +136,8 @@ fn whole_frames(
                 replay.epoch = replay.epoch.max(*epoch);
                 continue;
             }
+            // They stand before all that may not have been durable.
+            Content::Dictionary(..) => return Ok((carried, record.offset)),
         };
         let mut bytes = vec![0; record.envelope.length as usize];
         let start = record.offset + ENVELOPE_BYTES as u64;
@@ -187,12 +191,16 @@ impl Replay {
             lookups: Lookups::Memory(OpenIndex::default()),
         };
         let epoch = header.tips.iter().map(|tip| tip.epoch).max().unwrap_or_default();
-        Self { segment, tips: header.tips.clone(), epoch: epoch.max(header.epoch) }
+        let (tips, epoch) = (header.tips.clone(), epoch.max(header.epoch));
+        Self { segment, tips, epoch, dictionaries: Vec::new() }
     }
 
     fn take(&mut self, record: &Record) -> Result<(), OpenError> {
         match &record.content {
             Content::Claim(epoch) => self.epoch = self.epoch.max(*epoch),
+            Content::Dictionary(source, dictionary) => {
+                self.dictionaries.push((*source, dictionary.clone()));
+            }
             Content::Frame(frame) => {
                 let segment = self.segment.seal.segment;
                 let tip = follow(&mut self.tips, frame)

@@ -1,7 +1,7 @@
 //! Writing a sealed segment anew without the bodies that retention drops (DESIGN D6).
 //!
-//! Records, facts, hashes and places stay; only bodies go, so only offsets change, and those stand
-//! in the segment's own frame table. What a crash finds:
+//! Records, facts, hashes and places stay; only bodies go, and dictionaries that none needs any more;
+//! so only offsets change, and those stand in the segment's own frame table. What a crash finds:
 //!
 //! | the process ends … | what is there | what counts |
 //! |---|---|---|
@@ -16,10 +16,12 @@
 //! Works in steps, each of which syncs what it wrote, so that the sync of a commit beside it never
 //! finds much to carry. Must not know: which bodies, and why.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
 use sprag_core::fact::Fact;
+use sprag_core::id::SourceId;
 use sprag_core::retention::DeadBodies;
 
 use super::catalog::{Catalog, Committed, Lookups, Segment};
@@ -30,7 +32,7 @@ use super::record::{CLAIM_BYTES, ENVELOPE_BYTES, Envelope, RecordKind, Seal};
 use super::replay::entries;
 use super::scan::{Content, Record, ScannedFrame, Scanner, Stop};
 use super::segment::{Rewritten, SegmentHeader};
-use crate::body::{BODY_ENTRY_BYTES, BodyEntry};
+use crate::body::{BODY_ENTRY_BYTES, BodyCodec, BodyEntry};
 use crate::frame::Thinned;
 use crate::limits::REWRITE_BYTES;
 use crate::log::Completion;
@@ -42,6 +44,8 @@ pub struct RewriteJob<D: Disk> {
     catalog: Catalog,
     source: Arc<Segment>,
     dead: DeadBodies,
+    /// The sources whose dictionaries are needed by bodies that are left, once that is known.
+    needed: BTreeSet<SourceId>,
     /// Where the next record is read.
     at: u64,
     stage: Stage<D::File>,
@@ -51,13 +55,20 @@ pub struct RewriteJob<D: Disk> {
 #[derive(Debug)]
 enum Stage<F> {
     /// How long it will be must stand in its header, so that is found out first.
-    Measuring {
-        /// Bytes of the records so far.
-        records: u64,
-        /// Bytes of the bodies that are left, as received.
-        kept: u64,
-    },
+    Measuring(Measured),
     Writing(Box<Writing<F>>),
+}
+
+#[derive(Debug, Default)]
+struct Measured {
+    /// Bytes of the records so far, but for dictionaries.
+    records: u64,
+    /// Bytes of the bodies that are left, as received.
+    kept: u64,
+    /// Bytes of the record of each source's dictionary.
+    dictionaries: BTreeMap<SourceId, u64>,
+    /// The sources whose dictionaries are needed by bodies that are left.
+    needed: BTreeSet<SourceId>,
 }
 
 #[derive(Debug)]
@@ -76,8 +87,9 @@ impl<D: Disk> RewriteJob<D> {
     /// appended behind it yet.
     pub(super) fn new(disk: D, catalog: Catalog, segment: u64, dead: DeadBodies) -> Option<Self> {
         let source = catalog.reserve(segment)?;
-        let stage = Stage::Measuring { records: 0, kept: 0 };
-        Some(Self { disk, catalog, source, dead, at: 0, stage, is_over: false })
+        let stage = Stage::Measuring(Measured::default());
+        let needed = BTreeSet::new();
+        Some(Self { disk, catalog, source, dead, needed, at: 0, stage, is_over: false })
     }
 
     /// Works it off to its end.
@@ -134,15 +146,16 @@ impl<D: Disk> RewriteJob<D> {
     fn take(&mut self, record: &Record) -> io::Result<u64> {
         let thinned = match &record.content {
             Content::Claim(_) => None,
+            Content::Dictionary(source, _) => return self.take_dictionary(record, *source),
             Content::Frame(frame) => Some((frame, self.thin(record, frame)?)),
         };
         let content = thinned.as_ref().map_or(CLAIM_BYTES, |(_, thinned)| thinned.frame_bytes());
         let bytes = (ENVELOPE_BYTES + content) as u64;
         match &mut self.stage {
-            Stage::Measuring { records, kept } => {
-                *records += bytes;
+            Stage::Measuring(measured) => {
+                measured.records += bytes;
                 if let Some((frame, thinned)) = &thinned {
-                    *kept += kept_bytes(frame, thinned);
+                    measured.take(frame, thinned);
                 }
                 // Only heads were read.
                 Ok(thinned.map_or(bytes, |(_, thinned)| thinned.head.len() as u64))
@@ -169,6 +182,24 @@ impl<D: Disk> RewriteJob<D> {
         }
     }
 
+    /// Measures or writes one dictionary, if a body that is left needs it.
+    fn take_dictionary(&mut self, record: &Record, source: SourceId) -> io::Result<u64> {
+        let Envelope { kind, length, .. } = record.envelope;
+        let (length, bytes) = (length as usize, ENVELOPE_BYTES as u64 + u64::from(length));
+        match &mut self.stage {
+            Stage::Measuring(measured) => {
+                measured.dictionaries.insert(source, bytes);
+            }
+            Stage::Writing(writing) if self.needed.contains(&source) => {
+                writing.begin_record(kind, length)?;
+                let start = record.offset + ENVELOPE_BYTES as u64;
+                writing.copy(&self.disk, self.source.seal, start, length)?;
+            }
+            Stage::Writing(_) => {}
+        }
+        Ok(bytes)
+    }
+
     /// A frame without the bodies that go.
     fn thin(&self, record: &Record, frame: &ScannedFrame) -> io::Result<Thinned> {
         let header = &frame.header;
@@ -182,8 +213,13 @@ impl<D: Disk> RewriteJob<D> {
     }
 
     fn end_of_records(&mut self, header: &SegmentHeader) -> io::Result<Option<u64>> {
-        if let Stage::Measuring { records, kept } = self.stage {
-            self.begin(header, records, kept)?;
+        if let Stage::Measuring(measured) = &mut self.stage {
+            let measured = std::mem::take(measured);
+            let needed =
+                measured.dictionaries.iter().filter(|(of, _)| measured.needed.contains(of));
+            let records = measured.records + needed.map(|(_, bytes)| bytes).sum::<u64>();
+            self.needed = measured.needed;
+            self.begin(header, records, measured.kept)?;
             return Ok(None);
         }
         self.finish().map(Some)
@@ -297,12 +333,17 @@ impl<F: DiskFile> Writing<F> {
     }
 }
 
-/// Bytes of a frame's bodies that are left, as they were received.
-fn kept_bytes(frame: &ScannedFrame, thinned: &Thinned) -> u64 {
-    let is_kept = |body: u32| thinned.left.get(body as usize).is_some_and(Option::is_some);
-    let sizes = frame.facts.iter().map(|fact| match fact {
-        Fact::Received(received) if is_kept(received.body) => u64::from(received.size),
-        _ => 0,
-    });
-    sizes.sum()
+impl Measured {
+    /// What is left of a frame's bodies, and what that needs.
+    fn take(&mut self, frame: &ScannedFrame, thinned: &Thinned) {
+        for fact in &frame.facts {
+            let Fact::Received(received) = fact else { continue };
+            let left = thinned.left.get(received.body as usize).copied().flatten();
+            let Some(BodyEntry { codec, .. }) = left else { continue };
+            self.kept += u64::from(received.size);
+            if codec == BodyCodec::ZstdDictionary {
+                self.needed.insert(received.key.source);
+            }
+        }
+    }
 }

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use sprag_core::id::PartitionId;
+use sprag_log::dictionary::TrainJob;
 use sprag_log::embedded::{Catalog, Change, Disk, Reader, RewriteJob, Routed, SealJob, Writer};
 use sprag_log::lookup::Wanted;
 use sprag_log::{Answer, Completion, Log, LogSize, Query, ReadError, Request, Ticket};
@@ -194,6 +195,10 @@ fn append<D: Disk>(
             // Without its thread a segment is indexed at the next start.
             let _ = later.send(Job::Seal(job));
         }
+        while let Some(job) = writer.train_job() {
+            // Without its thread bodies are packed without.
+            let _ = later.send(Job::Train(job));
+        }
         while let Some(job) = writer.rewrite_job() {
             // Without its thread it is dropped, and the segment is as it was.
             let _ = later.send(Job::Rewrite(Box::new(job)));
@@ -224,6 +229,8 @@ fn read<D: Disk>(mut reader: Reader<D>, questions: &Receiver<Question>, done: &O
 enum Job<D: Disk> {
     /// Write its index.
     Seal(SealJob),
+    /// Train a dictionary for those that follow.
+    Train(TrainJob),
     /// Write it anew without bodies that have expired.
     Rewrite(Box<RewriteJob<D>>),
 }
@@ -244,6 +251,7 @@ fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, done: &Outlet) {
                     sealed.install();
                 }
             }
+            Ok(Job::Train(job)) => job.run(),
             Ok(Job::Rewrite(job)) => rewriting.push_back(job),
             Err(TryRecvError::Disconnected) => return,
             Err(TryRecvError::Empty) => {
