@@ -38,13 +38,18 @@ pub const PACKED_LEAST_BYTES: usize = 64;
 /// Bytes of the buffer a body is packed into that are kept for the next: most bodies need less.
 pub const SCRATCH_BYTES: usize = 1 << 20;
 
-/// Sources that have a dictionary: each takes its place in every segment and memory for packing,
-/// which is 1 MiB and about 8 MiB for all of them. Others are packed without.
+/// Sources that have a dictionary: each takes its place in every segment, twice, and memory for
+/// packing, which is 2 MiB and about 8 MiB for all of them. Others are packed without.
 pub const DICTIONARIES: usize = 16;
-/// Bytes of a dictionary: a thousandth of a segment; larger ones save little more.
+/// Bytes of a dictionary: a thousandth of a segment for each copy; larger ones save little more.
 pub const DICTIONARY_BYTES: usize = 64 << 10;
 /// Bytes of a dictionary that is trained on little: below, its tables leave no room for words.
 pub const DICTIONARY_LEAST_BYTES: usize = 1 << 10;
+/// Bytes between the two copies of a segment's dictionaries: a page of a file system, so that one
+/// that is lost takes one copy at the most.
+pub const DICTIONARY_GAP_BYTES: usize = 4 << 10;
+/// Damaged places that fail nothing and are told, of a process: more say nothing new.
+pub const DAMAGES: usize = 64;
 /// Bytes of bodies a dictionary is trained on, kept in memory until then.
 pub const SAMPLES_BYTES: usize = 1 << 20;
 /// Samples a dictionary is trained on: of the shortest bodies that are packed.

@@ -172,7 +172,7 @@ impl<D: Disk> Reader<D> {
         if let Some((_, _, dictionary)) = self.dictionaries.iter().find(is_it) {
             return Ok(Arc::clone(dictionary));
         }
-        let bytes = dictionaries::find(&self.disk, seal, source)?
+        let bytes = dictionaries::find(&self.disk, seal, source, &self.catalog)?
             .map_err(|error| head.corruption(Damage::Decode(error)))?;
         let unpacks = Unpacks::new(&bytes).ok_or(io::ErrorKind::OutOfMemory);
         let dictionary = Arc::new(unpacks.map_err(io::Error::from)?);

@@ -34,8 +34,6 @@ pub(crate) enum RecordKind {
     Frame,
     /// A claim: partition and epoch. It makes the epoch durable before the owner acts on it.
     Claim,
-    /// What bodies of a source have in common; only right behind the header.
-    Dictionary,
 }
 
 /// The head of a record.
@@ -56,7 +54,6 @@ impl Envelope {
         bytes[4] = match self.kind {
             RecordKind::Frame => 1,
             RecordKind::Claim => 2,
-            RecordKind::Dictionary => 3,
         };
         bytes[5..9].copy_from_slice(&self.length.to_le_bytes());
         bytes[9..17].copy_from_slice(&self.synced.to_le_bytes());
@@ -77,7 +74,6 @@ impl Envelope {
         let kind = match kind {
             1 => RecordKind::Frame,
             2 => RecordKind::Claim,
-            3 => RecordKind::Dictionary,
             kind => return Err(reader.error("unknown kind of record", Some(u64::from(kind)))),
         };
         Ok(Self { kind, length, synced })

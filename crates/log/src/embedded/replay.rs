@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use sprag_core::id::{Epoch, Place, SourceId};
+use sprag_core::id::{Epoch, Place};
 use sprag_core::time::UnixMicros;
 
 use super::catalog::{Committed, Lookups, Segment};
@@ -25,8 +25,6 @@ pub(crate) struct Replay {
     pub(crate) tips: Vec<Tip>,
     /// The newest epoch it knows.
     pub(crate) epoch: Epoch,
-    /// Its dictionaries.
-    pub(crate) dictionaries: Vec<(SourceId, Vec<u8>)>,
 }
 
 /// What the newest segment adds up to.
@@ -46,7 +44,7 @@ pub(crate) fn replay_sealed(
     length: u64,
 ) -> Result<Replay, OpenError> {
     let mut replay = Replay::of(header, length);
-    let mut scanner = Scanner::new(disk, header.seal, header.bytes(), length);
+    let mut scanner = Scanner::new(disk, header.seal, header.records(), length);
     loop {
         match scanner.next() {
             Ok(Some(record)) => replay.take(&record)?,
@@ -78,7 +76,7 @@ pub(crate) fn replay_tail(
 ) -> Result<ReplayedTail, OpenError> {
     let used = header.begun();
     let mut replay = Replay::of(header, used);
-    let mut scanner = Scanner::new(disk, header.seal, header.bytes(), length);
+    let mut scanner = Scanner::new(disk, header.seal, header.records(), length);
     // Records that no later one has said to be durable yet.
     let mut uncertain: VecDeque<Record> = VecDeque::new();
     let mut end = length;
@@ -136,8 +134,6 @@ fn whole_frames(
                 replay.epoch = replay.epoch.max(*epoch);
                 continue;
             }
-            // They stand before all that may not have been durable.
-            Content::Dictionary(..) => return Ok((carried, record.offset)),
         };
         let mut bytes = vec![0; record.envelope.length as usize];
         let start = record.offset + ENVELOPE_BYTES as u64;
@@ -191,16 +187,12 @@ impl Replay {
             lookups: Lookups::Memory(OpenIndex::default()),
         };
         let epoch = header.tips.iter().map(|tip| tip.epoch).max().unwrap_or_default();
-        let (tips, epoch) = (header.tips.clone(), epoch.max(header.epoch));
-        Self { segment, tips, epoch, dictionaries: Vec::new() }
+        Self { segment, tips: header.tips.clone(), epoch: epoch.max(header.epoch) }
     }
 
     fn take(&mut self, record: &Record) -> Result<(), OpenError> {
         match &record.content {
             Content::Claim(epoch) => self.epoch = self.epoch.max(*epoch),
-            Content::Dictionary(source, dictionary) => {
-                self.dictionaries.push((*source, dictionary.clone()));
-            }
             Content::Frame(frame) => {
                 let segment = self.segment.seal.segment;
                 let tip = follow(&mut self.tips, frame)

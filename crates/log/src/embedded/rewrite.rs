@@ -16,7 +16,7 @@
 //! Works in steps, each of which syncs what it wrote, so that the sync of a commit beside it never
 //! finds much to carry. Must not know: which bodies, and why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ use sprag_core::id::SourceId;
 use sprag_core::retention::DeadBodies;
 
 use super::catalog::{Catalog, Committed, Lookups, Segment};
+use super::dictionaries::{self, Stored, TakenOver};
 use super::disk::{Disk, DiskFile, read_exact_at};
 use super::index;
 use super::open_index::{FrameTable, OpenIndex};
@@ -44,8 +45,6 @@ pub struct RewriteJob<D: Disk> {
     catalog: Catalog,
     source: Arc<Segment>,
     dead: DeadBodies,
-    /// The sources whose dictionaries are needed by bodies that are left, once that is known.
-    needed: BTreeSet<SourceId>,
     /// Where the next record is read.
     at: u64,
     stage: Stage<D::File>,
@@ -61,12 +60,10 @@ enum Stage<F> {
 
 #[derive(Debug, Default)]
 struct Measured {
-    /// Bytes of the records so far, but for dictionaries.
+    /// Bytes of the records so far.
     records: u64,
     /// Bytes of the bodies that are left, as received.
     kept: u64,
-    /// Bytes of the record of each source's dictionary.
-    dictionaries: BTreeMap<SourceId, u64>,
     /// The sources whose dictionaries are needed by bodies that are left.
     needed: BTreeSet<SourceId>,
 }
@@ -88,8 +85,7 @@ impl<D: Disk> RewriteJob<D> {
     pub(super) fn new(disk: D, catalog: Catalog, segment: u64, dead: DeadBodies) -> Option<Self> {
         let source = catalog.reserve(segment)?;
         let stage = Stage::Measuring(Measured::default());
-        let needed = BTreeSet::new();
-        Some(Self { disk, catalog, source, dead, needed, at: 0, stage, is_over: false })
+        Some(Self { disk, catalog, source, dead, at: 0, stage, is_over: false })
     }
 
     /// Works it off to its end.
@@ -117,7 +113,7 @@ impl<D: Disk> RewriteJob<D> {
 
     fn go_on(&mut self) -> io::Result<Option<u64>> {
         let header = self.header()?;
-        self.at = self.at.max(header.bytes());
+        self.at = self.at.max(header.records());
         let disk = self.disk.clone();
         let mut scanner = Scanner::new(&disk, self.source.seal, self.at, self.source.length);
         let mut moved = 0;
@@ -146,7 +142,6 @@ impl<D: Disk> RewriteJob<D> {
     fn take(&mut self, record: &Record) -> io::Result<u64> {
         let thinned = match &record.content {
             Content::Claim(_) => None,
-            Content::Dictionary(source, _) => return self.take_dictionary(record, *source),
             Content::Frame(frame) => Some((frame, self.thin(record, frame)?)),
         };
         let content = thinned.as_ref().map_or(CLAIM_BYTES, |(_, thinned)| thinned.frame_bytes());
@@ -182,24 +177,6 @@ impl<D: Disk> RewriteJob<D> {
         }
     }
 
-    /// Measures or writes one dictionary, if a body that is left needs it.
-    fn take_dictionary(&mut self, record: &Record, source: SourceId) -> io::Result<u64> {
-        let Envelope { kind, length, .. } = record.envelope;
-        let (length, bytes) = (length as usize, ENVELOPE_BYTES as u64 + u64::from(length));
-        match &mut self.stage {
-            Stage::Measuring(measured) => {
-                measured.dictionaries.insert(source, bytes);
-            }
-            Stage::Writing(writing) if self.needed.contains(&source) => {
-                writing.begin_record(kind, length)?;
-                let start = record.offset + ENVELOPE_BYTES as u64;
-                writing.copy(&self.disk, self.source.seal, start, length)?;
-            }
-            Stage::Writing(_) => {}
-        }
-        Ok(bytes)
-    }
-
     /// A frame without the bodies that go.
     fn thin(&self, record: &Record, frame: &ScannedFrame) -> io::Result<Thinned> {
         let header = &frame.header;
@@ -215,23 +192,38 @@ impl<D: Disk> RewriteJob<D> {
     fn end_of_records(&mut self, header: &SegmentHeader) -> io::Result<Option<u64>> {
         if let Stage::Measuring(measured) = &mut self.stage {
             let measured = std::mem::take(measured);
-            let needed =
-                measured.dictionaries.iter().filter(|(of, _)| measured.needed.contains(of));
-            let records = measured.records + needed.map(|(_, bytes)| bytes).sum::<u64>();
-            self.needed = measured.needed;
-            self.begin(header, records, measured.kept)?;
+            self.begin(header, &measured)?;
             return Ok(None);
         }
         self.finish().map(Some)
     }
 
-    /// Creates the new file, with its header.
-    fn begin(&mut self, header: &SegmentHeader, records: u64, kept: u64) -> io::Result<()> {
+    /// The dictionaries of these sources, as they are to stand in the new file. One that is damaged in
+    /// both copies stays as it is: bodies that go go nevertheless.
+    fn dictionaries(
+        &self,
+        header: &SegmentHeader,
+        needed: &BTreeSet<SourceId>,
+    ) -> io::Result<Vec<TakenOver>> {
+        let Ok(stored) = Stored::open(&self.disk, header, &self.catalog)? else {
+            return Ok(Vec::new());
+        };
+        let take = |source: &SourceId| stored.take_over(&self.disk, *source, &self.catalog);
+        needed.iter().filter_map(|source| take(source).transpose()).collect()
+    }
+
+    /// Creates the new file, with its header and the dictionaries that are needed.
+    fn begin(&mut self, header: &SegmentHeader, measured: &Measured) -> io::Result<()> {
+        let Measured { records, kept, ref needed } = *measured;
         let original = header.rewritten.map_or(self.source.length, |before| before.original);
         let seal = Seal { rewrites: self.source.seal.rewrites + 1, ..self.source.seal };
         let rewritten = Some(Rewritten { original, length: 0, kept });
-        let mut header = SegmentHeader { seal, carried: 0, rewritten, ..header.clone() };
-        let length = header.bytes() + records;
+        let taken = self.dictionaries(header, needed)?;
+        let twice: Vec<_> = taken.iter().map(TakenOver::twice).collect();
+        let (behind, dictionaries) = dictionaries::encode(seal, &twice);
+        let mut header =
+            SegmentHeader { seal, carried: 0, dictionaries, rewritten, ..header.clone() };
+        let length = header.records() + records;
         header.rewritten = Some(Rewritten { original, length, kept });
         // One of before that could not be removed.
         let _ = self.disk.remove(&seal.segment_name());
@@ -246,7 +238,7 @@ impl<D: Disk> RewriteJob<D> {
             frames: FrameTable::starting_at(firsts),
             lookups: Lookups::Memory(OpenIndex::default()),
         };
-        let (buffer, start) = (header.encode(), header.bytes());
+        let (buffer, start) = ([header.encode(), behind].concat(), header.records());
         let writing = Writing { file, buffer, written: 0, start, segment };
         self.stage = Stage::Writing(Box::new(writing));
         self.at = 0;

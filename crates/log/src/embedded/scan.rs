@@ -3,9 +3,8 @@
 use std::io;
 
 use sprag_core::fact::Fact;
-use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId, SourceId};
+use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId};
 
-use super::dictionaries;
 use super::disk::{Disk, read_up_to};
 use super::record::{CLAIM_BYTES, ENVELOPE_BYTES, Envelope, MAGIC, RecordKind, Seal, decode_claim};
 use crate::chain::frame_hash;
@@ -27,7 +26,6 @@ pub(crate) struct Record {
 pub(crate) enum Content {
     Frame(Box<ScannedFrame>),
     Claim(Epoch),
-    Dictionary(SourceId, Vec<u8>),
 }
 
 /// The head of a frame, verified; its bodies are not.
@@ -94,7 +92,6 @@ impl<'d, D: Disk> Scanner<'d, D> {
         let content = match envelope.kind {
             RecordKind::Claim => self.claim(offset, &envelope)?,
             RecordKind::Frame => self.frame(offset, &envelope)?,
-            RecordKind::Dictionary => self.dictionary(offset, &envelope)?,
         };
         self.offset = envelope.next(offset);
         if self.offset > end {
@@ -112,19 +109,6 @@ impl<'d, D: Disk> Scanner<'d, D> {
         }
         let claim = decode_claim(content).map_err(|error| bad(seal, offset, None, error, false))?;
         Ok(Content::Claim(claim.1))
-    }
-
-    fn dictionary(&mut self, offset: u64, envelope: &Envelope) -> Result<Content, Stop> {
-        let (seal, length) = (self.seal, envelope.length);
-        let damaged = |error| bad(seal, offset, None, error, false);
-        dictionaries::check_length(length).map_err(damaged)?;
-        let bytes = self.window(offset, ENVELOPE_BYTES + length as usize)?;
-        let content = bytes.get(ENVELOPE_BYTES..).unwrap_or_default();
-        if content.len() != length as usize {
-            return Err(damaged(CUT));
-        }
-        let (source, dictionary) = dictionaries::decode(content).map_err(damaged)?;
-        Ok(Content::Dictionary(source, dictionary.to_vec()))
     }
 
     fn frame(&mut self, offset: u64, envelope: &Envelope) -> Result<Content, Stop> {
@@ -184,7 +168,7 @@ fn bad(
 fn frame_of(content: &Content) -> Option<(PartitionId, FrameNumber)> {
     match content {
         Content::Frame(frame) => Some((frame.header.partition, frame.header.number)),
-        Content::Claim(_) | Content::Dictionary(..) => None,
+        Content::Claim(_) => None,
     }
 }
 
