@@ -32,6 +32,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "read failed",
             "disk full",
             "bit flipped",
+            "dictionary damaged",
             "state lost batches",
             "state lost",
             "state of another log",

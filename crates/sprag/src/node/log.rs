@@ -77,7 +77,8 @@ impl ThreadLog {
         let (outgoing, completions) = channel();
         let (later, jobs) = channel();
         let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
-        spawn("sprag-index", move || work_off(&jobs, &disk, &done))?;
+        let looked_after = catalog.clone();
+        spawn("sprag-index", move || work_off(&jobs, &disk, &looked_after, &done))?;
         let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
         spawn("sprag-log", move || append(writer, &incoming, &done, &later, &meter))?;
         let done = Outlet { outgoing, waker };
@@ -222,6 +223,14 @@ fn read<D: Disk>(mut reader: Reader<D>, questions: &Receiver<Question>, done: &O
             // Who asked may have gone.
             Question::Other(query, answer) => drop(answer.send(reader.answer(&query))),
         }
+        warn_of_damages(reader.catalog());
+    }
+}
+
+/// Tells the operator of damage that fails nothing yet, which nobody would hear of otherwise.
+pub(crate) fn warn_of_damages(catalog: &Catalog) {
+    for damage in catalog.damages() {
+        tracing::warn!("{damage}; its other copy serves if it is whole: check the disk");
     }
 }
 
@@ -237,7 +246,7 @@ enum Job<D: Disk> {
 
 /// Writes the index of each sealed segment beside it, and segments anew. An index that fails is
 /// written at the next start; until then memory serves. An index does not wait for a rewriting.
-fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, done: &Outlet) {
+fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, catalog: &Catalog, done: &Outlet) {
     let mut rewriting: VecDeque<Box<RewriteJob<D>>> = VecDeque::new();
     loop {
         let job = if rewriting.is_empty() {
@@ -259,6 +268,7 @@ fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, done: &Outlet) {
                     continue;
                 };
                 rewriting.pop_front();
+                warn_of_damages(catalog);
                 if !done.put(std::iter::once(completion)) {
                     return;
                 }
