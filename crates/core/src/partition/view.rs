@@ -169,6 +169,14 @@ impl<D: Digest> Partition<D> {
         })
     }
 
+    /// What the lanes of the keys in memory wait for.
+    pub fn waits(&self) -> impl Iterator<Item = (DestinationId, WaitsFor)> {
+        self.keys.iter().flat_map(|(_, hot)| {
+            let lanes = hot.lanes.iter().enumerate();
+            lanes.map(|(at, lane)| (lane.destination, self.waits_for(hot, at)))
+        })
+    }
+
     /// Every key in memory with its record.
     pub fn records(&self) -> impl Iterator<Item = (&Key, &KeyRecord)> {
         self.keys.iter().map(|(_, hot)| (&hot.key, &hot.record))

@@ -15,5 +15,5 @@ pub(crate) use log::warn_of_damages;
 pub use log::{LogQueries, Meter, ThreadLog};
 pub use message::Network;
 pub use state::{StateStep, ThreadState};
-pub use statistics::{DestinationStatistics, PartitionStatistics, Statistics};
+pub use statistics::{DestinationStatistics, PartitionStatistics, STOPPED, Statistics};
 pub use turn::{StartedThread, Waker, start};
