@@ -32,6 +32,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "read failed",
             "disk full",
             "bit flipped",
+            "dictionary damaged",
             "state lost batches",
             "state lost",
             "state of another log",
@@ -207,7 +208,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "state lost behind a deletion",
         ],
     ),
-    ("body", &["packed"]),
+    ("body", &["packed", "packed with a dictionary"]),
     (
         "answer",
         &[

@@ -437,10 +437,14 @@ impl World {
 
     /// On a copy of the disk a bit is flipped: it is noticed, or it changes nothing.
     pub(crate) fn probe(&mut self) {
+        let options = Options::new(self.setting.partitions, self.seed);
+        match probe::flip_dictionary(&self.disk, options, &mut self.damage_dice) {
+            Ok(flipped) => self.counts.add("fault", "dictionary damaged", flipped.into()),
+            Err(what) => self.judge("corruption", Err(what)),
+        }
         if !self.faults.bit_flips {
             return;
         }
-        let options = Options::new(self.setting.partitions, self.seed);
         let verdict = probe::flip(&self.disk, options, &mut self.disk_dice);
         self.counts.hit("fault", "bit flipped");
         self.judge("corruption", verdict);

@@ -40,9 +40,10 @@ impl World {
             self.counts.hit("fault", "reconfigured");
         }
         self.life += 1;
-        let packing = self.packing();
+        let (packing, samples) = self.packing();
         let options = Options {
             packing,
+            samples,
             segment_bytes: self.disk_dice.pick(&[4 << 10, 30 << 10, 64 << 20]),
             ..Options::new(self.setting.partitions, self.disk_dice.draw())
         };
@@ -96,10 +97,14 @@ impl World {
         self.turn();
     }
 
-    /// How this process stores bodies: an operator may have changed it.
-    fn packing(&mut self) -> Packing {
-        let packs = self.packing_dice.as_mut().is_some_and(|dice| dice.chance(850));
-        if packs { Packing::Zstd } else { Packing::None }
+    /// How this process stores bodies, and on how many bytes of them it trains dictionaries: an
+    /// operator may have changed it.
+    fn packing(&mut self) -> (Packing, usize) {
+        let Some(dice) = &mut self.packing_dice else { return (Packing::None, 0) };
+        let packing = if dice.chance(850) { Packing::Zstd } else { Packing::None };
+        // Training takes far longer than anything else here.
+        let samples = if dice.chance(250) { 8 << 10 } else { 0 };
+        (packing, samples)
     }
 
     pub(crate) fn turn_of(&mut self, life: u64) {

@@ -13,6 +13,7 @@ use sprag_log::embedded::{
 };
 use sprag_log::frame::FrameDraft;
 use sprag_log::lookup::Wanted;
+use sprag_log::pack::Tally;
 use sprag_log::{Answer, Claim, Completion, Log, Query, ReadError, ReadFrame, Request, Ticket};
 
 /// An append on its way.
@@ -83,9 +84,9 @@ impl SimLog {
         Ok((log, report))
     }
 
-    /// Bodies that were packed.
-    pub(crate) fn packed(&self) -> u64 {
-        self.writer.tally().packed
+    /// What packing bodies saved.
+    pub(crate) fn tally(&self) -> Tally {
+        self.writer.tally()
     }
 
     /// History as it stands, for a backup.
@@ -168,6 +169,9 @@ impl SimLog {
 
     /// Writes the index of a sealed segment, if one waits for it.
     pub(crate) fn seal(&mut self) -> bool {
+        if let Some(job) = self.writer.train_job() {
+            job.run();
+        }
         let Some(job) = self.writer.seal_job() else { return false };
         match job.run(&self.disk) {
             Ok(index) => index.install(),

@@ -177,7 +177,9 @@ impl World {
     /// How keys came into memory and left it in this process.
     fn count_moves(&mut self) {
         let Some(process) = &self.process else { return };
-        self.counts.add("body", "packed", process.node.log().packed());
+        let tally = process.node.log().tally();
+        self.counts.add("body", "packed", tally.packed);
+        self.counts.add("body", "packed with a dictionary", tally.with_dictionary);
         for moves in process.node.partitions().map(|partition| partition.moves()) {
             self.counts.add("memory", "left: nothing to do", moves.left_idle);
             self.counts.add("memory", "left: waits for its time", moves.left_waiting);

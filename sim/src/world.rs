@@ -71,6 +71,8 @@ const RETIRE_DICE: u64 = 35;
 const RELOAD_DICE: u64 = 45;
 /// The stream of chance that decides how bodies are stored.
 const PACKING_DICE: u64 = 44;
+/// Where dictionaries are damaged.
+const DAMAGE_DICE: u64 = 50;
 /// Things that happen in one simulation; one that never ends is a violation, not a hang.
 const MOST_EVENTS: u64 = 1_000_000;
 
@@ -263,6 +265,8 @@ pub(crate) struct World {
     pub(crate) retaining_dice: Dice,
     /// Decides in each life of the process how bodies are stored; none where always as received.
     pub(crate) packing_dice: Option<Dice>,
+    /// Chance that damages dictionaries.
+    pub(crate) damage_dice: Dice,
     /// The frames that were deleted, as they were read just before.
     pub(crate) archive: Frames,
     /// The latest time any process was told.
@@ -353,6 +357,7 @@ impl World {
             disk_dice: Dice::new(seed, 8),
             retaining_dice: Dice::new(seed, RETAINING_DICE),
             packing_dice: packing_dice(seed),
+            damage_dice: Dice::new(seed, DAMAGE_DICE),
             archive: Frames::new(),
             latest_clock: 0,
             seed,

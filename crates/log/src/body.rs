@@ -20,6 +20,8 @@ pub enum BodyCodec {
     None,
     /// One zstd frame that says how long the body is. Byte 2.
     Zstd,
+    /// The same, packed with the dictionary its segment has of its source. Byte 3.
+    ZstdDictionary,
     /// Not kept any more: there are no bytes (DESIGN D6). Byte 255.
     Dropped,
 }
@@ -29,6 +31,7 @@ impl BodyCodec {
         match self {
             Self::None => 0,
             Self::Zstd => 2,
+            Self::ZstdDictionary => 3,
             Self::Dropped => 255,
         }
     }
@@ -38,7 +41,7 @@ impl BodyCodec {
             0 => Ok(Self::None),
             1 => Err("the body is stored as lz4, which this version does not read: codec"),
             2 => Ok(Self::Zstd),
-            3 => Err("the body needs a zstd dictionary, which this version does not read: codec"),
+            3 => Ok(Self::ZstdDictionary),
             255 => Ok(Self::Dropped),
             _ => Err("unknown body codec"),
         }
@@ -69,7 +72,7 @@ pub struct BodyEntry {
     pub offset: usize,
     /// Its stored length in bytes.
     pub length: usize,
-    codec: BodyCodec,
+    pub(crate) codec: BodyCodec,
     checksum: u32,
 }
 

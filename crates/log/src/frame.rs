@@ -6,7 +6,7 @@
 //! history. Must not know segments, offsets or disks.
 
 use sprag_core::fact::Fact;
-use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId};
+use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId, SourceId};
 use sprag_core::time::{OpenMicros, UnixMicros};
 
 use crate::body::{BODY_ENTRY_BYTES, Body, BodyCodec, BodyEntry, encode_entry};
@@ -178,7 +178,7 @@ fn write(
     let facts_bytes =
         size("bytes of a frame's facts", bodies_start - facts_start, FRAME_FACTS_BYTES)?;
     let bodies = size("bodies of a frame", draft.bodies.len(), FRAME_BODIES)?;
-    write_bodies(&draft.bodies, packer, out)?;
+    write_bodies(draft, packer, out)?;
     let bodies_bytes =
         size("bytes of a frame's bodies", out.len() - bodies_start, FRAME_BODIES_BYTES)?;
 
@@ -213,17 +213,34 @@ fn size(what: &'static str, size: usize, most: usize) -> Result<u32, TooLarge> {
 }
 
 /// All entries, then all bodies: one read finds any of them.
-fn write_bodies(bodies: &[Body], packer: &mut Packer, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+fn write_bodies(
+    draft: &FrameDraft,
+    packer: &mut Packer,
+    out: &mut Vec<u8>,
+) -> Result<(), TooLarge> {
     let mut entry = out.len();
-    out.resize(entry + bodies.len() * BODY_ENTRY_BYTES, 0);
-    for body in bodies {
+    out.resize(entry + draft.bodies.len() * BODY_ENTRY_BYTES, 0);
+    for (body, source) in draft.bodies.iter().zip(sources(draft)) {
         size("body", body.bytes.len(), FRAME_BODIES_BYTES)?;
-        let (codec, bytes) = packer.pack(body);
+        let (codec, bytes) = packer.pack(body, source);
         out[entry..entry + BODY_ENTRY_BYTES].copy_from_slice(&encode_entry(codec, bytes));
         entry += BODY_ENTRY_BYTES;
         out.extend_from_slice(bytes);
     }
     Ok(())
+}
+
+/// Where each body comes from, as far as a fact says so.
+fn sources(draft: &FrameDraft) -> Vec<Option<SourceId>> {
+    let mut sources = vec![None; draft.bodies.len()];
+    for fact in &draft.facts {
+        if let Fact::Received(received) = fact
+            && let Some(source) = sources.get_mut(received.body as usize)
+        {
+            *source = Some(received.key.source);
+        }
+    }
+    sources
 }
 
 /// Verifies and reads the facts section of a frame.
@@ -358,7 +375,7 @@ mod tests {
     #[test]
     fn golden_bytes_of_bodies_that_are_packed() {
         let mut bytes = Vec::new();
-        let mut packer = Packer::new(Packing::Zstd);
+        let mut packer = Packer::new(Packing::Zstd, 0);
         encode(&draft(Vec::new(), &[&[7; 1000], b"c"]), &Hash::default(), &mut packer, &mut bytes)
             .unwrap();
         let hex: String = bytes[95..].iter().map(|byte| format!("{byte:02x}")).collect();

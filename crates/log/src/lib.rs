@@ -11,6 +11,7 @@ pub mod body;
 pub mod chain;
 pub mod codec;
 pub mod conformance;
+pub mod dictionary;
 pub mod digest;
 pub mod embedded;
 pub mod fact;

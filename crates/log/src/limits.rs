@@ -38,6 +38,30 @@ pub const PACKED_LEAST_BYTES: usize = 64;
 /// Bytes of the buffer a body is packed into that are kept for the next: most bodies need less.
 pub const SCRATCH_BYTES: usize = 1 << 20;
 
+/// Sources that have a dictionary: each takes its place in every segment, twice, and memory for
+/// packing, which is 2 MiB and about 8 MiB for all of them. Others are packed without.
+pub const DICTIONARIES: usize = 16;
+/// Bytes of a dictionary: a thousandth of a segment for each copy; larger ones save little more.
+pub const DICTIONARY_BYTES: usize = 64 << 10;
+/// Bytes of a dictionary that is trained on little: below, its tables leave no room for words.
+pub const DICTIONARY_LEAST_BYTES: usize = 1 << 10;
+/// Bytes between the two copies of a segment's dictionaries: a page of a file system, so that one
+/// that is lost takes one copy at the most.
+pub const DICTIONARY_GAP_BYTES: usize = 4 << 10;
+/// Damaged places that fail nothing and are told, of a process: more say nothing new.
+pub const DAMAGES: usize = 64;
+/// Bytes of bodies a dictionary is trained on, kept in memory until then.
+pub const SAMPLES_BYTES: usize = 1 << 20;
+/// Samples a dictionary is trained on: of the shortest bodies that are packed.
+pub const SAMPLES: usize = 1 << 14;
+/// What part of all samples one has at the most, and a dictionary of what it is trained on.
+pub const SAMPLE_SHARE: usize = 16;
+/// How many times the samples' bytes pass before a source's dictionary is trained anew: what
+/// providers send changes with their versions, and training takes a tenth of a second at the most.
+pub const SAMPLES_REST: u64 = 256;
+/// Dictionaries a reader keeps: those of all sources in a few segments.
+pub const READER_DICTIONARIES: usize = 32;
+
 /// Frames of one answer to a read, whatever their size: empty frames have no facts to count.
 pub const READ_FRAMES: usize = 4_096;
 /// Segments of one answer about them: a few bytes a partition each.

@@ -1,4 +1,5 @@
-//! Packing bodies one by one, and unpacking them: zstd, or as received (decision 021).
+//! Packing bodies one by one, and unpacking them: zstd, with a dictionary where the open segment has
+//! one of the body's source, or as received (decision 021).
 //!
 //! Packing happens where a frame becomes bytes, on whatever thread turns the log's writer; never on
 //! the one that decides. A body that does not get shorter is stored as received. Unpacking believes
@@ -6,14 +7,17 @@
 //! frame's hash covers; no more than that length is ever set aside, and bytes that are not that
 //! body are an error. Must not know where bytes lie.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use sprag_core::fact::Received;
+use sprag_core::id::SourceId;
 use zstd::zstd_safe::{CCtx, DCtx, compress_bound, get_frame_content_size};
 
 use crate::body::{Body, BodyCodec};
 use crate::codec::DecodeError;
+use crate::dictionary::{Dictionary, Learner, TrainJob, Unpacks};
 use crate::digest::sha256;
 use crate::limits::{FRAME_BODIES_BYTES, PACKED_LEAST_BYTES, PACKED_LEVEL, SCRATCH_BYTES};
 
@@ -35,6 +39,9 @@ pub struct Packer {
     /// The body packed last.
     scratch: Vec<u8>,
     tally: Tally,
+    /// Those of the open segment.
+    dictionaries: BTreeMap<SourceId, Dictionary>,
+    learner: Learner,
 }
 
 /// What packing saved so far.
@@ -46,18 +53,57 @@ pub struct Tally {
     pub stored: u64,
     /// Bodies that are stored packed.
     pub packed: u64,
+    /// Those of them that a dictionary was used for.
+    pub with_dictionary: u64,
 }
 
 impl Packer {
-    /// Packs as told.
+    /// Packs as told, with dictionaries that are trained on so many bytes; 0: without any.
     #[must_use]
-    pub fn new(packing: Packing) -> Self {
-        let context = match packing {
-            Packing::None => None,
+    pub fn new(packing: Packing, samples: usize) -> Self {
+        match packing {
+            Packing::None => Self::default(),
             // Without memory for it bodies are stored as received.
-            Packing::Zstd => CCtx::try_create(),
-        };
-        Self { context, ..Self::default() }
+            Packing::Zstd => Self {
+                context: CCtx::try_create(),
+                learner: Learner::new(samples),
+                ..Self::default()
+            },
+        }
+    }
+
+    /// Takes dictionaries over from the segment that the next one continues; none without memory for
+    /// them, for bodies that are taken over as well would be lost without.
+    pub(crate) fn inherit(&mut self, dictionaries: Vec<(SourceId, Vec<u8>)>) -> Option<()> {
+        for (source, bytes) in dictionaries {
+            self.learner.knows(source);
+            self.dictionaries.insert(source, Dictionary::new(source, bytes)?);
+        }
+        Some(())
+    }
+
+    /// A segment begins: from here on the dictionaries are those it begins with. Bodies that it takes
+    /// over need those of the segment they were in.
+    pub(crate) fn begin(&mut self, takes_over: bool) {
+        if self.context.is_none() && !takes_over {
+            self.dictionaries.clear();
+        }
+        self.dictionaries.extend(self.learner.take().into_iter().map(|one| (one.source, one)));
+    }
+
+    /// The dictionaries of the open segment.
+    pub(crate) fn dictionaries(&self) -> impl Iterator<Item = &Dictionary> {
+        self.dictionaries.values()
+    }
+
+    /// Whether a source can have its first dictionary once a segment begins.
+    pub(crate) fn has_news(&self) -> bool {
+        self.learner.has_news(&self.dictionaries)
+    }
+
+    /// A dictionary to be trained, none when none is.
+    pub(crate) fn train_job(&mut self) -> Option<TrainJob> {
+        self.learner.job()
     }
 
     /// What it saved so far.
@@ -67,27 +113,47 @@ impl Packer {
     }
 
     /// How a body is to be stored.
-    pub fn pack<'a>(&'a mut self, body: &'a Body) -> (BodyCodec, &'a [u8]) {
-        let is_packed = self.shortens(body);
-        let (codec, bytes) =
-            if is_packed { (BodyCodec::Zstd, &*self.scratch) } else { (body.codec, &*body.bytes) };
+    pub fn pack<'a>(
+        &'a mut self,
+        body: &'a Body,
+        source: Option<SourceId>,
+    ) -> (BodyCodec, &'a [u8]) {
+        let packed = self.shorten(body, source);
+        let (codec, bytes) = match packed {
+            Some(codec) => (codec, &*self.scratch),
+            None => (body.codec, &*body.bytes),
+        };
         self.tally.received += body.bytes.len() as u64;
         self.tally.stored += bytes.len() as u64;
-        self.tally.packed += u64::from(is_packed);
+        self.tally.packed += u64::from(packed.is_some());
+        self.tally.with_dictionary += u64::from(packed == Some(BodyCodec::ZstdDictionary));
         (codec, bytes)
     }
 
-    /// Packs a body into the scratch; false when that does not make it shorter.
-    fn shortens(&mut self, body: &Body) -> bool {
-        let Some(context) = &mut self.context else { return false };
+    /// Packs a body into the scratch; none when that does not make it shorter.
+    fn shorten(&mut self, body: &Body, source: Option<SourceId>) -> Option<BodyCodec> {
+        let context = self.context.as_mut()?;
         if body.codec != BodyCodec::None || body.bytes.len() < PACKED_LEAST_BYTES {
-            return false;
+            return None;
+        }
+        if let Some(source) = source {
+            self.learner.see(source, &body.bytes);
         }
         self.scratch.clear();
         self.scratch.shrink_to(SCRATCH_BYTES);
         self.scratch.reserve(compress_bound(body.bytes.len()));
-        let packed = context.compress(&mut self.scratch, &body.bytes, PACKED_LEVEL);
-        packed.is_ok_and(|length| length < body.bytes.len())
+        let dictionary = source.and_then(|source| self.dictionaries.get(&source));
+        let (codec, packed) = match dictionary {
+            None => {
+                let packed = context.compress(&mut self.scratch, &body.bytes, PACKED_LEVEL);
+                (BodyCodec::Zstd, packed)
+            }
+            Some(Dictionary { packs, .. }) => {
+                let packed = context.compress_using_cdict(&mut self.scratch, &body.bytes, packs);
+                (BodyCodec::ZstdDictionary, packed)
+            }
+        };
+        packed.is_ok_and(|length| length < body.bytes.len()).then_some(codec)
     }
 }
 
@@ -106,19 +172,36 @@ pub struct Unpacker {
 }
 
 impl Unpacker {
-    /// The body as it was received, from how it is stored.
+    /// The body as it was received, from how it is stored, and with the dictionary of its segment and
+    /// source if it needs one.
     ///
     /// # Errors
     /// When it is not what its fact says.
-    pub fn unpack(&mut self, stored: Body, received: &Received) -> Result<Body, DecodeError> {
-        match stored.codec {
-            BodyCodec::None => as_received(stored, received),
-            BodyCodec::Zstd => self.unzstd(&stored.bytes, received).map(Body::received),
-            BodyCodec::Dropped => Err(damaged("the body was dropped")),
+    pub(crate) fn unpack(
+        &mut self,
+        stored: Body,
+        received: &Received,
+        dictionary: Option<&Unpacks>,
+    ) -> Result<Body, DecodeError> {
+        let packed = &*stored.bytes;
+        match (stored.codec, dictionary) {
+            (BodyCodec::None, _) => return as_received(stored, received),
+            (BodyCodec::Zstd, _) => self.unzstd(packed, received, None),
+            (BodyCodec::ZstdDictionary, Some(_)) => self.unzstd(packed, received, dictionary),
+            (BodyCodec::ZstdDictionary, None) => {
+                Err(damaged("the segment has no dictionary for the body"))
+            }
+            (BodyCodec::Dropped, _) => Err(damaged("the body was dropped")),
         }
+        .map(Body::received)
     }
 
-    fn unzstd(&mut self, packed: &[u8], received: &Received) -> Result<Arc<[u8]>, DecodeError> {
+    fn unzstd(
+        &mut self,
+        packed: &[u8],
+        received: &Received,
+        dictionary: Option<&Unpacks>,
+    ) -> Result<Arc<[u8]>, DecodeError> {
         let size = received.size as usize;
         let says = get_frame_content_size(packed).ok().flatten();
         if size > FRAME_BODIES_BYTES || says != Some(size as u64) {
@@ -130,7 +213,11 @@ impl Unpacker {
         let context = self.context.as_mut();
         let context = context.ok_or(damaged("there is no memory for unpacking a body"))?;
         let mut body = Vec::with_capacity(size);
-        match context.decompress(&mut body, packed) {
+        let length = match dictionary {
+            None => context.decompress(&mut body, packed),
+            Some(dictionary) => context.decompress_using_ddict(&mut body, packed, &dictionary.0),
+        };
+        match length {
             Ok(length) if length == size && sha256(&[&body]) == received.digest => Ok(body.into()),
             Ok(_) => Err(damaged("the unpacked body is not the one of its digest")),
             Err(_) => Err(damaged("the body does not unpack")),
@@ -180,14 +267,14 @@ mod tests {
     }
 
     fn pack(body: &[u8]) -> Body {
-        let mut packer = Packer::new(Packing::Zstd);
+        let mut packer = Packer::new(Packing::Zstd, 0);
         let body = Body::received(body.into());
-        let (codec, bytes) = packer.pack(&body);
+        let (codec, bytes) = packer.pack(&body, None);
         Body { codec, bytes: bytes.into() }
     }
 
     fn unpack(stored: &Body, received: &Received) -> Result<Body, &'static str> {
-        Unpacker::default().unpack(stored.clone(), received).map_err(|error| error.what)
+        Unpacker::default().unpack(stored.clone(), received, None).map_err(|error| error.what)
     }
 
     #[test]
@@ -201,9 +288,9 @@ mod tests {
             assert_eq!(pack(body), Body::received(body.into()));
         }
         let mut packer = Packer::default();
-        assert_eq!(packer.pack(&Body::received(TEXT.into())), (BodyCodec::None, TEXT));
+        assert_eq!(packer.pack(&Body::received(TEXT.into()), None), (BodyCodec::None, TEXT));
         let bytes = TEXT.len() as u64;
-        assert_eq!(packer.tally(), Tally { received: bytes, stored: bytes, packed: 0 });
+        assert_eq!(packer.tally(), Tally { received: bytes, stored: bytes, ..Tally::default() });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 fn options(segment_bytes: u64, packing: Packing) -> Options {
-    Options { segment_bytes, packing, ..Options::new(PARTITIONS, 7) }
+    Options { segment_bytes, packing, samples: 8192, ..Options::new(PARTITIONS, 7) }
 }
 
 /// Large and small segments, bodies as received and packed.

@@ -411,6 +411,7 @@ fn open(data: &Path, partitions: u16, packing: Packing) -> Result<Opened, StartE
     if let Some(Dropped { segment, offset, bytes }) = report.dropped {
         tracing::warn!(segment, offset, bytes, "dropped the end of the log that was not synced");
     }
+    node::warn_of_damages(writer.catalog());
     let opened = state::SqliteState::open(data, &format!("embedded of {partitions} partitions"));
     let opened = opened.map_err(|error| StartError::State(error.to_string()))?;
     if let Some(rebuilt) = opened.rebuilt {

@@ -1,7 +1,9 @@
 //! The judge of corruption: on a copy of the disk one bit of one file is flipped. Whatever is read
-//! afterwards must be what was written, or an error that says that it is not.
+//! afterwards must be what was written, or an error that says that it is not. What many bodies need
+//! may be damaged in one place, and all of them are there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use sprag_core::fact::Fact;
 use sprag_core::id::{FrameNumber, PartitionId, Place};
@@ -59,7 +61,60 @@ pub(crate) fn flip(disk: &SimulatedDisk, options: Options, dice: &mut Dice) -> V
     // What was rewritten was whole before anything rested on it.
     let is_newest = is_newest && !name.contains('-');
     let is_whole = damaged.frames.len() == whole.frames.len();
+    if is_whole {
+        let gone = whole.events.keys().filter(|at| !damaged.events.contains_key(at));
+        let frames: BTreeSet<_> = gone.map(|at| (at.partition, at.frame)).collect();
+        must(frames.len() <= 1, || format!("{place} took bodies of {} frames", frames.len()))?;
+    }
     must(is_whole || damaged.is_damaged || is_newest, || format!("{place} lost frames silently"))
+}
+
+/// Flips a bit of what a segment's bodies have in common: nothing is lost by that. False where no segment
+/// has any.
+pub(crate) fn flip_dictionary(
+    disk: &SimulatedDisk,
+    options: Options,
+    dice: &mut Dice,
+) -> Result<bool, String> {
+    let Ok(mut names) = disk.list() else { return Ok(false) };
+    names.sort();
+    let copies = |name: &String| Some((name.clone(), copies_of(&disk.content(name)?)?));
+    let segments = names.iter().filter(|name| name.ends_with(".segment"));
+    let segments: Vec<_> = segments.filter_map(copies).collect();
+    if segments.is_empty() {
+        return Ok(false);
+    }
+    let (name, copies) = &segments[dice.index(segments.len())];
+    let copy = &copies[dice.index(copies.len())];
+    let byte = copy.start + dice.index(copy.len());
+    let (original, damaged) = (disk.fork(1), disk.fork(1));
+    original.set_capacity(None);
+    damaged.set_capacity(None);
+    let bit = u32::try_from(dice.below(8)).unwrap_or(0);
+    damaged.flip(name, byte, bit);
+    let whole = read(&original, options)?;
+    let place = format!("bit {bit} of byte {byte} in {name}, of a dictionary,");
+    let left = read(&damaged, options).map_err(|error| format!("{place} refuses all: {error}"))?;
+    must(left.frames == whole.frames, || format!("{place} changed frames"))?;
+    let gone = whole.events.iter().find(|(at, event)| left.events.get(at) != Some(*event));
+    must(gone.is_none(), || format!("{place} lost or changed event {:?}", gone.map(|(at, _)| at)))?;
+    Ok(true)
+}
+
+/// Where the two copies of a segment's dictionaries stand, as docs/internals/log-format.md has it; none
+/// without any.
+fn copies_of(bytes: &[u8]) -> Option<[Range<usize>; 2]> {
+    let said = match bytes.get(8)? {
+        3 => 59,
+        4 => 59 + 28,
+        _ => return None,
+    };
+    let partitions = usize::from(u16::from_le_bytes(bytes.get(9..11)?.try_into().ok()?));
+    let length = u32::from_le_bytes(bytes.get(said..said + 4)?.try_into().ok()?);
+    let (length, first) = (usize::try_from(length).ok()?, said + 4 + 64 * partitions + 4);
+    let second = first + length + 4096;
+    (length > 0 && second + length <= bytes.len())
+        .then(|| [first..first + length, second..second + length])
 }
 
 /// What sort of file it is: the letters of its name.

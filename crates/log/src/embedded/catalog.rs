@@ -3,7 +3,7 @@
 //! Shared by the writer, which changes it when a batch is durable, and by readers on other
 //! threads, which look and let go: nothing is read from disk while it is locked.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use sprag_core::id::{FrameNumber, PartitionId, Place};
 use sprag_core::retention;
@@ -12,12 +12,23 @@ use sprag_core::time::UnixMicros;
 use super::index::StoredIndex;
 use super::open_index::{FrameTable, OpenIndex, PartitionFrames};
 use super::record::Seal;
-use crate::log::{LogSize, ReadError};
+use crate::limits::DAMAGES;
+use crate::log::{Corruption, LogSize, ReadError};
 
 /// The segments of a log. Clones are the same catalog.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     segments: Arc<RwLock<Segments>>,
+    damages: Arc<Mutex<Damages>>,
+}
+
+/// Damage that took nothing yet, or not from whoever came upon it.
+#[derive(Debug, Default)]
+struct Damages {
+    /// What was found, each place once.
+    found: Vec<Corruption>,
+    /// How many of them were taken.
+    taken: usize,
 }
 
 #[derive(Debug, Default)]
@@ -135,7 +146,7 @@ impl Catalog {
     /// A catalog of sealed segments, oldest first.
     pub(crate) fn of_sealed(sealed: Vec<Arc<Segment>>) -> Self {
         let segments = Segments { sealed: Arc::new(sealed), ..Segments::default() };
-        Self { segments: Arc::new(RwLock::new(segments)) }
+        Self { segments: Arc::new(RwLock::new(segments)), damages: Arc::default() }
     }
 
     /// Whether facts of a hash ([`crate::lookup::Wanted::hash`]) may be in the log: no IO, never
@@ -312,6 +323,24 @@ impl Catalog {
             bytes: all.map(|segment| segment.length).sum(),
             oldest: segments.sealed.first().map(|segment| segment.newest),
         }
+    }
+
+    /// Notes damage that fails nothing, for whoever looks after the log.
+    pub(crate) fn tell(&self, damage: Corruption) {
+        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
+        if damages.found.len() < DAMAGES && !damages.found.contains(&damage) {
+            damages.found.push(damage);
+        }
+    }
+
+    /// Damage that was come upon since this was last asked and failed nothing by itself: one of two
+    /// copies. Each place once, and no more than the first places of a process.
+    #[must_use]
+    pub fn damages(&self) -> Vec<Corruption> {
+        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = damages.found.len();
+        let taken = std::mem::replace(&mut damages.taken, found);
+        damages.found[taken..].to_vec()
     }
 
     /// The oldest sealed segment.

@@ -7,6 +7,7 @@
 
 mod begin;
 mod catalog;
+mod dictionaries;
 pub mod disk;
 mod file_disk;
 mod filter;
@@ -39,7 +40,7 @@ pub use seal::{SealJob, SealedIndex};
 pub use writer::Writer;
 
 use crate::frame::FrameDraft;
-use crate::limits::SEGMENT_BYTES;
+use crate::limits::{SAMPLES_BYTES, SEGMENT_BYTES};
 use crate::log::{Completion, Log, LogSize, Query, Request, Ticket};
 use crate::pack::Packing;
 
@@ -52,6 +53,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How bodies are packed from now on; what is stored stays as it is.
     pub packing: Packing,
+    /// Bytes of bodies a source's dictionary is trained on; 0: bodies are packed without.
+    pub samples: usize,
     /// A random number nobody who sends events knows: bytes of a body cannot pass for a record.
     pub salt: u64,
     /// No term begins with this epoch or an older one, whatever the log says: it may have been
@@ -67,6 +70,7 @@ impl Options {
             partitions,
             segment_bytes: SEGMENT_BYTES,
             packing: Packing::None,
+            samples: SAMPLES_BYTES,
             salt,
             after: Epoch::default(),
         }
@@ -163,7 +167,7 @@ impl<D: Disk> EmbeddedLog<D> {
         Ok((Self { disk, writer, reader, queries, answers }, report))
     }
 
-    /// Carries out one batch of changes, the queries that wait, one index and one rewriting; false when nothing
+    /// Carries out one batch of changes, the queries that wait, one index, one dictionary and one rewriting; false when nothing
     /// waited.
     pub fn step(&mut self) -> bool {
         let mut moved = self.writer.step();
@@ -177,6 +181,10 @@ impl<D: Disk> EmbeddedLog<D> {
             if let Ok(index) = job.run(&self.disk) {
                 index.install();
             }
+            moved = true;
+        }
+        if let Some(job) = self.writer.train_job() {
+            job.run();
             moved = true;
         }
         if let Some(job) = self.writer.rewrite_job() {

@@ -9,21 +9,24 @@ use std::io;
 use std::sync::Arc;
 
 use sprag_core::fact::{Fact, Received};
-use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
+use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence, SourceId};
 
 use super::catalog::{Catalog, Location, Lookups, Segment};
+use super::dictionaries;
 use super::disk::{Disk, read_exact_at, read_up_to};
 use super::index::IndexError;
 use super::open_index::PackedPlace;
-use super::record::{ENVELOPE_BYTES, Envelope};
+use super::record::{ENVELOPE_BYTES, Envelope, Seal};
 use super::recover::OpenError;
 use super::replay::replay_segment;
-use crate::body::{BODY_ENTRY_BYTES, Body, BodyEntry};
+use crate::body::{BODY_ENTRY_BYTES, Body, BodyCodec, BodyEntry};
 use crate::chain::{Tip, frame_hash};
 use crate::codec::DecodeError;
+use crate::dictionary::Unpacks;
 use crate::frame::{self, FrameHeader, HEADER_BYTES};
 use crate::limits::{
-    FOUND_FACTS, HEAD_GUESS_BYTES, READ_FRAMES, READER_BYTES, READER_FRAMES, SUMMARIES, WANTED,
+    FOUND_FACTS, HEAD_GUESS_BYTES, READ_FRAMES, READER_BYTES, READER_DICTIONARIES, READER_FRAMES,
+    SUMMARIES, WANTED,
 };
 use crate::log::{
     Answer, Corruption, Damage, Found, Frames, Query, ReadError, ReadFrame, StoredEvent, StoredFact,
@@ -39,6 +42,8 @@ pub struct Reader<D> {
     /// The newest heads read, newest last.
     heads: VecDeque<Arc<Head>>,
     unpacker: Unpacker,
+    /// The newest dictionaries used, newest last.
+    dictionaries: VecDeque<(Seal, SourceId, Arc<Unpacks>)>,
 }
 
 /// Header and facts of a frame.
@@ -52,7 +57,8 @@ struct Head {
 
 impl<D: Disk> Reader<D> {
     pub(crate) fn new(disk: D, catalog: Catalog) -> Self {
-        Self { disk, catalog, heads: VecDeque::new(), unpacker: Unpacker::default() }
+        let (heads, dictionaries) = (VecDeque::new(), VecDeque::new());
+        Self { disk, catalog, heads, unpacker: Unpacker::default(), dictionaries }
     }
 
     /// What is where; for lookups without IO.
@@ -152,7 +158,29 @@ impl<D: Disk> Reader<D> {
         let mut bytes = vec![0; entry.length];
         read_exact_at(&self.disk, &name, section + entry.offset as u64, &mut bytes)?;
         let stored = entry.verify(&bytes).map_err(damaged)?;
-        self.unpacker.unpack(stored, received).map_err(damaged)
+        let dictionary = match stored.codec {
+            BodyCodec::ZstdDictionary => Some(self.dictionary(head, received.key.source)?),
+            _ => None,
+        };
+        self.unpacker.unpack(stored, received, dictionary.as_deref()).map_err(damaged)
+    }
+
+    /// The dictionary of a frame's segment and a source, kept for the bodies that follow.
+    fn dictionary(&mut self, head: &Head, source: SourceId) -> Result<Arc<Unpacks>, ReadError> {
+        let seal = head.location.seal;
+        let is_it = |(of, whose, _): &&(Seal, SourceId, _)| (*of, *whose) == (seal, source);
+        if let Some((_, _, dictionary)) = self.dictionaries.iter().find(is_it) {
+            return Ok(Arc::clone(dictionary));
+        }
+        let bytes = dictionaries::find(&self.disk, seal, source, &self.catalog)?
+            .map_err(|error| head.corruption(Damage::Decode(error)))?;
+        let unpacks = Unpacks::new(&bytes).ok_or(io::ErrorKind::OutOfMemory);
+        let dictionary = Arc::new(unpacks.map_err(io::Error::from)?);
+        self.dictionaries.push_back((seal, source, Arc::clone(&dictionary)));
+        if self.dictionaries.len() > READER_DICTIONARIES {
+            self.dictionaries.pop_front();
+        }
+        Ok(dictionary)
     }
 
     fn find_all(

@@ -15,13 +15,14 @@ use sprag_core::id::{Epoch, PartitionId, Place};
 
 use super::Options;
 use super::catalog::{Catalog, Lookups, Segment};
+use super::dictionaries;
 use super::disk::Disk;
 use super::index::{self, IndexError};
 use super::replay::{Replay, replay_sealed, replay_tail};
 use super::scan::start_of_zeros;
 use super::seal::SealJob;
 use super::segment::{
-    Predecessor, SegmentHeader, header_bytes, index_name, numbers_of, segment_name,
+    Predecessor, SegmentHeader, index_name, longest_header_bytes, numbers_of, segment_name,
 };
 use super::writer::{Start, Writer};
 use crate::chain::Tip;
@@ -152,6 +153,7 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
         predecessor: None,
         next_segment,
         seals: Vec::new(),
+        dictionaries: Vec::new(),
     };
     let mut carried = Vec::new();
     let mut tail = None;
@@ -173,6 +175,9 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
     }
     start.epoch = start.epoch.max(options.after);
     let catalog = Catalog::of_sealed(sealed);
+    if let Some(header) = headers.last() {
+        start.dictionaries = dictionaries::all(disk, header, &catalog)?;
+    }
     start.seals = tail.map(|segment| SealJob::new(segment, catalog.clone())).into_iter().collect();
     let writer = Writer::new(disk.clone(), options, catalog, start, &carried)?;
     remove_void(disk, &names, &path, &found);
@@ -248,7 +253,7 @@ impl Found {
         let begun = match &self.header {
             Ok(header) if header.rewritten.is_some() => return true,
             Ok(header) => header.begun(),
-            Err(_) => header_bytes(usize::from(options.partitions)) as u64,
+            Err(_) => longest_header_bytes(usize::from(options.partitions)) as u64,
         };
         self.zeros > begun
     }

@@ -44,7 +44,7 @@ pub(crate) fn replay_sealed(
     length: u64,
 ) -> Result<Replay, OpenError> {
     let mut replay = Replay::of(header, length);
-    let mut scanner = Scanner::new(disk, header.seal, header.bytes(), length);
+    let mut scanner = Scanner::new(disk, header.seal, header.records(), length);
     loop {
         match scanner.next() {
             Ok(Some(record)) => replay.take(&record)?,
@@ -76,7 +76,7 @@ pub(crate) fn replay_tail(
 ) -> Result<ReplayedTail, OpenError> {
     let used = header.begun();
     let mut replay = Replay::of(header, used);
-    let mut scanner = Scanner::new(disk, header.seal, header.bytes(), length);
+    let mut scanner = Scanner::new(disk, header.seal, header.records(), length);
     // Records that no later one has said to be durable yet.
     let mut uncertain: VecDeque<Record> = VecDeque::new();
     let mut end = length;

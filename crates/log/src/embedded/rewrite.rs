@@ -1,7 +1,7 @@
 //! Writing a sealed segment anew without the bodies that retention drops (DESIGN D6).
 //!
-//! Records, facts, hashes and places stay; only bodies go, so only offsets change, and those stand
-//! in the segment's own frame table. What a crash finds:
+//! Records, facts, hashes and places stay; only bodies go, and dictionaries that none needs any more;
+//! so only offsets change, and those stand in the segment's own frame table. What a crash finds:
 //!
 //! | the process ends … | what is there | what counts |
 //! |---|---|---|
@@ -16,13 +16,16 @@
 //! Works in steps, each of which syncs what it wrote, so that the sync of a commit beside it never
 //! finds much to carry. Must not know: which bodies, and why.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
 use sprag_core::fact::Fact;
+use sprag_core::id::SourceId;
 use sprag_core::retention::DeadBodies;
 
 use super::catalog::{Catalog, Committed, Lookups, Segment};
+use super::dictionaries::{self, Stored, TakenOver};
 use super::disk::{Disk, DiskFile, read_exact_at};
 use super::index;
 use super::open_index::{FrameTable, OpenIndex};
@@ -30,7 +33,7 @@ use super::record::{CLAIM_BYTES, ENVELOPE_BYTES, Envelope, RecordKind, Seal};
 use super::replay::entries;
 use super::scan::{Content, Record, ScannedFrame, Scanner, Stop};
 use super::segment::{Rewritten, SegmentHeader};
-use crate::body::{BODY_ENTRY_BYTES, BodyEntry};
+use crate::body::{BODY_ENTRY_BYTES, BodyCodec, BodyEntry};
 use crate::frame::Thinned;
 use crate::limits::REWRITE_BYTES;
 use crate::log::Completion;
@@ -51,13 +54,18 @@ pub struct RewriteJob<D: Disk> {
 #[derive(Debug)]
 enum Stage<F> {
     /// How long it will be must stand in its header, so that is found out first.
-    Measuring {
-        /// Bytes of the records so far.
-        records: u64,
-        /// Bytes of the bodies that are left, as received.
-        kept: u64,
-    },
+    Measuring(Measured),
     Writing(Box<Writing<F>>),
+}
+
+#[derive(Debug, Default)]
+struct Measured {
+    /// Bytes of the records so far.
+    records: u64,
+    /// Bytes of the bodies that are left, as received.
+    kept: u64,
+    /// The sources whose dictionaries are needed by bodies that are left.
+    needed: BTreeSet<SourceId>,
 }
 
 #[derive(Debug)]
@@ -76,7 +84,7 @@ impl<D: Disk> RewriteJob<D> {
     /// appended behind it yet.
     pub(super) fn new(disk: D, catalog: Catalog, segment: u64, dead: DeadBodies) -> Option<Self> {
         let source = catalog.reserve(segment)?;
-        let stage = Stage::Measuring { records: 0, kept: 0 };
+        let stage = Stage::Measuring(Measured::default());
         Some(Self { disk, catalog, source, dead, at: 0, stage, is_over: false })
     }
 
@@ -105,7 +113,7 @@ impl<D: Disk> RewriteJob<D> {
 
     fn go_on(&mut self) -> io::Result<Option<u64>> {
         let header = self.header()?;
-        self.at = self.at.max(header.bytes());
+        self.at = self.at.max(header.records());
         let disk = self.disk.clone();
         let mut scanner = Scanner::new(&disk, self.source.seal, self.at, self.source.length);
         let mut moved = 0;
@@ -139,10 +147,10 @@ impl<D: Disk> RewriteJob<D> {
         let content = thinned.as_ref().map_or(CLAIM_BYTES, |(_, thinned)| thinned.frame_bytes());
         let bytes = (ENVELOPE_BYTES + content) as u64;
         match &mut self.stage {
-            Stage::Measuring { records, kept } => {
-                *records += bytes;
+            Stage::Measuring(measured) => {
+                measured.records += bytes;
                 if let Some((frame, thinned)) = &thinned {
-                    *kept += kept_bytes(frame, thinned);
+                    measured.take(frame, thinned);
                 }
                 // Only heads were read.
                 Ok(thinned.map_or(bytes, |(_, thinned)| thinned.head.len() as u64))
@@ -182,20 +190,40 @@ impl<D: Disk> RewriteJob<D> {
     }
 
     fn end_of_records(&mut self, header: &SegmentHeader) -> io::Result<Option<u64>> {
-        if let Stage::Measuring { records, kept } = self.stage {
-            self.begin(header, records, kept)?;
+        if let Stage::Measuring(measured) = &mut self.stage {
+            let measured = std::mem::take(measured);
+            self.begin(header, &measured)?;
             return Ok(None);
         }
         self.finish().map(Some)
     }
 
-    /// Creates the new file, with its header.
-    fn begin(&mut self, header: &SegmentHeader, records: u64, kept: u64) -> io::Result<()> {
+    /// The dictionaries of these sources, as they are to stand in the new file. One that is damaged in
+    /// both copies stays as it is: bodies that go go nevertheless.
+    fn dictionaries(
+        &self,
+        header: &SegmentHeader,
+        needed: &BTreeSet<SourceId>,
+    ) -> io::Result<Vec<TakenOver>> {
+        let Ok(stored) = Stored::open(&self.disk, header, &self.catalog)? else {
+            return Ok(Vec::new());
+        };
+        let take = |source: &SourceId| stored.take_over(&self.disk, *source, &self.catalog);
+        needed.iter().filter_map(|source| take(source).transpose()).collect()
+    }
+
+    /// Creates the new file, with its header and the dictionaries that are needed.
+    fn begin(&mut self, header: &SegmentHeader, measured: &Measured) -> io::Result<()> {
+        let Measured { records, kept, ref needed } = *measured;
         let original = header.rewritten.map_or(self.source.length, |before| before.original);
         let seal = Seal { rewrites: self.source.seal.rewrites + 1, ..self.source.seal };
         let rewritten = Some(Rewritten { original, length: 0, kept });
-        let mut header = SegmentHeader { seal, carried: 0, rewritten, ..header.clone() };
-        let length = header.bytes() + records;
+        let taken = self.dictionaries(header, needed)?;
+        let twice: Vec<_> = taken.iter().map(TakenOver::twice).collect();
+        let (behind, dictionaries) = dictionaries::encode(seal, &twice);
+        let mut header =
+            SegmentHeader { seal, carried: 0, dictionaries, rewritten, ..header.clone() };
+        let length = header.records() + records;
         header.rewritten = Some(Rewritten { original, length, kept });
         // One of before that could not be removed.
         let _ = self.disk.remove(&seal.segment_name());
@@ -210,7 +238,7 @@ impl<D: Disk> RewriteJob<D> {
             frames: FrameTable::starting_at(firsts),
             lookups: Lookups::Memory(OpenIndex::default()),
         };
-        let (buffer, start) = (header.encode(), header.bytes());
+        let (buffer, start) = ([header.encode(), behind].concat(), header.records());
         let writing = Writing { file, buffer, written: 0, start, segment };
         self.stage = Stage::Writing(Box::new(writing));
         self.at = 0;
@@ -297,12 +325,17 @@ impl<F: DiskFile> Writing<F> {
     }
 }
 
-/// Bytes of a frame's bodies that are left, as they were received.
-fn kept_bytes(frame: &ScannedFrame, thinned: &Thinned) -> u64 {
-    let is_kept = |body: u32| thinned.left.get(body as usize).is_some_and(Option::is_some);
-    let sizes = frame.facts.iter().map(|fact| match fact {
-        Fact::Received(received) if is_kept(received.body) => u64::from(received.size),
-        _ => 0,
-    });
-    sizes.sum()
+impl Measured {
+    /// What is left of a frame's bodies, and what that needs.
+    fn take(&mut self, frame: &ScannedFrame, thinned: &Thinned) {
+        for fact in &frame.facts {
+            let Fact::Received(received) = fact else { continue };
+            let left = thinned.left.get(received.body as usize).copied().flatten();
+            let Some(BodyEntry { codec, .. }) = left else { continue };
+            self.kept += u64::from(received.size);
+            if codec == BodyCodec::ZstdDictionary {
+                self.needed.insert(received.key.source);
+            }
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::io;
 use sprag_core::id::{Epoch, FrameNumber};
 use sprag_core::time::{OpenMicros, UnixMicros};
 
+use super::dictionaries;
 use super::disk::{Disk, read_up_to};
 use super::record::Seal;
 use crate::chain::Tip;
@@ -18,10 +19,14 @@ const MAGIC: [u8; 8] = *b"sprag-sg";
 const VERSION: u8 = 1;
 /// The version of a segment that was rewritten: its header says what it was before.
 const REWRITTEN: u8 = 2;
+/// What is added to the version of a segment with dictionaries: its header says how long they are.
+const WITH_DICTIONARIES: u8 = 2;
 /// Bytes of the header before the tips.
 const FIXED_BYTES: usize = 59;
 /// Bytes of what a rewritten segment says more, before the tips.
 const REWRITTEN_BYTES: usize = 28;
+/// Bytes of what a segment with dictionaries says more, before the tips.
+const DICTIONARIES_BYTES: usize = 4;
 /// Bytes of one tip.
 const TIP_BYTES: usize = 64;
 /// Bytes of the checksum behind the tips.
@@ -34,8 +39,10 @@ pub(crate) struct SegmentHeader {
     pub(crate) seal: Seal,
     /// The segment it continues; none for the first.
     pub(crate) predecessor: Option<Predecessor>,
-    /// Bytes of records right behind the header that recovery took over from the predecessor.
+    /// Bytes of the first records, that recovery took over from the predecessor.
     pub(crate) carried: u64,
+    /// Bytes of each copy of its dictionaries, which stand before its records; 0 without any.
+    pub(crate) dictionaries: u32,
     /// The newest epoch claimed before.
     pub(crate) epoch: Epoch,
     /// What it was before bodies were left out of it; none while it is as it was written.
@@ -70,14 +77,32 @@ pub(crate) fn header_bytes(partitions: usize) -> usize {
     FIXED_BYTES + partitions * TIP_BYTES + CHECKSUM_BYTES
 }
 
+/// Bytes of the header of a segment of so many partitions at the most, before it was rewritten. One
+/// that is shorter has at least as many bytes behind it as it is shorter, once it was used.
+pub(crate) fn longest_header_bytes(partitions: usize) -> usize {
+    header_bytes(partitions) + DICTIONARIES_BYTES
+}
+
 /// How long a header says to be, from its first bytes; not verified.
 fn length_of(bytes: &[u8]) -> usize {
     let partitions = match bytes.get(9..11) {
         Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
         _ => 0,
     };
-    let more = if bytes.get(8) == Some(&REWRITTEN) { REWRITTEN_BYTES } else { 0 };
-    header_bytes(partitions) + more
+    let (rewritten, dictionaries) = parts_of(bytes.get(8).copied().unwrap_or_default());
+    header_bytes(partitions) + more_bytes(rewritten, dictionaries)
+}
+
+/// Whether a segment of this version was rewritten, and whether it has dictionaries.
+fn parts_of(version: u8) -> (bool, bool) {
+    let rewritten = version == REWRITTEN || version == REWRITTEN + WITH_DICTIONARIES;
+    (rewritten, version == VERSION + WITH_DICTIONARIES || version == REWRITTEN + WITH_DICTIONARIES)
+}
+
+/// Bytes of what only some headers say.
+fn more_bytes(rewritten: bool, dictionaries: bool) -> usize {
+    let rewritten = if rewritten { REWRITTEN_BYTES } else { 0 };
+    rewritten + if dictionaries { DICTIONARIES_BYTES } else { 0 }
 }
 
 /// The name of a segment's file, which says how often it was rewritten.
@@ -124,13 +149,18 @@ impl Seal {
 impl SegmentHeader {
     /// Its own length in bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        let more = if self.rewritten.is_some() { REWRITTEN_BYTES } else { 0 };
+        let more = more_bytes(self.rewritten.is_some(), self.dictionaries > 0);
         (header_bytes(self.tips.len()) + more) as u64
+    }
+
+    /// Where its first record begins.
+    pub(crate) fn records(&self) -> u64 {
+        self.bytes() + dictionaries::bytes(self.dictionaries)
     }
 
     /// Up to where its file was durable before anything else rested on it.
     pub(crate) fn begun(&self) -> u64 {
-        self.rewritten.map_or_else(|| self.bytes() + self.carried, |rewritten| rewritten.length)
+        self.rewritten.map_or_else(|| self.records() + self.carried, |rewritten| rewritten.length)
     }
 
     /// How long it is, by what its successor calls its length; none when that is another's.
@@ -146,7 +176,8 @@ impl SegmentHeader {
         let mut writer = Writer::new(&mut bytes);
         let before = self.predecessor.unwrap_or(Predecessor { segment: 0, length: 0 });
         writer.raw(&MAGIC);
-        writer.byte(if self.rewritten.is_some() { REWRITTEN } else { VERSION });
+        let version = if self.rewritten.is_some() { REWRITTEN } else { VERSION };
+        writer.byte(version + if self.dictionaries > 0 { WITH_DICTIONARIES } else { 0 });
         writer.u16(u16::try_from(self.tips.len()).expect("partitions are counted by a u16"));
         writer.u64(self.seal.segment);
         writer.u64(self.seal.salt);
@@ -159,6 +190,9 @@ impl SegmentHeader {
             writer.u64(rewritten.length);
             writer.u64(rewritten.kept);
             writer.u32(self.seal.rewrites);
+        }
+        if self.dictionaries > 0 {
+            writer.u32(self.dictionaries);
         }
         for tip in &self.tips {
             writer.u64(tip.number.0);
@@ -201,24 +235,25 @@ impl SegmentHeader {
         let (segment, salt) = (reader.u64()?, reader.u64()?);
         let (before, length) = (reader.u64()?, reader.u64()?);
         let (carried, epoch) = (reader.u64()?, Epoch(reader.u64()?));
-        let (rewritten, rewrites) = match version {
-            REWRITTEN => {
-                let (original, length) = (reader.u64()?, reader.u64()?);
-                (Some(Rewritten { original, length, kept: reader.u64()? }), reader.u32()?)
-            }
-            _ => (None, 0),
+        let (is_rewritten, has_dictionaries) = parts_of(version);
+        let (rewritten, rewrites) = if is_rewritten {
+            let (original, length) = (reader.u64()?, reader.u64()?);
+            (Some(Rewritten { original, length, kept: reader.u64()? }), reader.u32()?)
+        } else {
+            (None, 0)
         };
+        let dictionaries = if has_dictionaries { reader.u32()? } else { 0 };
         let tips = (0..partitions).map(|_| tip(&mut reader)).collect::<Result<_, _>>()?;
         let expected = crc32fast::hash(&bytes[..reader.position()]);
         if reader.u32()? != expected {
             return Err(reader.error("checksum of the segment header differs", None));
         }
-        if version != VERSION && version != REWRITTEN {
+        if !(VERSION..=REWRITTEN + WITH_DICTIONARIES).contains(&version) {
             return Err(reader.error("unknown segment version", Some(u64::from(version))));
         }
         let predecessor = (before > 0).then_some(Predecessor { segment: before, length });
         let seal = Seal { salt, segment, rewrites };
-        Ok(Self { seal, predecessor, carried, epoch, rewritten, tips })
+        Ok(Self { seal, predecessor, carried, dictionaries, epoch, rewritten, tips })
     }
 }
 
@@ -249,6 +284,7 @@ mod tests {
             seal: Seal { salt: 77, segment: 12, rewrites: 0 },
             predecessor: Some(Predecessor { segment: 11, length: 4096 }),
             carried: 0,
+            dictionaries: 0,
             epoch: Epoch(8),
             rewritten: None,
             tips: vec![tip, Tip::default()],
@@ -260,7 +296,9 @@ mod tests {
         let mut rewritten = header();
         rewritten.seal.rewrites = 3;
         rewritten.rewritten = Some(Rewritten { original: 4000, length: 900, kept: 77 });
-        for header in [header(), rewritten] {
+        let with = |header: &SegmentHeader| SegmentHeader { dictionaries: 9, ..header.clone() };
+        let both = with(&rewritten);
+        for header in [header(), with(&header()), rewritten, both] {
             let bytes = header.encode();
             assert_eq!((bytes.len() as u64, length_of(&bytes)), (header.bytes(), bytes.len()));
             assert_eq!(SegmentHeader::decode(&bytes), Ok(header));

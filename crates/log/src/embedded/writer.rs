@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId, Place};
+use sprag_core::id::{Epoch, FrameNumber, Hash, PartitionId, Place, SourceId};
 
 use super::catalog::{Catalog, Committed};
 use super::disk::{Disk, DiskFile};
@@ -19,6 +19,7 @@ use super::segment::Predecessor;
 use super::{Change, Options};
 use crate::chain::Tip;
 use crate::codec::TooLarge;
+use crate::dictionary::TrainJob;
 use crate::frame::{self, FrameDraft};
 use crate::limits::{BATCH_BYTES, RESERVE_BYTES};
 use crate::log::{AppendError, Claim, ClaimError, Completion};
@@ -39,7 +40,7 @@ pub struct Writer<D: Disk> {
     pub(super) partitions: Vec<Owned>,
     /// The newest epoch claimed.
     pub(super) epoch: Epoch,
-    packer: Packer,
+    pub(super) packer: Packer,
     waiting: VecDeque<Change>,
     batch: Batch,
     completions: VecDeque<Completion>,
@@ -57,6 +58,8 @@ pub(super) struct OpenSegment<F> {
     pub(super) synced: u64,
     /// How many bytes were durable before anything was appended.
     pub(super) begun: u64,
+    /// Bytes of dictionaries among them: they fill no segment.
+    pub(super) dictionaries: u64,
     /// How long the file is: zeros are ahead of what is appended.
     pub(super) reserved: u64,
 }
@@ -123,6 +126,8 @@ pub(crate) struct Start {
     pub(crate) predecessor: Option<Predecessor>,
     pub(crate) next_segment: u64,
     pub(crate) seals: Vec<SealJob>,
+    /// Those of the newest segment.
+    pub(crate) dictionaries: Vec<(SourceId, Vec<u8>)>,
 }
 
 impl<D: Disk> Writer<D> {
@@ -145,7 +150,7 @@ impl<D: Disk> Writer<D> {
             next_segment: start.next_segment,
             partitions: start.tips.into_iter().map(owned).collect(),
             epoch: start.epoch,
-            packer: Packer::new(options.packing),
+            packer: Packer::new(options.packing, options.samples),
             waiting: VecDeque::new(),
             batch: Batch::default(),
             completions: VecDeque::new(),
@@ -153,6 +158,8 @@ impl<D: Disk> Writer<D> {
             rewrites: VecDeque::new(),
             doomed: VecDeque::new(),
         };
+        let inherited = writer.packer.inherit(start.dictionaries);
+        inherited.ok_or(io::ErrorKind::OutOfMemory)?;
         writer.begin(carried)?;
         Ok(writer)
     }
@@ -175,6 +182,11 @@ impl<D: Disk> Writer<D> {
     /// A segment to be rewritten, none when none is.
     pub fn rewrite_job(&mut self) -> Option<RewriteJob<D>> {
         self.rewrites.pop_front()
+    }
+
+    /// A dictionary to be trained, none when none is.
+    pub fn train_job(&mut self) -> Option<TrainJob> {
+        self.packer.train_job()
     }
 
     /// What packing bodies saved so far.

@@ -249,8 +249,8 @@ mod tests {
         app.attempt(Outcome::Answered { status: 503 });
         app.attempt(Outcome::Unknown);
         metrics.commit(Duration::from_millis(2), 30);
-        metrics.bodies(&Tally { received: 500, stored: 200, packed: 3 });
-        metrics.bodies(&Tally { received: 700, stored: 300, packed: 4 });
+        metrics.bodies(&Tally { received: 500, stored: 200, ..Tally::default() });
+        metrics.bodies(&Tally { received: 700, stored: 300, ..Tally::default() });
         app.delivered(PartitionId(3), Duration::from_millis(20));
         let text = metrics.text(&levels());
         for line in [

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use sprag_core::id::PartitionId;
+use sprag_log::dictionary::TrainJob;
 use sprag_log::embedded::{Catalog, Change, Disk, Reader, RewriteJob, Routed, SealJob, Writer};
 use sprag_log::lookup::Wanted;
 use sprag_log::{Answer, Completion, Log, LogSize, Query, ReadError, Request, Ticket};
@@ -76,7 +77,8 @@ impl ThreadLog {
         let (outgoing, completions) = channel();
         let (later, jobs) = channel();
         let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
-        spawn("sprag-index", move || work_off(&jobs, &disk, &done))?;
+        let looked_after = catalog.clone();
+        spawn("sprag-index", move || work_off(&jobs, &disk, &looked_after, &done))?;
         let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
         spawn("sprag-log", move || append(writer, &incoming, &done, &later, &meter))?;
         let done = Outlet { outgoing, waker };
@@ -195,6 +197,10 @@ fn append<D: Disk>(
             // Without its thread a segment is indexed at the next start.
             let _ = later.send(Job::Seal(job));
         }
+        while let Some(job) = writer.train_job() {
+            // Without its thread bodies are packed without.
+            let _ = later.send(Job::Train(job));
+        }
         while let Some(job) = writer.rewrite_job() {
             // Without its thread it is dropped, and the segment is as it was.
             let _ = later.send(Job::Rewrite(Box::new(job)));
@@ -218,6 +224,14 @@ fn read<D: Disk>(mut reader: Reader<D>, questions: &Receiver<Question>, done: &O
             // Who asked may have gone.
             Question::Other(query, answer) => drop(answer.send(reader.answer(&query))),
         }
+        warn_of_damages(reader.catalog());
+    }
+}
+
+/// Tells the operator of damage that fails nothing yet, which nobody would hear of otherwise.
+pub(crate) fn warn_of_damages(catalog: &Catalog) {
+    for damage in catalog.damages() {
+        tracing::warn!("{damage}; its other copy serves if it is whole: check the disk");
     }
 }
 
@@ -225,13 +239,15 @@ fn read<D: Disk>(mut reader: Reader<D>, questions: &Receiver<Question>, done: &O
 enum Job<D: Disk> {
     /// Write its index.
     Seal(SealJob),
+    /// Train a dictionary for those that follow.
+    Train(TrainJob),
     /// Write it anew without bodies that have expired.
     Rewrite(Box<RewriteJob<D>>),
 }
 
 /// Writes the index of each sealed segment beside it, and segments anew. An index that fails is
 /// written at the next start; until then memory serves. An index does not wait for a rewriting.
-fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, done: &Outlet) {
+fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, catalog: &Catalog, done: &Outlet) {
     let mut rewriting: VecDeque<Box<RewriteJob<D>>> = VecDeque::new();
     loop {
         let job = if rewriting.is_empty() {
@@ -245,6 +261,7 @@ fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, done: &Outlet) {
                     sealed.install();
                 }
             }
+            Ok(Job::Train(job)) => job.run(),
             Ok(Job::Rewrite(job)) => rewriting.push_back(job),
             Err(TryRecvError::Disconnected) => return,
             Err(TryRecvError::Empty) => {
@@ -252,6 +269,7 @@ fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, done: &Outlet) {
                     continue;
                 };
                 rewriting.pop_front();
+                warn_of_damages(catalog);
                 if !done.put(std::iter::once(completion)) {
                     return;
                 }

@@ -11,6 +11,7 @@ mod statistics;
 mod turn;
 
 pub use handle::{NewArrival, NodeHandle};
+pub(crate) use log::warn_of_damages;
 pub use log::{LogQueries, Meter, ThreadLog};
 pub use message::Network;
 pub use state::{StateStep, ThreadState};

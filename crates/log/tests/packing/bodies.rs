@@ -1,52 +1,13 @@
-//! Bodies that are packed: what is on disk, who reads it, and what damage to it does.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test, though not all in test functions")]
+//! Each body by itself.
 
-use sprag_core::id::{FrameNumber, Place};
-use sprag_core::retention::{DeadBodies, Segment};
-use sprag_log::body::Body;
-use sprag_log::conformance::{Subject, bodies, event_with, key};
+use sprag_core::retention::DeadBodies;
+use sprag_log::conformance::bodies;
+use sprag_log::embedded::Disk;
 use sprag_log::embedded::simulated::SimulatedDisk;
-use sprag_log::embedded::{Disk, EmbeddedLog, Options};
 use sprag_log::pack::Packing;
-use sprag_log::{Answer, Completion, Query, ReadError, Request};
+use sprag_log::{Completion, ReadError, Request};
 
-type Log = Subject<EmbeddedLog<SimulatedDisk>, fn(&mut EmbeddedLog<SimulatedDisk>)>;
-
-fn turn(log: &mut EmbeddedLog<SimulatedDisk>) {
-    while log.step() {}
-}
-
-fn opened(disk: &SimulatedDisk, packing: Packing) -> Log {
-    let options = Options { segment_bytes: 8000, packing, ..Options::new(1, 7) };
-    let (log, report) = EmbeddedLog::open(disk.clone(), options).unwrap();
-    assert_eq!(report.dropped, None);
-    Subject::new(log, turn as fn(&mut _))
-}
-
-fn place(number: u64) -> Place {
-    Place { frame: FrameNumber(number), ..Place::default() }
-}
-
-/// Appends an event for each of these bodies.
-fn append(log: &mut Log, first: u64, bodies: &[Vec<u8>]) {
-    let epoch = log.claim(0).unwrap().epoch;
-    for (number, body) in (first..).zip(bodies) {
-        log.append(event_with(0, number, epoch, &key("a"), number, body.clone())).unwrap();
-    }
-}
-
-fn check(log: &mut Log, first: u64, bodies: &[Vec<u8>]) {
-    for (number, body) in (first..).zip(bodies) {
-        assert_eq!(log.event(place(number)).unwrap().body, Body::received(body.clone().into()));
-    }
-}
-
-fn segments(log: &mut Log) -> Vec<Segment> {
-    match log.query(Query::Segments { after: 0 }) {
-        Ok(Answer::Segments(segments)) => segments,
-        other => panic!("{other:?}"),
-    }
-}
+use super::*;
 
 #[test]
 fn how_bodies_are_stored_may_change_at_every_start() {
@@ -122,7 +83,7 @@ fn every_damaged_bit_of_a_packed_body_is_an_error() {
 fn a_codec_of_another_version_is_named() {
     for (codec, expected) in [
         (1, "the body is stored as lz4, which this version does not read: codec (1)"),
-        (3, "the body needs a zstd dictionary, which this version does not read: codec (3)"),
+        (3, "the segment has no dictionary for the body"),
         (77, "unknown body codec (77)"),
     ] {
         let disk = SimulatedDisk::new(1);
