@@ -116,7 +116,11 @@ impl World {
             });
             paused.into_iter().for_each(|to| self.order(operator::resume_destination(to)));
         }
-        for lane in shown.lanes.into_iter().filter(|lane| !lane.mode.delivers()) {
+        let mut stopped = shown.lanes;
+        stopped.retain(|lane| !lane.mode.delivers());
+        // One command moves all strands of a lane.
+        stopped.dedup_by_key(|lane| (lane.resource, lane.destination));
+        for lane in stopped {
             self.order(operator::redrive(lane.resource, lane.key, lane.destination));
         }
     }

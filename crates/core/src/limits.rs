@@ -29,6 +29,9 @@ pub const REFUSALS_PER_SECOND: u32 = 10;
 pub const HEADER_RANGES: usize = 32;
 /// Passed events of a lane that may be redriven out of order at a time (DESIGN F5).
 pub const LANE_EXCEPTIONS: usize = 32;
+/// Events of a lane of an unordered source that are sent, retried or stopped beside each other
+/// (DESIGN F5); dead letters that operators send again have [`LANE_EXCEPTIONS`] strands more.
+pub const STRANDS: usize = 64;
 /// Waiting events a lane keeps at hand; the rest is asked for (DESIGN F5, L6).
 pub const LANE_WINDOW: usize = 16;
 /// Events that one attempt carries at the most (rule L9).

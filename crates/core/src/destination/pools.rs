@@ -5,6 +5,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::lane::LaneRef;
+use super::strands::Strands;
 use crate::time::ElapsedMicros;
 
 /// Where a permit counts.
@@ -34,6 +35,7 @@ pub(super) struct Pools {
     /// The same, but for permits that were out when there were to be fewer.
     most: (usize, usize),
     permits: BTreeMap<LaneRef, Permit>,
+    strands: Strands,
     /// Permits of `concurrency`: all, and those of lanes that are not proven.
     usual: usize,
     unproven: usize,
@@ -50,6 +52,7 @@ impl Pools {
             slow_concurrency,
             most: (concurrency, slow_concurrency),
             permits: BTreeMap::new(),
+            strands: Strands::default(),
             usual: 0,
             unproven: 0,
             turns_slow: BTreeSet::new(),
@@ -74,6 +77,10 @@ impl Pools {
             Pool::Usual => self.usual,
             Pool::Slow => self.permits.len() - self.usual,
         }
+    }
+
+    pub(super) fn strands(&self) -> &Strands {
+        &self.strands
     }
 
     pub(super) fn out(&self) -> usize {
@@ -112,12 +119,14 @@ impl Pools {
             self.unproven += usize::from(!permit.is_proven);
             self.turns_slow.insert((permit.slow_at, lane));
         }
+        self.strands.add(lane);
         let before = self.permits.insert(lane, permit);
         debug_assert!(before.is_none(), "a lane has one permit: {lane:?}");
     }
 
     pub(super) fn take_back(&mut self, lane: LaneRef) -> Option<Permit> {
         let permit = self.permits.remove(&lane)?;
+        self.strands.remove(lane);
         if permit.pool == Pool::Usual {
             self.leave_usual(lane, permit);
         }

@@ -34,7 +34,12 @@ fn settings(concurrency: usize) -> DestinationSettings {
 
 fn lanes(count: usize) -> Vec<LaneRef> {
     let mut slab = Slab::default();
-    let lane = |slot| LaneRef { partition: PartitionId(0), slot, destination: DestinationId(1) };
+    let lane = |slot| LaneRef {
+        partition: PartitionId(0),
+        slot,
+        destination: DestinationId(1),
+        strand: None,
+    };
     (0..count).map(|_| lane(slab.insert(()))).collect()
 }
 
@@ -298,4 +303,48 @@ fn a_rate_lets_a_burst_go_and_then_its_share() {
     destination.give_back(at(0), granted[0], End::Unused);
     assert_eq!(grants(&mut destination, at(0)).len(), 1, "what was not used is there again");
     assert_eq!(grants(&mut destination, at(500)).len(), 1);
+}
+
+/// However many events of one key fail, its lane comes round once before any comes twice.
+#[test]
+fn struggling_strands_take_the_turns_of_one_lane() {
+    let lanes = lanes(2);
+    let strand = |event| LaneRef { strand: Some(crate::id::Sequence(event)), ..lanes[0] };
+    let slow = DestinationSettings { slow_concurrency: Some(1), ..settings(1) };
+    let mut destination = Destination::new(&slow);
+    let struggling = |since| Standing::Struggling { tries: 1, since: at(since) };
+    for event in 1..=4 {
+        destination.request(request(strand(event), 1, struggling(event)));
+    }
+    destination.request(request(lanes[1], 1, struggling(9)));
+    let mut order = Vec::new();
+    let withdrawn = request(strand(3), 1, struggling(3));
+    destination.withdraw_lane(withdrawn);
+    assert_eq!(destination.waiting(), 4);
+    for round in 0..4 {
+        let granted = grants(&mut destination, at(100 + round));
+        assert_eq!(granted.len(), 1);
+        destination.give_back(at(100 + round), granted[0], End::BrokenOff);
+        order.extend(granted);
+    }
+    assert_eq!(order, [strand(1), lanes[1], strand(2), strand(4)]);
+    assert_eq!(destination.waiting(), 0);
+}
+
+/// Many events of one key are one active lane: three keys that fail are an outage all the same.
+#[test]
+fn strands_of_one_key_are_one_lane_to_the_breaker() {
+    let lanes = lanes(3);
+    let mut destination = Destination::new(&settings(200));
+    let strands =
+        (1..=60).map(|event| LaneRef { strand: Some(crate::id::Sequence(event)), ..lanes[0] });
+    for lane in strands.chain(lanes[1..].iter().copied()) {
+        destination.request(request(lane, 1, Standing::Proven));
+    }
+    let granted = grants(&mut destination, at(0));
+    assert_eq!(granted.len(), 62);
+    for (key, lane) in [(0, granted[0]), (1, lanes[1]), (2, lanes[2])] {
+        destination.give_back(at(10), lane, ended(key, FAILED));
+    }
+    assert!(destination.is_open(), "a key with many events makes no other number of keys");
 }

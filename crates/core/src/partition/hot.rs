@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::jump;
 use crate::destination::{Request, Standing};
-use crate::id::{DestinationId, FrameNumber, Key, Place, Sequence};
+use crate::id::{DestinationId, FrameNumber, Key, LaneId, Place, Sequence};
 use crate::input::{AttemptId, Waiting};
 use crate::limits;
 use crate::rate::Bucket;
@@ -20,8 +20,10 @@ pub(super) struct Hot {
     pub(super) record: KeyRecord,
     /// The event whose `received` fact was the key's last: the next fact says what became of it.
     pub(super) arriving: Option<Arriving>,
-    /// One per lane of the record, in the same order.
+    /// One per lane and strand of the record, in the same order.
     pub(super) lanes: Vec<LaneHot>,
+    /// Attempts under way whose strands are gone: their events are settled.
+    pub(super) outlived: Vec<(LaneId, Ongoing)>,
     /// The open time at which waiting for the head gap ends, while a timer runs for it.
     pub(super) hold_timer: Option<OpenMicros>,
 }
@@ -37,7 +39,7 @@ pub(super) struct Arriving {
 /// A lane in memory.
 #[derive(Debug)]
 pub(super) struct LaneHot {
-    pub(super) destination: DestinationId,
+    pub(super) id: LaneId,
     /// Released events, contiguous from the head once it is not empty; those that did not enter
     /// the lane are passed when it comes to them.
     pub(super) window: VecDeque<Waiting>,
@@ -92,9 +94,9 @@ pub(super) struct Tried {
 }
 
 impl LaneHot {
-    fn new(destination: DestinationId) -> Self {
+    pub(super) fn new(id: LaneId) -> Self {
         Self {
-            destination,
+            id,
             window: VecDeque::new(),
             asked: false,
             is_reread: false,
@@ -133,15 +135,15 @@ impl LaneHot {
 impl Hot {
     /// A key with what the state store has of it.
     pub(super) fn new(key: Key, record: KeyRecord) -> Self {
-        let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.destination)).collect();
-        Self { key, record, arriving: None, lanes, hold_timer: None }
+        let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.id())).collect();
+        Self { key, record, arriving: None, lanes, outlived: Vec::new(), hold_timer: None }
     }
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a
     /// log whose beginning is gone, all before it was said of an unknown key.
     pub(super) fn restore(&mut self, record: &KeyRecord, place: Place, recorded: UnixMicros) {
-        let lanes = record.lanes.iter().map(|lane| lane.destination);
-        if !lanes.clone().eq(self.lanes.iter().map(|lane| lane.destination)) {
+        let lanes = record.lanes.iter().map(Lane::id);
+        if !lanes.clone().eq(self.lanes.iter().map(|lane| lane.id)) {
             self.lanes = lanes.map(LaneHot::new).collect();
         }
         // History before keys were forgotten did not say when something was last written down.
@@ -160,9 +162,25 @@ impl Hot {
         }
     }
 
-    /// Where the lane to a destination stands in the record and here.
-    pub(super) fn lane_at(&self, destination: DestinationId) -> Option<usize> {
-        self.record.lanes.iter().position(|lane| lane.destination == destination)
+    /// Where a lane or strand stands in the record and here.
+    pub(super) fn lane_at(&self, id: LaneId) -> Option<usize> {
+        self.record.index_of(id)
+    }
+
+    /// Whether a lane or one of its strands is on its way to a permit.
+    pub(super) fn is_seeking(&self, destination: DestinationId) -> bool {
+        let Some(first) = self.lane_at(destination.into()) else { return false };
+        let lanes = self.lanes[first..].iter();
+        let mut lanes = lanes.take_while(|lane| lane.id.destination == destination);
+        lanes.any(LaneHot::is_seeking)
+    }
+
+    /// When the first of a lane and its strands is due that has something to send.
+    pub(super) fn due_to(&self, destination: DestinationId) -> Option<ElapsedMicros> {
+        let first = self.lane_at(destination.into())?;
+        let lanes = self.record.lanes_to(destination).iter().zip(&self.lanes[first..]);
+        let sending = lanes.filter(|(record, _)| self.record.sends(record));
+        sending.map(|(_, lane)| lane.due).min()
     }
 
     /// The lane to a destination, which begins at `head` when there was none.
@@ -171,7 +189,7 @@ impl Hot {
         if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
             let floor = self.record.boundary;
             self.record.lanes.insert(at, Lane::behind(destination, head, floor));
-            self.lanes.insert(at, LaneHot::new(destination));
+            self.lanes.insert(at, LaneHot::new(destination.into()));
         }
         &mut self.record.lanes[at]
     }
@@ -184,20 +202,21 @@ impl Hot {
             let mut lane = Lane::opened(destination, through);
             jump::begin(&mut lane, floor.next(), floor);
             self.record.lanes.insert(at, lane);
-            self.lanes.insert(at, LaneHot::new(destination));
+            self.lanes.insert(at, LaneHot::new(destination.into()));
         }
     }
 
-    /// The lane to a destination is over.
+    /// The lane to a destination is over, with its strands.
     pub(super) fn end_lane(&mut self, destination: DestinationId) {
         self.record.lanes.retain(|lane| lane.destination != destination);
-        self.lanes.retain(|lane| lane.destination != destination);
+        self.lanes.retain(|lane| lane.id.destination != destination);
     }
 
     /// Puts a released event at the end of a lane's window, if it follows what is there.
     pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting, most: usize) {
         let lane = &self.record.lanes[at];
-        if !lane.has_backlog() {
+        let is_foreign = lane.strand.is_some_and(|event| event != waiting.sequence);
+        if !lane.has_backlog() || is_foreign {
             return;
         }
         if lane.head == waiting.sequence {

@@ -56,18 +56,20 @@ use crate::slab::Slot;
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
 
 impl<D: Digest> Partition<D> {
-    /// Changes a lane, and counts whether it is on its way to a permit.
+    /// Changes a lane or strand, and counts whether it is on its way to a permit: a lane with all its
+    /// strands once, so that one key never looks like many.
     pub(super) fn seek<T>(
         &mut self,
         slot: Slot,
         at: usize,
         change: impl FnOnce(&mut LaneHot) -> T,
     ) -> Option<T> {
-        let lane = self.keys.get_mut(slot)?.lanes.get_mut(at)?;
-        let was = usize::from(lane.is_seeking());
-        let changed = change(lane);
-        let is = usize::from(lane.is_seeking());
-        if let Some(line) = self.outside.lines.get_mut(&Queue::Lanes(lane.destination)) {
+        let hot = self.keys.get_mut(slot)?;
+        let to = hot.lanes.get(at)?.id.destination;
+        let was = usize::from(hot.is_seeking(to));
+        let changed = change(&mut hot.lanes[at]);
+        let is = usize::from(hot.is_seeking(to));
+        if let Some(line) = self.outside.lines.get_mut(&Queue::Lanes(to)) {
             line.seeking = line.seeking + is - was;
         }
         Some(changed)
@@ -154,13 +156,17 @@ impl<D: Digest> Partition<D> {
                 && (pressed || full)
                 && (!requested || pressed || self.is_beyond(lane))
         };
-        hot.arriving.is_none() && is_stored && !is_over && hot.lanes.iter().all(lane_may_go)
+        hot.arriving.is_none()
+            && hot.outlived.is_empty()
+            && is_stored
+            && !is_over
+            && hot.lanes.iter().all(lane_may_go)
     }
 
     /// Whether a lane asks for a permit that others of its destination will get before it.
     fn is_beyond(&self, lane: &LaneHot) -> bool {
-        let paused = self.directory.paused.contains(&lane.destination);
-        paused || self.outside.seeking(lane.destination) > self.window()
+        let to = lane.id.destination;
+        self.directory.paused.contains(&to) || self.outside.seeking(to) > self.window()
     }
 
     /// A key leaves memory: its queues bring it back.
@@ -175,8 +181,8 @@ impl<D: Digest> Partition<D> {
         self.names.remove(&hot.key);
         self.leave_tombstone(&hot);
         for lane in &hot.lanes {
-            lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.destination)));
-            lane.waits_until.map(|at| self.acceptances.remove(&(at, slot, lane.destination)));
+            lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.id)));
+            lane.waits_until.map(|at| self.acceptances.remove(&(at, slot, lane.id)));
         }
         hot.hold_timer.map(|deadline| self.holds.remove(&(deadline, slot)));
         let noted = self.note_dues(&hot);
@@ -198,7 +204,7 @@ impl<D: Digest> Partition<D> {
                 Queue::Holds => hot.hold_timer.map(|_| self.now.elapsed),
                 Queue::Acknowledgements => Some(self.now.elapsed),
                 Queue::Lanes(_) if due.at == 0 => Some(self.now.elapsed),
-                Queue::Lanes(to) => hot.lane_at(to).map(|at| hot.lanes[at].due),
+                Queue::Lanes(to) => hot.due_to(to),
                 // Age alone brings no key back.
                 Queue::Keys | Queue::Backlogs(_) => None,
             };
@@ -276,8 +282,7 @@ impl<D: Digest> Partition<D> {
             Queue::Holds | Queue::Acknowledgements => room.min(limits::PAGE_KEYS),
             // Every destination may have one lane here, however little memory there is.
             Queue::Lanes(to) if room == 0 => {
-                let under_way =
-                    || self.attempts.values().any(|(_, destination)| *destination == to);
+                let under_way = || self.attempts.values().any(|(_, lane)| lane.destination == to);
                 usize::from(line.seeking == 0 && !under_way())
             }
             Queue::Lanes(_) => room.min(self.window().saturating_sub(line.seeking)),
@@ -411,8 +416,7 @@ impl<D: Digest> Partition<D> {
     pub(super) fn assert_seeking(&self) {
         for (queue, line) in &self.outside.lines {
             let Queue::Lanes(to) = *queue else { continue };
-            let lanes = self.keys.iter().flat_map(|(_, hot)| &hot.lanes);
-            let seeking = lanes.filter(|lane| lane.destination == to && lane.is_seeking());
+            let seeking = self.keys.iter().filter(|(_, hot)| hot.is_seeking(to));
             assert_eq!(seeking.count(), line.seeking, "lanes to {to:?} that seek a permit");
         }
     }

@@ -270,7 +270,7 @@ pub const KEYS: &[Key] = &[
         "sources.*.contract",
         "`fifo`, `latest`, `arrival`, `unordered`",
         Value(r#""fifo""#),
-        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `arrival` and `unordered` take no position.",
+        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
     ),
     key(
         "sources.*.coalesce",
@@ -501,7 +501,7 @@ pub const KEYS: &[Key] = &[
         "destinations.*.batch",
         "integer 1–100",
         Absent("each event by itself"),
-        "Events of one key that an attempt carries at the most, as a JSON array of envelopes; `sprag-acknowledged: N` in the answer acknowledges a part. Only for sources that read their events as JSON, and `batch` times the largest `max_body` of them is at most 64MiB.",
+        "Events of one key that an attempt carries at the most, as a JSON array of envelopes; `sprag-acknowledged: N` in the answer acknowledges a part. Only for sources that read their events as JSON and are not `unordered`, and `batch` times the largest `max_body` of them is at most 64MiB.",
     ),
     key(
         "destinations.*.token",
