@@ -8,6 +8,9 @@ pub const KEY_BYTES: usize = 200;
 pub const POSITION_BYTES: usize = 256;
 /// Bytes of a source's event id, an event type, a content type: longer ones are refused.
 pub const TEXT_BYTES: usize = 256;
+/// How often a lane of an unordered key that has had its turn looks whether it may go on. Longer and
+/// it would wait where nobody does any more; shorter and resting would be work.
+pub const TURN_LOOK: Duration = Duration::from_secs(1);
 /// Open time grows by at most this a step (DESIGN F9): a suspended machine expires no hold.
 pub const OPEN_STEP: Duration = Duration::from_secs(1);
 /// Frames of a partition that may wait for their commit: one syncs while one is decided (F10).

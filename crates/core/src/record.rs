@@ -242,7 +242,8 @@ pub struct Lane {
     pub omitted: Vec<Omission>,
     /// Tries of the head that were not acknowledged.
     pub failures: u32,
-    /// When the head is due, by recorded time; 0 is at once.
+    /// When the head is due, by recorded time; 0 is at once. Of a lane of an unordered key, which has
+    /// no head of its own: when it had its turn; 0 before the first.
     pub due: UnixMicros,
     /// What counts towards giving the head up.
     pub toll: Toll,
@@ -394,9 +395,11 @@ impl KeyRecord {
         let due = |lane: &Lane| if lane.redrives.is_empty() { lane.due.0 } else { 0 };
         let to = self.lanes.chunk_by(|one, next| one.destination == next.destination);
         let lanes = to.filter(|_| !self.paused).filter_map(move |lanes| {
-            let queue = Queue::Lanes(lanes.first()?.destination);
+            let lane = lanes.first()?;
             let at = lanes.iter().filter(|lane| self.sends(lane)).map(due).min()?;
-            Some(Due { queue, at })
+            // Behind what was due when it had its turn, however many of its events are (decision 012).
+            let turn = if self.unordered { lane.due.0 } else { 0 };
+            Some(Due { queue: Queue::Lanes(lane.destination), at: at.max(turn) })
         });
         let to = self.lanes.chunk_by(|one, next| one.destination == next.destination);
         let backlogs = to.filter_map(|lanes| {

@@ -252,6 +252,7 @@ impl Destination {
         let slow = self.pools.slow_concurrency().saturating_mul(self.pace.allowance());
         let most = slow / self.pace.concurrency();
         self.queue.struggling() > 0
+            && !self.pools.is_full()
             && self.pools.takes_struggling()
             && (self.pace.is_full() || self.pools.in_use(Pool::Slow) < most.max(1))
     }
@@ -260,7 +261,7 @@ impl Destination {
     fn starts_usual(&self) -> Option<bool> {
         let only_proven = !self.pools.takes_unproven(self.queue.struggling());
         let has_room = self.pools.in_use(Pool::Usual) < self.pace.allowance();
-        (has_room && self.queue.has_oldest(only_proven)).then_some(only_proven)
+        (has_room && !self.pools.is_full() && self.queue.has_oldest(only_proven)).then_some(only_proven)
     }
 
     /// The lane that is next, where it counts, and whether it is proven. Where permits are few, each
@@ -311,10 +312,11 @@ impl Destination {
         self.paused
     }
 
-    /// Whether it says that it is gone and must be paused (DESIGN L3). Until it is, nothing goes.
+    /// Whether it says that it is gone and must be paused (DESIGN L3). Until it is, nothing goes. What
+    /// was under way when it was paused may say so still, and needs nothing.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        self.gone.is_gone()
+        !self.paused && self.gone.is_gone()
     }
 
     /// Whether its breaker is open: `sprag_breaker_open`.

@@ -87,6 +87,12 @@ impl Pools {
         self.permits.len()
     }
 
+    /// Whether as many are out as may be in both pools together: permits that stay out beyond the size
+    /// of one pool after other settings leave as many less for the other.
+    pub(super) fn is_full(&self) -> bool {
+        self.out() >= self.concurrency.saturating_add(self.slow_concurrency)
+    }
+
     pub(super) fn slow_concurrency(&self) -> usize {
         self.slow_concurrency
     }

@@ -217,6 +217,7 @@ impl<D: Digest> Partition<D> {
             toll: Some(toll),
             dropped: None,
             batch: last.map(|last| Batch { last, acknowledged: 0 }),
+            turn: self.turn_of(id, outcome),
         }));
         if let Some(hot) = self.keys.get_mut(slot)
             && let Some(at) = hot.lane_at(id)
@@ -224,6 +225,7 @@ impl<D: Digest> Partition<D> {
             hot.lanes[at].struggles = true;
         }
         self.is_over(slot, id, out_of_order, delay);
+        self.end_turn(slot, destination);
         self.supersede(slot);
     }
 }

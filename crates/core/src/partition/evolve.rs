@@ -341,6 +341,10 @@ fn lane_mut(record: &mut KeyRecord, id: LaneId) -> Option<&mut Lane> {
 }
 
 fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
+    let lane = lane_mut(record, attempted.destination.into());
+    if let Some((lane, turn)) = lane.zip(attempted.turn) {
+        lane.due = turn;
+    }
     let id = record.sender_of(attempted.destination, attempted.sequence);
     let Some(lane) = lane_mut(record, id) else { return };
     lane.accepted = None;

@@ -57,8 +57,11 @@ enum Readiness {
 impl<D: Digest> Partition<D> {
     /// Lets the lanes of a key go on as far as they can.
     pub(super) fn wake(&mut self, slot: Slot) {
-        let lanes = self.keys.get(slot).map_or(0, |hot| hot.lanes.len());
-        (0..lanes).for_each(|at| self.wake_lane(slot, at));
+        let Some(hot) = self.keys.get(slot) else { return };
+        if hot.record.unordered {
+            return self.wake_strands(slot);
+        }
+        (0..hot.lanes.len()).for_each(|at| self.wake_lane(slot, at));
     }
 
     pub(super) fn wake_all(&mut self) {
@@ -66,7 +69,7 @@ impl<D: Digest> Partition<D> {
         slots.into_iter().for_each(|slot| self.wake(slot));
     }
 
-    fn wake_lane(&mut self, slot: Slot, at: usize) {
+    pub(super) fn wake_lane(&mut self, slot: Slot, at: usize) {
         self.pass_filtered(slot, at);
         self.take_strands(slot, at);
         match self.readiness(slot, at) {
@@ -88,6 +91,7 @@ impl<D: Digest> Partition<D> {
         if !self.lanes_may_start() {
             return Readiness::Waits;
         }
+        let rests = self.rests(slot, at);
         let Some(hot) = self.keys.get_mut(slot) else { return Readiness::Waits };
         let lane = &hot.lanes[at];
         let busy = lane.attempt.is_some() || lane.requested.is_some();
@@ -116,6 +120,10 @@ impl<D: Digest> Partition<D> {
         // A consumer has it: its acknowledgement, or the end of the wait, wakes the lane.
         if record.accepted.is_some() {
             return Readiness::Waits;
+        }
+        if rests && record.has_work() {
+            let again = self.now.elapsed.after(limits::TURN_LOOK);
+            return Readiness::Due(again.max(hot.lanes[at].due));
         }
         if next > self.now.elapsed && record.has_work() {
             return Readiness::Due(next);
@@ -161,7 +169,7 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    fn set_timer(&mut self, slot: Slot, at: usize, due: ElapsedMicros) {
+    pub(super) fn set_timer(&mut self, slot: Slot, at: usize, due: ElapsedMicros) {
         let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) else { return };
         if let Some(old) = lane.timer.replace(due) {
             self.timers.remove(&(old, slot, lane.id));
@@ -270,6 +278,7 @@ impl<D: Digest> Partition<D> {
             Readiness::Ready(work) => self.attempt(lane.slot, at, work, grant),
             _ => {
                 self.outputs.push_back(Output::Return { lane, end: End::Unused });
+                self.end_turn(lane.slot, lane.destination);
                 self.wake_lane(lane.slot, at);
             }
         }
@@ -363,8 +372,10 @@ impl<D: Digest> Partition<D> {
             toll,
             dropped: ended.dropped.filter(|_| outcome.is_acknowledged()).map(bounded),
             batch,
+            turn: self.turn_of(id, outcome),
         }));
         self.attempt_is_over(slot, id, ongoing, outcome, delay);
+        self.end_turn(slot, id.destination);
         self.visit(slot);
         self.arm_acceptances(slot);
         self.supersede(slot);

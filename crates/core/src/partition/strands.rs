@@ -38,13 +38,14 @@ use super::draft::Promise;
 use super::evolve::settle_head;
 use super::hot::{Hot, LaneHot, Ongoing};
 use crate::chain::Digest;
-use crate::fact::{Fact, StrandsTaken};
+use crate::fact::{Fact, Outcome, StrandsTaken};
 use crate::id::{DestinationId, LaneId, Sequence};
 use crate::input::AttemptId;
 use crate::limits;
 use crate::output::Output;
 use crate::record::{KeyRecord, Lane};
 use crate::slab::Slot;
+use crate::time::UnixMicros;
 
 impl<D: Digest> Partition<D> {
     /// Lets what waits in a lane of an unordered key take the strands that are free, as far as it is
@@ -75,6 +76,57 @@ impl<D: Digest> Partition<D> {
             }
         }
         self.promise(Promise::Wake(slot));
+    }
+
+    /// Wakes the lanes of an unordered key, then its strands: what is due for longest asks first, so
+    /// that where permits are few no event of the key is tried again before another's first try.
+    pub(super) fn wake_strands(&mut self, slot: Slot) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let place = |lane: &Lane| (lane.strand.is_some(), lane.due, lane.id());
+        let mut lanes: Vec<_> = hot.record.lanes.iter().map(place).collect();
+        lanes.sort_unstable();
+        for (_, _, id) in lanes {
+            if let Some(at) = self.keys.get(slot).and_then(|hot| hot.lane_at(id)) {
+                self.wake_lane(slot, at);
+            }
+        }
+    }
+
+    /// Whether a strand waits until its lane's next turn.
+    pub(super) fn rests(&self, slot: Slot, at: usize) -> bool {
+        let hot = self.keys.get(slot).filter(|hot| hot.record.unordered);
+        hot.is_some_and(|hot| self.had_turn(&hot.record, hot.lanes[at].id.destination))
+    }
+
+    /// Whether a lane of an unordered key has had its turn, while keys outside memory are due for the
+    /// same destination and memory has no plenty of room.
+    pub(super) fn had_turn(&self, record: &KeyRecord, to: DestinationId) -> bool {
+        let turn = record.lane(to).filter(|_| record.unordered).map(|lane| lane.due);
+        turn.is_some_and(|turn| self.is_over_for_now(to, turn))
+    }
+
+    /// What a failed attempt of a strand says of its lane's turn.
+    pub(super) fn turn_of(&self, id: LaneId, outcome: Outcome) -> Option<UnixMicros> {
+        (id.strand.is_some() && !outcome.is_acknowledged()).then_some(self.steady)
+    }
+
+    /// Where a lane has had its turn, its strands take back what they asked for: others are to get in.
+    pub(super) fn end_turn(&mut self, slot: Slot, to: DestinationId) {
+        let over = self.keys.get(slot).is_some_and(|hot| self.had_turn(&hot.record, to));
+        if !over {
+            return;
+        }
+        let again = self.now.elapsed.after(limits::TURN_LOOK);
+        for at in 0..self.keys.get(slot).map_or(0, |hot| hot.lanes.len()) {
+            let taken = self.seek(slot, at, |lane| {
+                lane.requested.take_if(|request| request.lane.destination == to)
+            });
+            if let Some(Some(request)) = taken {
+                self.outputs.push_back(Output::Withdraw(request));
+                self.moves.withdrawn += 1;
+                self.set_timer(slot, at, again);
+            }
+        }
     }
 
     /// Strands whose events are settled are gone, and what was to wake them with them.
@@ -125,7 +177,9 @@ impl Hot {
             let waiting = self.head_of(at);
             let lane = &mut self.record.lanes[at];
             let (event, before, since) = (lane.head, lane.bytes, lane.since);
+            let turn = lane.due;
             settle_head(lane);
+            lane.due = turn;
             let strand = Lane { since, ..Lane::strand(destination, event, before - lane.bytes) };
             let at = self.insert_strand(strand);
             self.lanes[at].window.extend(waiting);

@@ -31,6 +31,9 @@ pub enum WaitsFor {
     Backlog,
     /// One of its strands: as many events as may be are under way or stopped (`unordered`).
     Strand,
+    /// Its key's next turn: one of its key's events failed, and keys that are due wait outside memory
+    /// (`unordered`).
+    Turn,
     /// The time of its next try, by elapsed time.
     Retry(ElapsedMicros),
     /// An operator to redrive or drop what it stopped at.
@@ -228,6 +231,7 @@ impl<D: Digest> Partition<D> {
             _ if lane.asked => WaitsFor::Backlog,
             _ if lane.due > self.now.elapsed => WaitsFor::Retry(lane.due),
             _ if rate_at > self.now.elapsed => WaitsFor::Rate(rate_at),
+            _ if self.had_turn(&hot.record, record.destination) => WaitsFor::Turn,
             _ if lane.window.is_empty() && record.redrives.is_empty() => WaitsFor::Backlog,
             _ => WaitsFor::Commit,
         }

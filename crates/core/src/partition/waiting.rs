@@ -47,7 +47,7 @@ use super::Partition;
 use super::hot::{Hot, LaneHot};
 use super::outside::{Line, Look, NEVER, Round};
 use crate::chain::Digest;
-use crate::id::Key;
+use crate::id::{DestinationId, Key};
 use crate::input::PageCursor;
 use crate::limits;
 use crate::output::{Output, PageRequest};
@@ -247,6 +247,14 @@ impl<D: Digest> Partition<D> {
         }
     }
 
+    /// Whether a turn at this time, among those of its destination's keys, was the last of the round:
+    /// as long as something due waits outside and memory has no plenty of room.
+    pub(super) fn is_over_for_now(&self, to: DestinationId, turn: UnixMicros) -> bool {
+        let Some(line) = self.outside.lines.get(&Queue::Lanes(to)) else { return false };
+        let is_due = line.next.is_some_and(|next| next.at <= self.now.elapsed);
+        (is_due || line.round.is_some()) && !self.has_plenty() && turn.0 > line.began
+    }
+
     /// Whether what a queue would bring could go on.
     fn may_look(&self, queue: Queue, line: &Line) -> bool {
         let wants = match queue {
@@ -304,10 +312,12 @@ impl<D: Digest> Partition<D> {
     }
 
     fn ask_page(&mut self, queue: Queue, keys: usize) {
-        let now = if self.has_plenty() { NEVER } else { self.time_of(queue) };
+        let began = self.time_of(queue);
+        let now = if self.has_plenty() { NEVER } else { began };
         let Some(line) = self.outside.lines.get_mut(&queue) else { return };
         if line.round.is_none() {
             let Some(next) = line.next.take() else { return };
+            line.began = began;
             let from = PageCursor { due: next.from, key: None };
             line.round = Some(Round { from, until: now.max(next.from) });
         }
@@ -347,6 +357,9 @@ impl<D: Digest> Partition<D> {
         let wait = UnixMicros(from.due).since(self.steady).min(self.longest_delay(queue));
         let at = self.now.elapsed.after(wait);
         let Some(line) = self.outside.lines.get_mut(&queue) else { return };
+        if ends {
+            line.began = until;
+        }
         if from.due <= until {
             line.round = Some(Round { from, until });
         } else {

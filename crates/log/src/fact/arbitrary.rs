@@ -156,7 +156,8 @@ fn attempted() -> impl Strategy<Value = Attempted> {
     let toll = any::<(u32, u64)>().prop_map(|(failures, time)| Toll { failures, time });
     let batch = any::<(u64, u64)>()
         .prop_map(|(last, acknowledged)| Batch { last: Sequence(last), acknowledged });
-    let rest = (option::of(toll), option::of(text(256)), option::of(batch));
+    let turn = option::of(any::<u64>().prop_map(UnixMicros));
+    let rest = (option::of(toll), option::of(text(256)), option::of(batch), turn);
     (key(), destination(), sequence(), times, outcome(), consequence(), rest).prop_map(
         |(key, destination, sequence, times, outcome, consequence, rest)| Attempted {
             key,
@@ -171,6 +172,7 @@ fn attempted() -> impl Strategy<Value = Attempted> {
             toll: rest.0,
             dropped: rest.1,
             batch: rest.2,
+            turn: rest.3,
         },
     )
 }

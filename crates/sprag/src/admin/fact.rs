@@ -227,6 +227,9 @@ fn attempted(names: &Names, fact: &Attempted) -> Value {
         shown["last"] = json!(batch.last.0);
         shown["acknowledged"] = json!(batch.acknowledged);
     }
+    if let Some(turn) = fact.turn {
+        shown["turn"] = time(turn).into();
+    }
     shown
 }
 

@@ -51,6 +51,10 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
             "{STRANDS} events of the lane are under way, wait for their next try or are stopped, as many \
              as may be at a time; event {head} takes the place of the first that is settled."
         ),
+        WaitsFor::Turn => format!(
+            "Another event of its key failed, and keys that are due wait outside memory; event {head} \
+             goes with its key's next turn."
+        ),
         WaitsFor::Commit => format!("What was decided about event {head} is being committed."),
     }
 }
