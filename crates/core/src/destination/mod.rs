@@ -261,7 +261,8 @@ impl Destination {
     fn starts_usual(&self) -> Option<bool> {
         let only_proven = !self.pools.takes_unproven(self.queue.struggling());
         let has_room = self.pools.in_use(Pool::Usual) < self.pace.allowance();
-        (has_room && !self.pools.is_full() && self.queue.has_oldest(only_proven)).then_some(only_proven)
+        (has_room && !self.pools.is_full() && self.queue.has_oldest(only_proven))
+            .then_some(only_proven)
     }
 
     /// The lane that is next, where it counts, and whether it is proven. Where permits are few, each

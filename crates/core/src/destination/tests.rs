@@ -348,3 +348,44 @@ fn strands_of_one_key_are_one_lane_to_the_breaker() {
     }
     assert!(destination.is_open(), "a key with many events makes no other number of keys");
 }
+
+/// Five that hang stay in `concurrency` when there are to be two; in the slow pool there is room by
+/// now, but never may more be under way than one of both settings allows.
+#[test]
+fn what_stays_out_beyond_other_sizes_leaves_as_many_less_for_the_other_pool() {
+    let all = lanes(8);
+    let sizes = |concurrency, slow| DestinationSettings {
+        slow_concurrency: Some(slow),
+        ..settings(concurrency)
+    };
+    let mut destination = Destination::new(&sizes(5, 1));
+    for lane in &all[..5] {
+        destination.request(request(*lane, 1, Standing::Proven));
+    }
+    assert_eq!(grants(&mut destination, at(0)).len(), 5);
+    destination.revise(&sizes(2, 4));
+    for lane in &all[5..] {
+        destination.request(request(*lane, 2, Standing::Struggling { tries: 1, since: at(0) }));
+    }
+    assert_eq!(grants(&mut destination, at(0)).len(), 1, "six were allowed, and are");
+    assert_eq!(destination.deadline(), Some(at(1_000)), "no timer that brings nothing");
+    destination.give_back(at(1), all[0], ended(0, ANSWERED));
+    assert_eq!(grants(&mut destination, at(1)).len(), 1);
+}
+
+#[test]
+fn what_says_gone_after_it_was_paused_asks_for_nothing() {
+    let all = lanes(3);
+    let mut destination = Destination::new(&settings(9));
+    for lane in &all {
+        destination.request(request(*lane, 1, Standing::Unproven));
+    }
+    assert_eq!(grants(&mut destination, at(0)).len(), 3);
+    destination.set_paused(true);
+    for (key, lane) in (0..).zip(&all) {
+        destination.give_back(at(1), *lane, ended(key, Outcome::Answered { status: 410 }));
+    }
+    assert!(!destination.is_gone(), "it is paused already");
+    destination.set_paused(false);
+    assert!(!destination.is_gone(), "what was said before it was let go on says nothing now");
+}

@@ -63,6 +63,11 @@ pub(super) struct LaneHot {
     /// Whether its last attempt failed or was slow, and when it got its last 2xx (DESIGN D4).
     pub(super) struggles: bool,
     pub(super) acknowledged: Option<ElapsedMicros>,
+    /// Of a lane with strands: how often one after another failed since a 2xx to any of them, where
+    /// those that were under way beside each other count once; and the last attempt that was counted
+    /// with. New ones do not begin as if nothing were known of their key (DESIGN D4).
+    pub(super) failing: u32,
+    pub(super) counted: u64,
     /// What its rate leaves (DESIGN L8).
     pub(super) bucket: Bucket,
     /// When its wait for an acknowledgement ends, while a timer runs for it.
@@ -108,21 +113,10 @@ impl LaneHot {
             due: ElapsedMicros::default(),
             struggles: false,
             acknowledged: None,
+            failing: 0,
+            counted: 0,
             bucket: Bucket::default(),
             waits_until: None,
-        }
-    }
-
-    /// What its destination is told of it when it asks, given what its record has of its
-    /// head: failures that count, and tries.
-    pub(super) fn standing(&self, counted: u32, tries: u32, now: ElapsedMicros) -> Standing {
-        let lately = |at: ElapsedMicros| now.since(at) < limits::PROVEN_FOR;
-        if self.struggles || counted > 0 {
-            Standing::Struggling { tries, since: now }
-        } else if self.acknowledged.is_some_and(lately) {
-            Standing::Proven
-        } else {
-            Standing::Unproven
         }
     }
 
@@ -159,6 +153,23 @@ impl Hot {
         self.record.forgotten = false;
         if record.begins() {
             self.record.order.since = place;
+        }
+    }
+
+    /// What its destination is told of a lane when it asks now.
+    pub(super) fn standing(&self, at: usize, now: ElapsedMicros) -> Standing {
+        let (record, lane) = (&self.record.lanes[at], &self.lanes[at]);
+        // What failed at the head says nothing about an event that goes out of order.
+        let head = Some(record).filter(|lane| lane.redrives.is_empty());
+        let (counted, tries) = head.map_or((0, 0), |lane| (lane.toll.failures, lane.failures));
+        let failing = self.failing(lane.id);
+        let lately = |at: ElapsedMicros| now.since(at) < limits::PROVEN_FOR;
+        if lane.struggles || counted > 0 || failing > 0 {
+            Standing::Struggling { tries: tries.max(failing), since: now }
+        } else if lane.acknowledged.is_some_and(lately) {
+            Standing::Proven
+        } else {
+            Standing::Unproven
         }
     }
 

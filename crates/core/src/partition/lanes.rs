@@ -181,12 +181,8 @@ impl<D: Digest> Partition<D> {
         let place = work.released.unwrap_or_default();
         let urgency = Urgency { recorded: work.recorded, place };
         let (partition, now) = (self.id, self.now.elapsed);
-        // What failed at the head says nothing about an event that goes out of order.
-        let head = self.keys.get(slot).map(|hot| &hot.record.lanes[at]);
-        let head = head.filter(|_| !work.out_of_order);
-        let (counted, tries) = head.map_or((0, 0), |lane| (lane.toll.failures, lane.failures));
+        let Some(standing) = self.keys.get(slot).map(|hot| hot.standing(at, now)) else { return };
         let requested = self.seek(slot, at, |lane| {
-            let standing = lane.standing(counted, tries, now);
             let LaneId { destination, strand } = lane.id;
             let lane_ref = LaneRef { partition, slot, destination, strand };
             let request = Request { urgency, lane: lane_ref, standing };
@@ -393,19 +389,28 @@ impl<D: Digest> Partition<D> {
     ) {
         let (now, written) = (self.now.elapsed, self.taken.next());
         let Some(hot) = self.keys.get_mut(slot) else { return };
+        let failing = hot.failing(id);
         // A 2xx to one of its strands is one to the lane.
         for at in [hot.lane_at(id.destination.into()), hot.lane_at(id)].into_iter().flatten() {
             if outcome.is_acknowledged() {
                 hot.lanes[at].acknowledged = Some(now);
             }
         }
-        let Some(lane) = hot.lane_at(id).map(|at| &mut hot.lanes[at]) else { return };
-        lane.rests_on = written;
         let failed = !outcome.is_acknowledged() && !outcome.is_throttled();
-        lane.struggles = failed || now >= ongoing.slow_at;
-        // The head's own wait goes on while an event sent out of order ends.
-        if !ongoing.tried.out_of_order {
-            lane.due = now.after(delay);
+        let made = failed.then_some(self.next_attempt);
+        let is_told = failed || outcome.is_acknowledged();
+        let changed = is_told && hot.note_outcome(id, ongoing.id, made);
+        let changed = changed || hot.failing(id) != failing;
+        if let Some(lane) = hot.lane_at(id).map(|at| &mut hot.lanes[at]) {
+            lane.rests_on = written;
+            lane.struggles = failed || now >= ongoing.slow_at;
+            // The head's own wait goes on while an event sent out of order ends.
+            if !ongoing.tried.out_of_order {
+                lane.due = now.after(delay);
+            }
+        }
+        if changed {
+            self.ask_anew(slot, id.destination);
         }
     }
 

@@ -27,6 +27,25 @@
 //! event, and while an outlived attempt is under way no dead letter of its sequence is sent.
 //! **Never more than 64 under way**: beyond that many strands each counts what is under way first.
 //!
+//! **A key is one key** to others, however many of its events fail (promise 3, D4):
+//! - *At its destination.* What is known of a lane holds of its strands. One that failed makes all of
+//!   them struggle until one is acknowledged, those that were never tried too: they start in the slow
+//!   pool, one in turn with other lanes, and a probe is for them as if each had been tried as often as
+//!   the lane failed one after another.
+//! - *In memory*, where it is short: keys that are due wait outside. An ordered lane that fails waits
+//!   for its next try, and its key leaves. Of 64 strands one is always due or under way: without more,
+//!   such a key would never leave. So a lane of an unordered key has *one turn a round* (`waiting`):
+//!   all its strands that are due may ask; with the first that is not acknowledged the turn is over.
+//!   They take back what they asked for and rest, what is under way ends, the key leaves, and its place
+//!   in the queue is not before that end, so the round that is read does not find it again. Strands
+//!   ask in the order in which they are due, so that in the next turn it is another's turn.
+//! - `attempted` says when a turn was over, by the time that lanes are due by, in which rounds are
+//!   counted; the lane's own due time, which it has no other use for, keeps it.
+//!
+//! What that costs others: a round passes an unordered key as any other, for as long as it waits for a
+//! permit and then at most two timeouts, because a second attempt may have begun just before the first
+//! ended. Where nothing due waits outside, or memory has plenty of room, nothing rests.
+//!
 //! **Crashes.** Before `strands-taken` is durable the event waits in the lane and nothing of it was
 //! sent, for what a strand sends rests on that frame. After it, recovery finds the strand with what
 //! its tries came to; one that had left is sent again and says so.
@@ -38,6 +57,7 @@ use super::draft::Promise;
 use super::evolve::settle_head;
 use super::hot::{Hot, LaneHot, Ongoing};
 use crate::chain::Digest;
+use crate::destination::Request;
 use crate::fact::{Fact, Outcome, StrandsTaken};
 use crate::id::{DestinationId, LaneId, Sequence};
 use crate::input::AttemptId;
@@ -78,17 +98,28 @@ impl<D: Digest> Partition<D> {
         self.promise(Promise::Wake(slot));
     }
 
-    /// Wakes the lanes of an unordered key, then its strands: what is due for longest asks first, so
-    /// that where permits are few no event of the key is tried again before another's first try.
+    /// Wakes the lanes of an unordered key and then its strands.
     pub(super) fn wake_strands(&mut self, slot: Slot) {
-        let Some(hot) = self.keys.get(slot) else { return };
-        let place = |lane: &Lane| (lane.strand.is_some(), lane.due, lane.id());
-        let mut lanes: Vec<_> = hot.record.lanes.iter().map(place).collect();
-        lanes.sort_unstable();
-        for (_, _, id) in lanes {
+        for id in self.keys.get(slot).map_or(Vec::new(), Hot::by_due) {
             if let Some(at) = self.keys.get(slot).and_then(|hot| hot.lane_at(id)) {
                 self.wake_lane(slot, at);
             }
+        }
+    }
+
+    /// What is known of a lane is other than it was: its strands that have asked for a permit ask as
+    /// what they are now, and behind others.
+    pub(super) fn ask_anew(&mut self, slot: Slot, to: DestinationId) {
+        let now = self.now.elapsed;
+        for id in self.keys.get(slot).map_or(Vec::new(), Hot::by_due) {
+            let hot = self.keys.get(slot);
+            let Some((hot, at)) = hot.and_then(|hot| Some((hot, hot.lane_at(id)?))) else { return };
+            let (standing, before) = (hot.standing(at, now), hot.lanes[at].requested);
+            let Some(before) = before.filter(|_| id.destination == to) else { continue };
+            let request = Request { standing, ..before };
+            self.seek(slot, at, |lane| lane.requested = Some(request));
+            self.outputs.push_back(Output::Withdraw(before));
+            self.outputs.push_back(Output::Request(request));
         }
     }
 
@@ -196,6 +227,46 @@ impl Hot {
         let acknowledged = acknowledged.flatten();
         self.lanes.insert(at, LaneHot { acknowledged, ..LaneHot::new(id) });
         at
+    }
+
+    /// How often a strand's lane failed one after another: of a key that came into memory, as often as
+    /// its most tried event, until one is acknowledged. 0 of a lane that is no strand.
+    pub(super) fn failing(&self, id: LaneId) -> u32 {
+        let lane = self.lane_at(id.destination.into()).filter(|_| id.strand.is_some());
+        let Some(lane) = lane.map(|at| &self.lanes[at]) else { return 0 };
+        let tried = self.record.lanes_to(id.destination).iter().map(|lane| lane.failures).max();
+        let tried = tried.filter(|_| lane.acknowledged.is_none());
+        lane.failing.max(tried.unwrap_or_default())
+    }
+
+    /// An attempt of a strand ended: well, or badly, when so many had been made.
+    /// Says whether that changed how often its lane failed.
+    pub(super) fn note_outcome(
+        &mut self,
+        id: LaneId,
+        attempt: AttemptId,
+        failed: Option<u64>,
+    ) -> bool {
+        let at = self.lane_at(id.destination.into()).filter(|_| id.strand.is_some());
+        let Some(lane) = at.map(|at| &mut self.lanes[at]) else { return false };
+        let before = lane.failing;
+        match failed {
+            None => lane.failing = 0,
+            Some(made) if attempt.number > lane.counted => {
+                (lane.failing, lane.counted) = (lane.failing.saturating_add(1), made);
+            }
+            Some(_) => {}
+        }
+        lane.failing != before
+    }
+
+    /// Its lanes, then its strands, what is due for longest first: where permits are few no event of
+    /// the key is tried again before another's first try.
+    fn by_due(&self) -> Vec<LaneId> {
+        let place = |lane: &Lane| (lane.strand.is_some(), lane.due, lane.id());
+        let mut lanes: Vec<_> = self.record.lanes.iter().map(place).collect();
+        lanes.sort_unstable();
+        lanes.into_iter().map(|(_, _, id)| id).collect()
     }
 
     /// The lane that a strand is of; of a lane, itself.

@@ -21,6 +21,8 @@
 //!   ends at what was due when it began, so it passes everything once, and what returns to the queue
 //!   meanwhile waits for the next one: nothing starves. With less than half the memory in use,
 //!   keys come back before they are due, so that a process that has room for all has all at hand.
+//! - **Turns.** A key of which much is due at different times, because its events have no order, has
+//!   one turn a round like any other: `strands` says what ends it.
 //! - **The window.** Of each destination only so many lanes are brought in to ask for a permit
 //!   ([`limits::LANE_REQUESTS`], and no more than its share of half the memory); among those the
 //!   destination grants the oldest first. A dead destination fills its own window, and every
@@ -247,12 +249,12 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// Whether a turn at this time, among those of its destination's keys, was the last of the round:
+    /// Whether a turn that was over at this time was of the round through what is due for a destination:
     /// as long as something due waits outside and memory has no plenty of room.
     pub(super) fn is_over_for_now(&self, to: DestinationId, turn: UnixMicros) -> bool {
         let Some(line) = self.outside.lines.get(&Queue::Lanes(to)) else { return false };
         let is_due = line.next.is_some_and(|next| next.at <= self.now.elapsed);
-        (is_due || line.round.is_some()) && !self.has_plenty() && turn.0 > line.began
+        (is_due || line.round.is_some()) && !self.has_plenty() && turn.0 >= line.began
     }
 
     /// Whether what a queue would bring could go on.
