@@ -137,6 +137,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "back: a lane is due",
             "back: a hold ends",
             "back: not acknowledged",
+            "turn of an unordered key over",
         ],
     ),
     (

@@ -30,6 +30,8 @@ pub struct Moves {
     pub visited: u64,
     /// Came back because a wait for an acknowledgement ended.
     pub acknowledgements_due: u64,
+    /// Turns of unordered keys that were over while what is due waited outside.
+    pub turns_over: u64,
 }
 
 /// What is known of the waiting keys outside, by queue.

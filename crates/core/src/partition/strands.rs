@@ -147,6 +147,7 @@ impl<D: Digest> Partition<D> {
         if !over {
             return;
         }
+        self.moves.turns_over += 1;
         let again = self.now.elapsed.after(limits::TURN_LOOK);
         for at in 0..self.keys.get(slot).map_or(0, |hot| hot.lanes.len()) {
             let taken = self.seek(slot, at, |lane| {
