@@ -561,29 +561,18 @@ fn drop_backlog(record: &mut KeyRecord, dropped: &BacklogDropped) {
 }
 
 fn redrive(hot: &mut Hot, redriven: &Redriven) {
-    let to = redriven.destination;
-    if !hot.record.unordered {
-        let Some(lane) = lane_mut(&mut hot.record, to.into()) else { return };
-        match redriven.passed {
-            Some(sequence) => lane.redrives.push(sequence),
-            None => drain(lane),
-        }
-        return;
+    if hot.record.unordered {
+        return hot.redrive_strands(redriven);
     }
-    let strands = match redriven.passed {
-        Some(event) if hot.record.strand(to, event).is_none() => {
-            hot.insert_strand(Lane::redriven(to, event));
-            return;
-        }
-        Some(event) => Vec::from([hot.record.sender_of(to, event)]),
-        None => hot.stopped_strands(to),
-    };
-    let record = &mut hot.record;
-    strands.into_iter().for_each(|id| lane_mut(record, id).into_iter().for_each(drain));
+    let Some(lane) = lane_mut(&mut hot.record, redriven.destination.into()) else { return };
+    match redriven.passed {
+        Some(sequence) => lane.redrives.push(sequence),
+        None => drain(lane),
+    }
 }
 
 /// A stopped lane goes on.
-fn drain(lane: &mut Lane) {
+pub(super) fn drain(lane: &mut Lane) {
     // Failures stay counted: what is sent again was sent before (DESIGN F11).
     lane.due = UnixMicros::default();
     forget_failures(lane);

@@ -54,11 +54,11 @@ use alloc::vec::Vec;
 
 use super::Partition;
 use super::draft::Promise;
-use super::evolve::settle_head;
+use super::evolve::{drain, settle_head};
 use super::hot::{Hot, LaneHot, Ongoing};
 use crate::chain::Digest;
 use crate::destination::Request;
-use crate::fact::{Fact, Outcome, StrandsTaken};
+use crate::fact::{Fact, Outcome, Redriven, StrandsTaken};
 use crate::id::{DestinationId, LaneId, Sequence};
 use crate::input::AttemptId;
 use crate::limits;
@@ -219,7 +219,7 @@ impl Hot {
     }
 
     /// A new strand begins; its destination knows of it what it knows of its lane.
-    pub(super) fn insert_strand(&mut self, strand: Lane) -> usize {
+    fn insert_strand(&mut self, strand: Lane) -> usize {
         let id = strand.id();
         let acknowledged =
             self.lane_at(id.destination.into()).map(|at| self.lanes[at].acknowledged);
@@ -300,8 +300,23 @@ impl Hot {
         Some(self.outlived.swap_remove(at).1)
     }
 
+    /// Of what an operator sends again, a dead letter gets a strand; what stopped goes on.
+    pub(super) fn redrive_strands(&mut self, redriven: &Redriven) {
+        let to = redriven.destination;
+        let strands = match redriven.passed {
+            Some(event) if self.record.strand(to, event).is_none() => {
+                self.insert_strand(Lane::redriven(to, event));
+                return;
+            }
+            Some(event) => Vec::from([self.record.sender_of(to, event)]),
+            None => self.stopped_strands(to),
+        };
+        let at: Vec<_> = strands.into_iter().filter_map(|id| self.lane_at(id)).collect();
+        at.into_iter().for_each(|at| drain(&mut self.record.lanes[at]));
+    }
+
     /// The strands of a lane that stand at what only an operator moves.
-    pub(super) fn stopped_strands(&self, destination: DestinationId) -> Vec<LaneId> {
+    fn stopped_strands(&self, destination: DestinationId) -> Vec<LaneId> {
         let lanes = self.record.lanes_to(destination).iter();
         lanes.filter(|lane| lane.strand.is_some() && lane.is_stopped()).map(Lane::id).collect()
     }
