@@ -169,15 +169,18 @@ impl World {
                     self.watching.deliveries.settled(resource, destination, sequence, uptime);
                 }
             }
-            Answer::Settled => self.counts.hit("consumer", "acknowledged what was settled"),
+            Answer::Settled => {
+                self.counts.hit("consumer", "acknowledged what was settled");
+                if self.watching.deliveries.was_forgotten(resource) {
+                    self.counts.hit("consumer", "acknowledged what was forgotten");
+                }
+            }
             Answer::Rejected(Rejection::NotWaiting) => {
                 self.counts.hit("consumer", "acknowledged what does not wait");
             }
-            // The lane is gone, and what waited in it was abandoned; or its key was forgotten for good, and
-            // had nothing waiting.
+            // The lane is gone, and what waited in it was abandoned.
             Answer::Rejected(Rejection::UnknownEvent)
-                if self.watching.policies.retired.contains(&destination)
-                    || self.watching.deliveries.was_forgotten(resource) =>
+                if self.watching.policies.retired.contains(&destination) =>
             {
                 self.counts.hit("consumer", "acknowledged what was abandoned");
             }

@@ -117,6 +117,19 @@ pub struct Key {
     pub name: Arc<str>,
 }
 
+impl Key {
+    /// A number that tells keys apart, the same for a key in every process (FNV-1a). Two keys may
+    /// share one, and somebody can make them do so: no order rests on it.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        let source = self.source.0.to_be_bytes();
+        let bytes = source.iter().chain(self.name.as_bytes());
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+}
+
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Hash(pub [u8; 32]);

@@ -1,5 +1,7 @@
 //! Batches on their way to the state store: behind the log, whole frames at a time.
 
+use std::time::Duration;
+
 use sprag_core::chain::Digest;
 use sprag_core::id::{FrameNumber, PartitionId};
 use sprag_core::input::Ticket;
@@ -49,6 +51,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// the commit of the frame it reflects.
     pub(crate) fn checkpoint(&mut self, now: Now, at: usize) {
         self.offer_again(now, at);
+        let partitions = self.owners.len();
         let owner = &mut self.owners[at];
         if !matches!(owner.stage, Stage::Serving) || !owner.is_settled() {
             return;
@@ -60,7 +63,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             return;
         }
         let Some(checkpoint) = owner.partition.checkpoint() else { return };
-        owner.checkpoint_due = now.elapsed.after(limits::CHECKPOINT_EVERY);
+        owner.checkpoint_due = next_turn(now.elapsed, owner.partition.id(), partitions);
         owner.ready = Some(Box::new(batch(owner, checkpoint)));
         let partition = owner.partition.id();
         self.write_ready(partition);
@@ -104,6 +107,23 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 }
 
+/// When a partition's next batch is due. Each has a moment of its own in the period: all at once they
+/// would hold up what is decided meanwhile, and the thread that writes them.
+pub(crate) fn next_turn(
+    now: ElapsedMicros,
+    partition: PartitionId,
+    partitions: usize,
+) -> ElapsedMicros {
+    let period = micros(limits::CHECKPOINT_EVERY);
+    let moment = period * u64::from(partition.0) / (partitions.max(1) as u64);
+    let begun = (now.0 + period - moment) / period;
+    ElapsedMicros(begun * period + moment)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Whether the store has everything of a partition up to a frame.
 fn reflects<D: Digest>(owner: &Owner<D>, frame: FrameNumber) -> bool {
     let clean = owner.is_settled() && owner.partition.dirty_keys() == 0;
@@ -123,4 +143,26 @@ fn batch<D>(owner: &mut Owner<D>, checkpoint: Checkpoint) -> Batch {
     };
     let (records, tombstones) = (checkpoint.records, checkpoint.tombstones);
     Batch { head, records, tombstones, letters }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_take_turns_within_a_period() {
+        let period = micros(limits::CHECKPOINT_EVERY);
+        let due = |now, partition| next_turn(ElapsedMicros(now), PartitionId(partition), 4).0;
+        assert_eq!(
+            [0, 1, 2, 3].map(|partition| due(0, partition)),
+            [period, period / 4, period / 2, period / 4 * 3]
+        );
+        // Always later than now, and never by more than a period.
+        for now in [1, period / 4, period / 4 + 1, period - 1, period, 7 * period + 3] {
+            for partition in 0..4 {
+                let wait = due(now, partition) - now;
+                assert!(wait > 0 && wait <= period, "{now} {partition} {wait}");
+            }
+        }
+    }
 }

@@ -8,8 +8,9 @@ pub const CACHE_BYTES: usize = 64 << 20;
 pub const RECOVERY_READ_BYTES: usize = 4 << 20;
 /// Bytes of frames retention looks at in one step: about a thousand events.
 pub const RETENTION_READ_BYTES: usize = 256 << 10;
-/// The state store lags behind the log by about this, so that a restart reads little.
-pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// The state store lags behind the log by about this, so that a restart reads little; a key that
+/// changes all the time is written as often.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 /// … or by this many changed keys of a partition, whichever comes first.
 pub const CHECKPOINT_KEYS: usize = 20_000;
 /// Another configuration is refused if it cannot be decided within this: a partition claims its log

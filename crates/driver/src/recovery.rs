@@ -17,6 +17,7 @@ use sprag_core::totals::Backlog;
 use sprag_log::{Claim, ClaimError, Frames, Log, Query};
 
 use crate::ask::Asked;
+use crate::checkpoint::next_turn;
 use crate::effect::{Configured, Effect, Notice, RemovedTooEarly};
 use crate::letters;
 use crate::limits;
@@ -245,11 +246,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let Some(settings) = self.settings.clone() else { return };
         let Stage::Recovered(epoch) = self.owners[at].stage else { return };
         let pauses = self.owners[0].partition.pauses();
+        let partitions = self.owners.len();
         let owner = &mut self.owners[at];
         let partition = owner.partition.id();
         owner.partition.resume(now, epoch, settings);
         owner.stage = Stage::Serving;
-        owner.checkpoint_due = now.elapsed.after(limits::CHECKPOINT_EVERY);
+        owner.checkpoint_due = next_turn(now.elapsed, partition, partitions);
         if partition == PartitionId(0) {
             // A pause whose commit was unknown may have turned out durable: all must know.
             for fact in pauses {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use sprag::config::reference::KEYS;
 use sprag::fate::{AtIngress, InLane};
 use sprag::problem::Code;
+use sprag::reload::OUTCOMES;
 
 #[expect(clippy::print_stdout, reason = "it is read from standard output")]
 fn main() {
@@ -14,5 +15,6 @@ fn main() {
     AtIngress::ALL.iter().for_each(|status| println!("status {}", status.as_str()));
     InLane::ALL.iter().for_each(|fate| println!("fate {}", fate.as_str()));
     Code::ALL.iter().for_each(|code| println!("code {}", code.as_str()));
+    OUTCOMES.iter().for_each(|outcome| println!("reload {outcome}"));
     KEYS.iter().for_each(|key| println!("key {}", key.path));
 }

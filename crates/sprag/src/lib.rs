@@ -9,6 +9,7 @@ pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod disk_reserve;
 pub mod dispatch;
 pub mod extract;

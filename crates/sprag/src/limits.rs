@@ -181,6 +181,14 @@ pub const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(2
 /// How long an attempt waits that found no file descriptor to connect with, before it looks again.
 pub const DESCRIPTOR_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
+/// Idle connections kept for each destination while descriptors are scarce: deliveries go on over them
+/// when others hold every descriptor there is.
+pub const IDLE_WHILE_SCARCE: usize = 1;
+
+/// How long descriptors count as scarce after the last one was missing: longer than a burst, and
+/// connecting anew costs a destination little.
+pub const SCARCE_FOR: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// How often free disk space is looked at: at a gigabyte a second the reserve lasts for one look.
 pub const DISK_LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 

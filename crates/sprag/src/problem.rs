@@ -88,7 +88,7 @@ codes! {
     UnknownSource = 404, "unknown-source", "There is no such source";
     /// No destination has the name in the path.
     UnknownDestination = 404, "unknown-destination", "There is no such destination";
-    /// The source never received an event with this key.
+    /// The source never received an event with this key, or the key was forgotten for good (`forget_after`, `limits.forgotten`).
     UnknownKey = 404, "unknown-key", "There is no such key";
     /// The key has no lane to this destination: it never took an event of it.
     UnknownLane = 404, "unknown-lane", "There is no such lane";

@@ -14,6 +14,9 @@ use crate::config::{self, Finding, SecretReference, Severity};
 use crate::plan;
 use crate::serve::{Running, StartError, Starting};
 
+/// What becomes of a reload, as operators read it: accepted, or refused.
+pub const OUTCOMES: [&str; 2] = ["accepted", "refused"];
+
 /// A configuration that took the place of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reloaded {
@@ -74,6 +77,7 @@ impl Running {
             config: checked.config,
             clock: self.starting.clock,
             metrics: self.starting.metrics.clone(),
+            descriptors: self.starting.descriptors.clone(),
         };
         let unusable = |error: StartError| vec![finding(key_of(&error), error.to_string())];
         let endpoints = next.endpoints(&self.endpoints, Some(was)).map_err(unusable)?;

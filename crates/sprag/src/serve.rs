@@ -24,6 +24,7 @@ use crate::admin;
 use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
 use crate::config::{Config, Contract, Destination, OnGap};
+use crate::descriptors::Descriptors;
 use crate::disk_reserve::DiskReserve;
 use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints, NextEndpoints};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
@@ -124,6 +125,7 @@ pub(crate) struct Starting {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) descriptors: Arc<Descriptors>,
 }
 
 /// The node and what belongs to it.
@@ -146,7 +148,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let listener = bind(config.server.listen).await?;
     let admin_listener = bind(config.server.admin).await?;
     let clock = Clock::start();
-    let starting = Starting { config, clock, metrics: Arc::new(Metrics::new()) };
+    let metrics = Arc::new(Metrics::new());
+    let descriptors = Arc::new(Descriptors::new(clock, metrics.clone()));
+    let starting = Starting { config, clock, metrics, descriptors };
     let endpoints = starting.endpoints(&Endpoints::new(), None)?;
     let next = NextEndpoints::default();
     let node = starting.node((endpoints.clone(), next.clone())).await?;
@@ -159,7 +163,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (token, made_token) = starting.admin_token()?;
     let admin_api = starting.admin(&node, admin_listener, token)?;
     let most = starting.config.limits.connections;
-    let ingress = ingress::listen(listener, ingress, most).map_err(StartError::Machine)?;
+    let descriptors = starting.descriptors.clone();
+    let ingress = ingress::listen(listener, ingress, most, descriptors);
+    let ingress = ingress.map_err(StartError::Machine)?;
     Ok(Running {
         listen: ingress.address(),
         admin: admin_api.address(),
@@ -219,7 +225,8 @@ impl Starting {
             if let Some(endpoint) = known.get(name).filter(|_| same && config.ca.is_none()) {
                 return Ok((name.clone(), endpoint.clone()));
             }
-            let endpoint = Endpoint::new(config, self.metrics.destination(name));
+            let metrics = self.metrics.destination(name);
+            let endpoint = Endpoint::new(config, metrics, &self.descriptors);
             let endpoint = endpoint.map_err(|p| StartError::Destination(name.clone(), p))?;
             Ok((name.clone(), Arc::new(endpoint)))
         };
@@ -367,7 +374,7 @@ impl Starting {
             metrics: self.metrics.clone(),
             clock: self.clock,
         });
-        admin::serve(listener, shared).map_err(StartError::Machine)
+        admin::serve(listener, shared, self.descriptors.clone()).map_err(StartError::Machine)
     }
 }
 

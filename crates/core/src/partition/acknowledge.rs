@@ -66,6 +66,13 @@ impl<D: Digest> Partition<D> {
         (from, to): (Sequence, Sequence),
     ) {
         let word = self.word(slot, destination, from, to);
+        let word = match word {
+            Err(Rejection::UnknownEvent) if self.is_forgotten(slot, &key, destination, to) => {
+                self.answer_now(ticket, Answer::Settled);
+                return;
+            }
+            word => word,
+        };
         let hot = slot.and_then(|slot| self.keys.get(slot));
         let sender = hot.map(|hot| hot.record.sender_of(destination, from));
         match word {
@@ -85,6 +92,25 @@ impl<D: Digest> Partition<D> {
             Ok(Word::Settled) => self.answer_now(ticket, Answer::Settled),
             Err(rejection) => self.answer_now(ticket, Answer::Rejected(rejection)),
         }
+    }
+
+    /// Whether an event is of a key that may have been forgotten for good (DESIGN D8), and would be settled:
+    /// its bucket's floor covers it, and nothing was waiting when its key was forgotten.
+    fn is_forgotten(
+        &self,
+        slot: Option<Slot>,
+        key: &Key,
+        destination: DestinationId,
+        last: Sequence,
+    ) -> bool {
+        let hot = slot.and_then(|slot| self.keys.get(slot));
+        let source = self.settings.sources.get(&key.source);
+        let takes_it = source.is_some_and(|source| source.destinations.contains(&destination));
+        takes_it
+            && last > Sequence(0)
+            && self.ack_of(destination) != Ack::Answer
+            && hot.is_none_or(|hot| hot.record.is_unknown())
+            && self.floor_of(key).is_some_and(|floor| last <= floor)
     }
 
     fn word(

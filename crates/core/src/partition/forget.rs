@@ -264,16 +264,24 @@ impl<D: Digest> Partition<D> {
         let is_tombstone = record.forgotten && !record.begins();
         let record = if is_tombstone {
             KeyRecord { forgotten: false, ..record.clone() }
-        } else if record.is_unknown() && !self.totals.floors.is_empty() {
-            let bucket = Fingerprint::of_key(&self.digest, key).bucket();
-            let Some(floor) = self.totals.floors.get(&bucket) else { return };
-            KeyRecord::behind(*floor)
+        } else if record.is_unknown() {
+            let Some(floor) = self.floor_of(key) else { return };
+            KeyRecord::behind(floor)
         } else {
             return;
         };
         let tally = &mut self.forgetting.tally;
         *(if is_tombstone { &mut tally.returned } else { &mut tally.behind }) += 1;
         self.write(Fact::Returned(Returned { key: key.clone(), record: Box::new(record) }));
+    }
+
+    /// Behind which sequence a key begins of which nothing is known, if behind any.
+    pub(super) fn floor_of(&self, key: &Key) -> Option<Sequence> {
+        if self.totals.floors.is_empty() {
+            return None;
+        }
+        let bucket = Fingerprint::of_key(&self.digest, key).bucket();
+        self.totals.floors.get(&bucket).copied()
     }
 
     /// Takes in facts about tombstones that name no key.

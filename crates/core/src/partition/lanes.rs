@@ -18,7 +18,7 @@ use super::strands::feeds;
 use crate::chain::Digest;
 use crate::destination::{End, Grant, LaneRef, Request, Urgency};
 use crate::fact::{Attempted, Consequence, Fact, Filtered, Outcome, Toll};
-use crate::id::{DestinationId, Epoch, FrameNumber, Key, LaneId, Place, Sequence};
+use crate::id::{DestinationId, Epoch, FrameNumber, LaneId, Place, Sequence};
 use crate::input::{AttemptId, Ended, Waiting};
 use crate::limits;
 use crate::output::{Attempt, Output};
@@ -333,7 +333,7 @@ impl<D: Digest> Partition<D> {
         let lane = self.lane_ref(slot, id);
         let key = self.keys.get(slot).map(|hot| hot.key.clone());
         let end = key.as_ref().map_or(End::BrokenOff, |key| End::Ended {
-            key: number_of(key),
+            key: key.number(),
             outcome,
             retry_after,
         });
@@ -489,16 +489,6 @@ fn bounded(reason: Arc<str>) -> Arc<str> {
         Some(end) if end < reason.len() => Arc::from(&reason[..end]),
         _ => reason,
     }
-}
-
-/// A number that tells keys apart, the same for a key in every process (FNV-1a). Two keys that
-/// share one are taken for one by a destination, which counts them: nothing else rests on it.
-fn number_of(key: &Key) -> u64 {
-    let source = key.source.0.to_be_bytes();
-    let bytes = source.iter().chain(key.name.as_bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 /// What giving up means (DESIGN L4): a drained lane stops as it had stopped, and an event sent

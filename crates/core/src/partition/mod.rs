@@ -12,6 +12,7 @@ mod hot;
 mod jump;
 mod keys;
 mod lanes;
+mod names;
 mod order;
 mod outside;
 mod overflow;
@@ -103,7 +104,7 @@ pub struct Partition<D> {
     outputs: VecDeque<Output>,
     /// Keys in memory.
     keys: Slab<Hot>,
-    names: BTreeMap<Key, Slot>,
+    names: names::Names,
     loading: BTreeMap<Key, Vec<Input>>,
     outside: outside::Outside,
     totals: Totals,
@@ -175,7 +176,7 @@ impl<D: Digest> Partition<D> {
             in_flight: VecDeque::new(),
             outputs: VecDeque::new(),
             keys: Slab::default(),
-            names: BTreeMap::new(),
+            names: names::Names::default(),
             loading: BTreeMap::new(),
             outside: outside::Outside::default(),
             totals: Totals::default(),

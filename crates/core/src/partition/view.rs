@@ -12,8 +12,8 @@ use crate::record::{Directory, KeyRecord, LaneMode};
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
 use crate::totals::Totals;
 
-/// Why a lane does not deliver at this moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a lane does not deliver at this moment. Of what a lane's strands wait for, the first here is next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitsFor {
     /// Nothing waits in it.
     Nothing,
@@ -29,8 +29,6 @@ pub enum WaitsFor {
     Rate(ElapsedMicros),
     /// Its events to be read from the log.
     Backlog,
-    /// One of its strands: as many events as may be are under way or stopped (`unordered`).
-    Strand,
     /// Its key's next turn: one of its key's events failed, and keys that are due wait outside memory
     /// (`unordered`).
     Turn,
@@ -44,6 +42,8 @@ pub enum WaitsFor {
     DestinationResumed,
     /// A commit.
     Commit,
+    /// One of its strands: as many events as may be are under way or stopped (`unordered`).
+    Strand,
 }
 
 /// A lane as it is.
@@ -174,6 +174,21 @@ impl<D: Digest> Partition<D> {
         lanes.filter_map(|(lane, record)| {
             let head = lane.window.front().filter(|head| head.sequence == record.head)?;
             Some((lane.id.destination, head.recorded))
+        })
+    }
+
+    /// What the lanes of the keys in memory wait for: one with strands for what that of them does that
+    /// is next to its consumer.
+    pub fn waits(&self) -> impl Iterator<Item = (DestinationId, WaitsFor)> {
+        self.keys.iter().flat_map(|(_, hot)| {
+            let lanes = hot.lanes.iter().enumerate().filter(|(_, lane)| lane.id.strand.is_none());
+            lanes.map(|(first, lane)| {
+                let to = lane.id.destination;
+                let all = first..first + hot.record.lanes_to(to).len();
+                let waits = all.map(|at| self.waits_for(hot, at));
+                let next = waits.filter(|waits| *waits != WaitsFor::Nothing).min();
+                (to, next.unwrap_or(WaitsFor::Nothing))
+            })
         })
     }
 

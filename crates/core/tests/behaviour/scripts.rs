@@ -181,7 +181,7 @@ impl Story {
             max_ahead: words.duration("max_ahead").unwrap_or(Duration::from_secs(300)),
             on_gap,
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
-            forget_after: None,
+            forget_after: words.duration("forget_after"),
             destinations: to.map(|id| DestinationId(id.parse().expect("a number"))).collect(),
             rate: words.rate("rate"),
         };
@@ -227,6 +227,7 @@ impl Story {
         settings.key_backlog = words.size("key_backlog").unwrap_or(settings.key_backlog);
         settings.partition_rate = words.rate("rate");
         settings.dedupe_ids = words.size("dedupe_ids").unwrap_or(settings.dedupe_ids);
+        settings.forgotten = words.size("forgotten").unwrap_or(settings.forgotten);
     }
 
     /// Lines that act.
@@ -299,6 +300,12 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
         let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
         source.on_gap = if on_gap == "halt" { OnGap::Halt } else { OnGap::Skip };
     }
+    if let Some(after) = words.duration("forget_after") {
+        let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+        source.forget_after = (!after.is_zero()).then_some(after);
+    }
+    settings.hot_keys = words.size("hot_keys").unwrap_or(settings.hot_keys);
+    settings.forgotten = words.size("forgotten").unwrap_or(settings.forgotten);
     if let Some(number) = words.get("removed") {
         let to = DestinationId(number.parse().expect("a number"));
         settings.destinations.remove(&to);

@@ -3,25 +3,17 @@
 
 use sprag_core::fact::Acknowledged;
 
-use super::parts::{read_destination, read_key, read_sequence, write_destination, write_key};
+use super::parts::{read_lane_events, write_lane_events};
 use crate::codec::{DecodeError, Reader, Writer};
 
 pub(super) fn encode(writer: &mut Writer<'_>, fact: &Acknowledged) {
-    write_key(writer, &fact.key);
-    write_destination(writer, fact.destination);
-    writer.number(fact.from.0);
-    writer.number(fact.to.0);
+    write_lane_events(writer, &fact.key, fact.destination, (fact.from, fact.to));
     writer.flag(fact.out_of_order);
 }
 
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Acknowledged, DecodeError> {
-    Ok(Acknowledged {
-        key: read_key(reader)?,
-        destination: read_destination(reader)?,
-        from: read_sequence(reader)?,
-        to: read_sequence(reader)?,
-        out_of_order: reader.flag()?,
-    })
+    let (key, destination, (from, to)) = read_lane_events(reader)?;
+    Ok(Acknowledged { key, destination, from, to, out_of_order: reader.flag()? })
 }
 
 #[cfg(test)]

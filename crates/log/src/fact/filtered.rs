@@ -2,23 +2,16 @@
 
 use sprag_core::fact::Filtered;
 
-use super::parts::{read_destination, read_key, read_sequence, write_destination, write_key};
+use super::parts::{read_lane_events, write_lane_events};
 use crate::codec::{DecodeError, Reader, Writer};
 
 pub(super) fn encode(writer: &mut Writer<'_>, fact: &Filtered) {
-    write_key(writer, &fact.key);
-    write_destination(writer, fact.destination);
-    writer.number(fact.from.0);
-    writer.number(fact.to.0);
+    write_lane_events(writer, &fact.key, fact.destination, (fact.from, fact.to));
 }
 
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Filtered, DecodeError> {
-    Ok(Filtered {
-        key: read_key(reader)?,
-        destination: read_destination(reader)?,
-        from: read_sequence(reader)?,
-        to: read_sequence(reader)?,
-    })
+    let (key, destination, (from, to)) = read_lane_events(reader)?;
+    Ok(Filtered { key, destination, from, to })
 }
 
 #[cfg(test)]

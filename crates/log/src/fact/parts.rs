@@ -45,6 +45,26 @@ pub(crate) fn read_destination(reader: &mut Reader<'_>) -> Decoded<DestinationId
     reader.narrow("destination number").map(DestinationId)
 }
 
+/// A key's lane and events of it that follow one another, the first and the last.
+pub(crate) type LaneEvents = (Key, DestinationId, (Sequence, Sequence));
+
+pub(crate) fn write_lane_events(
+    writer: &mut Writer<'_>,
+    key: &Key,
+    destination: DestinationId,
+    (from, to): (Sequence, Sequence),
+) {
+    write_key(writer, key);
+    write_destination(writer, destination);
+    writer.number(from.0);
+    writer.number(to.0);
+}
+
+pub(crate) fn read_lane_events(reader: &mut Reader<'_>) -> Decoded<LaneEvents> {
+    let (key, destination) = (read_key(reader)?, read_destination(reader)?);
+    Ok((key, destination, (read_sequence(reader)?, read_sequence(reader)?)))
+}
+
 pub(crate) fn write_destinations(writer: &mut Writer<'_>, destinations: &[DestinationId]) {
     writer.count("lanes", destinations.len(), LANES);
     destinations.iter().for_each(|destination| write_destination(writer, *destination));

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::answer::{Answered, time};
 use super::problems::ReadProblems;
 use super::state::{AdminState, LastReload};
+use crate::reload::OUTCOMES;
 
 /// What is in force.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,7 +37,7 @@ impl Reload {
     fn of(last: &LastReload) -> Self {
         Self {
             at: time(last.at),
-            outcome: if last.findings.is_empty() { "accepted" } else { "refused" },
+            outcome: OUTCOMES[usize::from(!last.findings.is_empty())],
             changes: last.changes.clone(),
             findings: last.findings.clone(),
         }

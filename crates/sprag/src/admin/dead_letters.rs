@@ -17,7 +17,7 @@ use super::cursor;
 use super::names::Names;
 use super::problems::ReadProblems;
 use super::request::{Parameters, page_size};
-use super::selector::{self, Selector};
+use super::selector;
 use super::state::AdminState;
 use crate::extract::webhook_id;
 use crate::problem::Problem;
@@ -130,14 +130,7 @@ pub(super) async fn list(
     let names = state.names().await;
     let known = [selector::LANE_REASONS, selector::LETTER_REASONS].concat();
     selector::known_reason(wanted.reason.as_deref(), &known)?;
-    let selector = Selector {
-        destination: wanted.destination.as_deref(),
-        source: wanted.source.as_deref(),
-        key: wanted.key.as_deref(),
-        reason: wanted.reason.as_deref(),
-        since: wanted.since.as_deref(),
-        until: wanted.until.as_deref(),
-    };
+    let selector = selector::of!(wanted);
     let wanted = selector.read(&names)?;
     state.store().await?;
     let left = state.read(crate::state::StateReader::letters_left).await?;

@@ -39,6 +39,8 @@ pub(super) struct Shown {
     id: String,
     source: String,
     key: String,
+    /// Whether its key is forgotten (rule D8): then nothing of it waits
+    key_forgotten: bool,
     /// What became of it at ingress; `unknown` when that fact is no longer found.
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,7 +151,8 @@ pub(super) async fn show(
         _ => None,
     };
     let hold = hold(&state, &stored, &arrived).await?;
-    Ok(Json(shown(&names, &stored, received, &arrived, (hold, fates))))
+    let is_forgotten = known.record.forgotten;
+    Ok(Json(shown(&names, &stored, received, &arrived, (is_forgotten, hold, fates))))
 }
 
 /// Where a search goes on.
@@ -230,7 +233,12 @@ async fn found(state: &AdminState, names: &Names, id: &str) -> Result<Found, Pro
         return Err(Problem::new(Code::UnknownEvent));
     };
     let source = names.source(received.key.source);
-    let known = state.key(names, &source, &received.key.name).await?;
+    let known = match state.key(names, &source, &received.key.name).await {
+        Err(unknown) if unknown.code == Code::UnknownKey => {
+            KnownKey::forgotten(place.partition, received.key.clone())
+        }
+        known => known?,
+    };
     let arrived = match released {
         Some(released) => Arrived::Released(released),
         None => arrived(state, place, received, &known).await?,
@@ -399,7 +407,7 @@ fn shown(
     stored: &StoredFact,
     received: &Received,
     arrived: &Arrived,
-    (hold, fates): (Option<Hold>, Option<Fates>),
+    (key_forgotten, hold, fates): (bool, Option<Hold>, Option<Fates>),
 ) -> Shown {
     let source = names.source(received.key.source);
     let release = match arrived {
@@ -422,6 +430,7 @@ fn shown(
         id: stored.place.to_string(),
         source: source.to_string(),
         key: received.key.name.to_string(),
+        key_forgotten,
         status: fate.map_or("unknown", AtIngress::as_str),
         received_at: time(stored.recorded),
         source_id: received.id.as_ref().map(ToString::to_string),

@@ -313,10 +313,12 @@ async fn status(
         return Ok(end);
     }
     let sequence = released.sequence;
+    // A key is only forgotten when everything of it is settled.
+    let gone = if known.is_gone() { InLane::Settled } else { InLane::Pending };
     // In a strand of its own, or else where it waits with others.
     let strand = known.record.strand(destination, sequence);
     let lane = strand.or_else(|| known.record.lane(destination));
-    let Some(lane) = lane else { return Ok(InLane::Pending) };
+    let Some(lane) = lane else { return Ok(gone) };
     if sequence < lane.head {
         return match omitted(lane, sequence) {
             Some(fate) => Ok(fate),
@@ -341,8 +343,10 @@ fn omitted(lane: &Lane, sequence: Sequence) -> Option<InLane> {
     Some(match reason {
         OmitReason::Filtered => InLane::Filtered,
         OmitReason::Dead => InLane::Dead,
-        // Neither a jump nor what a floor covers has events in this log.
-        OmitReason::Skipped | OmitReason::Restored | OmitReason::Boundary => InLane::Skipped,
+        // What a floor covers may be events of the key from before it was forgotten for good.
+        OmitReason::Boundary => return None,
+        // A jump has no events in this log.
+        OmitReason::Skipped | OmitReason::Restored => InLane::Skipped,
     })
 }
 

@@ -14,7 +14,7 @@ use super::many::{self, Carried, Refusals};
 use super::names::Names;
 use super::problems::{CommandProblems, ReadProblems};
 use super::request::{Body, Parameters, invalid, page_size};
-use super::selector::{self, Selector};
+use super::selector;
 use super::state::AdminState;
 use crate::extract::webhook_id;
 use crate::problem::Problem;
@@ -111,14 +111,7 @@ pub(super) async fn list(
     let ended = cursor::read::<Ended>(wanted.cursor.as_deref())?;
     selector::known_reason(wanted.reason.as_deref(), selector::LANE_REASONS)?;
     let names = state.names().await;
-    let selector = Selector {
-        destination: wanted.destination.as_deref(),
-        source: wanted.source.as_deref(),
-        key: wanted.key.as_deref(),
-        reason: wanted.reason.as_deref(),
-        since: wanted.since.as_deref(),
-        until: wanted.until.as_deref(),
-    };
+    let selector = selector::of!(wanted);
     let selection = selector.read(&names)?;
     state.store().await?;
     if wanted.state == Which::Waiting {
@@ -267,14 +260,7 @@ pub(super) async fn resume(
     let ended = cursor::read::<Ended>(wanted.cursor.as_deref())?;
     selector::known_reason(wanted.reason.as_deref(), selector::LANE_REASONS)?;
     let names = state.names().await;
-    let selector = Selector {
-        destination: wanted.destination.as_deref(),
-        source: wanted.source.as_deref(),
-        key: wanted.key.as_deref(),
-        reason: wanted.reason.as_deref(),
-        since: wanted.since.as_deref(),
-        until: wanted.until.as_deref(),
-    };
+    let selector = selector::of!(wanted);
     let selection = selector.read_all_if(&names, wanted.all)?;
     state.store().await?;
     let page = stopped_page(&state, selection, ended, most).await?;

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::limits;
 use super::state::AdminState;
+use crate::descriptors::Descriptors;
 
 /// The admin API on its listener.
 #[derive(Debug)]
@@ -27,13 +28,17 @@ pub struct Serving {
 ///
 /// # Errors
 /// When the listener has no address.
-pub fn serve(listener: TcpListener, state: AdminState) -> io::Result<Serving> {
+pub fn serve(
+    listener: TcpListener,
+    state: AdminState,
+    descriptors: Arc<Descriptors>,
+) -> io::Result<Serving> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let most = usize::try_from(limits::CONNECTIONS).unwrap_or(usize::MAX);
     let connections = Arc::new(Semaphore::new(most));
     let router = super::router(state.clone());
-    tokio::spawn(accept_all(listener, router, connections.clone(), stopped));
+    tokio::spawn(accept_all(listener, router, connections.clone(), descriptors, stopped));
     Ok(Serving { address, state, stop, connections })
 }
 
@@ -63,6 +68,7 @@ async fn accept_all(
     listener: TcpListener,
     router: Router,
     connections: Arc<Semaphore>,
+    descriptors: Arc<Descriptors>,
     mut stopped: watch::Receiver<bool>,
 ) {
     loop {
@@ -78,7 +84,10 @@ async fn accept_all(
             }
             // Out of descriptors, or a connection that broke before it was taken: go on, but not
             // in a busy loop.
-            Err(_) => tokio::time::sleep(crate::limits::ACCEPT_PAUSE).await,
+            Err(error) => {
+                descriptors.could_not_accept(&error);
+                tokio::time::sleep(crate::limits::ACCEPT_PAUSE).await;
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use super::observe::counted;
 use super::problems::OpenProblems;
 use super::state::AdminState;
 use crate::metrics::{self, History, Observed};
-use crate::node::{DestinationStatistics, Statistics};
+use crate::node::{DestinationStatistics, STOPPED, Statistics};
 use crate::problem::Problem;
 use crate::state::{Fault, HeldCounts, StateReader, StoppedCounts};
 
@@ -134,6 +134,7 @@ fn observed(
         oldest_gaps: oldest_gaps(state, names, store),
         drifts: drifts.collect(),
         head_ages: head_ages(state, names, statistics, store),
+        lanes_waiting: lanes_waiting(names, statistics, store),
         in_flight: of_destinations(|to| (to.in_flight - to.slow) as u64),
         in_flight_slow: of_destinations(|to| to.slow as u64),
         backlog_bytes: of_destinations(|to| to.backlog.bytes),
@@ -141,10 +142,38 @@ fn observed(
         filtered: of_destinations(|to| to.filtered),
         dead_letters: dead_letters.collect(),
         forgotten_keys: forgotten(statistics, store),
+        keys_in_memory: (0..)
+            .zip(&statistics.partitions)
+            .map(|(partition, of)| (partition, of.hot_keys as u64))
+            .collect(),
         checkpoint_age: 0.0,
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
         history: history(statistics, parts.clock.now().clock),
     }
+}
+
+/// Lanes in memory by what they wait for; stopped ones are counted over all keys, and what is left of
+/// those with a backlog waits outside memory.
+fn lanes_waiting(
+    names: &Names,
+    statistics: &Statistics,
+    store: &StoreCounts,
+) -> Vec<((String, &'static str), u64)> {
+    let mut waiting = Vec::new();
+    for (id, counts) in &statistics.destinations {
+        let name = names.destination(*id).to_string();
+        let stopped = store.stopped.iter().filter(|((of, _), _)| of == id);
+        let stopped: u64 = stopped.map(|(_, stopped)| stopped.lanes).sum();
+        let mut outside = counts.backlog.lanes.saturating_sub(stopped);
+        let of_it = statistics.waits.iter().filter(|((of, _), _)| of == id);
+        for ((_, reason), lanes) in of_it.filter(|((_, reason), _)| *reason != STOPPED) {
+            outside = outside.saturating_sub(*lanes);
+            waiting.push(((name.clone(), *reason), *lanes));
+        }
+        waiting.push(((name.clone(), STOPPED), stopped));
+        waiting.push(((name, "outside-memory"), outside));
+    }
+    waiting
 }
 
 /// Of every partition, so that nothing forgotten is a zero and no absence.

@@ -42,6 +42,7 @@ mod metrics;
 mod names;
 mod observe;
 mod openapi;
+mod overridden;
 mod overrides;
 mod problems;
 mod redrive;
@@ -86,7 +87,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/backup", post(backup::make))
         .route("/configuration", get(configuration::show))
         .route("/restore", get(backup::restored))
-        .route("/overrides", post(overrides::carry_out))
+        .route("/overrides", get(overridden::list).post(overrides::carry_out))
         .route("/destinations", get(destinations::list))
         .route("/destinations/{destination}/pause", post(destinations::pause))
         .route("/destinations/{destination}/resume", post(destinations::resume))

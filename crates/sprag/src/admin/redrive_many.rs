@@ -14,7 +14,7 @@ use super::many::{self, Carried, Refusals};
 use super::names::Names;
 use super::problems::CommandProblems;
 use super::request::{Body, invalid};
-use super::selector::{self, Selector};
+use super::selector;
 use super::state::AdminState;
 use crate::problem::Problem;
 use crate::state::{LetterCursor, LetterPage};
@@ -116,14 +116,7 @@ async fn page(
     let most = many::most(wanted.limit)?;
     let before = cursor::read::<i64>(wanted.cursor.as_deref())?.map(LetterCursor);
     selector::known_reason(wanted.reason.as_deref(), selector::LETTER_REASONS)?;
-    let selector = Selector {
-        destination: wanted.destination.as_deref(),
-        source: wanted.source.as_deref(),
-        key: wanted.key.as_deref(),
-        reason: wanted.reason.as_deref(),
-        since: wanted.since.as_deref(),
-        until: wanted.until.as_deref(),
-    };
+    let selector = selector::of!(wanted);
     let selection = selector.read_all_if(names, wanted.all)?;
     state.store().await?;
     let page = state.read(move |reader| reader.letters(&selection, before, most)).await?;

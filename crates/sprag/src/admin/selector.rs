@@ -20,6 +20,21 @@ pub(super) struct Selector<'a> {
     pub(super) until: Option<&'a str>,
 }
 
+/// The conditions of a request that has them as members of these names.
+macro_rules! of {
+    ($wanted:expr) => {
+        $crate::admin::selector::Selector {
+            destination: $wanted.destination.as_deref(),
+            source: $wanted.source.as_deref(),
+            key: $wanted.key.as_deref(),
+            reason: $wanted.reason.as_deref(),
+            since: $wanted.since.as_deref(),
+            until: $wanted.until.as_deref(),
+        }
+    };
+}
+pub(super) use of;
+
 impl Selector<'_> {
     /// Whether it has no condition, and so selects everything.
     pub(super) fn is_empty(&self) -> bool {

@@ -287,9 +287,22 @@ impl AdminState {
 }
 
 impl KnownKey {
+    /// A key that history names and of which nothing is kept: it was forgotten for good (rule D8), so
+    /// nothing of it waits.
+    pub(super) fn forgotten(partition: PartitionId, key: Key) -> Self {
+        let record = KeyRecord { forgotten: true, ..KeyRecord::default() };
+        Self { partition, key, record, view: None }
+    }
+
+    /// Whether nothing of it is kept, though it once was.
+    pub(super) fn is_gone(&self) -> bool {
+        self.record.forgotten && self.record.begins()
+    }
+
     /// A key that is only asked for has an empty record in memory.
     fn if_known(self) -> Result<Self, Problem> {
-        let known = self.record.newest.frame.0 > 0;
+        // One that was forgotten for good and only asked for since is in memory all the same.
+        let known = self.record.newest.frame.0 > 0 && !self.is_gone();
         if known { Ok(self) } else { Err(Problem::new(Code::UnknownKey)) }
     }
 }

@@ -120,7 +120,7 @@ fn finish(
     let nothing = Newest::default();
     let newest = told.map_or(&nothing, |told| &told.newest);
     let walked = walk(data, manifest, &marker, newest)?;
-    let jump = told.map(|told| walked.behind().saturating_add(told.jump));
+    let jump = told.map(|told| walked.jump(told));
     if let Some(jump) = jump.filter(|jump| *jump > limits::JUMP_MOST) {
         return Err(BackupError::Jump(jump));
     }
@@ -138,6 +138,10 @@ struct Walked {
     seen: HashMap<String, (u64, u64)>,
     /// The last sequences of keys whose names are forgotten, said anew.
     tombstones: BTreeMap<Fingerprint, u64>,
+    /// Whether keys were forgotten (rule D8).
+    forgets: bool,
+    /// The highest sequence of any key.
+    highest: u64,
 }
 
 impl Walked {
@@ -145,6 +149,14 @@ impl Walked {
         let seen = newest.0.iter();
         let seen = seen.map(|((source, key), seen)| (format!("{source}:{key}"), (*seen, *seen)));
         Self { seen: seen.collect(), ..Self::default() }
+    }
+
+    /// How far all keys jump. What consumers have seen has the floors that rose after the backup in it;
+    /// without that, one may be as high as the highest sequence there was, and what was given since: a
+    /// key that nothing is known of may have begun behind it.
+    fn jump(&self, told: &Told) -> u64 {
+        let floor = if self.forgets && told.newest.0.is_empty() { self.highest } else { 0 };
+        self.behind().max(floor).saturating_add(told.jump)
     }
 
     /// How far the keys that consumers know are at the most behind what these have seen.
@@ -180,15 +192,23 @@ impl Walked {
                 Fact::Forgotten(fact) => self.given(&fact.key, fact.record.sequence.0),
                 Fact::Returned(fact) => self.given(&fact.key, fact.record.sequence.0),
                 Fact::Tombstone(fact) => {
+                    self.highest = self.highest.max(fact.record.sequence.0);
                     self.tombstones.insert(fact.digest, fact.record.sequence.0);
+                }
+                Fact::Boundary(fact) => {
+                    let floors = fact.floors.iter().map(|floor| floor.sequence.0);
+                    self.highest = floors.fold(self.highest, u64::max);
                 }
                 _ => {}
             }
+            self.forgets |=
+                matches!(fact, Fact::Forgotten(_) | Fact::Tombstone(_) | Fact::Boundary(_));
         }
     }
 
     /// A key has this sequence by now.
     fn given(&mut self, key: &Key, sequence: u64) {
+        self.highest = self.highest.max(sequence);
         if self.seen.is_empty() {
             return;
         }
@@ -255,5 +275,45 @@ fn walk_partition(
         if frames.end {
             return Ok(last);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sprag_core::fact::{Boundary, Floor, Tombstone};
+    use sprag_core::id::{Epoch, Hash, Sequence};
+    use sprag_core::record::KeyRecord;
+    use sprag_core::time::{OpenMicros, UnixMicros};
+
+    /// How far all jump after these facts.
+    fn jump(facts: &[Fact], newest: &str, jump: u64) -> u64 {
+        let frame = ReadFrame {
+            number: FrameNumber(1),
+            epoch: Epoch(1),
+            recorded: UnixMicros(1),
+            open: OpenMicros(1),
+            predecessor: Hash::default(),
+            hash: Hash::default(),
+            facts: facts.to_vec(),
+        };
+        let newest = Newest::read(newest.as_bytes()).unwrap();
+        let mut walked = Walked::of(&newest);
+        walked.frame(&frame);
+        walked.jump(&Told { newest, jump })
+    }
+
+    #[test]
+    fn where_keys_are_forgotten_a_number_alone_covers_floors_that_may_have_risen() {
+        let record = Box::new(KeyRecord { sequence: Sequence(500), ..KeyRecord::default() });
+        let tombstone = Tombstone { digest: Fingerprint(7), record };
+        assert_eq!(jump(&[], "", 10), 10);
+        assert_eq!(jump(&[Fact::Tombstone(tombstone.clone())], "", 10), 510);
+        let floor = Floor { bucket: 7, sequence: Sequence(900) };
+        let boundary = Boundary { floors: vec![floor], dropped: Vec::new() };
+        let both = [Fact::Tombstone(tombstone), Fact::Boundary(boundary)];
+        assert_eq!(jump(&both, "", 10), 910);
+        // What consumers have seen says where keys stand by themselves.
+        assert_eq!(jump(&both, "s,k,20", 10), 30);
     }
 }

@@ -24,6 +24,7 @@ mod serve;
 mod signal;
 mod sink;
 mod sources;
+mod top;
 mod words;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,7 @@ enum Command {
     Events(events::Arguments),
     Lanes(lanes::Arguments),
     Dead(dead::Arguments),
+    Top(top::Arguments),
     Sources(sources::Arguments),
     Destinations(destinations::Arguments),
     #[command(name = "override")]
@@ -99,6 +101,7 @@ pub fn run() -> ExitCode {
         Command::Events(arguments) => events::run(&arguments),
         Command::Lanes(arguments) => lanes::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Sources(arguments) => sources::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),
         Command::Override(arguments) => overrides::run(&arguments),

@@ -31,7 +31,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     newest: Option<PathBuf>,
     /// How many sequences of a key may have been given after the backup was made; with --newest,
-    /// besides those that consumers have seen [default with --newest: 1000]
+    /// besides those that consumers have seen [default with --newest: 1000]. Where keys are forgotten
+    /// (`forget_after`), without --newest, all jump behind the highest sequence of the log besides
     #[arg(long, value_name = "N",
         value_parser = clap::value_parser!(u64).range(0..=limits::JUMP_MOST))]
     jump: Option<u64>,

@@ -5,6 +5,7 @@ use super::signal::{Hangup, Signals};
 use super::words::say;
 use super::{Failure, Verdict, block_on, configuration};
 use crate::config::{Config, Finding, Severity};
+use crate::descriptors;
 use crate::serve::{self, Running};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,22 @@ pub(super) fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     let path = arguments.config.unwrap_or_else(|| configuration::DEFAULT.into());
     let checked = configuration::load(Some(path.clone()))?;
     arguments.log.start("info")?;
+    raise_open_files(checked.config.limits.connections);
     checked.warnings.iter().for_each(|finding| tracing::warn!("{finding}"));
     block_on(serve(checked.config, path))
+}
+
+/// Lets the process have as many files open as it may, and says how many.
+fn raise_open_files(connections: u32) {
+    match descriptors::raise_limit() {
+        Ok(Some(most)) if most <= u64::from(connections) => tracing::warn!(
+            "open files: at most {most}, fewer than limits.connections = {connections}; raise the \
+             hard limit (ulimit -Hn, LimitNOFILE=) or lower limits.connections"
+        ),
+        Ok(Some(most)) => tracing::info!("open files: at most {most}"),
+        Ok(None) => tracing::info!("open files: no limit"),
+        Err(error) => tracing::warn!("open files: the limit cannot be raised: {error}"),
+    }
 }
 
 async fn serve(config: Config, path: PathBuf) -> Result<Verdict, Failure> {

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{guard, http1, http2};
 use crate::config::{HttpVersion, Network, Url};
+use crate::descriptors::is_exhausted;
 use crate::limits;
 
 /// The name of HTTP/2 in ALPN (RFC 9113 section 3.2).
@@ -112,11 +113,4 @@ async fn connect_tcp(url: &Url, allow: &[Network]) -> Result<TcpStream, Unconnec
         }
     }
     Err(last.into())
-}
-
-/// Whether the process, or the machine, has no file descriptor left.
-fn is_exhausted(error: &std::io::Error) -> bool {
-    const OF_PROCESS: i32 = 24;
-    const OF_MACHINE: i32 = 23;
-    matches!(error.raw_os_error(), Some(OF_PROCESS | OF_MACHINE))
 }

@@ -2,9 +2,10 @@
 //!
 //! HTTP/1.1 connections are kept when they are idle; HTTP/2 connections are shared. As long as it is
 //! not known that a consumer speaks HTTP/1.1, one connects for all that wait: else every attempt of
-//! a busy start would open an HTTP/2 connection of its own.
+//! a busy start would open an HTTP/2 connection of its own. Idle ones are given up when file descriptors
+//! are missing (`descriptors`).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sprag_core::fact::Outcome;
 use tokio::sync::watch;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use super::connect::{Connected, Target, Unconnected};
 use super::{http1, http2};
 use crate::config::HttpVersion;
+use crate::descriptors::{Descriptors, Spare};
 
 /// See the module.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(super) struct Connections {
     state: Mutex<State>,
     /// Idle connections kept at the most.
     most: usize,
+    descriptors: Arc<Descriptors>,
 }
 
 #[derive(Debug, Default)]
@@ -53,12 +56,15 @@ enum Step {
 }
 
 impl Connections {
-    /// Keeps at most `most` idle connections.
-    pub(super) fn new(target: Target, most: usize) -> Self {
+    /// Keeps at most `most` idle connections, fewer while descriptors are scarce.
+    pub(super) fn new(target: Target, most: usize, descriptors: Arc<Descriptors>) -> Arc<Self> {
         // Without TLS nothing is negotiated.
         let speaks_http1 = target.tls.is_none() && target.http != HttpVersion::Http2;
         let state = Mutex::new(State { speaks_http1, ..State::default() });
-        Self { target, state, most }
+        let connections = Arc::new(Self { target, state, most, descriptors });
+        let weak: Weak<Self> = Arc::downgrade(&connections);
+        connections.descriptors.ask(weak);
+        connections
     }
 
     /// What the next attempt is sent on: something that is there already, or a new connection.
@@ -66,7 +72,7 @@ impl Connections {
         loop {
             match self.step() {
                 Step::Go(carrier) => return Ok(carrier),
-                Step::Connect => match self.target.connect().await? {
+                Step::Connect => match Box::pin(self.connect()).await? {
                     Connected::Http1(connection) => {
                         return Ok(Carrier::Http1 { connection, is_kept: false });
                     }
@@ -85,8 +91,9 @@ impl Connections {
 
     /// Keeps a connection whose last answer was read to its end.
     pub(super) fn keep(&self, connection: http1::Connection) {
+        let most = self.descriptors.keep(self.most);
         let mut state = self.lock();
-        if state.idle.len() < self.most && !connection.is_closed() {
+        if state.idle.len() < most && !connection.is_closed() {
             state.idle.push(connection);
         }
     }
@@ -109,11 +116,20 @@ impl Connections {
         Step::Wait(opening.clone())
     }
 
+    /// A new connection; where there is no descriptor for it, idle ones are given up for the next try.
+    async fn connect(&self) -> Result<Connected, Unconnected> {
+        let connected = self.target.connect().await;
+        if matches!(connected, Err(Unconnected::NoDescriptor)) {
+            self.descriptors.could_not_connect();
+        }
+        connected
+    }
+
     /// Connects apart from the attempts: one that is broken off takes nothing from the others.
     fn open(self: Arc<Self>) -> watch::Receiver<Opened> {
         let (tell, opening) = watch::channel(None);
         tokio::spawn(async move {
-            let opened = self.target.connect().await.map(|connected| self.take_in(connected));
+            let opened = self.connect().await.map(|connected| self.take_in(connected));
             self.lock().opening = None;
             tell.send_replace(Some(opened));
         });
@@ -131,5 +147,17 @@ impl Connections {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Spare for Connections {
+    fn give_up(&self, but: usize) {
+        let mut state = self.lock();
+        // The most recently used stays: it is the least likely to be closed.
+        let given_up = state.idle.len().saturating_sub(but);
+        state.idle.drain(..given_up);
+        if but == 0 {
+            state.shared.retain(|shared| !shared.close_unused());
+        }
     }
 }

@@ -23,6 +23,7 @@ use super::headers::Delivery;
 use super::{Ended, answer, http1, http2};
 use crate::authorities;
 use crate::config::{Ack, Destination, HttpVersion};
+use crate::descriptors::Descriptors;
 use crate::limits;
 use crate::metrics::DestinationMetrics;
 use crate::verify::SecretProblem;
@@ -102,7 +103,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`EndpointProblem`] says what of the configuration cannot be used.
-    pub fn new(config: &Destination, metrics: DestinationMetrics) -> Result<Self, EndpointProblem> {
+    pub fn new(
+        config: &Destination,
+        metrics: DestinationMetrics,
+        descriptors: &Arc<Descriptors>,
+    ) -> Result<Self, EndpointProblem> {
         let url = config.url.clone();
         let keys = (!config.secrets.is_empty()).then(|| DestinationKeys::new(&config.secrets));
         let target = Uri::try_from(&url.target).map_err(|_| EndpointProblem::Url)?;
@@ -122,7 +127,7 @@ impl Endpoint {
             headers: config.headers.clone(),
             forward: config.forward.clone(),
             timeout: config.timeout,
-            connections: Arc::new(Connections::new(to, concurrency)),
+            connections: Connections::new(to, concurrency, descriptors.clone()),
             acknowledges_later: matches!(config.ack, Ack::Explicit(_)),
             metrics,
         })
@@ -164,7 +169,7 @@ impl Endpoint {
                 ended = tokio::time::timeout(self.timeout, exchange) => ended.ok(),
             };
             if let Some(open) = open {
-                open.abort().await;
+                Box::pin(open.abort()).await;
             }
             match ended {
                 Some(Some(ended)) => return ended,
@@ -223,7 +228,8 @@ impl Endpoint {
                 Ok(Carrier::Http2(slot)) => {
                     closing += 1;
                     let gives_up = closing > limits::CLOSING_CONNECTIONS;
-                    let ended = self.send_http2(slot, request, delivery.now, open).await;
+                    let sending = self.send_http2(slot, request, delivery.now, open);
+                    let ended = Box::pin(sending).await;
                     ended.or(gives_up.then_some(Ended::with(Outcome::Unreachable)))
                 }
             };

@@ -101,7 +101,7 @@ impl Delivery<'_> {
         let received = &self.event.event.received;
         let id = webhook_id(self.source, &self.attempt.key.name, self.attempt.sequence.0);
         let mut values = self.own();
-        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS + 8);
+        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS + 4);
         headers.insert(HOST, self.host.clone());
         if let Ok(value) = HeaderValue::from_str(&received.content_type)
             && !value.is_empty()

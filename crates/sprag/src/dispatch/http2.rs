@@ -191,6 +191,11 @@ impl Connection {
         self.streams.take(most).then(|| Slot(self.clone()))
     }
 
+    /// Gives out no more streams, if no attempt holds one; says whether that is so.
+    pub(super) fn close_unused(&self) -> bool {
+        self.streams.close_unheld()
+    }
+
     /// Whether it gives out no more streams.
     pub(super) fn is_closed(&self) -> bool {
         self.streams.is_closed() || self.task.is_finished()

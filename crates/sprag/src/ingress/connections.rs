@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{Ingress, request};
+use crate::descriptors::Descriptors;
 use crate::limits;
 
 /// A listener that takes requests until it is stopped.
@@ -26,16 +27,21 @@ pub struct Listening {
     most: u32,
 }
 
-/// Takes events on `listener`, at most `connections` at a time.
+/// Takes events on `listener`, over at most so many connections at a time.
 ///
 /// # Errors
 /// When the listener has no address.
-pub fn listen(listener: TcpListener, ingress: Ingress, most: u32) -> io::Result<Listening> {
+pub fn listen(
+    listener: TcpListener,
+    ingress: Ingress,
+    most: u32,
+    descriptors: Arc<Descriptors>,
+) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let connections = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
     let (current, rules) = watch::channel(Arc::new(ingress));
-    tokio::spawn(accept_all(listener, rules, connections.clone(), stopped));
+    tokio::spawn(accept_all(listener, rules, connections.clone(), descriptors, stopped));
     Ok(Listening { address, stop, current, connections, most })
 }
 
@@ -71,6 +77,7 @@ async fn accept_all(
     listener: TcpListener,
     rules: watch::Receiver<Arc<Ingress>>,
     connections: Arc<Semaphore>,
+    descriptors: Arc<Descriptors>,
     mut stopped: watch::Receiver<bool>,
 ) {
     loop {
@@ -87,7 +94,10 @@ async fn accept_all(
             }
             // Out of descriptors, or a connection that broke before it was taken: go on, but not
             // in a busy loop.
-            Err(_) => tokio::time::sleep(limits::ACCEPT_PAUSE).await,
+            Err(error) => {
+                descriptors.could_not_accept(&error);
+                tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+            }
         }
     }
 }

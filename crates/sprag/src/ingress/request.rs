@@ -32,7 +32,7 @@ pub(super) async fn respond(
     life::step!("ingress");
     let (parts, body) = request.into_parts();
     if parts.uri.path().starts_with("/out/") {
-        return crate::out::respond(&ingress.out, &parts, body).await;
+        return Box::pin(crate::out::respond(&ingress.out, &parts, body)).await;
     }
     let source = match route(ingress, &parts) {
         Ok(source) => source,

@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::list::help;
+use crate::reload::OUTCOMES;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
@@ -26,7 +27,7 @@ pub(super) struct ConfigurationMetrics {
 impl ConfigurationMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         self.successful.set(1);
-        for outcome in ["accepted", "refused"] {
+        for outcome in OUTCOMES {
             drop(self.reloads.get_or_create(&OutcomeLabel { outcome }));
         }
         let (revision, successful) = ("config_revision", "config_reload_successful");
@@ -41,7 +42,7 @@ impl ConfigurationMetrics {
 
     pub(super) fn reloaded(&self, accepted: bool) {
         self.successful.set(u64::from(accepted));
-        let outcome = if accepted { "accepted" } else { "refused" };
+        let outcome = OUTCOMES[usize::from(!accepted)];
         self.reloads.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 }

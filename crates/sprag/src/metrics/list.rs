@@ -69,6 +69,9 @@ list! {
     "sprag_attempts_total" "counter" ["destination", "outcome"] "attempts":
         "Attempts ended, by outcome",
         "Since the process began. `2xx` to `5xx` are answers; `unreachable` and `refused` (address not allowed) sent nothing; `unknown` had no answer.";
+    "sprag_lanes_waiting" "gauge" ["destination", "reason"] "lanes":
+        "Lanes that have something to deliver, by what they wait for",
+        "`answer`, `acknowledgement`: the consumer has an event. `slot`, `rate`: of the destination. `retry`: the time of the next try. `breaker`. `stopped`, `key-paused`, `destination-paused`: an operator. `read`, `commit`: Sprag itself. `outside-memory`: those that came before them. A lane of an unordered source counts once, by what is next of its events, but in `stopped` with each that stopped; `strand`: as many of them as may be are under way, `turn`: it had its turn and others wait outside memory.";
     "sprag_in_flight" "gauge" ["destination", "pool"] "attempts":
         "Attempts under way",
         "By the pool their slot is from: `main` is bounded by `concurrency`, `slow` by `slow_concurrency` (rule D4).";
@@ -96,15 +99,27 @@ list! {
     "sprag_frame_events" "histogram" [] "events":
         "Events of a frame",
         "Under load frames get fuller, and fewer syncs serve more events.";
+    "sprag_body_bytes_total" "counter" [] "bytes":
+        "Bytes of bodies that were stored, as received",
+        "Since the process began.";
+    "sprag_body_stored_bytes_total" "counter" [] "bytes":
+        "Bytes of the same bodies, as stored",
+        "Since the process began. Beside `sprag_body_bytes_total` it says what packing saves (`log.body_codec`).";
     "sprag_checkpoint_age_seconds" "gauge" [] "seconds":
         "How far the state store is behind the log",
         "Of the partition furthest behind: the age of the newest frame it reflects; 0 while all reflect everything. What is behind is read again at a restart.";
     "sprag_dedupe_ids" "gauge" [] "ids":
         "Ids and positions in memory for dedupe",
         "Bounded by `limits.dedupe_ids`; older ones are looked up in the log.";
+    "sprag_keys_in_memory" "gauge" ["partition"] "keys":
+        "Keys in memory",
+        "Bounded by `limits.hot_keys` over all partitions; the others are in the state store.";
     "sprag_forgotten_keys" "gauge" ["partition"] "keys":
         "Tombstones of forgotten keys",
         "Bounded by `limits.forgotten` over all partitions; beyond it the oldest become the floor of their hash bucket.";
+    "sprag_descriptors_missing_total" "counter" [] "times":
+        "How often a connection found no file descriptor",
+        "Since the process began. Then idle connections to consumers are given up. Raise the hard limit of open files (`ulimit -Hn`, `LimitNOFILE=`), or lower `limits.connections`.";
     "sprag_partition_owned" "gauge" ["partition"] "0 or 1":
         "Whether this instance decides for the partition",
         "0 while it takes its history in, or after a failed commit until it has come back.";

@@ -18,6 +18,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use sprag_log::pack::Tally;
 
 pub use destination::DestinationMetrics;
 pub use history::History;
@@ -76,6 +77,13 @@ struct PoolLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WaitLabels {
+    destination: String,
+    /// What a lane waits for.
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PartitionLabel {
     partition: u16,
 }
@@ -103,6 +111,9 @@ pub struct Metrics {
     lag_seconds: Lags,
     commit_seconds: Histogram,
     frame_events: Histogram,
+    body_bytes: Counter,
+    body_stored_bytes: Counter,
+    descriptors_missing: Counter,
     configuration: ConfigurationMetrics,
     levels: Levels,
 }
@@ -132,6 +143,9 @@ impl Metrics {
             lag_seconds: Family::new_with_constructor(|| histogram(LAG_BUCKETS)),
             commit_seconds: histogram(COMMIT_BUCKETS),
             frame_events: histogram(FRAME_BUCKETS),
+            body_bytes: Counter::default(),
+            body_stored_bytes: Counter::default(),
+            descriptors_missing: Counter::default(),
             configuration: ConfigurationMetrics::default(),
             levels: Levels::default(),
         };
@@ -148,6 +162,13 @@ impl Metrics {
         registry.register("lag_seconds", help("lag_seconds"), self.lag_seconds.clone());
         registry.register("commit_seconds", help("commit_seconds"), self.commit_seconds.clone());
         registry.register("frame_events", help("frame_events"), self.frame_events.clone());
+        for (name, counter) in [
+            ("body_bytes", &self.body_bytes),
+            ("body_stored_bytes", &self.body_stored_bytes),
+            ("descriptors_missing", &self.descriptors_missing),
+        ] {
+            registry.register(name, help(name), counter.clone());
+        }
         self.configuration.register(registry);
         self.levels.register(registry);
     }
@@ -178,6 +199,17 @@ impl Metrics {
     pub fn commit(&self, took: Duration, events: u32) {
         self.commit_seconds.observe(took.as_secs_f64());
         self.frame_events.observe(f64::from(events));
+    }
+
+    /// This is what the log's writer stored of bodies since the process began. Only its thread says so.
+    pub fn bodies(&self, tally: &Tally) {
+        self.body_bytes.inc_by(tally.received.saturating_sub(self.body_bytes.get()));
+        self.body_stored_bytes.inc_by(tally.stored.saturating_sub(self.body_stored_bytes.get()));
+    }
+
+    /// A connection could not be taken or made for want of a file descriptor.
+    pub fn descriptor_missing(&self) {
+        self.descriptors_missing.inc();
     }
 
     /// Everything as text, with what is true now.
@@ -217,26 +249,10 @@ mod tests {
         app.attempt(Outcome::Answered { status: 503 });
         app.attempt(Outcome::Unknown);
         metrics.commit(Duration::from_millis(2), 30);
+        metrics.bodies(&Tally { received: 500, stored: 200, packed: 3 });
+        metrics.bodies(&Tally { received: 700, stored: 300, packed: 4 });
         app.delivered(PartitionId(3), Duration::from_millis(20));
-        let observed = Observed {
-            dedupe_ids: 9,
-            held_events: vec![("billing".into(), 4)],
-            gaps_open: vec![("billing".into(), 1)],
-            in_flight: vec![("app".into(), 7)],
-            in_flight_slow: vec![("app".into(), 3)],
-            backlog_bytes: vec![("app".into(), 900)],
-            breaker_open: vec![("app".into(), 1)],
-            filtered: vec![("app".into(), 5)],
-            dead_letters: vec![("app".into(), 2)],
-            oldest_gaps: vec![("billing".into(), 7.5)],
-            drifts: vec![(("billing".into(), 3), 12)],
-            head_ages: vec![(("app".into(), 3), 60.0)],
-            checkpoint_age: 0.5,
-            partitions_owned: vec![true, false],
-            forgotten_keys: vec![(3, 11)],
-            history: History { bytes: 5, segments: 2, deleted: 1, ..History::default() },
-        };
-        let text = metrics.text(&observed);
+        let text = metrics.text(&levels());
         for line in [
             "sprag_events_total{source=\"billing\",fate=\"released\"} 2",
             "sprag_events_total{source=\"billing\",fate=\"held\"} 1",
@@ -249,6 +265,10 @@ mod tests {
             "sprag_gaps_open{source=\"billing\"} 1",
             "sprag_in_flight{destination=\"app\",pool=\"main\"} 7",
             "sprag_in_flight{destination=\"app\",pool=\"slow\"} 3",
+            "sprag_lanes_waiting{destination=\"app\",reason=\"retry\"} 6",
+            "sprag_keys_in_memory{partition=\"3\"} 12",
+            "sprag_body_bytes_total 700",
+            "sprag_body_stored_bytes_total 300",
             "sprag_breaker_open{destination=\"app\"} 1",
             "sprag_filtered_total{destination=\"app\"} 5",
             "sprag_dead_letters{destination=\"app\"} 2",
@@ -274,6 +294,29 @@ mod tests {
         // Levels that are gone are gone from the page.
         let text = metrics.text(&Observed::default());
         assert!(!text.contains("sprag_held_events{"), "{text}");
+    }
+
+    fn levels() -> Observed {
+        Observed {
+            dedupe_ids: 9,
+            held_events: vec![("billing".into(), 4)],
+            gaps_open: vec![("billing".into(), 1)],
+            lanes_waiting: vec![(("app".into(), "retry"), 6)],
+            in_flight: vec![("app".into(), 7)],
+            in_flight_slow: vec![("app".into(), 3)],
+            backlog_bytes: vec![("app".into(), 900)],
+            breaker_open: vec![("app".into(), 1)],
+            filtered: vec![("app".into(), 5)],
+            dead_letters: vec![("app".into(), 2)],
+            oldest_gaps: vec![("billing".into(), 7.5)],
+            drifts: vec![(("billing".into(), 3), 12)],
+            head_ages: vec![(("app".into(), 3), 60.0)],
+            checkpoint_age: 0.5,
+            partitions_owned: vec![true, false],
+            forgotten_keys: vec![(3, 11)],
+            keys_in_memory: vec![(3, 12)],
+            history: History { bytes: 5, segments: 2, deleted: 1, ..History::default() },
+        }
     }
 
     /// The list of the reference has the same metrics, with the same labels.

@@ -9,7 +9,9 @@ use prometheus_client::registry::Registry;
 
 use super::history::{History, HistoryMetrics};
 use super::list::help;
-use super::{DestinationLabel, LaneLabels, PartitionLabel, PoolLabels, SourceLabel, SourceLabels};
+use super::{
+    DestinationLabel, LaneLabels, PartitionLabel, PoolLabels, SourceLabel, SourceLabels, WaitLabels,
+};
 
 /// What is true at the moment somebody asks, by name.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -26,6 +28,8 @@ pub struct Observed {
     pub drifts: Vec<((String, u16), u64)>,
     /// Seconds that the oldest event at a lane's head has waited, by destination and partition.
     pub head_ages: Vec<((String, u16), f64)>,
+    /// Lanes that have something to deliver, by destination and what they wait for.
+    pub lanes_waiting: Vec<((String, &'static str), u64)>,
     /// Attempts under way that are not slow, by destination.
     pub in_flight: Vec<(String, u64)>,
     /// Those that are.
@@ -40,6 +44,8 @@ pub struct Observed {
     pub dead_letters: Vec<(String, u64)>,
     /// Tombstones of forgotten keys, by partition.
     pub forgotten_keys: Vec<(u16, u64)>,
+    /// Keys in memory, by partition.
+    pub keys_in_memory: Vec<(u16, u64)>,
     /// Seconds that the state store is behind the log.
     pub checkpoint_age: f64,
     /// Whether each partition decides here.
@@ -59,12 +65,14 @@ pub(super) struct Levels {
     oldest_gaps: Family<SourceLabel, Seconds>,
     drifts: Family<SourceLabels, Level>,
     head_ages: Family<LaneLabels, Seconds>,
+    lanes_waiting: Family<WaitLabels, Level>,
     in_flight: Family<PoolLabels, Level>,
     dead_letters: Family<DestinationLabel, Level>,
     backlog_bytes: Family<DestinationLabel, Level>,
     breaker_open: Family<DestinationLabel, Level>,
     partition_owned: Family<PartitionLabel, Level>,
     forgotten_keys: Family<PartitionLabel, Level>,
+    keys_in_memory: Family<PartitionLabel, Level>,
     checkpoint_age: Seconds,
     dedupe_ids: Level,
     history: HistoryMetrics,
@@ -84,12 +92,14 @@ impl Levels {
         add(registry, "oldest_gap_seconds", self.oldest_gaps.clone());
         add(registry, "sequence_drift", self.drifts.clone());
         add(registry, "head_age_seconds", self.head_ages.clone());
+        add(registry, "lanes_waiting", self.lanes_waiting.clone());
         add(registry, "in_flight", self.in_flight.clone());
         add(registry, "dead_letters", self.dead_letters.clone());
         add(registry, "backlog_bytes", self.backlog_bytes.clone());
         add(registry, "breaker_open", self.breaker_open.clone());
         add(registry, "partition_owned", self.partition_owned.clone());
         add(registry, "forgotten_keys", self.forgotten_keys.clone());
+        add(registry, "keys_in_memory", self.keys_in_memory.clone());
         add(registry, "checkpoint_age_seconds", self.checkpoint_age.clone());
         add(registry, "dedupe_ids", self.dedupe_ids.clone());
         self.history.register(registry);
@@ -108,6 +118,10 @@ impl Levels {
             destination: name.clone(),
             partition: *partition,
         });
+        set(&self.lanes_waiting, &observed.lanes_waiting, |(name, reason)| WaitLabels {
+            destination: name.clone(),
+            reason,
+        });
         let pool = |pool| move |name: &String| PoolLabels { destination: name.clone(), pool };
         set(&self.in_flight, &observed.in_flight, pool("main"));
         for (name, slow) in &observed.in_flight_slow {
@@ -121,9 +135,9 @@ impl Levels {
             let label = PartitionLabel { partition };
             self.partition_owned.get_or_create(&label).set(u64::from(*owned));
         }
-        set(&self.forgotten_keys, &observed.forgotten_keys, |partition: &u16| PartitionLabel {
-            partition: *partition,
-        });
+        let partition = |partition: &u16| PartitionLabel { partition: *partition };
+        set(&self.forgotten_keys, &observed.forgotten_keys, partition);
+        set(&self.keys_in_memory, &observed.keys_in_memory, partition);
         self.checkpoint_age.set(observed.checkpoint_age);
         self.dedupe_ids.set(observed.dedupe_ids);
         self.history.observe(&observed.history);

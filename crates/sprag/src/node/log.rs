@@ -190,6 +190,7 @@ fn append<D: Disk>(
         while writer.step() {}
         let took = meter.clock.now().elapsed.since(handed_over.elapsed);
         frames.drain(..).for_each(|events| meter.metrics.commit(took, events));
+        meter.metrics.bodies(&writer.tally());
         while let Some(job) = writer.seal_job() {
             // Without its thread a segment is indexed at the next start.
             let _ = later.send(Job::Seal(job));

@@ -14,5 +14,5 @@ pub use handle::{NewArrival, NodeHandle};
 pub use log::{LogQueries, Meter, ThreadLog};
 pub use message::Network;
 pub use state::{StateStep, ThreadState};
-pub use statistics::{DestinationStatistics, PartitionStatistics, Statistics};
+pub use statistics::{DestinationStatistics, PartitionStatistics, STOPPED, Statistics};
 pub use turn::{StartedThread, Waker, start};

@@ -7,12 +7,16 @@ use sprag_core::backlog::Level;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Pool;
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, PartitionId};
+use sprag_core::partition::WaitsFor;
 use sprag_core::retention::Tally;
 use sprag_core::time::{Now, OpenMicros, UnixMicros};
 use sprag_core::totals::Backlog;
 use sprag_driver::node::Node;
 use sprag_driver::state::State;
 use sprag_log::{Log, LogSize};
+
+/// The reason of lanes that wait for an operator: they stopped.
+pub const STOPPED: &str = "stopped";
 
 /// The node at one moment.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +27,8 @@ pub struct Statistics {
     pub partitions: Vec<PartitionStatistics>,
     /// By destination.
     pub destinations: BTreeMap<DestinationId, DestinationStatistics>,
+    /// What lanes in memory wait for that have something to deliver, by destination and reason.
+    pub waits: BTreeMap<(DestinationId, &'static str), u64>,
     /// Ids and positions in memory for dedupe.
     pub dedupe_ids: u64,
     /// When the oldest first event of a lane in memory was released, by destination and partition.
@@ -90,6 +96,10 @@ impl Statistics {
                 hot_keys: partition.hot_keys(),
             });
             statistics.dedupe_ids += partition.recent_ids() as u64;
+            for (destination, waits_for) in partition.waits() {
+                let Some(reason) = reason(waits_for) else { continue };
+                *statistics.waits.entry((destination, reason)).or_default() += 1;
+            }
             for (destination, released) in partition.heads() {
                 let oldest = statistics.heads.entry((destination, partition.id()));
                 let oldest = oldest.or_insert(released);
@@ -111,6 +121,26 @@ impl Statistics {
         }
         statistics
     }
+}
+
+/// What a lane waits for, in a word; none where nothing waits in it.
+fn reason(waits_for: WaitsFor) -> Option<&'static str> {
+    Some(match waits_for {
+        WaitsFor::Nothing => return None,
+        WaitsFor::Answer => "answer",
+        WaitsFor::Acknowledgement(_) => "acknowledgement",
+        WaitsFor::Permit => "slot",
+        WaitsFor::Breaker => "breaker",
+        WaitsFor::Rate(_) => "rate",
+        WaitsFor::Backlog => "read",
+        WaitsFor::Strand => "strand",
+        WaitsFor::Turn => "turn",
+        WaitsFor::Retry(_) => "retry",
+        WaitsFor::Redrive => STOPPED,
+        WaitsFor::KeyResumed => "key-paused",
+        WaitsFor::DestinationResumed => "destination-paused",
+        WaitsFor::Commit => "commit",
+    })
 }
 
 /// How long until `deadline`, from `now`; an hour when nothing is due.

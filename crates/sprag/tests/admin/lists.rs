@@ -267,3 +267,55 @@ async fn what_cannot_be_meant_is_refused() {
         assert_eq!(reply.problem(), (404, code.to_owned()), "{path}");
     }
 }
+
+#[tokio::test]
+async fn overrides_are_listed_as_history_has_them() {
+    let world = World::start().await;
+    world.consumer("k", Consumer::Answers(500));
+    world.receive(1, "k", 1, "e1").await;
+    world.until("/v1/dead-letters?destination=audit", |page| items(page) == 1).await;
+    let lane = json!({"source": "billing", "key": "k", "destination": "app"});
+    assert_eq!(world.post("/v1/dead-letters/redrive", &lane).await.status, 200);
+    let mut passed = lane.clone();
+    (passed["destination"], passed["sequence"]) = (json!("audit"), json!(1));
+    assert_eq!(world.post("/v1/dead-letters/drop", &passed).await.status, 200);
+    for path in ["sources/billing/keys/k/pause", "sources/billing/keys/k/resume"] {
+        assert_eq!(world.post(&format!("/v1/{path}"), &Value::Null).await.status, 200);
+    }
+    let rebase = json!({"override": "rebase", "source": "billing", "key": "k"});
+    assert_eq!(world.post("/v1/overrides", &rebase).await.status, 200);
+    let of = |page: &Value, name: &str| -> Vec<Value> {
+        page["items"].as_array().unwrap().iter().map(|item| item[name].clone()).collect()
+    };
+    let path = "/v1/overrides?source=billing&key=k";
+    let page = world.get(path).await.json();
+    let expected = ["redrive", "drop", "pause-key", "resume-key", "rebase"];
+    assert_eq!(of(&page, "override"), expected, "{page}");
+    assert_eq!(of(&page, "destination")[..2], [json!("app"), json!("audit")], "{page}");
+    assert_eq!(of(&page, "sequence")[..2], [Value::Null, json!(1)], "{page}");
+    let third = page["items"][2]["at"].as_str().unwrap();
+    let since = world.get(&format!("{path}&since={third}")).await.json();
+    let later: Vec<Value> = of(&since, "override");
+    assert!(
+        later.len() <= 3 + 2
+            && later.ends_with(&[json!("pause-key"), json!("resume-key"), json!("rebase")]),
+        "{since}"
+    );
+    assert_eq!(items(&world.get(&format!("{path}&since=2100-01-01T00:00:00Z")).await.json()), 0);
+    // One by one through the cursor, over all partitions.
+    assert_eq!(world.post("/v1/destinations/app/pause", &Value::Null).await.status, 200);
+    assert_eq!(world.post("/v1/destinations/app/resume", &Value::Null).await.status, 200);
+    let (mut all, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = world.get(&format!("/v1/overrides?limit=1{next}")).await.json();
+        all.extend(of(&page, "override"));
+        let Some(cursor) = page["next"].as_str() else { break };
+        next = format!("&cursor={cursor}");
+    }
+    let mut expected = [&expected[..], &["pause-destination", "resume-destination"]].concat();
+    all.sort_by_key(ToString::to_string);
+    expected.sort_unstable();
+    assert_eq!(all, expected);
+    assert_eq!(world.get("/v1/overrides?source=billing").await.problem().1, "invalid-parameter");
+    assert_eq!(world.get(&format!("{path}&cursor=W10")).await.problem().1, "invalid-parameter");
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sprag::admin::{self, AdminState, GapPolicy, History, HistoryAnswer, InForce, Parts, Serving};
 use sprag::backup::BackupSource;
 use sprag::clock::Clock;
+use sprag::descriptors::Descriptors;
 use sprag::metrics::Metrics;
 use sprag::node::{self, Network, NewArrival, NodeHandle, ThreadState};
 use sprag::secret::Secret;
@@ -224,8 +225,9 @@ impl World {
             metrics: metrics.clone(),
             clock,
         });
+        let descriptors = Arc::new(Descriptors::new(clock, metrics.clone()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let api = admin::serve(listener, state).unwrap();
+        let api = admin::serve(listener, state, descriptors).unwrap();
         let world = Self { node, api, directory, metrics, script };
         // The declared names stand in history once the first partition has committed them.
         world.until("/v1/destinations", |page| page["items"][1]["name"] == "audit").await;

@@ -11,18 +11,17 @@ use crate::support::load::{self, locked};
 use crate::support::world::{DESTINATIONS, World};
 
 const SEED: u64 = 15;
-/// Files of log and state, listeners and runtime take half of them.
+/// Files of log and state, listeners and runtime take half of them. Both the limit and how far it can be
+/// raised.
 const DESCRIPTORS: usize = 64;
 /// More than there are descriptors.
 const IDLE: usize = 80;
-/// Destinations: each keeps descriptors for connections that wait to be used again.
-const TO: usize = 3;
 const EVENTS: usize = 400;
 const EXHAUSTED: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_few_descriptors_lose_nothing_and_are_left_behind() {
-    let mut world = World::new(HEAD, SEED, &DESTINATIONS[..TO]).await;
+    let mut world = World::new(HEAD, SEED, &DESTINATIONS).await;
     let limit = format!("--nofile={DESCRIPTORS}:{DESCRIPTORS}");
     world.setup.within = vec!["prlimit".to_owned(), limit, "--".to_owned()];
     let gateway = world.serve();
@@ -50,4 +49,19 @@ async fn too_few_descriptors_lose_nothing_and_are_left_behind() {
         "descriptors: {DESCRIPTORS} with {IDLE} idle connections; {} deliveries, {} dead",
         verdict.delivered, verdict.dead
     );
+}
+
+#[tokio::test]
+async fn the_limit_is_raised_as_far_as_it_may_be_and_said() {
+    let mut world = World::new(HEAD, SEED, &DESTINATIONS[..1]).await;
+    world.setup.within = vec!["prlimit".to_owned(), "--nofile=64:4096".to_owned(), "--".to_owned()];
+    let gateway = world.serve();
+    let limits = format!("/proc/{}/limits", gateway.process.child.id());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let open = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let open: Vec<&str> = open.split_whitespace().collect();
+    assert_eq!(open[..2], ["4096", "4096"]);
+    gateway.stop();
+    let said = std::fs::read_to_string(world.setup.log()).unwrap();
+    assert!(said.contains("open files: at most 4096, fewer than limits.connections"), "{said}");
 }

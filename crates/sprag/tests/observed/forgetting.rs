@@ -2,6 +2,9 @@
 //! or behind a boundary that its delivery names.
 
 use std::collections::HashMap;
+use std::process::Command;
+
+use serde_json::Value;
 
 use super::record::observed;
 use super::server::{Server, post, problem, taken};
@@ -43,6 +46,15 @@ fn comes(server: &Server, id: &str, n: u64, status: &str) -> Option<u64> {
     answer["sequence"].as_u64()
 }
 
+/// What `sprag explain` says, on either output.
+fn explained(server: &Server, name: &str) -> String {
+    let mut explain = Command::new(env!("CARGO_BIN_EXE_sprag"));
+    let admin = format!("http://{}", server.gateway.admin);
+    let secrets = server.setup.secrets.iter().map(|(name, value)| (name, value));
+    let output = explain.args(["explain", name, "--admin", &admin]).envs(secrets).output().unwrap();
+    [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat()
+}
+
 /// The next event is delivered; its headers.
 fn delivered(consumer: &Consumer) -> HashMap<String, String> {
     let (mut connection, delivery) = consumer.delivery();
@@ -62,6 +74,9 @@ fn a_key_comes_back_as_if_it_had_not_been_forgotten() {
     let key = server.until(KEY, "forgotten", |key| key["forgotten"] == true);
     assert_eq!(key["sequence"], 1);
     server.until_counted("sprag_forgotten_keys{partition=\"0\"}", 1);
+    assert_eq!(server.show("/v1/events/a:k:1")["key_forgotten"], true);
+    assert!(explained(&server, "a:k").contains("It is forgotten since it was idle"));
+    assert!(explained(&server, "a:k:1").contains("a:k is forgotten: "));
     let listed = server.show("/v1/sources/a/keys");
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(0), "{listed}");
     // An old position is a repeat, an id is known, and the next goes on.
@@ -87,6 +102,13 @@ fn a_key_without_a_tombstone_begins_behind_a_boundary() {
         Some(server.admin("GET", KEY, "")).filter(|answer| answer.status() != 200)
     });
     problem(&gone, "unknown-key");
+    // Its events are told by their ids, as far as history goes.
+    let event = server.show("/v1/events/a:k:2");
+    assert_eq!((&event["key_forgotten"], &event["sequence"]), (&true.into(), &Value::Null));
+    assert_eq!(event["fates"]["destinations"][0]["status"], "delivered", "{event}");
+    assert!(explained(&server, "a:k:2").contains("a:k is forgotten for good"));
+    let unknown = explained(&server, "a:k");
+    assert!(unknown.contains("unknown-key") && unknown.contains("forgotten for good"), "{unknown}");
     // Its id is known as long as `dedupe` says; its positions begin anew.
     comes(&server, "two", 2, "duplicate");
     assert_eq!(comes(&server, "three", 1, "released"), Some(3));
@@ -95,5 +117,8 @@ fn a_key_without_a_tombstone_begins_behind_a_boundary() {
     assert_eq!(headers["sprag-omitted"], "1-2;boundary");
     assert_eq!(headers["sprag-previous-hash"], "0".repeat(64));
     assert_eq!(server.show(KEY)["boundary"], 2);
+    assert!(explained(&server, "a:k").contains("It begins behind sequence 2"));
+    let before = server.show("/v1/events/a:k:1");
+    assert_eq!(before["fates"]["destinations"][0]["status"], "delivered", "{before}");
     observed("key", "limits.forgotten");
 }

@@ -1,6 +1,6 @@
 //! What Sprag says and does, row by row, seen from outside at the real binary: every status and
-//! refusal of ingress, every problem code, every fate, every key of the configuration by its
-//! effect.
+//! refusal of ingress, every problem code, every fate, every outcome of a reload, every key
+//! of the configuration by its effect.
 //!
 //! A scenario is a row of a table: what it shows, the lines of configuration that bring it about,
 //! and what is done and seen. What was seen is written down (`record`), and the step `observed` of
@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 mod commands;
+mod configuration;
 mod deliveries;
 mod entry;
 mod forgetting;

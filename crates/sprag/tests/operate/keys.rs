@@ -39,6 +39,12 @@ fn an_override_begins_positions_anew_and_pauses_a_key() {
     let said = world.run(&["keys", "--state", "paused"]);
     assert!(said.code == 1 && said.out.contains("billing:b"), "{said:?}");
     assert_eq!(world.run(&["override", "resume-key", "billing:b"]).code, 0);
+    let said = world.run(&["override", "list"]);
+    let kinds = ["resume-key", "pause-key", "rebase"];
+    let at = kinds.map(|kind| said.out.find(kind).unwrap_or_else(|| panic!("{kind}: {said:?}")));
+    assert!(said.code == 0 && at.is_sorted() && said.out.contains("billing:b"), "{said:?}");
+    let said = world.run(&["override", "list", "billing:b", "--limit", "1", "--json"]);
+    assert_eq!((said.code, &said.json()[0]["override"]), (0, &json!("resume-key")), "{said:?}");
     let said = world.run(&["override", "rebase", "billing:none"]);
     assert_eq!(said.code, 2);
     assert!(said.err.contains("unknown-key"), "{said:?}");

@@ -7,4 +7,5 @@ mod dead;
 mod explain;
 mod keys;
 mod metrics;
+mod top;
 mod world;

@@ -43,6 +43,9 @@ fn every_metric_of_the_page_is_scraped_and_is_true() {
     assert!(of("sprag_lag_seconds_sum{destination=\"app\"") > 0.0, "{page}");
     assert!(of("sprag_oldest_gap_seconds{source=\"billing\"}") < 60.0, "{page}");
     assert!((of("sprag_held_events{source=\"billing\"}") - 1.0).abs() < 0.1);
+    assert!((of("sprag_lanes_waiting{destination=\"app\",reason=\"stopped\"}") - 1.0).abs() < 0.1);
+    let stored = of("sprag_body_stored_bytes_total");
+    assert!(stored > 0.0 && stored <= of("sprag_body_bytes_total"), "{page}");
     assert!((of("sprag_dead_letters{destination=\"app\"}") - 2.0).abs() < 0.1);
     let drifts = page.lines().filter(|line| line.starts_with("sprag_sequence_drift{"));
     let drift: f64 = drifts.filter_map(|line| value(line, "")).sum();

@@ -106,9 +106,14 @@ impl World {
 
     /// Runs a command against the gateway.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(&self.command(arguments).output().unwrap())
+    }
+
+    /// A command that asks the gateway.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = sprag();
-        command.args(arguments).args(["--admin", &self.admin]);
-        Said::of(&command.current_dir(&self.directory).output().unwrap())
+        command.args(arguments).args(["--admin", &self.admin]).current_dir(&self.directory);
+        command
     }
 
     /// Runs a command until it says what is expected; what happens in the gateway takes a moment.

@@ -148,6 +148,7 @@ fn event_fact(fact: &Fact) -> String {
         Fact::Jumped(fact) => {
             format!("{} {}-{} total={}", fact.key.name, fact.from.0, fact.through.0, fact.total)
         }
+        Fact::Forgotten(_) | Fact::Returned(_) | Fact::Boundary(_) => forgotten_fact(fact),
         Fact::Stale(fact) => format!(
             "{} event={} position={} newest={}",
             fact.key.name,
@@ -157,6 +158,23 @@ fn event_fact(fact: &Fact) -> String {
         ),
         other => format!("{other:?}"),
     }
+}
+
+fn forgotten_fact(fact: &Fact) -> String {
+    let (key, record) = match fact {
+        Fact::Forgotten(fact) => (&fact.key, &fact.record),
+        Fact::Returned(fact) => (&fact.key, &fact.record),
+        Fact::Boundary(fact) => {
+            let floors = fact.floors.iter().map(|floor| floor.sequence.0);
+            let floors: Vec<u64> = floors.collect();
+            return format!("dropped={} floors={floors:?}", fact.dropped.len());
+        }
+        other => return format!("{other:?}"),
+    };
+    format!(
+        "{} sequence={} next={:?} boundary={}",
+        key.name, record.sequence.0, record.order.next, record.boundary.0
+    )
 }
 
 fn gap_fact(fact: &Fact) -> String {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use sha2::Digest as _;
 use sprag_core::fact::{
     Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Dropped, Fact,
-    Filtered, Jumped, Kind, LaneEnded, LaneOpened, Outcome, Received, Redriven, Released, Stale,
-    Superseded,
+    Filtered, Forgotten, Jumped, Kind, LaneEnded, LaneOpened, Outcome, Received, Redriven,
+    Released, Returned, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -111,12 +111,9 @@ impl Judge {
             Fact::Held(held) => self.fate(held.event, Fate::Held),
             Fact::Conflict(conflict) => self.fate(conflict.event, Fate::DeadLettered),
             Fact::Invalid(invalid) => self.fate(invalid.event, Fate::DeadLettered),
-            Fact::Rebased(rebased) => {
-                self.positions.retain(|(key, _)| *key != rebased.key);
-                self.in_place.remove(&rebased.key);
-                self.newest.remove(&rebased.key);
-                self.abandoned.remove(&rebased.key);
-            }
+            Fact::Rebased(rebased) => self.begin_positions(&rebased.key),
+            Fact::Forgotten(forgotten) => self.forget(forgotten),
+            Fact::Returned(returned) => self.bring_back(returned),
             Fact::Restored(restored) => {
                 let total = self.jumps.get(&place.partition).copied().unwrap_or_default();
                 assert_eq!(restored.total, total + restored.jump, "{restored:?}");
@@ -141,6 +138,38 @@ impl Judge {
             Fact::Dropped(dropped) => self.drop_letter(dropped),
             _ => {}
         }
+    }
+
+    /// Positions of a key begin anew.
+    fn begin_positions(&mut self, key: &Key) {
+        self.positions.retain(|(of, _)| of != key);
+        self.in_place.remove(key);
+        self.newest.remove(key);
+        self.abandoned.remove(key);
+    }
+
+    /// Only a key for which nothing waits is forgotten, with what it goes on with.
+    fn forget(&mut self, forgotten: &Forgotten) {
+        let key = &forgotten.key;
+        let waits = |lane: &&VecDeque<Sequence>| !lane.is_empty();
+        let lanes = self.lanes.iter().filter(|((of, _, _), _)| of == key);
+        assert_eq!(lanes.map(|(_, lane)| lane).find(waits), None, "waits: {forgotten:?}");
+        assert!(!self.accepted.keys().any(|(of, _, _)| of == key), "accepted: {forgotten:?}");
+        let known = self.heads.get(key).copied().unwrap_or_default();
+        assert_eq!((forgotten.record.sequence, forgotten.record.hash), known, "{forgotten:?}");
+    }
+
+    /// A key goes on where it was; or behind all it ever gave, with a chain and positions of its own.
+    fn bring_back(&mut self, returned: &Returned) {
+        let (key, record) = (&returned.key, &returned.record);
+        let known = self.heads.get(key).copied().unwrap_or_default();
+        if record.hash != Hash::default() {
+            assert_eq!((record.sequence, record.hash), known, "{returned:?}");
+            return;
+        }
+        assert!(record.sequence >= known.0, "gives sequences again: {returned:?}");
+        self.heads.insert(key.clone(), (record.sequence, record.hash));
+        self.begin_positions(key);
     }
 
     /// All that was released before waits in a lane that is opened.

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Fact;
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence};
-use sprag_core::input::{Arrival, PageCursor, Waiting};
-use sprag_core::output::{Checkpoint, Draft, PageRequest};
+use sprag_core::input::{Arrival, Input, PageCursor, Waiting};
+use sprag_core::output::{Checkpoint, Draft, IdleRequest, PageRequest};
 use sprag_core::partition::Head;
 use sprag_core::recent::{Prior, Seen};
 use sprag_core::record::{Due, KeyRecord, Queue};
+
+use super::Sha;
 
 /// The durable frames of a partition: frame n stands at n − 1.
 #[derive(Debug, Clone, Default)]
@@ -126,6 +129,8 @@ impl FrameLog {
 pub(crate) struct StateStore {
     pub(crate) head: Head,
     pub(crate) records: BTreeMap<Key, KeyRecord>,
+    /// Of keys that are forgotten (DESIGN D8).
+    pub(crate) tombstones: BTreeMap<Fingerprint, KeyRecord>,
 }
 
 impl StateStore {
@@ -138,7 +143,40 @@ impl StateStore {
             directory: checkpoint.directory,
             totals: checkpoint.totals,
         };
-        self.records.extend(checkpoint.records);
+        for (key, record) in checkpoint.records {
+            match record.forgotten {
+                true => self.records.remove(&key),
+                false => self.records.insert(key, record),
+            };
+        }
+        for (digest, record) in checkpoint.tombstones {
+            match record {
+                Some(record) => self.tombstones.insert(digest, record),
+                None => self.tombstones.remove(&digest),
+            };
+        }
+    }
+
+    /// A key's record, else its tombstone.
+    pub(crate) fn find(&self, key: &Key) -> Option<KeyRecord> {
+        let tombstone = || self.tombstones.get(&Fingerprint::of_key(&Sha, key));
+        self.records.get(key).or_else(tombstone).cloned()
+    }
+
+    /// Idle keys of a source, so many at the most, and the oldest tombstones beyond as many as are kept.
+    pub(crate) fn idle(&self, request: &IdleRequest, most: usize) -> Input {
+        let begins = |key: &Key| request.from.as_ref().is_none_or(|from| key >= from);
+        let of_source = self.records.iter();
+        let of_source = of_source.filter(|(key, _)| key.source == request.source && begins(key));
+        let mut idle = of_source.filter(|(_, record)| record.active <= request.until);
+        let keys: Vec<_> = idle.by_ref().take(most).collect();
+        let next = idle.next().map(|(key, _)| key.clone());
+        let keys = keys.into_iter().map(|(key, record)| (key.clone(), record.clone())).collect();
+        let mut oldest: Vec<_> = self.tombstones.iter().collect();
+        oldest.sort_by_key(|(digest, record)| (record.active, **digest));
+        oldest.truncate(self.tombstones.len().saturating_sub(request.tombstones));
+        let beyond = oldest.into_iter().map(|(digest, record)| (*digest, record.sequence));
+        Input::Idle { keys, next, beyond: beyond.collect() }
     }
 
     /// A page of waiting keys, the earliest due first, and the first place behind them.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprag_core::chain::Fingerprint;
 use sprag_core::destination::{Destination, End, LaneRef};
 use sprag_core::fact::Fact;
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId};
@@ -234,13 +235,12 @@ impl World {
                 self.trace.push(format!("  load {}", key.name));
                 self.loads.push_back((self.nodes[at].log.partition, key));
             }
-            Output::LookUp(_) | Output::Page(_) | Output::Backlog { .. } => {
+            Output::LookUp(_) | Output::Page(_) | Output::FindIdle(_) | Output::Backlog { .. } => {
                 self.reads.push_back((at, output));
                 if self.habits.reads {
                     self.read_one(0);
                 }
             }
-            Output::FindIdle(request) => panic!("no source forgets its keys: {request:?}"),
             Output::Forward { place, fact } => self.forward(place, &fact),
             Output::SequenceReset(key) => self.trace.push(format!("  alert {}", key.name)),
         }
@@ -296,6 +296,7 @@ impl World {
                 let (keys, next) = node.state.page(&page, self.habits.page);
                 Input::Page { queue: page.queue, keys, next }
             }
+            Output::FindIdle(request) => node.state.idle(&request, self.habits.page),
             Output::Backlog { lane, key, from, to, opened, .. } => {
                 let events = node.log.backlog(lane.destination, &key, from, to);
                 Input::Backlog {
@@ -421,8 +422,8 @@ impl World {
     pub(crate) fn load_one(&mut self) -> bool {
         let Some((partition, key)) = self.loads.pop_front() else { return false };
         let at = usize::from(partition.0);
-        let record: Option<KeyRecord> = self.nodes[at].state.records.get(&key).cloned();
-        self.handle(at, Input::Loaded { key, record: record.map(Box::new) });
+        let record = self.nodes[at].state.find(&key).map(Box::new);
+        self.handle(at, Input::Loaded { key, record });
         true
     }
 
@@ -534,17 +535,33 @@ impl World {
         for node in &self.nodes {
             assert!(node.flight.is_empty(), "only durable state can be compared");
             let mut again = self.fresh(node.log.partition);
-            replay(&mut again, &node.log, &StateStore::default());
-            let known = |(_, record): &(&Key, &KeyRecord)| record.newest.frame.0 > 0;
+            let nothing = StateStore::default();
+            replay(&mut again, &node.log, &nothing);
+            let known =
+                |(_, record): &(&Key, &KeyRecord)| record.newest.frame.0 > 0 && !record.forgotten;
             let history: BTreeMap<_, _> = again.records().filter(known).collect();
             let mut memory: BTreeMap<_, _> = node.state.records.iter().filter(known).collect();
             memory.extend(node.partition.records().filter(known));
             assert_eq!(memory, history);
+            assert_eq!(tombstones(&node.partition, &node.state), tombstones(&again, &nothing));
+            assert_eq!(node.partition.totals(), again.totals());
             if node.log.partition.0 == 0 {
                 assert_eq!(node.partition.directory(), again.directory());
             }
         }
     }
+}
+
+/// The keys that are forgotten: what memory says is newer than what is stored.
+fn tombstones(partition: &Partition<Sha>, state: &StateStore) -> BTreeMap<Fingerprint, KeyRecord> {
+    let mut all = state.tombstones.clone();
+    for (digest, _, record) in partition.tombstones() {
+        match record {
+            Some(record) => all.insert(digest, record.clone()),
+            None => all.remove(&digest),
+        };
+    }
+    all
 }
 
 /// Lanes in memory that asked for a permit.
@@ -561,7 +578,7 @@ fn replay(partition: &mut Partition<Sha>, log: &FrameLog, state: &StateStore) {
     for draft in log.frames.iter().filter(|draft| draft.number > state.head.frame) {
         for key in draft.facts.iter().filter_map(Fact::key) {
             if !partition.knows(key) {
-                partition.insert_record(key.clone(), state.records.get(key).cloned());
+                partition.insert_record(key.clone(), state.find(key));
             }
         }
         partition.evolve_frame(&Frame {

@@ -81,6 +81,22 @@ impl Client {
         self.ask(Method::GET, path, None).await
     }
 
+    /// Reads something that is text.
+    pub(in crate::cli) async fn text(&mut self, path: &str) -> Answered<String> {
+        let exchange = async {
+            let (status, body) = self.answer(Method::GET, path, None).await?;
+            if status.is_success() {
+                return Ok(String::from_utf8_lossy(&body).into_owned());
+            }
+            let document = serde_json::from_slice(&body).unwrap_or_default();
+            Err(self.refused(status, &document))
+        };
+        match tokio::time::timeout(limits::ADMIN_CLIENT_TIME, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.failed(&"no answer in time")),
+        }
+    }
+
     /// Does something; a body of null is none.
     pub(in crate::cli) async fn post(&mut self, path: &str, body: &Value) -> Answered<Value> {
         self.ask(Method::POST, path, Some(body).filter(|body| !body.is_null())).await
@@ -122,6 +138,19 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Answered<Value> {
+        let (status, body) = self.answer(method, path, body).await?;
+        let value: Value = serde_json::from_slice(&body)
+            .map_err(|_| self.failed(&format!("{status} without JSON")))?;
+        if status.is_success() { Ok(value) } else { Err(self.refused(status, &value)) }
+    }
+
+    /// The whole answer; its connection is kept.
+    async fn answer(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Answered<(StatusCode, Bytes)> {
         let request = self.request(method, path, body)?;
         let mut sender = self.sender().await?;
         let answer = sender.send_request(request).await.map_err(|error| self.failed(&error))?;
@@ -129,9 +158,7 @@ impl Client {
         let body = Limited::new(body, limits::ADMIN_CLIENT_BYTES).collect().await;
         let body = body.map_err(|error| self.failed(&error))?.to_bytes();
         self.sender = Some(sender);
-        let value: Value = serde_json::from_slice(&body)
-            .map_err(|_| self.failed(&format!("{} without JSON", head.status)))?;
-        if head.status.is_success() { Ok(value) } else { Err(self.refused(head.status, &value)) }
+        Ok((head.status, body))
     }
 
     fn request(

@@ -16,6 +16,7 @@ use super::log::LogArguments;
 use super::signal::Signals;
 use super::words::say;
 use super::{Failure, Verdict, block_on};
+use crate::descriptors;
 use crate::provider::limits;
 use clap::Args;
 use report::Report;
@@ -51,6 +52,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     arguments.log.start("error")?;
+    // Its provider, gateway and consumer have both ends of each connection; with fewer it is slower.
+    let _ = descriptors::raise_limit();
     block_on(demo(arguments))
 }
 

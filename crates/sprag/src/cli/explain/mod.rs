@@ -3,7 +3,7 @@
 mod story;
 
 use super::admin::AdminArguments;
-use super::admin::client::Client;
+use super::admin::client::{Client, Refused};
 use super::admin::key::{KeyName, Name};
 use super::admin::page::{list, query};
 use super::events;
@@ -66,9 +66,14 @@ async fn of_event(client: &mut Client, id: &str) -> Result<Told, Failure> {
         return Err(Failure::new("the answer names no key"));
     };
     let key = KeyName { source: source.to_owned(), key: key.to_owned() };
-    let shown = client.get(&key.path()).await?;
+    // Of a key that was forgotten for good only its events are known.
+    let shown = match client.get(&key.path()).await {
+        Err(Refused::Problem { code, .. }) if code == "unknown-key" => Value::Null,
+        shown => shown?,
+    };
     let mut sentences = vec![format!("Event {id} of {key}:")];
     sentences.extend(story::of_event(&event));
+    sentences.extend(story::forgotten(&key.to_string(), &event, &shown));
     let now = story::event_now(&event, &shown);
     let waits = !now.is_empty();
     sentences.extend(now);
@@ -76,13 +81,20 @@ async fn of_event(client: &mut Client, id: &str) -> Result<Told, Failure> {
 }
 
 async fn of_key(client: &mut Client, key: &KeyName, limit: u64) -> Result<Told, Failure> {
-    let shown = client.get(&key.path()).await?;
+    let shown = client.get(&key.path()).await.map_err(|refused| match refused {
+        Refused::Problem { code, text } if code == "unknown-key" => Failure::new(format!(
+            "{text} ({code}): no event of {key} ever came, or it was idle for `forget_after` and is \
+             forgotten for good, beyond `limits.forgotten`. Its events are still told by their ids"
+        )),
+        refused => refused.into(),
+    })?;
     let parameters = [("source", Some(key.source.as_str())), ("key", Some(&key.key))];
     let path = format!("/v1/events{}", query(&parameters));
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut released = list(client, &path, most).await?;
     released.items.reverse();
     let mut sentences = vec![story::opening(&key.to_string(), &shown)];
+    sentences.extend(story::begins(&shown));
     if released.more {
         let count = released.items.len();
         sentences.push(format!("Of these, the newest {count} are told (more with --limit):"));

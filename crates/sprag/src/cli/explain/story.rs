@@ -16,6 +16,46 @@ pub(super) fn opening(key: &str, shown: &Value) -> String {
     format!("{key} (partition {}): {released} events released, {held} held.", shown["partition"])
 }
 
+/// Where a key goes on that was forgotten, and what it passes over.
+pub(super) fn begins(shown: &Value) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let sequence = shown["sequence"].as_u64().unwrap_or_default();
+    if shown["forgotten"] == Value::Bool(true) {
+        sentences.push(format!(
+            "It is forgotten since it was idle for `forget_after`: its tombstone is kept, and its next \
+             event goes on as if it had not been, with sequence {} (last heard of {}).",
+            sequence + 1,
+            moment(shown, "active"),
+        ));
+    }
+    if let Some(boundary) = shown["boundary"].as_u64() {
+        sentences.push(format!(
+            "It begins behind sequence {boundary}: it, or another key that shares its bucket, was \
+             forgotten for good beyond `limits.forgotten`, and no sequence is given twice."
+        ));
+    }
+    if let Some(jumped) = shown["jumped"].as_u64() {
+        sentences.push(format!("It passed over {jumped} sequences: its log was restored."));
+    }
+    sentences
+}
+
+/// That an event's key is forgotten.
+pub(super) fn forgotten(key: &str, event: &Value, shown: &Value) -> Option<String> {
+    let is_forgotten = event["key_forgotten"] == Value::Bool(true);
+    is_forgotten.then(|| match shown {
+        Value::Null => format!(
+            "- {key} is forgotten for good: it was idle for `forget_after`, and more keys were than \
+             `limits.forgotten` keeps. Nothing of it waits; should it come again, its positions begin \
+             anew behind every sequence it had."
+        ),
+        _ => format!(
+            "- {key} is forgotten: it was idle for `forget_after`. Nothing of it waits, and it goes on \
+             where it was when it comes again."
+        ),
+    })
+}
+
 /// What happened to an event, the oldest first.
 pub(super) fn of_event(event: &Value) -> Vec<String> {
     let mut sentences = vec![received(event)];
@@ -103,6 +143,7 @@ fn in_lane(fate: &Value) -> Vec<String> {
         Some("dead") => format!("{to}: a dead letter."),
         Some("filtered") => format!("{to}: filtered, the destination does not take its type."),
         Some("skipped") => format!("{to}: skipped, a newer event took its place."),
+        Some("abandoned") => format!("{to}: abandoned, the destination was retired."),
         Some("in-flight") => format!("{to}: under way."),
         Some("settled") => format!("{to}: settled; history no longer tells how."),
         Some("pending") => format!("{to}: pending."),
@@ -261,5 +302,21 @@ mod tests {
         assert!(story[1].contains("event 3-1-0 has its position and another body"), "{story:?}");
         let now = event_now(&event, &json!({}));
         assert_eq!(now, ["You can give it up: sprag dead drop 3-4-0"]);
+    }
+
+    #[test]
+    fn a_forgotten_key_says_where_it_goes_on() {
+        let shown = json!({"sequence": 7, "forgotten": true, "active": "2026-11-25T20:59:00Z"});
+        let story = begins(&shown).concat();
+        assert!(story.contains("with sequence 8 (last heard of 2026-11-25 20:59:00)"), "{story}");
+        let story = begins(&json!({"sequence": 9, "boundary": 6, "jumped": 10})).join(" ");
+        assert!(story.contains("behind sequence 6") && story.contains("over 10"), "{story}");
+        assert!(begins(&json!({"sequence": 9, "forgotten": false})).is_empty());
+        let event = json!({"key_forgotten": true});
+        let gone = forgotten("s:k", &event, &Value::Null).unwrap();
+        assert!(gone.contains("s:k is forgotten for good"), "{gone}");
+        let kept = forgotten("s:k", &event, &shown).unwrap();
+        assert!(kept.contains("goes on where it was"), "{kept}");
+        assert_eq!(forgotten("s:k", &json!({"key_forgotten": false}), &shown), None);
     }
 }

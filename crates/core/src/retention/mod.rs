@@ -27,111 +27,22 @@
 //!
 //! Must not know: how segments are stored, what a page costs.
 
+mod job;
+mod said;
+#[cfg(test)]
+mod tests;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::time::Duration;
+
+use job::Job;
+pub use said::{DeadBodies, Looked, Reading, Segment, Step, Tally};
 
 use crate::id::{FrameNumber, PartitionId};
 use crate::limits;
 use crate::settings::RetentionSettings;
 use crate::time::{ElapsedMicros, Now, UnixMicros};
-
-/// A sealed segment, as far as retention needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Segment {
-    /// Its number; newer ones have higher numbers.
-    pub number: u64,
-    /// How many bytes it has.
-    pub bytes: u64,
-    /// When the newest of it was recorded.
-    pub newest: UnixMicros,
-    /// Bytes of bodies that were left when it was rewritten, as received; none where it never was.
-    pub kept: Option<u64>,
-    /// By partition its first frame, and the one that follows its last.
-    pub frames: Vec<(FrameNumber, FrameNumber)>,
-}
-
-/// Bodies to be left out of a segment: of each frame, the numbers of bodies as its `received`
-/// facts have them.
-pub type DeadBodies = BTreeMap<(PartitionId, FrameNumber), Vec<u32>>;
-
-/// What is to be done next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Seal the segment being written, so that what is in it can grow old.
-    Seal,
-    /// List the sealed segments behind one.
-    List {
-        /// Its number.
-        after: u64,
-    },
-    /// Read frames of a partition, and bring them to it with what is known of their keys.
-    Read(Reading),
-    /// Write a segment anew.
-    Rewrite {
-        /// The segment.
-        segment: u64,
-        /// Without these bodies.
-        dead: DeadBodies,
-    },
-    /// Delete history before these frames, by partition.
-    Trim {
-        /// The first frame that stays.
-        before: Vec<FrameNumber>,
-    },
-}
-
-/// A page to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// The partition.
-    pub partition: PartitionId,
-    /// The first frame.
-    pub from: FrameNumber,
-    /// The frame behind the last.
-    pub end: FrameNumber,
-    /// Its segment has no more bytes than this: more need not be read.
-    pub bytes: u64,
-    /// Bodies received, and dead letters made, after this are live.
-    pub expired: UnixMicros,
-    /// Whether keys are to be carried: the segment is to be deleted.
-    pub carries: bool,
-}
-
-/// What a partition says of a page.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Looked {
-    /// The dead bodies: frame, number, bytes as received.
-    pub dead: Vec<(FrameNumber, u32, u32)>,
-    /// Bytes of the bodies that are live.
-    pub live: u64,
-    /// Whether an event of it is live, or one of its keys cannot be carried now.
-    pub is_pinned: bool,
-    /// Whether it must be read again: not all of its keys could be carried at once.
-    pub is_incomplete: bool,
-    /// How many keys were carried.
-    pub carried: u64,
-    /// The frame that must be committed before anything rests on this.
-    pub rests_on: FrameNumber,
-}
-
-/// What was done since the process began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// Segments deleted.
-    pub deleted: u64,
-    /// Segments written anew.
-    pub rewritten: u64,
-    /// Bytes freed by both.
-    pub freed: u64,
-    /// Keys carried.
-    pub carried: u64,
-    /// Whether the oldest segment is old enough to be deleted and must stay for what waits.
-    pub is_pinned: bool,
-    /// What could not be done, and is tried again.
-    pub failed: u64,
-}
 
 /// The machine. Ask [`Self::poll`] for the next step whenever something happened, and at
 /// [`Self::deadline`]; bring what came of it.
@@ -162,23 +73,6 @@ enum Phase {
     Reading(Box<Job>),
     Settling(Box<Job>),
     Acting { segment: u64, bytes: u64, deletes: bool, rewrites: bool },
-}
-
-/// A look at one segment.
-#[derive(Debug)]
-struct Job {
-    segment: Segment,
-    deletes: bool,
-    /// The partition being read, and the frame it is read from.
-    at: usize,
-    from: FrameNumber,
-    dead: DeadBodies,
-    dead_bytes: u64,
-    live_bytes: u64,
-    rests_on: BTreeMap<PartitionId, FrameNumber>,
-    redrives: u64,
-    /// When the next page may be read.
-    due: ElapsedMicros,
 }
 
 impl Retention {
@@ -508,201 +402,5 @@ impl Retention {
     /// How long a segment may be written before it is sealed in any case.
     fn seal_every(&self) -> Duration {
         self.again()
-    }
-}
-
-impl Job {
-    fn new(segment: Segment, deletes: bool, redrives: u64, due: ElapsedMicros) -> Self {
-        Self {
-            segment,
-            deletes,
-            at: 0,
-            from: FrameNumber(0),
-            dead: DeadBodies::new(),
-            dead_bytes: 0,
-            live_bytes: 0,
-            rests_on: BTreeMap::new(),
-            redrives,
-            due,
-        }
-    }
-
-    /// Whether writing the segment anew is worth it: once for anything, again for over half of
-    /// what was left.
-    fn is_worth_it(&self) -> bool {
-        match self.segment.kept {
-            None => self.dead_bytes > 0,
-            Some(kept) => self.live_bytes < kept / 2,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec;
-
-    const DAY: u64 = 86_400_000_000;
-    const P: PartitionId = PartitionId(0);
-
-    fn at(days: u64) -> Now {
-        let clock = UnixMicros(1_000 * DAY + days * DAY);
-        Now { elapsed: ElapsedMicros(days * DAY), clock }
-    }
-
-    /// A machine that keeps bodies for two days and facts for ten.
-    fn machine() -> Retention {
-        let days = |days| Duration::from_micros(days * DAY);
-        Retention::new(RetentionSettings { bodies: days(2), facts: days(10) })
-    }
-
-    fn segment(number: u64, days: u64, kept: Option<u64>) -> Segment {
-        let frames = vec![(FrameNumber(number * 10), FrameNumber(number * 10 + 10))];
-        Segment { number, bytes: 100, newest: at(days).clock, kept, frames }
-    }
-
-    fn poll(machine: &mut Retention, now: Now, committed: u64) -> Option<Step> {
-        machine.poll(now, |_| FrameNumber(committed))
-    }
-
-    /// Lets it list segments, and answers with these.
-    fn lists(machine: &mut Retention, now: Now, segments: &[Segment]) {
-        let mut step = poll(machine, now, 0);
-        if step == Some(Step::Seal) {
-            machine.sealed(now);
-            step = poll(machine, now, 0);
-        }
-        assert_eq!(step, Some(Step::List { after: 0 }));
-        machine.listed(now, machine.asked(), segments, true);
-    }
-
-    /// It reads a segment as one page with this answer.
-    fn reads(machine: &mut Retention, now: Now, carries: bool, looked: Looked) {
-        match poll(machine, now, 0) {
-            Some(Step::Read(reading)) => {
-                assert_eq!(reading.carries, carries);
-                machine.looked(now, machine.asked(), looked, reading.end);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn dead(frame: u64, bytes: u32, live: u64) -> Looked {
-        Looked { dead: vec![(FrameNumber(frame), 0, bytes)], live, ..Looked::default() }
-    }
-
-    #[test]
-    fn a_segment_is_rewritten_once_and_again_for_more_than_half() {
-        let mut machine = machine();
-        let now = at(5);
-        lists(&mut machine, now, &[segment(1, 3, None), segment(2, 4, None)]);
-        assert_eq!(poll(&mut machine, now, 0), None, "nothing of them is old enough");
-        let now = at(6);
-        lists(&mut machine, now, &[segment(1, 3, None), segment(2, 5, None)]);
-        reads(&mut machine, now, false, dead(12, 1, 1_000));
-        let one = DeadBodies::from([((P, FrameNumber(12)), vec![0])]);
-        assert_eq!(poll(&mut machine, now, 0), Some(Step::Rewrite { segment: 1, dead: one }));
-        machine.rewritten(now, Some(9));
-        for (day, live, again) in [(8, 500, false), (10, 499, true)] {
-            let now = at(day);
-            lists(&mut machine, now, &[segment(1, 3, Some(1_000))]);
-            reads(&mut machine, now, false, dead(12, 1, live));
-            let step = poll(&mut machine, now, 0);
-            assert_eq!(matches!(step, Some(Step::Rewrite { .. })), again, "{step:?}");
-            machine.lost(now);
-        }
-        let tally = Tally { rewritten: 1, freed: 9, ..Tally::default() };
-        assert_eq!(machine.tally(), tally);
-    }
-
-    #[test]
-    fn the_oldest_segment_is_deleted_once_what_it_rests_on_is_committed() {
-        let mut machine = machine();
-        let now = at(20);
-        let segments = [segment(1, 9, Some(0)), segment(2, 9, Some(0))];
-        lists(&mut machine, now, &segments);
-        let looked = Looked { rests_on: FrameNumber(70), carried: 3, ..Looked::default() };
-        reads(&mut machine, now, true, looked);
-        assert_eq!(poll(&mut machine, now, 69), None);
-        let before = vec![FrameNumber(20)];
-        assert_eq!(poll(&mut machine, now, 70), Some(Step::Trim { before }));
-        machine.trimmed(now, true);
-        let tally = Tally { deleted: 1, freed: 100, carried: 3, ..Tally::default() };
-        assert_eq!(machine.tally(), tally);
-        // The next one is pinned: it is left alone for a while, and only its bodies are looked at.
-        lists(&mut machine, now, &segments[1..]);
-        reads(&mut machine, now, true, Looked { is_pinned: true, ..Looked::default() });
-        assert!(machine.tally().is_pinned);
-        lists(&mut machine, now, &segments[1..]);
-        assert_eq!(poll(&mut machine, now, 99), None);
-        lists(&mut machine, at(21), &segments[1..]);
-        reads(&mut machine, at(21), true, Looked::default());
-    }
-
-    #[test]
-    fn a_redrive_while_a_segment_is_judged_has_it_judged_again() {
-        let mut machine = machine();
-        let now = at(6);
-        lists(&mut machine, now, &[segment(1, 3, None)]);
-        reads(&mut machine, now, false, dead(12, 1, 0));
-        machine.redrive_begins();
-        assert_eq!(poll(&mut machine, now, 0), None, "it is not answered yet");
-        machine.redrive_ends();
-        assert_eq!(poll(&mut machine, now, 0), None);
-        reads(&mut machine, now, false, Looked { live: 1, ..Looked::default() });
-        lists(&mut machine, now, &[segment(1, 3, None)]);
-        assert_eq!(poll(&mut machine, now, 0), None, "it is live");
-        assert!(!machine.is_deleting());
-    }
-
-    #[test]
-    fn a_segment_that_must_stay_loses_its_dead_bodies() {
-        let mut machine = machine();
-        let now = at(20);
-        lists(&mut machine, now, &[segment(1, 9, None)]);
-        reads(&mut machine, now, true, Looked { is_pinned: true, ..dead(12, 5, 7) });
-        reads(&mut machine, now, false, Looked { is_pinned: true, ..dead(12, 5, 7) });
-        let step = poll(&mut machine, now, 0);
-        assert!(matches!(step, Some(Step::Rewrite { segment: 1, .. })), "{step:?}");
-        assert!(machine.is_deleting() && machine.tally().is_pinned);
-    }
-
-    #[test]
-    fn redrives_wait_while_history_goes() {
-        let mut machine = machine();
-        let now = at(20);
-        lists(&mut machine, now, &[segment(1, 9, Some(0))]);
-        reads(&mut machine, now, true, Looked::default());
-        assert!(matches!(poll(&mut machine, now, 0), Some(Step::Trim { .. })));
-        assert!(machine.is_deleting());
-        machine.trimmed(now, true);
-        assert!(!machine.is_deleting());
-    }
-
-    #[test]
-    fn a_clock_that_jumps_ahead_deletes_nothing() {
-        let mut machine = machine();
-        lists(&mut machine, at(1), &[]);
-        let jumped = Now { elapsed: at(2).elapsed, clock: at(500).clock };
-        lists(&mut machine, jumped, &[segment(1, 1, None)]);
-        assert_eq!(poll(&mut machine, jumped, 0), None);
-        let back = Now { elapsed: at(30).elapsed, clock: at(0).clock };
-        lists(&mut machine, back, &[segment(1, 1, None)]);
-        assert_eq!(poll(&mut machine, back, 0), None);
-        lists(&mut machine, at(31), &[segment(1, 1, None)]);
-        reads(&mut machine, at(31), true, Looked::default());
-    }
-
-    #[test]
-    fn a_lost_term_ends_the_look_and_answers_to_it_are_void() {
-        let mut machine = machine();
-        let now = at(6);
-        lists(&mut machine, now, &[segment(1, 3, None)]);
-        assert!(matches!(poll(&mut machine, now, 0), Some(Step::Read(_))));
-        let asked = machine.asked();
-        machine.lost(now);
-        machine.looked(now, asked, dead(12, 1, 0), FrameNumber(20));
-        assert_eq!(poll(&mut machine, now, 0), None);
-        lists(&mut machine, at(7), &[segment(1, 3, None)]);
     }
 }
