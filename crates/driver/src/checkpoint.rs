@@ -158,10 +158,10 @@ mod tests {
             [period, period / 4, period / 2, period / 4 * 3]
         );
         // Always later than now, and never by more than a period.
-        for now in [1, period / 4, period / 4 + 1, period - 1, period, 7 * period + 3] {
+        for at in [1, period / 4, period / 4 + 1, period - 1, period, 7 * period + 3] {
             for partition in 0..4 {
-                let wait = due(now, partition) - now;
-                assert!(wait > 0 && wait <= period, "{now} {partition} {wait}");
+                let wait = due(at, partition) - at;
+                assert!(wait > 0 && wait <= period, "{at} {partition} {wait}");
             }
         }
     }
