@@ -30,6 +30,7 @@ mod strike;
 pub mod sweep;
 mod talk;
 mod trace;
+mod unordered;
 mod unreadable;
 mod workload;
 mod world;

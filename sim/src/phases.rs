@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use sprag_core::chain::Fingerprint;
 use sprag_core::destination::Destination;
+use sprag_core::fact::Visit;
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId};
 use sprag_core::partition::Partition;
 use sprag_core::record::{KeyRecord, Lane};
-use sprag_core::settings::{OnGap, RetentionSettings};
+use sprag_core::settings::{OnGap, RetentionSettings, Start};
 use sprag_log::embedded::simulated::SimulatedDisk;
 use sprag_log::embedded::{Options, Reader, open};
 use sprag_log::{Answer, Query, ReadError};
@@ -116,7 +117,11 @@ impl World {
             });
             paused.into_iter().for_each(|to| self.order(operator::resume_destination(to)));
         }
-        for lane in shown.lanes.into_iter().filter(|lane| !lane.mode.delivers()) {
+        let mut stopped = shown.lanes;
+        stopped.retain(|lane| !lane.mode.delivers());
+        // One command moves all strands of a lane.
+        stopped.dedup_by_key(|lane| (lane.resource, lane.destination));
+        for lane in stopped {
             self.order(operator::redrive(lane.resource, lane.key, lane.destination));
         }
     }
@@ -182,7 +187,18 @@ impl World {
             && (self.phase != Phase::Repair || self.provider.is_done())
             && !self.watching.commands.any_waiting()
             && !self.reloads.is_wanted()
+            && self.has_opened_all(process)
             && self.nothing_waits(process)
+    }
+
+    /// Whether the lanes of every destination that begins before now are open: until then nobody knows
+    /// what waits in them.
+    fn has_opened_all(&self, process: &Process) -> bool {
+        let Some(settings) = process.node.settings() else { return false };
+        let early = settings.destinations.iter().filter(|(_, to)| to.start != Start::Now);
+        let early: Vec<_> = early.map(|(id, _)| (*id, Visit::Opens)).collect();
+        let mut partitions = process.node.partitions();
+        partitions.all(|partition| early.iter().all(|it| partition.totals().visited.contains(it)))
     }
 
     /// Whether nothing of any key is still to be done; those in memory are looked at first.

@@ -264,8 +264,12 @@ impl World {
         };
         let watching = &mut self.watching;
         let verdict = watching.deliveries.arrived(&arrived, &watching.policies, &watching.commands);
+        let beside = watching.deliveries.others(attempt.destination, resource);
         let treated = watching.outages.arrived(self.now, attempt.destination);
         self.judge("outages", treated);
+        if beside > 1 {
+            self.counts.hit("consumer", "has others of the key");
+        }
         let name = self.destination_name(attempt.destination);
         let mut conduct = self.consumers.take(self.now, &name, resource);
         batches::part(&mut self.batch_dice, &attempt, &mut conduct, self.consumers.moody);

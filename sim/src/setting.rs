@@ -19,6 +19,7 @@ use crate::acker;
 use crate::batches;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
+use crate::unordered;
 use crate::world::CLOCK;
 use sprag_core::time::UnixMicros;
 
@@ -62,7 +63,7 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
-        (ack_dice, batch_dice): (&mut Dice, &mut Dice),
+        (ack_dice, batch_dice, unordered_dice): (&mut Dice, &mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
         let latest = latest::draw_sources(latest_dice, &mut sources);
@@ -84,6 +85,8 @@ impl Setting {
         if let Some(first) = destinations.first_mut() {
             first.from.clone_from(&names);
         }
+        let all: &mut [_] = &mut destinations.iter_mut().chain([&mut spare]).collect::<Vec<_>>();
+        unordered::draw(unordered_dice, &mut sources, all);
         let plan = Plan {
             revision: Revision(1),
             sources,

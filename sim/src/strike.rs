@@ -189,6 +189,7 @@ impl World {
             self.counts.add("memory", "back: a hold ends", moves.holds_due);
             let acknowledgements = moves.acknowledgements_due;
             self.counts.add("memory", "back: not acknowledged", acknowledgements);
+            self.counts.add("memory", "turn of an unordered key over", moves.turns_over);
         }
         for tally in process.node.partitions().map(|partition| partition.forgetting()) {
             self.counts.add("forgetting", "forgotten", tally.forgotten);

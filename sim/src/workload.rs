@@ -156,7 +156,9 @@ impl Workload {
             let position = match (source.contract, &mut newest) {
                 (_, Some(newest)) => newest.next(dice, at),
                 (Contract::Fifo { .. }, None) => Position::Sequence(base + number),
-                (Contract::Arrival | Contract::Latest { .. }, None) => Position::None,
+                (Contract::Arrival | Contract::Unordered | Contract::Latest { .. }, None) => {
+                    Position::None
+                }
             };
             let id = format!("event-{resource}-{}-{number}", base + self.posts.len() as u64);
             let original = make(dice, resource, source.has_ids.then_some(id), position, at);
@@ -200,7 +202,7 @@ impl Workload {
 
 fn first_position(dice: &mut Dice, contract: Contract) -> u64 {
     match contract {
-        Contract::Arrival | Contract::Latest { .. } => 0,
+        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } => 0,
         Contract::Fifo { first: First::Any } => dice.between(1, 5_000),
         Contract::Fifo { first: First::Strictly(number) } => number,
         Contract::Fifo { first: First::At(number) } => {
@@ -218,7 +220,7 @@ pub(crate) fn type_of(digest: &Hash) -> &'static str {
 /// The event of a flood: the first of its key.
 pub(crate) fn flood_post(dice: &mut Dice, resource: usize, source: &Source, at: Instant) -> Post {
     let position = match source.contract {
-        Contract::Arrival => Position::None,
+        Contract::Arrival | Contract::Unordered => Position::None,
         Contract::Latest { .. } => source
             .latest
             .map_or(Position::None, |counted| counted.begin(dice, 1, at).next(dice, at)),

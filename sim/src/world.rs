@@ -39,7 +39,7 @@ use crate::sim_log::SimLog;
 use crate::state_model::StateModel;
 use crate::trace::Trace;
 use crate::workload::{Post, Resource, Source, Workload};
-use crate::{anew, silence, unreadable};
+use crate::{anew, silence, unordered, unreadable};
 
 /// The machine's clock at the beginning: 2026-01-01T00:00:00Z, in microseconds.
 pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
@@ -63,6 +63,10 @@ const REBASE_DICE: u64 = 29;
 const ACK_DICE: u64 = 30;
 /// The stream of chance that decides about ranges of events.
 const BATCH_DICE: u64 = 31;
+/// The stream of chance that decides which sources have no order.
+const UNORDERED_DICE: u64 = 32;
+/// The stream of chance that decides about bursts of one key's events.
+const BURST_DICE: u64 = 33;
 /// The stream of chance that decides which types destinations take and where they begin.
 const TYPES_DICE: u64 = 34;
 /// The stream of chance that decides which destinations are retired.
@@ -290,8 +294,10 @@ fn packing_dice(seed: u64) -> Option<Dice> {
 fn draw_setting(seed: u64) -> (Setting, Dice, Dice) {
     let (types, retire) = (Dice::new(seed, TYPES_DICE), Dice::new(seed, RETIRE_DICE));
     let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
+    let mut unordered = Dice::new(seed, UNORDERED_DICE);
     let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
-    let mut setting = Setting::draw(usual, latest, types, retire, (&mut ack, &mut batch));
+    let others = (&mut ack, &mut batch, &mut unordered);
+    let mut setting = Setting::draw(usual, latest, types, retire, others);
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
     (setting, ack, batch)
 }
@@ -314,6 +320,7 @@ impl World {
         let names: Vec<String> =
             destinations.map(|destination| destination.settings.name.to_string()).collect();
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
+        unordered::add(&mut Dice::new(seed, BURST_DICE), &mut workload, length);
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         silence::add(forgetting, &mut workload, length);

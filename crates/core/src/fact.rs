@@ -10,6 +10,7 @@ mod attempted;
 mod batched;
 mod forgotten;
 mod lane;
+mod strands_taken;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -26,6 +27,7 @@ pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
 pub use batched::Batched;
 pub use forgotten::{Boundary, Floor, Forgotten, Returned, Tombstone};
 pub use lane::{BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
+pub use strands_taken::StrandsTaken;
 
 /// One line of history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub enum Fact {
     Attempted(Attempted),
     /// The next attempt of a lane carries a range of events: the same on every retry.
     Batched(Batched),
+    /// Events that waited in a lane of an unordered source got strands.
+    StrandsTaken(StrandsTaken),
     /// A consumer acknowledged what it has, with a request of its own.
     Acknowledged(Acknowledged),
     /// A newer event took the place of older ones that waited in a lane.
@@ -290,6 +294,9 @@ pub struct Released {
     pub salt: Option<Hash>,
     /// The event a compensation undoes. Reserved.
     pub refers_to: Option<Place>,
+    /// Whether its key's events have no order: in each lane in which nothing waits it got a strand,
+    /// if one was free.
+    pub unordered: bool,
 }
 
 /// By what a repeat was recognised.
@@ -490,7 +497,8 @@ pub struct Redriven {
     pub key: Key,
     /// The lane's destination.
     pub destination: DestinationId,
-    /// One event the lane has gone past, sent out of order; none: the lane drains in order.
+    /// One event the lane has gone past, sent out of order, or of an unordered source the event of a
+    /// stopped strand; none: the lane drains in order, and so does each stopped strand of it.
     pub passed: Option<Sequence>,
 }
 

@@ -93,6 +93,21 @@ impl Sequence {
     }
 }
 
+/// A lane of a key, or one of its strands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId {
+    /// Where it leads.
+    pub destination: DestinationId,
+    /// The event of a strand; none is the lane itself.
+    pub strand: Option<Sequence>,
+}
+
+impl From<DestinationId> for LaneId {
+    fn from(destination: DestinationId) -> Self {
+        Self { destination, strand: None }
+    }
+}
+
 /// A resource whose events must stay in order: its source and its encoded name (DESIGN K1).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {

@@ -9,17 +9,37 @@ use crate::record::{KeyRecord, Lane, LaneMode, Order};
 /// The first thing that is wrong with a record, if anything is.
 #[must_use]
 pub fn broken(record: &KeyRecord) -> Option<&'static str> {
-    let sorted = record.lanes.windows(2).all(|pair| pair[0].destination < pair[1].destination);
+    let sorted = record.lanes.windows(2).all(|pair| pair[0].id() < pair[1].id());
     if !sorted {
         return Some("lanes are not in the order of their destinations");
     }
-    let passed =
-        |jump: &&crate::ranges::Range| record.lanes.iter().any(|lane| lane.head.0 == jump.from);
+    let lanes = record.lanes.iter().filter(|lane| lane.strand.is_none());
+    let passed = |jump: &&crate::ranges::Range| lanes.clone().any(|lane| lane.head.0 == jump.from);
     if record.jumps.iter().find(passed).is_some() {
         return Some("a lane waits for a sequence that is not given");
     }
     broken_order(&record.order)
         .or_else(|| record.lanes.iter().find_map(|lane| broken_lane(lane, record.sequence)))
+        .or_else(|| record.lanes.iter().find_map(|lane| broken_strand(record, lane)))
+}
+
+fn broken_strand(record: &KeyRecord, lane: &Lane) -> Option<&'static str> {
+    let most = limits::STRANDS + limits::LANE_EXCEPTIONS;
+    if record.lanes_to(lane.destination).len() > most + 1 {
+        return Some("a lane has more strands than allowed");
+    }
+    let Some(event) = lane.strand else {
+        let sends = lane.failures > 0 || !lane.redrives.is_empty() || lane.accepted.is_some();
+        let sends = sends || lane.mode != LaneMode::Active;
+        return (record.unordered && sends).then_some("a lane without order sends an event itself");
+    };
+    if !record.unordered || record.lane(lane.destination).is_none_or(|lane| lane.head <= event) {
+        return Some("a strand has an event that waits in its lane");
+    }
+    let waits = lane.head == event && lane.redrives.is_empty();
+    let is_redriven = lane.head == event.next() && lane.redrives == [event];
+    (lane.tail != event || waits == is_redriven)
+        .then_some("a strand has another event than its own")
 }
 
 fn broken_order(order: &Order) -> Option<&'static str> {

@@ -8,6 +8,9 @@ pub const KEY_BYTES: usize = 200;
 pub const POSITION_BYTES: usize = 256;
 /// Bytes of a source's event id, an event type, a content type: longer ones are refused.
 pub const TEXT_BYTES: usize = 256;
+/// How often a lane of an unordered key that has had its turn looks whether it may go on. Longer and
+/// it would wait where nobody does any more; shorter and resting would be work.
+pub const TURN_LOOK: Duration = Duration::from_secs(1);
 /// Open time grows by at most this a step (DESIGN F9): a suspended machine expires no hold.
 pub const OPEN_STEP: Duration = Duration::from_secs(1);
 /// Frames of a partition that may wait for their commit: one syncs while one is decided (F10).
@@ -29,6 +32,9 @@ pub const REFUSALS_PER_SECOND: u32 = 10;
 pub const HEADER_RANGES: usize = 32;
 /// Passed events of a lane that may be redriven out of order at a time (DESIGN F5).
 pub const LANE_EXCEPTIONS: usize = 32;
+/// Events of a lane of an unordered source that are sent, retried or stopped beside each other
+/// (DESIGN F5); dead letters that operators send again have [`LANE_EXCEPTIONS`] strands more.
+pub const STRANDS: usize = 64;
 /// Waiting events a lane keeps at hand; the rest is asked for (DESIGN F5, L6).
 pub const LANE_WINDOW: usize = 16;
 /// Events that one attempt carries at the most (rule L9).

@@ -129,7 +129,7 @@ pub struct Attempt {
     pub number: u32,
     /// Whether the event may have been sent before (DESIGN F11).
     pub redelivery: bool,
-    /// Whether the lane has gone past the event.
+    /// Whether the lane has gone past the event, or its key's events have no order.
     pub out_of_order: bool,
     /// The last event the lane delivered in order; 0 before the first.
     pub previous: Sequence,

@@ -12,7 +12,8 @@ use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, HoldReason, PauseReason,
     Restored, SourceDeclared, Toll,
 };
-use crate::id::{DestinationId, FrameNumber, Hash, Place, Sequence, SourceId};
+use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
+use crate::limits;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
@@ -44,8 +45,12 @@ pub struct KeyRecord {
     /// It began behind this floor: what lies before may have been given before it was forgotten for
     /// good. 0 where it did not.
     pub boundary: Sequence,
-    /// Its lanes, in the order of their destinations' numbers.
+    /// Its lanes, in the order of their destinations' numbers, each followed by its strands in the
+    /// order of their events.
     pub lanes: Vec<Lane>,
+    /// Whether its events have no order: its lanes send nothing themselves, but each event in a
+    /// strand of its own (decision record 012).
+    pub unordered: bool,
 }
 
 /// What the positions of a key add up to under its contract.
@@ -237,7 +242,8 @@ pub struct Lane {
     pub omitted: Vec<Omission>,
     /// Tries of the head that were not acknowledged.
     pub failures: u32,
-    /// When the head is due, by recorded time; 0 is at once.
+    /// When the head is due, by recorded time; 0 is at once. Of a lane of an unordered key, which has
+    /// no head of its own: when it had its turn; 0 before the first.
     pub due: UnixMicros,
     /// What counts towards giving the head up.
     pub toll: Toll,
@@ -256,6 +262,8 @@ pub struct Lane {
     /// Since when something waits in it without progress, by recorded time; of no meaning where
     /// nothing waits.
     pub since: UnixMicros,
+    /// The event of a strand, the only one that was ever in it; none is a lane.
+    pub strand: Option<Sequence>,
 }
 
 impl Lane {
@@ -283,6 +291,7 @@ impl Lane {
             batch: None,
             sent: Sequence::default(),
             since: UnixMicros::default(),
+            strand: None,
         }
     }
 
@@ -301,6 +310,46 @@ impl Lane {
             }
         }
         lane
+    }
+
+    /// A strand in which an event waits whose body has so many bytes.
+    #[must_use]
+    pub fn strand(destination: DestinationId, event: Sequence, bytes: u64) -> Self {
+        let (tail, strand) = (event, Some(event));
+        Self {
+            head: event,
+            tail,
+            strand,
+            waiting: 1,
+            bytes,
+            omitted: Vec::new(),
+            ..Self::new(destination, event)
+        }
+    }
+
+    /// A strand for a dead letter that an operator sent again.
+    #[must_use]
+    pub fn redriven(destination: DestinationId, event: Sequence) -> Self {
+        let strand = Self::strand(destination, event, 0);
+        Self { head: event.next(), waiting: 0, redrives: Vec::from([event]), ..strand }
+    }
+
+    /// Which lane or strand of its key it is.
+    #[must_use]
+    pub fn id(&self) -> LaneId {
+        LaneId { destination: self.destination, strand: self.strand }
+    }
+
+    /// Whether it is a strand whose event is settled.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.strand.is_some() && !self.has_backlog() && self.redrives.is_empty()
+    }
+
+    /// Whether it stands at an event that only an operator moves.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        !self.mode.delivers() && self.has_backlog()
     }
 
     /// A lane over what was released before it: from the first event to this.
@@ -323,6 +372,12 @@ impl Lane {
     }
 }
 
+/// Since when something waits in a lane or its strands without progress.
+#[must_use]
+pub fn oldest(lanes: &[Lane]) -> Option<UnixMicros> {
+    lanes.iter().filter(|lane| lane.has_backlog()).map(|lane| lane.since).min()
+}
+
 impl KeyRecord {
     /// Whether the key has something to do by itself: events that wait, lanes to serve.
     #[must_use]
@@ -337,21 +392,73 @@ impl KeyRecord {
         let hold = deadline.map(|deadline| Due { queue: Queue::Holds, at: deadline.0 });
         let until = self.lanes.iter().filter_map(|lane| Some(lane.accepted?.until)).min();
         let accepted = until.map(|until| Due { queue: Queue::Acknowledgements, at: until.0 });
-        let lanes = self.lanes.iter().filter(|lane| !self.paused && lane.has_work());
-        let lanes = lanes.filter(|lane| lane.accepted.is_none()).map(|lane| {
-            let at = if lane.redrives.is_empty() { lane.due.0 } else { 0 };
-            Due { queue: Queue::Lanes(lane.destination), at }
+        let due = |lane: &Lane| if lane.redrives.is_empty() { lane.due.0 } else { 0 };
+        let to = self.lanes.chunk_by(|one, next| one.destination == next.destination);
+        let lanes = to.filter(|_| !self.paused).filter_map(move |lanes| {
+            let lane = lanes.first()?;
+            let at = lanes.iter().filter(|lane| self.sends(lane)).map(due).min()?;
+            // Behind what was due when it had its turn, however many of its events are (decision 012).
+            let turn = if self.unordered { lane.due.0 } else { 0 };
+            Some(Due { queue: Queue::Lanes(lane.destination), at: at.max(turn) })
         });
-        let backlogs = self.lanes.iter().filter(|lane| lane.has_backlog());
-        let backlogs =
-            backlogs.map(|lane| Due { queue: Queue::Backlogs(lane.destination), at: lane.since.0 });
+        let to = self.lanes.chunk_by(|one, next| one.destination == next.destination);
+        let backlogs = to.filter_map(|lanes| {
+            let queue = Queue::Backlogs(lanes.first()?.destination);
+            Some(Due { queue, at: oldest(lanes)?.0 })
+        });
         hold.into_iter().chain(accepted).chain(lanes).chain(backlogs)
+    }
+
+    /// Whether one of its lanes or strands has something to send, now or when due. A lane of an
+    /// unordered key does while an event that waits in it finds a free strand.
+    #[must_use]
+    pub fn sends(&self, lane: &Lane) -> bool {
+        let feeds = self.unordered && lane.strand.is_none();
+        let may = !feeds || self.has_free_strand(lane.destination);
+        may && lane.accepted.is_none() && lane.has_work()
     }
 
     /// The lane to a destination.
     #[must_use]
     pub fn lane(&self, destination: DestinationId) -> Option<&Lane> {
-        self.lanes.iter().find(|lane| lane.destination == destination)
+        self.at(destination.into())
+    }
+
+    /// The strand of the lane to a destination in which an event is.
+    #[must_use]
+    pub fn strand(&self, destination: DestinationId, event: Sequence) -> Option<&Lane> {
+        self.at(LaneId { destination, strand: Some(event) })
+    }
+
+    fn at(&self, id: LaneId) -> Option<&Lane> {
+        self.index_of(id).map(|at| &self.lanes[at])
+    }
+
+    /// Where a lane or strand stands among `lanes`.
+    #[must_use]
+    pub fn index_of(&self, id: LaneId) -> Option<usize> {
+        self.lanes.binary_search_by_key(&id, Lane::id).ok()
+    }
+
+    /// The lane to a destination and its strands; empty where there is none.
+    #[must_use]
+    pub fn lanes_to(&self, destination: DestinationId) -> &[Lane] {
+        let from = self.lanes.partition_point(|lane| lane.destination < destination);
+        let to = self.lanes.partition_point(|lane| lane.destination <= destination);
+        &self.lanes[from..to]
+    }
+
+    /// What of its lanes sends an event: of an unordered key the event's strand, none where it has
+    /// none; else the lane.
+    #[must_use]
+    pub fn sender_of(&self, destination: DestinationId, event: Sequence) -> LaneId {
+        LaneId { destination, strand: self.unordered.then_some(event) }
+    }
+
+    /// Whether an event that waits in a lane of an unordered key may get a strand.
+    #[must_use]
+    pub fn has_free_strand(&self, destination: DestinationId) -> bool {
+        self.lanes_to(destination).len() <= limits::STRANDS
     }
 
     /// Whether it waits for nothing at all, so that it may be forgotten: not for time, an arrival or an

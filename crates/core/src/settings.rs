@@ -115,6 +115,8 @@ pub enum Contract {
     },
     /// No positions: the order of arrival.
     Arrival,
+    /// No positions and no order: each event by itself, none waits for another of its key.
+    Unordered,
     /// Only what is newer than everything before is released; the rest is stale.
     Latest {
         /// Whether a newer event supersedes older ones that wait to be delivered.

@@ -41,9 +41,12 @@ impl Backlog {
         }
     }
 
-    fn of(lane: &Lane) -> Self {
-        let lanes = u64::from(lane.has_backlog());
-        Self { lanes, events: lane.waiting, bytes: lane.bytes }
+    /// What waits in a lane and its strands.
+    fn of(lanes: &[Lane]) -> Self {
+        let waits = lanes.iter().any(Lane::has_backlog);
+        let events = lanes.iter().map(|lane| lane.waiting).sum();
+        let bytes = lanes.iter().fold(0_u64, |sum, lane| sum.saturating_add(lane.bytes));
+        Self { lanes: u64::from(waits), events, bytes }
     }
 }
 
@@ -77,14 +80,14 @@ impl Totals {
         }
     }
 
-    /// A lane is about to change.
-    pub(crate) fn without(&mut self, lane: &Lane) {
-        self.set(lane.destination, self.backlog_of(lane.destination).without(Backlog::of(lane)));
+    /// A lane, which comes with its strands, is about to change.
+    pub(crate) fn without(&mut self, to: DestinationId, lanes: &[Lane]) {
+        self.set(to, self.backlog_of(to).without(Backlog::of(lanes)));
     }
 
     /// A lane has changed.
-    pub(crate) fn with(&mut self, lane: &Lane) {
-        self.set(lane.destination, self.backlog_of(lane.destination).and(Backlog::of(lane)));
+    pub(crate) fn with(&mut self, to: DestinationId, lanes: &[Lane]) {
+        self.set(to, self.backlog_of(to).and(Backlog::of(lanes)));
     }
 
     fn set(&mut self, destination: DestinationId, backlog: Backlog) {

@@ -71,6 +71,7 @@ fn change(place: Place, recorded: UnixMicros, fact: &Fact) -> Option<LetterChang
                 recorded,
                 key: attempted.key.clone(),
                 destination: attempted.destination,
+                sequence: attempted.sequence,
                 outcome: attempted.outcome,
             }))
         }

@@ -105,7 +105,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 
     fn judge(&self, plan: &Plan) -> Verdict {
-        if !self.is_declared || !matches!(self.owners[0].stage, Stage::Serving) {
+        let is_ready = self.is_declared && matches!(self.owners[0].stage, Stage::Serving);
+        // What goes at this moment a destination that comes may still take.
+        if !is_ready || self.retention.is_deleting() {
             return Verdict::Later;
         }
         let directory = self.owners[0].partition.directory();
@@ -150,6 +152,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         self.is_declared = false;
         self.close_what_goes(now, &settings);
         self.declare(now);
+    }
+
+    /// Whether a reload is accepted and not in force yet: until then nothing of history goes.
+    pub(crate) fn is_reloading(&self) -> bool {
+        matches!(self.reload, Reload::Accepted)
     }
 
     /// No event enters a destination that goes any more.
@@ -198,6 +205,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
         self.intake.revise(&settings);
         self.retention.revise(self.plan.retention);
+        self.retention.judge_anew();
         let configured = Configured::by(&settings);
         self.effects.push_back(Effect::Notice(Notice::Reloaded(configured)));
         for fact in self.owners[0].partition.pauses() {

@@ -33,7 +33,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// Takes the next steps of retention; says whether there was one.
     pub(crate) fn retain(&mut self, now: Now) -> bool {
         let mut progressed = false;
-        while self.is_serving() {
+        while self.is_serving() && !self.is_reloading() {
             let owners = &self.owners;
             let committed = |partition: PartitionId| {
                 let owner = owners.get(usize::from(partition.0));

@@ -171,6 +171,8 @@ pub struct Stop {
     pub key: Key,
     /// Where the lane leads.
     pub destination: DestinationId,
+    /// The event that was given up: of an unordered source its strand stopped, else the lane.
+    pub sequence: Sequence,
     /// What came of the last try.
     pub outcome: Outcome,
 }

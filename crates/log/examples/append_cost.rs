@@ -106,6 +106,7 @@ fn draft(number: u64, epoch: Epoch, events: u64) -> FrameDraft {
             toll: None,
             dropped: None,
             batch: None,
+            turn: None,
         }));
         whole.bodies.push(Body::received(body.into()));
     }

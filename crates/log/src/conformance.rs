@@ -281,6 +281,7 @@ pub fn event_with(
         missing: Ranges::default(),
         salt: None,
         refers_to: None,
+        unordered: false,
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

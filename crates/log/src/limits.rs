@@ -1,5 +1,7 @@
 //! Every bound of the log's formats and engines, with its unit and its reason.
 
+use sprag_core::limits::{LANE_EXCEPTIONS, STRANDS};
+
 /// Bytes of a source's or destination's name.
 pub const NAME_BYTES: usize = 256;
 /// Bytes of a source's identity text (DESIGN K8): five configuration values.
@@ -12,6 +14,9 @@ pub const HEADER_NAME_BYTES: usize = 256;
 pub const HEADER_VALUE_BYTES: usize = 64 << 10;
 /// Destinations an event enters or is filtered from.
 pub const LANES: usize = 4_096;
+/// Lanes and strands of one key's record: of each destination a lane, and of an unordered source as
+/// many strands as the core allows.
+pub const LANES_OF_KEY: usize = LANES * (1 + STRANDS + LANE_EXCEPTIONS);
 /// Destinations that all keys were visited for: as many as ever had a name, each twice.
 pub const VISITS: usize = 1 << 20;
 /// Ranges in one list: `abandoned` of a key has 1,000 (DESIGN G2), one more may be in the making.

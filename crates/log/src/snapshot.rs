@@ -30,13 +30,13 @@ use crate::fact::held::{read_reason, write_reason};
 use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
     read_destination, read_id, read_open, read_place, read_position, read_range, read_ranges,
-    read_sequence, read_text, read_unix, unknown, write_destination, write_id, write_place,
-    write_position, write_range, write_ranges, write_text,
+    read_said, read_sequence, read_text, read_unix, unknown, write_destination, write_id,
+    write_place, write_position, write_range, write_ranges, write_text,
 };
-use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, VISITS};
+use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 10;
+pub const VERSION: u8 = 11;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub(crate) fn write_record(writer: &mut Writer<'_>, record: &KeyRecord) {
     write_place(writer, &record.newest);
     writer.flag(record.paused);
     write_order(writer, &record.order);
-    writer.count("lanes", record.lanes.len(), LANES);
+    writer.count("lanes", record.lanes.len(), LANES_OF_KEY);
     record.lanes.iter().for_each(|lane| write_lane(writer, lane));
     writer.number(record.carried.0);
     writer.number(record.jumped);
@@ -118,6 +118,9 @@ pub(crate) fn write_record(writer: &mut Writer<'_>, record: &KeyRecord) {
     writer.number(record.active.0);
     writer.flag(record.forgotten);
     writer.number(record.boundary.0);
+    if record.unordered {
+        writer.flag(true);
+    }
     writer.close_length("record", opened);
 }
 
@@ -129,7 +132,7 @@ pub(crate) fn read_record(reader: &mut Reader<'_>) -> Result<KeyRecord, DecodeEr
         newest: read_place(reader)?,
         paused: reader.flag()?,
         order: read_order(reader)?,
-        lanes: reader.list("lanes", LANES, read_lane)?,
+        lanes: reader.list("lanes", LANES_OF_KEY, read_lane)?,
         carried: FrameNumber(reader.number()?),
         jumped: reader.number()?,
         jumps: reader.list("jumps", LANE_LIST, read_range)?,
@@ -141,6 +144,7 @@ pub(crate) fn read_record(reader: &mut Reader<'_>) -> Result<KeyRecord, DecodeEr
         record.forgotten = reader.flag()?;
         record.boundary = read_sequence(reader)?;
     }
+    record.unordered = read_said(reader, "a key is called ordered")?;
     reader.end()?;
     Ok(record)
 }
@@ -359,6 +363,9 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.waiting);
     writer.number(lane.bytes);
     writer.number(lane.since.0);
+    if let Some(event) = lane.strand {
+        writer.number(event.0);
+    }
     writer.close_length("lane", opened);
 }
 
@@ -427,6 +434,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         opened: Sequence(0),
         waiting: 0,
         bytes: 0,
+        strand: None,
     };
     read_range_of(reader, &mut lane)?;
     // History that was carried before had no such counts: what waits entered, of unknown size.
@@ -438,6 +446,9 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
     }
     if reader.left() > 0 {
         lane.since = read_unix(reader)?;
+    }
+    if reader.left() > 0 {
+        lane.strand = Some(read_sequence(reader)?);
     }
     reader.end()?;
     Ok(lane)
@@ -539,7 +550,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "14000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000";
-        let golden = format!("0a 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
+        let golden = format!("0b 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -579,6 +590,6 @@ mod tests {
 
     #[test]
     fn another_version_means_rebuild() {
-        assert_eq!(decode(&[9, 1, 2]), Err(SnapshotError::Rebuild { version: 9 }));
+        assert_eq!(decode(&[10, 1, 2]), Err(SnapshotError::Rebuild { version: 10 }));
     }
 }

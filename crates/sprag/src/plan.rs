@@ -66,8 +66,7 @@ fn planned_source(name: &str, source: &Source) -> PlannedSource {
         identity: Arc::from(identity(source)),
         settings: SourceSettings {
             name: Arc::from(name),
-            contract: order::to_core(&source.contract)
-                .expect("`config::check` refuses a contract that the core does not have"),
+            contract: order::to_core(&source.contract),
             hold_wait: hold.map_or(Duration::ZERO, |hold| hold.wait),
             hold_events: hold.map_or(0, |hold| usize::try_from(hold.events).unwrap_or(usize::MAX)),
             hold_span: span(source),

@@ -115,9 +115,9 @@ pub(crate) fn deliveries(history: &History, deliveries: &Deliveries) -> Verdict 
         })?;
     }
     for (resource, key) in &history.keys {
-        for (destination, lane) in &key.lanes {
-            let seen = deliveries.lanes.get(&(*destination, *resource));
-            let name = || format!("destination {} resource {resource}", destination.0);
+        for ((destination, apart), lane) in &key.lanes {
+            let seen = deliveries.lanes.get(&(*destination, *resource, *apart));
+            let name = || format!("destination {} resource {resource} ({apart})", destination.0);
             let fine = delivered(lane, seen).and_then(|()| superseded(lane, seen, key.boundary));
             fine.map_err(|what| format!("{}: {what}", name()))?;
         }
@@ -204,18 +204,18 @@ pub(crate) fn nothing_is_left(
         let open = known.events.iter().find(|(_, event)| event.fate == IngressFate::Open);
         must(open.is_none(), || format!("resource {resource}: {open:?} has no fate"))?;
         for destination in context.policies.takers_from_the_first(key.source) {
-            let lane = known.lanes.get(&destination);
+            let lane = |sequence| known.lanes.get(&(destination, known.apart(sequence)));
             let retired = history.retired.contains(&destination);
             // Of what a key released before it was forgotten, a destination that came later gets
             // nothing: its bodies were gone by then.
             let mut released = known.released.range(known.forgotten_through + 1..);
-            let unknown =
-                released.find(|(sequence, _)| lane.is_none_or(|lane| !lane.knows(**sequence)));
+            let unknown = released
+                .find(|(sequence, _)| lane(**sequence).is_none_or(|lane| !lane.knows(**sequence)));
             must(retired || unknown.is_none(), || {
                 format!("resource {resource}: {unknown:?} has no fate at {destination:?}")
             })?;
         }
-        for (destination, lane) in &known.lanes {
+        for ((destination, _), lane) in &known.lanes {
             let retired = history.retired.contains(destination);
             let excused = known.paused
                 || history.paused.contains(destination)

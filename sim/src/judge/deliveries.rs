@@ -1,6 +1,8 @@
 //! The judge of deliveries: what consumers got, in which order, how often, and what each repeat
 //! was called (promises 2, 5, 6; rules F11, C2, G3, G4, L1, L4). Sees only the wire.
 
+mod alone;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{Kind, Outcome, Superseded};
@@ -8,7 +10,7 @@ use sprag_core::id::{DestinationId, Epoch, Hash, PartitionId, Place};
 use sprag_core::output::Attempt;
 use sprag_core::position::Position;
 use sprag_core::record::OmitReason;
-use sprag_core::settings::OnGiveUp;
+use sprag_core::settings::{Contract, OnGiveUp};
 use sprag_driver::cache::ReleasedEvent;
 use sprag_log::digest::sha256;
 
@@ -105,7 +107,10 @@ pub(crate) struct Seen {
 /// The judge.
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
-    pub(crate) lanes: BTreeMap<(DestinationId, usize), Seen>,
+    /// Each lane by its destination and resource; of an unordered source each event is one.
+    pub(crate) lanes: BTreeMap<(DestinationId, usize, u64), Seen>,
+    /// The resources whose events have no order.
+    unordered: BTreeSet<usize>,
     pub(crate) told: BTreeMap<(usize, u64), Told>,
     places: BTreeMap<Place, (usize, u64)>,
     under_way: BTreeMap<DestinationId, usize>,
@@ -251,7 +256,14 @@ impl Deliveries {
         let attempt = arrived.attempt;
         let source = attempt.key.source;
         let redrives = commands.redrives(arrived.resource, attempt.destination);
-        let seen = self.lanes.entry((attempt.destination, arrived.resource)).or_default();
+        let policy = policies.sources.get(&source);
+        let is_apart = policy.is_some_and(|source| source.contract == Contract::Unordered);
+        if is_apart {
+            self.unordered.insert(arrived.resource);
+        }
+        let name = self.lane_of(attempt.destination, arrived.resource, attempt.sequence.0);
+        self.beside(name)?;
+        let seen = self.lanes.entry(name).or_default();
         must(!seen.under_way, || "two attempts under way in one lane".to_owned())?;
         seen.under_way = true;
         let sequence = attempt.sequence.0;
@@ -263,6 +275,9 @@ impl Deliveries {
         }
         let repeated = first_to_last(attempt).count() > seen.first_now.len();
         must(!repeated || attempt.redelivery, || "sent again without saying so".to_owned())?;
+        if is_apart {
+            return seen.alone(arrived, policies, commands, redrives);
+        }
         seen.waits(arrived)?;
         if attempt.out_of_order {
             // An operator may send what did not enter.
@@ -295,7 +310,7 @@ impl Deliveries {
     /// A frame is handed over that lets a lane go past `from` to before `by`: nothing of that may be
     /// under way in the same term.
     pub(crate) fn superseded(&self, resource: usize, epoch: Epoch, fact: &Superseded) -> Verdict {
-        let seen = self.lanes.get(&(fact.destination, resource)).filter(|seen| seen.under_way);
+        let seen = self.lanes.get(&(fact.destination, resource, 0)).filter(|seen| seen.under_way);
         let Some((sequence, sent_in)) = seen.and_then(|seen| seen.last) else { return Ok(()) };
         let passed = (fact.from.0..fact.by.0).contains(&sequence);
         must(!passed || sent_in != epoch, || {
@@ -316,7 +331,9 @@ impl Deliveries {
         if let Some(count) = self.under_way.get_mut(&attempt.destination) {
             *count = count.saturating_sub(1);
         }
-        let Some(seen) = self.lanes.get_mut(&(attempt.destination, resource)) else { return };
+        let in_order = !attempt.out_of_order || self.unordered.contains(&resource);
+        let name = self.lane_of(attempt.destination, resource, attempt.sequence.0);
+        let Some(seen) = self.lanes.get_mut(&name) else { return };
         seen.under_way = false;
         let sequence = attempt.sequence.0;
         let Some(answered) = end else { return };
@@ -342,13 +359,13 @@ impl Deliveries {
         if !outcome.is_acknowledged() {
             let failures = seen.failures.entry(sequence).or_insert((0, uptime));
             failures.0 += 1;
-            if let Some(after) = retry_after.filter(|_| !attempt.out_of_order) {
+            if let Some(after) = retry_after.filter(|_| in_order) {
                 let until = at + u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
                 seen.not_before = Some((until, sequence, attempt.id.epoch, redrives));
             }
         } else if dropped {
             seen.dropped.insert(sequence);
-        } else if attempt.out_of_order {
+        } else if !in_order {
             seen.acknowledged_again.insert(sequence);
         } else {
             seen.acknowledged.insert(sequence, attempt.id.epoch);
@@ -357,7 +374,7 @@ impl Deliveries {
 
     /// A consumer acknowledges an event by a request of its own.
     pub(crate) fn acknowledges(&mut self, resource: usize, to: DestinationId, sequence: u64) {
-        let seen = self.lanes.entry((to, resource)).or_default();
+        let seen = self.lanes.entry(self.lane_of(to, resource, sequence)).or_default();
         seen.may_be_acknowledged.insert(sequence);
         seen.waits_for.remove(&sequence);
         let is_over = seen.waits_for.is_empty();
@@ -372,7 +389,7 @@ impl Deliveries {
         sequence: u64,
         uptime: u64,
     ) {
-        let seen = self.lanes.entry((to, resource)).or_default();
+        let seen = self.lanes.entry(self.lane_of(to, resource, sequence)).or_default();
         seen.settled.entry(sequence).or_insert(uptime);
     }
 

@@ -170,10 +170,8 @@ impl History {
                 let Some(policy) = context.policies.destinations.get(&to) else {
                     return Err(format!("no destination {}", to.0));
                 };
-                let Some(lane) = history.lanes.get_mut(&to) else {
-                    return Err(format!("no lane to {}", to.0));
-                };
-                let fine = lane
+                let fine = history
+                    .lane_of(to, attempted.sequence.0)?
                     .attempted(attempted, policy, when)
                     .and_then(|()| context.outages.counts(resource, attempted));
                 fine.map_err(|what| format!("destination {}: {what}", to.0))
@@ -182,18 +180,13 @@ impl History {
                 let (to, from, last) = (done.destination, done.from.0, done.to.0);
                 let asked = |sequence| context.acknowledged.contains(&(resource, to, sequence));
                 must((from..=last).all(asked), || format!("nobody asked for {done:?}"))?;
-                match history.lanes.get_mut(&to) {
-                    Some(lane) => lane.acknowledge(from, last, done.out_of_order),
-                    None => Err("acknowledged in a lane that is none".to_owned()),
-                }
+                history.lane_of(to, from)?.acknowledge(from, last, done.out_of_order)
             }
             Fact::Batched(batched) => {
                 let to = batched.destination;
                 let most = context.policies.destinations.get(&to).map_or(0, |to| to.batch);
-                match history.lanes.get_mut(&to) {
-                    Some(lane) => lane.fix_range(batched.from.0, batched.to.0, most),
-                    None => Err("a range of a lane that is none".to_owned()),
-                }
+                let (from, last) = (batched.from.0, batched.to.0);
+                history.lane_of(to, from)?.fix_range(from, last, most)
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
             Fact::Filtered(passed) => pass(history, passed, context),
@@ -220,7 +213,7 @@ impl History {
                     format!("source {} is not declared", released.key.source.0)
                 })?;
             }
-            for destination in history.lanes.keys() {
+            for (destination, _) in history.lanes.keys() {
                 must(self.destinations.contains(destination), || {
                     format!("destination {} is not declared", destination.0)
                 })?;
@@ -241,31 +234,20 @@ fn about_order(
         Fact::Conflict(conflict) => history.conflict(conflict, source),
         Fact::Invalid(invalid) => history.invalid(invalid.event, invalid.reason, source),
         Fact::Stale(stale) => history.stale(stale, source),
-        Fact::Superseded(fact) => match history.lanes.get_mut(&fact.destination) {
-            Some(lane) => lane.supersede(fact.from.0, fact.by.0, source, uptime),
-            None => Err("superseded in a lane that is none".to_owned()),
-        },
-        Fact::LaneEnded(ended) => match history.lanes.get_mut(&ended.destination) {
-            Some(lane) => lane.end(ended.from.0, ended.to.0),
-            None => Err("a lane that is none ended".to_owned()),
-        },
-        Fact::BacklogDropped(dropped) => match history.lanes.get_mut(&dropped.destination) {
-            Some(lane) => lane.drop_backlog(dropped.from.0, dropped.to.0, policies.limits_backlog),
-            None => Err("too much waits in a lane that is none".to_owned()),
-        },
+        Fact::Superseded(fact) => {
+            let lane = history.lane_of(fact.destination, fact.from.0)?;
+            lane.supersede(fact.from.0, fact.by.0, source, uptime)
+        }
+        Fact::LaneEnded(ended) => history.end(ended),
+        Fact::StrandsTaken(taken) => history.take_strands(taken),
+        Fact::BacklogDropped(dropped) => history.drop_backlog(dropped, policies.limits_backlog),
         Fact::GapOpened(gap) => history.gap_opened(gap.missing.from, gap.missing.to, source),
         Fact::GapFilled(_) => history.gap_filled(),
         Fact::GapAbandoned(abandoned) => history.abandon(abandoned, source, uptime),
-        Fact::Redriven(redriven) => match history.lanes.get_mut(&redriven.destination) {
-            Some(lane) => lane.redrive(redriven.passed.map(|sequence| sequence.0)),
-            None => Err("a lane that is none was redriven".to_owned()),
-        },
+        Fact::Redriven(redriven) => history.redrive(redriven),
         Fact::Dropped(dropped) => match dropped.letter {
             DeadLetter::InLane { destination, sequence } => {
-                match history.lanes.get_mut(&destination) {
-                    Some(lane) => lane.drop(sequence.0),
-                    None => Err("dropped from a lane that is none".to_owned()),
-                }
+                history.drop_letter(destination, sequence.0)
             }
             DeadLetter::AtIngress { .. } => Ok(()),
         },
@@ -296,6 +278,7 @@ fn variety(fact: &Fact) -> Option<&'static str> {
             Some("backlog-dropped: several")
         }
         Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
+        Fact::Released(released) if released.unordered => Some("released: unordered"),
         Fact::Attempted(Attempted { consequence: Consequence::Accepted { .. }, .. }) => {
             Some("attempted: accepted")
         }
@@ -319,10 +302,7 @@ fn open_time(frame: &ReadFrame, uptime: Option<u64>) -> Verdict {
 
 /// A lane goes past events that did not enter it.
 fn pass(history: &mut KeyHistory, passed: &Filtered, context: &Context<'_>) -> Verdict {
-    let Some(lane) = history.lanes.get_mut(&passed.destination) else {
-        return Err("filtered in a lane that is none".to_owned());
-    };
-    for sequence in lane.pass(passed.from.0, passed.to.0)? {
+    for sequence in history.pass(passed.destination, (passed.from.0, passed.to.0))? {
         history.may_pass(sequence, passed.destination, context.policies)?;
     }
     Ok(())

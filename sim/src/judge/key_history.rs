@@ -28,7 +28,10 @@ pub(crate) struct KeyHistory {
     pub(crate) released: BTreeMap<u64, Released>,
     /// The recorded time of each release.
     released_at: BTreeMap<u64, u64>,
-    pub(crate) lanes: BTreeMap<DestinationId, LaneHistory>,
+    /// By destination; of an unordered source each event is a lane of its own, by its sequence.
+    pub(crate) lanes: BTreeMap<(DestinationId, u64), LaneHistory>,
+    /// Whether its events have no order.
+    pub(crate) is_unordered: bool,
     pub(crate) paused: bool,
     /// Whether it is the empty key, of events that belong to no resource.
     pub(crate) is_no_resource: bool,
@@ -311,8 +314,15 @@ impl KeyHistory {
         must(opened.through.0 == self.sequence, || {
             format!("{opened:?} although {} was released", self.sequence)
         })?;
-        let lane = self.lanes.entry(opened.destination).or_default();
-        lane.open(self.boundary, self.sequence)
+        if !self.is_unordered {
+            let lane = self.lanes.entry((opened.destination, 0)).or_default();
+            return lane.open(self.boundary, self.sequence);
+        }
+        for sequence in self.boundary + 1..=self.sequence {
+            let lane = self.lanes.entry((opened.destination, sequence)).or_default();
+            lane.open(sequence - 1, sequence)?;
+        }
+        Ok(())
     }
 
     /// Whether a lane that was opened may go past an event: one that came too early, or of a type
@@ -357,6 +367,8 @@ impl KeyHistory {
         must(fact.sequence.0 == self.sequence, || {
             format!("{} gets sequence {}, {} is due", fact.event, fact.sequence.0, self.sequence)
         })?;
+        self.is_unordered = source.contract == Contract::Unordered;
+        must(fact.unordered == self.is_unordered, || format!("an order is claimed: {fact:?}"))?;
         self.in_its_place(fact, &event, source, uptime)?;
         self.carries_missing(fact, source)?;
         let link = Link {
@@ -383,11 +395,13 @@ impl KeyHistory {
         self.released.insert(self.sequence, fact.clone());
         self.released_at.insert(self.sequence, recorded);
         for destination in &fact.lanes {
-            let lane = self.lanes.entry(*destination).or_default();
+            let apart = self.apart(self.sequence);
+            let lane = self.lanes.entry((*destination, apart)).or_default();
             lane.enter(self.sequence)?;
         }
         for destination in &fact.filtered {
-            let lane = self.lanes.entry(*destination).or_default();
+            let apart = self.apart(self.sequence);
+            let lane = self.lanes.entry((*destination, apart)).or_default();
             lane.filter(self.sequence)?;
         }
         Ok(())

@@ -5,6 +5,7 @@
 //! not know: the core's records and phases, but where history is compared with what is live.
 
 pub(crate) mod answers;
+pub(crate) mod apart;
 pub(crate) mod audit;
 pub(crate) mod chain;
 pub(crate) mod commands;

@@ -87,11 +87,15 @@ pub(crate) fn compare_totals(
 ) -> Verdict {
     must(live == rebuilt, || format!("{live:?} is counted, history adds up to {rebuilt:?}"))?;
     let mut waiting: BTreeMap<_, Backlog> = BTreeMap::new();
-    for lane in records.values().flat_map(|record| &record.lanes) {
-        let lanes = u64::from(lane.has_backlog());
-        let one = Backlog { lanes, events: lane.waiting, bytes: lane.bytes };
-        let sum = waiting.entry(lane.destination).or_default();
-        *sum = sum.and(one);
+    for record in records.values() {
+        // A lane and its strands are one in which something waits, or not.
+        let mut waits = BTreeSet::new();
+        for lane in &record.lanes {
+            let lanes = u64::from(lane.has_backlog() && waits.insert(lane.destination));
+            let one = Backlog { lanes, events: lane.waiting, bytes: lane.bytes };
+            let sum = waiting.entry(lane.destination).or_default();
+            *sum = sum.and(one);
+        }
     }
     waiting.retain(|_, backlog| *backlog != Backlog::default());
     must(live.backlog == waiting, || format!("{:?} is counted, {waiting:?} waits", live.backlog))

@@ -1,4 +1,5 @@
-//! `arrival`: the source says nothing about order, so events keep the order they came in.
+//! `arrival`: the source says nothing about order, so events keep the order they came in. `unordered`:
+//! it says that there is none; then they are numbered as they come, and sent beside each other.
 
 use super::Judgement;
 use crate::fact::Kind;

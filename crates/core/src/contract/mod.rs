@@ -87,7 +87,7 @@ pub fn judge(
         return Judgement::Invalid(InvalidReason::Unreadable);
     }
     match source.contract {
-        Contract::Arrival => arrival::judge(),
+        Contract::Arrival | Contract::Unordered => arrival::judge(),
         Contract::Latest { .. } => latest::judge(source, order, evidence),
         Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
     }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::fact::Outcome;
-use crate::id::{DestinationId, PartitionId, Place};
+use crate::id::{DestinationId, LaneId, PartitionId, Place, Sequence};
 use crate::slab::Slot;
 use crate::time::{ElapsedMicros, UnixMicros};
 
@@ -16,6 +16,16 @@ pub struct LaneRef {
     pub slot: Slot,
     /// The lane's destination.
     pub destination: DestinationId,
+    /// The event of a strand, which asks for permits as a lane does; none is the lane itself.
+    pub strand: Option<Sequence>,
+}
+
+impl LaneRef {
+    /// Which of its key's lanes and strands it is.
+    #[must_use]
+    pub fn id(&self) -> LaneId {
+        LaneId { destination: self.destination, strand: self.strand }
+    }
 }
 
 /// How long a lane's event waits already: the smaller, the sooner it goes.

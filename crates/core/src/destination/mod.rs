@@ -28,6 +28,7 @@ mod lane;
 mod pace;
 mod pools;
 mod queue;
+mod strands;
 #[cfg(test)]
 mod tests;
 
@@ -136,7 +137,12 @@ impl Destination {
 
     /// A permit comes back: its attempt ended, or was not made after all.
     pub fn give_back(&mut self, now: ElapsedMicros, lane: LaneRef, end: End) {
-        let active = self.pools.out() + self.queue.len();
+        let failed = match end {
+            End::Ended { outcome, .. } => breaker::failed(outcome) == Some(true),
+            End::Unused | End::BrokenOff => false,
+        };
+        // Nothing else asks how many there are.
+        let active = if failed { self.active() } else { 0 };
         let in_use = self.pools.in_use(Pool::Usual);
         let Some(permit) = self.pools.take_back(lane) else { return };
         match end {
@@ -158,6 +164,12 @@ impl Destination {
                 }
             }
         }
+    }
+
+    /// Lanes that have something under way or wait for a permit; of several strands their lane.
+    fn active(&self) -> usize {
+        let surplus = self.pools.strands().surplus(self.queue.strands());
+        self.pools.out() + self.queue.len() - surplus
     }
 
     /// What an end says about the destination.
@@ -207,7 +219,7 @@ impl Destination {
         if now < opens_at || now < self.pace.rests_until() || now < self.rate_at() {
             return None;
         }
-        let (lane, pool, is_proven) = self.choose(probe)?;
+        let (lane, pool, is_proven) = self.choose(probe, now)?;
         let slow_at = now.after(self.times.slow_after(self.slow_after));
         self.pools.give(lane, Permit { pool, is_proven, granted: now, slow_at });
         if let Some(rate) = self.rate {
@@ -240,6 +252,7 @@ impl Destination {
         let slow = self.pools.slow_concurrency().saturating_mul(self.pace.allowance());
         let most = slow / self.pace.concurrency();
         self.queue.struggling() > 0
+            && !self.pools.is_full()
             && self.pools.takes_struggling()
             && (self.pace.is_full() || self.pools.in_use(Pool::Slow) < most.max(1))
     }
@@ -248,18 +261,19 @@ impl Destination {
     fn starts_usual(&self) -> Option<bool> {
         let only_proven = !self.pools.takes_unproven(self.queue.struggling());
         let has_room = self.pools.in_use(Pool::Usual) < self.pace.allowance();
-        (has_room && self.queue.has_oldest(only_proven)).then_some(only_proven)
+        (has_room && !self.pools.is_full() && self.queue.has_oldest(only_proven))
+            .then_some(only_proven)
     }
 
     /// The lane that is next, where it counts, and whether it is proven. Where permits are few, each
     /// fourth is for a struggling lane. A probe is rather one that does not struggle, then the one
     /// whose event was tried least: what fails by itself says nothing about the destination, and
     /// keeps no other waiting.
-    fn choose(&mut self, probe: bool) -> Option<(LaneRef, Pool, bool)> {
+    fn choose(&mut self, probe: bool, now: ElapsedMicros) -> Option<(LaneRef, Pool, bool)> {
         let turn = self.since_struggling + 1 >= limits::STRUGGLING_TURN && !probe;
         let usual = self.starts_usual();
         if self.starts_struggling() && (turn || usual.is_none()) {
-            let lane = self.queue.pop_struggling(probe)?;
+            let lane = self.queue.pop_struggling(probe, now)?;
             self.since_struggling = 0;
             self.starter_is_next = false;
             return Some((lane, Pool::Slow, false));
@@ -299,10 +313,11 @@ impl Destination {
         self.paused
     }
 
-    /// Whether it says that it is gone and must be paused (DESIGN L3). Until it is, nothing goes.
+    /// Whether it says that it is gone and must be paused (DESIGN L3). Until it is, nothing goes. What
+    /// was under way when it was paused may say so still, and needs nothing.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        self.gone.is_gone()
+        !self.paused && self.gone.is_gone()
     }
 
     /// Whether its breaker is open: `sprag_breaker_open`.

@@ -5,6 +5,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::lane::LaneRef;
+use super::strands::Strands;
 use crate::time::ElapsedMicros;
 
 /// Where a permit counts.
@@ -34,6 +35,7 @@ pub(super) struct Pools {
     /// The same, but for permits that were out when there were to be fewer.
     most: (usize, usize),
     permits: BTreeMap<LaneRef, Permit>,
+    strands: Strands,
     /// Permits of `concurrency`: all, and those of lanes that are not proven.
     usual: usize,
     unproven: usize,
@@ -50,6 +52,7 @@ impl Pools {
             slow_concurrency,
             most: (concurrency, slow_concurrency),
             permits: BTreeMap::new(),
+            strands: Strands::default(),
             usual: 0,
             unproven: 0,
             turns_slow: BTreeSet::new(),
@@ -76,8 +79,18 @@ impl Pools {
         }
     }
 
+    pub(super) fn strands(&self) -> &Strands {
+        &self.strands
+    }
+
     pub(super) fn out(&self) -> usize {
         self.permits.len()
+    }
+
+    /// Whether as many are out as may be in both pools together: permits that stay out beyond the size
+    /// of one pool after other settings leave as many less for the other.
+    pub(super) fn is_full(&self) -> bool {
+        self.out() >= self.concurrency.saturating_add(self.slow_concurrency)
     }
 
     pub(super) fn slow_concurrency(&self) -> usize {
@@ -112,12 +125,14 @@ impl Pools {
             self.unproven += usize::from(!permit.is_proven);
             self.turns_slow.insert((permit.slow_at, lane));
         }
+        self.strands.add(lane);
         let before = self.permits.insert(lane, permit);
         debug_assert!(before.is_none(), "a lane has one permit: {lane:?}");
     }
 
     pub(super) fn take_back(&mut self, lane: LaneRef) -> Option<Permit> {
         let permit = self.permits.remove(&lane)?;
+        self.strands.remove(lane);
         if permit.pool == Pool::Usual {
             self.leave_usual(lane, permit);
         }

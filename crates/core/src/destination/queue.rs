@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 
 use super::lane::{LaneRef, Request, Standing, Urgency};
+use super::strands::{Left, Strands, Turn, Turns};
 use crate::id::PartitionId;
 use crate::time::ElapsedMicros;
 
@@ -14,31 +15,50 @@ pub(super) struct Queue {
     struggling: BTreeSet<(ElapsedMicros, LaneRef, u32)>,
     /// The same, the least tried first.
     tried: BTreeSet<(u32, ElapsedMicros, LaneRef)>,
+    strands: Strands,
+    /// Of the struggling strands of a lane one waits among the others; these are behind it, so that
+    /// a lane comes round once before any comes twice, however many events it has.
+    turns: Turns,
 }
 
 impl Queue {
     pub(super) fn insert(&mut self, request: Request) {
         let Request { urgency, lane, standing } = request;
-        match standing {
+        let is_new = match standing {
             Standing::Proven => self.proven.insert((urgency, lane)),
             Standing::Unproven => self.unproven.insert((urgency, lane)),
             Standing::Struggling { tries, since } => {
-                self.tried.insert((tries, since, lane))
-                    && self.struggling.insert((since, lane, tries))
+                let turn = Turn { since, lane, tries };
+                let is_first = self.turns.take(turn);
+                if is_first { self.enqueue(turn) } else { true }
             }
         };
+        if is_new {
+            self.strands.add(lane);
+        }
     }
 
     pub(super) fn remove(&mut self, request: Request) {
         let Request { urgency, lane, standing } = request;
-        match standing {
+        let was_here = match standing {
             Standing::Proven => self.proven.remove(&(urgency, lane)),
             Standing::Unproven => self.unproven.remove(&(urgency, lane)),
-            Standing::Struggling { tries, since } => {
-                self.tried.remove(&(tries, since, lane))
-                    && self.struggling.remove(&(since, lane, tries))
-            }
+            Standing::Struggling { tries, since } => match self.turns.leave(lane) {
+                Left::NoStrand => self.dequeue(Turn { since, lane, tries }),
+                Left::First(first, next) => {
+                    let was_here = self.dequeue(first);
+                    if let Some(next) = next {
+                        self.enqueue(next);
+                    }
+                    was_here
+                }
+                Left::Behind => true,
+                Left::Nothing => false,
+            },
         };
+        if was_here {
+            self.strands.remove(lane);
+        }
     }
 
     pub(super) fn remove_all(&mut self, partition: PartitionId) {
@@ -46,14 +66,20 @@ impl Queue {
         self.unproven.retain(|(_, lane)| lane.partition != partition);
         self.struggling.retain(|(_, lane, _)| lane.partition != partition);
         self.tried.retain(|(_, _, lane)| lane.partition != partition);
+        self.strands.remove_all(partition);
+        self.turns.remove_all(partition);
+    }
+
+    pub(super) fn strands(&self) -> &Strands {
+        &self.strands
     }
 
     pub(super) fn len(&self) -> usize {
-        self.proven.len() + self.unproven.len() + self.struggling.len()
+        self.proven.len() + self.unproven.len() + self.struggling()
     }
 
     pub(super) fn struggling(&self) -> usize {
-        self.struggling.len()
+        self.struggling.len() + self.turns.behind()
     }
 
     /// The oldest lane that does not struggle, and whether it is proven; with `only_proven`, of
@@ -64,23 +90,47 @@ impl Queue {
             (Some(proven), Some(unproven)) => proven < unproven,
             (proven, _) => proven.is_some(),
         };
-        match is_proven {
-            true => self.proven.pop_first().map(|(_, lane)| (lane, true)),
-            false if only_proven => None,
-            false => self.unproven.pop_first().map(|(_, lane)| (lane, false)),
-        }
+        let (_, lane) = match is_proven {
+            true => self.proven.pop_first()?,
+            false if only_proven => return None,
+            false => self.unproven.pop_first()?,
+        };
+        self.strands.remove(lane);
+        Some((lane, is_proven))
     }
 
-    /// The struggling lane that asked first, or the one whose event was tried least.
-    pub(super) fn pop_struggling(&mut self, least_tried: bool) -> Option<LaneRef> {
-        if least_tried {
-            let (tries, since, lane) = self.tried.pop_first()?;
-            self.struggling.remove(&(since, lane, tries));
-            return Some(lane);
+    /// The struggling lane that asked first, or the one whose event was tried least. What waits behind
+    /// it in its lane asks now.
+    pub(super) fn pop_struggling(
+        &mut self,
+        least_tried: bool,
+        now: ElapsedMicros,
+    ) -> Option<LaneRef> {
+        let turn = if least_tried {
+            let (tries, since, lane) = self.tried.first().copied()?;
+            Turn { since, lane, tries }
+        } else {
+            let (since, lane, tries) = self.struggling.first().copied()?;
+            Turn { since, lane, tries }
+        };
+        self.dequeue(turn);
+        self.strands.remove(turn.lane);
+        if let Left::First(_, Some(next)) = self.turns.leave(turn.lane) {
+            let next = Turn { since: now, ..next };
+            self.turns.begin(next);
+            self.enqueue(next);
         }
-        let (since, lane, tries) = self.struggling.pop_first()?;
-        self.tried.remove(&(tries, since, lane));
-        Some(lane)
+        Some(turn.lane)
+    }
+
+    fn enqueue(&mut self, turn: Turn) -> bool {
+        let Turn { since, lane, tries } = turn;
+        self.tried.insert((tries, since, lane)) && self.struggling.insert((since, lane, tries))
+    }
+
+    fn dequeue(&mut self, turn: Turn) -> bool {
+        let Turn { since, lane, tries } = turn;
+        self.tried.remove(&(tries, since, lane)) && self.struggling.remove(&(since, lane, tries))
     }
 
     /// Whether a lane waits that does not struggle; with `only_proven`, a proven one.

@@ -34,7 +34,12 @@ fn settings(concurrency: usize) -> DestinationSettings {
 
 fn lanes(count: usize) -> Vec<LaneRef> {
     let mut slab = Slab::default();
-    let lane = |slot| LaneRef { partition: PartitionId(0), slot, destination: DestinationId(1) };
+    let lane = |slot| LaneRef {
+        partition: PartitionId(0),
+        slot,
+        destination: DestinationId(1),
+        strand: None,
+    };
     (0..count).map(|_| lane(slab.insert(()))).collect()
 }
 
@@ -298,4 +303,89 @@ fn a_rate_lets_a_burst_go_and_then_its_share() {
     destination.give_back(at(0), granted[0], End::Unused);
     assert_eq!(grants(&mut destination, at(0)).len(), 1, "what was not used is there again");
     assert_eq!(grants(&mut destination, at(500)).len(), 1);
+}
+
+/// However many events of one key fail, its lane comes round once before any comes twice.
+#[test]
+fn struggling_strands_take_the_turns_of_one_lane() {
+    let lanes = lanes(2);
+    let strand = |event| LaneRef { strand: Some(crate::id::Sequence(event)), ..lanes[0] };
+    let slow = DestinationSettings { slow_concurrency: Some(1), ..settings(1) };
+    let mut destination = Destination::new(&slow);
+    let struggling = |since| Standing::Struggling { tries: 1, since: at(since) };
+    for event in 1..=4 {
+        destination.request(request(strand(event), 1, struggling(event)));
+    }
+    destination.request(request(lanes[1], 1, struggling(9)));
+    let mut order = Vec::new();
+    let withdrawn = request(strand(3), 1, struggling(3));
+    destination.withdraw_lane(withdrawn);
+    assert_eq!(destination.waiting(), 4);
+    for round in 0..4 {
+        let granted = grants(&mut destination, at(100 + round));
+        assert_eq!(granted.len(), 1);
+        destination.give_back(at(100 + round), granted[0], End::BrokenOff);
+        order.extend(granted);
+    }
+    assert_eq!(order, [strand(1), lanes[1], strand(2), strand(4)]);
+    assert_eq!(destination.waiting(), 0);
+}
+
+/// Many events of one key are one active lane: three keys that fail are an outage all the same.
+#[test]
+fn strands_of_one_key_are_one_lane_to_the_breaker() {
+    let lanes = lanes(3);
+    let mut destination = Destination::new(&settings(200));
+    let strands =
+        (1..=60).map(|event| LaneRef { strand: Some(crate::id::Sequence(event)), ..lanes[0] });
+    for lane in strands.chain(lanes[1..].iter().copied()) {
+        destination.request(request(lane, 1, Standing::Proven));
+    }
+    let granted = grants(&mut destination, at(0));
+    assert_eq!(granted.len(), 62);
+    for (key, lane) in [(0, granted[0]), (1, lanes[1]), (2, lanes[2])] {
+        destination.give_back(at(10), lane, ended(key, FAILED));
+    }
+    assert!(destination.is_open(), "a key with many events makes no other number of keys");
+}
+
+/// Five that hang stay in `concurrency` when there are to be two; in the slow pool there is room by
+/// now, but never may more be under way than one of both settings allows.
+#[test]
+fn what_stays_out_beyond_other_sizes_leaves_as_many_less_for_the_other_pool() {
+    let all = lanes(8);
+    let sizes = |concurrency, slow| DestinationSettings {
+        slow_concurrency: Some(slow),
+        ..settings(concurrency)
+    };
+    let mut destination = Destination::new(&sizes(5, 1));
+    for lane in &all[..5] {
+        destination.request(request(*lane, 1, Standing::Proven));
+    }
+    assert_eq!(grants(&mut destination, at(0)).len(), 5);
+    destination.revise(&sizes(2, 4));
+    for lane in &all[5..] {
+        destination.request(request(*lane, 2, Standing::Struggling { tries: 1, since: at(0) }));
+    }
+    assert_eq!(grants(&mut destination, at(0)).len(), 1, "six were allowed, and are");
+    assert_eq!(destination.deadline(), Some(at(1_000)), "no timer that brings nothing");
+    destination.give_back(at(1), all[0], ended(0, ANSWERED));
+    assert_eq!(grants(&mut destination, at(1)).len(), 1);
+}
+
+#[test]
+fn what_says_gone_after_it_was_paused_asks_for_nothing() {
+    let all = lanes(3);
+    let mut destination = Destination::new(&settings(9));
+    for lane in &all {
+        destination.request(request(*lane, 1, Standing::Unproven));
+    }
+    assert_eq!(grants(&mut destination, at(0)).len(), 3);
+    destination.set_paused(true);
+    for (key, lane) in (0..).zip(&all) {
+        destination.give_back(at(1), *lane, ended(key, Outcome::Answered { status: 410 }));
+    }
+    assert!(!destination.is_gone(), "it is paused already");
+    destination.set_paused(false);
+    assert!(!destination.is_gone(), "what was said before it was let go on says nothing now");
 }

@@ -130,4 +130,7 @@ pub struct Attempted {
     pub dropped: Option<Arc<str>>,
     /// The range it carried; none where it carried the event itself.
     pub batch: Option<Batch>,
+    /// When it ended, by the time that lanes are due by: then its lane had had its turn. Only of an
+    /// event in a strand that was not acknowledged (decision record 012).
+    pub turn: Option<UnixMicros>,
 }

@@ -1,5 +1,7 @@
 //! Facts about lanes as such: what they went past, where they begin and end.
 
+use alloc::vec::Vec;
+
 use crate::id::{DestinationId, Key, Sequence};
 
 /// See [`Fact::Superseded`](super::Fact::Superseded).
@@ -54,6 +56,8 @@ pub struct LaneEnded {
     pub from: Sequence,
     /// The last event that had entered.
     pub to: Sequence,
+    /// The events of its strands, ascending: they lie before `from`.
+    pub strands: Vec<Sequence>,
 }
 
 /// See [`Fact::BacklogDropped`](super::Fact::BacklogDropped). They are dead letters (rule D9).

@@ -27,7 +27,7 @@ use super::draft::Promise;
 use super::hot::{Hot, Tried};
 use crate::chain::Digest;
 use crate::fact::{Acknowledged, Attempted, Batch, Consequence, Fact, Outcome};
-use crate::id::{DestinationId, Key, Sequence};
+use crate::id::{DestinationId, Key, LaneId, Sequence};
 use crate::input::Ticket;
 use crate::output::{Answer, Output, Rejection};
 use crate::record::Acceptance;
@@ -73,14 +73,16 @@ impl<D: Digest> Partition<D> {
             }
             word => word,
         };
+        let hot = slot.and_then(|slot| self.keys.get(slot));
+        let sender = hot.map(|hot| hot.record.sender_of(destination, from));
         match word {
             Ok(Word::Settles { out_of_order }) => {
                 let fact = Acknowledged { key, destination, from, to, out_of_order };
                 self.write(Fact::Acknowledged(fact));
                 self.promise(Promise::Answer(ticket, Answer::Done));
-                if let Some(slot) = slot {
+                if let Some((slot, sender)) = slot.zip(sender) {
                     self.arm_acceptances(slot);
-                    self.is_over(slot, destination, out_of_order, Duration::ZERO);
+                    self.is_over(slot, sender, out_of_order, Duration::ZERO);
                     self.supersede(slot);
                 }
             }
@@ -119,7 +121,9 @@ impl<D: Digest> Partition<D> {
         to: Sequence,
     ) -> Result<Word, Rejection> {
         let hot = slot.and_then(|slot| self.keys.get(slot)).ok_or(Rejection::UnknownEvent)?;
-        let at = hot.lane_at(destination).ok_or(Rejection::UnknownEvent)?;
+        let sender = hot.record.sender_of(destination, from);
+        let at = hot.lane_at(sender).or_else(|| hot.lane_at(destination.into()));
+        let at = at.ok_or(Rejection::UnknownEvent)?;
         let lane = &hot.record.lanes[at];
         if from == Sequence(0) || to > lane.tail || to < from {
             return Err(Rejection::UnknownEvent);
@@ -166,16 +170,10 @@ impl<D: Digest> Partition<D> {
     }
 
     /// The wait is over; what the lane sends from now on rests on what was just written.
-    fn is_over(
-        &mut self,
-        slot: Slot,
-        destination: DestinationId,
-        out_of_order: bool,
-        delay: Duration,
-    ) {
+    fn is_over(&mut self, slot: Slot, id: LaneId, out_of_order: bool, delay: Duration) {
         let (now, written) = (self.now.elapsed, self.taken.next());
         if let Some(hot) = self.keys.get_mut(slot)
-            && let Some(at) = hot.lane_at(destination)
+            && let Some(at) = hot.lane_at(id)
         {
             hot.lanes[at].rests_on = written;
             // The head's own wait goes on while an event sent out of order ends.
@@ -196,10 +194,10 @@ impl<D: Digest> Partition<D> {
                 continue;
             }
             if let Some(old) = lane.waits_until {
-                self.acceptances.remove(&(old, slot, lane.destination));
+                self.acceptances.remove(&(old, slot, lane.id));
             }
             if let Some(new) = wanted {
-                self.acceptances.insert((new, slot, lane.destination));
+                self.acceptances.insert((new, slot, lane.id));
             }
             lane.waits_until = wanted;
         }
@@ -207,19 +205,20 @@ impl<D: Digest> Partition<D> {
 
     /// Waits for acknowledgements that end now, as far as the frame takes them.
     pub(super) fn end_acceptances(&mut self) {
-        while let Some((until, slot, destination)) = self.acceptances.first().copied() {
+        while let Some((until, slot, id)) = self.acceptances.first().copied() {
             if until > self.open || self.filling.is_full() {
                 return;
             }
             self.acceptances.pop_first();
-            self.end_acceptance(slot, destination);
+            self.end_acceptance(slot, id);
         }
     }
 
     /// Nobody acknowledged in time: the try has failed.
-    fn end_acceptance(&mut self, slot: Slot, destination: DestinationId) {
+    fn end_acceptance(&mut self, slot: Slot, id: LaneId) {
+        let destination = id.destination;
         let Some(hot) = self.keys.get_mut(slot) else { return };
-        let Some(at) = hot.lane_at(destination) else { return };
+        let Some(at) = hot.lane_at(id) else { return };
         hot.lanes[at].waits_until = None;
         let (key, lane) = (hot.key.clone(), hot.record.lanes[at].clone());
         let Some(accepted) = lane.accepted else { return };
@@ -244,11 +243,15 @@ impl<D: Digest> Partition<D> {
             toll: Some(toll),
             dropped: None,
             batch: last.map(|last| Batch { last, acknowledged: 0 }),
+            turn: self.turn_of(id, outcome),
         }));
-        if let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) {
-            lane.struggles = true;
+        if let Some(hot) = self.keys.get_mut(slot)
+            && let Some(at) = hot.lane_at(id)
+        {
+            hot.lanes[at].struggles = true;
         }
-        self.is_over(slot, destination, out_of_order, delay);
+        self.is_over(slot, id, out_of_order, delay);
+        self.end_turn(slot, destination);
         self.supersede(slot);
     }
 }

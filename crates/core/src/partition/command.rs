@@ -8,7 +8,7 @@ use crate::chain::Digest;
 use crate::fact::{
     DeadLetter, DestinationPaused, Dropped, Fact, KeyPaused, KeyResumed, PauseReason, Redriven,
 };
-use crate::id::{DestinationId, Key, Sequence};
+use crate::id::{DestinationId, Key, LaneId, Sequence};
 use crate::input::{Command, Input, Ticket};
 use crate::limits;
 use crate::output::{Answer, Output, Rejection};
@@ -58,7 +58,7 @@ impl<D: Digest> Partition<D> {
                 self.redrive(slot, key, destination, passed)?;
             }
             Command::RedriveGone { destination, passed, .. } => {
-                check_passed(self.known_lane(slot, destination)?, passed)?;
+                self.may_redrive(slot, destination, passed)?;
                 return Err(Rejection::BodyGone);
             }
             Command::Drop { key, letter } => self.drop_letter(slot, key, letter)?,
@@ -126,10 +126,30 @@ impl<D: Digest> Partition<D> {
     }
 
     /// Whether it is known that the event at a lane's head entered it.
-    fn knows_head(&self, slot: Option<Slot>, destination: DestinationId) -> bool {
+    fn knows_head(&self, slot: Option<Slot>, lane: LaneId) -> bool {
         let hot = slot.and_then(|slot| self.keys.get(slot));
-        let lane = hot.and_then(|hot| Some((hot, hot.lane_at(destination)?)));
+        let lane = hot.and_then(|hot| Some((hot, hot.lane_at(lane)?)));
         lane.is_some_and(|(hot, at)| hot.knows_head(at))
+    }
+
+    /// Whether an event may be sent again by itself: one that its lane has passed, or one that a
+    /// strand of an unordered key stands at.
+    fn may_redrive(
+        &self,
+        slot: Option<Slot>,
+        destination: DestinationId,
+        sequence: Sequence,
+    ) -> Result<(), Rejection> {
+        let lane = self.known_lane(slot, destination)?;
+        let record = self.known(slot)?;
+        let lanes = record.lanes_to(destination);
+        match record.strand(destination, sequence) {
+            Some(strand) if strand.is_stopped() => return Ok(()),
+            Some(strand) if strand.has_backlog() => return Err(Rejection::NotPassed),
+            Some(_) => return Err(Rejection::AlreadyRedriven),
+            None => {}
+        }
+        check_passed(lane, lanes.iter().map(|lane| lane.redrives.len()).sum(), sequence)
     }
 
     fn redrive(
@@ -139,10 +159,11 @@ impl<D: Digest> Partition<D> {
         destination: DestinationId,
         passed: Option<Sequence>,
     ) -> Result<(), Rejection> {
-        let lane = self.known_lane(slot, destination)?;
+        let lanes = self.known(slot)?.lanes_to(destination);
         match passed {
-            None if lane.mode.delivers() => return Err(Rejection::NotStopped),
-            Some(sequence) => check_passed(lane, sequence)?,
+            Some(sequence) => self.may_redrive(slot, destination, sequence)?,
+            None if lanes.is_empty() => return Err(Rejection::UnknownLane),
+            None if !lanes.iter().any(Lane::is_stopped) => return Err(Rejection::NotStopped),
             None => {}
         }
         self.write(Fact::Redriven(Redriven { key, destination, passed }));
@@ -158,10 +179,11 @@ impl<D: Digest> Partition<D> {
     ) -> Result<(), Rejection> {
         self.known(slot)?;
         if let DeadLetter::InLane { destination, sequence } = letter {
-            let lane = self.known_lane(slot, destination)?;
-            let stands_at_it = sequence == lane.head && lane.has_backlog() && !lane.mode.delivers();
+            let of_key = self.known_lane(slot, destination)?;
+            let lane = self.known(slot)?.strand(destination, sequence).unwrap_or(of_key);
+            let stands_at_it = sequence == lane.head && lane.is_stopped();
             // Behind a dropped event stands one of the lane's own, or none is known yet.
-            let stands_at_it = stands_at_it && self.knows_head(slot, destination);
+            let stands_at_it = stands_at_it && self.knows_head(slot, lane.id());
             if lane.redrives.contains(&sequence) {
                 return Err(Rejection::AlreadyRedriven);
             }
@@ -175,14 +197,14 @@ impl<D: Digest> Partition<D> {
     }
 }
 
-fn check_passed(lane: &Lane, sequence: Sequence) -> Result<(), Rejection> {
+fn check_passed(lane: &Lane, redriven: usize, sequence: Sequence) -> Result<(), Rejection> {
     if sequence >= lane.head || sequence == Sequence(0) {
         return Err(Rejection::NotPassed);
     }
     if lane.redrives.contains(&sequence) {
         return Err(Rejection::AlreadyRedriven);
     }
-    if lane.redrives.len() >= limits::LANE_EXCEPTIONS {
+    if redriven >= limits::LANE_EXCEPTIONS {
         return Err(Rejection::TooManyRedriven);
     }
     Ok(())

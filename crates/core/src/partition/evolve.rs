@@ -16,7 +16,7 @@ use crate::fact::{
     Dropped, Fact, Filtered, GapAbandoned, Held, Kind, Received, Recognised, Redriven, Released,
     Superseded, Toll,
 };
-use crate::id::{Place, Sequence};
+use crate::id::{DestinationId, LaneId, Place, Sequence};
 use crate::limits;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
@@ -39,6 +39,7 @@ impl<D: Digest> Partition<D> {
         let head = self.head_of_lane(slot, fact);
         self.count(slot, fact, Totals::without);
         self.evolve_key(slot, place, times, fact);
+        self.end_strands(slot);
         self.note_forgotten(slot, place, fact);
         self.count(slot, fact, Totals::with);
         for destination in fact.lanes() {
@@ -67,15 +68,19 @@ impl<D: Digest> Partition<D> {
     }
 
     /// Counts the lanes that a fact may change, before it does and after.
-    fn count(&mut self, slot: Slot, fact: &Fact, change: fn(&mut Totals, &Lane)) {
+    fn count(&mut self, slot: Slot, fact: &Fact, change: fn(&mut Totals, DestinationId, &[Lane])) {
         let Some(hot) = self.keys.get(slot) else { return };
         // What is left of history may lack what facts before one that says all of a key build upon.
         if let Fact::Carried(_) | Fact::Forgotten(_) | Fact::Returned(_) = fact {
-            hot.record.lanes.iter().for_each(|lane| change(&mut self.totals, lane));
+            let lanes = &hot.record.lanes;
+            for to in lanes.chunk_by(|one, next| one.destination == next.destination) {
+                change(&mut self.totals, to[0].destination, to);
+            }
             return;
         }
-        let lanes = fact.lanes().iter().filter_map(|destination| hot.record.lane(*destination));
-        lanes.for_each(|lane| change(&mut self.totals, lane));
+        for destination in fact.lanes() {
+            change(&mut self.totals, *destination, hot.record.lanes_to(*destination));
+        }
     }
 
     fn evolve_key(&mut self, slot: Slot, place: Place, times: Times, fact: &Fact) {
@@ -207,6 +212,7 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
     let record = &mut hot.record;
     let (begins, boundary) = (record.begins(), record.boundary);
     record.sequence = released.sequence;
+    record.unordered |= released.unordered;
     record.hash = released.hash;
     if let Some(position) = released.position.number() {
         let order = &mut record.order;
@@ -227,6 +233,10 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
             jump::begin(lane, released.sequence, boundary);
         }
         enter(lane, released.sequence, arriving.essence.size, times.recorded);
+        // Behind what waits it waits, however many strands are free.
+        if released.unordered && lane.head == released.sequence {
+            hot.take_strands(*destination, released.sequence);
+        }
     }
     Some(arriving)
 }
@@ -290,7 +300,8 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         Fact::Acknowledged(acknowledged) => acknowledge(&mut hot.record, acknowledged),
         Fact::BacklogDropped(dropped) => drop_backlog(&mut hot.record, dropped),
         Fact::Batched(batched) => fix_range(&mut hot.record, batched),
-        Fact::Redriven(redriven) => redrive(&mut hot.record, redriven),
+        Fact::StrandsTaken(taken) => hot.take_strands(taken.destination, taken.to),
+        Fact::Redriven(redriven) => redrive(hot, redriven),
         Fact::Dropped(dropped) => drop_letter(&mut hot.record, dropped),
         Fact::KeyPaused(_) => hot.record.paused = true,
         Fact::KeyResumed(_) => hot.record.paused = false,
@@ -324,9 +335,18 @@ fn abandon(record: &mut KeyRecord, abandoned: &GapAbandoned) {
     order.gap = None;
 }
 
+fn lane_mut(record: &mut KeyRecord, id: LaneId) -> Option<&mut Lane> {
+    let at = record.index_of(id)?;
+    Some(&mut record.lanes[at])
+}
+
 fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
-    let lane = record.lanes.iter_mut().find(|lane| lane.destination == attempted.destination);
-    let Some(lane) = lane else { return };
+    let lane = lane_mut(record, attempted.destination.into());
+    if let Some((lane, turn)) = lane.zip(attempted.turn) {
+        lane.due = turn;
+    }
+    let id = record.sender_of(attempted.destination, attempted.sequence);
+    let Some(lane) = lane_mut(record, id) else { return };
     lane.accepted = None;
     if attempted.out_of_order {
         // What was acknowledged meanwhile is settled: then its attempt changes nothing any more.
@@ -385,7 +405,8 @@ fn deliver_part(lane: &mut Lane, rest: Sequence) {
 
 /// The lane's next attempt carries this range.
 fn fix_range(record: &mut KeyRecord, batched: &Batched) {
-    let lane = record.lanes.iter_mut().find(|lane| lane.destination == batched.destination);
+    let id = record.sender_of(batched.destination, batched.from);
+    let lane = lane_mut(record, id);
     if let Some(lane) = lane.filter(|lane| lane.head == batched.from) {
         lane.batch = Some(batched.to);
     }
@@ -401,8 +422,8 @@ fn deliver(lane: &mut Lane, through: Sequence) {
 
 /// A consumer is done with what it has; perhaps before its attempt ended.
 fn acknowledge(record: &mut KeyRecord, acknowledged: &Acknowledged) {
-    let lane = record.lanes.iter_mut().find(|lane| lane.destination == acknowledged.destination);
-    let Some(lane) = lane else { return };
+    let id = record.sender_of(acknowledged.destination, acknowledged.from);
+    let Some(lane) = lane_mut(record, id) else { return };
     let waits = |sequence: Sequence| (acknowledged.from..=acknowledged.to).contains(&sequence);
     if acknowledged.out_of_order {
         lane.accepted.take_if(|accepted| waits(accepted.sequence));
@@ -458,7 +479,7 @@ fn keep_waiting(lane: &mut Lane, left: u64) {
 }
 
 /// The lane goes on behind its head.
-fn settle_head(lane: &mut Lane) {
+pub(super) fn settle_head(lane: &mut Lane) {
     lane.head = lane.head.next();
     keep_waiting(lane, lane.waiting.saturating_sub(1));
     lane.batch = lane.batch.filter(|to| *to >= lane.head);
@@ -503,8 +524,7 @@ pub(super) fn omit(lane: &mut Lane, range: Range, reason: OmitReason) {
 /// The lane goes on with the event that took the place of its oldest. A wait after a failure goes
 /// on: it spares the consumer, whatever the event.
 fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
-    let lane = record.lanes.iter_mut().find(|lane| lane.destination == superseded.destination);
-    let Some(lane) = lane else { return };
+    let Some(lane) = lane_mut(record, superseded.destination.into()) else { return };
     let passed = Range { from: superseded.from.0, to: superseded.by.0.saturating_sub(1) };
     omit(lane, passed, OmitReason::Skipped);
     lane.head = superseded.by;
@@ -517,8 +537,7 @@ fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
 
 /// The lane goes past events that did not enter it.
 fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
-    let lane = record.lanes.iter_mut().find(|lane| lane.destination == filtered.destination);
-    let Some(lane) = lane else { return };
+    let Some(lane) = lane_mut(record, filtered.destination.into()) else { return };
     omit(lane, Range { from: filtered.from.0, to: filtered.to.0 }, OmitReason::Filtered);
     lane.head = filtered.to.next();
     // Of what was released before the lane was opened, all was counted.
@@ -530,8 +549,10 @@ fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
 
 /// The oldest of what waits in the lane are dead letters; nothing of what is left was tried.
 fn drop_backlog(record: &mut KeyRecord, dropped: &BacklogDropped) {
-    let lane = record.lanes.iter_mut().find(|lane| lane.destination == dropped.destination);
-    let Some(lane) = lane else { return };
+    // An event in a strand is given up by itself.
+    let (to, from) = (dropped.destination, dropped.from);
+    let strand = record.strand(to, from).map(Lane::id);
+    let Some(lane) = lane_mut(record, strand.unwrap_or(to.into())) else { return };
     omit(lane, Range { from: dropped.from.0, to: dropped.to.0 }, OmitReason::Dead);
     while lane.head <= dropped.to && lane.has_backlog() {
         settle_head(lane);
@@ -539,13 +560,19 @@ fn drop_backlog(record: &mut KeyRecord, dropped: &BacklogDropped) {
     lane.batch = None;
 }
 
-fn redrive(record: &mut KeyRecord, redriven: &Redriven) {
-    let lane = record.lanes.iter_mut().find(|lane| lane.destination == redriven.destination);
-    let Some(lane) = lane else { return };
-    if let Some(sequence) = redriven.passed {
-        lane.redrives.push(sequence);
-        return;
+fn redrive(hot: &mut Hot, redriven: &Redriven) {
+    if hot.record.unordered {
+        return hot.redrive_strands(redriven);
     }
+    let Some(lane) = lane_mut(&mut hot.record, redriven.destination.into()) else { return };
+    match redriven.passed {
+        Some(sequence) => lane.redrives.push(sequence),
+        None => drain(lane),
+    }
+}
+
+/// A stopped lane goes on.
+pub(super) fn drain(lane: &mut Lane) {
     // Failures stay counted: what is sent again was sent before (DESIGN F11).
     lane.due = UnixMicros::default();
     forget_failures(lane);
@@ -558,8 +585,8 @@ fn redrive(record: &mut KeyRecord, redriven: &Redriven) {
 
 fn drop_letter(record: &mut KeyRecord, dropped: &Dropped) {
     let DeadLetter::InLane { destination, sequence } = dropped.letter else { return };
-    let lane = record.lanes.iter_mut().find(|lane| lane.destination == destination);
-    let Some(lane) = lane else { return };
+    let id = record.sender_of(destination, sequence);
+    let Some(lane) = lane_mut(record, id) else { return };
     if sequence == lane.head && !lane.mode.delivers() {
         omit(lane, Range::one(sequence.0), OmitReason::Dead);
         settle_head(lane);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::jump;
 use crate::destination::{Request, Standing};
-use crate::id::{DestinationId, FrameNumber, Key, Place, Sequence};
+use crate::id::{DestinationId, FrameNumber, Key, LaneId, Place, Sequence};
 use crate::input::{AttemptId, Waiting};
 use crate::limits;
 use crate::rate::Bucket;
@@ -20,8 +20,10 @@ pub(super) struct Hot {
     pub(super) record: KeyRecord,
     /// The event whose `received` fact was the key's last: the next fact says what became of it.
     pub(super) arriving: Option<Arriving>,
-    /// One per lane of the record, in the same order.
+    /// One per lane and strand of the record, in the same order.
     pub(super) lanes: Vec<LaneHot>,
+    /// Attempts under way whose strands are gone: their events are settled.
+    pub(super) outlived: Vec<(LaneId, Ongoing)>,
     /// The open time at which waiting for the head gap ends, while a timer runs for it.
     pub(super) hold_timer: Option<OpenMicros>,
 }
@@ -37,7 +39,7 @@ pub(super) struct Arriving {
 /// A lane in memory.
 #[derive(Debug)]
 pub(super) struct LaneHot {
-    pub(super) destination: DestinationId,
+    pub(super) id: LaneId,
     /// Released events, contiguous from the head once it is not empty; those that did not enter
     /// the lane are passed when it comes to them.
     pub(super) window: VecDeque<Waiting>,
@@ -61,6 +63,11 @@ pub(super) struct LaneHot {
     /// Whether its last attempt failed or was slow, and when it got its last 2xx (DESIGN D4).
     pub(super) struggles: bool,
     pub(super) acknowledged: Option<ElapsedMicros>,
+    /// Of a lane with strands: how often one after another failed since a 2xx to any of them, where
+    /// those that were under way beside each other count once; and the last attempt that was counted
+    /// with. New ones do not begin as if nothing were known of their key (DESIGN D4).
+    pub(super) failing: u32,
+    pub(super) counted: u64,
     /// What its rate leaves (DESIGN L8).
     pub(super) bucket: Bucket,
     /// When its wait for an acknowledgement ends, while a timer runs for it.
@@ -92,9 +99,9 @@ pub(super) struct Tried {
 }
 
 impl LaneHot {
-    fn new(destination: DestinationId) -> Self {
+    pub(super) fn new(id: LaneId) -> Self {
         Self {
-            destination,
+            id,
             window: VecDeque::new(),
             asked: false,
             is_reread: false,
@@ -106,21 +113,10 @@ impl LaneHot {
             due: ElapsedMicros::default(),
             struggles: false,
             acknowledged: None,
+            failing: 0,
+            counted: 0,
             bucket: Bucket::default(),
             waits_until: None,
-        }
-    }
-
-    /// What its destination is told of it when it asks, given what its record has of its
-    /// head: failures that count, and tries.
-    pub(super) fn standing(&self, counted: u32, tries: u32, now: ElapsedMicros) -> Standing {
-        let lately = |at: ElapsedMicros| now.since(at) < limits::PROVEN_FOR;
-        if self.struggles || counted > 0 {
-            Standing::Struggling { tries, since: now }
-        } else if self.acknowledged.is_some_and(lately) {
-            Standing::Proven
-        } else {
-            Standing::Unproven
         }
     }
 
@@ -133,15 +129,15 @@ impl LaneHot {
 impl Hot {
     /// A key with what the state store has of it.
     pub(super) fn new(key: Key, record: KeyRecord) -> Self {
-        let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.destination)).collect();
-        Self { key, record, arriving: None, lanes, hold_timer: None }
+        let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.id())).collect();
+        Self { key, record, arriving: None, lanes, outlived: Vec::new(), hold_timer: None }
     }
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a
     /// log whose beginning is gone, all before it was said of an unknown key.
     pub(super) fn restore(&mut self, record: &KeyRecord, place: Place, recorded: UnixMicros) {
-        let lanes = record.lanes.iter().map(|lane| lane.destination);
-        if !lanes.clone().eq(self.lanes.iter().map(|lane| lane.destination)) {
+        let lanes = record.lanes.iter().map(Lane::id);
+        if !lanes.clone().eq(self.lanes.iter().map(|lane| lane.id)) {
             self.lanes = lanes.map(LaneHot::new).collect();
         }
         // History before keys were forgotten did not say when something was last written down.
@@ -160,9 +156,42 @@ impl Hot {
         }
     }
 
-    /// Where the lane to a destination stands in the record and here.
-    pub(super) fn lane_at(&self, destination: DestinationId) -> Option<usize> {
-        self.record.lanes.iter().position(|lane| lane.destination == destination)
+    /// What its destination is told of a lane when it asks now.
+    pub(super) fn standing(&self, at: usize, now: ElapsedMicros) -> Standing {
+        let (record, lane) = (&self.record.lanes[at], &self.lanes[at]);
+        // What failed at the head says nothing about an event that goes out of order.
+        let head = Some(record).filter(|lane| lane.redrives.is_empty());
+        let (counted, tries) = head.map_or((0, 0), |lane| (lane.toll.failures, lane.failures));
+        let failing = self.failing(lane.id);
+        let lately = |at: ElapsedMicros| now.since(at) < limits::PROVEN_FOR;
+        if lane.struggles || counted > 0 || failing > 0 {
+            Standing::Struggling { tries: tries.max(failing), since: now }
+        } else if lane.acknowledged.is_some_and(lately) {
+            Standing::Proven
+        } else {
+            Standing::Unproven
+        }
+    }
+
+    /// Where a lane or strand stands in the record and here.
+    pub(super) fn lane_at(&self, id: LaneId) -> Option<usize> {
+        self.record.index_of(id)
+    }
+
+    /// Whether a lane or one of its strands is on its way to a permit.
+    pub(super) fn is_seeking(&self, destination: DestinationId) -> bool {
+        let Some(first) = self.lane_at(destination.into()) else { return false };
+        let lanes = self.lanes[first..].iter();
+        let mut lanes = lanes.take_while(|lane| lane.id.destination == destination);
+        lanes.any(LaneHot::is_seeking)
+    }
+
+    /// When the first of a lane and its strands is due that has something to send.
+    pub(super) fn due_to(&self, destination: DestinationId) -> Option<ElapsedMicros> {
+        let first = self.lane_at(destination.into())?;
+        let lanes = self.record.lanes_to(destination).iter().zip(&self.lanes[first..]);
+        let sending = lanes.filter(|(record, _)| self.record.sends(record));
+        sending.map(|(_, lane)| lane.due).min()
     }
 
     /// The lane to a destination, which begins at `head` when there was none.
@@ -171,7 +200,7 @@ impl Hot {
         if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
             let floor = self.record.boundary;
             self.record.lanes.insert(at, Lane::behind(destination, head, floor));
-            self.lanes.insert(at, LaneHot::new(destination));
+            self.lanes.insert(at, LaneHot::new(destination.into()));
         }
         &mut self.record.lanes[at]
     }
@@ -184,20 +213,21 @@ impl Hot {
             let mut lane = Lane::opened(destination, through);
             jump::begin(&mut lane, floor.next(), floor);
             self.record.lanes.insert(at, lane);
-            self.lanes.insert(at, LaneHot::new(destination));
+            self.lanes.insert(at, LaneHot::new(destination.into()));
         }
     }
 
-    /// The lane to a destination is over.
+    /// The lane to a destination is over, with its strands.
     pub(super) fn end_lane(&mut self, destination: DestinationId) {
         self.record.lanes.retain(|lane| lane.destination != destination);
-        self.lanes.retain(|lane| lane.destination != destination);
+        self.lanes.retain(|lane| lane.id.destination != destination);
     }
 
     /// Puts a released event at the end of a lane's window, if it follows what is there.
     pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting, most: usize) {
         let lane = &self.record.lanes[at];
-        if !lane.has_backlog() {
+        let is_foreign = lane.strand.is_some_and(|event| event != waiting.sequence);
+        if !lane.has_backlog() || is_foreign {
             return;
         }
         if lane.head == waiting.sequence {

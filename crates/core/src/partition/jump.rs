@@ -55,14 +55,14 @@ pub(super) fn note(record: &mut KeyRecord, jumped: &Jumped) {
 /// Lanes that stand at a jump go past it; jumps that no lane has before it are forgotten.
 pub(super) fn pass(record: &mut KeyRecord) {
     for jump in &record.jumps {
-        for lane in &mut record.lanes {
+        for lane in record.lanes.iter_mut().filter(|lane| lane.strand.is_none()) {
             if lane.head.0 == jump.from {
                 skip(lane, *jump, OmitReason::Restored);
             }
         }
     }
-    let lanes = &record.lanes;
-    record.jumps.retain(|jump| lanes.iter().any(|lane| lane.head.0 <= jump.to));
+    let lanes = record.lanes.iter().filter(|lane| lane.strand.is_none());
+    record.jumps.retain(|jump| lanes.clone().any(|lane| lane.head.0 <= jump.to));
 }
 
 /// A lane of a key whose first event has not the first sequence: it began behind a floor, after a restore,

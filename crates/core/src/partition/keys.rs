@@ -93,7 +93,7 @@ impl<D: Digest> Partition<D> {
             // A due time stored in an earlier term may rest on a clock that ran ahead (F9).
             let earlier = hot.record.newest.frame < claim;
             for (lane, record) in hot.lanes.iter_mut().zip(&hot.record.lanes) {
-                let cap = retry.destinations.get(&lane.destination).map(|d| d.retry.cap);
+                let cap = retry.destinations.get(&record.destination).map(|d| d.retry.cap);
                 let latest = match cap.unwrap_or_default() {
                     cap if earlier => began.after(cap),
                     cap => steady.after(cap.max(RETRY_AFTER_MAX)),

@@ -14,10 +14,11 @@ use super::acknowledge::is_settled;
 use super::batch::{AtHead, at_head, is_whole, part, rest_of, window};
 use super::draft::Promise;
 use super::hot::{Hot, Ongoing, Tried};
+use super::strands::feeds;
 use crate::chain::Digest;
 use crate::destination::{End, Grant, LaneRef, Request, Urgency};
 use crate::fact::{Attempted, Consequence, Fact, Filtered, Outcome, Toll};
-use crate::id::{DestinationId, Epoch, FrameNumber, Place, Sequence};
+use crate::id::{DestinationId, Epoch, FrameNumber, LaneId, Place, Sequence};
 use crate::input::{AttemptId, Ended, Waiting};
 use crate::limits;
 use crate::output::{Attempt, Output};
@@ -56,8 +57,11 @@ enum Readiness {
 impl<D: Digest> Partition<D> {
     /// Lets the lanes of a key go on as far as they can.
     pub(super) fn wake(&mut self, slot: Slot) {
-        let lanes = self.keys.get(slot).map_or(0, |hot| hot.lanes.len());
-        (0..lanes).for_each(|at| self.wake_lane(slot, at));
+        let Some(hot) = self.keys.get(slot) else { return };
+        if hot.record.unordered {
+            return self.wake_strands(slot);
+        }
+        (0..hot.lanes.len()).for_each(|at| self.wake_lane(slot, at));
     }
 
     pub(super) fn wake_all(&mut self) {
@@ -65,8 +69,9 @@ impl<D: Digest> Partition<D> {
         slots.into_iter().for_each(|slot| self.wake(slot));
     }
 
-    fn wake_lane(&mut self, slot: Slot, at: usize) {
+    pub(super) fn wake_lane(&mut self, slot: Slot, at: usize) {
         self.pass_filtered(slot, at);
+        self.take_strands(slot, at);
         match self.readiness(slot, at) {
             Readiness::Ready(work) => self.request(slot, at, work),
             Readiness::Due(due) => self.set_timer(slot, at, due),
@@ -86,25 +91,39 @@ impl<D: Digest> Partition<D> {
         if !self.lanes_may_start() {
             return Readiness::Waits;
         }
+        let rests = self.rests(slot, at);
         let Some(hot) = self.keys.get_mut(slot) else { return Readiness::Waits };
         let lane = &hot.lanes[at];
         let busy = lane.attempt.is_some() || lane.requested.is_some();
-        let paused = hot.record.paused || self.directory.paused.contains(&lane.destination);
+        let busy = busy || hot.is_outlived(lane.id);
+        let to = lane.id.destination;
+        let paused = hot.record.paused || self.directory.paused.contains(&to);
         // A lane to a destination that is no longer configured waits for it.
-        let paused = paused || !self.settings.destinations.contains_key(&lane.destination);
+        let paused = paused || !self.settings.destinations.contains_key(&to);
         // The outcome before must be durable before the next attempt leaves (DESIGN F11).
         if busy || paused || lane.rests_on > self.committed {
             return Readiness::Waits;
         }
-        let to = self.settings.destinations.get(&lane.destination);
+        let record = &hot.record.lanes[at];
+        if hot.record.unordered && record.strand.is_none() {
+            return feeder_readiness(hot, at);
+        }
+        if hot.is_crowded(to) {
+            return Readiness::Waits;
+        }
+        let bucket = &hot.lanes[hot.lane_of(at)].bucket;
+        let to = self.settings.destinations.get(&to);
         let (rate, batch) = (to.and_then(|to| to.key_rate), to.and_then(|to| to.batch));
         // A range that is fixed is sent as it is, whatever is configured by now.
-        let batch = batch.or(hot.record.lanes[at].batch.map(|_| limits::BATCH_EVENTS));
-        let next = rate.map(|rate| lane.bucket.next(rate)).unwrap_or_default();
-        let record = &hot.record.lanes[at];
+        let batch = batch.or(record.batch.map(|_| limits::BATCH_EVENTS));
+        let next = rate.map(|rate| bucket.next(rate)).unwrap_or_default();
         // A consumer has it: its acknowledgement, or the end of the wait, wakes the lane.
         if record.accepted.is_some() {
             return Readiness::Waits;
+        }
+        if rests && record.has_work() {
+            let again = self.now.elapsed.after(limits::TURN_LOOK);
+            return Readiness::Due(again.max(hot.lanes[at].due));
         }
         if next > self.now.elapsed && record.has_work() {
             return Readiness::Due(next);
@@ -143,33 +162,29 @@ impl<D: Digest> Partition<D> {
     pub(super) fn rest_on_written(&mut self, slot: Slot, destination: DestinationId) {
         let written = self.taken.next();
         let hot = self.keys.get_mut(slot);
-        let lane =
-            hot.and_then(|hot| hot.lanes.iter_mut().find(|it| it.destination == destination));
+        let lane = hot.and_then(|hot| hot.lanes.iter_mut().find(|it| it.id == destination.into()));
         if let Some(lane) = lane {
             lane.rests_on = written;
             self.promise(Promise::Wake(slot));
         }
     }
 
-    fn set_timer(&mut self, slot: Slot, at: usize, due: ElapsedMicros) {
+    pub(super) fn set_timer(&mut self, slot: Slot, at: usize, due: ElapsedMicros) {
         let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) else { return };
         if let Some(old) = lane.timer.replace(due) {
-            self.timers.remove(&(old, slot, lane.destination));
+            self.timers.remove(&(old, slot, lane.id));
         }
-        self.timers.insert((due, slot, lane.destination));
+        self.timers.insert((due, slot, lane.id));
     }
 
     fn request(&mut self, slot: Slot, at: usize, work: Work) {
         let place = work.released.unwrap_or_default();
         let urgency = Urgency { recorded: work.recorded, place };
         let (partition, now) = (self.id, self.now.elapsed);
-        // What failed at the head says nothing about an event that goes out of order.
-        let head = self.keys.get(slot).map(|hot| &hot.record.lanes[at]);
-        let head = head.filter(|_| !work.out_of_order);
-        let (counted, tries) = head.map_or((0, 0), |lane| (lane.toll.failures, lane.failures));
+        let Some(standing) = self.keys.get(slot).map(|hot| hot.standing(at, now)) else { return };
         let requested = self.seek(slot, at, |lane| {
-            let standing = lane.standing(counted, tries, now);
-            let lane_ref = LaneRef { partition, slot, destination: lane.destination };
+            let LaneId { destination, strand } = lane.id;
+            let lane_ref = LaneRef { partition, slot, destination, strand };
             let request = Request { urgency, lane: lane_ref, standing };
             lane.requested = Some(request);
             request
@@ -179,7 +194,6 @@ impl<D: Digest> Partition<D> {
     }
 
     fn ask_backlog(&mut self, slot: Slot, at: usize) {
-        let partition = self.id;
         let Some(hot) = self.keys.get(slot) else { return };
         let record = &hot.record.lanes[at];
         let most = window(&self.settings, record);
@@ -193,10 +207,10 @@ impl<D: Digest> Partition<D> {
         let asked = self.seek(slot, at, |lane| {
             lane.asked = true;
             lane.window.clear();
-            lane.destination
+            lane.id
         });
-        let Some(destination) = asked else { return };
-        let lane = LaneRef { partition, slot, destination };
+        let Some(id) = asked else { return };
+        let lane = self.lane_ref(slot, id);
         self.outputs.push_back(Output::Backlog { lane, key, from, to, most, opened });
     }
 
@@ -209,7 +223,7 @@ impl<D: Digest> Partition<D> {
         looked: Option<Sequence>,
         earlier: &BTreeMap<Sequence, Arc<str>>,
     ) {
-        let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
+        let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.id()));
         let Some(at) = at else { return };
         self.seek(lane.slot, at, |lane| lane.asked = false);
         if !self.settings.destinations.contains_key(&lane.destination) {
@@ -225,6 +239,8 @@ impl<D: Digest> Partition<D> {
         let range = record.map(|lane| lane.batch.unwrap_or_default().max(lane.sent));
         let range = range.unwrap_or_default();
         for event in &mut events {
+            // What has a strand has it because it entered.
+            event.entered |= lane.strand.is_some();
             event.entered |= tried == Some(event.sequence) || event.sequence <= range;
             let event_type = earlier.get(&event.sequence);
             let takes = |of: &Arc<str>| self.takes_earlier(lane.destination, event.recorded, of);
@@ -248,7 +264,7 @@ impl<D: Digest> Partition<D> {
     /// A permit came: the attempt leaves, unless the lane cannot use it any more.
     pub(super) fn granted(&mut self, grant: Grant) {
         let lane = grant.lane;
-        let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.destination));
+        let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.id()));
         let Some(at) = at else {
             self.outputs.push_back(Output::Return { lane, end: End::Unused });
             return;
@@ -258,6 +274,7 @@ impl<D: Digest> Partition<D> {
             Readiness::Ready(work) => self.attempt(lane.slot, at, work, grant),
             _ => {
                 self.outputs.push_back(Output::Return { lane, end: End::Unused });
+                self.end_turn(lane.slot, lane.destination);
                 self.wake_lane(lane.slot, at);
             }
         }
@@ -279,7 +296,8 @@ impl<D: Digest> Partition<D> {
         hot.lanes[at].is_reread = false;
         let destination = self.settings.destinations.get(&grant.lane.destination);
         if let Some(rate) = destination.and_then(|to| to.key_rate) {
-            hot.lanes[at].bucket.take(rate, self.now.elapsed);
+            let lane = hot.lane_of(at);
+            hot.lanes[lane].bucket.take(rate, self.now.elapsed);
         }
         let record = &hot.record.lanes[at];
         let behind = |waiting: &&Waiting| {
@@ -297,45 +315,49 @@ impl<D: Digest> Partition<D> {
             released: work.released,
             number,
             redelivery: work.redelivery || sequence <= record.sent,
-            out_of_order,
+            out_of_order: out_of_order || hot.record.unordered,
             previous: record.delivered,
             omitted: if out_of_order { Vec::new() } else { record.omitted.clone() },
         };
-        self.attempts.insert(id, (slot, record.destination));
+        self.attempts.insert(id, (slot, record.id()));
         self.outputs.push_back(Output::Attempt(Box::new(attempt)));
     }
 
     /// An attempt ended: its outcome is written down, and the lane goes on once that is durable.
     pub(super) fn ended(&mut self, ended: Ended) {
-        let Some((slot, destination)) = self.attempts.remove(&ended.attempt) else {
+        let Some((slot, id)) = self.attempts.remove(&ended.attempt) else {
             self.forget_attempt(ended.attempt);
             return;
         };
         let Ended { outcome, retry_after, .. } = ended;
-        let lane_ref = LaneRef { partition: self.id, slot, destination };
+        let lane = self.lane_ref(slot, id);
         let key = self.keys.get(slot).map(|hot| hot.key.clone());
         let end = key.as_ref().map_or(End::BrokenOff, |key| End::Ended {
             key: key.number(),
             outcome,
             retry_after,
         });
-        self.outputs.push_back(Output::Return { lane: lane_ref, end });
-        let Some((key, hot)) = key.zip(self.keys.get(slot)) else { return };
-        let Some(at) = hot.lane_at(destination) else { return };
-        let Some(ongoing) = hot.lanes[at].attempt else { return };
-        let lane = hot.record.lanes[at].clone();
+        self.outputs.push_back(Output::Return { lane, end });
+        let Some((key, hot)) = key.zip(self.keys.get_mut(slot)) else { return };
+        let (ongoing, lane) = match hot.take_outlived(ended.attempt) {
+            Some(ongoing) => (ongoing, None),
+            None => {
+                let Some(at) = hot.lane_at(id) else { return };
+                let Some(ongoing) = hot.lanes[at].attempt.take() else { return };
+                let is_over = is_settled(hot, at, ongoing.tried);
+                (ongoing, Some(&hot.record.lanes[at]).filter(|_| !is_over).cloned())
+            }
+        };
         let tried = ongoing.tried;
-        let is_over = is_settled(hot, at, tried);
         let waits = outcome.is_accepted() && tried.ack != Ack::Answer;
         let batch = part(tried, &ended, waits);
-        let lane = rest_of(&lane, tried, batch);
-        let (consequence, delay, toll) = match is_over || is_whole(tried, batch) {
-            true => (Consequence::Delivered, Duration::ZERO, None),
-            false => self.consequence(&lane, tried, &ended),
+        let (consequence, delay, toll) = match lane.filter(|_| !is_whole(tried, batch)) {
+            Some(lane) => self.consequence(&rest_of(&lane, tried, batch), tried, &ended),
+            None => (Consequence::Delivered, Duration::ZERO, None),
         };
         self.write(Fact::Attempted(Attempted {
             key,
-            destination,
+            destination: id.destination,
             sequence: tried.sequence,
             number: tried.number,
             out_of_order: tried.out_of_order,
@@ -346,8 +368,10 @@ impl<D: Digest> Partition<D> {
             toll,
             dropped: ended.dropped.filter(|_| outcome.is_acknowledged()).map(bounded),
             batch,
+            turn: self.turn_of(id, outcome),
         }));
-        self.attempt_is_over(slot, at, ongoing, outcome, delay);
+        self.attempt_is_over(slot, id, ongoing, outcome, delay);
+        self.end_turn(slot, id.destination);
         self.visit(slot);
         self.arm_acceptances(slot);
         self.supersede(slot);
@@ -358,23 +382,35 @@ impl<D: Digest> Partition<D> {
     fn attempt_is_over(
         &mut self,
         slot: Slot,
-        at: usize,
+        id: LaneId,
         ongoing: Ongoing,
         outcome: Outcome,
         delay: Duration,
     ) {
         let (now, written) = (self.now.elapsed, self.taken.next());
-        let Some(lane) = self.keys.get_mut(slot).map(|hot| &mut hot.lanes[at]) else { return };
-        lane.attempt = None;
-        lane.rests_on = written;
-        let failed = !outcome.is_acknowledged() && !outcome.is_throttled();
-        lane.struggles = failed || now >= ongoing.slow_at;
-        if outcome.is_acknowledged() {
-            lane.acknowledged = Some(now);
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let failing = hot.failing(id);
+        // A 2xx to one of its strands is one to the lane.
+        for at in [hot.lane_at(id.destination.into()), hot.lane_at(id)].into_iter().flatten() {
+            if outcome.is_acknowledged() {
+                hot.lanes[at].acknowledged = Some(now);
+            }
         }
-        // The head's own wait goes on while an event sent out of order ends.
-        if !ongoing.tried.out_of_order {
-            lane.due = now.after(delay);
+        let failed = !outcome.is_acknowledged() && !outcome.is_throttled();
+        let made = failed.then_some(self.next_attempt);
+        let is_told = failed || outcome.is_acknowledged();
+        let changed = is_told && hot.note_outcome(id, ongoing.id, made);
+        let changed = changed || hot.failing(id) != failing;
+        if let Some(lane) = hot.lane_at(id).map(|at| &mut hot.lanes[at]) {
+            lane.rests_on = written;
+            lane.struggles = failed || now >= ongoing.slow_at;
+            // The head's own wait goes on while an event sent out of order ends.
+            if !ongoing.tried.out_of_order {
+                lane.due = now.after(delay);
+            }
+        }
+        if changed {
+            self.ask_anew(slot, id.destination);
         }
     }
 
@@ -472,6 +508,12 @@ fn given_up(lane: &Lane, tried: Tried, on_give_up: OnGiveUp) -> Consequence {
 fn passed_work(sequence: Sequence, last: Option<Sequence>, recorded: UnixMicros) -> Work {
     let (released, failures, redelivery, out_of_order) = (None, 0, true, true);
     Work { sequence, last, released, recorded, failures, redelivery, out_of_order }
+}
+
+/// A lane of an unordered key sends nothing itself: what waits in it takes strands.
+fn feeder_readiness(hot: &mut Hot, at: usize) -> Readiness {
+    let is_unread = feeds(&hot.record, at) && hot.head_of(at).is_none();
+    if is_unread { Readiness::NeedsBacklog } else { Readiness::Waits }
 }
 
 fn head_readiness(

@@ -22,6 +22,7 @@ mod recover;
 mod refuse;
 mod retain;
 mod revise;
+mod strands;
 mod supersede;
 mod toll;
 mod view;
@@ -35,7 +36,7 @@ use alloc::vec::Vec;
 use crate::chain::Digest;
 use crate::destination::LaneRef;
 use crate::fact::{AbandonReason, DestinationResumed, Fact, Visit};
-use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place};
+use crate::id::{DestinationId, Epoch, FrameNumber, Key, LaneId, PartitionId, Place};
 use crate::input::{AttemptId, Input};
 use crate::limits;
 use crate::output::{Draft, Output};
@@ -128,12 +129,12 @@ pub struct Partition<D> {
     directory: Directory,
     refusals: refuse::Refusals,
     /// Lanes that wake by themselves, and keys whose wait for missing positions ends.
-    timers: BTreeSet<(ElapsedMicros, Slot, DestinationId)>,
+    timers: BTreeSet<(ElapsedMicros, Slot, LaneId)>,
     holds: BTreeSet<(OpenMicros, Slot)>,
     /// Lanes whose wait for an acknowledgement ends.
-    acceptances: BTreeSet<(OpenMicros, Slot, DestinationId)>,
+    acceptances: BTreeSet<(OpenMicros, Slot, LaneId)>,
     /// Attempts under way, and those of an earlier term that have not ended yet (DESIGN F10).
-    attempts: BTreeMap<AttemptId, (Slot, DestinationId)>,
+    attempts: BTreeMap<AttemptId, (Slot, LaneId)>,
     ending: BTreeMap<AttemptId, LaneRef>,
     outages: toll::Outages,
     next_attempt: u64,
@@ -339,6 +340,11 @@ impl<D: Digest> Partition<D> {
             facts: filling.facts,
             bodies: filling.bodies,
         })
+    }
+
+    /// How a destination knows a lane of a key.
+    fn lane_ref(&self, slot: Slot, id: LaneId) -> LaneRef {
+        LaneRef { partition: self.id, slot, destination: id.destination, strand: id.strand }
     }
 
     /// Writes a fact down in the frame being filled, and takes it in.

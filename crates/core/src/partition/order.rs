@@ -42,6 +42,7 @@ impl<D: Digest> Partition<D> {
         };
         let (lanes, filtered) = settings.entered_by(source, &essence.event_type);
         let name = &source.name;
+        let unordered = source.contract == Contract::Unordered;
         let hash = chain::event_hash(&self.digest, name, key, sequence, kind, essence, &previous);
         let released = Released {
             key: key.clone(),
@@ -57,6 +58,7 @@ impl<D: Digest> Partition<D> {
             missing,
             salt: None,
             refers_to: None,
+            unordered,
         };
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
@@ -78,7 +80,7 @@ impl<D: Digest> Partition<D> {
         let (epoch, settings) = (self.epoch, self.settings.clone());
         if let Some(hot) = self.keys.get_mut(slot) {
             for at in 0..hot.lanes.len() {
-                let destination = hot.lanes[at].destination;
+                let destination = hot.lanes[at].id.destination;
                 let entered = entered.contains(&destination);
                 let most = window(&settings, &hot.record.lanes[at]);
                 let waiting = Waiting { sequence, released, recorded, epoch, entered };
@@ -183,7 +185,7 @@ impl<D: Digest> Partition<D> {
 pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> {
     match source.contract {
         Contract::Fifo { first } => contract::head_gap(first, order),
-        Contract::Arrival | Contract::Latest { .. } => None,
+        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } => None,
     }
 }
 
@@ -195,6 +197,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         Contract::Fifo { first: First::Any } => Some(0),
         Contract::Fifo { first: First::Strictly(_) }
         | Contract::Arrival
+        | Contract::Unordered
         | Contract::Latest { .. } => None,
     }
 }

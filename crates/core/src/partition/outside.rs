@@ -30,6 +30,8 @@ pub struct Moves {
     pub visited: u64,
     /// Came back because a wait for an acknowledgement ended.
     pub acknowledgements_due: u64,
+    /// Turns of unordered keys that were over while what is due waited outside.
+    pub turns_over: u64,
 }
 
 /// What is known of the waiting keys outside, by queue.
@@ -47,6 +49,8 @@ pub(super) struct Line {
     pub(super) next: Option<Look>,
     /// The round that reads it; none between two.
     pub(super) round: Option<Round>,
+    /// The queue's time when the newest round began; 0 before the first.
+    pub(super) began: u64,
     /// Keys that the page on its way may bring; none when none is.
     pub(super) asked: Option<usize>,
     /// Lanes in memory that ask for a permit, or for the events they need to.

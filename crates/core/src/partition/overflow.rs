@@ -21,7 +21,7 @@ use crate::id::{DestinationId, Key, Sequence};
 use crate::input::PageCursor;
 use crate::limits;
 use crate::output::{Output, PageRequest};
-use crate::record::{KeyRecord, Queue};
+use crate::record::{KeyRecord, Queue, oldest};
 
 /// What is being given up for one destination.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl<D: Digest> Partition<D> {
         };
         (overflow.asked, overflow.from) = (false, next);
         for (key, record) in keys {
-            let stored = record.lane(destination).map(|lane| lane.since);
+            let stored = oldest(record.lanes_to(destination));
             // One that is being loaded comes with what it waits for; it is oldest another time.
             if self.loading.contains_key(&key) {
                 continue;
@@ -113,8 +113,9 @@ impl<D: Digest> Partition<D> {
                 self.arm(slot);
                 slot
             });
-            let lane = self.keys.get(slot).and_then(|hot| hot.record.lane(destination));
-            let is_oldest = lane.is_some_and(|lane| Some(lane.since) == stored);
+            let hot = self.keys.get(slot);
+            let waits = hot.and_then(|hot| oldest(hot.record.lanes_to(destination)));
+            let is_oldest = waits.is_some() && waits == stored;
             if let Some(overflow) = self.overflows.get_mut(&destination).filter(|_| is_oldest) {
                 overflow.keys.push_back(key);
             }
@@ -126,16 +127,18 @@ impl<D: Digest> Partition<D> {
     fn give_up(&mut self, destination: DestinationId, key: &Key) -> (u64, bool) {
         let slot = self.names.get(key).copied();
         let hot = slot.and_then(|slot| Some((slot, self.keys.get(slot)?)));
-        let lane = hot.and_then(|(slot, hot)| Some((slot, hot, hot.lane_at(destination)?)));
-        let Some((slot, hot, at)) = lane else { return (0, false) };
-        let lane = &hot.record.lanes[at];
-        let is_busy = hot.lanes[at].attempt.is_some() || lane.accepted.is_some();
-        if is_busy || !lane.has_backlog() {
-            return (0, false);
-        }
+        let lane = hot.and_then(|(slot, hot)| Some((slot, hot, hot.lane_at(destination.into())?)));
+        let Some((slot, hot, first)) = lane else { return (0, false) };
+        // Of an unordered key each strand is given up by itself, and those that are busy are passed.
+        let lanes = hot.record.lanes_to(destination).iter().zip(&hot.lanes[first..]);
+        let mut idle = lanes.filter(|(lane, hot)| {
+            hot.attempt.is_none() && lane.accepted.is_none() && lane.has_backlog()
+        });
+        let Some((lane, _)) = idle.next() else { return (0, false) };
+        let are_others = idle.next().is_some();
         let from = lane.head;
         let to = Sequence(lane.tail.0.min(from.0.saturating_add(limits::DROPPED_EVENTS - 1)));
-        let is_left = to < lane.tail;
+        let is_left = to < lane.tail || are_others;
         let before = self.totals.backlog_of(destination).bytes;
         let key = key.clone();
         self.write(Fact::BacklogDropped(BacklogDropped { key, destination, from, to }));

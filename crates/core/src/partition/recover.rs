@@ -11,7 +11,7 @@ use super::keys::ticket_of;
 use super::outside::Outside;
 use super::{Partition, Phase};
 use crate::chain::Digest;
-use crate::destination::{End, LaneRef};
+use crate::destination::End;
 use crate::fact::{Claimed, Fact};
 use crate::id::{Epoch, FrameNumber, Key, Place};
 use crate::input::AttemptId;
@@ -65,8 +65,8 @@ impl<D: Digest> Partition<D> {
             }
         }
         self.take_back_outputs();
-        for (id, (slot, destination)) in core::mem::take(&mut self.attempts) {
-            let lane = LaneRef { partition: self.id, slot, destination };
+        for (id, (slot, lane)) in core::mem::take(&mut self.attempts) {
+            let lane = self.lane_ref(slot, lane);
             self.outputs.push_back(Output::Abort(id));
             self.ending.insert(id, lane);
         }
@@ -82,10 +82,10 @@ impl<D: Digest> Partition<D> {
         for output in core::mem::take(&mut self.outputs) {
             match output {
                 Output::Attempt(attempt) => {
-                    let Some((slot, destination)) = self.attempts.remove(&attempt.id) else {
+                    let Some((slot, lane)) = self.attempts.remove(&attempt.id) else {
                         continue;
                     };
-                    let lane = LaneRef { partition: self.id, slot, destination };
+                    let lane = self.lane_ref(slot, lane);
                     self.outputs.push_back(Output::Return { lane, end: End::Unused });
                 }
                 Output::Load(_) | Output::Page(_) | Output::FindIdle(_) => {}

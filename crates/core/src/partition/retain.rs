@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::recover::Frame;
 use crate::chain::{Digest, Fingerprint};
-use crate::fact::{Carried, Consequence, Fact, KeysVisited, Received};
+use crate::fact::{Carried, Consequence, Fact, KeysVisited, Received, Visit};
 use crate::id::{FrameNumber, Key, Place, Sequence};
 use crate::limits;
 use crate::record::{Directory, KeyRecord, Lane};
@@ -65,6 +65,8 @@ impl<D: Digest> Partition<D> {
 
     fn judge_bodies(&self, page: &Page<'_>) -> Looked {
         let mut looked = Looked::default();
+        // What lanes take that are being opened shows once they are.
+        let opens = self.visiting.iter().any(|(_, visit)| *visit == Visit::Opens);
         let facts = || page.frames.iter().flat_map(|frame| frame.facts);
         let released = facts().filter_map(|fact| match fact {
             Fact::Released(released) => Some((released.event, released.sequence)),
@@ -77,7 +79,7 @@ impl<D: Digest> Partition<D> {
                 let place = Place { partition: self.id, frame: frame.number, index };
                 let young = frame.recorded > page.expired;
                 let sequence = sequences.get(&place).copied();
-                if young || self.is_live(page, received, place, sequence) {
+                if young || opens || self.is_live(page, received, place, sequence) {
                     looked.live += u64::from(received.size);
                     looked.is_pinned = true;
                 } else {

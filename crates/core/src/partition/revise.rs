@@ -77,7 +77,7 @@ impl<D: Digest> Partition<D> {
         for at in 0..self.keys.get(slot).map_or(0, |hot| hot.lanes.len()) {
             let withdrawn = self.seek(slot, at, |lane| {
                 let of = |settings: &Settings| {
-                    settings.destinations.get(&lane.destination).map(|to| to.key_rate)
+                    settings.destinations.get(&lane.id.destination).map(|to| to.key_rate)
                 };
                 let (was, is) = (of(before), of(&settings));
                 if was != is {

@@ -4,15 +4,16 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::strands::feeds;
 use super::{Moves, Partition, Phase};
 use crate::chain::Digest;
-use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId};
+use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Sequence};
 use crate::record::{Directory, KeyRecord, LaneMode};
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
 use crate::totals::Totals;
 
-/// Why a lane does not deliver at this moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a lane does not deliver at this moment. Of what a lane's strands wait for, the first here is next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitsFor {
     /// Nothing waits in it.
     Nothing,
@@ -28,6 +29,9 @@ pub enum WaitsFor {
     Rate(ElapsedMicros),
     /// Its events to be read from the log.
     Backlog,
+    /// Its key's next turn: one of its key's events failed, and keys that are due wait outside memory
+    /// (`unordered`).
+    Turn,
     /// The time of its next try, by elapsed time.
     Retry(ElapsedMicros),
     /// An operator to redrive or drop what it stopped at.
@@ -38,6 +42,8 @@ pub enum WaitsFor {
     DestinationResumed,
     /// A commit.
     Commit,
+    /// One of its strands: as many events as may be are under way or stopped (`unordered`).
+    Strand,
 }
 
 /// A lane as it is.
@@ -45,6 +51,8 @@ pub enum WaitsFor {
 pub struct LaneView {
     /// Its destination.
     pub destination: DestinationId,
+    /// The event of a strand; none is the lane itself.
+    pub strand: Option<Sequence>,
     /// What it waits for.
     pub waits_for: WaitsFor,
     /// Whether it asked its destination for a permit; paused, it keeps its place.
@@ -58,7 +66,7 @@ pub struct KeyView {
     pub record: KeyRecord,
     /// When waiting for its head gap ends, in open time.
     pub hold_deadline: Option<OpenMicros>,
-    /// Its lanes, in the record's order.
+    /// Its lanes and strands, in the record's order.
     pub lanes: Vec<LaneView>,
 }
 
@@ -165,15 +173,22 @@ impl<D: Digest> Partition<D> {
         let lanes = self.keys.iter().flat_map(|(_, hot)| hot.lanes.iter().zip(&hot.record.lanes));
         lanes.filter_map(|(lane, record)| {
             let head = lane.window.front().filter(|head| head.sequence == record.head)?;
-            Some((lane.destination, head.recorded))
+            Some((lane.id.destination, head.recorded))
         })
     }
 
-    /// What the lanes of the keys in memory wait for.
+    /// What the lanes of the keys in memory wait for: one with strands for what that of them does that
+    /// is next to its consumer.
     pub fn waits(&self) -> impl Iterator<Item = (DestinationId, WaitsFor)> {
         self.keys.iter().flat_map(|(_, hot)| {
-            let lanes = hot.lanes.iter().enumerate();
-            lanes.map(|(at, lane)| (lane.destination, self.waits_for(hot, at)))
+            let lanes = hot.lanes.iter().enumerate().filter(|(_, lane)| lane.id.strand.is_none());
+            lanes.map(|(first, lane)| {
+                let to = lane.id.destination;
+                let all = first..first + hot.record.lanes_to(to).len();
+                let waits = all.map(|at| self.waits_for(hot, at));
+                let next = waits.filter(|waits| *waits != WaitsFor::Nothing).min();
+                (to, next.unwrap_or(WaitsFor::Nothing))
+            })
         })
     }
 
@@ -187,7 +202,8 @@ impl<D: Digest> Partition<D> {
     pub fn view(&self, key: &Key) -> Option<KeyView> {
         let hot = self.keys.get(*self.names.get(key)?)?;
         let lanes = (0..hot.lanes.len()).map(|at| LaneView {
-            destination: hot.lanes[at].destination,
+            destination: hot.lanes[at].id.destination,
+            strand: hot.lanes[at].id.strand,
             waits_for: self.waits_for(hot, at),
             has_asked: hot.lanes[at].requested.is_some(),
         });
@@ -215,21 +231,31 @@ impl<D: Digest> Partition<D> {
         if self.directory.paused.contains(&record.destination) {
             return WaitsFor::DestinationResumed;
         }
+        if hot.record.unordered && record.strand.is_none() {
+            return match feeds(&hot.record, at) {
+                false => WaitsFor::Strand,
+                true if lane.asked || lane.window.is_empty() => WaitsFor::Backlog,
+                true => WaitsFor::Commit,
+            };
+        }
+        let rate_at = self.rate_at(hot, at);
         match record.mode {
             LaneMode::Halted | LaneMode::Parked => WaitsFor::Redrive,
-            _ if lane.requested.is_some() && self.is_down(lane.destination) => WaitsFor::Breaker,
+            _ if lane.requested.is_some() && self.is_down(record.destination) => WaitsFor::Breaker,
             _ if lane.requested.is_some() => WaitsFor::Permit,
             _ if lane.asked => WaitsFor::Backlog,
             _ if lane.due > self.now.elapsed => WaitsFor::Retry(lane.due),
-            _ if self.rate_at(lane) > self.now.elapsed => WaitsFor::Rate(self.rate_at(lane)),
+            _ if rate_at > self.now.elapsed => WaitsFor::Rate(rate_at),
+            _ if self.had_turn(&hot.record, record.destination) => WaitsFor::Turn,
             _ if lane.window.is_empty() && record.redrives.is_empty() => WaitsFor::Backlog,
             _ => WaitsFor::Commit,
         }
     }
 
     /// When a lane's rate lets its next attempt go.
-    fn rate_at(&self, lane: &super::hot::LaneHot) -> ElapsedMicros {
-        let destination = self.settings.destinations.get(&lane.destination);
+    fn rate_at(&self, hot: &super::hot::Hot, at: usize) -> ElapsedMicros {
+        let lane = &hot.lanes[hot.lane_of(at)];
+        let destination = self.settings.destinations.get(&lane.id.destination);
         let rate = destination.and_then(|destination| destination.key_rate);
         rate.map(|rate| lane.bucket.next(rate)).unwrap_or_default()
     }
@@ -241,12 +267,15 @@ impl<D: Digest> Partition<D> {
         assert_eq!(broken, None, "{:?}: {:?}", hot.key, hot.record);
         assert_eq!(hot.lanes.len(), hot.record.lanes.len(), "lanes of {:?}", hot.key);
         for (lane, record) in hot.lanes.iter().zip(&hot.record.lanes) {
-            assert_eq!(lane.destination, record.destination);
+            assert_eq!(lane.id, record.id());
             assert!(
                 lane.window.len() <= crate::limits::BATCH_EVENTS.max(crate::limits::LANE_WINDOW)
             );
             let known = |id| self.attempts.contains_key(&id);
             assert!(lane.attempt.is_none_or(|ongoing| known(ongoing.id)), "{:?}", hot.key);
+            let sends = lane.attempt.is_some() || lane.requested.is_some();
+            let is_feeder = hot.record.unordered && record.strand.is_none();
+            assert!(!(is_feeder && sends), "a lane without order sends: {:?}", hot.key);
         }
     }
 
@@ -258,7 +287,8 @@ impl<D: Digest> Partition<D> {
         assert_eq!(self.taken.0, self.committed.0 + self.in_flight.len() as u64);
         let under_way = self.keys.iter().flat_map(|(_, hot)| &hot.lanes);
         let under_way = under_way.filter(|lane| lane.attempt.is_some()).count();
-        assert_eq!(under_way, self.attempts.len());
+        let outlived: usize = self.keys.iter().map(|(_, hot)| hot.outlived.len()).sum();
+        assert_eq!(under_way + outlived, self.attempts.len());
         self.assert_seeking();
     }
 }

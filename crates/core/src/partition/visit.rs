@@ -30,7 +30,6 @@ use crate::chain::Digest;
 use crate::fact::{Fact, Filtered, KeysVisited, LaneEnded, LaneOpened, Visit};
 use crate::id::{DestinationId, Sequence};
 use crate::limits;
-use crate::output::Output;
 use crate::pattern;
 use crate::settings::Start;
 use crate::slab::Slot;
@@ -120,23 +119,19 @@ impl<D: Digest> Partition<D> {
     /// An attempt under way is seen to its end first; that comes back here.
     fn end_lane(&mut self, slot: Slot, destination: DestinationId) {
         let Some(hot) = self.keys.get(slot) else { return };
-        let Some(at) = hot.lane_at(destination) else { return };
-        if hot.lanes[at].attempt.is_some() {
+        let Some(first) = hot.lane_at(destination.into()) else { return };
+        let lanes = hot.record.lanes_to(destination);
+        let range = first..first + lanes.len();
+        let is_outlived = hot.outlived.iter().any(|(id, _)| id.destination == destination);
+        if is_outlived || hot.lanes[range.clone()].iter().any(|lane| lane.attempt.is_some()) {
             return;
         }
-        let (key, lane) = (hot.key.clone(), &hot.record.lanes[at]);
+        let (key, lane) = (hot.key.clone(), &lanes[0]);
         let (from, to) = (lane.head, lane.tail);
-        let (timer, until) = (hot.lanes[at].timer, hot.lanes[at].waits_until);
-        timer.map(|timer| self.timers.remove(&(timer, slot, destination)));
-        until.map(|until| self.acceptances.remove(&(until, slot, destination)));
-        let requested = self.seek(slot, at, |lane| {
-            lane.asked = false;
-            lane.requested.take()
-        });
-        if let Some(Some(request)) = requested {
-            self.outputs.push_back(Output::Withdraw(request));
-        }
-        self.write(Fact::LaneEnded(LaneEnded { key, destination, from, to }));
+        let strands = lanes.iter().filter(|lane| lane.has_backlog());
+        let strands = strands.filter_map(|lane| lane.strand).collect();
+        range.for_each(|at| self.release_hold(slot, at));
+        self.write(Fact::LaneEnded(LaneEnded { key, destination, from, to, strands }));
     }
 
     /// Takes a lane past what is kept no longer of the events released before it was opened: nobody

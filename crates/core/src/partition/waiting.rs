@@ -21,6 +21,8 @@
 //!   ends at what was due when it began, so it passes everything once, and what returns to the queue
 //!   meanwhile waits for the next one: nothing starves. With less than half the memory in use,
 //!   keys come back before they are due, so that a process that has room for all has all at hand.
+//! - **Turns.** A key of which much is due at different times, because its events have no order, has
+//!   one turn a round like any other: `strands` says what ends it.
 //! - **The window.** Of each destination only so many lanes are brought in to ask for a permit
 //!   ([`limits::LANE_REQUESTS`], and no more than its share of half the memory); among those the
 //!   destination grants the oldest first. A dead destination fills its own window, and every
@@ -47,7 +49,7 @@ use super::Partition;
 use super::hot::{Hot, LaneHot};
 use super::outside::{Line, Look, NEVER, Round};
 use crate::chain::Digest;
-use crate::id::Key;
+use crate::id::{DestinationId, Key};
 use crate::input::PageCursor;
 use crate::limits;
 use crate::output::{Output, PageRequest};
@@ -56,18 +58,20 @@ use crate::slab::Slot;
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
 
 impl<D: Digest> Partition<D> {
-    /// Changes a lane, and counts whether it is on its way to a permit.
+    /// Changes a lane or strand, and counts whether it is on its way to a permit: a lane with all its
+    /// strands once, so that one key never looks like many.
     pub(super) fn seek<T>(
         &mut self,
         slot: Slot,
         at: usize,
         change: impl FnOnce(&mut LaneHot) -> T,
     ) -> Option<T> {
-        let lane = self.keys.get_mut(slot)?.lanes.get_mut(at)?;
-        let was = usize::from(lane.is_seeking());
-        let changed = change(lane);
-        let is = usize::from(lane.is_seeking());
-        if let Some(line) = self.outside.lines.get_mut(&Queue::Lanes(lane.destination)) {
+        let hot = self.keys.get_mut(slot)?;
+        let to = hot.lanes.get(at)?.id.destination;
+        let was = usize::from(hot.is_seeking(to));
+        let changed = change(&mut hot.lanes[at]);
+        let is = usize::from(hot.is_seeking(to));
+        if let Some(line) = self.outside.lines.get_mut(&Queue::Lanes(to)) {
             line.seeking = line.seeking + is - was;
         }
         Some(changed)
@@ -154,13 +158,17 @@ impl<D: Digest> Partition<D> {
                 && (pressed || full)
                 && (!requested || pressed || self.is_beyond(lane))
         };
-        hot.arriving.is_none() && is_stored && !is_over && hot.lanes.iter().all(lane_may_go)
+        hot.arriving.is_none()
+            && hot.outlived.is_empty()
+            && is_stored
+            && !is_over
+            && hot.lanes.iter().all(lane_may_go)
     }
 
     /// Whether a lane asks for a permit that others of its destination will get before it.
     fn is_beyond(&self, lane: &LaneHot) -> bool {
-        let paused = self.directory.paused.contains(&lane.destination);
-        paused || self.outside.seeking(lane.destination) > self.window()
+        let to = lane.id.destination;
+        self.directory.paused.contains(&to) || self.outside.seeking(to) > self.window()
     }
 
     /// A key leaves memory: its queues bring it back.
@@ -175,8 +183,8 @@ impl<D: Digest> Partition<D> {
         self.names.remove(&hot.key);
         self.leave_tombstone(&hot);
         for lane in &hot.lanes {
-            lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.destination)));
-            lane.waits_until.map(|at| self.acceptances.remove(&(at, slot, lane.destination)));
+            lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.id)));
+            lane.waits_until.map(|at| self.acceptances.remove(&(at, slot, lane.id)));
         }
         hot.hold_timer.map(|deadline| self.holds.remove(&(deadline, slot)));
         let noted = self.note_dues(&hot);
@@ -198,7 +206,7 @@ impl<D: Digest> Partition<D> {
                 Queue::Holds => hot.hold_timer.map(|_| self.now.elapsed),
                 Queue::Acknowledgements => Some(self.now.elapsed),
                 Queue::Lanes(_) if due.at == 0 => Some(self.now.elapsed),
-                Queue::Lanes(to) => hot.lane_at(to).map(|at| hot.lanes[at].due),
+                Queue::Lanes(to) => hot.due_to(to),
                 // Age alone brings no key back.
                 Queue::Keys | Queue::Backlogs(_) => None,
             };
@@ -241,6 +249,14 @@ impl<D: Digest> Partition<D> {
         }
     }
 
+    /// Whether a turn that was over at this time was of the round through what is due for a destination:
+    /// as long as something due waits outside and memory has no plenty of room.
+    pub(super) fn is_over_for_now(&self, to: DestinationId, turn: UnixMicros) -> bool {
+        let Some(line) = self.outside.lines.get(&Queue::Lanes(to)) else { return false };
+        let is_due = line.next.is_some_and(|next| next.at <= self.now.elapsed);
+        (is_due || line.round.is_some()) && !self.has_plenty() && turn.0 >= line.began
+    }
+
     /// Whether what a queue would bring could go on.
     fn may_look(&self, queue: Queue, line: &Line) -> bool {
         let wants = match queue {
@@ -276,8 +292,7 @@ impl<D: Digest> Partition<D> {
             Queue::Holds | Queue::Acknowledgements => room.min(limits::PAGE_KEYS),
             // Every destination may have one lane here, however little memory there is.
             Queue::Lanes(to) if room == 0 => {
-                let under_way =
-                    || self.attempts.values().any(|(_, destination)| *destination == to);
+                let under_way = || self.attempts.values().any(|(_, lane)| lane.destination == to);
                 usize::from(line.seeking == 0 && !under_way())
             }
             Queue::Lanes(_) => room.min(self.window().saturating_sub(line.seeking)),
@@ -299,10 +314,12 @@ impl<D: Digest> Partition<D> {
     }
 
     fn ask_page(&mut self, queue: Queue, keys: usize) {
-        let now = if self.has_plenty() { NEVER } else { self.time_of(queue) };
+        let began = self.time_of(queue);
+        let now = if self.has_plenty() { NEVER } else { began };
         let Some(line) = self.outside.lines.get_mut(&queue) else { return };
         if line.round.is_none() {
             let Some(next) = line.next.take() else { return };
+            line.began = began;
             let from = PageCursor { due: next.from, key: None };
             line.round = Some(Round { from, until: now.max(next.from) });
         }
@@ -342,6 +359,9 @@ impl<D: Digest> Partition<D> {
         let wait = UnixMicros(from.due).since(self.steady).min(self.longest_delay(queue));
         let at = self.now.elapsed.after(wait);
         let Some(line) = self.outside.lines.get_mut(&queue) else { return };
+        if ends {
+            line.began = until;
+        }
         if from.due <= until {
             line.round = Some(Round { from, until });
         } else {
@@ -411,8 +431,7 @@ impl<D: Digest> Partition<D> {
     pub(super) fn assert_seeking(&self) {
         for (queue, line) in &self.outside.lines {
             let Queue::Lanes(to) = *queue else { continue };
-            let lanes = self.keys.iter().flat_map(|(_, hot)| &hot.lanes);
-            let seeking = lanes.filter(|lane| lane.destination == to && lane.is_seeking());
+            let seeking = self.keys.iter().filter(|(_, hot)| hot.is_seeking(to));
             assert_eq!(seeking.count(), line.seeking, "lanes to {to:?} that seek a permit");
         }
     }

@@ -13,9 +13,10 @@
 //!   waits must be readable, and history has no holes. Its dead bodies go all the same.
 //!
 //! **Order of things.** Judged are records in memory, which may be ahead of the log, so nothing is
-//! done before the frames they rest on are committed. What is dead stays dead but by a redrive: one
-//! that comes while a segment is judged has it judged again, and while bodies or a
-//! segment go, redrives wait (and then find what is left). A term that is lost ends the look.
+//! done before the frames they rest on are committed. What is dead stays dead but by a redrive, and
+//! by a destination that comes and takes events of before: one that comes while a segment is judged
+//! has it judged again, and while bodies or a segment go, redrives and reloads wait (and then find
+//! what is left). While lanes are being opened nothing is dead. A term that is lost ends the look.
 //!
 //! ```text
 //! Idle ─▶ Listing ─▶ Ready ⇄ Reading ─▶ Settling ─▶ Acting ─▶ Idle
@@ -100,6 +101,11 @@ impl Retention {
             self.due = ElapsedMicros(0);
             self.looked.clear();
         }
+    }
+
+    /// Lanes may be opened over history from now on: what was looked at before is looked at again.
+    pub fn judge_anew(&mut self) {
+        self.redrives += 1;
     }
 
     /// What was done so far.
@@ -320,7 +326,7 @@ impl Retention {
             return None;
         }
         if job.redrives != self.redrives {
-            // A redrive may have made live what was dead.
+            // A redrive or a reload may have made live what was dead.
             let job = Job::new(job.segment, job.deletes, self.redrives, now.elapsed);
             self.go_on(now, Box::new(job));
             return None;

@@ -73,6 +73,7 @@ impl Model {
             partition: PartitionId(0),
             slot: slab.insert(()),
             destination: DestinationId(1),
+            strand: None,
         };
         let all = hung + served;
         Self {
@@ -196,6 +197,7 @@ proptest! {
             partition: PartitionId(1),
             slot: slab.insert(()),
             destination: DestinationId(1),
+            strand: None,
         };
         let all = model.lanes.len();
         let mut lanes: Vec<_> = (0..hung).map(lane).collect();

@@ -164,6 +164,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         1 => Just(Contract::Fifo { first: First::Strictly(1) }),
         1 => Just(Contract::Fifo { first: First::Any }),
         1 => Just(Contract::Arrival),
+        2 => Just(Contract::Unordered),
         1 => Just(Contract::Latest { coalesce: false }),
         1 => Just(Contract::Latest { coalesce: true }),
     ]
@@ -245,7 +246,7 @@ fn happen(world: &mut World, happening: &Happening) {
     match happening {
         Happening::Post { key: number, position, id, body, late } => {
             let position = match world.settings.sources[&SourceId(1)].contract {
-                Contract::Arrival => Position::None,
+                Contract::Arrival | Contract::Unordered => Position::None,
                 Contract::Fifo { .. } => Position::Sequence(*position),
                 Contract::Latest { coalesce: false } => Position::Version(*position),
                 Contract::Latest { coalesce: true } => Position::Timestamp(*position),

@@ -166,6 +166,7 @@ impl Story {
         };
         let contract = match words.word(2) {
             "arrival" => Contract::Arrival,
+            "unordered" => Contract::Unordered,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
@@ -410,7 +411,15 @@ fn status(words: &Words<'_>) -> u16 {
 }
 
 fn end(world: &mut World, words: &Words<'_>, outcome: Outcome) {
-    let attempt = world.attempt_of(&key(words.word(1)), destination(words));
+    let (key, to) = (key(words.word(1)), destination(words));
+    // Where several of a key are under way, the event is named.
+    let attempt = match words.number("of") {
+        None => world.attempt_of(&key, to),
+        Some(of) => world
+            .under_way
+            .iter()
+            .position(|one| (&one.key, one.destination, one.sequence) == (&key, to, Sequence(of))),
+    };
     let attempt = attempt.unwrap_or_else(|| panic!("no such attempt: {}", words.line));
     let attempt = world.under_way.remove(attempt);
     world.says = words.number("acknowledged");
@@ -434,10 +443,10 @@ fn show(world: &mut World, words: &Words<'_>) {
     };
     let lines = describe::record(&view.record).into_iter();
     world.trace.extend(lines.map(|line| format!("  {line}")));
-    let waits = view
-        .lanes
-        .iter()
-        .map(|lane| format!("  lane {} waits for {:?}", lane.destination.0, lane.waits_for));
+    let waits = view.lanes.iter().map(|lane| {
+        let what = if lane.strand.is_some() { "strand" } else { "lane" };
+        format!("  {what} {} waits for {:?}", lane.destination.0, lane.waits_for)
+    });
     world.trace.extend(waits);
 }
 

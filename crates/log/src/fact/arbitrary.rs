@@ -92,7 +92,7 @@ fn released() -> impl Strategy<Value = Released> {
     let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late)];
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
-    let reserved = (option::of(hash()), option::of(place()));
+    let reserved = (option::of(hash()), option::of(place()), any::<bool>());
     (key(), place(), order, lanes, reserved).prop_map(|(key, event, order, lanes, reserved)| {
         Released {
             key,
@@ -108,6 +108,7 @@ fn released() -> impl Strategy<Value = Released> {
             missing: lanes.3,
             salt: reserved.0,
             refers_to: reserved.1,
+            unordered: reserved.2,
         }
     })
 }
@@ -155,7 +156,8 @@ fn attempted() -> impl Strategy<Value = Attempted> {
     let toll = any::<(u32, u64)>().prop_map(|(failures, time)| Toll { failures, time });
     let batch = any::<(u64, u64)>()
         .prop_map(|(last, acknowledged)| Batch { last: Sequence(last), acknowledged });
-    let rest = (option::of(toll), option::of(text(256)), option::of(batch));
+    let turn = option::of(any::<u64>().prop_map(UnixMicros));
+    let rest = (option::of(toll), option::of(text(256)), option::of(batch), turn);
     (key(), destination(), sequence(), times, outcome(), consequence(), rest).prop_map(
         |(key, destination, sequence, times, outcome, consequence, rest)| Attempted {
             key,
@@ -170,6 +172,7 @@ fn attempted() -> impl Strategy<Value = Attempted> {
             toll: rest.0,
             dropped: rest.1,
             batch: rest.2,
+            turn: rest.3,
         },
     )
 }
@@ -268,18 +271,7 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
             Fact::Filtered(Filtered { key, destination, from, to })
         }),
-        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
-            Fact::LaneEnded(LaneEnded { key, destination, from, to })
-        }),
-        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
-            Fact::BacklogDropped(BacklogDropped { key, destination, from, to })
-        }),
-        (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
-            Fact::LaneOpened(LaneOpened { key, destination, through })
-        }),
-        (destination(), visit()).prop_map(|(destination, visit)| {
-            Fact::KeysVisited(KeysVisited { destination, visit })
-        }),
+        lanes(),
         destination().prop_map(|destination| {
             Fact::DestinationRetired(DestinationRetired { destination })
         }),
@@ -291,6 +283,28 @@ fn fates() -> impl Strategy<Value = Fact> {
         (key(), letter()).prop_map(|(key, letter)| Fact::Dropped(Dropped { key, letter })),
         (key(), destination(), option::of(sequence())).prop_map(|(key, destination, passed)| {
             Fact::Redriven(Redriven { key, destination, passed })
+        }),
+    ]
+}
+
+fn lanes() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::StrandsTaken(StrandsTaken { key, destination, from, to })
+        }),
+        (key(), destination(), sequence(), sequence(), vec(sequence(), 0..4)).prop_map(
+            |(key, destination, from, to, strands)| {
+                Fact::LaneEnded(LaneEnded { key, destination, from, to, strands })
+            }
+        ),
+        (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
+            Fact::BacklogDropped(BacklogDropped { key, destination, from, to })
+        }),
+        (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
+            Fact::LaneOpened(LaneOpened { key, destination, through })
+        }),
+        (destination(), visit()).prop_map(|(destination, visit)| {
+            Fact::KeysVisited(KeysVisited { destination, visit })
         }),
     ]
 }

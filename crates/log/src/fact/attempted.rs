@@ -1,11 +1,13 @@
 //! `attempted`: a try to deliver and what came of it. Fields: key, destination, sequence, number,
 //! out of order, started, took, outcome, consequence; then, both or neither: toll (failures, time),
 //! dropped. Neither is written when neither is known, as in history before they were, unless a range
-//! follows: its last event, and how many were acknowledged.
+//! follows: its last event, and how many were acknowledged; both 0 where there is none and the turn
+//! follows.
 
 use std::sync::Arc;
 
 use sprag_core::fact::{Attempted, Batch, Consequence, Outcome, Toll};
+use sprag_core::id::Sequence;
 
 use super::parts::{
     read_destination, read_key, read_open, read_sequence, read_text, read_unix, unknown,
@@ -23,20 +25,27 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Attempted) {
     writer.number(fact.took);
     write_outcome(writer, fact.outcome);
     write_consequence(writer, fact.consequence);
-    if fact.toll.is_some() || fact.dropped.is_some() || fact.batch.is_some() {
+    let has_range = fact.batch.is_some() || fact.turn.is_some();
+    if fact.toll.is_some() || fact.dropped.is_some() || has_range {
         writer.option(fact.toll.as_ref(), |writer, toll| {
             writer.number(u64::from(toll.failures));
             writer.number(toll.time);
         });
         writer.option(fact.dropped.as_ref(), |writer, reason| write_text(writer, DROPPED, reason));
     }
-    if let Some(batch) = fact.batch {
+    if has_range {
+        let batch = fact.batch.unwrap_or(NO_RANGE);
         writer.number(batch.last.0);
         writer.number(batch.acknowledged);
+    }
+    if let Some(turn) = fact.turn {
+        writer.number(turn.0);
     }
 }
 
 const DROPPED: &str = "reason of a drop";
+/// No event has the sequence 0.
+const NO_RANGE: Batch = Batch { last: Sequence(0), acknowledged: 0 };
 
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Attempted, DecodeError> {
     let mut fact = decode_first(reader)?;
@@ -46,7 +55,12 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Attempted, DecodeError> 
             let (last, acknowledged) = (read_sequence(reader)?, reader.number()?);
             fact.batch = Some(Batch { last, acknowledged });
         }
-        if fact.toll.is_none() && fact.dropped.is_none() && fact.batch.is_none() {
+        if reader.left() > 0 {
+            fact.turn = Some(read_unix(reader)?);
+            fact.batch.take_if(|batch| *batch == NO_RANGE);
+        }
+        let has_range = fact.batch.is_some() || fact.turn.is_some();
+        if fact.toll.is_none() && fact.dropped.is_none() && !has_range {
             return Err(reader.error("an attempt's toll, reason and range are all empty", None));
         }
     }
@@ -75,6 +89,7 @@ fn decode_first(reader: &mut Reader<'_>) -> Result<Attempted, DecodeError> {
         toll: None,
         dropped: None,
         batch: None,
+        turn: None,
     })
 }
 
@@ -152,6 +167,7 @@ mod tests {
             toll: None,
             dropped: None,
             batch: None,
+            turn: None,
         }
     }
 
@@ -188,6 +204,24 @@ mod tests {
             Fact::Attempted(Attempted { batch, ..fact() }),
             "10 23000000 \
              0103612f62020402008080f9c0c1c48203dc0b00f70101c084b6c1c1c48203 00 00 09 03",
+        );
+    }
+
+    #[test]
+    fn golden_bytes_of_a_strand() {
+        let turn = Some(UnixMicros(1_700_000_000_001_500));
+        check(
+            Fact::Attempted(Attempted { turn, ..fact() }),
+            "10 2b000000 \
+             0103612f62020402008080f9c0c1c48203dc0b00f70101c084b6c1c1c48203 00 00 00 00 \
+             dc8bf9c0c1c48203",
+        );
+        let batch = Some(Batch { last: Sequence(9), acknowledged: 3 });
+        check(
+            Fact::Attempted(Attempted { batch, turn, ..fact() }),
+            "10 2b000000 \
+             0103612f62020402008080f9c0c1c48203dc0b00f70101c084b6c1c1c48203 00 00 09 03 \
+             dc8bf9c0c1c48203",
         );
     }
 

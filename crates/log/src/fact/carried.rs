@@ -43,6 +43,7 @@ mod tests {
         let (range, reason) = (Range { from: 2, to: 3 }, OmitReason::Dead);
         Lane {
             destination: DestinationId(2),
+            strand: None,
             mode: LaneMode::DrainingParked { until: Sequence(7) },
             head: Sequence(4),
             tail: Sequence(7),
@@ -84,6 +85,7 @@ mod tests {
             instant: vec![Fingerprint(5)],
         };
         KeyRecord {
+            unordered: false,
             sequence: Sequence(7),
             hash: Hash([1; 32]),
             newest: place(),
@@ -154,5 +156,25 @@ mod tests {
         let record = *carried.record;
         assert_eq!((record.active, record.forgotten), (UnixMicros(0), false));
         assert_eq!((record.sequence, record.boundary), (Sequence(7), Sequence(0)));
+    }
+
+    #[test]
+    fn golden_bytes_of_a_strand() {
+        let mut record = record();
+        let lane = &mut record.lanes[0];
+        (lane.batch, lane.sent) = (Some(Sequence(7)), Sequence(6));
+        lane.accepted = lane.accepted.map(|one| Acceptance { last: Some(Sequence(6)), ..one });
+        (lane.strand, record.unordered) = (Some(Sequence(4)), true);
+        let fact = Carried { key: key(), record: Box::new(record) };
+        check(
+            Fact::Carried(fact),
+            "28 c7000000 \
+             0103612f62be000000070101010101010101010101010101010101010101010101010101 \
+             01010101010103920807016200000001070601010101050001070101093a000000039208 \
+             070046010265390108000000000000000901740163040404040404040404040404040404 \
+             0404040404040404040404040404040404ac020103920807010000000000000000000000 \
+             0000000005012300000002040704070101020101010350025a3c0102010403014b5f0107 \
+             0601060204ac025504e8070301040255000201",
+        );
     }
 }

@@ -53,6 +53,7 @@ mod returned;
 mod sequence_reset;
 mod source_declared;
 mod stale;
+mod strands_taken;
 mod superseded;
 mod tombstone;
 
@@ -89,6 +90,7 @@ mod tag {
     pub(super) const REBASED: u8 = 25;
     pub(super) const ACKNOWLEDGED: u8 = 26;
     pub(super) const BATCHED: u8 = 27;
+    pub(super) const STRANDS_TAKEN: u8 = 28;
     pub(super) const BACKLOG_DROPPED: u8 = 29;
     pub(super) const FILTERED: u8 = 32;
     pub(super) const LANE_OPENED: u8 = 33;
@@ -136,6 +138,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Rebased(fact) => rebased::encode(writer, fact),
         Fact::Acknowledged(fact) => acknowledged::encode(writer, fact),
         Fact::Batched(fact) => batched::encode(writer, fact),
+        Fact::StrandsTaken(fact) => strands_taken::encode(writer, fact),
         Fact::Filtered(fact) => filtered::encode(writer, fact),
         Fact::DestinationRetired(fact) => destination_retired::encode(writer, fact),
         Fact::KeysVisited(fact) => keys_visited::encode(writer, fact),
@@ -192,6 +195,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::REBASED => Fact::Rebased(rebased::decode(fields)?),
         tag::ACKNOWLEDGED => Fact::Acknowledged(acknowledged::decode(fields)?),
         tag::BATCHED => Fact::Batched(batched::decode(fields)?),
+        tag::STRANDS_TAKEN => Fact::StrandsTaken(strands_taken::decode(fields)?),
         tag::FILTERED => Fact::Filtered(filtered::decode(fields)?),
         tag::DESTINATION_RETIRED => Fact::DestinationRetired(destination_retired::decode(fields)?),
         tag::KEYS_VISITED => Fact::KeysVisited(keys_visited::decode(fields)?),
@@ -252,6 +256,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Rebased(_) => tag::REBASED,
         Fact::Acknowledged(_) => tag::ACKNOWLEDGED,
         Fact::Batched(_) => tag::BATCHED,
+        Fact::StrandsTaken(_) => tag::STRANDS_TAKEN,
         Fact::Filtered(_) => tag::FILTERED,
         Fact::DestinationRetired(_) => tag::DESTINATION_RETIRED,
         Fact::KeysVisited(_) => tag::KEYS_VISITED,

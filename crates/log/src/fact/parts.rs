@@ -18,6 +18,17 @@ pub(crate) fn write_key(writer: &mut Writer<'_>, key: &Key) {
     writer.text("key", &key.name, KEY_BYTES);
 }
 
+/// A last field that is written only where it is so; `wrong` says what it means where it is not.
+pub(crate) fn read_said(reader: &mut Reader<'_>, wrong: &'static str) -> Decoded<bool> {
+    if reader.left() == 0 {
+        return Ok(false);
+    }
+    match reader.flag()? {
+        true => Ok(true),
+        false => Err(reader.error(wrong, None)),
+    }
+}
+
 pub(crate) fn read_key(reader: &mut Reader<'_>) -> Decoded<Key> {
     Ok(Key { source: read_source(reader)?, name: Arc::from(reader.text("key", KEY_BYTES)?) })
 }

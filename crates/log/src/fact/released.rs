@@ -1,9 +1,9 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
-//! hash, hash, lanes, filtered, revision, missing, salt, refers to.
+//! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where it is so: unordered.
 
 use super::parts::{
-    read_destinations, read_key, read_place, read_position, read_ranges, read_sequence, unknown,
-    write_destinations, write_key, write_place, write_position, write_ranges,
+    read_destinations, read_key, read_place, read_position, read_ranges, read_said, read_sequence,
+    unknown, write_destinations, write_key, write_place, write_position, write_ranges,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use sprag_core::fact::{Kind, Released};
@@ -26,6 +26,9 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     write_ranges(writer, &fact.missing);
     writer.option(fact.salt.as_ref(), Writer::hash);
     writer.option(fact.refers_to.as_ref(), write_place);
+    if fact.unordered {
+        writer.flag(true);
+    }
 }
 
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
@@ -43,6 +46,7 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         missing: read_ranges(reader)?,
         salt: reader.option(Reader::hash)?,
         refers_to: reader.option(read_place)?,
+        unordered: read_said(reader, "a release is called ordered")?,
     })
 }
 
@@ -59,9 +63,8 @@ mod tests {
     use super::super::golden::*;
     use super::*;
 
-    #[test]
-    fn golden_bytes() {
-        let fact = Released {
+    fn released() -> Released {
+        Released {
             key: key(),
             event: place(),
             position: Position::Sequence(7),
@@ -75,14 +78,31 @@ mod tests {
             missing: Ranges::from_ranges([Range { from: 3, to: 5 }, Range::one(8)]),
             salt: Some(Hash([3; 32])),
             refers_to: Some(place()),
-        };
+            unordered: false,
+        }
+    }
+
+    #[test]
+    fn golden_bytes() {
         check(
-            Fact::Released(fact),
+            Fact::Released(released()),
             "08 86000000 \
              0103612f6203920807010800000000000000070401010101010101010101010101010101 \
              010101010101010101010101010101010102020202020202020202020202020202020202 \
              020202020202020202020202020201020103050203020800010303030303030303030303 \
              0303030303030303030303030303030303030303030103920807",
+        );
+    }
+
+    #[test]
+    fn golden_bytes_without_order() {
+        check(
+            Fact::Released(Released { unordered: true, ..released() }),
+            "08 87000000 \
+             0103612f6203920807010800000000000000070401010101010101010101010101010101 \
+             010101010101010101010101010101010102020202020202020202020202020202020202 \
+             020202020202020202020202020201020103050203020800010303030303030303030303 \
+             030303030303030303030303030303030303030303010392080701",
         );
     }
 }

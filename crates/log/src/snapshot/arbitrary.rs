@@ -64,7 +64,7 @@ fn lane() -> impl Strategy<Value = Lane> {
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
     let range = (option::of(any::<u64>()), any::<u64>());
     let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
-    let counts = any::<(u64, u64, u64, u64)>();
+    let counts = any::<(u64, u64, u64, Option<u64>, u64)>();
     ((numbers, counts), mode(), lists).prop_map(
         |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
             destination: DestinationId(numbers.0),
@@ -82,9 +82,10 @@ fn lane() -> impl Strategy<Value = Lane> {
             opened: Sequence(counts.0),
             waiting: counts.1,
             bytes: counts.2,
-            since: UnixMicros(counts.3),
+            since: UnixMicros(counts.4),
             batch: batch.map(Sequence),
             sent: Sequence(sent),
+            strand: counts.3.map(Sequence),
         },
     )
 }
@@ -118,8 +119,8 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
     let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>(), any::<u64>());
     let jumps = (any::<u64>(), vec(arbitrary::range(), 0..3));
     let idle = any::<(u64, bool, u64)>();
-    (head, order, vec(lane(), 0..4), (jumps, idle)).prop_map(
-        |(head, order, lanes, (jumps, idle))| KeyRecord {
+    (head, order, vec(lane(), 0..4), (jumps, idle, any::<bool>())).prop_map(
+        |(head, order, lanes, (jumps, idle, unordered))| KeyRecord {
             sequence: Sequence(head.0),
             hash: head.1,
             newest: head.2,
@@ -132,6 +133,7 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
             active: UnixMicros(idle.0),
             forgotten: idle.1,
             boundary: Sequence(idle.2),
+            unordered,
         },
     )
 }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use sprag_core::fact::DeadLetter;
-use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
+use sprag_core::id::{DestinationId, Key, PartitionId, Sequence, SourceId};
 use sprag_core::record::LaneMode;
 use sprag_driver::state::Letter;
 use utoipa::{IntoParams, ToSchema};
@@ -111,7 +111,7 @@ enum Listed {
 /// Where a page ended.
 #[derive(Debug, Serialize, Deserialize)]
 enum Ended {
-    Lanes(u32, u16, u32, String),
+    Lanes(u32, u16, u32, String, u64),
     Letters(Option<i64>),
 }
 
@@ -136,11 +136,12 @@ pub(super) async fn list(
     let left = state.read(crate::state::StateReader::letters_left).await?;
     let (items, next) = match ended {
         Some(Ended::Letters(before)) => letters(&state, &names, wanted, before, most).await?,
-        Some(Ended::Lanes(of, partition, source, name)) => {
+        Some(Ended::Lanes(of, partition, source, name, strand)) => {
             let after = LaneCursor {
                 destination: DestinationId(of),
                 partition: PartitionId(partition),
                 key: Key { source: SourceId(source), name: name.into() },
+                strand: Some(Sequence(strand)).filter(|event| event.0 > 0),
             };
             lanes(&state, &names, wanted, Some(after), most).await?
         }
@@ -166,7 +167,9 @@ async fn lanes(
     let mut items: Vec<Listed> = page.lanes.iter().map(|lane| stopped(names, lane)).collect();
     if let Some(next) = page.next {
         let (key, of) = (next.key, next.destination.0);
-        let ended = Ended::Lanes(of, next.partition.0, key.source.0, key.name.to_string());
+        let strand = next.strand.map_or(0, |event| event.0);
+        let name = key.name.to_string();
+        let ended = Ended::Lanes(of, next.partition.0, key.source.0, name, strand);
         return Ok((items, Some(ended)));
     }
     if items.len() == most {

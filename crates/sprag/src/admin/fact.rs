@@ -44,6 +44,7 @@ fn carried(names: &Names, record: &KeyRecord) -> Value {
     let lanes = record.lanes.iter().map(|lane| {
         json!({
             "destination": names.destination(lane.destination).to_string(),
+            "strand": lane.strand.map(|event| event.0),
             "head": lane.head.0, "tail": lane.tail.0, "delivered": lane.delivered.0,
         })
     });
@@ -106,6 +107,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         Fact::Attempted(fact) => attempted(names, fact),
         Fact::Acknowledged(_)
         | Fact::Batched(_)
+        | Fact::StrandsTaken(_)
         | Fact::Superseded(_)
         | Fact::Filtered(_)
         | Fact::LaneOpened(_)
@@ -175,6 +177,7 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
             "out_of_order": fact.out_of_order,
         }),
         Fact::Batched(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
+        Fact::StrandsTaken(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::Superseded(fact) => json!({
             "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
         }),
@@ -185,6 +188,7 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
         Fact::BacklogDropped(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::LaneEnded(fact) => json!({
             "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
+            "strands": fact.strands.iter().map(|event| event.0).collect::<Vec<_>>(),
         }),
         Fact::KeysVisited(fact) => json!({
             "destination": to(fact.destination),
@@ -211,7 +215,7 @@ fn released(names: &Names, fact: &Released) -> Value {
         "sequence": fact.sequence.0, "kind": fact.kind.as_str(),
         "previous_hash": fact.previous_hash.to_string(), "hash": fact.hash.to_string(),
         "destinations": destinations(&fact.lanes), "filtered": destinations(&fact.filtered),
-        "revision": fact.revision.0,
+        "revision": fact.revision.0, "unordered": fact.unordered,
     })
 }
 
@@ -222,6 +226,9 @@ fn attempted(names: &Names, fact: &Attempted) -> Value {
     if let Some(batch) = fact.batch {
         shown["last"] = json!(batch.last.0);
         shown["acknowledged"] = json!(batch.acknowledged);
+    }
+    if let Some(turn) = fact.turn {
+        shown["turn"] = time(turn).into();
     }
     shown
 }

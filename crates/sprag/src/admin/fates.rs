@@ -232,7 +232,9 @@ impl Search {
                     self.dropped.push(dropped.destination);
                 }
                 Fact::LaneEnded(ended)
-                    if ended.key == *key && (ended.from..=ended.to).contains(&sequence) =>
+                    if ended.key == *key
+                        && ((ended.from..=ended.to).contains(&sequence)
+                            || ended.strands.contains(&sequence)) =>
                 {
                     self.abandoned.push(ended.destination);
                 }
@@ -313,7 +315,10 @@ async fn status(
     let sequence = released.sequence;
     // A key is only forgotten when everything of it is settled.
     let gone = if known.is_gone() { InLane::Settled } else { InLane::Pending };
-    let Some(lane) = known.record.lane(destination) else { return Ok(gone) };
+    // In a strand of its own, or else where it waits with others.
+    let strand = known.record.strand(destination, sequence);
+    let lane = strand.or_else(|| known.record.lane(destination));
+    let Some(lane) = lane else { return Ok(gone) };
     if sequence < lane.head {
         return match omitted(lane, sequence) {
             Some(fate) => Ok(fate),
@@ -321,7 +326,7 @@ async fn status(
             None => Ok(InLane::Settled),
         };
     }
-    let at = known.record.lanes.iter().position(|lane| lane.destination == destination);
+    let at = known.record.index_of(lane.id());
     let view = known.view.as_ref().zip(at).and_then(|(view, at)| view.lanes.get(at));
     let is_sent = view.is_some_and(|view| view.waits_for == WaitsFor::Answer);
     let is_sent = is_sent || lane.accepted.is_some();

@@ -84,6 +84,10 @@ pub(super) struct Span {
 #[schema(as = Lane)]
 struct ShownLane {
     destination: String,
+    /// Of an unordered source, the event that is sent here, beside those of other strands; absent
+    /// for the lane itself, in which events wait for a free strand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strand: Option<u64>,
     mode: &'static str,
     /// The event up to which a redriven lane drains.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -252,6 +256,7 @@ fn shown_lane(state: &AdminState, names: &Names, known: &KnownKey, at: usize) ->
     });
     ShownLane {
         destination: names.destination(lane.destination).to_string(),
+        strand: lane.strand.map(|event| event.0),
         mode,
         until,
         head: lane.head.0,

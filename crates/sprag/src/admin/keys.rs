@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use sprag_core::id::PartitionId;
+use sprag_core::record::Lane;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Answered, Page};
@@ -93,7 +94,9 @@ pub(super) async fn list(
 fn listed(row: &KeyRow) -> Listed {
     let lanes = &row.record.lanes;
     let waiting = lanes.iter().map(|lane| (lane.tail.0 + 1).saturating_sub(lane.head.0));
-    let stopped = lanes.iter().filter(|lane| !lane.mode.delivers() && lane.has_backlog());
+    // A lane and its strands are one.
+    let stopped = lanes.chunk_by(|one, next| one.destination == next.destination);
+    let stopped = stopped.filter(|lanes| lanes.iter().any(Lane::is_stopped));
     Listed {
         key: row.key.name.to_string(),
         partition: row.partition.0,

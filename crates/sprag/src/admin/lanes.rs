@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sprag_core::id::{DestinationId, Key, PartitionId, SourceId};
+use sprag_core::id::{DestinationId, Key, PartitionId, Sequence, SourceId};
 use sprag_core::input::Command;
 use sprag_core::record::LaneMode;
 use utoipa::{IntoParams, ToSchema};
@@ -93,7 +93,7 @@ pub(super) struct Listed {
 /// Where a page ended.
 #[derive(Debug, Serialize, Deserialize)]
 enum Ended {
-    Stopped(u32, u16, u32, String),
+    Stopped(u32, u16, u32, String, u64),
     Waiting(u16, u32, u64, u32, String),
 }
 
@@ -127,8 +127,9 @@ pub(super) async fn list(
 }
 
 fn place(next: LaneCursor) -> Ended {
-    let LaneCursor { destination, partition, key } = next;
-    Ended::Stopped(destination.0, partition.0, key.source.0, key.name.to_string())
+    let LaneCursor { destination, partition, key, strand } = next;
+    let strand = strand.map_or(0, |event| event.0);
+    Ended::Stopped(destination.0, partition.0, key.source.0, key.name.to_string(), strand)
 }
 
 async fn stopped_page(
@@ -139,7 +140,8 @@ async fn stopped_page(
 ) -> Result<crate::state::LanePage, Problem> {
     let after = match ended {
         None => None,
-        Some(Ended::Stopped(destination, partition, source, name)) => Some(LaneCursor {
+        Some(Ended::Stopped(destination, partition, source, name, strand)) => Some(LaneCursor {
+            strand: Some(Sequence(strand)).filter(|event| event.0 > 0),
             destination: DestinationId(destination),
             partition: PartitionId(partition),
             key: Key { source: SourceId(source), name: name.into() },
@@ -265,7 +267,7 @@ pub(super) async fn resume(
     let mut carried = Refusals::default();
     for lane in &page.lanes {
         let (key, destination) = (lane.key.clone(), lane.destination);
-        let command = Command::Redrive { key, destination, passed: None };
+        let command = Command::Redrive { key, destination, passed: lane.strand };
         carried.note(&names, &lane.key, Some(destination), state.command(command).await);
     }
     carried.answer(page.next.map(|next| cursor::write(&place(next))).transpose()?)

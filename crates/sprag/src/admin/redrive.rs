@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sprag_core::fact::DeadLetter;
 use sprag_core::id::{DestinationId, Place, Sequence};
 use sprag_core::input::Command;
+use sprag_core::record::Lane;
 use utoipa::ToSchema;
 
 use super::answer::{Answered, Done, done};
@@ -56,6 +57,8 @@ pub(super) async fn redrive(
         None if wanted.out_of_order => {
             return Err(refused("out_of_order needs the sequence of one passed event"));
         }
+        // A stopped strand goes on by itself: it has no place in an order.
+        Some(sequence) if stands_in_strand(&known, destination, sequence) => {}
         Some(_) if !wanted.out_of_order => {
             return Err(refused(
                 "one event by its sequence is sent out of order: say \"out_of_order\": true, or \
@@ -102,11 +105,17 @@ fn refused(why: &str) -> Problem {
     Problem::new(Code::InvalidParameter).with_detail(why)
 }
 
+/// Whether the event of an unordered source is one that a stopped strand keeps.
+fn stands_in_strand(known: &KnownKey, destination: DestinationId, sequence: Sequence) -> bool {
+    known.record.strand(destination, sequence).is_some_and(Lane::is_stopped)
+}
+
 /// Whether a stopped lane stands at the event: then the node judges.
 fn stands_at(known: &KnownKey, letter: &DeadLetter) -> bool {
     let stands = |destination: DestinationId, sequence: Sequence| {
-        let lane = known.record.lane(destination)?;
-        Some(!lane.mode.delivers() && lane.has_backlog() && lane.head == sequence)
+        let strand = known.record.strand(destination, sequence);
+        let lane = strand.or_else(|| known.record.lane(destination))?;
+        Some(lane.is_stopped() && lane.head == sequence)
     };
     match *letter {
         DeadLetter::InLane { destination, sequence } => {

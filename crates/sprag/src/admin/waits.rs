@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sprag_core::fact::HoldReason;
+use sprag_core::limits::STRANDS;
 use sprag_core::partition::{LaneView, WaitsFor};
 use sprag_core::record::{KeyRecord, Lane, LaneMode};
 use sprag_core::time::Now;
@@ -46,6 +47,14 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
         WaitsFor::Redrive => redrive(lane),
         WaitsFor::KeyResumed => "An operator paused the key; resume it.".to_owned(),
         WaitsFor::DestinationResumed => "An operator paused the destination; resume it.".to_owned(),
+        WaitsFor::Strand => format!(
+            "{STRANDS} events of the lane are under way, wait for their next try or are stopped, as many \
+             as may be at a time; event {head} takes the place of the first that is settled."
+        ),
+        WaitsFor::Turn => format!(
+            "Another event of its key failed, and keys that are due wait outside memory; event {head} \
+             goes with its key's next turn."
+        ),
         WaitsFor::Commit => format!("What was decided about event {head} is being committed."),
     }
 }
@@ -60,6 +69,7 @@ fn cold(record: &KeyRecord, lane: &Lane, paused: bool, now: Now) -> String {
         _ if record.paused => WaitsFor::KeyResumed,
         _ if paused => WaitsFor::DestinationResumed,
         LaneMode::Halted | LaneMode::Parked if lane.redrives.is_empty() => WaitsFor::Redrive,
+        _ if !record.sends(lane) => WaitsFor::Strand,
         _ if lane.due > now.clock => return retry(lane, lane.due.since(now.clock)),
         _ => return OUTSIDE.to_owned(),
     };
@@ -87,10 +97,17 @@ fn retry(lane: &Lane, wait: Duration) -> String {
 fn redrive(lane: &Lane) -> String {
     let (head, tail) = (lane.head.0, lane.tail.0);
     let what = match lane.mode {
+        LaneMode::Parked if lane.strand.is_some() => {
+            format!("Event {head} is parked: a dead letter")
+        }
+        _ if lane.strand.is_some() => format!("Event {head} is halted"),
         LaneMode::Parked => format!("The lane is parked: events {head} to {tail} are dead letters"),
         _ => format!("The lane is halted at event {head}"),
     };
-    format!("{what}; redrive it, or drop event {head}.")
+    match lane.strand {
+        Some(_) => format!("{what}; redrive or drop it. Others of its key do not wait for it."),
+        None => format!("{what}; redrive it, or drop event {head}."),
+    }
 }
 
 /// Why events of a key are held; none when none are.

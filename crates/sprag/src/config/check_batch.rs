@@ -1,7 +1,7 @@
 //! `batch`: which destinations may be sent ranges of events as one JSON array (rule L9).
 
 use super::Named;
-use super::checked::{Destination, Source};
+use super::checked::{Contract, Destination, Source};
 use super::raw::Section;
 use super::units;
 use crate::limits;
@@ -17,6 +17,11 @@ pub(super) fn batches(
         let (Some(batch), Some(entry)) = (to.batch, section.get("batch")) else { continue };
         for name in &to.from {
             let Some(source) = sources.get(name).and_then(Option::as_ref) else { continue };
+            if source.contract == Contract::Unordered {
+                entry.error(format!(
+                    "a range is events in order, and source `{name}` has none: without `batch` its events go beside each other"
+                ));
+            }
             if !source.rules.reads_json() {
                 entry.error(format!(
                     "source `{name}` reads nothing from a JSON body, so its events cannot be sent as an array"

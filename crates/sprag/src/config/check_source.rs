@@ -8,7 +8,7 @@ use super::raw::{Defaults, Section, or};
 use super::{Named, check_rate};
 use crate::extract::{IdRule, Location, PositionRule, Rules};
 use crate::verify::Scheme;
-use crate::{limits, order, preset};
+use crate::{limits, preset};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -96,9 +96,6 @@ fn handshake(section: &Section<'_>, scheme: Option<&Scheme>) -> Option<Handshake
 }
 
 fn consistent(section: &Section<'_>, source: &Source) {
-    if let Err(problem) = order::available(source) {
-        section.error(&problem.to_string());
-    }
     if source.rules.split.is_some() {
         same_for_all(section, &source.rules);
     }

@@ -359,11 +359,16 @@ fn positions_have_one_kind_and_times_a_unit() {
     assert!(lines(&findings).contains("only a timestamp has a unit"));
 }
 
-/// What the core does not do is refused, not ignored.
+/// Without an order there is no range of events, and nothing to hold.
 #[test]
-fn what_is_not_available_is_told() {
-    let told = reasons(&small(HMAC, r#"sources.s.contract = "unordered""#, ""));
-    assert!(told.contains("contract \"unordered\" is not available"), "{told}");
+fn unordered_goes_with_what_needs_no_order() {
+    let unordered = "sources.s.contract = \"unordered\"";
+    let source = checked(&small(HMAC, unordered, "")).config.sources["s"].contract;
+    assert_eq!(source, Contract::Unordered);
+    let batch = reasons(&small(HMAC, unordered, "destinations.d.batch = 3"));
+    assert!(batch.contains("a range is events in order, and source `s` has none"), "{batch}");
+    let hold = reasons(&small(HMAC, &format!("{unordered}\nsources.s.on_gap = \"halt\""), ""));
+    assert!(hold.contains("only contract \"fifo\" waits for positions"), "{hold}");
 }
 
 #[test]

@@ -133,6 +133,8 @@ fn reason(waits_for: WaitsFor) -> Option<&'static str> {
         WaitsFor::Breaker => "breaker",
         WaitsFor::Rate(_) => "rate",
         WaitsFor::Backlog => "read",
+        WaitsFor::Strand => "strand",
+        WaitsFor::Turn => "turn",
         WaitsFor::Retry(_) => "retry",
         WaitsFor::Redrive => STOPPED,
         WaitsFor::KeyResumed => "key-paused",

@@ -19,6 +19,8 @@ pub struct StoppedLane {
     pub key: Key,
     /// Where it leads.
     pub destination: DestinationId,
+    /// The event of a strand, which stopped by itself; none where the lane did.
+    pub strand: Option<Sequence>,
     /// Halted or parked.
     pub mode: LaneMode,
     /// The event it stopped at.
@@ -73,6 +75,8 @@ pub struct LaneCursor {
     pub partition: PartitionId,
     /// Its key.
     pub key: Key,
+    /// The event of a strand; none is the lane.
+    pub strand: Option<Sequence>,
 }
 
 /// A page of stopped lanes. It may have fewer than wanted, or none, and still a next one: a page
@@ -111,6 +115,7 @@ impl StateReader {
                     destination: lane.destination,
                     partition: lane.partition,
                     key: lane.key.clone(),
+                    strand: lane.strand,
                 });
                 break;
             }
@@ -133,8 +138,10 @@ impl StateReader {
         };
         match after {
             None => lanes(&connection, FIRST_LANES, (from, to, limit)),
-            Some(LaneCursor { destination, partition, key }) => {
-                let after = (destination.0, partition.0, key.source.0, &*key.name, to, limit);
+            Some(LaneCursor { destination, partition, key, strand }) => {
+                let strand = strand.map_or(0, |event| column(event.0));
+                let (source, name) = (key.source.0, &*key.name);
+                let after = (destination.0, partition.0, source, name, strand, to, limit);
                 lanes(&connection, NEXT_LANES, after)
             }
         }
@@ -224,17 +231,23 @@ fn waiting_lane(
 ) -> Result<Option<WaitingLane>, Fault> {
     let (partition, key) = (place.partition, place.key.clone());
     let record = sqlite::record(&mut sqlite::record_statement(connection)?, partition, &key)?;
-    let lane = record.and_then(|record| record.lane(place.destination).cloned());
+    let first = record.and_then(|record| {
+        let lanes = record.lanes_to(place.destination).iter();
+        lanes.filter(|lane| record.sends(lane)).min_by_key(|lane| lane.due).cloned()
+    });
+    let lane = first;
     Ok(lane.map(|lane| WaitingLane { partition, key, lane }))
 }
 
 const FIRST_LANES: &str = "SELECT destination, partition, source, key, mode, head, tail, \
-    since, outcome FROM stopped INDEXED BY stopped_by_destination WHERE destination BETWEEN ?1 AND ?2 \
-    ORDER BY destination, partition, source, key LIMIT ?3";
+    since, outcome, strand FROM stopped INDEXED BY stopped_by_destination \
+    WHERE destination BETWEEN ?1 AND ?2 \
+    ORDER BY destination, partition, source, key, strand LIMIT ?3";
 const NEXT_LANES: &str = "SELECT destination, partition, source, key, mode, head, tail, \
-    since, outcome FROM stopped INDEXED BY stopped_by_destination \
-    WHERE (destination, partition, source, key) > (?1, ?2, ?3, ?4) AND destination <= ?5 \
-    ORDER BY destination, partition, source, key LIMIT ?6";
+    since, outcome, strand FROM stopped INDEXED BY stopped_by_destination \
+    WHERE (destination, partition, source, key, strand) > (?1, ?2, ?3, ?4, ?5) \
+    AND destination <= ?6 \
+    ORDER BY destination, partition, source, key, strand LIMIT ?7";
 
 fn lanes(
     connection: &Connection,
@@ -255,6 +268,7 @@ fn lanes(
             tail: Sequence(number(row.get(6)?)?),
             since: row.get::<_, Option<i64>>(7)?.map(number).transpose()?.map(UnixMicros),
             outcome: row.get(8)?,
+            strand: Some(number(row.get(9)?)?).filter(|event| *event > 0).map(Sequence),
         });
     }
     Ok(lanes)

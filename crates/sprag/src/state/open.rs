@@ -33,7 +33,8 @@ const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
 /// wait, none while nothing does. Both are written together: `dues` says which rows a change of
 /// the record makes void, and those of millions that wait are not touched by the others.
 /// `stopped` is derived from the records, but for `since` and `outcome`: when the lane stopped, and
-/// what came of its last try; absent when no batch had that. `letters` are events no lane stands at: `destination`
+/// what came of its last try; absent when no batch had that; `strand` is the event of a strand, 0 of a
+/// lane. `letters` are events no lane stands at: `destination`
 /// is -1 and `event` a place when it was dead-lettered at ingress.
 const TABLES: &str = "
     CREATE TABLE facts_of_file (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -61,11 +62,11 @@ const TABLES: &str = "
     CREATE INDEX keys_flagged ON keys (partition, source, key, flags) WHERE flags <> 0;
     CREATE TABLE stopped (
         partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
-        destination INTEGER NOT NULL, mode TEXT NOT NULL, head INTEGER NOT NULL,
-        tail INTEGER NOT NULL, since INTEGER, outcome TEXT,
-        PRIMARY KEY (partition, source, key, destination)) WITHOUT ROWID;
+        destination INTEGER NOT NULL, strand INTEGER NOT NULL, mode TEXT NOT NULL,
+        head INTEGER NOT NULL, tail INTEGER NOT NULL, since INTEGER, outcome TEXT,
+        PRIMARY KEY (partition, source, key, destination, strand)) WITHOUT ROWID;
     CREATE INDEX stopped_by_destination
-        ON stopped (destination, partition, source, key, mode, head, tail);
+        ON stopped (destination, partition, source, key, strand, mode, head, tail);
     CREATE TABLE letters (
         id INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, place TEXT NOT NULL,
         recorded INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,

@@ -29,7 +29,7 @@ pub(super) const AT_INGRESS: i64 = -1;
 
 pub(super) fn flags(record: &KeyRecord) -> i64 {
     let held = if record.order.held.is_empty() { 0 } else { HELD };
-    let stopped = if record.lanes.iter().any(is_stopped) { STOPPED } else { 0 };
+    let stopped = if record.lanes.iter().any(Lane::is_stopped) { STOPPED } else { 0 };
     let paused = if record.paused { PAUSED } else { 0 };
     let reset = if record.order.old >= OLD_POSITIONS { RESET } else { 0 };
     let events = i64::try_from(record.order.held.len()).unwrap_or(i64::MAX >> EVENTS_SHIFT);
@@ -87,9 +87,9 @@ pub(super) fn unpack_dues(packed: &[u8]) -> impl Iterator<Item = (i64, i64)> {
     })
 }
 
-/// Whether an operator must redrive or drop what the lane stands at.
-pub(super) fn is_stopped(lane: &Lane) -> bool {
-    !lane.mode.delivers() && lane.has_backlog()
+/// The column `strand` of a lane: the event of a strand, or 0.
+pub(super) fn strand(lane: &Lane) -> i64 {
+    lane.strand.map_or(0, |event| column(event.0))
 }
 
 pub(super) fn mode_name(mode: LaneMode) -> &'static str {

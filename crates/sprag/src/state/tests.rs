@@ -323,6 +323,7 @@ fn stopped_lanes_come_and_go_with_the_records() {
         partition: P,
         key: key(name),
         destination: APP,
+        strand: None,
         mode: LaneMode::Halted,
         head: Sequence(2),
         tail: Sequence(5),
@@ -340,12 +341,53 @@ fn stopped_lanes_come_and_go_with_the_records() {
     assert_eq!(all, [lane("a"), lane("c")]);
 }
 
+/// Strands of one lane stop each by itself: each has its row, its time and its page.
+#[test]
+fn stopped_strands_are_listed_each_by_itself() {
+    let (directory, mut store) = fresh();
+    let strand = |event| {
+        let strand = Lane::strand(APP, Sequence(event), 10);
+        Lane { mode: LaneMode::Halted, ..strand }
+    };
+    let record = |strands: &[u64]| {
+        let lanes = [Lane::new(APP, Sequence(9))].into_iter();
+        let lanes = lanes.chain(strands.iter().map(|event| strand(*event))).collect();
+        KeyRecord { unordered: true, sequence: Sequence(8), lanes, ..KeyRecord::default() }
+    };
+    let (outcome, key) = (Outcome::Answered { status: 503 }, key("a"));
+    let stop = |event: u64| {
+        let (recorded, sequence) = (UnixMicros(event * 10), Sequence(event));
+        let (key, destination) = (key.clone(), APP);
+        LetterChange::Stopped(Stop { recorded, key, destination, sequence, outcome })
+    };
+    let written = vec![(key.clone(), record(&[2, 5]))];
+    write(&mut store, batch(1, written, vec![stop(2), stop(5)]));
+    let reader = StateReader::open(directory.path()).unwrap();
+    let first = reader.stopped_lanes(&of(APP), None, 1).unwrap();
+    let rest = reader.stopped_lanes(&of(APP), first.next.as_ref(), 9).unwrap();
+    let shown = |lanes: &[StoppedLane]| -> Vec<_> {
+        lanes.iter().map(|lane| (lane.strand.unwrap().0, lane.since.unwrap().0)).collect()
+    };
+    assert_eq!((shown(&first.lanes), shown(&rest.lanes)), (vec![(2, 20)], vec![(5, 50)]));
+    write(&mut store, batch(2, vec![(key.clone(), record(&[5]))], vec![]));
+    let left = reader.stopped_lanes(&of(APP), None, 9).unwrap();
+    assert_eq!(shown(&left.lanes), [(5, 50)]);
+    // What waits is due once, with the first of the strands.
+    let waiting = Lane { due: UnixMicros(7), ..Lane::strand(APP, Sequence(6), 10) };
+    let mut later = record(&[5]);
+    later.lanes.push(waiting);
+    write(&mut store, batch(3, vec![(key, later)], vec![]));
+    let page = reader.waiting_lanes(&Selection::default(), None, 9).unwrap();
+    let heads: Vec<_> = page.lanes.iter().map(|waiting| waiting.lane.head.0).collect();
+    assert_eq!(heads, [6]);
+}
+
 #[test]
 fn when_and_why_a_lane_stopped_stays_while_it_is_stopped() {
     let (directory, mut store) = fresh();
     let stop = |name: &str, at: u64, outcome| {
-        let (recorded, key, destination) = (UnixMicros(at), key(name), APP);
-        LetterChange::Stopped(Stop { recorded, key, destination, outcome })
+        let (recorded, key, destination, sequence) = (UnixMicros(at), key(name), APP, Sequence(2));
+        LetterChange::Stopped(Stop { recorded, key, destination, sequence, outcome })
     };
     let halted = |tail| with_lane(LaneMode::Halted, 2, tail, 0);
     let stops = vec![
@@ -582,7 +624,7 @@ proptest! {
             prop_assert_eq!(load(&mut store, &[&key.name]), vec![Some(record.clone())]);
         }
         let stopped = model.values().flat_map(|record| &record.lanes);
-        let stopped = stopped.filter(|lane| super::rows::is_stopped(lane)).count();
+        let stopped = stopped.filter(|lane| lane.is_stopped()).count();
         let reader = StateReader::open(directory.path()).unwrap();
         prop_assert_eq!(reader.stopped_lanes(&Selection::default(), None, 99).unwrap().lanes.len(), stopped);
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension, Row, Transaction, TransactionBehavior,
+};
 use sprag_core::id::{FrameNumber, Key, PartitionId, SourceId};
 use sprag_core::record::KeyRecord;
 use sprag_driver::state::{Batch, Letter, LetterChange, Stop};
@@ -188,17 +190,18 @@ impl<'a> StoppedLanes<'a> {
     fn prepare(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             select: transaction.prepare_cached(
-                "SELECT destination FROM stopped WHERE partition = ?1 AND source = ?2 AND key = ?3",
+                "SELECT destination, strand FROM stopped WHERE partition = ?1 AND source = ?2 AND key = ?3",
             )?,
             delete: transaction.prepare_cached(
                 "DELETE FROM stopped WHERE partition = ?1 AND source = ?2 AND key = ?3 \
-                 AND destination = ?4",
+                 AND destination = ?4 AND strand = ?5",
             )?,
             // What only the stop itself says stays.
             put: transaction.prepare_cached(
-                "INSERT INTO stopped (partition, source, key, destination, mode, head, tail) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-                 ON CONFLICT (partition, source, key, destination) \
+                "INSERT INTO stopped \
+                 (partition, source, key, destination, strand, mode, head, tail) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+                 ON CONFLICT (partition, source, key, destination, strand) \
                  DO UPDATE SET mode = excluded.mode, head = excluded.head, tail = excluded.tail",
             )?,
         })
@@ -212,22 +215,24 @@ impl<'a> StoppedLanes<'a> {
         counts: &mut Counts,
     ) -> Result<(), Fault> {
         let (partition, source, name) = (partition.0, key.source.0, &*key.name);
-        let mut listed: Vec<u32> = Vec::new();
+        let mut listed: Vec<(u32, i64)> = Vec::new();
         if counts.stopped > 0 {
-            let rows = self.select.query_map((partition, source, name), |row| row.get(0))?;
+            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let rows = self.select.query_map((partition, source, name), row)?;
             listed = rows.collect::<rusqlite::Result<_>>()?;
         }
-        for lane in record.lanes.iter().filter(|lane| rows::is_stopped(lane)) {
-            let (destination, mode) = (lane.destination.0, rows::mode_name(lane.mode));
+        for lane in record.lanes.iter().filter(|lane| lane.is_stopped()) {
+            let of @ (destination, strand) = (lane.destination.0, rows::strand(lane));
+            let mode = rows::mode_name(lane.mode);
             let (head, tail) = (column(lane.head.0), column(lane.tail.0));
-            self.put.execute((partition, source, name, destination, mode, head, tail))?;
-            match listed.iter().position(|listed| *listed == destination) {
+            self.put.execute((partition, source, name, destination, strand, mode, head, tail))?;
+            match listed.iter().position(|listed| *listed == of) {
                 Some(at) => drop(listed.swap_remove(at)),
                 None => counts.stopped += 1,
             }
         }
-        for destination in listed {
-            let gone = self.delete.execute((partition, source, name, destination))?;
+        for (destination, strand) in listed {
+            let gone = self.delete.execute((partition, source, name, destination, strand))?;
             counts.stopped -= i64::try_from(gone)?;
         }
         Ok(())
@@ -242,11 +247,13 @@ fn write_stop(
 ) -> Result<(), Fault> {
     let mut update = transaction.prepare_cached(
         "UPDATE stopped SET since = ?5, outcome = ?6 \
-         WHERE partition = ?1 AND source = ?2 AND key = ?3 AND destination = ?4",
+         WHERE partition = ?1 AND source = ?2 AND key = ?3 AND destination = ?4 \
+         AND strand IN (0, ?7)",
     )?;
     let (source, name, destination) = (stop.key.source.0, &*stop.key.name, stop.destination.0);
     let (since, outcome) = (column(stop.recorded.0), rows::outcome_name(stop.outcome));
-    update.execute((partition.0, source, name, destination, since, outcome))?;
+    let strand = column(stop.sequence.0);
+    update.execute((partition.0, source, name, destination, since, outcome, strand))?;
     Ok(())
 }
 

@@ -389,3 +389,35 @@ fn coalesce() {
     observed("fate", "skipped");
     observed("key", "sources.*.coalesce");
 }
+
+/// No event of an unordered source waits for another of its key.
+#[test]
+fn unordered() {
+    let consumer = Consumer::listen();
+    let server = Server::start(&format!(
+        "[sources.a]\nverify = {{ scheme = \"none\" }}\nid = \"none\"\nkey = \"const:k\"\ncontract = \"unordered\"\n\
+         [destinations.a]\nfrom = [\"a\"]\nurl = \"http://127.0.0.1:{}/\"\nsecrets = [\"env:A\"]\nallow = [\"127.0.0.0/8\"]\n",
+        consumer.port()
+    ));
+    let fares = |sequence: u64, status: &str| {
+        let is = |event: &Value| event["fates"]["destinations"][0]["status"] == status;
+        server.until(&format!("/v1/events/a:k:{sequence}"), status, is);
+        observed("fate", status);
+    };
+    taken(&server.ask(&post("/in/a", "", "{\"n\":1}")), "released");
+    let (mut first, slow) = consumer.delivery();
+    taken(&server.ask(&post("/in/a", "", "{\"n\":2}")), "released");
+    let (mut second, other) = consumer.delivery();
+    let numbers = [&slow, &other].map(|delivery| delivery.header("sprag-sequence").to_owned());
+    assert_eq!(numbers, ["1", "2"]);
+    for delivery in [&slow, &other] {
+        assert_eq!(delivery.header("sprag-out-of-order"), "true");
+        assert_eq!(delivery.header("sprag-previous-sequence"), "");
+    }
+    acknowledge(&mut second);
+    fares(2, "delivered");
+    fares(1, "in-flight");
+    acknowledge(&mut first);
+    fares(1, "delivered");
+    observed("key", "sources.*.contract");
+}

@@ -29,6 +29,8 @@ pub(crate) enum Promise {
     NothingOlder { coalesced: bool },
     /// Every event, in the order it came.
     AsItCame,
+    /// Every event, each by itself.
+    ByItself,
 }
 
 /// A source.
@@ -84,6 +86,7 @@ pub(crate) const SOURCES: &[Source] = &[
         "position = { sequence = \"body:/n\" }\ncontract = \"latest\"\ncoalesce = true",
     ),
     source("stream", Promise::AsItCame, "contract = \"arrival\""),
+    source("loose", Promise::ByItself, "contract = \"unordered\""),
 ];
 
 /// The key of a source, which is also the text of its secret.

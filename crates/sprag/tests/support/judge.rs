@@ -18,6 +18,15 @@ pub(crate) struct Destination {
     pub(crate) name: &'static str,
     /// Goes on after so many attempts; none tries for ever.
     pub(crate) skips_after: Option<usize>,
+    /// It gets ranges of events, which must be in order.
+    pub(crate) in_ranges: bool,
+}
+
+impl Destination {
+    /// Whether it gets the events of a source with this promise.
+    pub(crate) fn takes(self, promise: Promise) -> bool {
+        !self.in_ranges || promise != Promise::ByItself
+    }
 }
 
 /// An event in a lane.
@@ -90,7 +99,9 @@ pub(crate) fn judge(
         verdict.violations.extend(wrong.iter().map(told));
     }
     for destination in destinations {
-        let acknowledged = entries.iter().enumerate().filter(|(_, entry)| entry.acknowledged);
+        let takes = |entry: &Entry| destination.takes(SOURCES[entry.event.source].promise);
+        let acknowledged = entries.iter().enumerate();
+        let acknowledged = acknowledged.filter(|(_, entry)| entry.acknowledged && takes(entry));
         for (at, entry) in acknowledged {
             let lane = lanes.entry(lane_name(entry, destination.name)).or_default();
             if verdict.is_lost(entry, *destination, lane) {
@@ -121,8 +132,12 @@ impl Verdict {
         }
         let mut wrong = content(entry, arrival);
         let newest = lane.events.last_key_value().map_or(0, |(newest, _)| *newest);
+        let by_itself = SOURCES[entry.event.source].promise == Promise::ByItself;
         if lane.events.contains_key(&sequence) {
-            wrong.extend(self.repeat(lane, sequence, arrival));
+            wrong.extend(self.repeat(lane, sequence, arrival, by_itself));
+        } else if by_itself {
+            wrong.extend(first_by_itself(lane, sequence, arrival));
+            lane.events.insert(sequence, Delivered::of(arrival));
         } else {
             wrong.extend(first(lane, newest, destination, entry, arrival));
             self.late += usize::from(header(arrival, "sprag-kind") == "late");
@@ -161,12 +176,19 @@ impl Verdict {
     }
 
     /// An event again: the one its lane stands at, or one of the range that begins there.
-    fn repeat(&mut self, lane: &Lane, sequence: u64, arrival: &Arrival) -> Option<String> {
+    /// Where each is by itself it stands nowhere.
+    fn repeat(
+        &mut self,
+        lane: &Lane,
+        sequence: u64,
+        arrival: &Arrival,
+        by_itself: bool,
+    ) -> Option<String> {
         self.repeats += 1;
         self.repeats_after_crash += usize::from(header(arrival, "sprag-epoch") != lane.epoch);
         let acknowledged = lane.events.get(&sequence).is_some_and(|event| event.acknowledged);
         self.repeats_after_acknowledgement += usize::from(acknowledged);
-        if arrival.first < lane.stands_at {
+        if arrival.first < lane.stands_at && !by_itself {
             return Some(format!("{sequence} again after {}", lane.stands_at));
         }
         let marked = header(arrival, "sprag-redelivery") == "true";
@@ -266,7 +288,33 @@ fn first(
             assert(named, "passes positions that it does not name");
         }
         Promise::NothingOlder { .. } => assert(highest < Some(position), "is older than the last"),
-        Promise::AsItCame => {}
+        Promise::AsItCame | Promise::ByItself => {}
+    }
+    wrong
+}
+
+/// May this event, which waits for no other, arrive for the first time now? The chain says which
+/// comes before it, whenever that arrives, and nothing else does.
+fn first_by_itself(lane: &Lane, sequence: u64, arrival: &Arrival) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut assert = |holds: bool, what: &str| {
+        if !holds {
+            wrong.push(format!("{what} (sequence {sequence})"));
+        }
+    };
+    let own = (header(arrival, "sprag-hash"), header(arrival, "sprag-previous-hash"));
+    let before = match sequence.checked_sub(1) {
+        Some(0) | None => Some(NO_HASH),
+        Some(before) => lane.events.get(&before).map(|event| event.hash.as_str()),
+    };
+    let behind = lane.events.get(&(sequence + 1)).map(|event| event.previous_hash.as_str());
+    assert(before.is_none_or(|hash| hash == own.1), "does not follow from the hash before");
+    assert(behind.is_none_or(|hash| hash == own.0), "is not what the hash behind follows from");
+    let id = header(arrival, "sprag-source-id");
+    assert(lane.events.values().all(|event| event.id != id), "has two sequences");
+    assert(header(arrival, "sprag-out-of-order") == "true", "is not called out of order");
+    for name in ["sprag-previous-sequence", "sprag-omitted"] {
+        assert(!arrival.headers.contains_key(name), "says what came before");
     }
     wrong
 }

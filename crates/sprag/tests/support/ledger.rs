@@ -191,6 +191,6 @@ fn can_be(promise: Promise, word: &str) -> bool {
         Promise::EveryPosition => matches!(word, "released" | "held"),
         Promise::Announced => matches!(word, "released" | "held" | "late"),
         Promise::NothingOlder { .. } => matches!(word, "released" | "stale"),
-        Promise::AsItCame => word == "released",
+        Promise::AsItCame | Promise::ByItself => word == "released",
     }
 }

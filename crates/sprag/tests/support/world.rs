@@ -33,11 +33,11 @@ const BATCH: usize = 7;
 /// Where everything goes: one that never gives up, one that passes over what fails, one that parks
 /// and is redriven, one that takes ranges, one that acknowledges by requests.
 pub(crate) const DESTINATIONS: [Destination; 5] = [
-    Destination { name: "app", skips_after: None },
-    Destination { name: "audit", skips_after: Some(ATTEMPTS) },
-    Destination { name: "vault", skips_after: None },
-    Destination { name: "ranges", skips_after: None },
-    Destination { name: EXPLICIT, skips_after: None },
+    Destination { name: "app", skips_after: None, in_ranges: false },
+    Destination { name: "audit", skips_after: Some(ATTEMPTS), in_ranges: false },
+    Destination { name: "vault", skips_after: None, in_ranges: false },
+    Destination { name: "ranges", skips_after: None, in_ranges: true },
+    Destination { name: EXPLICIT, skips_after: None, in_ranges: false },
 ];
 
 /// Lines of the destinations beyond addresses and secrets.
@@ -71,8 +71,9 @@ fn configuration(head: &str, consumer: &Consumer, destinations: &[Destination]) 
         };
         format!("[sources.{name}]\n{verify}\nkey = \"body:/key\"\n{lines}\n")
     };
-    let names: Vec<String> = SOURCES.iter().map(|source| format!("{:?}", source.name)).collect();
     let destination = |to: &Destination| {
+        let sources = SOURCES.iter().filter(|source| to.takes(source.promise));
+        let names: Vec<String> = sources.map(|source| format!("{:?}", source.name)).collect();
         let (name, from, address) = (to.name, names.join(", "), consumer.address);
         format!(
             "[destinations.{name}]\nfrom = [{from}]\nurl = \"http://{address}/{name}\"\n\

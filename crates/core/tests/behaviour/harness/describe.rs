@@ -338,8 +338,13 @@ pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
     for lane in &record.lanes {
         let redrives: Vec<_> = lane.redrives.iter().map(|sequence| sequence.0).collect();
         lines.push(format!(
-            "lane {} {:?} head={} tail={} failures={} redrives={redrives:?}",
-            lane.destination.0, lane.mode, lane.head.0, lane.tail.0, lane.failures
+            "{} {} {:?} head={} tail={} failures={} redrives={redrives:?}",
+            if lane.strand.is_some() { "strand" } else { "lane" },
+            lane.destination.0,
+            lane.mode,
+            lane.head.0,
+            lane.tail.0,
+            lane.failures
         ));
     }
     lines

@@ -71,6 +71,7 @@ impl World {
             let lanes = self.record(&key).into_iter().flat_map(|record| record.lanes);
             let halted = lanes.filter(|lane| !lane.mode.delivers());
             stopped.extend(halted.map(|lane| (key.clone(), lane.destination)));
+            stopped.dedup();
         }
         stopped
     }

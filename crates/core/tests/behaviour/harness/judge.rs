@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use sha2::Digest as _;
 use sprag_core::fact::{
-    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Fact, Forgotten,
-    Jumped, Kind, Outcome, Received, Released, Returned, Stale, Superseded,
+    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Dropped, Fact,
+    Filtered, Forgotten, Jumped, Kind, LaneEnded, LaneOpened, Outcome, Received, Redriven,
+    Released, Returned, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
+use sprag_core::limits::STRANDS;
 use sprag_core::output::{Answer, Attempt, Draft, Status};
 use sprag_core::position::Position;
 use sprag_core::ranges::Range;
@@ -25,7 +27,8 @@ pub(crate) enum Fate {
     Stale,
 }
 
-type LaneName = (Key, DestinationId);
+/// A lane; of an unordered key what each event is in, which is judged by itself: its sequence is last.
+type LaneName = (Key, DestinationId, Sequence);
 
 /// What durable history and what left so far add up to.
 #[derive(Debug, Default)]
@@ -44,6 +47,8 @@ pub(crate) struct Judge {
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
     abandoned: BTreeMap<Key, Vec<Range>>,
+    /// Keys whose events have no order.
+    unordered: BTreeSet<Key>,
     /// Events of each lane that are not settled, in order.
     lanes: BTreeMap<LaneName, VecDeque<Sequence>>,
     /// What was released before a lane was opened over it.
@@ -52,8 +57,8 @@ pub(crate) struct Judge {
     redriven: BTreeMap<LaneName, Vec<Sequence>>,
     /// What consumers accepted and have not acknowledged, by lane.
     accepted: BTreeMap<LaneName, (Sequence, Sequence)>,
-    /// What was acknowledged, perhaps while it was under way.
-    early: BTreeSet<(LaneName, Sequence)>,
+    /// What was acknowledged, perhaps while it was under way, and whether out of order.
+    early: BTreeSet<(LaneName, Sequence, bool)>,
     /// The ranges that the next attempts of lanes carry.
     ranges: BTreeMap<LaneName, (Sequence, Sequence)>,
     /// How often each fact is durable, by name.
@@ -117,27 +122,9 @@ impl Judge {
             Fact::Jumped(jumped) => self.jump(place.partition, jumped),
             Fact::Stale(stale) => self.stale(stale),
             Fact::Superseded(superseded) => self.supersede(superseded),
-            Fact::LaneOpened(opened) => {
-                let lane = self.lanes.entry((opened.key.clone(), opened.destination)).or_default();
-                assert!(lane.is_empty(), "opened over what waits: {opened:?}");
-                lane.extend((1..=opened.through.0).map(Sequence));
-                self.opened.insert((opened.key.clone(), opened.destination), opened.through);
-            }
-            // What entered is not passed; what was released before the lane was opened may be.
-            Fact::Filtered(filtered) => {
-                let name = (filtered.key.clone(), filtered.destination);
-                let opened = self.opened.get(&name).copied().unwrap_or_default();
-                let lane = self.lanes.entry(name).or_default();
-                lane.retain(|one| *one > filtered.to.min(opened));
-                let passes_none = lane.front().is_none_or(|front| *front > filtered.to);
-                assert!(passes_none, "passes what entered: {filtered:?}");
-            }
-            Fact::LaneEnded(ended) => {
-                let lane = self.lanes.remove(&(ended.key.clone(), ended.destination));
-                let waiting = lane.unwrap_or_default();
-                let fits = waiting.iter().all(|one| (ended.from..=ended.to).contains(one));
-                assert!(fits, "{waiting:?} end as {ended:?}");
-            }
+            Fact::LaneOpened(opened) => self.open(opened),
+            Fact::Filtered(filtered) => self.pass(filtered),
+            Fact::LaneEnded(ended) => self.end(ended),
             Fact::BacklogDropped(dropped) => self.drop_backlog(dropped),
             Fact::Duplicate(_) => self.duplicates += 1,
             Fact::Released(released) => self.release(released),
@@ -147,20 +134,8 @@ impl Judge {
             Fact::Attempted(attempted) => self.attempted(attempted),
             Fact::Acknowledged(acknowledged) => self.acknowledge(acknowledged),
             Fact::Batched(batched) => self.fix_range(batched),
-            Fact::Redriven(redriven) => {
-                let lane = (redriven.key.clone(), redriven.destination);
-                self.early.retain(|(of, passed)| *of != lane || Some(*passed) != redriven.passed);
-                self.redriven.entry(lane).or_default().extend(redriven.passed);
-            }
-            Fact::Dropped(dropped) => {
-                if let DeadLetter::InLane { destination, sequence } = dropped.letter {
-                    let lane = self.lanes.entry((dropped.key.clone(), destination)).or_default();
-                    if lane.front() == Some(&sequence) {
-                        lane.pop_front();
-                        self.ranges.remove(&(dropped.key.clone(), destination));
-                    }
-                }
-            }
+            Fact::Redriven(redriven) => self.redrive(redriven),
+            Fact::Dropped(dropped) => self.drop_letter(dropped),
             _ => {}
         }
     }
@@ -177,9 +152,9 @@ impl Judge {
     fn forget(&mut self, forgotten: &Forgotten) {
         let key = &forgotten.key;
         let waits = |lane: &&VecDeque<Sequence>| !lane.is_empty();
-        let lanes = self.lanes.iter().filter(|((of, _), _)| of == key);
+        let lanes = self.lanes.iter().filter(|((of, _, _), _)| of == key);
         assert_eq!(lanes.map(|(_, lane)| lane).find(waits), None, "waits: {forgotten:?}");
-        assert!(!self.accepted.keys().any(|(of, _)| of == key), "accepted: {forgotten:?}");
+        assert!(!self.accepted.keys().any(|(of, _, _)| of == key), "accepted: {forgotten:?}");
         let known = self.heads.get(key).copied().unwrap_or_default();
         assert_eq!((forgotten.record.sequence, forgotten.record.hash), known, "{forgotten:?}");
     }
@@ -197,15 +172,91 @@ impl Judge {
         self.begin_positions(key);
     }
 
-    /// From the event the lane stands at; nothing that its consumer has.
+    /// All that was released before waits in a lane that is opened.
+    fn open(&mut self, opened: &LaneOpened) {
+        for sequence in (1..=opened.through.0).map(Sequence) {
+            let name = self.lane_of(&opened.key, opened.destination, sequence);
+            let lane = self.lanes.entry(name).or_default();
+            let fits = lane.back().is_none_or(|last| last.next() == sequence);
+            assert!(fits, "opened over what waits: {opened:?}");
+            lane.push_back(sequence);
+        }
+        let name = (opened.key.clone(), opened.destination, Sequence(0));
+        self.opened.insert(name, opened.through);
+    }
+
+    /// What entered is not passed; what was released before the lane was opened may be.
+    fn pass(&mut self, filtered: &Filtered) {
+        let name = (filtered.key.clone(), filtered.destination, Sequence(0));
+        let opened = self.opened.get(&name).copied().unwrap_or_default();
+        for sequence in (filtered.from.0..=filtered.to.0).map(Sequence) {
+            let name = self.lane_of(&filtered.key, filtered.destination, sequence);
+            let lane = self.lanes.entry(name).or_default();
+            lane.retain(|one| *one > sequence || *one > opened);
+            let passes_none = lane.front().is_none_or(|front| *front > sequence);
+            assert!(passes_none, "passes what entered: {filtered:?}");
+        }
+    }
+
+    /// All that waits in a lane is abandoned, and named.
+    fn end(&mut self, ended: &LaneEnded) {
+        let name = |sequence| (ended.key.clone(), ended.destination, Sequence(sequence));
+        let lanes = self.lanes.range(name(0)..=name(u64::MAX)).map(|(name, _)| name.clone());
+        let lanes: Vec<_> = lanes.collect();
+        let waiting = lanes.iter().filter_map(|name| self.lanes.remove(name)).flatten();
+        let waiting: Vec<_> = waiting.collect();
+        let is_named =
+            |one: &Sequence| (ended.from..=ended.to).contains(one) || ended.strands.contains(one);
+        let fits = waiting.iter().all(is_named);
+        assert!(fits, "{waiting:?} end as {ended:?}");
+    }
+
+    /// Passed events are sent again.
+    fn redrive(&mut self, redriven: &Redriven) {
+        let Some(passed) = redriven.passed else { return };
+        let lane = self.lane_of(&redriven.key, redriven.destination, passed);
+        // Of an unordered key it may be the one that its strand stopped at.
+        if self.lanes.get(&lane).is_some_and(|lane| lane.contains(&passed)) {
+            return;
+        }
+        self.early.remove(&(lane.clone(), passed, true));
+        self.redriven.entry(lane).or_default().push(passed);
+    }
+
+    /// What a lane stands at is given up.
+    fn drop_letter(&mut self, dropped: &Dropped) {
+        if let DeadLetter::InLane { destination, sequence } = dropped.letter {
+            let name = self.lane_of(&dropped.key, destination, sequence);
+            let lane = self.lanes.entry(name.clone()).or_default();
+            if lane.front() == Some(&sequence) {
+                lane.pop_front();
+                self.ranges.remove(&name);
+            }
+        }
+    }
+
+    /// The lane by which an event is judged.
+    fn lane_of(&self, key: &Key, to: DestinationId, sequence: Sequence) -> LaneName {
+        let apart = self.unordered.contains(key);
+        (key.clone(), to, if apart { sequence } else { Sequence(0) })
+    }
+
+    /// From the event the lane stands at; nothing that its consumer has. Of an unordered key each by
+    /// itself.
     fn drop_backlog(&mut self, dropped: &BacklogDropped) {
-        let name = (dropped.key.clone(), dropped.destination);
-        assert!(!self.accepted.contains_key(&name), "accepted and given up: {dropped:?}");
-        let lane = self.lanes.entry(name.clone()).or_default();
-        let fits = lane.front().is_some_and(|front| *front >= dropped.from);
-        assert!(fits, "{lane:?} wait: {dropped:?}");
-        lane.retain(|waiting| *waiting > dropped.to);
-        self.ranges.remove(&name);
+        let (key, to) = (&dropped.key, dropped.destination);
+        let sequences = dropped.from.0..=dropped.to.0;
+        let names = sequences.map(|sequence| self.lane_of(key, to, Sequence(sequence)));
+        let names: BTreeSet<LaneName> = names.collect();
+        let waits = |name: &LaneName| self.lanes.get(name).and_then(|lane| lane.front().copied());
+        let front = names.iter().filter_map(waits).min();
+        assert!(front.is_some_and(|front| front >= dropped.from), "{front:?} waits: {dropped:?}");
+        for name in names {
+            assert!(!self.accepted.contains_key(&name), "accepted and given up: {dropped:?}");
+            let lane = self.lanes.entry(name.clone()).or_default();
+            lane.retain(|waiting| *waiting > dropped.to);
+            self.ranges.remove(&name);
+        }
     }
 
     /// An event gets one fate; only waiting may end in another.
@@ -227,12 +278,12 @@ impl Judge {
 
     /// A lane goes past events only in favour of a newer one that waits in it.
     fn supersede(&mut self, superseded: &Superseded) {
-        let name = (superseded.key.clone(), superseded.destination);
-        let lane = self.lanes.entry(name).or_default();
+        let name = (superseded.key.clone(), superseded.destination, Sequence(0));
+        let lane = self.lanes.entry(name.clone()).or_default();
         assert!(lane.front() >= Some(&superseded.from), "{superseded:?}");
         assert_eq!(lane.back(), Some(&superseded.by), "{superseded:?}");
         lane.retain(|sequence| *sequence >= superseded.by);
-        self.ranges.remove(&(superseded.key.clone(), superseded.destination));
+        self.ranges.remove(&name);
     }
 
     /// A key passes over what may have been given before a restore: no more, and once.
@@ -277,8 +328,12 @@ impl Judge {
                 assert!(newest.is_none_or(|newest| newest <= number), "older: {released:?}");
             }
         }
+        if released.unordered {
+            self.unordered.insert(key.clone());
+        }
         for destination in &released.lanes {
-            let lane = self.lanes.entry((key.clone(), *destination)).or_default();
+            let name = self.lane_of(key, *destination, released.sequence);
+            let lane = self.lanes.entry(name).or_default();
             lane.push_back(released.sequence);
         }
     }
@@ -332,7 +387,7 @@ impl Judge {
     }
 
     fn attempted(&mut self, attempted: &Attempted) {
-        let name = (attempted.key.clone(), attempted.destination);
+        let name = self.lane_of(&attempted.key, attempted.destination, attempted.sequence);
         let waited = self.accepted.remove(&name);
         let ends = attempted.outcome == Outcome::Unacknowledged;
         assert_eq!(ends, waited.is_some(), "after {waited:?}: {attempted:?}");
@@ -343,7 +398,7 @@ impl Judge {
         }
         // Acknowledged before its answer came, it is settled already.
         let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
-        let early = self.early.remove(&(name.clone(), last));
+        let early = self.early.remove(&(name.clone(), last, attempted.out_of_order));
         if early {
             assert_eq!(attempted.consequence, Consequence::Delivered, "{attempted:?}");
             return;
@@ -405,14 +460,17 @@ impl Judge {
 
     /// A consumer acknowledges the head, or what was redriven: accepted, or perhaps under way.
     fn acknowledge(&mut self, acknowledged: &Acknowledged) {
-        let name = (acknowledged.key.clone(), acknowledged.destination);
         let sequence = acknowledged.from;
+        let name = self.lane_of(&acknowledged.key, acknowledged.destination, sequence);
         match self.accepted.remove(&name) {
             Some((first, last)) if first == sequence && acknowledged.to < last => {
                 self.accepted.insert(name.clone(), (acknowledged.to.next(), last));
             }
             Some((first, _)) if first == sequence => {}
-            _ => drop(self.early.insert((name.clone(), acknowledged.to))),
+            _ => {
+                let out_of_order = acknowledged.out_of_order;
+                self.early.insert((name.clone(), acknowledged.to, out_of_order));
+            }
         }
         if acknowledged.out_of_order {
             let redriven = self.redriven.entry(name).or_default();
@@ -428,7 +486,7 @@ impl Judge {
 
     /// The range of the lane's next attempt: all at its head, and none was fixed before.
     fn fix_range(&mut self, batched: &Batched) {
-        let name = (batched.key.clone(), batched.destination);
+        let name = self.lane_of(&batched.key, batched.destination, batched.from);
         let lane = self.lanes.entry(name.clone()).or_default();
         let range: Vec<_> = (batched.from.0..=batched.to.0).map(Sequence).collect();
         assert!(lane.iter().take(range.len()).eq(&range), "not what waits: {batched:?}");
@@ -448,14 +506,18 @@ impl Judge {
         assert!(claimed, "sent before the claim of its term is durable: {attempt:?}");
         let same =
             |one: &&Attempt| one.key == attempt.key && one.destination == attempt.destination;
-        let twice = under_way.iter().find(same);
-        assert_eq!(twice, None, "two attempts in one lane: {attempt:?}");
-        let name = (attempt.key.clone(), attempt.destination);
+        let name = self.lane_of(&attempt.key, attempt.destination, attempt.sequence);
+        let is_apart = self.unordered.contains(&attempt.key);
+        let of_lane = under_way.iter().filter(same);
+        assert!(of_lane.clone().count() < STRANDS, "more than may be under way: {attempt:?}");
+        let mut twice = of_lane.filter(|one| !is_apart || one.sequence == attempt.sequence);
+        assert_eq!(twice.next(), None, "two attempts in one lane: {attempt:?}");
+        assert!(attempt.out_of_order || !is_apart, "called in order: {attempt:?}");
         let accepted = self.accepted.get(&name);
         assert_eq!(accepted, None, "sent while an acknowledgement is waited for: {attempt:?}");
-        if attempt.out_of_order {
-            let redriven = self.redriven.get(&name);
-            let known = redriven.is_some_and(|redriven| redriven.contains(&attempt.sequence));
+        let redriven = self.redriven.get(&name);
+        let known = redriven.is_some_and(|redriven| redriven.contains(&attempt.sequence));
+        if known || (attempt.out_of_order && !is_apart) {
             assert!(known, "sent out of order without a durable redrive: {attempt:?}");
             return;
         }

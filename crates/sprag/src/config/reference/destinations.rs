@@ -148,7 +148,7 @@ pub(super) const KEYS: &[Key] = &[
         "destinations.*.batch",
         "integer 1–100",
         Absent("each event by itself"),
-        "Events of one key that an attempt carries at the most, as a JSON array of envelopes; `sprag-acknowledged: N` in the answer acknowledges a part. Only for sources that read their events as JSON, and `batch` times the largest `max_body` of them is at most 64MiB.",
+        "Events of one key that an attempt carries at the most, as a JSON array of envelopes; `sprag-acknowledged: N` in the answer acknowledges a part. Only for sources that read their events as JSON and are not `unordered`, and `batch` times the largest `max_body` of them is at most 64MiB.",
     ),
     key(
         "destinations.*.token",

@@ -189,7 +189,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.contract",
         "`fifo`, `latest`, `arrival`, `unordered`",
         Value(r#""fifo""#),
-        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `arrival` and `unordered` take no position.",
+        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
     ),
     key(
         "sources.*.coalesce",
