@@ -15,6 +15,9 @@ pub const TURN_LOOK: Duration = Duration::from_secs(1);
 pub const OPEN_STEP: Duration = Duration::from_secs(1);
 /// Frames of a partition that may wait for their commit: one syncs while one is decided (F10).
 pub const FRAMES_IN_FLIGHT: usize = 2;
+/// A frame takes nothing more once its first fact is so old: all its facts have that one's time, and how
+/// long an id is remembered and a body kept is counted from it. A slow disk must not make it earlier.
+pub const FRAME_AGE: Duration = Duration::from_secs(1);
 /// Facts in a frame: a frame is one write, and its facts are decoded as one piece.
 pub const FRAME_FACTS: usize = 4_096;
 /// Bytes of bodies in a frame, above which it takes no further event.

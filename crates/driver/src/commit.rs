@@ -27,7 +27,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         while let Some(draft) = self.owners[at].partition.poll_frame() {
             taken = true;
             self.append(at, draft);
-            while !self.owners[at].partition.is_full()
+            while !self.owners[at].partition.is_full(now)
                 && let Some(input) = self.owners[at].inbox.pop_front()
             {
                 self.owners[at].partition.handle(now, input);

@@ -327,7 +327,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// Gives an input to its partition, or lets it wait for room in the frame being filled.
     pub(crate) fn input(&mut self, now: Now, partition: PartitionId, input: Input) {
         let owner = self.owner(partition);
-        if owner.partition.is_full() {
+        if owner.partition.is_full(now) {
             owner.inbox.push_back(input);
         } else {
             owner.partition.handle(now, input);

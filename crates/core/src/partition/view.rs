@@ -8,8 +8,9 @@ use super::strands::feeds;
 use super::{Moves, Partition, Phase};
 use crate::chain::Digest;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Sequence};
+use crate::limits;
 use crate::record::{Directory, KeyRecord, LaneMode};
-use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
+use crate::time::{ElapsedMicros, Now, OpenMicros, UnixMicros};
 use crate::totals::Totals;
 
 /// Why a lane does not deliver at this moment. Of what a lane's strands wait for, the first here is next.
@@ -113,10 +114,12 @@ impl<D: Digest> Partition<D> {
         self.open
     }
 
-    /// Whether the frame being filled takes no more inputs before it is taken.
+    /// Whether the frame being filled takes no more inputs before it is taken: it is full, or what
+    /// comes now would be told to have come when its first fact did, which is too long ago.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.filling.is_full()
+    pub fn is_full(&self, now: Now) -> bool {
+        let age = self.filling.times.map(|times| now.clock.since(times.recorded));
+        self.filling.is_full() || age.is_some_and(|age| age > limits::FRAME_AGE)
     }
 
     /// Everything up to this frame must be looked up by the driver (DESIGN F4).
@@ -269,7 +272,7 @@ impl<D: Digest> Partition<D> {
         for (lane, record) in hot.lanes.iter().zip(&hot.record.lanes) {
             assert_eq!(lane.id, record.id());
             assert!(
-                lane.window.len() <= crate::limits::BATCH_EVENTS.max(crate::limits::LANE_WINDOW)
+                lane.window.len() <= limits::BATCH_EVENTS.max(limits::LANE_WINDOW)
             );
             let known = |id| self.attempts.contains_key(&id);
             assert!(lane.attempt.is_none_or(|ongoing| known(ongoing.id)), "{:?}", hot.key);
@@ -283,7 +286,7 @@ impl<D: Digest> Partition<D> {
     pub(crate) fn assert_counts(&self) {
         self.keys.iter().for_each(|(slot, _)| self.assert_key(slot));
         assert_eq!(self.keys.iter().count(), self.names.len());
-        assert!(self.in_flight.len() <= crate::limits::FRAMES_IN_FLIGHT);
+        assert!(self.in_flight.len() <= limits::FRAMES_IN_FLIGHT);
         assert_eq!(self.taken.0, self.committed.0 + self.in_flight.len() as u64);
         let under_way = self.keys.iter().flat_map(|(_, hot)| &hot.lanes);
         let under_way = under_way.filter(|lane| lane.attempt.is_some()).count();

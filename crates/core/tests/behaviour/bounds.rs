@@ -136,6 +136,23 @@ fn waits_that_end_at_once_fill_no_frame_beyond_its_bound() {
 }
 
 #[test]
+fn an_old_frame_takes_nothing_that_came_later() {
+    let mut partition = serving();
+    carry_out(&mut partition, at(0));
+    receive(&mut partition, at(10), 1, "a", 1);
+    while let Some(output) = partition.poll_output() {
+        if let Output::Load(key) = output {
+            partition.handle(at(10), Input::Loaded { key, record: None });
+        }
+    }
+    let age = u64::try_from(limits::FRAME_AGE.as_millis()).expect("a short time");
+    assert!(!partition.is_full(at(10 + age)));
+    assert!(partition.is_full(at(11 + age)), "its events would be told to have come earlier");
+    partition.poll_frame().expect("the frame with the event");
+    assert!(!partition.is_full(at(11 + age)), "the next frame has a time of its own");
+}
+
+#[test]
 fn a_cold_key_takes_only_so_many_inputs() {
     let mut partition = serving();
     let most = limits::COLD_KEY_INPUTS as u64;
