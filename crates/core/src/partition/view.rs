@@ -271,9 +271,7 @@ impl<D: Digest> Partition<D> {
         assert_eq!(hot.lanes.len(), hot.record.lanes.len(), "lanes of {:?}", hot.key);
         for (lane, record) in hot.lanes.iter().zip(&hot.record.lanes) {
             assert_eq!(lane.id, record.id());
-            assert!(
-                lane.window.len() <= limits::BATCH_EVENTS.max(limits::LANE_WINDOW)
-            );
+            assert!(lane.window.len() <= limits::BATCH_EVENTS.max(limits::LANE_WINDOW));
             let known = |id| self.attempts.contains_key(&id);
             assert!(lane.attempt.is_none_or(|ongoing| known(ongoing.id)), "{:?}", hot.key);
             let sends = lane.attempt.is_some() || lane.requested.is_some();
