@@ -65,7 +65,7 @@ pub(crate) struct Arrival {
 
 /// What all connections share.
 struct Shared {
-    arrivals: Vec<Arrival>,
+    arrivals: Vec<Arc<Arrival>>,
     dice: Dice,
     /// The next attempt hangs, whatever the dice say.
     hang_next: bool,
@@ -177,7 +177,7 @@ impl Consumer {
 
     /// Remembers what it did about an event beside an answer.
     pub(crate) fn note(&self, arrival: Arrival) {
-        self.lock().arrivals.push(arrival);
+        self.lock().arrivals.push(Arc::new(arrival));
     }
 
     pub(crate) fn note_problem(&self, what: String) {
@@ -210,13 +210,14 @@ impl Consumer {
 
     /// Attempts of events that came behind others in one request.
     pub(crate) fn in_ranges(&self) -> usize {
-        let behind = |one: &&Arrival| one.first < sequence(&one.headers);
+        let behind = |one: &&Arc<Arrival>| one.first < sequence(&one.headers);
         self.lock().arrivals.iter().filter(behind).count()
     }
 
-    /// All attempts in their order; nothing is taken meanwhile.
-    pub(crate) fn look_at<Seen>(&self, look: impl FnOnce(&[Arrival]) -> Seen) -> Seen {
-        look(&self.lock().arrivals)
+    /// All attempts until now in their order. Others are taken while somebody looks at them: what
+    /// waits for an answer must not wait for a judge.
+    pub(crate) fn arrivals(&self) -> Vec<Arc<Arrival>> {
+        self.lock().arrivals.clone()
     }
 
     /// Returns when all a dead gateway had sent is read: connections are accepted in their order,
@@ -253,9 +254,11 @@ impl Shared {
         for (at, (headers, body)) in events.drain(..).enumerate() {
             let is_taken = taken.is_none_or(|taken| at < taken);
             let reaction = if is_taken { reaction } else { Reaction::Fail };
-            self.arrivals.push(Arrival { path: path.to_owned(), headers, body, reaction, first });
+            let arrival = Arrival { path: path.to_owned(), headers, body, reaction, first };
+            self.arrivals.push(Arc::new(arrival));
         }
-        let accepted = self.arrivals.last().filter(|_| reaction == Reaction::Accept).cloned();
+        let accepted = self.arrivals.last().filter(|_| reaction == Reaction::Accept);
+        let accepted = accepted.map(|arrival| Arrival::clone(arrival));
         let accepted = accepted.map(|arrival| (arrival, acknowledger::plan(&mut self.dice)));
         Reply { reaction, taken, accepted }
     }

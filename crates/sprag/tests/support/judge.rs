@@ -3,6 +3,7 @@
 //! It must not know how the gateway works: only events, answers, attempts and their headers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::support::consumer::{Arrival, Reaction};
 use crate::support::event::{Promise, SOURCES};
@@ -79,7 +80,7 @@ pub(crate) struct Verdict {
 pub(crate) fn judge(
     entries: &[Entry],
     destinations: &[Destination],
-    arrivals: &[Arrival],
+    arrivals: &[Arc<Arrival>],
 ) -> Verdict {
     let events: HashMap<String, &Entry> =
         entries.iter().map(|entry| (entry.event.id(), entry)).collect();

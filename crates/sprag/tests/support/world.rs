@@ -191,7 +191,7 @@ impl World {
 
     pub(crate) fn judged(&self) -> Verdict {
         locked(&self.ledger, |ledger| {
-            self.consumer.look_at(|arrivals| judge(ledger.entries(), self.destinations, arrivals))
+            judge(ledger.entries(), self.destinations, &self.consumer.arrivals())
         })
     }
 
