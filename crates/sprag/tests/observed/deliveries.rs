@@ -127,9 +127,10 @@ const ALL: &[Delivery] = &[
         act: |lane| {
             lane.post("a");
             (0..2).for_each(|_| drop(lane.answer(FAILURE)));
-            let found =
-                lane.until("a:1", "the end", |lane| lane["attempts"][1]["consequence"] == "halted");
-            assert_eq!(found["status"], "pending");
+            // Where a lane stands is looked at before history is: the end may be told one look earlier.
+            lane.until("a:1", "the end", |lane| {
+                lane["attempts"][1]["consequence"] == "halted" && lane["status"] == "pending"
+            });
         },
     },
     Delivery {
