@@ -112,6 +112,9 @@ impl BodyEntry {
         let codec =
             BodyCodec::from_byte(byte).map_err(|what| reader.error(what, Some(u64::from(byte))))?;
         let checksum = reader.u32()?;
+        if codec == BodyCodec::Dropped && length > 0 {
+            return Err(reader.error("a body that is not kept has bytes", Some(length as u64)));
+        }
         if offset.saturating_add(length) > header.bodies_bytes as usize {
             return Err(reader.error("body lies beyond its frame", Some(length as u64)));
         }
