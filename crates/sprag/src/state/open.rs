@@ -202,6 +202,11 @@ fn make(connection: &Connection, log: &str) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// Brings what the write-ahead log holds into the file, as far as no reader needs it there.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
 /// A connection that only reads. The file must be there.
 pub(super) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

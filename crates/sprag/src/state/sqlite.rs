@@ -145,8 +145,7 @@ impl SqliteState {
         if self.health.is_broken() {
             return StateCompletion::NotWritten(partition, batch);
         }
-        let (connection, buffer) = (&mut self.connection, &mut self.buffer);
-        match write::write(connection, partition, &batch, self.counts, buffer) {
+        match self.written(partition, &batch) {
             Ok(counts) => {
                 self.counts = counts;
                 self.health.written(None);
@@ -159,6 +158,19 @@ impl SqliteState {
                 }
                 StateCompletion::NotWritten(partition, batch)
             }
+        }
+    }
+
+    /// A batch that finds no room is written once more after the write-ahead log went into the file:
+    /// then it begins anew where it stands, and takes no more of the disk than it has.
+    fn written(&mut self, partition: PartitionId, batch: &Batch) -> Result<write::Counts, Fault> {
+        let (connection, buffer) = (&mut self.connection, &mut self.buffer);
+        match write::write(connection, partition, batch, self.counts, buffer) {
+            Err(fault) if fault.is_full_disk() => {
+                open::checkpoint(connection)?;
+                write::write(connection, partition, batch, self.counts, buffer)
+            }
+            result => result,
         }
     }
 

@@ -54,7 +54,8 @@ pub(crate) async fn acknowledge(consumer: Consumer, arrival: Arrival, plan: Plan
     // Without an answer nobody knows: it may be durable.
     let Ok(Some((status, answer))) = tokio::time::timeout(ANSWER, asked).await else { return };
     match (status, answer["code"].as_str()) {
-        (200, _) => {}
+        // Written and perhaps not flushed: a log that is opened again may hold it.
+        (200, _) | (503, Some("not-durable")) => {}
         (409, Some("event-not-waiting")) | (503 | 429, _) => {
             consumer.note(Arrival { reaction: Reaction::Refused, ..arrival });
         }
