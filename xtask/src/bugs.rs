@@ -9,7 +9,7 @@ use std::fs;
 
 use clap::Args;
 
-use catcher::{Catcher, Verdict};
+use catcher::Verdict;
 use copy::SourceCopy;
 use patch::Patch;
 
@@ -85,9 +85,7 @@ fn patches(workspace: &Workspace, only: &[String]) -> Result<Vec<Patch>, Failure
 /// A catcher that fails without a bug would catch anything.
 fn prove_green(workspace: &Workspace, copy: &SourceCopy, patches: &[Patch]) -> Result<(), Failure> {
     copy.refresh(workspace)?;
-    let mut catchers: Vec<&Catcher> = patches.iter().map(|patch| &patch.catcher).collect();
-    catchers.sort();
-    catchers.dedup();
+    let catchers = catcher::together(patches.iter().map(|patch| &patch.catcher));
     for catcher in catchers {
         let began = process::now();
         let verdict = catcher.run(copy)?;

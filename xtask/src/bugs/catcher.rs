@@ -1,6 +1,7 @@
 //! What catches a bug: the simulation or a test, run in the copy of the project. Building comes
 //! first and apart, because code that does not compile has not been caught, only misspelled.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::process::Command;
 use std::str::FromStr;
@@ -46,7 +47,7 @@ impl FromStr for Catcher {
         let words: Vec<&str> = text.splitn(3, ' ').map(str::trim).collect();
         match words[..] {
             ["sim"] => Ok(Self::Simulation { seeds: SEEDS.to_owned() }),
-            ["sim", "--seeds", seeds] if are_seeds(seeds) => {
+            ["sim", "--seeds", seeds] if range(seeds).is_some() => {
                 Ok(Self::Simulation { seeds: seeds.to_owned() })
             }
             ["test", package, filter] if !filter.is_empty() => {
@@ -59,12 +60,37 @@ impl FromStr for Catcher {
     }
 }
 
-fn are_seeds(text: &str) -> bool {
-    let is_number = |text: &str| text.parse::<u64>().is_ok();
-    match text.split_once("..") {
-        Some((first, end)) => is_number(first) && is_number(end),
-        None => is_number(text),
+/// Few catchers that look at all that these look at: one sweep, and one run of tests a package.
+pub(crate) fn together<'a>(catchers: impl Iterator<Item = &'a Catcher>) -> Vec<Catcher> {
+    let mut seeds: Option<(u64, u64)> = None;
+    let mut filters: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for catcher in catchers {
+        match catcher {
+            Catcher::Simulation { seeds: these } => {
+                let Some((first, end)) = range(these) else { continue };
+                let (lowest, highest) = seeds.unwrap_or((first, end));
+                seeds = Some((lowest.min(first), highest.max(end)));
+            }
+            Catcher::Tests { package, filter } => {
+                filters.entry(package).or_default().insert(filter);
+            }
+        }
     }
+    let sweep = |(first, end)| Catcher::Simulation { seeds: format!("{first}..{end}") };
+    let tests = |(package, filters): (&str, BTreeSet<&str>)| {
+        let filters: Vec<String> = filters.iter().map(|filter| format!("({filter})")).collect();
+        Catcher::Tests { package: package.to_owned(), filter: filters.join(" | ") }
+    };
+    seeds.map(sweep).into_iter().chain(filters.into_iter().map(tests)).collect()
+}
+
+/// The first seed and the one behind the last; a count begins at seed 1.
+fn range(text: &str) -> Option<(u64, u64)> {
+    let (first, end) = match text.split_once("..") {
+        Some((first, end)) => (first.parse().ok()?, end.parse().ok()?),
+        None => (1, text.parse::<u64>().ok()?.checked_add(1)?),
+    };
+    Some((first, end))
 }
 
 impl fmt::Display for Catcher {
@@ -205,6 +231,15 @@ mod tests {
         for text in ["", "sim --seeds", "sim --seeds few", "sim 40", "test", "test sprag-log"] {
             assert!(text.parse::<Catcher>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn together_they_are_one_sweep_and_one_run_a_package() {
+        let texts = ["sim --seeds 40", "sim --seeds 30..90", "test a x(1)", "test b y", "test a z"];
+        let catchers = texts.map(|text| text.parse::<Catcher>().unwrap());
+        let shown = together(catchers.iter()).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let all = ["simulation of seeds 1..90", "tests of a: (x(1)) | (z)", "tests of b: (y)"];
+        assert_eq!(shown, all);
     }
 
     #[test]
