@@ -1,0 +1,33 @@
+//! Faults done to the real binary, one module for each family: what is promised holds, and what was
+//! seen is a row of the table that `cargo xtask faults` prints (docs/internals/faults.md).
+//!
+//! `SPRAG_FAULTS_ROUNDS=N`, `SPRAG_FAULTS_SECONDS=N` and `SPRAG_FAULTS_SEED=N` run each longer or with
+//! other choices. Files are hurt below the process by a preload library (crate `shim`), the rest from
+//! outside. Faults that have test files of their own: `kill_rounds`, `disk_full`, `hardship`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+#![expect(clippy::print_stdout, reason = "the test log is the table")]
+
+mod image;
+mod power;
+mod rounds;
+mod shim;
+mod trace;
+
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../support"]
+mod support {
+    pub(crate) mod acknowledger;
+    pub(crate) mod admin;
+    pub(crate) mod child;
+    pub(crate) mod clock;
+    pub(crate) mod consumer;
+    pub(crate) mod dice;
+    pub(crate) mod event;
+    pub(crate) mod fault;
+    pub(crate) mod gateway;
+    pub(crate) mod judge;
+    pub(crate) mod ledger;
+    pub(crate) mod load;
+    pub(crate) mod world;
+}

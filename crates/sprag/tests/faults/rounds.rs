@@ -1,0 +1,45 @@
+//! How long a fault goes on: so many rounds, or as many as whoever runs it asked for.
+
+use std::time::Duration;
+
+use crate::support::clock::Deadline;
+
+/// Counts rounds.
+pub(crate) struct Rounds {
+    done: usize,
+    least: usize,
+    until: Deadline,
+}
+
+impl Rounds {
+    /// So many, unless something else was asked for.
+    pub(crate) fn of(usual: usize) -> Self {
+        let seconds = asked("SPRAG_FAULTS_SECONDS").unwrap_or(0);
+        Self {
+            done: 0,
+            least: asked("SPRAG_FAULTS_ROUNDS").unwrap_or(usual),
+            until: Deadline::after(Duration::from_secs(u64::try_from(seconds).unwrap())),
+        }
+    }
+}
+
+impl Iterator for Rounds {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let more = self.done < self.least || !self.until.has_passed();
+        self.done += usize::from(more);
+        more.then_some(self.done)
+    }
+}
+
+/// The seed of all choices; printed, so that a failure can be seen again.
+pub(crate) fn seed(usual: usize) -> u64 {
+    let seed = asked("SPRAG_FAULTS_SEED").unwrap_or(usual);
+    println!("seed {seed}");
+    u64::try_from(seed).unwrap()
+}
+
+fn asked(name: &str) -> Option<usize> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
