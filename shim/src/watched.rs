@@ -51,9 +51,8 @@ fn slot(file: c_int) -> Option<&'static AtomicU64> {
 /// A path relative to the directory; none when it is not below it.
 pub(crate) fn below(path: &[u8]) -> Option<&[u8]> {
     static DIRECTORY: OnceLock<Option<&'static [u8]>> = OnceLock::new();
-    let directory = DIRECTORY.get_or_init(|| {
-        kernel::setting(c"SPRAG_SHIM_DIRECTORY").map(std::ffi::CStr::to_bytes)
-    });
+    let directory = DIRECTORY
+        .get_or_init(|| kernel::setting(c"SPRAG_SHIM_DIRECTORY").map(std::ffi::CStr::to_bytes));
     match path.strip_prefix((*directory)?)? {
         [] => Some(b""),
         [b'/', rest @ ..] => Some(rest),

@@ -193,6 +193,8 @@ pub(crate) struct Disk {
     since: Vec<Naming>,
     namings: usize,
     syncs: HashMap<u64, Sync>,
+    /// The file that was changed last.
+    last: Option<usize>,
 }
 
 impl Disk {
@@ -250,7 +252,9 @@ impl Disk {
     }
 
     fn change(&mut self, inode: u64, change: Change) {
-        self.files[self.by_inode[&inode]].since.push(change);
+        let file = self.by_inode[&inode];
+        self.files[file].since.push(change);
+        self.last = Some(file);
     }
 
     fn rename(&mut self, lost: Option<String>, given: Option<(String, usize)>) {
@@ -284,10 +288,21 @@ impl Disk {
                 naming.apply(&mut names);
             }
         }
-        let left = |(name, file): (&String, &usize)| {
-            (name.clone(), self.files[*file].after(loss, dice))
-        };
+        let left =
+            |(name, file): (&String, &usize)| (name.clone(), self.files[*file].after(loss, dice));
         names.iter().filter(|(name, _)| !name.ends_with(MAPPED)).map(left).collect()
+    }
+
+    /// The files when nothing is lost but the end of the last write: all but its first bytes.
+    pub(crate) fn torn(&self, kept: usize) -> Files {
+        let mut torn =
+            Self { files: self.files.clone(), names: self.names.clone(), ..Self::default() };
+        torn.durable.clone_from(&torn.names);
+        let file = &mut torn.files[self.last.expect("something was written")];
+        if let Some(Change::Bytes { bytes, .. }) = file.since.last_mut() {
+            bytes.truncate(kept);
+        }
+        torn.files()
     }
 
     /// The files as the process sees them.

@@ -8,11 +8,32 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 #![expect(clippy::print_stdout, reason = "the test log is the table")]
 
+mod clock;
+mod errors;
+mod held;
 mod image;
 mod power;
-mod rounds;
+mod recorded;
 mod shim;
+mod stopped;
 mod trace;
+
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../wire/consumer.rs"]
+mod consumer;
+#[path = "../wire/post.rs"]
+mod post;
+#[path = "../observed/record.rs"]
+mod record;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../observed/scenario.rs"]
+mod scenario;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../observed/server.rs"]
+mod server;
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
+#[path = "../wire/mod.rs"]
+mod wire;
 
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support"]
@@ -29,5 +50,6 @@ mod support {
     pub(crate) mod judge;
     pub(crate) mod ledger;
     pub(crate) mod load;
+    pub(crate) mod rounds;
     pub(crate) mod world;
 }

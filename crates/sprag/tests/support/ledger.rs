@@ -65,6 +65,8 @@ pub(crate) struct Ledger {
     repeats: usize,
     /// Largest filler of a new body, characters.
     pub(crate) filler: usize,
+    /// Seconds the providers' clocks are ahead.
+    pub(crate) ahead: i64,
     /// Nothing is posted.
     stopped: bool,
     /// Posts that were answered 2xx, and not at all or with 429 or 503.
@@ -88,6 +90,7 @@ impl Ledger {
             budget: 0,
             repeats: 0,
             filler: FILLER,
+            ahead: 0,
             stopped: false,
             answered: 0,
             unanswered: 0,
@@ -161,7 +164,8 @@ impl Ledger {
 
     fn job(&self, entry: usize, repeat: bool) -> (Job, Event) {
         let Entry { event, acknowledged, .. } = &self.entries[entry];
-        (Job { entry, repeat, known: *acknowledged }, event.clone())
+        let event = Event { ahead: self.ahead, ..event.clone() };
+        (Job { entry, repeat, known: *acknowledged }, event)
     }
 
     fn make(&mut self) {
@@ -171,7 +175,8 @@ impl Ledger {
         let event = Event::new(source, key, *position, self.dice.below(self.filler));
         self.waiting.push(self.entries.len());
         let (acknowledged, released) = (false, false);
-        let entry = Entry { event, acknowledged, released, taken: 0, acknowledged_at: 0, taken_at: 0 };
+        let entry =
+            Entry { event, acknowledged, released, taken: 0, acknowledged_at: 0, taken_at: 0 };
         self.entries.push(entry);
     }
 

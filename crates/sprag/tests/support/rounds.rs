@@ -21,6 +21,11 @@ impl Rounds {
             until: Deadline::after(Duration::from_secs(u64::try_from(seconds).unwrap())),
         }
     }
+
+    /// How many there will be at the least.
+    pub(crate) fn planned(&self) -> usize {
+        self.least
+    }
 }
 
 impl Iterator for Rounds {
@@ -34,10 +39,11 @@ impl Iterator for Rounds {
 }
 
 /// The seed of all choices; printed, so that a failure can be seen again.
-pub(crate) fn seed(usual: usize) -> u64 {
-    let seed = asked("SPRAG_FAULTS_SEED").unwrap_or(usual);
+pub(crate) fn seed(usual: u64) -> u64 {
+    let asked = asked("SPRAG_FAULTS_SEED").map(|seed| u64::try_from(seed).unwrap());
+    let seed = asked.unwrap_or(usual);
     println!("seed {seed}");
-    u64::try_from(seed).unwrap()
+    seed
 }
 
 fn asked(name: &str) -> Option<usize> {
