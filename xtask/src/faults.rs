@@ -16,6 +16,7 @@ use crate::workspace::Workspace;
 
 /// The first word of a row.
 const MARK: &str = "fault-row";
+const BETWEEN: &str = " | ";
 /// Longer than anybody asks for.
 const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -28,6 +29,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("read-only disk", "faults", "the_disk_becomes_read_only"),
     ("full disk", "disk_full", ""),
     ("SIGSTOP", "faults", "the_process_stands_still"),
+    ("clock jumps", "faults", "the_clock_jumps"),
     ("descriptor exhaustion", "hardship", "too_few_descriptors"),
     ("consumer never answers", "hardship", "two_hundred_hung_keys"),
     ("consumer with malice", "hardship", "hostile_answers"),
@@ -63,7 +65,7 @@ struct Row {
 
 impl Row {
     fn read(line: &str) -> Option<Self> {
-        let mut fields = line.trim_start().split('\t');
+        let mut fields = line.trim_start().split(BETWEEN);
         if fields.next() != Some(MARK) {
             return None;
         }
@@ -163,18 +165,18 @@ fn table(chosen: &[&(&str, &str, &str)], rows: &[Row]) -> String {
 mod tests {
     use super::*;
 
-    const LINE: &str = "    fault-row\tkill -9\t50\t900\t0\t0\t0\tD1: kept\tall of it";
+    const LINE: &str = "    fault-row | kill -9 | 50 | 900 | 0 | 0 | 0 | D1: kept | all of it";
 
     #[test]
     fn a_row_is_read_and_shown() {
         let row = Row::read(LINE).unwrap();
-        assert_eq!(LINE.trim().split('\t').count(), 9);
+        assert_eq!(LINE.trim().split(BETWEEN).count(), 9);
         assert_eq!((row.name.as_str(), row.counts), ("kill -9", [50, 900, 0, 0, 0]));
         let shown = table(&[&FAULTS[0]], &[row]);
         assert!(shown.contains("50           900"), "{shown}");
         assert!(shown.contains("promised: D1: kept\n  seen:     all of it"), "{shown}");
         assert_eq!(Row::read("seed 7"), None);
-        assert_eq!(Row::read("fault-row\tkill -9\tmany\t0\t0\t0\t0\ta\tb"), None);
+        assert_eq!(Row::read("fault-row | kill -9 | many | 0 | 0 | 0 | 0 | a | b"), None);
     }
 
     #[test]

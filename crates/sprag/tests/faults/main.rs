@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "the test log is the table")]
 
 mod clock;
+mod damage;
 mod errors;
 mod held;
 mod image;

@@ -42,11 +42,18 @@ impl Fault {
 
     /// Adds what a world comes to, once everything should have arrived.
     pub(crate) fn judge(&mut self, world: &World) {
-        let verdict = world.judged();
+        self.judge_but(world, |_| false);
+    }
+
+    /// The same, but for what the gateway has named as damaged: the words of a verdict about it.
+    pub(crate) fn judge_but(&mut self, world: &World, is_named: impl Fn(&str) -> bool) {
+        let mut verdict = world.judged();
+        verdict.lost.retain(|(_, event)| !is_named(event));
+        verdict.violations.retain(|what| !is_named(what));
         self.acknowledged += locked(&world.ledger, |ledger| ledger.acknowledged());
         self.lost += verdict.lost.len();
         self.other_ids += verdict.other_ids;
-        self.out_of_order += verdict.violations.len() - verdict.other_ids;
+        self.out_of_order += verdict.violations.len().saturating_sub(verdict.other_ids);
         let lost = verdict.lost.iter().map(|(_, event)| format!("lost: {event}"));
         self.broken.extend(verdict.violations.iter().cloned().chain(lost));
         self.broken.extend(locked(&world.ledger, |ledger| ledger.problems.clone()));
@@ -76,7 +83,7 @@ impl Drop for Fault {
         let seen = self.seen.take().unwrap_or_else(|| "the test failed; it says where".to_owned());
         let Self { name, promised, rounds, acknowledged, lost, out_of_order, other_ids, .. } = self;
         println!(
-            "{MARK}\t{name}\t{rounds}\t{acknowledged}\t{lost}\t{out_of_order}\t{other_ids}\t{promised}\t{seen}"
+            "{MARK} | {name} | {rounds} | {acknowledged} | {lost} | {out_of_order} | {other_ids} | {promised} | {seen}"
         );
     }
 }

@@ -134,6 +134,12 @@ impl World {
 
     /// Posts what was never acknowledged and much that was, and waits until everything has arrived.
     pub(crate) async fn drain(&self, gateway: &Gateway) {
+        self.post_all(gateway).await;
+        self.until_delivered(gateway, usize::MAX).await;
+    }
+
+    /// Posts what was never acknowledged until it is, and much that was.
+    pub(crate) async fn post_all(&self, gateway: &Gateway) {
         let deadline = Deadline::after(DRAIN);
         self.consumer.hang_next();
         locked(&self.ledger, |ledger| ledger.allow(self.last));
@@ -145,7 +151,6 @@ impl World {
         locked(&self.ledger, |ledger| ledger.repeat(self.last));
         load::start(&self.ledger, gateway.listen, Ledger::next_repeat).join_all().await;
         self.no_problems();
-        self.until_delivered(gateway, usize::MAX).await;
     }
 
     pub(crate) fn no_problems(&self) {
@@ -177,7 +182,7 @@ impl World {
     }
 
     /// Sends again, in order, what `vault` parked.
-    fn redrive(&self, gateway: &Gateway) {
+    pub(crate) fn redrive(&self, gateway: &Gateway) {
         let (_, page) =
             admin::ask(gateway.admin, "GET", "/v1/dead-letters?destination=vault&limit=500", "");
         let parked = page["items"].as_array().into_iter().flatten();
