@@ -28,6 +28,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("EIO and ENOSPC", "faults", "each_write_and_sync_fails"),
     ("read-only disk", "faults", "the_disk_becomes_read_only"),
     ("full disk", "disk_full", ""),
+    ("bit flip", "faults", "a_bit_flips"),
     ("SIGSTOP", "faults", "the_process_stands_still"),
     ("clock jumps", "faults", "the_clock_jumps"),
     ("descriptor exhaustion", "hardship", "too_few_descriptors"),
