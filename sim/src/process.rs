@@ -214,6 +214,8 @@ impl World {
         self.trace.note(self.now, 's', &[self.life], || notice.to_string());
         match notice {
             Notice::SourceChanged(_) => self.judge("names", Err(notice.to_string())),
+            // The disk loses what was not synced; it damages nothing that was.
+            Notice::Damaged(..) => self.judge("loss", Err(notice.to_string())),
             Notice::RemovedTooEarly(removed) => {
                 self.counts.hit("operator", "removal refused");
                 let name = removed.name.clone();

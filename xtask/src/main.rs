@@ -8,6 +8,7 @@ mod bugs;
 mod deny;
 mod docs;
 mod failure;
+mod faults;
 mod observed;
 mod process;
 mod setup;
@@ -36,6 +37,8 @@ enum Task {
     Bugs(bugs::Options),
     /// Measures speed beside nginx, and order under that load
     Bench(bench::Options),
+    /// Does faults to the real binary and prints what came of each
+    Faults(faults::Options),
     /// Installs what the tests need beside Rust
     Setup(setup::Options),
 }
@@ -58,6 +61,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Docs(options) => docs::run(&workspace, &options).map(|note| println!("{note}")),
         Task::Bugs(options) => bugs::run(&workspace, &options).map(|note| println!("{note}")),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::Faults(options) => faults::run(&workspace, &options),
         Task::Setup(options) => setup::run(&workspace, &options),
     }
 }

@@ -43,13 +43,14 @@ const STEPS: &[Step] = &[
     Step { name: "admin-api", run: admin_api },
     Step { name: "kill-rounds", run: |w| counted(real_binary(w, "kill_rounds")) },
     Step { name: "hardship", run: |w| counted(real_binary(w, "hardship")) },
+    Step { name: "faults", run: |w| counted(real_binary(w, "faults")) },
     Step { name: "observed", run: observed },
     Step { name: "bug-patches", run: bugs::apply_all },
 ];
 
 /// These test files start the real program, need Node and Python or want the machine for
 /// themselves: each is a step of its own.
-const ALL_BUT_REAL_BINARY: &str = "not (package(sprag) & binary(/^(interop|admin_api|kill_rounds|observed|disk_full|hardship)$/))";
+const ALL_BUT_REAL_BINARY: &str = "not (package(sprag) & binary(/^(interop|admin_api|kill_rounds|observed|disk_full|hardship|faults)$/))";
 /// The test files that write down what they see.
 const OBSERVING: [&str; 2] = ["observed", "disk_full"];
 const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];

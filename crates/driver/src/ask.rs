@@ -102,7 +102,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Asked::History(partition) => match result {
                 Ok(Answer::Frames(frames)) => self.history(now, partition, frames),
                 Ok(_) => {}
-                Err(error) => self.history_unreadable(now, partition, error.to_string()),
+                Err(error) => self.history_unreadable(now, partition, &error),
             },
             Asked::Priors(partition, arrival) => self.priors(now, partition, arrival, result),
             Asked::PositionOwner(partition, arrival, seen, released) => {

@@ -172,6 +172,8 @@ pub enum Notice {
     RemovedTooEarly(RemovedTooEarly),
     /// A partition lost its log; it tries again until it has it back.
     Lost(PartitionId, String),
+    /// What is on disk of a partition's history is not what was written: no trying again mends that.
+    Damaged(PartitionId, String),
     /// A partition decides again.
     Serving(PartitionId),
     /// The state store refused a batch; it is offered again.
@@ -196,6 +198,9 @@ impl fmt::Display for Notice {
             Self::RemovedTooEarly(removed) => removed.fmt(formatter),
             Self::Lost(partition, why) => {
                 write!(formatter, "partition {} lost its log: {why}; trying again", partition.0)
+            }
+            Self::Damaged(partition, why) => {
+                write!(formatter, "the history of partition {} is damaged: {why}", partition.0)
             }
             Self::Serving(partition) => write!(formatter, "partition {} serves", partition.0),
             Self::SequenceReset(key) => write!(

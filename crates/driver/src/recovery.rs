@@ -14,7 +14,7 @@ use sprag_core::plan::Plan;
 use sprag_core::record::KeyRecord;
 use sprag_core::time::Now;
 use sprag_core::totals::Backlog;
-use sprag_log::{Claim, ClaimError, Frames, Log, Query};
+use sprag_log::{Claim, ClaimError, Frames, Log, Query, ReadError};
 
 use crate::ask::Asked;
 use crate::checkpoint::next_turn;
@@ -123,11 +123,22 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
     }
 
-    /// History could not be read: from the claim on again.
-    pub(crate) fn history_unreadable(&mut self, now: Now, partition: PartitionId, why: String) {
-        if matches!(self.owner(partition).stage, Stage::Reading(_)) {
-            self.retry_claim(now, partition, why);
+    /// History could not be read: from the claim on again. Where it is damaged that helps nobody, so
+    /// whoever waits for this node is told.
+    pub(crate) fn history_unreadable(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        error: &ReadError,
+    ) {
+        if !matches!(self.owner(partition).stage, Stage::Reading(_)) {
+            return;
         }
+        if matches!(error, ReadError::Corrupt(_)) {
+            let notice = Notice::Damaged(partition, error.to_string());
+            self.effects.push_back(Effect::Notice(notice));
+        }
+        self.retry_claim(now, partition, error.to_string());
     }
 
     fn loaded(&mut self, now: Now, partition: PartitionId, records: Vec<(Key, Option<KeyRecord>)>) {

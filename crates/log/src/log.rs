@@ -249,7 +249,7 @@ pub enum AppendError {
     /// The disk is full. Whether the frame is on disk is unknown (DESIGN D1).
     NoSpace,
     /// The disk failed. Whether the frame is on disk is unknown (DESIGN D1).
-    Failed(io::ErrorKind),
+    Failed(io::Error),
 }
 
 impl AppendError {
@@ -267,7 +267,7 @@ impl fmt::Display for AppendError {
             Self::OutOfOrder { expected } => write!(formatter, "frame {} is next", expected.0),
             Self::TooLarge(error) => write!(formatter, "{error}"),
             Self::NoSpace => formatter.write_str("the disk is full"),
-            Self::Failed(kind) => write!(formatter, "the disk failed: {kind}"),
+            Self::Failed(error) => write!(formatter, "the disk failed: {error}"),
         }
     }
 }

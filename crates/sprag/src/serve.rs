@@ -42,6 +42,8 @@ use crate::token::Token;
 pub enum StartError {
     /// The log cannot be opened: in use, corrupt, of another format, or the disk fails.
     Log(OpenError),
+    /// What is on disk of history is not what was written.
+    Damaged(Notice),
     /// Something of the machine: a file, a thread, the random generator.
     Machine(io::Error),
     /// An address cannot be listened on.
@@ -68,6 +70,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log(error) => write!(formatter, "the log cannot be opened: {error}"),
+            Self::Damaged(damage) => {
+                write!(formatter, "{damage}; restore this file from a backup, or the whole log")
+            }
             Self::Machine(error) => write!(formatter, "{error}"),
             Self::Listen(address, error) => {
                 write!(formatter, "cannot listen on {address}: {error}; choose another address")
@@ -433,6 +438,7 @@ async fn until_serving(
             Notice::Configured(configured) => names = Some(configured),
             Notice::SourceChanged(changed) => return Err(StartError::SourceChanged(changed)),
             Notice::RemovedTooEarly(removed) => return Err(StartError::RemovedTooEarly(removed)),
+            damage @ Notice::Damaged(..) => return Err(StartError::Damaged(damage)),
             Notice::Serving(_) => serving += 1,
             Notice::Lost(..)
             | Notice::StateFailed(_)
@@ -450,7 +456,9 @@ fn log_notice(notice: &Notice) {
         Notice::Configured(_) | Notice::Serving(_) => tracing::debug!("{notice}"),
         // Told with all there is to say about it.
         Notice::Reloaded(_) | Notice::ReloadRefused(_) => {}
-        Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) => tracing::error!("{notice}"),
+        Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) | Notice::Damaged(..) => {
+            tracing::error!("{notice}");
+        }
         Notice::Lost(..)
         | Notice::StateFailed(_)
         | Notice::SequenceReset(_)

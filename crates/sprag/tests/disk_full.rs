@@ -10,16 +10,16 @@
 
 #[path = "observed/record.rs"]
 mod record;
+#[expect(dead_code, reason = "other tests need more of it")]
 mod support {
     pub(crate) mod acknowledger;
     pub(crate) mod admin;
     pub(crate) mod child;
     pub(crate) mod clock;
-    #[expect(dead_code, reason = "other tests need more of it")]
     pub(crate) mod consumer;
     pub(crate) mod dice;
     pub(crate) mod event;
-    #[expect(dead_code, reason = "other tests need more of it")]
+    pub(crate) mod fault;
     pub(crate) mod gateway;
     pub(crate) mod judge;
     pub(crate) mod ledger;
@@ -37,6 +37,7 @@ use record::observed;
 use support::admin;
 use support::child::Process;
 use support::clock::Deadline;
+use support::fault::Fault;
 use support::gateway::Gateway;
 use support::ledger::Ledger;
 use support::load::{self, locked};
@@ -142,6 +143,10 @@ fn command(gateway: &Gateway, path: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_loses_nothing_and_is_left_behind() {
+    let mut fault = Fault::new(
+        "full disk",
+        "D5: below the reserve ingress answers 503 and outcomes are still recorded; D1: without space nothing is acknowledged",
+    );
     let mut world = World::new(HEAD, SEED, &DESTINATIONS).await;
     let disk = Disk::mount(world.setup.directory.path());
     world.setup.within = disk.within();
@@ -157,6 +162,7 @@ async fn a_full_disk_loses_nothing_and_is_left_behind() {
     command(&gateway, "/v1/destinations/app/resume");
     world.until_delivered(&gateway, EVENTS).await;
     for full in 1..=3 {
+        fault.rounds += 1;
         disk.empty();
         load_until_heard(&world, &gateway, "released").await;
         fill_before_it_is_looked_at(&world, &disk, &gateway).await;
@@ -174,6 +180,13 @@ async fn a_full_disk_loses_nothing_and_is_left_behind() {
     let (verdict, words) =
         (world.conclude(), locked(&world.ledger, |ledger| format!("{:?}", ledger.words)));
     println!("full disk: {words}, {} deliveries, {} repeats", verdict.delivered, verdict.repeats);
+    fault.judge(&world);
+    let refused = |word| locked(&world.ledger, |ledger| ledger.heard(word));
+    fault.seen(format!(
+        "{} posts refused disk-reserve, {} not-durable; one start on the full disk; it went on by itself",
+        refused("disk-reserve"),
+        refused("not-durable")
+    ));
 }
 
 /// Takes the last byte so soon after an event was taken that the reserve is not noticed: then

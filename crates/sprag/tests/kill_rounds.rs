@@ -1,11 +1,13 @@
 //! `kill -9` of the real binary under load, round after round on one data directory (DESIGN
 //! section 8, test 4): what was acknowledged arrives, in order, and repeats are recognisable.
 //!
-//! `SPRAG_KILL_SEED=N` runs it with another seed.
+//! It is a row of `cargo xtask faults`: `SPRAG_FAULTS_SEED=N` runs it with another seed,
+//! `SPRAG_FAULTS_ROUNDS=N` and `SPRAG_FAULTS_SECONDS=N` longer.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 #![expect(clippy::print_stdout, reason = "the test log names rounds and counts")]
 
+#[expect(dead_code, reason = "other tests need more of it")]
 mod support {
     pub(crate) mod acknowledger;
     pub(crate) mod admin;
@@ -14,11 +16,12 @@ mod support {
     pub(crate) mod consumer;
     pub(crate) mod dice;
     pub(crate) mod event;
+    pub(crate) mod fault;
     pub(crate) mod gateway;
     pub(crate) mod judge;
-    #[expect(dead_code, reason = "other tests need more of it")]
     pub(crate) mod ledger;
     pub(crate) mod load;
+    pub(crate) mod rounds;
     pub(crate) mod world;
 }
 
@@ -26,9 +29,11 @@ use std::time::Duration;
 
 use support::consumer::Reaction;
 use support::dice::Dice;
+use support::fault::Fault;
 use support::gateway::HEAD;
 use support::ledger::Ledger;
 use support::load::{self, locked};
+use support::rounds::{self, Rounds};
 use support::world::{DESTINATIONS, DRAIN, World};
 
 const SEED: u64 = 2;
@@ -109,8 +114,8 @@ impl Killed {
         assert!(said.contains("in use by another process"), "the reason is not clear:\n{said}");
     }
 
-    /// Every promise; then the line for the log.
-    fn conclude(&self, seed: u64) {
+    /// Every promise; then the line for the log, and what is short of it.
+    fn conclude(&self, rounds: usize, seed: u64) -> String {
         let verdict = self.world.conclude();
         let consumer = &self.world.consumer;
         let [failed, hung, closed, requests] =
@@ -122,12 +127,15 @@ impl Killed {
             (ledger.entries().len(), ledger.answered, ledger.unanswered, words)
         });
         let faults = [failed, hung, closed, unanswered, verdict.repeats_after_crash];
-        assert!(requests > 0 && behind > 0, "{requests} requests, {behind} events behind others");
-        assert!(faults.iter().all(|count| *count > 0), "a fault did not happen: {faults:?}");
         let fates = [verdict.late, verdict.dead, verdict.coalesced];
-        assert!(fates.iter().all(|count| *count > 0), "a fate did not occur: {fates:?}");
+        // Fewer rounds than usual may see less of everything.
+        if rounds >= ROUNDS {
+            assert!(requests > 0 && behind > 0, "{requests} requests, {behind} behind others");
+            assert!(faults.iter().all(|count| *count > 0), "a fault did not happen: {faults:?}");
+            assert!(fates.iter().all(|count| *count > 0), "a fate did not occur: {fates:?}");
+        }
         println!(
-            "kill rounds: {ROUNDS} rounds and {} kills while starting, seed {seed}; {events} events \
+            "kill rounds: {rounds} rounds and {} kills while starting, seed {seed}; {events} events \
              acknowledged ({answered} answers {words}, {unanswered} posts without one), {} \
              deliveries in five lanes each, {} late, {} dead, {} superseded; {behind} of them \
              behind others of their range, {requests} acknowledged by requests; consumers failed \
@@ -142,19 +150,29 @@ impl Killed {
             verdict.repeats_after_crash,
             verdict.repeats_after_acknowledgement,
         );
+        format!(
+            "{} more kills while starting; {unanswered} posts without an answer, {} repeats after a crash, all marked",
+            self.startup_kills, verdict.repeats_after_crash
+        )
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_kills_under_load_lose_nothing_and_keep_every_order() {
-    let seed = std::env::var("SPRAG_KILL_SEED").map_or(SEED, |text| text.parse().unwrap());
-    println!("seed {seed}");
+    let mut fault = Fault::new(
+        "kill -9",
+        "D1, F11: what was acknowledged is in a synced frame; an attempt is sent again, marked, until its outcome is",
+    );
+    let seed = rounds::seed(SEED);
     let mut killed = Killed::new(seed).await;
-    for round in 1..=ROUNDS {
+    for round in Rounds::of(ROUNDS) {
         killed.round(round).await;
+        fault.rounds += 1;
     }
     let gateway = killed.world.serve();
     killed.world.drain(&gateway).await;
     gateway.stop();
-    killed.conclude(seed);
+    fault.judge(&killed.world);
+    let seen = killed.conclude(fault.rounds, seed);
+    fault.seen(seen);
 }

@@ -406,8 +406,8 @@ impl<D: Disk> Writer<D> {
     fn failed(&mut self, pending: Pending, error: &io::Error) {
         let completion = match pending {
             Pending::Claim { partition, .. } => {
-                let error = io::Error::new(error.kind(), error.to_string());
-                Completion::Claimed { partition, result: Err(ClaimError::Failed(error)) }
+                let result = Err(ClaimError::Failed(same(error)));
+                Completion::Claimed { partition, result }
             }
             Pending::Frame { partition, tip, .. } => {
                 let result = Err(append_error(error));
@@ -444,6 +444,11 @@ impl<D: Disk> Writer<D> {
 fn append_error(error: &io::Error) -> AppendError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::NoSpace,
-        kind => AppendError::Failed(kind),
+        _ => AppendError::Failed(same(error)),
     }
+}
+
+/// The same error for each of those who wait.
+fn same(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }

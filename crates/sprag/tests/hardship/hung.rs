@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::answering::Answering;
 use crate::server::{Server, post};
 use crate::support::clock::Deadline;
+use crate::support::fault::Fault;
 use crate::wire::until;
 
 const HUNG: usize = 200;
@@ -22,6 +23,10 @@ fn several(key: impl Fn(usize) -> String, keys: usize) -> Vec<u8> {
 
 #[test]
 fn two_hundred_hung_keys_stop_nobody_else() {
+    let mut fault = Fault::new(
+        "consumer never answers",
+        "D4: lanes whose attempts hang leave the pool of the others",
+    );
     let consumer = Answering::start(|key| (!key.starts_with("hung")).then_some(204));
     let server = Server::start(&format!(
         "[sources.a]\nverify = {{ scheme = \"none\" }}\nid = \"none\"\nkey = \"body:/key\"\n\
@@ -48,4 +53,8 @@ fn two_hundred_hung_keys_stop_nobody_else() {
     until("the last outcomes are recorded", || (server.counted(main) == 0).then_some(()));
     assert_eq!(consumer.attempts(), expected + HUNG);
     assert_eq!(server.counted("sprag_breaker_open{destination=\"d\"}"), 0);
+    fault.count(1, expected + HUNG);
+    fault.seen(format!(
+        "{HUNG} keys hang, one attempt each; {expected} events of others came, in order"
+    ));
 }

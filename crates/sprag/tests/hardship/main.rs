@@ -31,10 +31,12 @@ mod support {
     pub(crate) mod consumer;
     pub(crate) mod dice;
     pub(crate) mod event;
+    pub(crate) mod fault;
     pub(crate) mod gateway;
     pub(crate) mod judge;
     pub(crate) mod ledger;
     pub(crate) mod load;
+    pub(crate) mod rounds;
     pub(crate) mod world;
 }
 #[expect(dead_code, reason = "other tests need more of it")]

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::answering::Answering;
 use crate::server::{Server, post};
 use crate::support::clock::Deadline;
+use crate::support::fault::Fault;
 
 const LANES: usize = 20_000;
 /// Lanes with a second and third event, by which order is seen.
@@ -56,6 +57,10 @@ fn stopped(server: &Server) -> Vec<String> {
 
 #[test]
 fn an_outage_of_half_a_minute_halts_no_lane_but_the_poison_one() {
+    let mut fault = Fault::new(
+        "consumer down",
+        "L2: the breaker opens, one probe at a time; failures that opened it halt no lane",
+    );
     let down = Arc::new(AtomicBool::new(true));
     let is_down = down.clone();
     let consumer = Answering::start(move |key| {
@@ -102,4 +107,6 @@ fn an_outage_of_half_a_minute_halts_no_lane_but_the_poison_one() {
          {} delivered in order afterwards; halted: {POISON} only, after {tries} tries",
         consumer.acknowledged()
     );
+    fault.count(1, expected + LONGER + 1);
+    fault.seen(format!("{attempts} attempts while it was down with {LANES} lanes; all but the poison lane came, in order"));
 }

@@ -110,11 +110,11 @@ pub(crate) struct Lane<'a> {
     /// Of the source and the destination.
     pub(crate) name: String,
     pub(crate) consumer: Consumer,
-    ids: Cell<u64>,
+    ids: Cell<usize>,
 }
 
-/// Runs a table as [`run`] does.
-pub(crate) fn run_deliveries(table: &[Delivery]) {
+/// Runs a table as [`run`] does; gives how many events were acknowledged to their source.
+pub(crate) fn run_deliveries(table: &[Delivery]) -> usize {
     let consumers: Vec<Consumer> = table.iter().map(|_| Consumer::listen()).collect();
     let section = |(at, (row, consumer)): (usize, (&Delivery, &Consumer))| {
         let from = format!("[\"s{at}\"]");
@@ -131,13 +131,17 @@ pub(crate) fn run_deliveries(table: &[Delivery]) {
     };
     let sections: String = table.iter().zip(&consumers).enumerate().map(section).collect();
     let server = Server::start(&sections);
+    let posted = Cell::new(0);
     let outcome = |(at, (row, consumer)): (usize, (&Delivery, Consumer))| {
         let name = format!("s{at}");
         let lane = Lane { server: &server, name, consumer, ids: Cell::default() };
-        row_outcome("destinations.*.", row.shows, || (row.act)(&lane))
+        let failed = row_outcome("destinations.*.", row.shows, || (row.act)(&lane));
+        posted.set(posted.get() + lane.ids.get());
+        failed
     };
     let failed: Vec<String> = table.iter().zip(consumers).enumerate().filter_map(outcome).collect();
     conclude(&failed);
+    posted.get()
 }
 
 impl Lane<'_> {

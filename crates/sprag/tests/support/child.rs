@@ -42,23 +42,34 @@ impl Process {
 
     /// The next line of standard output; none when it ended without one.
     pub(crate) fn line(&mut self, what: &str, patience: Duration) -> Option<String> {
+        self.line_within(patience).unwrap_or_else(|| {
+            panic!("{}: no {what} within {patience:?}; it said:\n{}", self.name, self.said())
+        })
+    }
+
+    /// The same; none when there is neither a line nor an end in this time.
+    pub(crate) fn line_within(&mut self, patience: Duration) -> Option<Option<String>> {
         match self.lines.recv_timeout(patience) {
-            Ok(line) => Some(line),
-            Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => {
-                panic!("{}: no {what} within {patience:?}; it said:\n{}", self.name, self.said())
-            }
+            Ok(line) => Some(Some(line)),
+            Err(RecvTimeoutError::Disconnected) => Some(None),
+            Err(RecvTimeoutError::Timeout) => None,
         }
     }
 
     /// Waits for its end.
     pub(crate) fn end(&mut self, patience: Duration) -> ExitStatus {
+        let ended = self.end_within(patience);
+        ended.unwrap_or_else(|| panic!("{}: no end within {patience:?}", self.name))
+    }
+
+    /// Waits for its end; none when it does not come in this time.
+    pub(crate) fn end_within(&mut self, patience: Duration) -> Option<ExitStatus> {
         let deadline = Deadline::after(patience);
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
+            let ended = self.child.try_wait().unwrap();
+            if ended.is_some() || deadline.has_passed() {
+                return ended;
             }
-            assert!(!deadline.has_passed(), "{}: no end within {patience:?}", self.name);
             thread::sleep(LOOK);
         }
     }

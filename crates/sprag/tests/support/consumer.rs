@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::acknowledger::{self, Plan};
 use crate::support::clock::Deadline;
 use crate::support::dice::Dice;
+use crate::support::ledger::{Moments, no_moments};
 
 /// Of a thousand attempts, so many are answered 500, never answered, or their connection closed.
 const FAILED: usize = 60;
@@ -61,6 +62,8 @@ pub(crate) struct Arrival {
     pub(crate) reaction: Reaction,
     /// The first sequence of its request: its own, unless it came in a range.
     pub(crate) first: u64,
+    /// When it was read, as [`Consumer::keeps`] says.
+    pub(crate) moment: u64,
 }
 
 /// What all connections share.
@@ -69,6 +72,9 @@ struct Shared {
     dice: Dice,
     /// The next attempt hangs, whatever the dice say.
     hang_next: bool,
+    /// Every attempt is acknowledged, whatever the dice say.
+    calm: bool,
+    moments: Moments,
     /// Where what it accepted is acknowledged.
     gateway: Option<SocketAddr>,
     problems: Vec<String>,
@@ -98,6 +104,8 @@ impl Consumer {
             arrivals: Vec::new(),
             dice: Dice::new(seed),
             hang_next: false,
+            calm: false,
+            moments: no_moments(),
             gateway: None,
             problems: Vec::new(),
         };
@@ -198,6 +206,23 @@ impl Consumer {
         self.lock().hang_next = true;
     }
 
+    /// From now on it acknowledges everything.
+    pub(crate) fn calm_down(&self) {
+        self.lock().calm = true;
+    }
+
+    /// What arrives from now on has its moment from there.
+    pub(crate) fn keeps(&self, moments: Moments) {
+        self.lock().moments = moments;
+    }
+
+    /// Remembers what another consumer had seen until a moment.
+    pub(crate) fn remembers(&self, other: &Self, moment: u64) {
+        let mut seen = other.arrivals();
+        seen.retain(|arrival| arrival.moment <= moment);
+        self.lock().arrivals = seen;
+    }
+
     /// Attempts of all kinds.
     pub(crate) fn arrived(&self) -> usize {
         self.lock().arrivals.len()
@@ -251,10 +276,11 @@ impl Shared {
         let taken =
             (reaction == Reaction::Acknowledge && events.len() > 1 && self.dice.per_mille(IN_PART))
                 .then(|| 1 + self.dice.below(events.len() - 1));
+        let moment = (self.moments)();
         for (at, (headers, body)) in events.drain(..).enumerate() {
             let is_taken = taken.is_none_or(|taken| at < taken);
             let reaction = if is_taken { reaction } else { Reaction::Fail };
-            let arrival = Arrival { path: path.to_owned(), headers, body, reaction, first };
+            let arrival = Arrival { path: path.to_owned(), headers, body, reaction, first, moment };
             self.arrivals.push(Arc::new(arrival));
         }
         let accepted = self.arrivals.last().filter(|_| reaction == Reaction::Accept);
@@ -264,6 +290,9 @@ impl Shared {
     }
 
     fn react(&mut self) -> Reaction {
+        if self.calm {
+            return Reaction::Acknowledge;
+        }
         if std::mem::take(&mut self.hang_next) {
             return Reaction::Hang;
         }

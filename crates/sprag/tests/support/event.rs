@@ -105,13 +105,15 @@ pub(crate) struct Event {
     /// From 1 per source and key.
     pub(crate) position: u64,
     pub(crate) body: Bytes,
+    /// Seconds its provider's clock is ahead.
+    pub(crate) ahead: i64,
 }
 
 impl Event {
     pub(crate) fn new(source: usize, key: usize, position: u64, filler: usize) -> Self {
         let filler = "☃".repeat(filler);
         let body = format!("{{\"n\": {position},\t\"key\": \"k{key}\", \"filler\": \"{filler}\"}}");
-        Self { source, key, position, body: body.into() }
+        Self { source, key, position, body: body.into(), ahead: 0 }
     }
 
     /// Its provider's id.
@@ -128,7 +130,7 @@ impl Event {
         let id = self.id();
         let request = match source.scheme {
             Scheme::Standard => {
-                let now = unix_seconds();
+                let now = unix_seconds().saturating_add_signed(self.ahead);
                 let signature = BASE64.encode(&self.mac(&format!("{id}.{now}.")));
                 request
                     .header("webhook-id", id)

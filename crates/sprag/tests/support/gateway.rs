@@ -81,20 +81,30 @@ pub(crate) struct Gateway {
 
 impl From<Process> for Gateway {
     /// Waits until it serves.
-    fn from(mut process: Process) -> Self {
-        let mut address = |word: &str| {
-            let line = process.line("address", START);
-            let line = line.unwrap_or_else(|| panic!("sprag serve ended:\n{}", process.said()));
-            let rest = line.strip_prefix(word).and_then(|rest| rest.trim().strip_prefix("http://"));
-            let rest = rest.unwrap_or_else(|| panic!("no {word} address: {line}"));
-            rest.split('/').next().and_then(|text| text.parse().ok()).expect("an address")
-        };
-        let (listen, admin) = (address("listen"), address("admin"));
-        Self { process, listen, admin }
+    fn from(process: Process) -> Self {
+        let announced = Self::announced(process, |process| process.line("address", START));
+        announced.unwrap_or_else(|process| panic!("sprag serve ended:\n{}", process.said()))
     }
 }
 
 impl Gateway {
+    /// Reads its addresses; the process when there is no next line.
+    pub(crate) fn announced(
+        mut process: Process,
+        mut next: impl FnMut(&mut Process) -> Option<String>,
+    ) -> Result<Self, Process> {
+        let mut addresses = [SocketAddr::from(([0, 0, 0, 0], 0)); 2];
+        for (word, address) in ["listen", "admin"].into_iter().zip(&mut addresses) {
+            let Some(line) = next(&mut process) else { return Err(process) };
+            let rest = line.strip_prefix(word).and_then(|rest| rest.trim().strip_prefix("http://"));
+            let rest = rest.unwrap_or_else(|| panic!("no {word} address: {line}"));
+            let text = rest.split('/').next().and_then(|text| text.parse().ok());
+            *address = text.expect("an address");
+        }
+        let [listen, admin] = addresses;
+        Ok(Self { process, listen, admin })
+    }
+
     /// Ends it as an operator would, and expects success.
     pub(crate) fn stop(mut self) {
         self.process.terminate();

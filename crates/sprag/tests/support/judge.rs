@@ -9,6 +9,15 @@ use crate::support::consumer::{Arrival, Reaction};
 use crate::support::event::{Promise, SOURCES};
 use crate::support::ledger::Entry;
 
+/// What is said of an event whose id is not the one it had or must have.
+const TWO_SEQUENCES: &str = "has two sequences";
+const OTHER_EVENT: &str = "is not the event it was before";
+const OTHER_ID: &str = "webhook-id is not";
+
+fn is_of_ids(what: &str) -> bool {
+    [TWO_SEQUENCES, OTHER_EVENT, OTHER_ID].iter().any(|words| what.contains(words))
+}
+
 /// The chain before a key's first event.
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -70,6 +79,8 @@ pub(crate) struct Verdict {
     pub(crate) late: usize,
     pub(crate) dead: usize,
     pub(crate) coalesced: usize,
+    /// Events that came under another id than before, or under that of another.
+    pub(crate) other_ids: usize,
     /// Every broken promise about order, in words.
     pub(crate) violations: Vec<String>,
     /// Events that were acknowledged and never arrived, by their place among all, with the lane.
@@ -96,6 +107,7 @@ pub(crate) fn judge(
         };
         let name = lane_name(entry, destination.name);
         let wrong = verdict.follow(lanes.entry(name).or_default(), entry, *destination, arrival);
+        verdict.other_ids += wrong.iter().filter(|what| is_of_ids(what)).count();
         let told = |what: &String| format!("{id} at {}: {what}", destination.name);
         verdict.violations.extend(wrong.iter().map(told));
     }
@@ -155,7 +167,7 @@ impl Verdict {
                 && event.previous_hash == header(arrival, "sprag-previous-hash")
                 && event.id == header(arrival, "sprag-source-id");
             if !same {
-                wrong.push(format!("sequence {sequence} is not the event it was before"));
+                wrong.push(format!("sequence {sequence} {OTHER_EVENT}"));
             }
         }
         wrong
@@ -274,7 +286,7 @@ fn first(
     let hash = before.map_or(NO_HASH, |event| event.hash.as_str());
     let follows = header(arrival, "sprag-previous-hash") == hash;
     assert(sequence != newest + 1 || follows, "does not follow from the hash of the event before");
-    assert(lane.events.values().all(|event| event.id != entry.event.id()), "has two sequences");
+    assert(lane.events.values().all(|event| event.id != entry.event.id()), TWO_SEQUENCES);
     let late = header(arrival, "sprag-kind") == "late";
     let ordered = lane.events.values().filter(|event| !event.late);
     let highest = ordered.map(|event| position_of(&event.id)).max();
@@ -312,7 +324,7 @@ fn first_by_itself(lane: &Lane, sequence: u64, arrival: &Arrival) -> Vec<String>
     assert(before.is_none_or(|hash| hash == own.1), "does not follow from the hash before");
     assert(behind.is_none_or(|hash| hash == own.0), "is not what the hash behind follows from");
     let id = header(arrival, "sprag-source-id");
-    assert(lane.events.values().all(|event| event.id != id), "has two sequences");
+    assert(lane.events.values().all(|event| event.id != id), TWO_SEQUENCES);
     assert(header(arrival, "sprag-out-of-order") == "true", "is not called out of order");
     for name in ["sprag-previous-sequence", "sprag-omitted"] {
         assert(!arrival.headers.contains_key(name), "says what came before");
@@ -329,7 +341,7 @@ fn content(entry: &Entry, arrival: &Arrival) -> Vec<String> {
     let (source, key) = (SOURCES[entry.event.source].name, entry.event.key);
     let id = format!("{source}:k{key}:{}", header(arrival, "sprag-sequence"));
     if header(arrival, "webhook-id") != id {
-        wrong.push(format!("webhook-id is not {id}"));
+        wrong.push(format!("{OTHER_ID} {id}"));
     }
     wrong
 }

@@ -2,6 +2,7 @@
 //! next. New events come in shuffled within a window, acknowledged ones come again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::Value;
@@ -20,7 +21,17 @@ const REPEATED_AMONG: usize = 400;
 /// Largest filler of a body, characters.
 const FILLER: usize = 120;
 
+/// Says how far the record of what a process does has come: what was heard at a moment rests on what
+/// is recorded before it.
+pub(crate) type Moments = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Where nothing is recorded.
+pub(crate) fn no_moments() -> Moments {
+    Arc::new(|| 0)
+}
+
 /// An event and what its provider heard.
+#[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) event: Event,
     pub(crate) acknowledged: bool,
@@ -28,6 +39,9 @@ pub(crate) struct Entry {
     pub(crate) released: bool,
     /// Answers that say it was taken rather than known: one at most.
     taken: usize,
+    /// When it was first acknowledged, and taken.
+    acknowledged_at: u64,
+    taken_at: u64,
 }
 
 /// One post.
@@ -51,6 +65,8 @@ pub(crate) struct Ledger {
     repeats: usize,
     /// Largest filler of a new body, characters.
     pub(crate) filler: usize,
+    /// Seconds the providers' clocks are ahead.
+    pub(crate) ahead: i64,
     /// Nothing is posted.
     stopped: bool,
     /// Posts that were answered 2xx, and not at all or with 429 or 503.
@@ -60,6 +76,8 @@ pub(crate) struct Ledger {
     pub(crate) words: BTreeMap<String, usize>,
     /// Answers no provider should ever get.
     pub(crate) problems: Vec<String>,
+    /// When answers came.
+    pub(crate) moments: Moments,
 }
 
 impl Ledger {
@@ -72,12 +90,30 @@ impl Ledger {
             budget: 0,
             repeats: 0,
             filler: FILLER,
+            ahead: 0,
             stopped: false,
             answered: 0,
             unanswered: 0,
             words: BTreeMap::new(),
             problems: Vec::new(),
+            moments: no_moments(),
         }
+    }
+
+    /// What providers knew at a moment; what was acknowledged later was not.
+    pub(crate) fn as_of(&self, moment: u64, seed: u64) -> Self {
+        let mut known = Self { last: self.last.clone(), ..Self::new(seed) };
+        known.entries.clone_from(&self.entries);
+        for (at, entry) in known.entries.iter_mut().enumerate() {
+            let was_taken = entry.taken > 0 && entry.taken_at <= moment;
+            entry.taken = usize::from(was_taken);
+            entry.released &= was_taken;
+            entry.acknowledged &= entry.acknowledged_at <= moment;
+            if !entry.acknowledged {
+                known.waiting.push(at);
+            }
+        }
+        known
     }
 
     /// So many new events may be made from now on.
@@ -128,7 +164,8 @@ impl Ledger {
 
     fn job(&self, entry: usize, repeat: bool) -> (Job, Event) {
         let Entry { event, acknowledged, .. } = &self.entries[entry];
-        (Job { entry, repeat, known: *acknowledged }, event.clone())
+        let event = Event { ahead: self.ahead, ..event.clone() };
+        (Job { entry, repeat, known: *acknowledged }, event)
     }
 
     fn make(&mut self) {
@@ -137,7 +174,10 @@ impl Ledger {
         *position += 1;
         let event = Event::new(source, key, *position, self.dice.below(self.filler));
         self.waiting.push(self.entries.len());
-        self.entries.push(Entry { event, acknowledged: false, released: false, taken: 0 });
+        let (acknowledged, released) = (false, false);
+        let entry =
+            Entry { event, acknowledged, released, taken: 0, acknowledged_at: 0, taken_at: 0 };
+        self.entries.push(entry);
     }
 
     /// The gateway went away before it answered.
@@ -156,7 +196,14 @@ impl Ledger {
             return self.no_answer(job);
         }
         self.answered += 1;
+        let moment = (self.moments)();
         let entry = &mut self.entries[job.entry];
+        if status == StatusCode::OK && !entry.acknowledged {
+            entry.acknowledged_at = moment;
+        }
+        if word != "duplicate" && entry.taken == 0 {
+            entry.taken_at = moment;
+        }
         entry.acknowledged |= status == StatusCode::OK;
         entry.released |= matches!(word, "released" | "held" | "late");
         entry.taken += usize::from(word != "duplicate");

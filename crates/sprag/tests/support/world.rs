@@ -20,10 +20,9 @@ use crate::support::load::{self, Shared, locked};
 /// For everything to arrive once nothing is hurt any more.
 pub(crate) const DRAIN: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
-/// New events at most while what was left behind is brought to an end.
+/// New events at most while what was left behind is brought to an end, and events posted once more
+/// after that, all of them acknowledged long ago.
 const LAST: usize = 300;
-/// Events posted once more at the end, all of them acknowledged long ago.
-const REPEATED: usize = 300;
 /// Attempts of an event where a destination gives up.
 const ATTEMPTS: usize = 2;
 
@@ -107,6 +106,8 @@ pub(crate) struct World {
     pub(crate) setup: Setup,
     pub(crate) consumer: Consumer,
     pub(crate) ledger: Shared,
+    /// New events at most, and repeats, while what was left behind is brought to an end.
+    pub(crate) last: usize,
     destinations: &'static [Destination],
 }
 
@@ -119,6 +120,7 @@ impl World {
             setup: Setup::new(&text, tempfile::tempdir().unwrap(), secrets()),
             consumer,
             ledger: Arc::new(Mutex::new(Ledger::new(seed))),
+            last: LAST,
             destinations,
         }
     }
@@ -132,18 +134,23 @@ impl World {
 
     /// Posts what was never acknowledged and much that was, and waits until everything has arrived.
     pub(crate) async fn drain(&self, gateway: &Gateway) {
+        self.post_all(gateway).await;
+        self.until_delivered(gateway, usize::MAX).await;
+    }
+
+    /// Posts what was never acknowledged until it is, and much that was.
+    pub(crate) async fn post_all(&self, gateway: &Gateway) {
         let deadline = Deadline::after(DRAIN);
         self.consumer.hang_next();
-        locked(&self.ledger, |ledger| ledger.allow(LAST));
+        locked(&self.ledger, |ledger| ledger.allow(self.last));
         while locked(&self.ledger, |ledger| ledger.acknowledged() < ledger.entries().len()) {
             assert!(!deadline.has_passed(), "the gateway does not take everything in {DRAIN:?}");
             load::start(&self.ledger, gateway.listen, Ledger::next).join_all().await;
             self.no_problems();
         }
-        locked(&self.ledger, |ledger| ledger.repeat(REPEATED));
+        locked(&self.ledger, |ledger| ledger.repeat(self.last));
         load::start(&self.ledger, gateway.listen, Ledger::next_repeat).join_all().await;
         self.no_problems();
-        self.until_delivered(gateway, usize::MAX).await;
     }
 
     pub(crate) fn no_problems(&self) {
@@ -175,7 +182,7 @@ impl World {
     }
 
     /// Sends again, in order, what `vault` parked.
-    fn redrive(&self, gateway: &Gateway) {
+    pub(crate) fn redrive(&self, gateway: &Gateway) {
         let (_, page) =
             admin::ask(gateway.admin, "GET", "/v1/dead-letters?destination=vault&limit=500", "");
         let parked = page["items"].as_array().into_iter().flatten();

@@ -1,0 +1,216 @@
+//! A bit of a file at rest flips: in the log, in an index, in the state store. What was damaged is told
+//! and not taken for something else: a start is refused, or what is lost of the log's last batch is
+//! reported, or an event is named as one that cannot be read; the state is rebuilt.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::image::{self, Files};
+use crate::shim;
+use crate::support::admin;
+use crate::support::child::Process;
+use crate::support::clock::Deadline;
+use crate::support::dice::Dice;
+use crate::support::event::SOURCES;
+use crate::support::fault::Fault;
+use crate::support::gateway::{Gateway, HEAD};
+use crate::support::ledger::Ledger;
+use crate::support::load::{self, locked};
+use crate::support::rounds::{Rounds, seed};
+use crate::support::world::{DESTINATIONS, World};
+
+/// Events of each of the runs that fill the data directory.
+const EVENTS: usize = 60;
+const RUNS: usize = 3;
+/// Twice each file.
+const FLIPS: usize = 14;
+const LAST: usize = 60;
+/// A start ends, or serves, within this.
+const STARTS: Duration = Duration::from_secs(30);
+/// Everything comes, or what does not is named.
+const SETTLES: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What came of the flips.
+#[derive(Default)]
+struct Ends {
+    refused: usize,
+    dropped: usize,
+    unreadable: usize,
+    rebuilt: usize,
+}
+
+/// A data directory with sealed segments, and events that wait for their consumers.
+async fn at_rest(seed: u64) -> (World, Files) {
+    let world = World::new(HEAD, seed, &DESTINATIONS).await;
+    world.consumer.calm_down();
+    for run in 0..RUNS {
+        let mut gateway = world.serve();
+        if run == 1 {
+            command(&gateway, "pause");
+        }
+        locked(&world.ledger, |ledger| ledger.allow(EVENTS));
+        load::start(&world.ledger, gateway.listen, Ledger::next).join_all().await;
+        world.no_problems();
+        gateway.process.kill();
+        world.consumer.fence().await;
+    }
+    let files = image::files(&shim::data(&world.setup));
+    (world, files)
+}
+
+fn command(gateway: &Gateway, what: &str) {
+    for destination in DESTINATIONS {
+        let path = format!("/v1/destinations/{}/{what}", destination.name);
+        assert_eq!(admin::ask(gateway.admin, "POST", &path, "").0, 200, "{path}");
+    }
+}
+
+/// Where a bit flips: files in turn, and in them where something was written.
+fn place(files: &Files, round: usize, dice: &mut Dice) -> (String, usize) {
+    let written = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0).map(|last| last + 1);
+    let filled = files.iter().filter_map(|(name, bytes)| Some((name, written(bytes)?)));
+    let filled: Vec<_> = filled.collect();
+    let (name, end) = filled[round % filled.len()];
+    (name.clone(), dice.below(end))
+}
+
+/// The world as it was, on its own copy of the files.
+async fn copy(of: &World, files: &Files, seed: u64) -> World {
+    let mut world = World::new(HEAD, seed, &DESTINATIONS).await;
+    image::write(files, &shim::data(&world.setup));
+    let known = locked(&of.ledger, |ledger| ledger.as_of(u64::MAX, seed));
+    world.ledger = Arc::new(Mutex::new(known));
+    world.consumer.remembers(&of.consumer, u64::MAX);
+    world.consumer.calm_down();
+    world.last = LAST;
+    world
+}
+
+fn starts(world: &World) -> Result<Gateway, Process> {
+    let next = |process: &mut Process| process.line_within(STARTS).flatten();
+    Gateway::announced(world.setup.spawn(), next)
+}
+
+/// Starts on the files as they are now; what does not come must be named.
+async fn round(world: &World, name: &str, at: usize, bit: u8, ends: &mut Ends) -> Lanes {
+    let gateway = match starts(world) {
+        Err(mut process) => {
+            let status = process.end(STARTS);
+            let said = process.said();
+            assert_eq!(status.code(), Some(2), "{said}");
+            assert!(said.contains("corruption in segment"), "it does not say what:\n{said}");
+            ends.refused += 1;
+            // The bit flips back: the refusal has changed nothing.
+            flip(world, name, at, bit);
+            world.serve()
+        }
+        Ok(gateway) => gateway,
+    };
+    let named = settles(world, &gateway, ends).await;
+    gateway.stop();
+    named
+}
+
+fn flip(world: &World, name: &str, at: usize, bit: u8) {
+    let path = shim::data(&world.setup).join(name);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[at] ^= bit;
+    std::fs::write(&path, bytes).unwrap();
+}
+
+/// Everything comes but what is named as lost to the damage; gives the lanes that are.
+async fn settles(world: &World, gateway: &Gateway, ends: &mut Ends) -> Lanes {
+    world.consumer.meets(gateway.listen);
+    command(gateway, "resume");
+    let said = gateway.process.said();
+    ends.dropped += usize::from(said.contains("dropped the end of the log"));
+    ends.rebuilt += usize::from(said.contains("the state is rebuilt"));
+    world.post_all(gateway).await;
+    let deadline = Deadline::after(SETTLES);
+    let (mut named, mut arrived) = (Lanes::new(), usize::MAX);
+    loop {
+        world.redrive(gateway);
+        if arrived == world.consumer.arrived() {
+            let mut lost = world.judged().lost;
+            for (at, event) in &lost {
+                let lane = lane_of(world, *at, event);
+                if !named.contains(&lane) && is_unreadable(gateway, &lane) {
+                    named.insert(lane);
+                }
+            }
+            lost.retain(|(at, event)| !named.contains(&lane_of(world, *at, event)));
+            if lost.is_empty() {
+                ends.unreadable += usize::from(!named.is_empty());
+                return named;
+            }
+            assert!(!deadline.has_passed(), "lost, and nothing says why: {lost:#?}");
+        }
+        arrived = world.consumer.arrived();
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Source, key and destination.
+type Lane = (&'static str, usize, String);
+type Lanes = BTreeSet<Lane>;
+
+fn lane_of(world: &World, at: usize, lost: &str) -> Lane {
+    let (_, destination) = lost.rsplit_once(" at ").expect("the lane of what is lost");
+    locked(&world.ledger, |ledger| {
+        let event = &ledger.entries()[at].event;
+        (SOURCES[event.source].name, event.key, destination.to_owned())
+    })
+}
+
+/// Whether an event of the lane could not be read: it and those behind it are not lost in silence.
+fn is_unreadable(gateway: &Gateway, (source, key, destination): &Lane) -> bool {
+    let shown = |sequence: usize| {
+        let path = format!("/v1/events/{source}:k{key}:{sequence}");
+        admin::ask(gateway.admin, "GET", &path, "")
+    };
+    (1..=RUNS * EVENTS).map(shown).take_while(|(status, _)| *status == 200).any(|(_, event)| {
+        let lanes = event["fates"]["destinations"].as_array().into_iter().flatten();
+        let mut attempts = lanes
+            .filter(|lane| lane["destination"] == destination.as_str())
+            .flat_map(|lane| lane["attempts"].as_array().into_iter().flatten());
+        attempts.any(|attempt| attempt["outcome"] == "unreadable")
+    })
+}
+
+/// Whether words of a verdict are about one of these lanes.
+fn is_about(lanes: &Lanes, words: &str) -> bool {
+    lanes.iter().any(|(source, key, destination)| {
+        words.starts_with(&format!("{source}-{key}-"))
+            && words.contains(&format!(" at {destination}"))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bit_flips() {
+    let mut fault = Fault::new(
+        "bit flip",
+        "log format: what does not read as it was written is named, and never taken for something else; the state is rebuilt",
+    );
+    let seed = seed(27);
+    let (before, files) = at_rest(seed).await;
+    let mut dice = Dice::new(seed);
+    let mut ends = Ends::default();
+    for turn in Rounds::of(FLIPS) {
+        let (name, at) = place(&files, turn, &mut dice);
+        let bit = 1 << dice.below(8);
+        println!("round {turn}: {name} at {at}, bit {bit}");
+        let world = copy(&before, &files, seed + 1).await;
+        flip(&world, &name, at, bit);
+        let named = round(&world, &name, at, bit, &mut ends).await;
+        fault.rounds += 1;
+        fault.judge_but(&world, |words| is_about(&named, words));
+    }
+    let Ends { refused, dropped, unreadable, rebuilt } = ends;
+    fault.seen(format!(
+        "{refused} starts refused with segment, byte and frame, and nothing changed by that; {unreadable} times lanes \
+         stopped at an event told as unreadable; {dropped} times the end of the log told as dropped; {rebuilt} states rebuilt; \
+         the others hit what nobody needs any more"
+    ));
+}
