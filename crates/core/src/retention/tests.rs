@@ -214,3 +214,16 @@ fn a_reload_that_keeps_more_deletes_nothing_of_what_was_old_before() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_reload_while_a_segment_is_judged_has_it_judged_again() {
+    let mut machine = machine();
+    let now = at(6);
+    lists(&mut machine, now, &[segment(1, 3, None)]);
+    reads(&mut machine, now, false, dead(12, 1, 0));
+    machine.judge_anew();
+    assert_eq!(poll(&mut machine, now, 0), None, "a destination may take it that came meanwhile");
+    reads(&mut machine, now, false, Looked { live: 1, ..Looked::default() });
+    lists(&mut machine, now, &[segment(1, 3, None)]);
+    assert_eq!(poll(&mut machine, now, 0), None, "it is live");
+}

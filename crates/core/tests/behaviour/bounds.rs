@@ -22,7 +22,7 @@ use crate::harness::Sha;
 use crate::harness::outside::Post;
 use crate::harness::world::{Habits, World};
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let source = SourceSettings {
         name: Arc::from("billing"),
         contract: Contract::Fifo { first: First::Strictly(1) },

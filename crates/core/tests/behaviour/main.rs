@@ -11,4 +11,5 @@ mod harness;
 mod interleavings;
 mod isolation;
 mod properties;
+mod retention;
 mod scripts;
