@@ -95,6 +95,15 @@ pub(crate) fn interop(workspace: &Workspace) -> Result<Interop, Failure> {
     Ok(Interop { versions: versions(&directory, &python)?, python })
 }
 
+/// GitHub's published example events, installed with the interoperability tests: `index.json`.
+pub(crate) fn github_examples(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    programs(&[NODE, NPM])?;
+    let directory = workspace.root().join(INTEROP);
+    node_modules(&directory)?;
+    let package = "node_modules/@octokit/webhooks-examples/api.github.com/index.json";
+    Ok(directory.join(package))
+}
+
 fn versions(directory: &Path, python: &Path) -> Result<String, Failure> {
     let node = process::output_of(Command::new("node").arg("--version"))?;
     let mut listing = Command::new("npm");

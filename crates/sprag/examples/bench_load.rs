@@ -5,9 +5,12 @@
 //! --out FILE`
 //!
 //! The file is a sequence of requests, each preceded by its length in bytes (u32 little-endian).
-//! Keys come in a fixed pseudo-random order; the sequence of each key is contiguous from 1.
+//! Keys come in a fixed pseudo-random order; the sequence of each key is contiguous.
 
 #![allow(clippy::unwrap_used, reason = "an example stops at its first fault")]
+
+#[path = "bench/event.rs"]
+mod event;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -18,10 +21,7 @@ use http::HeaderName;
 use sprag::secret::Secret;
 use sprag::verify::hmac::{Algorithm, Declared, SecretEncoding, SignatureEncoding};
 use sprag::verify::template::Template;
-use sprag::verify::{Scheme, Signed, Signer};
-
-/// Bytes of a body: the size the budgets of DESIGN section 6 are given for.
-const BODY_BYTES: usize = 1_000;
+use sprag::verify::{Scheme, Signer};
 
 /// What to write.
 #[derive(Parser)]
@@ -32,6 +32,22 @@ struct Options {
     /// Different keys
     #[arg(long)]
     keys: u32,
+    /// The number of the first key
+    #[arg(long, default_value_t = 0)]
+    first_key: u64,
+    /// The number of the first event, from which its id is made
+    #[arg(long, default_value_t = 1)]
+    first_event: u64,
+    /// The sequence that each key begins with
+    #[arg(long, default_value_t = 1)]
+    first_sequence: u64,
+    /// Events that were written before: those of a longer load
+    #[arg(long, default_value_t = 0)]
+    skip: u64,
+    /// So many more keys, from 9,000,000 on, that the consumer may treat otherwise: each has two events, put
+    /// between the first ones of the others
+    #[arg(long, default_value_t = 0)]
+    apart: u64,
     /// The secret the source verifies with, as it is
     #[arg(long)]
     secret: String,
@@ -39,6 +55,13 @@ struct Options {
     #[arg(long)]
     out: PathBuf,
 }
+
+/// The number of the first key, and of the first event, that is `apart`.
+const APART: (u64, u64) = (9_000_000, 500_000_000);
+/// Between two of their events come so many of others.
+const APART_EVERY: u64 = 25;
+/// Events of each of them.
+const APART_EVENTS: u64 = 2;
 
 /// Marsaglia's xorshift64: the same keys in the same order in every run.
 struct Dice(u64);
@@ -67,36 +90,24 @@ fn scheme() -> Scheme {
     })
 }
 
-/// A JSON body of `BODY_BYTES` with what a source reads at both ends, as real events have it.
-fn body(event: u64, key: u32, sequence: u64) -> Vec<u8> {
-    let head = format!(
-        r#"{{"id":"evt_{event:09}","type":"invoice.updated","data":{{"customer":"cus_{key:07}","lines":["#
-    );
-    let tail = format!(r#""end"]}},"sequence":{sequence}}}"#);
-    let mut body = head.into_bytes();
-    let line = br#"{"amount":1250,"currency":"eur","text":"Seat, monthly"},"#;
-    while body.len() + line.len() + tail.len() <= BODY_BYTES {
-        body.extend_from_slice(line);
-    }
-    let padding = BODY_BYTES - body.len() - tail.len();
-    body.resize(body.len() + padding, b' ');
-    body.extend_from_slice(tail.as_bytes());
-    body
-}
-
 fn request(signer: &Signer, event: u64, body: &[u8]) -> Vec<u8> {
-    let id = format!("evt_{event:09}");
-    let signed = Signed { id: &id, at_us: 0, sequence: 0, query: "" };
+    let id = event::id(event);
     let mut head = format!(
         "POST /in/bench HTTP/1.1\r\nhost: bench.example\r\ncontent-type: application/json\r\n\
          content-length: {}\r\nx-event-id: {id}\r\n",
         body.len()
     );
-    for (name, value) in signer.sign(signed, body).unwrap() {
+    for (name, value) in signer.sign(event::signed(&id), body).unwrap() {
         head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
     }
     head.push_str("\r\n");
     [head.as_bytes(), body].concat()
+}
+
+fn write(out: &mut impl Write, signer: &Signer, event: u64, body: &[u8]) {
+    let request = request(signer, event, body);
+    out.write_all(&u32::try_from(request.len()).unwrap().to_le_bytes()).unwrap();
+    out.write_all(&request).unwrap();
 }
 
 fn main() {
@@ -105,14 +116,23 @@ fn main() {
     let signer = Signer::new(&scheme(), &[secret]).unwrap();
     let mut out = BufWriter::new(File::create(&options.out).unwrap());
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    let mut sequences = vec![0_u64; usize::try_from(options.keys).unwrap()];
-    for event in 1..=options.events {
+    let mut next = vec![options.first_sequence; usize::try_from(options.keys).unwrap()];
+    for number in 0..options.skip + options.events {
         let key = dice.below(options.keys);
-        let sequence = &mut sequences[usize::try_from(key).unwrap()];
-        *sequence += 1;
-        let request = request(&signer, event, &body(event, key, *sequence));
-        out.write_all(&u32::try_from(request.len()).unwrap().to_le_bytes()).unwrap();
-        out.write_all(&request).unwrap();
+        let next = &mut next[usize::try_from(key).unwrap()];
+        let sequence = *next;
+        *next += 1;
+        if number < options.skip {
+            continue;
+        }
+        if number % APART_EVERY == 0 && number / APART_EVERY < options.apart * APART_EVENTS {
+            let apart = number / APART_EVERY;
+            let (event, key) = (APART.1 + apart, APART.0 + apart % options.apart);
+            write(&mut out, &signer, event, &event::body(event, key, apart / options.apart + 1));
+        }
+        let event = options.first_event + number;
+        let body = event::body(event, options.first_key + u64::from(key), sequence);
+        write(&mut out, &signer, event, &body);
     }
     out.flush().unwrap();
 }

@@ -29,6 +29,29 @@ pub(crate) fn consumer(bench: &Bench, log: bool) -> Result<Nginx, Failure> {
     start(bench, "consumer", log, "return 200;", "")
 }
 
+/// What becomes of deliveries of the keys that are apart in a load: their names begin with `cus_9`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stuck {
+    /// They are answered as all others.
+    Answered,
+    /// They are passed on to somebody who never answers.
+    Hangs(SocketAddr),
+    /// They are answered 503.
+    Fails,
+}
+
+/// A consumer that looks at the key of each delivery, whatever it then does.
+pub(crate) fn of_stuck(bench: &Bench, stuck: Stuck) -> Result<Nginx, Failure> {
+    let then = match stuck {
+        Stuck::Answered => "return 200;".to_owned(),
+        Stuck::Hangs(hole) => format!("proxy_pass http://{hole};"),
+        Stuck::Fails => "return 503;".to_owned(),
+    };
+    let location = format!("proxy_read_timeout 1h; if ($is_stuck = 0) {{ return 200; }} {then}");
+    let map = "map $http_sprag_key $is_stuck { default 0; ~^cus_9 1; }";
+    start(bench, "consumer", "access_log off;", &location, map)
+}
+
 /// Passes everything on to `consumer`, over kept connections, one worker a core. Nothing else is
 /// tuned; without `keepalive_requests` nginx would close a connection every 1,000 requests.
 pub(crate) fn proxy(bench: &Bench, consumer: SocketAddr) -> Result<Nginx, Failure> {

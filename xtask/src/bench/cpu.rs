@@ -30,6 +30,12 @@ pub(crate) fn of_machine() -> Result<f64, Failure> {
     busy(&text).ok_or_else(|| Failure::new("/proc/stat has no line for all processors"))
 }
 
+/// So many in so many seconds, per second.
+#[expect(clippy::cast_precision_loss, reason = "at most millions of events")]
+pub(crate) fn per(events: u64, seconds: f64) -> f64 {
+    events as f64 / seconds
+}
+
 fn of(process: u32) -> Option<Usage> {
     usage(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
 }

@@ -1,8 +1,9 @@
-//! Sprag as it is measured: the release build of `sprag serve` on an empty data directory, and
+//! Sprag as it is measured: the release build of `sprag serve` on a data directory, empty or filled before, and
 //! what its metrics say about how far it is.
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::Bench;
 use super::http::{get, metric};
 use super::server::{Server, free_address, wait_for};
 use crate::failure::Failure;
-use crate::process::now;
+use crate::process::{self, now};
 
 /// The source's secret as it is: the load is signed with it before any run.
 pub(crate) const SOURCE_SECRET: &str = "a secret that signs a load for nobody";
@@ -25,8 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Deliveries that make no progress for so long are lost: nothing here fails, so nothing waits
 /// for a second attempt; a gap would be given up after 5 s.
 const STUCK: Duration = Duration::from_secs(20);
-/// Until the gateway answers `/readyz`.
-const READY: Duration = Duration::from_secs(20);
+/// Until a gateway answers `/readyz` whose log is empty or short.
+pub(crate) const READY: Duration = Duration::from_secs(20);
 
 /// A running gateway.
 pub(crate) struct Gateway {
@@ -46,40 +47,28 @@ pub(crate) struct Progress {
     pub(crate) in_flight: u64,
 }
 
-/// Starts a gateway on an empty data directory that delivers to `consumer`.
-pub(crate) fn start(bench: &Bench, consumer: SocketAddr) -> Result<Gateway, Failure> {
-    let room = bench.room("gateway")?;
-    let (listen, admin) = (free_address()?, free_address()?);
-    let path = room.join("sprag.toml");
-    let text = configuration(listen, admin, consumer, bench.connections);
-    fs::write(&path, text).map_err(Failure::while_doing("writing sprag.toml"))?;
-    let mut command = Command::new(&bench.sprag);
-    command.arg("serve").arg("--config").arg(&path).current_dir(&room);
-    command.env(SOURCE_VARIABLE, SOURCE_SECRET).env(DESTINATION_VARIABLE, DESTINATION_SECRET);
-    command.env("SPRAG_ADMIN_TOKEN", "bench");
-    let server = Server::start(&mut command, &room, &[listen, admin])?;
-    wait_for(READY, || Ok(get(admin, "/readyz").ok()))?
-        .ok_or_else(|| Failure::new("the gateway does not become ready"))?;
-    Ok(Gateway { listen, server, admin })
+/// Whose events come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Those of `bench_load` and `bench_fill`: contract `fifo`.
+    Made,
+    /// GitHub's published examples, by their preset.
+    Github,
 }
 
-fn configuration(
-    listen: SocketAddr,
-    admin: SocketAddr,
-    consumer: SocketAddr,
-    concurrency: u32,
-) -> String {
-    format!(
-        r#"[server]
-listen = "{listen}"
-admin = "{admin}"
-data = "data"
-partitions = 16
+impl Source {
+    /// Its name in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Made => "bench",
+            Self::Github => "github",
+        }
+    }
 
-[log]
-engine = "embedded"
-
-[sources.bench]
+    fn section(self) -> String {
+        match self {
+            Self::Made => format!(
+                r#"[sources.bench]
 id = "header:x-event-id"
 key = "body:/data/customer"
 type = "body:/type"
@@ -92,9 +81,113 @@ algorithm = "sha256"
 header = "x-signature"
 encoding = "hex"
 secrets = ["env:{SOURCE_VARIABLE}"]
+"#
+            ),
+            Self::Github => format!(
+                "[sources.github]\npreset = \"github\"\n\
+                 verify = {{ secrets = [\"env:{SOURCE_VARIABLE}\"] }}\n"
+            ),
+        }
+    }
+}
 
+/// A directory that holds a configuration and its data directory: what gateways are started on.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) room: PathBuf,
+    source: Source,
+}
+
+impl Place {
+    /// An empty one.
+    pub(crate) fn empty(bench: &Bench, name: &str, source: Source) -> Result<Self, Failure> {
+        Ok(Self { room: bench.room(name)?, source })
+    }
+
+    /// The same data once more.
+    pub(crate) fn copy(&self, bench: &Bench, name: &str) -> Result<Self, Failure> {
+        let room = bench.room(name)?;
+        let mut copy = Command::new("cp");
+        copy.args(["--recursive", "--reflink=auto"]).arg(self.data()).arg(&room);
+        process::output_of(&mut copy)?;
+        Ok(Self { room, source: self.source })
+    }
+
+    /// Whose events come in.
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Where its data is.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.room.join("data")
+    }
+
+    /// Writes the configuration; its path.
+    pub(crate) fn configure(
+        &self,
+        [listen, admin, consumer]: [SocketAddr; 3],
+        concurrency: u32,
+    ) -> Result<PathBuf, Failure> {
+        let path = self.room.join("sprag.toml");
+        let text = configuration(self.source, [listen, admin, consumer], concurrency);
+        fs::write(&path, text).map_err(Failure::while_doing("writing sprag.toml"))?;
+        Ok(path)
+    }
+
+    /// Starts a gateway that delivers to `consumer`, and waits until it is ready, for so long at the most.
+    pub(crate) fn serve(
+        &self,
+        bench: &Bench,
+        consumer: SocketAddr,
+        patience: Duration,
+    ) -> Result<Gateway, Failure> {
+        let (listen, admin) = (free_address()?, free_address()?);
+        let path = self.configure([listen, admin, consumer], bench.connections)?;
+        let mut command = Command::new(&bench.sprag);
+        command.arg("serve").arg("--config").arg(&path).current_dir(&self.room);
+        secrets(&mut command);
+        command.env("SPRAG_ADMIN_TOKEN", "bench");
+        let server = Server::start(&mut command, &self.room, &[listen, admin])?;
+        let mut gateway = Gateway { listen, server, admin };
+        let ready = wait_for(patience, || {
+            gateway.server.check()?;
+            Ok(get(admin, "/readyz").ok())
+        })?;
+        ready.ok_or_else(|| Failure::new("the gateway does not become ready"))?;
+        Ok(gateway)
+    }
+}
+
+/// Puts the secrets of a configuration into the environment of a program that reads it.
+pub(crate) fn secrets(command: &mut Command) {
+    command.env(SOURCE_VARIABLE, SOURCE_SECRET).env(DESTINATION_VARIABLE, DESTINATION_SECRET);
+}
+
+/// Starts a gateway on an empty data directory that delivers to `consumer`.
+pub(crate) fn start(bench: &Bench, consumer: SocketAddr) -> Result<Gateway, Failure> {
+    Place::empty(bench, "gateway", Source::Made)?.serve(bench, consumer, READY)
+}
+
+fn configuration(
+    source: Source,
+    [listen, admin, consumer]: [SocketAddr; 3],
+    concurrency: u32,
+) -> String {
+    let (name, section) = (source.name(), source.section());
+    format!(
+        r#"[server]
+listen = "{listen}"
+admin = "{admin}"
+data = "data"
+partitions = 16
+
+[log]
+engine = "embedded"
+
+{section}
 [destinations.consumer]
-from = ["bench"]
+from = ["{name}"]
 url = "http://{consumer}/in/bench"
 secrets = ["env:{DESTINATION_VARIABLE}"]
 concurrency = {concurrency}
@@ -122,7 +215,27 @@ impl Gateway {
         Ok(progress)
     }
 
-    fn progress(&self) -> Result<Progress, Failure> {
+    /// Returns when so many events are delivered, whatever else is in flight.
+    pub(crate) fn delivered(&mut self, events: u64) -> Result<(), Failure> {
+        let mut moved = (now(), 0);
+        loop {
+            self.server.check()?;
+            let delivered = self.progress()?.delivered;
+            if delivered >= events {
+                return Ok(());
+            }
+            if delivered > moved.1 {
+                moved = (now(), delivered);
+            } else if moved.0.elapsed() > STUCK {
+                let why = format!("{delivered} of {events} events are delivered, and no more");
+                return Err(Failure::new(why));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// What it says of itself now.
+    pub(crate) fn progress(&self) -> Result<Progress, Failure> {
         progress(&get(self.admin, "/metrics")?)
             .ok_or_else(|| Failure::new("the gateway's metrics lack its attempts"))
     }

@@ -65,14 +65,17 @@ impl LoadFile {
 }
 
 impl Sending {
+    /// Whether every request is answered.
+    pub(crate) fn is_done(&mut self) -> Result<bool, Failure> {
+        if self.child.try_wait().is_ok_and(|status| status.is_some()) {
+            return Err(Failure::new(format!("wrk ended early: {}", self.said())));
+        }
+        Ok(self.result.exists())
+    }
+
     /// Returns once every request is answered.
     pub(crate) fn wait(&mut self) -> Result<(), Failure> {
-        let answered = wait_for(LONGEST, || {
-            if self.child.try_wait().is_ok_and(|status| status.is_some()) {
-                return Err(Failure::new(format!("wrk ended early: {}", self.said())));
-            }
-            Ok(self.result.exists().then_some(()))
-        })?;
+        let answered = wait_for(LONGEST, || self.is_done().map(|done| done.then_some(())))?;
         answered.ok_or_else(|| Failure::new("the load was not answered in five minutes"))
     }
 

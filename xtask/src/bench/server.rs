@@ -8,11 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::cpu;
+use super::{cpu, memory};
 use crate::failure::Failure;
 use crate::process::{now, shown};
 
-/// How long a server may take until it listens: an empty gateway needs milliseconds.
+/// How long a server may take until it listens: gateways listen before they read their log.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long a server may take to end when asked; then it is killed.
 const END_LIMIT: Duration = Duration::from_secs(15);
@@ -88,9 +88,22 @@ impl Server {
         }
     }
 
+    /// Something once it has ended well.
+    pub(crate) fn ended(&mut self) -> Result<Option<()>, Failure> {
+        match self.child.try_wait() {
+            Ok(Some(status)) if status.success() => Ok(Some(())),
+            _ => self.check().map(|()| None),
+        }
+    }
+
     /// CPU seconds it and its workers have used since they started.
     pub(crate) fn cpu(&self) -> Result<f64, Failure> {
         cpu::of_family(self.child.id())
+    }
+
+    /// MiB of anonymous memory it has now.
+    pub(crate) fn memory_mib(&self) -> Result<f64, Failure> {
+        memory::anonymous_mib(self.child.id())
     }
 
     /// Ends it as an operator would; the exit code, none when it had to be killed.

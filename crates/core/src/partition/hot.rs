@@ -13,6 +13,9 @@ use crate::record::{Essence, KeyRecord, Lane};
 use crate::settings::Ack;
 use crate::time::{ElapsedMicros, OpenMicros, UnixMicros};
 
+/// Lanes of a key from which its lists grow by more than one: a key with so many has strands.
+const FEW_LANES: usize = 8;
+
 /// A key in memory.
 #[derive(Debug)]
 pub(super) struct Hot {
@@ -199,10 +202,20 @@ impl Hot {
         let at = self.record.lanes.partition_point(|lane| lane.destination < destination);
         if self.record.lanes.get(at).is_none_or(|lane| lane.destination != destination) {
             let floor = self.record.boundary;
-            self.record.lanes.insert(at, Lane::behind(destination, head, floor));
-            self.lanes.insert(at, LaneHot::new(destination.into()));
+            self.insert_lane(at, Lane::behind(destination, head, floor));
         }
         &mut self.record.lanes[at]
+    }
+
+    /// A new lane. A list makes room for four when it grows by one, and nearly every key has one
+    /// lane for good: of a hundred thousand keys that would be a hundred megabytes of nothing.
+    fn insert_lane(&mut self, at: usize, lane: Lane) {
+        if self.lanes.len() < FEW_LANES {
+            self.record.lanes.reserve_exact(1);
+            self.lanes.reserve_exact(1);
+        }
+        self.lanes.insert(at, LaneHot::new(lane.destination.into()));
+        self.record.lanes.insert(at, lane);
     }
 
     /// The lane to a destination is opened over what was released before.
@@ -212,8 +225,7 @@ impl Hot {
             let floor = self.record.boundary;
             let mut lane = Lane::opened(destination, through);
             jump::begin(&mut lane, floor.next(), floor);
-            self.record.lanes.insert(at, lane);
-            self.lanes.insert(at, LaneHot::new(destination.into()));
+            self.insert_lane(at, lane);
         }
     }
 
@@ -267,5 +279,24 @@ impl Hot {
             window.pop_front();
         }
         window.front().copied().filter(|waiting| waiting.sequence == head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SourceId;
+    use alloc::sync::Arc;
+
+    #[test]
+    fn a_key_has_room_for_the_lanes_it_has_and_no_more() {
+        let key = Key { source: SourceId(1), name: Arc::from("cus_1") };
+        let mut hot = Hot::new(key, KeyRecord::default());
+        for (lanes, destination) in [(1, 7), (2, 3)] {
+            hot.lane_or_new(DestinationId(destination), Sequence(1));
+            assert_eq!((hot.lanes.capacity(), hot.record.lanes.capacity()), (lanes, lanes));
+        }
+        let destinations: Vec<u32> = hot.lanes.iter().map(|lane| lane.id.destination.0).collect();
+        assert_eq!(destinations, [3, 7]);
     }
 }

@@ -1,0 +1,55 @@
+//! What stands where consumers are: every attempt ends at once, answered 200, or not connected.
+//! Must not know: events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sprag::node::{Network, NodeHandle};
+use sprag_core::fact::Outcome;
+use sprag_core::id::PartitionId;
+use sprag_core::input::{AttemptId, Ended};
+use sprag_core::output::Attempt;
+use sprag_driver::cache::ReleasedEvent;
+use sprag_driver::effect::Notice;
+use tokio::sync::{Semaphore, mpsc};
+
+/// Ends attempts.
+pub(crate) struct Ending {
+    pub(crate) node: NodeHandle,
+    /// Gets a place back for each attempt that was answered.
+    pub(crate) permits: Arc<Semaphore>,
+    /// Whether nothing can be reached.
+    pub(crate) dead: bool,
+    pub(crate) notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl Network for Ending {
+    fn deliver(
+        &mut self,
+        partition: PartitionId,
+        attempt: Box<Attempt>,
+        _: ReleasedEvent,
+        _: Vec<ReleasedEvent>,
+    ) {
+        let outcome = match self.dead {
+            true => Outcome::Unreachable,
+            false => Outcome::Answered { status: 200 },
+        };
+        let took = Duration::from_micros(100);
+        let (attempt, retry_after, dropped, acknowledged) = (attempt.id, None, None, None);
+        let ended = Ended { attempt, outcome, retry_after, dropped, acknowledged, took };
+        self.node.ended(partition, ended);
+        if !self.dead {
+            self.permits.add_permits(1);
+        }
+    }
+
+    fn abort(&mut self, _: PartitionId, _: AttemptId) {
+        // It has ended already.
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        // After the start nobody listens.
+        let _ = self.notices.send(notice);
+    }
+}

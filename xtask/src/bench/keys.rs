@@ -1,0 +1,146 @@
+//! A million known keys: throughput beside a thousand, and memory while only ten thousand of them are hot.
+//!
+//! Both directories are filled once, an event a key; each run is a gateway on a fresh copy, under a load over all
+//! keys. After its start nothing is in memory, so at a million nearly every event loads its key.
+
+use std::net::SocketAddr;
+
+use super::figures::Spread;
+use super::gateway::{Gateway, Place, READY, Source};
+use super::load::LoadFile;
+use super::server::Server;
+use super::table::{Line, Side};
+use super::{Bench, Load, consumer, cpu, fill::Fill, memory};
+use crate::failure::Failure;
+use crate::process;
+
+/// The smaller number of keys.
+const FEW_KEYS: u32 = 1_000;
+/// Keys that are hot while memory is measured.
+const HOT_KEYS: u32 = 10_000;
+/// Events of them by which memory is as full as it gets: more than `limits.dedupe_ids`.
+const HOT_EVENTS: u64 = 1_200_000;
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    per_second: f64,
+    memory_mib: f64,
+}
+
+/// A filled directory and the load that goes on where it ended.
+struct Known {
+    place: Place,
+    load: LoadFile,
+}
+
+impl Known {
+    fn fill(bench: &Bench, name: &str, keys: u32, events: u64) -> Result<Self, Failure> {
+        let place = Place::empty(bench, name, Source::Made)?;
+        let known = u64::from(keys);
+        Fill { events: known, keys: known, dead: false, corpus: None }.write(bench, &place)?;
+        let load = bench.load_of(&format!("{name}-load"), after(known, keys, events))?;
+        Ok(Self { place, load })
+    }
+
+    /// A gateway on a fresh copy.
+    fn start(&self, bench: &Bench, consumer: SocketAddr) -> Result<Gateway, Failure> {
+        self.place.copy(bench, "gateway")?.serve(bench, consumer, READY)
+    }
+
+    fn run(&self, bench: &Bench) -> Result<Run, Failure> {
+        let consumer = consumer::consumer(bench, false)?;
+        send(&mut self.start(bench, consumer.address)?, &self.load, self.load.events)
+    }
+
+    /// Memory after each load of the hot keys, until as many came as are ever remembered.
+    fn memory(&self, bench: &Bench, known: u32, events: u64) -> Result<Vec<f64>, Failure> {
+        let consumer = consumer::consumer(bench, false)?;
+        let mut gateway = self.start(bench, consumer.address)?;
+        let mut most = Vec::new();
+        for number in 0..HOT_EVENTS.div_ceil(events) {
+            let load = after(u64::from(known), HOT_KEYS, events);
+            let load = bench.load_of("hot", Load { skip: number * events, ..load })?;
+            let run = send(&mut gateway, &load, (number + 1) * events)?;
+            println!("  load {} of hot keys: {:.0} MiB", number + 1, run.memory_mib);
+            most.push(run.memory_mib);
+        }
+        Ok(most)
+    }
+}
+
+/// Sends a load and waits until `delivered` events are delivered since the start.
+fn send(gateway: &mut Gateway, load: &LoadFile, delivered: u64) -> Result<Run, Failure> {
+    let mut sending = load.send(gateway.listen, 0.0)?;
+    let sent = |_: &mut Server| sending.is_done().map(|done| done.then_some(()));
+    let (memory_mib, ()) = memory::most_until(&mut gateway.server, sent)?;
+    gateway.drained(delivered)?;
+    let ended = process::unix_seconds();
+    let memory_mib = memory_mib.max(gateway.server.memory_mib()?);
+    let seconds = ended - sending.finish()?.began;
+    Ok(Run { per_second: cpu::per(load.events, seconds), memory_mib })
+}
+
+/// What follows a fill of one event a key.
+fn after(known: u64, keys: u32, events: u64) -> Load {
+    Load { first_event: known + 1, first_sequence: 2, ..Load::new(events, keys) }
+}
+
+/// Measures with so many known keys and so many events a run.
+pub(crate) fn measure(
+    bench: &Bench,
+    many: u32,
+    events: u64,
+    rounds: u32,
+) -> Result<Vec<Line>, Failure> {
+    let few = Known::fill(bench, "few", FEW_KEYS, events)?;
+    let known = Known::fill(bench, "many", many, events)?;
+    let (mut ratios, mut all_hot) = (Vec::new(), Vec::new());
+    for number in 1..=rounds {
+        let of_many = |first: bool| (first == number.is_multiple_of(2)).then_some(&known);
+        let mut pair = [None; 2];
+        for known in [true, false].map(of_many) {
+            let at = usize::from(known.is_some());
+            let side = known.unwrap_or(&few);
+            pair[at] = Some(side.run(bench)?);
+        }
+        let [Some(at_few), Some(at_many)] = pair else { continue };
+        let ratio = at_many.per_second / at_few.per_second;
+        println!(
+            "  pair {number} of {rounds}: {:.0}/s at {FEW_KEYS} keys ({:.0} MiB), {:.0}/s at {many} \
+             ({:.0} MiB), ratio {ratio:.2}",
+            at_few.per_second, at_few.memory_mib, at_many.per_second, at_many.memory_mib
+        );
+        ratios.push(ratio);
+        all_hot.push(at_many.memory_mib);
+    }
+    let hot = known.memory(bench, many, events)?;
+    let first = hot.first().copied().unwrap_or_default();
+    let most = hot.into_iter().fold(0.0, f64::max);
+    let all_hot = Spread::of(all_hot.into_iter());
+    Ok(vec![
+        Line {
+            what: "memory, 1 M known keys, 10 k hot",
+            name: "memory_known_keys",
+            side: Side::AtMost,
+            targets: [300.0, 150.0],
+            unit: "MiB",
+            precision: 0,
+            measured: Spread::of([most].into_iter()),
+            how: format!(
+                "once, the most while {HOT_EVENTS} events of the hot keys came in, {first:.0} with the first \
+                 {events}; with {events} over all {many} keys {all_hot:.0} MiB; filled once"
+            ),
+        },
+        Line {
+            what: "throughput at 1 M keys ÷ at 1 k keys",
+            name: "throughput_keys",
+            side: Side::AtLeast,
+            targets: [0.8, 0.9],
+            unit: "",
+            precision: 2,
+            measured: Spread::of(ratios.into_iter()),
+            how: format!("{rounds} alternating pairs of {events} events; directories filled once"),
+        },
+    ])
+}
