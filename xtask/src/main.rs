@@ -8,6 +8,7 @@ mod bugs;
 mod deny;
 mod docs;
 mod failure;
+mod nightly;
 mod observed;
 mod process;
 mod setup;
@@ -34,6 +35,8 @@ enum Task {
     Docs(docs::Options),
     /// Plants every bug of bugs/ and shows that it is caught
     Bugs(bugs::Options),
+    /// Runs fuzzers, coverage and mutants of the core for a while each
+    Nightly(nightly::Options),
     /// Measures speed beside nginx, and order under that load
     Bench(bench::Options),
     /// Installs what the tests need beside Rust
@@ -57,6 +60,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Tidy => tidy::run(&workspace).map(|note| println!("{note}")),
         Task::Docs(options) => docs::run(&workspace, &options).map(|note| println!("{note}")),
         Task::Bugs(options) => bugs::run(&workspace, &options).map(|note| println!("{note}")),
+        Task::Nightly(options) => nightly::run(&workspace, &options).map(|note| println!("{note}")),
         Task::Bench(options) => bench::run(&workspace, &options),
         Task::Setup(options) => setup::run(&workspace, &options),
     }
