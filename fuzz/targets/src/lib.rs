@@ -18,6 +18,7 @@ pub mod frames;
 )]
 mod harness;
 #[path = "../../../crates/core/tests/behaviour/histories.rs"]
+#[allow(dead_code, reason = "the fuzzer's bytes choose where the behaviour tests draw")]
 mod histories;
 pub mod ingress;
 pub mod recovery;

@@ -26,9 +26,9 @@ use crate::harness::world::{Habits, World, partition_of};
 /// What is configured, and what happens under it.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
-    settings: Settings,
-    page: usize,
-    happenings: Vec<Happening>,
+    pub(crate) settings: Settings,
+    pub(crate) page: usize,
+    pub(crate) happenings: Vec<Happening>,
 }
 
 /// Any history of at most so many happenings.
@@ -70,7 +70,7 @@ impl History {
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
-enum Happening {
+pub(crate) enum Happening {
     Post {
         key: u8,
         position: u64,
@@ -120,7 +120,7 @@ enum Happening {
 
 /// What an operator does.
 #[derive(Debug, Clone)]
-enum Order {
+pub(crate) enum Order {
     PauseKey(u8),
     ResumeKey(u8),
     Rebase(u8),
@@ -215,7 +215,7 @@ fn contract() -> impl Strategy<Value = Contract> {
     ]
 }
 
-fn settings() -> impl Strategy<Value = Settings> {
+pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
     let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);

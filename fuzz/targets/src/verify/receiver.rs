@@ -57,7 +57,7 @@ fn instant(text: &[u8]) -> Option<i64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    i64::try_from(text.parse::<u128>().ok()? * 1_000_000).ok()
+    i64::try_from(text.parse::<u64>().ok()?.checked_mul(1_000_000)?).ok()
 }
 
 fn in_time(request: &Request, signed_us: i64) -> Judgement {
