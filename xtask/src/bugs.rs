@@ -25,13 +25,18 @@ pub(crate) struct Options {
     /// Only the patches with these file names, without `.patch`
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Without the proof that everything is green without a bug: to go on where one was given
+    #[arg(long)]
+    proven: bool,
 }
 
 /// The command: first the project as it is must be green, then no planted bug may be.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<String, Failure> {
     let patches = patches(workspace, &options.only)?;
     let copy = SourceCopy::new(workspace);
-    prove_green(workspace, &copy, &patches)?;
+    if !options.proven {
+        prove_green(workspace, &copy, &patches)?;
+    }
     println!("  {:<44} {:<10} {:>7}  caught by", "bug", "rule", "seconds");
     let mut uncaught = Vec::new();
     for patch in &patches {

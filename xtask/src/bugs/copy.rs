@@ -52,11 +52,13 @@ impl SourceCopy {
     }
 
     /// Cargo in the copy. Not incremental: with files that change back and forth the linker was seen
-    /// to miss symbols, and a build that fails says nothing about a bug.
+    /// to miss symbols, and a build that fails says nothing about a bug. And not optimised across
+    /// crates: a build for each bug is most of the time.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(cargo_program());
         command.args(arguments).current_dir(&self.tree);
         command.env("CARGO_TARGET_DIR", &self.target).env("CARGO_INCREMENTAL", "0");
+        command.env("CARGO_PROFILE_SIMULATION_LTO", "off");
         command
     }
 }
