@@ -7,6 +7,7 @@
 mod acker;
 mod anew;
 mod batches;
+mod case;
 mod consumer;
 mod counts;
 mod dice;
@@ -35,7 +36,9 @@ mod unreadable;
 mod workload;
 mod world;
 
+pub use case::Case;
 pub use counts::Counts;
+pub use dice::Throw;
 pub use judge::Violation;
 pub use trace::LEGEND;
 pub use workload::{EVENTS, KEYS};

@@ -5,16 +5,16 @@ use std::io::{Write, stdout};
 use std::ops::Range;
 use std::process::ExitCode;
 
-use sim::LEGEND;
-use sim::run::run;
+use sim::run;
 use sim::sweep::{FULL, sweep};
+use sim::{Case, LEGEND};
 
 const HELP: &str = "\
 Simulates Sprag on virtual time; the same seed gives the same bytes.
 
   sim --seed N [--trace]                       one seed, with its trace
   sim sweep [--seeds N|A..B] [--stop-at-first] many seeds (2000), with a table of what happened
-  sim replay FILE                              a seed that failed once
+  sim replay FILE                              a case that failed once
 
 Exits 0 when no promise was broken; else it names each broken one in a line `violation: …`.
 ";
@@ -51,17 +51,20 @@ fn print(text: &str) -> Result<(), String> {
 
 fn one(seed: &str, trace: bool) -> Result<bool, String> {
     let seed = seed.parse().map_err(|_| format!("{seed} is no seed"))?;
+    show(&Case { seed, set: Vec::new() }, trace)
+}
+
+fn show(case: &Case, trace: bool) -> Result<bool, String> {
     let sink = trace.then(|| Box::new(std::io::BufWriter::new(stdout())) as Box<dyn Write>);
-    let report = run(seed, sink);
+    let report = run::replay(case, sink);
     print(&report.to_string())?;
     Ok(report.violation.is_none())
 }
 
-/// A seed file: lines that begin with `#` say why, the line `seed N` says which.
 fn replay(file: &str, trace: bool) -> Result<bool, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    let seed = text.lines().find_map(|line| line.strip_prefix("seed "));
-    one(seed.ok_or_else(|| format!("{file} names no seed"))?.trim(), trace)
+    let case = Case::parse(&text).map_err(|what| format!("{file}: {what}"))?;
+    show(&case, trace)
 }
 
 fn sweep_with(options: &[&str]) -> Result<bool, String> {

@@ -263,7 +263,7 @@ impl World {
         if self.process.is_none() {
             return Err("the process did not start again".to_owned());
         }
-        let frames = self.read_history(&self.disk.fork(self.seed))?;
+        let frames = self.read_history(&self.disk.fork(self.seed.number()))?;
         let history = History::read(&frames, &self.context())?;
         // Where memory has room for a few keys, all are visited one by one: that takes longer than this.
         let few = self.setting.plan.hot_keys < FEW_KEYS;
@@ -393,7 +393,7 @@ impl World {
         &self,
         disk: &SimulatedDisk,
     ) -> Result<(Reader<SimulatedDisk>, Frames), String> {
-        let options = Options::new(self.setting.partitions, self.seed);
+        let options = Options::new(self.setting.partitions, self.seed.number());
         let opened = open(disk.clone(), options);
         let (_writer, mut reader, _) = opened.map_err(|error| error.to_string())?;
         let mut all = Frames::new();
@@ -433,7 +433,7 @@ impl World {
         if self.numbers.is_empty() {
             return Ok(0);
         }
-        let disk = self.disk.fork(self.seed);
+        let disk = self.disk.fork(self.seed.number());
         disk.heal();
         disk.set_capacity(None);
         let (mut reader, left) = self.read_frames(&disk)?;
@@ -453,7 +453,7 @@ impl World {
 
     /// On a copy of the disk a bit is flipped: it is noticed, or it changes nothing.
     pub(crate) fn probe(&mut self) {
-        let options = Options::new(self.setting.partitions, self.seed);
+        let options = Options::new(self.setting.partitions, self.seed.number());
         match probe::flip_dictionary(&self.disk, options, &mut self.damage_dice) {
             Ok(flipped) => self.counts.add("fault", "dictionary damaged", flipped.into()),
             Err(what) => self.judge("corruption", Err(what)),

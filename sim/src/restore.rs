@@ -80,7 +80,7 @@ impl World {
     pub(crate) fn judge_restore(&mut self, history: &History) {
         let Some(backup) = self.backup.take() else { return };
         let (known, jump) = self.known_to(&backup, history);
-        let mut dice = Dice::new(self.seed, RESTORE_DICE);
+        let mut dice = Dice::new(&self.seed, RESTORE_DICE);
         let jump = jump + dice.pick(&[0, 0, 1, 50]);
         let mut plan = self.setting.plan.clone();
         plan.restore = Some(Restore { id: dice.draw(), jump });
@@ -130,7 +130,7 @@ struct Life {
 
 impl Life {
     fn begin(world: &World, backup: &Backup, plan: Plan, dice: Dice) -> Self {
-        let disk = SimulatedDisk::new(world.seed ^ 1);
+        let disk = SimulatedDisk::new(world.seed.number() ^ 1);
         for (name, bytes) in &backup.files {
             let copied = disk.create(name).and_then(|mut file| {
                 file.append(bytes)?;

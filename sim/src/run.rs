@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::case::Case;
 use crate::counts::Counts;
+use crate::dice::Seed;
 use crate::judge::Violation;
 use crate::trace::Trace;
 use crate::world::World;
@@ -32,7 +34,14 @@ pub struct Report {
 /// Runs a seed; its trace goes to the sink, if there is one.
 #[must_use]
 pub fn run(seed: u64, sink: Option<Box<dyn Write>>) -> Report {
-    let mut world = World::new(seed, Trace::to(sink));
+    replay(&Case { seed, set: Vec::new() }, sink)
+}
+
+/// Runs a seed in which some throws may be set.
+#[must_use]
+pub fn replay(case: &Case, sink: Option<Box<dyn Write>>) -> Report {
+    let Case { seed, set } = case;
+    let mut world = World::new(&Seed::new(*seed, set), Trace::to(sink));
     let ran = catch_unwind(AssertUnwindSafe(|| world.run()));
     if let Err(panic) = ran {
         let text = panic
@@ -43,7 +52,7 @@ pub fn run(seed: u64, sink: Option<Box<dyn Write>>) -> Report {
         world.violation = Some(Violation { judge: "invariants", at: world.now, what });
     }
     Report {
-        seed,
+        seed: *seed,
         hash: world.trace.hash(),
         happenings: world.trace.events(),
         posts: world.provider.posts().len(),

@@ -1,6 +1,6 @@
 //! Providers of which nothing is heard for long: their keys are forgotten meanwhile (DESIGN D8).
 
-use crate::dice::Dice;
+use crate::dice::{Dice, Seed};
 use crate::schedule::Instant;
 use crate::setting::Setting;
 use crate::workload::Workload;
@@ -21,7 +21,7 @@ enum Silence {
 }
 
 /// Decides whether keys are forgotten; gives what decides on, if they are.
-pub(crate) fn draw(seed: u64, setting: &mut Setting) -> Option<Dice> {
+pub(crate) fn draw(seed: &Seed, setting: &mut Setting) -> Option<Dice> {
     let mut dice = Dice::new(seed, FORGETTING_DICE);
     let forgets = setting.draw_forgetting(&mut dice, &mut Dice::new(seed, TOMBSTONES_DICE));
     forgets.then_some(dice)

@@ -17,7 +17,7 @@ use sprag_log::embedded::simulated::SimulatedDisk;
 use crate::acker::Acker;
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
-use crate::dice::Dice;
+use crate::dice::{Dice, Seed};
 use crate::faults::Faults;
 use crate::judge::answers::Answers;
 use crate::judge::commands::{Asked, Commands};
@@ -275,7 +275,7 @@ pub(crate) struct World {
     pub(crate) archive: Frames,
     /// The latest time any process was told.
     pub(crate) latest_clock: u64,
-    pub(crate) seed: u64,
+    pub(crate) seed: Seed,
     pub(crate) violation: Option<Violation>,
     /// What a second life begins with, once it was taken.
     pub(crate) backup: Option<Backup>,
@@ -284,14 +284,14 @@ pub(crate) struct World {
 }
 
 /// Chance that packs bodies, in half of the seeds.
-fn packing_dice(seed: u64) -> Option<Dice> {
+fn packing_dice(seed: &Seed) -> Option<Dice> {
     let mut dice = Dice::new(seed, PACKING_DICE);
     dice.chance(500).then_some(dice)
 }
 
 /// What is configured, and the streams that decide what consumers do about it. Each has its own: the
 /// seeds without a thing stay the worlds they were.
-fn draw_setting(seed: u64) -> (Setting, Dice, Dice) {
+fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let (types, retire) = (Dice::new(seed, TYPES_DICE), Dice::new(seed, RETIRE_DICE));
     let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
     let mut unordered = Dice::new(seed, UNORDERED_DICE);
@@ -303,7 +303,7 @@ fn draw_setting(seed: u64) -> (Setting, Dice, Dice) {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, trace: Trace) -> Self {
+    pub(crate) fn new(seed: &Seed, trace: Trace) -> Self {
         let mut dice = Dice::new(seed, 1);
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
         let (mut setting, ack, batch) = draw_setting(seed);
@@ -331,7 +331,7 @@ impl World {
             schedule: Schedule::new(),
             faults,
             setting,
-            disk: SimulatedDisk::new(seed),
+            disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
             process: None,
             life: 0,
@@ -367,7 +367,7 @@ impl World {
             damage_dice: Dice::new(seed, DAMAGE_DICE),
             archive: Frames::new(),
             latest_clock: 0,
-            seed,
+            seed: seed.clone(),
             violation: None,
             backup: None,
             places: Places::new(),
@@ -380,7 +380,7 @@ impl World {
         self.schedule.plan(0, Happening::Start);
         self.plan_strikes();
         self.plan_reloads();
-        let mut dice = Dice::new(self.seed, BACKUP_DICE);
+        let mut dice = Dice::new(&self.seed, BACKUP_DICE);
         let at = dice.between(SECOND, self.phase_ends);
         self.schedule.plan(at, Happening::Strike(Strike::Backup));
         for post in 0..self.provider.posts().len() {

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use sim::run::run;
+use sim::Case;
+use sim::run::replay;
 
 #[test]
 fn seeds_that_failed_once_are_green() {
@@ -15,8 +16,7 @@ fn seeds_that_failed_once_are_green() {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        let seed = text.lines().find_map(|line| line.strip_prefix("seed ")).unwrap();
-        let report = run(seed.trim().parse().unwrap(), None);
+        let report = replay(&Case::parse(&text).unwrap(), None);
         assert!(report.violation.is_none(), "{}: {report}", path.display());
         files += 1;
     }

@@ -9,6 +9,7 @@ mod deny;
 mod docs;
 mod failure;
 mod faults;
+mod nightly;
 mod observed;
 mod process;
 mod setup;
@@ -35,6 +36,8 @@ enum Task {
     Docs(docs::Options),
     /// Plants every bug of bugs/ and shows that it is caught
     Bugs(bugs::Options),
+    /// Runs fuzzers, coverage and mutants of the core for a while each
+    Nightly(nightly::Options),
     /// Measures speed beside nginx, and order under that load
     Bench(bench::Options),
     /// Does faults to the real binary and prints what came of each
@@ -60,6 +63,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Tidy => tidy::run(&workspace).map(|note| println!("{note}")),
         Task::Docs(options) => docs::run(&workspace, &options).map(|note| println!("{note}")),
         Task::Bugs(options) => bugs::run(&workspace, &options).map(|note| println!("{note}")),
+        Task::Nightly(options) => nightly::run(&workspace, &options).map(|note| println!("{note}")),
         Task::Bench(options) => bench::run(&workspace, &options),
         Task::Faults(options) => faults::run(&workspace, &options),
         Task::Setup(options) => setup::run(&workspace, &options),

@@ -36,6 +36,15 @@ pub(crate) const CARGO_DENY: CargoTool =
 /// Runs tests, each in a process of its own.
 pub(crate) const CARGO_NEXTEST: CargoTool =
     CargoTool { subcommand: "nextest", version: "0.9.151", features: "default-no-update" };
+/// Builds and runs fuzzers.
+pub(crate) const CARGO_FUZZ: CargoTool =
+    CargoTool { subcommand: "fuzz", version: "0.13.2", features: "" };
+/// Changes code and sees whether a test notices.
+pub(crate) const CARGO_MUTANTS: CargoTool =
+    CargoTool { subcommand: "mutants", version: "27.1.0", features: "" };
+/// Counts which lines tests reach.
+pub(crate) const CARGO_LLVM_COV: CargoTool =
+    CargoTool { subcommand: "llvm-cov", version: "0.9.1", features: "" };
 
 /// A program the tests start, how to see that it works, and the Debian packages that hold it.
 pub(crate) struct Program {
@@ -75,6 +84,25 @@ pub(crate) fn cargo_tool(workspace: &Workspace, tool: &CargoTool) -> Result<(), 
     let mut install = workspace.cargo(["install", &name, "--version", tool.version, "--locked"]);
     install.args(["--debug", "--config", "profile.dev.debug=false", "--no-default-features"]);
     process::run(install.args(["--features", tool.features]))
+}
+
+/// Installs the Rust component that reads coverage counters, where rustup keeps components.
+pub(crate) fn llvm_tools() -> Result<(), Failure> {
+    let rustup = |words: &[&str]| {
+        let mut command = Command::new("rustup");
+        command.args(words);
+        command
+    };
+    let Ok(installed) = process::output_of(&mut rustup(&["component", "list", "--installed"]))
+    else {
+        // A toolchain without rustup brings its own, or cargo-llvm-cov says what is missing.
+        return Ok(());
+    };
+    if installed.lines().any(|line| line.starts_with("llvm-tools")) {
+        return Ok(());
+    }
+    println!("  the Rust component llvm-tools is missing: installing it by rustup");
+    process::run(&mut rustup(&["component", "add", "llvm-tools"]))
 }
 
 /// What the interoperability tests run on.

@@ -8,6 +8,7 @@
 
 mod bounds;
 mod harness;
+mod histories;
 mod interleavings;
 mod isolation;
 mod properties;

@@ -273,6 +273,7 @@ impl Story {
             "manual" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, false)),
             "auto" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, true)),
             "show" => show(world, words),
+            "counted" => counted(world),
             "same" => world.memory_equals_history(),
             _ => command(world, words),
         }
@@ -448,6 +449,17 @@ fn show(world: &mut World, words: &Words<'_>) {
         format!("  {what} {} waits for {:?}", lane.destination.0, lane.waits_for)
     });
     world.trace.extend(waits);
+}
+
+/// What each partition has counted for operators since its process began.
+fn counted(world: &mut World) {
+    for node in &world.nodes {
+        let partition = &node.partition;
+        let filtered = partition.filtered().iter();
+        let filtered = filtered.map(|(to, count)| format!("  filtered from {}: {count}", to.0));
+        world.trace.extend(filtered);
+        world.trace.push(format!("  {:?}", partition.moves()));
+    }
 }
 
 /// What operators ask for.

@@ -1,0 +1,404 @@
+//! Random histories: events in any order with repeats and losses, commits that fail, processes
+//! that die, consumers that misbehave, operators that interfere.
+//!
+//! The judge looks at every durable fact, answer and attempt; at the end faults stop, and nothing
+//! may stay behind. Whoever has chance can make one: the properties, and the fuzzer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use sprag_core::fact::{DeadLetter, Outcome};
+use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
+use sprag_core::input::Command;
+use sprag_core::pattern::Pattern;
+use sprag_core::position::Position;
+use sprag_core::rate::Rate;
+use sprag_core::settings::{
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+};
+use sprag_core::time::UnixMicros;
+
+use crate::harness::outside::Post;
+use crate::harness::world::{Habits, World, partition_of};
+
+/// What is configured, and what happens under it.
+#[derive(Debug, Clone)]
+pub(crate) struct History {
+    pub(crate) settings: Settings,
+    pub(crate) page: usize,
+    pub(crate) happenings: Vec<Happening>,
+}
+
+/// Any history of at most so many happenings.
+pub(crate) fn histories(most: usize) -> impl Strategy<Value = History> {
+    let happenings = proptest::collection::vec(happening(), 1..most);
+    (settings(), 1..4_usize, happenings).prop_map(|(settings, page, happenings)| History {
+        settings,
+        page,
+        happenings,
+    })
+}
+
+impl History {
+    /// Lets it happen.
+    ///
+    /// # Panics
+    /// When a promise is broken.
+    pub(crate) fn happen(self) {
+        let Self { settings, page, happenings } = self;
+        let waits_for_ever = settings.sources[&SourceId(1)].on_gap == OnGap::Halt;
+        let mut world = World::new(settings, 2, Habits { page, ..Habits::default() });
+        world.declare();
+        world.settle();
+        world.habits = Habits {
+            commits: false,
+            stores: false,
+            loads: false,
+            aborts: false,
+            backlogs: true,
+            reads: false,
+            page,
+        };
+        for happening in &happenings {
+            happen(&mut world, happening);
+        }
+        world.end_well(waits_for_ever);
+    }
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+pub(crate) enum Happening {
+    Post {
+        key: u8,
+        position: u64,
+        id: Option<u8>,
+        body: u8,
+        late: bool,
+    },
+    Commit,
+    Store,
+    Fail {
+        partition: u8,
+        durable: u8,
+    },
+    Crash {
+        durable: u8,
+        keep_state: bool,
+    },
+    End {
+        which: u8,
+        status: u16,
+    },
+    TimeOut {
+        which: u8,
+    },
+    /// So many events of a range are acknowledged.
+    EndPart {
+        which: u8,
+        status: u16,
+        acknowledged: u64,
+    },
+    Drop {
+        which: u8,
+    },
+    EndAborted,
+    Load,
+    Read {
+        which: u8,
+    },
+    Wait {
+        millis: u64,
+    },
+    Clock {
+        hours: i8,
+    },
+    Order(Box<Order>),
+}
+
+/// What an operator does.
+#[derive(Debug, Clone)]
+pub(crate) enum Order {
+    PauseKey(u8),
+    ResumeKey(u8),
+    Rebase(u8),
+    PauseDestination(u8),
+    ResumeDestination(u8),
+    Redrive {
+        key: u8,
+        destination: u8,
+        passed: Option<u8>,
+    },
+    Drop {
+        key: u8,
+        destination: u8,
+        sequence: u8,
+    },
+    /// What a consumer does, with what it has or something else.
+    Acknowledge {
+        which: u8,
+        passed: u8,
+    },
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let position = prop_oneof![30 => 1..8_u64, 1 => Just(0), 1 => 30..60_u64, 1 => Just(u64::MAX)];
+    let post = (0..4_u8, position, proptest::option::weighted(0.8, 0..24_u8), 0..2_u8, 0..20_u8);
+    let post = post.prop_map(|(key, position, id, body, late)| Happening::Post {
+        key,
+        position,
+        id,
+        body,
+        late: late == 0,
+    });
+    let which = 0..8_u8;
+    prop_oneof![
+        30 => post,
+        20 => Just(Happening::Commit),
+        8 => Just(Happening::Store),
+        3 => (0..2_u8, 0..3_u8).prop_map(|(partition, durable)| Happening::Fail { partition, durable }),
+        2 => (0..3_u8, any::<bool>())
+            .prop_map(|(durable, keep_state)| Happening::Crash { durable, keep_state }),
+        16 => which.clone().prop_map(|which| Happening::End { which, status: 200 }),
+        8 => which.clone().prop_map(|which| Happening::End { which, status: 500 }),
+        5 => which.clone().prop_map(|which| Happening::End { which, status: 202 }),
+        2 => which.clone().prop_map(|which| Happening::End { which, status: 429 }),
+        2 => which.clone().prop_map(|which| Happening::End { which, status: 410 }),
+        1 => which.clone().prop_map(|which| Happening::Drop { which }),
+        6 => (which.clone(), prop_oneof![Just(200), Just(500), Just(202)], 0..4_u64).prop_map(
+            |(which, status, acknowledged)| Happening::EndPart { which, status, acknowledged }
+        ),
+        3 => which.prop_map(|which| Happening::TimeOut { which }),
+        6 => Just(Happening::EndAborted),
+        10 => Just(Happening::Load),
+        14 => (0..8_u8).prop_map(|which| Happening::Read { which }),
+        8 => (1..4_000_u64).prop_map(|millis| Happening::Wait { millis }),
+        1 => (-2..3_i8).prop_map(|hours| Happening::Clock { hours }),
+        6 => order().prop_map(|order| Happening::Order(Box::new(order))),
+    ]
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    let (key, destination) = (0..4_u8, 1..3_u8);
+    prop_oneof![
+        1 => key.clone().prop_map(Order::PauseKey),
+        2 => key.clone().prop_map(Order::ResumeKey),
+        1 => key.clone().prop_map(Order::Rebase),
+        1 => destination.clone().prop_map(Order::PauseDestination),
+        2 => destination.clone().prop_map(Order::ResumeDestination),
+        4 => (key.clone(), destination.clone(), proptest::option::of(1..5_u8))
+            .prop_map(|(key, destination, passed)| Order::Redrive { key, destination, passed }),
+        6 => (0..8_u8, 0..12_u8)
+            .prop_map(|(which, passed)| Order::Acknowledge { which, passed }),
+        2 => (key, destination, 1..5_u8)
+            .prop_map(|(key, destination, sequence)| Order::Drop { key, destination, sequence }),
+    ]
+}
+
+/// Some destinations take half of all events.
+fn types(on_give_up: OnGiveUp) -> Vec<Pattern> {
+    let types = if on_give_up == OnGiveUp::Halt { "*" } else { "e*" };
+    vec![Pattern::parse(types).expect("a pattern")]
+}
+
+fn contract() -> impl Strategy<Value = Contract> {
+    prop_oneof![
+        3 => Just(Contract::Fifo { first: First::At(1) }),
+        1 => Just(Contract::Fifo { first: First::Strictly(1) }),
+        1 => Just(Contract::Fifo { first: First::Any }),
+        1 => Just(Contract::Arrival),
+        2 => Just(Contract::Unordered),
+        1 => Just(Contract::Latest { coalesce: false }),
+        1 => Just(Contract::Latest { coalesce: true }),
+    ]
+}
+
+pub(crate) fn settings() -> impl Strategy<Value = Settings> {
+    let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
+    let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
+    let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);
+    let rate = || {
+        let rate = |count| Rate { count, period: Duration::from_secs(1) };
+        proptest::option::weighted(0.2, (1..4_u32).prop_map(rate))
+    };
+    let ack =
+        prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
+    let batch = proptest::option::of(1..4_usize);
+    let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
+    let all = (contract(), on_gap, give_up, bounds, slow);
+    all.prop_map(|(contract, on_gap, give_up, bounds, slow)| {
+        let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
+        let source = SourceSettings {
+            name: Arc::from("billing"),
+            contract,
+            hold_wait: Duration::from_secs(2),
+            hold_events,
+            hold_span: 20,
+            max_ahead: Duration::from_secs(300),
+            on_gap,
+            dedupe: Duration::from_secs(3_600),
+            forget_after: None,
+            destinations: vec![DestinationId(1), DestinationId(2)],
+            rate: None,
+        };
+        let destination = |on_give_up| DestinationSettings {
+            name: Arc::from("app"),
+            start: sprag_core::settings::Start::Now,
+            types: types(on_give_up),
+            concurrency,
+            slow_concurrency: slow.0,
+            slow_after: Duration::from_millis(slow.1),
+            rate: slow.2,
+            key_rate: slow.3,
+            retry: Retry {
+                first: Duration::from_secs(1),
+                cap: Duration::from_secs(4),
+                give_up_after: Duration::from_secs(60),
+                attempts: Some(attempts),
+            },
+            on_give_up,
+            ack: slow.4,
+            batch: slow.5,
+        };
+        let destinations = [
+            (DestinationId(1), destination(give_up)),
+            (DestinationId(2), destination(OnGiveUp::Halt)),
+        ];
+        Settings {
+            revision: Revision(1),
+            sources: BTreeMap::from([(SourceId(1), source)]),
+            destinations: BTreeMap::from(destinations),
+            retired: std::collections::BTreeSet::new(),
+            hot_keys,
+            key_backlog: 3,
+            dedupe_ids,
+            forgotten: usize::MAX,
+            partition_rate: None,
+            restore: None,
+        }
+    })
+}
+
+/// Keys 0 and 1 are partition 0's, 2 and 3 partition 1's.
+fn key(number: u8) -> Key {
+    let (name, source) = (format!("k{number}@{}", number / 2), 1);
+    Post { source, key: name, ..Post::default() }.key()
+}
+
+fn happen(world: &mut World, happening: &Happening) {
+    match happening {
+        Happening::Post { key: number, position, id, body, late } => {
+            let position = match world.settings.sources[&SourceId(1)].contract {
+                Contract::Arrival | Contract::Unordered => Position::None,
+                Contract::Fifo { .. } => Position::Sequence(*position),
+                Contract::Latest { coalesce: false } => Position::Version(*position),
+                Contract::Latest { coalesce: true } => Position::Timestamp(*position),
+            };
+            let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
+            let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
+            world.post(&Post {
+                source: 1,
+                key: key(*number).name.to_string(),
+                id: id.map(|id| format!("id{id}")),
+                position,
+                event_type: kind.to_owned(),
+                body: format!("body {body}"),
+                outside_tolerance: *late,
+            });
+        }
+        Happening::Commit => {
+            for at in 0..world.nodes.len() {
+                world.commit_one(at);
+            }
+        }
+        Happening::Store => (0..world.nodes.len()).for_each(|at| world.store(at)),
+        Happening::Fail { partition, durable } => {
+            world.fail(usize::from(*partition), usize::from(*durable));
+        }
+        Happening::Crash { durable, keep_state } => {
+            world.crash(usize::from(*durable), *keep_state);
+        }
+        Happening::End { which, status } => {
+            end(world, *which, Outcome::Answered { status: *status });
+        }
+        Happening::EndPart { which, status, acknowledged } => {
+            world.says = Some(*acknowledged);
+            end(world, *which, Outcome::Answered { status: *status });
+            world.says = None;
+        }
+        Happening::TimeOut { which } => end(world, *which, Outcome::Unknown),
+        Happening::Drop { which } => {
+            if !world.under_way.is_empty() {
+                let at = usize::from(*which) % world.under_way.len();
+                let attempt = world.under_way.remove(at);
+                let dropped = Some(Arc::from("not mine"));
+                world.end_with(&attempt, Outcome::Answered { status: 200 }, None, dropped);
+            }
+        }
+        Happening::EndAborted => {
+            world.end_aborted();
+        }
+        Happening::Load => {
+            world.load_one();
+        }
+        Happening::Read { which } => {
+            world.read_one(usize::from(*which));
+        }
+        Happening::Wait { millis } => world.advance(Duration::from_millis(*millis)),
+        Happening::Clock { hours } => {
+            let by = i64::from(*hours) * 3_600_000_000;
+            world.now.clock = UnixMicros(world.now.clock.0.saturating_add_signed(by));
+        }
+        Happening::Order(order) => give(world, order),
+    }
+    world.settle();
+}
+
+fn end(world: &mut World, which: u8, outcome: Outcome) {
+    if !world.under_way.is_empty() {
+        world.end(usize::from(which) % world.under_way.len(), outcome, None);
+    }
+}
+
+/// A consumer acknowledges something that waits or is under way; now and then something else.
+fn acknowledge(world: &mut World, which: u8, passed: u8) {
+    let waiting = world.consumers_have();
+    if waiting.is_empty() {
+        return;
+    }
+    let (key, destination, from, last) = waiting[usize::from(which) % waiting.len()].clone();
+    // Something else, a part, or all.
+    let (from, to) = match passed {
+        0..4 => (Sequence(u64::from(passed)), Sequence(u64::from(passed))),
+        4..8 => (from, from),
+        _ => (from, last),
+    };
+    let at = usize::from(partition_of(&key).0);
+    world.order(at, Command::Acknowledge { key, destination, from, to });
+}
+
+fn give(world: &mut World, order: &Order) {
+    let destination = |number: u8| DestinationId(u32::from(number));
+    let sequence = |number: u8| Sequence(u64::from(number));
+    let at = |number: u8| usize::from(partition_of(&key(number)).0);
+    let (at, command) = match *order {
+        Order::Acknowledge { which, passed } => return acknowledge(world, which, passed),
+        Order::PauseKey(number) => (at(number), Command::PauseKey(key(number))),
+        Order::ResumeKey(number) => (at(number), Command::ResumeKey(key(number))),
+        Order::Rebase(number) => (at(number), Command::Rebase(key(number))),
+        Order::PauseDestination(number) => (0, Command::PauseDestination(destination(number))),
+        Order::ResumeDestination(number) => (0, Command::ResumeDestination(destination(number))),
+        Order::Redrive { key: number, destination: to, passed } => {
+            let (key, passed) = (key(number), passed.map(sequence));
+            (at(number), Command::Redrive { key, destination: destination(to), passed })
+        }
+        Order::Drop { key: number, destination: to, sequence: dropped } => {
+            let (destination, sequence) = (destination(to), sequence(dropped));
+            let letter = DeadLetter::InLane { destination, sequence };
+            (at(number), Command::Drop { key: key(number), letter })
+        }
+    };
+    world.order(at, command);
+}

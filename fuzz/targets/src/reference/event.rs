@@ -1,0 +1,112 @@
+//! The rules of a source as anyone would read them (DESIGN K1, K3), on a tree that `serde_json` built.
+
+use std::cell::Cell;
+
+use http::HeaderMap;
+use sprag::extract::{
+    Extracted, ExtractedPosition, Extraction, IdRule, InstantUnit, KeyRule, Location, PositionRule,
+    Rules,
+};
+use sprag::limits::{ID_BYTES, KEY_BYTES, SEQUENCE_DIGITS, TYPE_BYTES};
+
+use super::json::{Led, Tree};
+use super::{form, mac};
+
+/// The rules as anyone would read them.
+pub(crate) struct Reading<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) query: &'a str,
+    pub(crate) body: &'a [u8],
+    /// The body, if it is JSON.
+    pub(crate) tree: Option<&'a Tree>,
+    /// Whether a number was asked for that serde_json does not keep as it is written.
+    pub(crate) cannot_tell: Cell<bool>,
+}
+
+impl Reading<'_> {
+    /// None: the event cannot be used.
+    pub(crate) fn extraction(&self) -> Option<Extraction> {
+        let rules = self.rules;
+        let event_type = match &rules.event_type {
+            Some(at) => self.text(at, TYPE_BYTES)?,
+            None => String::new(),
+        };
+        if !rules.accept.iter().any(|pattern| pattern.matches(&event_type)) {
+            return Some(Extraction::Ignored { event_type });
+        }
+        let id = match &rules.id {
+            IdRule::At(at) => Some(self.text(at, ID_BYTES)?),
+            IdRule::Sha256 => Some(mac::hex(&mac::sha256(self.body))),
+            IdRule::None => None,
+        };
+        let parts = match &rules.key {
+            KeyRule::Parts(parts) => parts,
+            KeyRule::ByType(all) => {
+                &all.iter().find(|(pattern, _)| pattern.matches(&event_type))?.1
+            }
+        };
+        let parts: Option<Vec<String>> =
+            parts.iter().map(|at| self.bytes(at).map(|part| encoded(&part))).collect();
+        let key = parts?.join("/");
+        if key.len() > KEY_BYTES {
+            return None;
+        }
+        let position = match &rules.position {
+            PositionRule::None => ExtractedPosition::None,
+            PositionRule::Sequence(at) => ExtractedPosition::Sequence(number(&self.bytes(at)?)?),
+            PositionRule::Version(at) => ExtractedPosition::Version(number(&self.bytes(at)?)?),
+            PositionRule::Timestamp { at, unit: InstantUnit::Milliseconds } => {
+                let ns = digits(&self.bytes(at)?)?.checked_mul(1_000_000)?;
+                ExtractedPosition::Timestamp(i64::try_from(ns).ok()?.unsigned_abs())
+            }
+            PositionRule::Timestamp { at, .. } => {
+                self.bytes(at)?;
+                ExtractedPosition::Timestamp(0)
+            }
+        };
+        Some(Extraction::Event(Extracted { id, key, event_type, position }))
+    }
+
+    fn text(&self, at: &Location, most: usize) -> Option<String> {
+        String::from_utf8(self.bytes(at)?).ok().filter(|text| text.len() <= most)
+    }
+
+    fn bytes(&self, at: &Location) -> Option<Vec<u8>> {
+        let bytes = match at {
+            Location::Header(name) => self.headers.get(name)?.as_bytes().to_vec(),
+            Location::Query(name) => form::only(self.query.as_bytes(), name)?,
+            Location::Form(name) => form::only(self.body, name)?,
+            Location::Const(text) => text.clone().into_bytes(),
+            Location::Body(pointer) => match self.tree?.at(pointer.as_str()) {
+                Led::To(Tree::Text(text)) => text.clone().into_bytes(),
+                Led::To(Tree::Number(number)) => {
+                    self.cannot_tell.set(self.cannot_tell.get() || number.is_f64());
+                    number.to_string().into_bytes()
+                }
+                _ => return None,
+            },
+        };
+        (!bytes.is_empty()).then_some(bytes)
+    }
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
+    let is_digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| is_digits)?.parse().ok()
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    digits(text).filter(|_| text.len() <= SEQUENCE_DIGITS)
+}
+
+/// Everything but letters, digits, `-`, `_` and `~` is `%XX` (rule K1).
+fn encoded(part: &[u8]) -> String {
+    let one = |byte: &u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
+            char::from(*byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    part.iter().map(one).collect()
+}
