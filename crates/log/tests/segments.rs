@@ -5,7 +5,9 @@
 use sprag_core::id::{Epoch, FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_log::conformance::{Subject, event, event_with, key, small};
 use sprag_log::embedded::simulated::{Fault, Operation, SimulatedDisk};
-use sprag_log::embedded::{Disk, EmbeddedLog, Options, Reader, Report, Routed, Writer, open};
+use sprag_log::embedded::{
+    Disk, EmbeddedLog, OpenError, Options, Reader, Report, Routed, Writer, open,
+};
 use sprag_log::frame::FrameDraft;
 use sprag_log::lookup::{Handle, Wanted};
 use sprag_log::{Answer, Completion, Query, ReadError, Request};
@@ -106,6 +108,31 @@ fn any_flipped_bit_of_an_index_changes_no_answer() {
         let disk = disk.fork(1);
         disk.flip(&name, at, 5);
         finds_everything(&mut opened(&disk).0, 1, 10);
+    }
+}
+
+/// Its index opens it: what is missing shows when it is read, and is damage then, not a disk that
+/// may read better the next time.
+#[test]
+fn a_segment_that_was_cut_off_is_damaged_wherever_it_ends() {
+    let disk = filled(10);
+    let name = names(&disk, ".segment")[0].clone();
+    let whole = disk.content(&name).unwrap();
+    for length in 0..whole.len() {
+        let disk = disk.fork(1);
+        disk.put(&name, whole[..length].to_vec());
+        let mut reader = match open(disk.clone(), options()) {
+            Ok((_, reader, _)) => reader,
+            Err(OpenError::Corrupt(_)) => continue,
+            Err(other) => panic!("{length}: {other}"),
+        };
+        let (partition, from) = (PartitionId(0), FrameNumber(1));
+        let answer = reader.answer(&Query::Frames { partition, from, bytes: usize::MAX });
+        let event = Place { partition, frame: from, index: 0 };
+        let body = reader.answer(&Query::Event { place: event });
+        for read in [answer.map(drop), body.map(drop)] {
+            assert!(matches!(read, Ok(()) | Err(ReadError::Corrupt(_))), "{length}: {read:?}");
+        }
     }
 }
 

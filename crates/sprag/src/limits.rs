@@ -164,6 +164,14 @@ pub const JUMP_BESIDES: u64 = 1_000;
 /// Bytes of `sprag-missing` and `sprag-omitted` (DESIGN C4).
 pub const RANGES_HEADER_BYTES: usize = 1024;
 
+/// Bytes of a request that are read on for nothing once it is answered, so that its sender sees the
+/// answer: most senders read none before they have sent all. A mistaken path or a body that is a little
+/// too large must be told; who sends more than 16 MiB is cut off.
+pub const DISCARD_BYTES: usize = 16 << 20;
+
+/// How long that takes at most.
+pub const DISCARD_TIME: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Bytes of a request's head; hyper needs at least 8 KiB. Signatures and trace headers of the
 /// known providers stay below 8 KiB.
 pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;

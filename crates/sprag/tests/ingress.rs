@@ -205,6 +205,37 @@ fn bodies_are_bounded_by_their_declared_and_their_real_length() {
     assert_taken(&gateway.ask(chunked.as_bytes()), "released");
 }
 
+/// A connection that is closed over unread bytes is reset, and a reset takes the answer with it.
+#[test]
+fn who_sends_all_before_it_reads_sees_why_it_was_refused() {
+    let gateway = gateway();
+    let large = body("a", 1) + &" ".repeat(300_000);
+    let media = post("/in/open", "x-id: a\r\ncontent-encoding: gzip\r\n", &large);
+    for (request, status, code) in [
+        (post("/in/nobody", "", &large), 404, "unknown-source"),
+        (post("/in/open", "x-id: a\r\n", &large), 413, "body-too-large"),
+        (media, 415, "unsupported-content-encoding"),
+        (post("/out/nobody/ack", "", &large), 404, "unknown-destination"),
+    ] {
+        let mut connection = Connection::to(gateway.listen());
+        for part in request.chunks(20_000) {
+            connection.send(part);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert_refused(&connection.message().expect("an answer"), status, code);
+    }
+    assert_serves(&gateway, "b");
+}
+
+#[test]
+fn who_says_that_it_sends_no_more_gets_its_answer() {
+    let gateway = gateway();
+    let mut connection = Connection::to(gateway.listen());
+    connection.send(&open("one", "a", 1));
+    connection.stream.shutdown(Shutdown::Write).unwrap();
+    assert_taken(&connection.message().expect("an answer"), "released");
+}
+
 #[test]
 fn bodies_must_be_what_is_read_from_them() {
     let gateway = gateway();

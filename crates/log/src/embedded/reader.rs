@@ -146,17 +146,17 @@ impl<D: Disk> Reader<D> {
         if index >= header.bodies {
             return Err(ReadError::Missing);
         }
-        let name = head.location.seal.segment_name();
+        let seal = head.location.seal;
         let section = head.location.offset + (ENVELOPE_BYTES + header.head_bytes()) as u64;
         let mut entries = vec![0; (index as usize + 1) * BODY_ENTRY_BYTES];
-        read_exact_at(&self.disk, &name, section, &mut entries)?;
+        self.read_exact(seal, section, &mut entries)?;
         let damaged = |error| head.corruption(Damage::Decode(error));
         let entry = BodyEntry::find(header, &entries, index).map_err(damaged)?;
         if !entry.is_kept() {
             return Err(ReadError::BodyDropped);
         }
         let mut bytes = vec![0; entry.length];
-        read_exact_at(&self.disk, &name, section + entry.offset as u64, &mut bytes)?;
+        self.read_exact(seal, section + entry.offset as u64, &mut bytes)?;
         let stored = entry.verify(&bytes).map_err(damaged)?;
         let dictionary = match stored.codec {
             BodyCodec::ZstdDictionary => Some(self.dictionary(head, received.key.source)?),
@@ -373,8 +373,21 @@ impl<D: Disk> Reader<D> {
         let have = bytes.len().min(header.head_bytes());
         bytes.resize(header.head_bytes(), 0);
         let rest = offset + (ENVELOPE_BYTES + have) as u64;
-        read_exact_at(&self.disk, &name, rest, &mut bytes[have..])?;
+        self.read_exact(seal, rest, &mut bytes[have..])?;
         Ok(Head { location, header, bytes })
+    }
+
+    /// Bytes that were written: a file that ends before them is damaged, like one that says otherwise.
+    fn read_exact(&self, seal: Seal, offset: u64, bytes: &mut [u8]) -> Result<(), ReadError> {
+        let read = read_exact_at(&self.disk, &seal.segment_name(), offset, bytes);
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                let damage = Damage::Absent("the file ends before what was written here");
+                let segment = seal.segment;
+                ReadError::Corrupt(Corruption { segment, offset, frame: None, damage })
+            }
+            _ => error.into(),
+        })
     }
 }
 

@@ -119,6 +119,8 @@ async fn serve(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(request_time)
+        // Who says that it sends no more still waits for the answer.
+        .half_close(true)
         .max_buf_size(limits::REQUEST_HEAD_BYTES)
         .max_headers(limits::REQUEST_HEADERS)
         .serve_connection(TokioIo::new(stream), service);

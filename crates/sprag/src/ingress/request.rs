@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use sprag_core::id::{Hash, Key};
@@ -30,16 +30,31 @@ pub(super) async fn respond(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     life::step!("ingress");
-    let (parts, body) = request.into_parts();
-    if parts.uri.path().starts_with("/out/") {
-        return Box::pin(crate::out::respond(&ingress.out, &parts, body)).await;
+    let (parts, mut body) = request.into_parts();
+    let response = respond_to(ingress, peer, &parts, &mut body).await;
+    // Whoever is slow has had its time, and who waits to be asked for its body sends none.
+    let is_over = response.status() == StatusCode::REQUEST_TIMEOUT;
+    if !is_over && !parts.headers.contains_key(EXPECT) {
+        body::discard(body);
     }
-    let source = match route(ingress, &parts) {
+    response
+}
+
+async fn respond_to(
+    ingress: &Ingress,
+    peer: IpAddr,
+    parts: &Parts,
+    body: &mut Incoming,
+) -> Response<Full<Bytes>> {
+    if parts.uri.path().starts_with("/out/") {
+        return Box::pin(crate::out::respond(&ingress.out, parts, body)).await;
+    }
+    let source = match route(ingress, parts) {
         Ok(source) => source,
         Err(refused) => return answer::problem(&refused),
     };
     let response = if parts.method == Method::POST {
-        accept(ingress, source, &parts, body).await
+        accept(ingress, source, parts, body).await
     } else if handshake::asks(source.handshake, &parts.method) {
         handshake::grant(&parts.headers)
     } else {
@@ -66,7 +81,7 @@ async fn accept(
     ingress: &Ingress,
     source: &IngressSource,
     parts: &Parts,
-    incoming: Incoming,
+    incoming: &mut Incoming,
 ) -> Result<Response<Full<Bytes>>, Problem> {
     let content_type = check_head(ingress, source, parts)?;
     let reading = body::read(incoming, source.max_body);

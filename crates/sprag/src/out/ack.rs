@@ -33,7 +33,7 @@ struct Ids {
 pub(super) async fn acknowledge(
     out: &Out,
     destination: &OutDestination,
-    incoming: Incoming,
+    incoming: &mut Incoming,
 ) -> Result<Response<Full<Bytes>>, Problem> {
     let body = body::read(incoming, limits::ACK_BYTES).await?;
     let ids = ids(&body)?;

@@ -88,7 +88,11 @@ impl Out {
 }
 
 /// Answers a request below `/out/`; none when its path is another.
-pub(crate) async fn respond(out: &Out, parts: &Parts, body: Incoming) -> Response<Full<Bytes>> {
+pub(crate) async fn respond(
+    out: &Out,
+    parts: &Parts,
+    body: &mut Incoming,
+) -> Response<Full<Bytes>> {
     let (destination, what) = match route(out, parts) {
         Ok(route) => route,
         Err(refused) => return refuse(&refused),
