@@ -216,6 +216,16 @@ fn a_reload_that_keeps_more_deletes_nothing_of_what_was_old_before() {
 }
 
 #[test]
+fn bodies_go_once_the_outcomes_that_they_rest_on_are_committed() {
+    let mut machine = machine();
+    let now = at(6);
+    lists(&mut machine, now, &[segment(1, 3, None)]);
+    reads(&mut machine, now, false, Looked { rests_on: FrameNumber(70), ..dead(12, 1, 0) });
+    assert_eq!(poll(&mut machine, now, 69), None, "a crash may take them back");
+    assert!(matches!(poll(&mut machine, now, 70), Some(Step::Rewrite { segment: 1, .. })));
+}
+
+#[test]
 fn a_reload_while_a_segment_is_judged_has_it_judged_again() {
     let mut machine = machine();
     let now = at(6);

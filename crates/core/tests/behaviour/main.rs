@@ -12,5 +12,6 @@ mod histories;
 mod interleavings;
 mod isolation;
 mod properties;
+mod restored;
 mod retention;
 mod scripts;
