@@ -190,7 +190,7 @@ impl<D: Digest> Partition<D> {
             forgetting: forget::Forgetting::default(),
             dirty: BTreeSet::new(),
             touched: Vec::new(),
-            recent: Recent::default(),
+            recent: Recent::new(seed),
             directory: Directory::default(),
             refusals: refuse::Refusals::new(),
             timers: BTreeSet::new(),

@@ -16,7 +16,6 @@ use crate::fact::{Claimed, Fact};
 use crate::id::{Epoch, FrameNumber, Key, Place};
 use crate::input::AttemptId;
 use crate::output::{Answer, Output};
-use crate::recent::Recent;
 use crate::record::{Directory, KeyRecord};
 use crate::settings::Settings;
 use crate::time::{Now, OpenMicros, UnixMicros};
@@ -123,7 +122,7 @@ impl<D: Digest> Partition<D> {
         self.open = head.open;
         self.open_persisted = head.open;
         self.totals = head.totals.clone();
-        self.recent = Recent::since(head.frame);
+        self.recent.begin(head.frame);
         let paused = core::mem::take(&mut self.directory.paused);
         self.directory = Directory { paused, ..Directory::default() };
         if self.id.0 == 0 {
