@@ -234,3 +234,41 @@ fn waiting_keys_fill_no_memory_and_turn_nothing_away() {
     assert!(moves.left_waiting >= keys - 2 * hot_keys as u64, "{moves:?}");
     world.end_well(false);
 }
+
+/// With memory for one key, each of several destinations keeps one where it is for as long as it hangs:
+/// that leaves room for what goes to others (promises 3 and 7).
+#[test]
+fn what_hangs_to_several_destinations_leaves_room_beside_it() {
+    let mut settings = Settings { hot_keys: 1, ..settings() };
+    let (source, destination) =
+        (settings.sources[&SourceId(1)].clone(), settings.destinations[&DestinationId(1)].clone());
+    for number in 1..=5 {
+        let destinations = vec![DestinationId(number)];
+        let source = SourceSettings { destinations, ..source.clone() };
+        settings.sources.insert(SourceId(number), source);
+        settings.destinations.insert(DestinationId(number), destination.clone());
+    }
+    let mut world = World::new(settings, 1, Habits::default());
+    world.declare();
+    world.settle();
+    let post = |world: &mut World, source: u32, key: &str| {
+        let (key, body) = (key.to_owned(), "body".to_owned());
+        let position = Position::Sequence(1);
+        let post = Post { source, key, position, body, ..Post::default() };
+        world.post(&post);
+        world.settle();
+        post.key()
+    };
+    for hung in 1..=4 {
+        for key in ["a", "b", "c"] {
+            post(&mut world, hung, key);
+        }
+    }
+    for key in ["d", "e", "f"] {
+        let key = post(&mut world, 5, key);
+        let attempt = world.attempt_of(&key, DestinationId(5)).expect("it is delivered at once");
+        world.end(attempt, Outcome::Answered { status: 200 }, None);
+        world.settle();
+    }
+    world.end_well(false);
+}
