@@ -34,6 +34,8 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("descriptor exhaustion", "hardship", "too_few_descriptors"),
     ("consumer never answers", "hardship", "two_hundred_hung_keys"),
     ("consumer with malice", "hardship", "hostile_answers"),
+    ("wrong TLS", "faults", "tls_is_wrong"),
+    ("DNS", "faults", "the_name_changes"),
     ("consumer down", "hardship", "an_outage"),
 ];
 

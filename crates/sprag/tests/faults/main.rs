@@ -11,9 +11,11 @@
 mod clock;
 mod damage;
 mod errors;
+mod front;
 mod held;
 mod image;
 mod power;
+mod reached;
 mod recorded;
 mod shim;
 mod stopped;

@@ -57,7 +57,21 @@ fn policy(name: &str) -> String {
     }
 }
 
-fn configuration(head: &str, consumer: &Consumer, destinations: &[Destination]) -> String {
+/// How the gateway gets to the consumer.
+pub(crate) struct Reach {
+    /// Scheme, host and port.
+    pub(crate) url: String,
+    /// Lines of each destination.
+    pub(crate) lines: String,
+}
+
+impl Reach {
+    fn straight(consumer: &Consumer) -> Self {
+        Self { url: format!("http://{}", consumer.address), lines: String::new() }
+    }
+}
+
+fn configuration(head: &str, reach: &Reach, destinations: &[Destination]) -> String {
     let source = |(at, source): (usize, &crate::support::event::Source)| {
         let (name, lines) = (source.name, source.lines);
         let verify = match source.scheme {
@@ -73,10 +87,10 @@ fn configuration(head: &str, consumer: &Consumer, destinations: &[Destination]) 
     let destination = |to: &Destination| {
         let sources = SOURCES.iter().filter(|source| to.takes(source.promise));
         let names: Vec<String> = sources.map(|source| format!("{:?}", source.name)).collect();
-        let (name, from, address) = (to.name, names.join(", "), consumer.address);
+        let (name, from, Reach { url, lines }) = (to.name, names.join(", "), reach);
         format!(
-            "[destinations.{name}]\nfrom = [{from}]\nurl = \"http://{address}/{name}\"\n\
-             secrets = [\"env:APP_SECRET\"]\nallow = [\"127.0.0.0/8\"]\ntimeout = \"1500ms\"\n{}",
+            "[destinations.{name}]\nfrom = [{from}]\nurl = \"{url}/{name}\"\n\
+             secrets = [\"env:APP_SECRET\"]\nallow = [\"127.0.0.0/8\"]\ntimeout = \"1500ms\"\n{lines}{}",
             policy(name)
         )
     };
@@ -115,7 +129,19 @@ impl World {
     /// With these sections `[server]` and `[limits]`.
     pub(crate) async fn new(head: &str, seed: u64, destinations: &'static [Destination]) -> Self {
         let consumer = Consumer::start(seed).await;
-        let text = configuration(head, &consumer, destinations);
+        let reach = Reach::straight(&consumer);
+        Self::reached(head, seed, destinations, consumer, &reach)
+    }
+
+    /// With a consumer that is not reached straight.
+    pub(crate) fn reached(
+        head: &str,
+        seed: u64,
+        destinations: &'static [Destination],
+        consumer: Consumer,
+        reach: &Reach,
+    ) -> Self {
+        let text = configuration(head, reach, destinations);
         Self {
             setup: Setup::new(&text, tempfile::tempdir().unwrap(), secrets()),
             consumer,
