@@ -39,12 +39,6 @@ impl Fault {
             Self::Sqlite(error) => is_damage(error),
         }
     }
-
-    /// Whether the file system had no room.
-    pub(super) fn is_full_disk(&self) -> bool {
-        let full = Some(rusqlite::ErrorCode::DiskFull);
-        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == full)
-    }
 }
 
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {

@@ -18,7 +18,7 @@ use sprag_driver::state::{Batch, StateCompletion, StateRequest, Surveyed};
 use super::bytes::{self, Fault, column, number};
 use super::health::StateHealth;
 use super::open::{self, OpenError, Opened};
-use super::{rows, tombstones, write};
+use super::{limits, rows, tombstones, write};
 use crate::node::StateStep;
 
 /// The state of all partitions in one SQLite file.
@@ -161,16 +161,19 @@ impl SqliteState {
         }
     }
 
-    /// A batch that finds no room is written once more after the write-ahead log went into the file:
-    /// then it begins anew where it stands, and takes no more of the disk than it has.
     fn written(&mut self, partition: PartitionId, batch: &Batch) -> Result<write::Counts, Fault> {
+        self.stay_small();
         let (connection, buffer) = (&mut self.connection, &mut self.buffer);
-        match write::write(connection, partition, batch, self.counts, buffer) {
-            Err(fault) if fault.is_full_disk() => {
-                open::checkpoint(connection)?;
-                write::write(connection, partition, batch, self.counts, buffer)
-            }
-            result => result,
+        write::write(connection, partition, batch, self.counts, buffer)
+    }
+
+    /// Where less is free than the write-ahead log may grow by, it goes into the file before each batch
+    /// and begins anew where it stands: a disk that fills up does not end the batches.
+    fn stay_small(&self) {
+        let free = self.path.parent().and_then(|directory| fs4::available_space(directory).ok());
+        if free.is_some_and(|free| free < limits::WAL_BYTES.unsigned_abs()) {
+            // What hinders it hinders the batch too, which says so.
+            let _ = open::checkpoint(&self.connection);
         }
     }
 

@@ -1,9 +1,11 @@
 //! The store on a small file system of its own, in a mount namespace of its own: that needs root, or
 //! user namespaces.
+//!
+//! The test starts itself once more in there. From outside it would not do: SQLite resolves a path through
+//! `/proc` to what lies under it in its own namespace.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::env;
+use std::process::Command;
 
 use super::*;
 
@@ -11,43 +13,33 @@ use super::*;
 const SIZE: usize = 2;
 /// Batches of some pages each: many times what the file system holds.
 const BATCHES: u64 = 2_000;
-
-/// A file system that lives as long as the process that mounted it.
-struct Disk {
-    holder: Child,
-    directory: PathBuf,
-}
-
-impl Disk {
-    fn mount(directory: &Path) -> Self {
-        let script = format!(
-            "mount -t tmpfs -o size={SIZE}m none {} && echo mounted && exec cat",
-            directory.display()
-        );
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
-        let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        let stdout = holder.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut said).unwrap();
-        assert_eq!(said, "mounted\n", "no mount namespace can be had");
-        let root = PathBuf::from(format!("/proc/{}/root", holder.id()));
-        Self { holder, directory: root.join(directory.strip_prefix("/").unwrap()) }
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        self.holder.kill().unwrap();
-        self.holder.wait().unwrap();
-    }
-}
+/// Says where the file system is, to the test within.
+const WITHIN: &str = "SPRAG_TEST_FULL_DISK";
 
 #[test]
 fn the_write_ahead_log_takes_no_more_than_the_disk_has() {
+    if let Some(directory) = env::var_os(WITHIN) {
+        return write_many(Path::new(&directory));
+    }
     let directory = TempDir::new().unwrap();
-    let disk = Disk::mount(directory.path());
-    let mut store = opened(&disk.directory).store;
+    let at = directory.path().display();
+    let name = "state::tests::full_disk::the_write_ahead_log_takes_no_more_than_the_disk_has";
+    let test = env::current_exe().unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size={SIZE}m none {at} && exec {} --exact {name} --nocapture",
+        test.display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
+    let ended = command.env(WITHIN, directory.path()).output().unwrap();
+    let said = [ended.stdout, ended.stderr].concat();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
+fn write_many(directory: &Path) {
+    let size = fs4::total_space(directory).unwrap();
+    assert_eq!(size, (SIZE as u64) << 20, "the file system is the small one");
+    let mut store = opened(directory).store;
     for sequence in 1..=BATCHES {
         write(&mut store, batch(sequence, vec![(key("a"), record(sequence))], vec![]));
     }
