@@ -2,6 +2,8 @@
 //!
 //! Knows only the rule: what a lane that is served waits for permits on account of those that hang.
 
+mod poison;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
