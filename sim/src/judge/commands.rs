@@ -176,7 +176,13 @@ pub(crate) fn is_plausible(asked: Asked, rejection: Rejection) -> bool {
             matches!(asked, Asked::Redrive(..) | Asked::RedrivePassed(..) | Asked::Drop(..))
         }
         Rejection::UnknownDestination => {
-            matches!(asked, Asked::PauseDestination(_) | Asked::ResumeDestination(_))
+            matches!(
+                asked,
+                Asked::PauseDestination(_)
+                    | Asked::ResumeDestination(_)
+                    | Asked::Redrive(..)
+                    | Asked::RedrivePassed(..)
+            )
         }
         Rejection::AlreadyRedriven => {
             matches!(asked, Asked::RedrivePassed(..) | Asked::Drop(..))

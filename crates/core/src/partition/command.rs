@@ -166,6 +166,10 @@ impl<D: Digest> Partition<D> {
             None if !lanes.iter().any(Lane::is_stopped) => return Err(Rejection::NotStopped),
             None => {}
         }
+        // A lane outlives its destination; nothing it has to send would ever go.
+        if !self.settings.destinations.contains_key(&destination) {
+            return Err(Rejection::UnknownDestination);
+        }
         self.write(Fact::Redriven(Redriven { key, destination, passed }));
         Ok(())
     }
