@@ -137,6 +137,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         if matches!(error, ReadError::Corrupt(_)) {
             let notice = Notice::Damaged(partition, error.to_string());
             self.effects.push_back(Effect::Notice(notice));
+            let due = now.elapsed.after(limits::DAMAGED_RETRY);
+            self.owner(partition).stage = Stage::Unclaimed(due);
+            return;
         }
         self.retry_claim(now, partition, error.to_string());
     }
