@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::image::{self, Files};
+use crate::reached::metrics;
 use crate::shim;
 use crate::support::admin;
 use crate::support::child::Process;
@@ -33,6 +34,10 @@ const STARTS: Duration = Duration::from_secs(30);
 /// Everything comes, or what does not is named.
 const SETTLES: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
+/// What a frame begins with, and where in it facts surely are.
+const FRAME: &[u8] = b"SPFR";
+const FACTS: usize = 120;
+const DAMAGED_FRAMES: usize = 6;
 /// How a damaged place of the log is named.
 const DAMAGE: &str = "corruption in segment";
 
@@ -257,5 +262,62 @@ async fn a_bit_flips() {
          lanes stopped at an event whose body is told as unreadable, {facts} times they waited at one whose facts are; \
          {dropped} times the end of the log told as dropped; {rebuilt} states rebuilt; \
          the others hit what nobody needs any more"
+    ));
+}
+
+/// A data directory whose events all wait for their consumers, in a sealed segment that no start reads.
+async fn waiting(seed: u64) -> (World, Files) {
+    let world = World::new(HEAD, seed, &DESTINATIONS).await;
+    world.consumer.calm_down();
+    let gateway = world.serve();
+    command(&gateway, "pause");
+    locked(&world.ledger, |ledger| ledger.allow(EVENTS));
+    load::start(&world.ledger, gateway.listen, Ledger::next).join_all().await;
+    world.no_problems();
+    let deadline = Deadline::after(SETTLES);
+    while !metrics(&gateway).lines().any(|line| line == "sprag_checkpoint_age_seconds 0.0") {
+        assert!(!deadline.has_passed(), "the state store does not take what there is");
+        tokio::time::sleep(LOOK).await;
+    }
+    gateway.stop();
+    // Another segment is begun.
+    world.serve().stop();
+    let files = image::files(&shim::data(&world.setup));
+    (world, files)
+}
+
+/// Where the frames of a segment begin that have facts of events.
+fn frames(segment: &[u8]) -> Vec<usize> {
+    let starts = segment.windows(FRAME.len()).enumerate().filter(|(_, bytes)| *bytes == FRAME);
+    starts.map(|(at, _)| at).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn facts_that_no_start_reads_are_damaged() {
+    let mut fault = Fault::new(
+        "damaged facts",
+        "what cannot be read is told once for each place, by the process itself, with segment, byte and frame",
+    );
+    let seed = seed(31);
+    let (before, files) = waiting(seed).await;
+    let name = "log/0000000001.segment";
+    let frames = frames(&files[name]);
+    let mut dice = Dice::new(seed);
+    let mut ends = Ends::default();
+    for turn in Rounds::of(DAMAGED_FRAMES) {
+        // In the later half: events wait in it.
+        let frame = frames[frames.len() / 2 + dice.below(frames.len() / 2)];
+        let (at, bit) = (frame + FACTS, 1 << dice.below(8));
+        println!("round {turn}: {name} at {at}, bit {bit}");
+        let world = copy(&before, &files, seed + 1).await;
+        flip(&world, name, at, bit);
+        let named = round(&world, name, at, bit, &mut ends).await;
+        fault.rounds += 1;
+        fault.judge_but(&world, |words| is_about(&named, words));
+    }
+    let Ends { refused, facts, .. } = ends;
+    assert!(facts > 0, "no lane waited for damaged facts; {refused} starts refused");
+    fault.seen(format!(
+        "{facts} times lanes waited at an event that is told as damaged; {refused} starts refused"
     ));
 }

@@ -29,12 +29,17 @@ const LINES: &str = "connect_timeout = \"300ms\"\n";
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Attempts that ended so, of all destinations.
-fn attempts(gateway: &Gateway, outcome: &str) -> u64 {
+/// What `/metrics` says.
+pub(crate) fn metrics(gateway: &Gateway) -> String {
     let mut connection = Connection::to(gateway.admin);
     connection.send(b"GET /metrics HTTP/1.1\r\nhost: sprag\r\n\r\n");
     let page = connection.message().expect("the metrics");
-    let page = String::from_utf8(page.body).unwrap();
+    String::from_utf8(page.body).unwrap()
+}
+
+/// Attempts that ended so, of all destinations.
+fn attempts(gateway: &Gateway, outcome: &str) -> u64 {
+    let page = metrics(gateway);
     let lines = page.lines().filter(|line| line.starts_with("sprag_attempts_total"));
     let ended = lines.filter(|line| line.contains(&format!("outcome=\"{outcome}\"")));
     ended.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
