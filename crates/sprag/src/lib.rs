@@ -3,6 +3,12 @@
 //! The only crate with an async runtime, a clock and sockets. It decides nothing about order; that
 //! is `sprag-core`. ARCHITECTURE.md has the map and the life of an event.
 
+use mimalloc::MiMalloc;
+
+/// Of the library, so that what is measured and tested allocates as the binary does.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 pub mod admin;
 pub mod authorities;
 pub mod backup;
