@@ -87,6 +87,9 @@ pub const DROPPED_EVENTS: u64 = 1_000;
 pub const BACKLOG_REACH: u64 = 1_024;
 /// A lane whose waiting events could not be read asks again after this.
 pub const BACKLOG_RETRY: Duration = Duration::from_secs(1);
+/// … and after this where they are damaged: only a restored disk mends that, and each look reads the
+/// damaged frame, perhaps for a hundred thousand lanes.
+pub const DAMAGED_RETRY: Duration = Duration::from_secs(60);
 /// Recorded open time may lag behind by this while something is held (DESIGN F9).
 pub const OPEN_PERSIST: Duration = Duration::from_secs(1);
 /// A lane counts as proven for so long after a 2xx (DESIGN D4).
