@@ -29,6 +29,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("read-only disk", "faults", "the_disk_becomes_read_only"),
     ("full disk", "disk_full", ""),
     ("bit flip", "faults", "a_bit_flips"),
+    ("damaged facts", "faults", "facts_that_no_start_reads"),
     ("SIGSTOP", "faults", "the_process_stands_still"),
     ("clock jumps", "faults", "the_clock_jumps"),
     ("descriptor exhaustion", "hardship", "too_few_descriptors"),

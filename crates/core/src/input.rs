@@ -225,6 +225,8 @@ pub enum Input {
         /// The last sequence that was looked for, where history could be read: what is not among
         /// the events up to the first of them, or to here, is kept no longer.
         looked: Option<Sequence>,
+        /// Whether what stands there is not what was written: reading it again mends nothing.
+        damaged: bool,
         /// The types of those that were released before the lane was opened, where their release
         /// says nothing of it; of those that are no longer kept, none.
         earlier: BTreeMap<Sequence, Arc<str>>,

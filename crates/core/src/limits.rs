@@ -40,6 +40,9 @@ pub const LANE_EXCEPTIONS: usize = 32;
 pub const STRANDS: usize = 64;
 /// Waiting events a lane keeps at hand; the rest is asked for (DESIGN F5, L6).
 pub const LANE_WINDOW: usize = 16;
+/// … and while its destination is down: its next one. Nothing moves then, and lanes in memory are many;
+/// the others are read once it works again.
+pub const LANE_WINDOW_IN_OUTAGE: usize = 1;
 /// Events that one attempt carries at the most (rule L9).
 pub const BATCH_EVENTS: usize = 100;
 /// Inputs that wait for one cold key to be loaded; beyond it the answer is busy.
@@ -87,6 +90,9 @@ pub const DROPPED_EVENTS: u64 = 1_000;
 pub const BACKLOG_REACH: u64 = 1_024;
 /// A lane whose waiting events could not be read asks again after this.
 pub const BACKLOG_RETRY: Duration = Duration::from_secs(1);
+/// … and after this where they are damaged: only a restored disk mends that, and each look reads the
+/// damaged frame, perhaps for a hundred thousand lanes.
+pub const DAMAGED_RETRY: Duration = Duration::from_secs(60);
 /// Recorded open time may lag behind by this while something is held (DESIGN F9).
 pub const OPEN_PERSIST: Duration = Duration::from_secs(1);
 /// A lane counts as proven for so long after a 2xx (DESIGN D4).

@@ -31,7 +31,7 @@ pub(crate) enum Asked {
     /// The event that has the position of an arriving one: its digest is still missing.
     PositionOwner(PartitionId, Box<Arrival>, Seen, Box<StoredFact>),
     /// Waiting events of a lane.
-    Backlog(PartitionId, WantedBacklog),
+    Backlog(PartitionId, Box<WantedBacklog>),
     /// An event that was released before its lane was opened: whether it is kept, and its type.
     Earlier(PartitionId, Box<EarlierEvents>),
     /// The `released` fact of a cold event.
@@ -47,13 +47,19 @@ pub(crate) enum Asked {
 }
 
 /// Whose waiting events are wanted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct WantedBacklog {
     pub(crate) lane: LaneRef,
+    pub(crate) key: Key,
+    pub(crate) from: Sequence,
     /// The last sequence that is looked for.
     pub(crate) to: Sequence,
+    /// How many events at the most.
+    pub(crate) most: usize,
     /// Up to here the types of events are wanted whose release says nothing of the lane.
     pub(crate) opened: Sequence,
+    /// While they are read one by one: those before the one that is asked for.
+    pub(crate) singly: Option<Vec<StoredFact>>,
 }
 
 /// Waiting events of a lane, some of whose types are still to be read.
@@ -63,6 +69,8 @@ pub(crate) struct EarlierEvents {
     events: Vec<Waiting>,
     /// The last sequence that was looked for, where history could be read.
     looked: Option<Sequence>,
+    /// Whether what stands there is not what was written.
+    damaged: bool,
     types: BTreeMap<Sequence, Arc<str>>,
     /// What is still to be read: the last is asked for.
     unread: Vec<(Sequence, Place)>,
@@ -108,10 +116,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Asked::PositionOwner(partition, arrival, seen, released) => {
                 self.position_owner(now, partition, arrival, seen, &released, result);
             }
-            Asked::Backlog(partition, wanted) => {
-                let earlier = waiting(wanted, result);
-                self.read_earlier(now, partition, Box::new(earlier));
-            }
+            Asked::Backlog(partition, wanted) => self.backlog_read(now, partition, wanted, result),
             Asked::Earlier(partition, earlier) => {
                 self.earlier_read(now, partition, earlier, result);
             }
@@ -199,15 +204,53 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         self.effects.push_back(Effect::Answer { ticket: arrival.ticket, answer });
     }
 
-    pub(crate) fn ask_backlog(
+    pub(crate) fn ask_backlog(&mut self, partition: PartitionId, wanted: Box<WantedBacklog>) {
+        let WantedBacklog { from, to, most, ref key, .. } = *wanted;
+        let query = Query::Sequences { partition, key: key.clone(), from, to, most };
+        self.ask(Asked::Backlog(partition, wanted), query);
+    }
+
+    /// Waiting events of a lane were read. Where one of them is damaged, those before it are not: then
+    /// they are read one by one, up to that one.
+    fn backlog_read(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        mut wanted: Box<WantedBacklog>,
+        result: Result<Answer, ReadError>,
+    ) {
+        let result = match (result, wanted.singly.take()) {
+            (Err(ReadError::Corrupt(_)), None) if wanted.from < wanted.to => {
+                return self.ask_singly(partition, wanted, Vec::new());
+            }
+            (Ok(Answer::Sequences(one)), Some(mut read)) => {
+                let is_through = wanted.from >= wanted.to || (one.is_empty() && !read.is_empty());
+                read.extend(one);
+                if !is_through && read.len() < wanted.most {
+                    wanted.from = wanted.from.next();
+                    return self.ask_singly(partition, wanted, read);
+                }
+                Ok(Answer::Sequences(read))
+            }
+            (Err(ReadError::Corrupt(_)), Some(read)) if !read.is_empty() => {
+                Ok(Answer::Sequences(read))
+            }
+            (result, _) => result,
+        };
+        let earlier = waiting(&wanted, result);
+        self.read_earlier(now, partition, Box::new(earlier));
+    }
+
+    /// Asks for the next of a lane's waiting events by itself.
+    fn ask_singly(
         &mut self,
         partition: PartitionId,
-        wanted: WantedBacklog,
-        key: Key,
-        from: Sequence,
-        most: usize,
+        mut wanted: Box<WantedBacklog>,
+        read: Vec<StoredFact>,
     ) {
-        let query = Query::Sequences { partition, key, from, to: wanted.to, most };
+        let (key, at) = (wanted.key.clone(), wanted.from);
+        wanted.singly = Some(read);
+        let query = Query::Sequences { partition, key, from: at, to: at, most: 1 };
         self.ask(Asked::Backlog(partition, wanted), query);
     }
 
@@ -217,8 +260,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             self.ask(Asked::Earlier(partition, earlier), Query::Event { place });
             return;
         }
-        let EarlierEvents { lane, events, looked, types: earlier, .. } = *earlier;
-        self.input(now, partition, Input::Backlog { lane, events, looked, earlier });
+        let EarlierEvents { lane, events, looked, damaged, types: earlier, .. } = *earlier;
+        self.input(now, partition, Input::Backlog { lane, events, looked, damaged, earlier });
     }
 
     fn earlier_read(
@@ -233,8 +276,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Ok(Answer::Event(stored)) => {
                 earlier.types.insert(sequence, stored.received.event_type);
             }
-            // The disk may answer later: the lane asks again.
-            Err(ReadError::Failed(_)) => {
+            // The disk may answer later: the lane asks again. Damaged, its type is not known either: it
+            // is not taken for one of another type.
+            Err(error @ (ReadError::Failed(_) | ReadError::Corrupt(_))) => {
+                earlier.damaged = matches!(error, ReadError::Corrupt(_));
                 earlier.events.clear();
                 earlier.looked = None;
                 earlier.unread.clear();
@@ -410,13 +455,14 @@ fn position_prior(released: &StoredFact, received: &StoredFact) -> Option<Prior>
     Some(Prior { sequence: fact.sequence, ..prior })
 }
 
-fn waiting(wanted: WantedBacklog, result: Result<Answer, ReadError>) -> EarlierEvents {
-    let WantedBacklog { lane, to: last, opened } = wanted;
+fn waiting(wanted: &WantedBacklog, result: Result<Answer, ReadError>) -> EarlierEvents {
+    let WantedBacklog { lane, to: last, opened, .. } = *wanted;
     let to = lane.destination;
     let mut all = EarlierEvents {
         lane,
         events: Vec::new(),
         looked: None,
+        damaged: matches!(result, Err(ReadError::Corrupt(_))),
         types: BTreeMap::new(),
         unread: Vec::new(),
     };

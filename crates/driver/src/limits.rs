@@ -18,5 +18,10 @@ pub const CHECKPOINT_KEYS: usize = 20_000;
 pub const RELOAD_PATIENCE: Duration = Duration::from_secs(5);
 /// A partition that lost its log tries to claim it again after this.
 pub const CLAIM_RETRY: Duration = Duration::from_millis(250);
+/// … and each time it comes to nothing after twice as long, so often, up to 4 s: each try is told, for
+/// each partition, and where the disk writes but does not read, each claim is written.
+pub const CLAIM_DOUBLINGS: u32 = 4;
+/// … and after this where its history turns out damaged: each claim is written, and no claim mends it.
+pub const DAMAGED_RETRY: Duration = Duration::from_secs(60);
 /// A batch the state store could not take is offered again after this.
 pub const STATE_RETRY: Duration = Duration::from_secs(1);

@@ -273,8 +273,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
             Output::FindIdle(request) => self.state.submit(StateRequest::Idle(partition, request)),
             Output::Backlog { lane, key, from, to, most, opened } => {
-                let wanted = WantedBacklog { lane, to, opened };
-                self.ask_backlog(partition, wanted, key, from, most);
+                let wanted = WantedBacklog { lane, key, from, to, most, opened, singly: None };
+                self.ask_backlog(partition, Box::new(wanted));
             }
             Output::SequenceReset(key) => {
                 self.effects.push_back(Effect::Notice(Notice::SequenceReset(key)));

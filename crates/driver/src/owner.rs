@@ -35,6 +35,8 @@ pub(crate) enum Stage {
 pub(crate) struct Owner<D> {
     pub(crate) partition: Partition<D>,
     pub(crate) stage: Stage,
+    /// Claims that led to nothing since it last served.
+    pub(crate) failed_claims: u32,
     /// Inputs that wait because the frame being filled is full.
     pub(crate) inbox: VecDeque<Input>,
     /// Bodies of events that are not written yet.
@@ -60,6 +62,7 @@ impl<D> Owner<D> {
         Self {
             partition,
             stage: Stage::Unclaimed(ElapsedMicros(0)),
+            failed_claims: 0,
             inbox: VecDeque::new(),
             bodies: HashMap::new(),
             letters: VecDeque::new(),

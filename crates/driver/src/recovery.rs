@@ -43,8 +43,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 
     fn retry_claim(&mut self, now: Now, partition: PartitionId, why: String) {
-        let due = now.elapsed.after(limits::CLAIM_RETRY);
-        self.owner(partition).stage = Stage::Unclaimed(due);
+        let owner = self.owner(partition);
+        let doublings = owner.failed_claims.min(limits::CLAIM_DOUBLINGS);
+        owner.failed_claims = owner.failed_claims.saturating_add(1);
+        let due = now.elapsed.after(limits::CLAIM_RETRY * 2_u32.pow(doublings));
+        owner.stage = Stage::Unclaimed(due);
         self.effects.push_back(Effect::Notice(Notice::Lost(partition, why)));
     }
 
@@ -137,6 +140,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         if matches!(error, ReadError::Corrupt(_)) {
             let notice = Notice::Damaged(partition, error.to_string());
             self.effects.push_back(Effect::Notice(notice));
+            let due = now.elapsed.after(limits::DAMAGED_RETRY);
+            self.owner(partition).stage = Stage::Unclaimed(due);
+            return;
         }
         self.retry_claim(now, partition, error.to_string());
     }
@@ -261,7 +267,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let owner = &mut self.owners[at];
         let partition = owner.partition.id();
         owner.partition.resume(now, epoch, settings);
-        owner.stage = Stage::Serving;
+        (owner.stage, owner.failed_claims) = (Stage::Serving, 0);
         owner.checkpoint_due = next_turn(now.elapsed, partition, partitions);
         if partition == PartitionId(0) {
             // A pause whose commit was unknown may have turned out durable: all must know.

@@ -53,7 +53,8 @@ pub const DICTIONARY_LEAST_BYTES: usize = 1 << 10;
 /// Bytes between the two copies of a segment's dictionaries: a page of a file system, so that one
 /// that is lost takes one copy at the most.
 pub const DICTIONARY_GAP_BYTES: usize = 4 << 10;
-/// Damaged places that fail nothing and are told, of a process: more say nothing new.
+/// Damaged places that are told of a process, of those that fail nothing and of the others: more say
+/// nothing new.
 pub const DAMAGES: usize = 64;
 /// Bytes of bodies a dictionary is trained on, kept in memory until then.
 pub const SAMPLES_BYTES: usize = 1 << 20;

@@ -157,6 +157,9 @@ pub struct LogSize {
     pub bytes: u64,
     /// When the newest of the oldest sealed segment was recorded; none while none is sealed.
     pub oldest: Option<UnixMicros>,
+    /// Damaged places for which something could not be read since it was opened: at most
+    /// [`crate::limits::DAMAGES`].
+    pub damaged: usize,
 }
 
 /// What came of a request.

@@ -136,6 +136,18 @@ pub const CLOSING_CONNECTIONS: usize = 2;
 /// How often a backup looks for the segments there are, when some go while it links them.
 pub const BACKUP_LOOKS: usize = 10;
 
+/// Steps in which a time limit for somebody else's answer is spent, and how long one may be: a process
+/// that stood still spends one of them, however long that took, and each is a timer. A second is what
+/// open time grows at the most (DESIGN F9).
+pub const PATIENCE_STEPS: u32 = 8;
+/// See [`PATIENCE_STEPS`]. Shorter ones are no timers any more but noise.
+pub const PATIENCE_STEP_LEAST: std::time::Duration = std::time::Duration::from_millis(50);
+/// See [`PATIENCE_STEPS`].
+pub const PATIENCE_STEP_MOST: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// A timer that is so late was not looked at: the process stood still, or had no turn.
+pub const STANDSTILL: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Bytes of a backup that are handed on at a time.
 pub const BACKUP_PIECE_BYTES: usize = 256 * 1024;
 

@@ -52,6 +52,8 @@ pub(super) struct LaneHot {
     pub(super) is_reread: bool,
     /// Whether all that was looked for last is kept no longer.
     pub(super) is_gone: bool,
+    /// Until when they are not asked for again: what stands in the log is not what was written.
+    pub(super) damaged_until: Option<ElapsedMicros>,
     /// The permit that was asked for and has not come yet.
     pub(super) requested: Option<Request>,
     /// The attempt under way: at most one (DESIGN promise 2).
@@ -109,6 +111,7 @@ impl LaneHot {
             asked: false,
             is_reread: false,
             is_gone: false,
+            damaged_until: None,
             requested: None,
             attempt: None,
             rests_on: FrameNumber::default(),
@@ -121,6 +124,11 @@ impl LaneHot {
             bucket: Bucket::default(),
             waits_until: None,
         }
+    }
+
+    /// Whether its next events were found damaged when they were last looked at.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged_until.is_some() && self.window.is_empty()
     }
 
     /// Whether it is on its way to a permit: it asked for one, or for the events it needs to.

@@ -195,6 +195,10 @@ impl<D: Digest> Partition<D> {
 
     fn ask_backlog(&mut self, slot: Slot, at: usize) {
         let Some(hot) = self.keys.get(slot) else { return };
+        if let Some(until) = hot.lanes[at].damaged_until.filter(|until| *until > self.now.elapsed) {
+            self.set_timer(slot, at, until);
+            return;
+        }
         let record = &hot.record.lanes[at];
         let most = window(&self.settings, record);
         // Where all that was looked for is gone, the oldest that is kept may be far away.
@@ -225,7 +229,10 @@ impl<D: Digest> Partition<D> {
     ) {
         let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.id()));
         let Some(at) = at else { return };
-        self.seek(lane.slot, at, |lane| lane.asked = false);
+        self.seek(lane.slot, at, |lane| {
+            lane.asked = false;
+            lane.damaged_until = None;
+        });
         if !self.settings.destinations.contains_key(&lane.destination) {
             // Which of them are its own is decided when it is configured again.
             return;
@@ -259,6 +266,16 @@ impl<D: Digest> Partition<D> {
         } else {
             self.wake_lane(lane.slot, at);
         }
+    }
+
+    /// Waiting events of a lane are damaged on disk. Nobody writes them anew, so they are seldom looked at
+    /// again, whatever else wakes the lane; an operator is told meanwhile.
+    pub(super) fn backlog_is_damaged(&mut self, lane: LaneRef) {
+        let until = self.now.elapsed.after(limits::DAMAGED_RETRY);
+        let Some(hot) = self.keys.get_mut(lane.slot) else { return };
+        let Some(at) = hot.lane_at(lane.id()) else { return };
+        hot.lanes[at].damaged_until = Some(until);
+        self.set_timer(lane.slot, at, until);
     }
 
     /// A permit came: the attempt leaves, unless the lane cannot use it any more.

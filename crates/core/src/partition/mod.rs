@@ -236,8 +236,11 @@ impl<D: Digest> Partition<D> {
             Input::Loaded { key, record } => self.loaded(key, record),
             Input::Page { queue, keys, next } => self.page(queue, keys, next),
             Input::Idle { keys, next, beyond } => self.idle(keys, next, beyond),
-            Input::Backlog { lane, events, looked, earlier } => {
+            Input::Backlog { lane, events, looked, damaged, earlier } => {
                 self.backlog(lane, events, looked, &earlier);
+                if damaged {
+                    self.backlog_is_damaged(lane);
+                }
             }
             Input::Granted(grant) => self.granted(grant),
             Input::Ended(ended) => self.ended(ended),

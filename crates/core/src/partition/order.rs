@@ -12,6 +12,7 @@ use crate::fact::{
 };
 use crate::id::{DestinationId, Key, Place, Sequence};
 use crate::input::Waiting;
+use crate::limits;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::record::{Essence, Order};
@@ -68,7 +69,8 @@ impl<D: Digest> Partition<D> {
         sequence
     }
 
-    /// Puts a released event at hand of the lanes that stand just before it.
+    /// Puts a released event at hand of the lanes that stand just before it: in an outage only of
+    /// those that have none.
     fn offer(
         &mut self,
         slot: Slot,
@@ -82,7 +84,11 @@ impl<D: Digest> Partition<D> {
             for at in 0..hot.lanes.len() {
                 let destination = hot.lanes[at].id.destination;
                 let entered = entered.contains(&destination);
-                let most = window(&settings, &hot.record.lanes[at]);
+                let most = if self.outages.is_open(destination) {
+                    limits::LANE_WINDOW_IN_OUTAGE
+                } else {
+                    window(&settings, &hot.record.lanes[at])
+                };
                 let waiting = Waiting { sequence, released, recorded, epoch, entered };
                 hot.extend_window(at, waiting, most);
             }

@@ -35,6 +35,8 @@ pub enum WaitsFor {
     Turn,
     /// The time of its next try, by elapsed time.
     Retry(ElapsedMicros),
+    /// The log to be mended: its events are damaged on disk.
+    Unreadable,
     /// An operator to redrive or drop what it stopped at.
     Redrive,
     /// An operator to resume the key.
@@ -237,6 +239,7 @@ impl<D: Digest> Partition<D> {
         if hot.record.unordered && record.strand.is_none() {
             return match feeds(&hot.record, at) {
                 false => WaitsFor::Strand,
+                true if lane.is_damaged() => WaitsFor::Unreadable,
                 true if lane.asked || lane.window.is_empty() => WaitsFor::Backlog,
                 true => WaitsFor::Commit,
             };
@@ -246,6 +249,7 @@ impl<D: Digest> Partition<D> {
             LaneMode::Halted | LaneMode::Parked => WaitsFor::Redrive,
             _ if lane.requested.is_some() && self.is_down(record.destination) => WaitsFor::Breaker,
             _ if lane.requested.is_some() => WaitsFor::Permit,
+            _ if lane.is_damaged() && record.redrives.is_empty() => WaitsFor::Unreadable,
             _ if lane.asked => WaitsFor::Backlog,
             _ if lane.due > self.now.elapsed => WaitsFor::Retry(lane.due),
             _ if rate_at > self.now.elapsed => WaitsFor::Rate(rate_at),

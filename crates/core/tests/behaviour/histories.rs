@@ -58,6 +58,7 @@ impl History {
             loads: false,
             aborts: false,
             backlogs: true,
+            damage: false,
             reads: false,
             page,
         };

@@ -346,6 +346,7 @@ fn set(habits: &mut Habits, habit: &str, on: bool) {
         "loads" => habits.loads = on,
         "aborts" => habits.aborts = on,
         "backlogs" => habits.backlogs = on,
+        "damage" => habits.damage = on,
         _ => panic!("no such habit: {habit}"),
     }
 }

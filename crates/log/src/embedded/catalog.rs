@@ -3,7 +3,7 @@
 //! Shared by the writer, which changes it when a batch is durable, and by readers on other
 //! threads, which look and let go: nothing is read from disk while it is locked.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use sprag_core::id::{FrameNumber, PartitionId, Place};
 use sprag_core::retention;
@@ -19,16 +19,38 @@ use crate::log::{Corruption, LogSize, ReadError};
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     segments: Arc<RwLock<Segments>>,
+    /// Damage that took nothing yet, or not from whoever came upon it.
     damages: Arc<Mutex<Damages>>,
+    /// Damage that kept somebody from reading what was asked for.
+    unreadable: Arc<Mutex<Damages>>,
 }
 
-/// Damage that took nothing yet, or not from whoever came upon it.
+/// Damaged places.
 #[derive(Debug, Default)]
 struct Damages {
     /// What was found, each place once.
     found: Vec<Corruption>,
     /// How many of them were taken.
     taken: usize,
+}
+
+impl Damages {
+    fn note(&mut self, damage: Corruption) {
+        let place = |damage: &Corruption| (damage.segment, damage.offset);
+        let is_known = self.found.iter().any(|known| place(known) == place(&damage));
+        if self.found.len() < DAMAGES && !is_known {
+            self.found.push(damage);
+        }
+    }
+
+    fn take(&mut self) -> Vec<Corruption> {
+        let taken = std::mem::replace(&mut self.taken, self.found.len());
+        self.found[taken..].to_vec()
+    }
+}
+
+fn lock(damages: &Mutex<Damages>) -> MutexGuard<'_, Damages> {
+    damages.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug, Default)]
@@ -146,7 +168,11 @@ impl Catalog {
     /// A catalog of sealed segments, oldest first.
     pub(crate) fn of_sealed(sealed: Vec<Arc<Segment>>) -> Self {
         let segments = Segments { sealed: Arc::new(sealed), ..Segments::default() };
-        Self { segments: Arc::new(RwLock::new(segments)), damages: Arc::default() }
+        Self {
+            segments: Arc::new(RwLock::new(segments)),
+            damages: Arc::default(),
+            unreadable: Arc::default(),
+        }
     }
 
     /// Whether facts of a hash ([`crate::lookup::Wanted::hash`]) may be in the log: no IO, never
@@ -322,25 +348,38 @@ impl Catalog {
             rewritten: segments.sealed.iter().filter(|segment| segment.kept.is_some()).count(),
             bytes: all.map(|segment| segment.length).sum(),
             oldest: segments.sealed.first().map(|segment| segment.newest),
+            damaged: lock(&self.unreadable).found.len(),
         }
     }
 
     /// Notes damage that fails nothing, for whoever looks after the log.
     pub(crate) fn tell(&self, damage: Corruption) {
-        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
-        if damages.found.len() < DAMAGES && !damages.found.contains(&damage) {
-            damages.found.push(damage);
-        }
+        lock(&self.damages).note(damage);
     }
 
     /// Damage that was come upon since this was last asked and failed nothing by itself: one of two
     /// copies. Each place once, and no more than the first places of a process.
     #[must_use]
     pub fn damages(&self) -> Vec<Corruption> {
-        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = damages.found.len();
-        let taken = std::mem::replace(&mut damages.taken, found);
-        damages.found[taken..].to_vec()
+        lock(&self.damages).take()
+    }
+
+    /// Notes damage for which something that was asked for cannot be read.
+    pub(crate) fn tell_unreadable(&self, damage: Corruption) {
+        lock(&self.unreadable).note(damage);
+    }
+
+    /// Damage that was come upon since this was last asked and for which something could not be read.
+    /// Each place once, and no more than the first places of a process.
+    #[must_use]
+    pub fn newly_unreadable(&self) -> Vec<Corruption> {
+        lock(&self.unreadable).take()
+    }
+
+    /// All such places of this process.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<Corruption> {
+        lock(&self.unreadable).found.clone()
     }
 
     /// The oldest sealed segment.

@@ -67,11 +67,19 @@ impl<D: Disk> Reader<D> {
         &self.catalog
     }
 
-    /// Answers a query, now.
+    /// Answers a query, now. What is damaged is noted in the catalog as well.
     ///
     /// # Errors
     /// When there is no such thing, or what is there cannot be read.
     pub fn answer(&mut self, query: &Query) -> Result<Answer, ReadError> {
+        let result = self.look(query);
+        if let Err(ReadError::Corrupt(corruption)) = &result {
+            self.catalog.tell_unreadable(corruption.clone());
+        }
+        result
+    }
+
+    fn look(&mut self, query: &Query) -> Result<Answer, ReadError> {
         match query {
             Query::Frames { partition, from, bytes } => {
                 self.frames(*partition, *from, *bytes).map(Answer::Frames)

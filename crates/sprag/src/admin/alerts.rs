@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use sprag_core::id::Key;
+use sprag_log::Corruption;
 use utoipa::ToSchema;
 
 use super::answer::{Answered, Page};
@@ -20,7 +21,7 @@ use crate::state::{KeyFilter, KeyQuery, StoppedCounts};
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Alert {
     /// `sequence-reset`, `gap-halted`, `lanes-stopped`, `breaker-open`, `backlog-high`, `destination-paused`,
-    /// `destination-gone` or `state-store`
+    /// `destination-gone`, `state-store` or `log-damaged`
     alert: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -55,10 +56,21 @@ pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Alert
             ..Alert::default()
         });
     }
+    items.extend(state.parts().queries.unreadable().iter().map(damaged));
     destinations(&state, &names, &mut items).await?;
     halted_gaps(&state, &names, &mut items).await?;
     resets(&state, &names, &mut items).await?;
     Ok(Json(Page { items, next: None }))
+}
+
+/// A place of the log that is not what was written there.
+fn damaged(damage: &Corruption) -> Alert {
+    Alert {
+        alert: "log-damaged",
+        text: format!("What stands there cannot be read, and what waits for it waits: {damage}"),
+        remedy: "Check the disk, then restore a backup: sprag restore".to_owned(),
+        ..Alert::default()
+    }
 }
 
 async fn destinations(

@@ -94,6 +94,7 @@ fn history(statistics: &Statistics, now: UnixMicros) -> History {
         segments: log.segments as u64,
         rewritten_segments: log.rewritten as u64,
         oldest_seconds: log.oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
+        damaged: log.damaged as u64,
         is_pinned: done.is_pinned,
         deleted: done.deleted,
         rewritten: done.rewritten,

@@ -43,6 +43,10 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
             format!("Its rate is used up; the next may go in {}.", seconds(due.since(now.elapsed)))
         }
         WaitsFor::Backlog => format!("Its events from {head} on are being read from the log."),
+        WaitsFor::Unreadable => format!(
+            "Its events from {head} on are damaged on disk (the alert `log-damaged` says where) and are \
+             looked at once a minute: check the disk, then restore a backup."
+        ),
         WaitsFor::Retry(due) => retry(lane, due.since(now.elapsed)),
         WaitsFor::Redrive => redrive(lane),
         WaitsFor::KeyResumed => "An operator paused the key; resume it.".to_owned(),
@@ -168,6 +172,8 @@ mod tests {
             parked,
             "The lane is parked: events 4 to 9 are dead letters; redrive it, or drop event 4."
         );
+        let unreadable = say(WaitsFor::Unreadable, LaneMode::Active);
+        assert!(unreadable.starts_with("Its events from 4 on are damaged on disk"), "{unreadable}");
         let halted = say(WaitsFor::Redrive, LaneMode::Halted);
         assert_eq!(halted, "The lane is halted at event 4; redrive it, or drop event 4.");
     }

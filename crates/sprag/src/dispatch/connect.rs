@@ -12,6 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::{guard, http1, http2};
+use crate::clock::within;
 use crate::config::{HttpVersion, Network, Url};
 use crate::descriptors::is_exhausted;
 use crate::limits;
@@ -60,7 +61,7 @@ impl From<Outcome> for Unconnected {
 impl Target {
     /// Connects. The first address that is allowed and answers is taken.
     pub(super) async fn connect(&self) -> Result<Connected, Unconnected> {
-        let connected = tokio::time::timeout(self.connect_timeout, self.handshake()).await;
+        let connected = within(self.connect_timeout, self.handshake()).await;
         connected.unwrap_or(Err(Outcome::Unreachable.into()))
     }
 

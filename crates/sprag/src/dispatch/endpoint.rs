@@ -22,6 +22,7 @@ use super::connections::{Carrier, Connections};
 use super::headers::Delivery;
 use super::{Ended, answer, http1, http2};
 use crate::authorities;
+use crate::clock::within;
 use crate::config::{Ack, Destination, HttpVersion};
 use crate::descriptors::Descriptors;
 use crate::limits;
@@ -166,7 +167,7 @@ impl Endpoint {
             let ended = tokio::select! {
                 biased;
                 _ = &mut broken_off => None,
-                ended = tokio::time::timeout(self.timeout, exchange) => ended.ok(),
+                ended = within(self.timeout, exchange) => ended,
             };
             if let Some(open) = open {
                 Box::pin(open.abort()).await;
@@ -282,7 +283,7 @@ impl Endpoint {
                 let ended = ended(&response, now);
                 if let Some(Open::Http2(exchange)) = open.take() {
                     let rest = exchange.drain(response.into_body());
-                    tokio::spawn(tokio::time::timeout(limits::ANSWER_PATIENCE, rest));
+                    tokio::spawn(within(limits::ANSWER_PATIENCE, rest));
                 }
                 Some(ended)
             }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
 use super::answer;
+use crate::clock::within;
 use crate::limits;
 
 /// A connection: what sends on it, and the task that moves its bytes. Dropped, it closes.
@@ -82,7 +83,7 @@ impl Connection {
     pub(super) async fn drain(&mut self, body: Incoming) -> bool {
         // A consumer may answer before it has read the request: then the rest is still sent.
         let done = async { answer::drain(body).await && self.sender.ready().await.is_ok() };
-        tokio::time::timeout(limits::ANSWER_PATIENCE, done).await == Ok(true)
+        within(limits::ANSWER_PATIENCE, done).await == Some(true)
     }
 
     /// Closes, whatever the consumer does, and returns once it is closed (DESIGN L1).

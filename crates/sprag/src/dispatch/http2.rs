@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::clock::within;
 use crate::limits;
 
 /// A connection. Dropped, it closes, and with it every stream.
@@ -180,8 +181,8 @@ async fn beat(
 
 /// Whether the consumer answers a PING in time.
 async fn pong(pings: &mut PingPong) -> bool {
-    let answered = tokio::time::timeout(limits::PONG_PATIENCE, pings.ping(Ping::opaque()));
-    matches!(answered.await, Ok(Ok(_)))
+    let answered = within(limits::PONG_PATIENCE, pings.ping(Ping::opaque()));
+    matches!(answered.await, Some(Ok(_)))
 }
 
 impl Connection {

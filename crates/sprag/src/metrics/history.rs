@@ -17,6 +17,8 @@ pub struct History {
     pub rewritten_segments: u64,
     /// Seconds since the newest fact of the oldest sealed segment; 0 while none is sealed.
     pub oldest_seconds: u64,
+    /// Damaged places for which something could not be read since the process began.
+    pub damaged: u64,
     /// Whether the oldest segment would be deleted if nothing in it were waited for.
     pub is_pinned: bool,
     /// Segments deleted since the process began.
@@ -36,6 +38,7 @@ pub(super) struct HistoryMetrics {
     rewritten_segments: Gauge<i64>,
     oldest: Gauge<i64>,
     pinned: Gauge<i64>,
+    damaged: Counter,
     deleted: Counter,
     rewritten: Counter,
     freed: Counter,
@@ -55,6 +58,7 @@ impl HistoryMetrics {
             registry.register(name, help(name), gauge.clone());
         }
         let counters = [
+            ("log_damaged", &self.damaged),
             ("retention_deleted", &self.deleted),
             ("retention_rewritten", &self.rewritten),
             ("retention_freed_bytes", &self.freed),
@@ -73,6 +77,7 @@ impl HistoryMetrics {
         self.oldest.set(level(history.oldest_seconds));
         self.pinned.set(i64::from(history.is_pinned));
         let counted = [
+            (&self.damaged, history.damaged),
             (&self.deleted, history.deleted),
             (&self.rewritten, history.rewritten),
             (&self.freed, history.freed),

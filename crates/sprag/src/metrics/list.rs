@@ -71,7 +71,7 @@ list! {
         "Since the process began. `2xx` to `5xx` are answers; `unreachable` and `refused` (address not allowed) sent nothing; `unknown` had no answer.";
     "sprag_lanes_waiting" "gauge" ["destination", "reason"] "lanes":
         "Lanes that have something to deliver, by what they wait for",
-        "`answer`, `acknowledgement`: the consumer has an event. `slot`, `rate`: of the destination. `retry`: the time of the next try. `breaker`. `stopped`, `key-paused`, `destination-paused`: an operator. `read`, `commit`: Sprag itself. `outside-memory`: those that came before them. A lane of an unordered source counts once, by what is next of its events, but in `stopped` with each that stopped; `strand`: as many of them as may be are under way, `turn`: it had its turn and others wait outside memory.";
+        "`answer`, `acknowledgement`: the consumer has an event. `slot`, `rate`: of the destination. `retry`: the time of the next try. `breaker`. `stopped`, `key-paused`, `destination-paused`: an operator. `read`, `commit`: Sprag itself. `unreadable`: events that are damaged on disk. `outside-memory`: those that came before them. A lane of an unordered source counts once, by what is next of its events, but in `stopped` with each that stopped; `strand`: as many of them as may be are under way, `turn`: it had its turn and others wait outside memory.";
     "sprag_in_flight" "gauge" ["destination", "pool"] "attempts":
         "Attempts under way",
         "By the pool their slot is from: `main` is bounded by `concurrency`, `slow` by `slow_concurrency` (rule D4).";
@@ -135,6 +135,9 @@ list! {
     "sprag_log_oldest_seconds" "gauge" [] "seconds":
         "Age of the newest fact of the oldest sealed segment",
         "0 while none is sealed. Beyond `retention.facts` something pins it.";
+    "sprag_log_damaged_total" "counter" [] "places":
+        "Damaged places of the log for which something could not be read",
+        "Since the process began, each place once, 64 at the most. The log of the process and the alert `log-damaged` say where. Check the disk, then restore a backup.";
     "sprag_retention_pinned" "gauge" [] "0 or 1":
         "Whether the oldest segment would be deleted if nothing in it were waited for",
         "1 for long: an event waits, in a stopped lane or behind a halted gap. Redrive or drop it.";

@@ -286,6 +286,7 @@ mod tests {
             "sprag_log_bytes 5",
             "sprag_log_segments 2",
             "sprag_retention_deleted_total 1",
+            "sprag_log_damaged_total 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
@@ -315,7 +316,13 @@ mod tests {
             partitions_owned: vec![true, false],
             forgotten_keys: vec![(3, 11)],
             keys_in_memory: vec![(3, 12)],
-            history: History { bytes: 5, segments: 2, deleted: 1, ..History::default() },
+            history: History {
+                bytes: 5,
+                segments: 2,
+                damaged: 3,
+                deleted: 1,
+                ..History::default()
+            },
         }
     }
 

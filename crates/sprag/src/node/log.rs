@@ -13,7 +13,7 @@ use sprag_core::id::PartitionId;
 use sprag_log::dictionary::TrainJob;
 use sprag_log::embedded::{Catalog, Change, Disk, Reader, RewriteJob, Routed, SealJob, Writer};
 use sprag_log::lookup::Wanted;
-use sprag_log::{Answer, Completion, Log, LogSize, Query, ReadError, Request, Ticket};
+use sprag_log::{Answer, Completion, Corruption, Log, LogSize, Query, ReadError, Request, Ticket};
 use tokio::sync::oneshot;
 
 use super::turn::Waker;
@@ -34,7 +34,10 @@ pub struct ThreadLog {
 
 /// Reads the log for others than the node: operators' questions.
 #[derive(Debug, Clone)]
-pub struct LogQueries(Sender<Question>);
+pub struct LogQueries {
+    questions: Sender<Question>,
+    catalog: Catalog,
+}
 
 #[derive(Debug)]
 enum Question {
@@ -50,8 +53,14 @@ impl LogQueries {
     pub async fn query(&self, query: Query) -> Result<Answer, ReadError> {
         let (sender, receiver) = oneshot::channel();
         // A stopped log drops the sender, which is told by the receiver.
-        let _ = self.0.send(Question::Other(query, sender));
+        let _ = self.questions.send(Question::Other(query, sender));
         receiver.await.unwrap_or(Err(ReadError::Missing))
+    }
+
+    /// Damaged places for which something could not be read.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<Corruption> {
+        self.catalog.unreadable()
     }
 }
 
@@ -83,7 +92,7 @@ impl ThreadLog {
         spawn("sprag-log", move || append(writer, &incoming, &done, &later, &meter))?;
         let done = Outlet { outgoing, waker };
         spawn("sprag-read", move || read(reader, &questions, &done))?;
-        let others = LogQueries(queries.clone());
+        let others = LogQueries { questions: queries.clone(), catalog: catalog.clone() };
         Ok((Self { changes, queries, completions, catalog, under_way: 0 }, others))
     }
 }
@@ -228,8 +237,15 @@ fn read<D: Disk>(mut reader: Reader<D>, questions: &Receiver<Question>, done: &O
     }
 }
 
-/// Tells the operator of damage that fails nothing yet, which nobody would hear of otherwise.
+/// Tells the operator of damage, of each place once: of what fails nothing yet nobody would hear
+/// otherwise, and of what cannot be read only who asks for it.
 pub(crate) fn warn_of_damages(catalog: &Catalog) {
+    for damage in catalog.newly_unreadable() {
+        tracing::error!(
+            "{damage}; what stands there cannot be read, and what waits for it waits until it can: \
+             check the disk, then restore a backup"
+        );
+    }
     for damage in catalog.damages() {
         tracing::warn!("{damage}; its other copy serves if it is whole: check the disk");
     }

@@ -133,6 +133,7 @@ fn reason(waits_for: WaitsFor) -> Option<&'static str> {
         WaitsFor::Breaker => "breaker",
         WaitsFor::Rate(_) => "rate",
         WaitsFor::Backlog => "read",
+        WaitsFor::Unreadable => "unreadable",
         WaitsFor::Strand => "strand",
         WaitsFor::Turn => "turn",
         WaitsFor::Retry(_) => "retry",

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::image::{self, Files};
+use crate::reached::metrics;
 use crate::shim;
 use crate::support::admin;
 use crate::support::child::Process;
@@ -31,13 +34,20 @@ const STARTS: Duration = Duration::from_secs(30);
 /// Everything comes, or what does not is named.
 const SETTLES: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
+/// What a frame begins with, and where in it facts surely are.
+const FRAME: &[u8] = b"SPFR";
+const FACTS: usize = 120;
+const DAMAGED_FRAMES: usize = 6;
+/// How a damaged place of the log is named.
+const DAMAGE: &str = "corruption in segment";
 
 /// What came of the flips.
 #[derive(Default)]
 struct Ends {
     refused: usize,
     dropped: usize,
-    unreadable: usize,
+    bodies: usize,
+    facts: usize,
     rebuilt: usize,
 }
 
@@ -95,20 +105,22 @@ fn starts(world: &World) -> Result<Gateway, Process> {
 
 /// Starts on the files as they are now; what does not come must be named.
 async fn round(world: &World, name: &str, at: usize, bit: u8, ends: &mut Ends) -> Lanes {
+    let mut said_before = 0;
     let gateway = match starts(world) {
         Err(mut process) => {
             let status = process.end(STARTS);
             let said = process.said();
             assert_eq!(status.code(), Some(2), "{said}");
-            assert!(said.contains("corruption in segment"), "it does not say what:\n{said}");
+            assert!(said.contains(DAMAGE), "it does not say what:\n{said}");
             ends.refused += 1;
+            said_before = said.len();
             // The bit flips back: the refusal has changed nothing.
             flip(world, name, at, bit);
             world.serve()
         }
         Ok(gateway) => gateway,
     };
-    let named = settles(world, &gateway, ends).await;
+    let named = settles(world, &gateway, said_before, ends).await;
     gateway.stop();
     named
 }
@@ -121,7 +133,7 @@ fn flip(world: &World, name: &str, at: usize, bit: u8) {
 }
 
 /// Everything comes but what is named as lost to the damage; gives the lanes that are.
-async fn settles(world: &World, gateway: &Gateway, ends: &mut Ends) -> Lanes {
+async fn settles(world: &World, gateway: &Gateway, said_before: usize, ends: &mut Ends) -> Lanes {
     world.consumer.meets(gateway.listen);
     command(gateway, "resume");
     let said = gateway.process.said();
@@ -129,20 +141,25 @@ async fn settles(world: &World, gateway: &Gateway, ends: &mut Ends) -> Lanes {
     ends.rebuilt += usize::from(said.contains("the state is rebuilt"));
     world.post_all(gateway).await;
     let deadline = Deadline::after(SETTLES);
-    let (mut named, mut arrived) = (Lanes::new(), usize::MAX);
+    let (mut named, mut kinds, mut arrived) = (Lanes::new(), BTreeSet::new(), usize::MAX);
     loop {
         world.redrive(gateway);
         if arrived == world.consumer.arrived() {
             let mut lost = world.judged().lost;
             for (at, event) in &lost {
                 let lane = lane_of(world, *at, event);
-                if !named.contains(&lane) && is_unreadable(gateway, &lane) {
+                let said = &gateway.process.said()[said_before..];
+                if !named.contains(&lane)
+                    && let Some(what) = unreadable(gateway, said, &lane)
+                {
+                    kinds.insert(what);
                     named.insert(lane);
                 }
             }
             lost.retain(|(at, event)| !named.contains(&lane_of(world, *at, event)));
             if lost.is_empty() {
-                ends.unreadable += usize::from(!named.is_empty());
+                ends.bodies += usize::from(kinds.contains(&Unreadable::Body));
+                ends.facts += usize::from(kinds.contains(&Unreadable::Facts));
                 return named;
             }
             assert!(!deadline.has_passed(), "lost, and nothing says why: {lost:#?}");
@@ -164,22 +181,51 @@ fn lane_of(world: &World, at: usize, lost: &str) -> Lane {
     })
 }
 
-/// Whether an event of the lane could not be read: it and those behind it are not lost in silence. Of a
-/// body that is told by the attempt; of facts whoever asks for the event is told where the log is damaged.
-fn is_unreadable(gateway: &Gateway, (source, key, destination): &Lane) -> bool {
+/// What of an event cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Unreadable {
+    Body,
+    Facts,
+}
+
+/// What of an event of the lane could not be read: it and those behind it are not lost in silence. The
+/// process said so by itself, before anybody asked for the event, and operators have an alert with the
+/// place. Of a body the attempt tells besides; of facts whoever asks for the event.
+fn unreadable(
+    gateway: &Gateway,
+    told: &str,
+    (source, key, destination): &Lane,
+) -> Option<Unreadable> {
+    if !told.contains(DAMAGE) {
+        return None;
+    }
+    let (status, alerts) = admin::ask(gateway.admin, "GET", "/v1/alerts", "");
+    assert_eq!(status, 200, "{alerts}");
+    let alerts = alerts["items"].as_array().into_iter().flatten();
+    let alerts: Vec<_> = alerts.filter(|alert| alert["alert"] == "log-damaged").collect();
+    assert!(!alerts.is_empty(), "no alert, but the process said:\n{told}");
+    let is_told = |detail: &str| {
+        let place = detail.split(": ").next().expect("a place");
+        let is_alerted =
+            |alert: &&Value| alert["text"].as_str().is_some_and(|it| it.contains(place));
+        detail.starts_with(DAMAGE) && told.contains(place) && alerts.iter().any(is_alerted)
+    };
     let shown = |sequence: usize| {
         let path = format!("/v1/events/{source}:k{key}:{sequence}");
         admin::ask(gateway.admin, "GET", &path, "")
     };
-    (1..=RUNS * EVENTS).map(shown).take_while(|(status, _)| *status != 404).any(|(_, event)| {
+    let shown = (1..=RUNS * EVENTS).map(shown).take_while(|(status, _)| *status != 404);
+    let mut what = shown.filter_map(|(_, event)| {
         let detail = event["detail"].as_str().unwrap_or_default();
         let lanes = event["fates"]["destinations"].as_array().into_iter().flatten();
         let mut attempts = lanes
             .filter(|lane| lane["destination"] == destination.as_str())
             .flat_map(|lane| lane["attempts"].as_array().into_iter().flatten());
-        detail.starts_with("corruption in segment")
-            || attempts.any(|attempt| attempt["outcome"] == "unreadable")
-    })
+        let is_body = attempts.any(|attempt| attempt["outcome"] == "unreadable");
+        let body = is_body.then_some(Unreadable::Body);
+        body.or(is_told(detail).then_some(Unreadable::Facts))
+    });
+    what.next()
 }
 
 /// Whether words of a verdict are about one of these lanes.
@@ -210,10 +256,68 @@ async fn a_bit_flips() {
         fault.rounds += 1;
         fault.judge_but(&world, |words| is_about(&named, words));
     }
-    let Ends { refused, dropped, unreadable, rebuilt } = ends;
+    let Ends { refused, dropped, bodies, facts, rebuilt } = ends;
     fault.seen(format!(
-        "{refused} starts refused with segment, byte and frame, and nothing changed by that; {unreadable} times lanes \
-         stopped at an event told as unreadable; {dropped} times the end of the log told as dropped; {rebuilt} states rebuilt; \
+        "{refused} starts refused with segment, byte and frame, and nothing changed by that; {bodies} times \
+         lanes stopped at an event whose body is told as unreadable, {facts} times they waited at one whose facts are; \
+         {dropped} times the end of the log told as dropped; {rebuilt} states rebuilt; \
          the others hit what nobody needs any more"
+    ));
+}
+
+/// A data directory whose events all wait for their consumers, in a sealed segment that no start reads.
+async fn waiting(seed: u64) -> (World, Files) {
+    let world = World::new(HEAD, seed, &DESTINATIONS).await;
+    world.consumer.calm_down();
+    let gateway = world.serve();
+    command(&gateway, "pause");
+    locked(&world.ledger, |ledger| ledger.allow(EVENTS));
+    load::start(&world.ledger, gateway.listen, Ledger::next).join_all().await;
+    world.no_problems();
+    let deadline = Deadline::after(SETTLES);
+    while !metrics(&gateway).lines().any(|line| line == "sprag_checkpoint_age_seconds 0.0") {
+        assert!(!deadline.has_passed(), "the state store does not take what there is");
+        tokio::time::sleep(LOOK).await;
+    }
+    gateway.stop();
+    // Another segment is begun.
+    world.serve().stop();
+    let files = image::files(&shim::data(&world.setup));
+    (world, files)
+}
+
+/// Where the frames of a segment begin that have facts of events.
+fn frames(segment: &[u8]) -> Vec<usize> {
+    let starts = segment.windows(FRAME.len()).enumerate().filter(|(_, bytes)| *bytes == FRAME);
+    starts.map(|(at, _)| at).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn facts_that_no_start_reads_are_damaged() {
+    let mut fault = Fault::new(
+        "damaged facts",
+        "what cannot be read is told once for each place, by the process itself, with segment, byte and frame",
+    );
+    let seed = seed(31);
+    let (before, files) = waiting(seed).await;
+    let name = "log/0000000001.segment";
+    let frames = frames(&files[name]);
+    let mut dice = Dice::new(seed);
+    let mut ends = Ends::default();
+    for turn in Rounds::of(DAMAGED_FRAMES) {
+        // In the later half: events wait in it.
+        let frame = frames[frames.len() / 2 + dice.below(frames.len() / 2)];
+        let (at, bit) = (frame + FACTS, 1 << dice.below(8));
+        println!("round {turn}: {name} at {at}, bit {bit}");
+        let world = copy(&before, &files, seed + 1).await;
+        flip(&world, name, at, bit);
+        let named = round(&world, name, at, bit, &mut ends).await;
+        fault.rounds += 1;
+        fault.judge_but(&world, |words| is_about(&named, words));
+    }
+    let Ends { refused, facts, .. } = ends;
+    assert!(facts > 0, "no lane waited for damaged facts; {refused} starts refused");
+    fault.seen(format!(
+        "{facts} times lanes waited at an event that is told as damaged; {refused} starts refused"
     ));
 }

@@ -29,12 +29,17 @@ const LINES: &str = "connect_timeout = \"300ms\"\n";
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Attempts that ended so, of all destinations.
-fn attempts(gateway: &Gateway, outcome: &str) -> u64 {
+/// What `/metrics` says.
+pub(crate) fn metrics(gateway: &Gateway) -> String {
     let mut connection = Connection::to(gateway.admin);
     connection.send(b"GET /metrics HTTP/1.1\r\nhost: sprag\r\n\r\n");
     let page = connection.message().expect("the metrics");
-    let page = String::from_utf8(page.body).unwrap();
+    String::from_utf8(page.body).unwrap()
+}
+
+/// Attempts that ended so, of all destinations.
+fn attempts(gateway: &Gateway, outcome: &str) -> u64 {
+    let page = metrics(gateway);
     let lines = page.lines().filter(|line| line.starts_with("sprag_attempts_total"));
     let ended = lines.filter(|line| line.contains(&format!("outcome=\"{outcome}\"")));
     ended.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
@@ -51,6 +56,14 @@ async fn load_until(world: &World, gateway: &Gateway, outcomes: [&str; 2]) {
         assert!(!deadline.has_passed(), "no attempt ended {outcomes:?}");
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// The way is right again: everything comes.
+async fn ends(world: &World, gateway: Gateway, mut fault: Fault, seen: &str) {
+    world.drain(&gateway).await;
+    gateway.stop();
+    fault.judge(world);
+    fault.seen(seen.to_owned());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,13 +104,8 @@ async fn tls_is_wrong() {
         world.until_delivered(&gateway, usize::MAX).await;
         fault.rounds += 1;
     }
-    world.drain(&gateway).await;
-    gateway.stop();
-    fault.judge(&world);
-    fault.seen(
-        "unknown authority, other name, expired, no TLS, silence: nothing was sent; afterwards everything came"
-            .to_owned(),
-    );
+    let seen = "unknown authority, other name, expired, no TLS, silence: nothing was sent; afterwards everything came";
+    ends(&world, gateway, fault, seen).await;
 }
 
 const NAME: &str = "consumer.sprag.test";
@@ -153,11 +161,6 @@ async fn the_name_changes_and_fails() {
         world.until_delivered(&gateway, usize::MAX).await;
         fault.rounds += 1;
     }
-    world.drain(&gateway).await;
-    gateway.stop();
-    fault.judge(&world);
-    fault.seen(
-        "no such name, nobody there, an address that is not allowed; then the name at another address: everything came"
-            .to_owned(),
-    );
+    let seen = "no such name, nobody there, an address that is not allowed; then the name at another address: everything came";
+    ends(&world, gateway, fault, seen).await;
 }

@@ -4,21 +4,19 @@
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::consumer::{Consumer, acknowledge};
 use crate::held::{Held, event};
-use crate::server::taken;
+use crate::server::{Server, taken};
 use crate::support::dice::Dice;
 use crate::support::fault::Fault;
 use crate::support::gateway::{Gateway, HEAD};
-use crate::support::judge::Destination;
 use crate::support::ledger::Ledger;
 use crate::support::load::{self, locked};
 use crate::support::rounds::{Rounds, seed};
 use crate::support::world::{DESTINATIONS, World};
 
-/// None that goes on after some attempts: one that stood still for longer than its time limit is
-/// unknown and counts, and perhaps no consumer saw it, so nobody outside can count along.
-const PATIENT: [Destination; 4] =
-    [DESTINATIONS[0], DESTINATIONS[2], DESTINATIONS[3], DESTINATIONS[4]];
 const ROUNDS: usize = 4;
 const EVENTS: usize = 150;
 /// Milliseconds: above the time a consumer's answer may take, and what two sources wait for gaps.
@@ -39,7 +37,7 @@ async fn the_process_stands_still() {
         "F9: waits count open time, which grows by 1 s a step at most; L1: an attempt without an answer is aborted before the next",
     );
     let seed = seed(25);
-    let (world, mut dice) = (World::new(HEAD, seed, &PATIENT).await, Dice::new(seed));
+    let (world, mut dice) = (World::new(HEAD, seed, &DESTINATIONS).await, Dice::new(seed));
     let gateway = world.serve();
     let mut stood = Duration::ZERO;
     for _ in Rounds::of(ROUNDS) {
@@ -77,4 +75,42 @@ fn held_events_wait_on() {
     std::thread::sleep(STILL);
     signal(&held.0.gateway, "-CONT");
     taken(&connection.message().expect("an answer"), "released");
+}
+
+/// Events that wait for their answers while the process stands still, and what an answer may take.
+const ANSWERS: usize = 30;
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// An answer that came meanwhile is there when the process goes on. Its time limit has passed by then, which
+/// says nothing about the consumer: the attempt is the only one.
+#[test]
+fn what_was_answered_meanwhile_is_no_failure() {
+    let consumer = Consumer::listen();
+    let port = consumer.port();
+    let sections = format!(
+        "[sources.a]\nverify = {{ scheme = \"none\" }}\nid = \"header:x-id\"\nkey = \"body:/key\"\ncontract = \"arrival\"\n\
+         [destinations.d]\nfrom = [\"a\"]\nurl = \"http://127.0.0.1:{port}/\"\nsecrets = [\"env:A\"]\n\
+         allow = [\"127.0.0.0/8\"]\ntimeout = \"{}s\"\nconcurrency = {ANSWERS}\nretry = {{ first = \"10ms\" }}\n",
+        TIMEOUT.as_secs()
+    );
+    let server = Server::start(&sections);
+    let mut waiting = Vec::new();
+    for at in 0..ANSWERS {
+        taken(&server.ask(&event(&format!("k{at}"), 1)), "released");
+        waiting.push(consumer.delivery().0);
+    }
+    signal(&server.gateway, "-STOP");
+    waiting.iter_mut().for_each(acknowledge);
+    std::thread::sleep(TIMEOUT + TIMEOUT / 2);
+    signal(&server.gateway, "-CONT");
+    for at in 0..ANSWERS {
+        let lane = |event: &Value| event["fates"]["destinations"][0].clone();
+        let path = format!("/v1/events/a:k{at}:1");
+        let shown = server.until(&path, "an attempt that ended", |event| {
+            lane(event)["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty())
+        });
+        let attempts = &lane(&shown)["attempts"];
+        assert_eq!(lane(&shown)["status"], "delivered", "event {at}: {attempts}");
+        assert_eq!(attempts.as_array().map(Vec::len), Some(1), "event {at}: {attempts}");
+    }
 }

@@ -200,11 +200,33 @@ impl World {
                     return;
                 }
                 let some = &lost[..lost.len().min(10)];
-                assert!(!deadline.has_passed(), "{} events not delivered: {some:#?}", lost.len());
+                if deadline.has_passed() {
+                    let told = some.iter().map(|(at, _)| self.told(gateway, *at));
+                    let told: Vec<Value> = told.collect();
+                    panic!(
+                        "{} events not delivered: {some:#?}; told of them: {told:#?}",
+                        lost.len()
+                    );
+                }
             }
             arrived = self.consumer.arrived();
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// What the gateway itself says became of an event.
+    fn told(&self, gateway: &Gateway, at: usize) -> Value {
+        let (source, key, id) = locked(&self.ledger, |ledger| {
+            let event = &ledger.entries()[at].event;
+            (SOURCES[event.source].name, event.key, event.id())
+        });
+        let shown = |sequence: usize| {
+            admin::ask(gateway.admin, "GET", &format!("/v1/events/{source}:k{key}:{sequence}"), "")
+        };
+        let shown = (1..).map(shown).take_while(|(status, _)| *status != 404);
+        let mut shown = shown.map(|(_, event)| event).filter(|event| event["source_id"] == id);
+        let event = shown.next().unwrap_or_default();
+        serde_json::json!({ "release": event["release"], "destinations": event["fates"]["destinations"] })
     }
 
     /// Sends again, in order, what `vault` parked.

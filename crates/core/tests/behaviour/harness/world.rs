@@ -45,6 +45,8 @@ pub(crate) struct Habits {
     pub(crate) aborts: bool,
     /// Waiting events can be read.
     pub(crate) backlogs: bool,
+    /// What cannot be read of them is damaged.
+    pub(crate) damage: bool,
     /// Pages, backlogs and look-ups are answered at once.
     pub(crate) reads: bool,
     /// Keys a page brings.
@@ -59,6 +61,7 @@ impl Default for Habits {
             loads: true,
             aborts: true,
             backlogs: true,
+            damage: false,
             reads: true,
             page: 2,
         }
@@ -303,6 +306,7 @@ impl World {
                     lane,
                     events: if self.habits.backlogs { events } else { Vec::new() },
                     looked: self.habits.backlogs.then_some(to),
+                    damaged: !self.habits.backlogs && self.habits.damage,
                     earlier: node.log.earlier(lane.destination, &key, opened),
                 }
             }
