@@ -21,7 +21,7 @@ local function seconds(clock)
   return tonumber(moment.seconds) + tonumber(moment.nanoseconds) / 1e9
 end
 
-local requests, sent, idle = {}, 0, 0
+local requests, sent, planned, idle = {}, 0, 0, 0
 local connections, rate, result
 local began, began_cpu
 -- wrk asks for one request before it connects, to see whether it is one, and throws it away.
@@ -38,11 +38,13 @@ local function load(path)
   file:close()
 end
 
--- Milliseconds until the next request is due; wrk asks only where this function exists.
+-- Milliseconds until the next request is due; wrk asks only where this function exists, once for each
+-- request, and long before it is sent: what was sent by then would be due together.
 local function until_due()
   local now = seconds(WALL)
   began = began or now
-  local due = began + sent / rate
+  local due = began + planned / rate
+  planned = planned + 1
   if due <= now then return 0 end
   return math.floor((due - now) * 1000 + 0.5)
 end

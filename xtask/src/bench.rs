@@ -23,6 +23,7 @@ mod pairs;
 mod report;
 mod restart;
 mod server;
+pub(crate) mod soak;
 mod table;
 
 use std::fs;
@@ -147,7 +148,7 @@ struct Measured {
 /// The command.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failure> {
     setup::programs(&[setup::NGINX, setup::WRK])?;
-    let bench = Bench::prepare(workspace, options)?;
+    let bench = Bench::prepare(workspace, options.connections, options.keys)?;
     let machine = machine::Machine::look(&bench.directory, workspace.root())?;
     println!("{machine}");
     if let Some(revision) = &options.compare {
@@ -231,7 +232,7 @@ impl Load {
 }
 
 impl Bench {
-    fn prepare(workspace: &Workspace, options: &Options) -> Result<Self, Failure> {
+    fn prepare(workspace: &Workspace, connections: u32, keys: u32) -> Result<Self, Failure> {
         let build = ["build", "--release", "-p", "sprag", "--bin", "sprag"];
         let examples = ["--example", "bench_load", "--example", "bench_fill"];
         process::run(&mut workspace.cargo(build.into_iter().chain(examples)))?;
@@ -244,8 +245,8 @@ impl Bench {
             examples: release.join("examples"),
             script: workspace.root().join("bench/load.lua"),
             directory,
-            connections: options.connections,
-            keys: options.keys,
+            connections,
+            keys,
         })
     }
 

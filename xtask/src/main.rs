@@ -40,6 +40,8 @@ enum Task {
     Nightly(nightly::Options),
     /// Measures speed beside nginx, and order under that load
     Bench(bench::Options),
+    /// Half an hour under load: whether memory, descriptors and disk stay where they are
+    Soak(bench::soak::Options),
     /// Does faults to the real binary and prints what came of each
     Faults(faults::Options),
     /// Installs what the tests need beside Rust
@@ -65,6 +67,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Bugs(options) => bugs::run(&workspace, &options).map(|note| println!("{note}")),
         Task::Nightly(options) => nightly::run(&workspace, &options).map(|note| println!("{note}")),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::Soak(options) => bench::soak::run(&workspace, &options),
         Task::Faults(options) => faults::run(&workspace, &options),
         Task::Setup(options) => setup::run(&workspace, &options),
     }

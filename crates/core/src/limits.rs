@@ -110,7 +110,10 @@ pub const BREAKER_KEYS_LEAST: usize = 3;
 pub const BREAKER_KEYS_MOST: usize = 20;
 /// Within which time they must have failed (DESIGN L2).
 pub const BREAKER_WINDOW: Duration = Duration::from_secs(10);
-/// The first probe waits so long, each next one twice as long (DESIGN L2).
+/// From each end of the queue a lane is drawn by lot among so many (DESIGN L2): all that wait, usually,
+/// and little enough to walk.
+pub const LOT_LANES: usize = 8_192;
+/// After a probe failed the next waits so long, then twice as long (DESIGN L2).
 pub const PROBE_FIRST: Duration = Duration::from_secs(1);
 /// The longest a probe waits (DESIGN L2).
 pub const PROBE_MOST: Duration = Duration::from_secs(60);

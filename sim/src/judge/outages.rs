@@ -3,7 +3,8 @@
 //!
 //! A destination is *surely down* once so many distinct resources failed, one after another and all
 //! sent well after the last answer, that no reading of the rule leaves its breaker closed; until
-//! anything is answered. From then on it gets probes only, and no failure counts.
+//! anything is answered. From then on it gets probes only, and no failure counts. Probes are of three kinds
+//! of lanes, each ever more rarely and one at a time; of which kind one is, the wire does not say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,15 @@ const GONE_WINDOW: Instant = 60 * SECOND;
 /// The longest wait between two probes.
 const PROBE_MOST: Instant = 60 * SECOND;
 
+/// Probes of one kind.
+#[derive(Debug, Default, Clone, Copy)]
+struct Clock {
+    /// When the one arrived that is under way.
+    under_way: Option<Instant>,
+    /// When the next may arrive, and how long it waited for that.
+    next: Option<(Instant, Instant)>,
+}
+
 /// What is known of a destination in this process.
 #[derive(Debug, Default)]
 struct Destination {
@@ -30,8 +40,8 @@ struct Destination {
     /// Resources that failed since, with when.
     failed: BTreeMap<usize, Instant>,
     down_since: Option<Instant>,
-    /// When the last probe ended, and how long the next must wait.
-    probe: Option<(Instant, Instant)>,
+    /// One for each kind of probes.
+    clocks: [Clock; 3],
     under_way: usize,
     /// Resources that were answered 410, with when.
     gone: BTreeMap<usize, Instant>,
@@ -98,11 +108,16 @@ impl Outages {
             return Ok(());
         };
         self.probes += 1;
-        must(known.under_way == 1 || since + GRACE + 4 * SECOND > now, || {
-            name("two probes at a time")
+        let is_early = since + GRACE + 4 * SECOND > now;
+        must(known.under_way <= known.clocks.len() || is_early, || {
+            name("more probes at a time than there are kinds")
         })?;
-        if let Some((ended, wait)) = known.probe {
-            must(now >= ended + wait, || name("probed too soon"))?;
+        let is_due = |clock: &&mut Clock| {
+            clock.under_way.is_none() && clock.next.is_none_or(|(from, _)| now >= from)
+        };
+        match known.clocks.iter_mut().find(is_due) {
+            Some(clock) => clock.under_way = Some(now),
+            None => must(is_early, || name("probed too soon"))?,
         }
         Ok(())
     }
@@ -113,7 +128,7 @@ impl Outages {
         let known = self.destinations.entry(to).or_default();
         known.under_way = known.under_way.saturating_sub(1);
         if ending.aborted {
-            known.probe = None;
+            known.clocks = Default::default();
             return;
         }
         let failed = match ending.outcome {
@@ -176,7 +191,8 @@ impl Outages {
     pub(crate) fn thawed(&mut self, now: Instant) {
         for known in self.destinations.values_mut() {
             known.answered = known.answered.max(Some(now));
-            (known.down_since, known.probe) = (None, None);
+            known.down_since = None;
+            known.clocks = Default::default();
             known.failed.clear();
         }
     }
@@ -191,7 +207,8 @@ impl Destination {
     fn answered(&mut self, ending: &Ending) {
         self.answered = self.answered.max(Some(ending.since));
         self.failed.clear();
-        (self.down_since, self.probe) = (None, None);
+        self.down_since = None;
+        self.clocks = Default::default();
         if ending.outcome.is_throttled()
             && let Some(after) = ending.retry_after
         {
@@ -214,10 +231,11 @@ impl Destination {
     /// Says whether an outage began with this failure.
     fn failed(&mut self, ending: &Ending, keys: usize) -> bool {
         let Ending { resource, since, now, .. } = *ending;
-        if self.down_since.is_some_and(|down| since > down + GRACE) {
+        let probe = self.clocks.iter_mut().find(|clock| clock.under_way == Some(since));
+        if let Some(clock) = probe {
             // The first that is seen need not have been the first.
-            let wait = self.probe.map_or(2 * SECOND, |(_, wait)| (wait * 2).min(PROBE_MOST));
-            self.probe = Some((now, wait));
+            let wait = clock.next.map_or(2 * SECOND, |(_, wait)| (wait * 2).min(PROBE_MOST));
+            *clock = Clock { under_way: None, next: Some((now + wait, wait)) };
         }
         if self.answered.is_some_and(|answered| since <= answered + GRACE) {
             return false;

@@ -52,6 +52,8 @@ pub(crate) struct Progress {
 pub(crate) enum Source {
     /// Those of `bench_load` and `bench_fill`: contract `fifo`.
     Made,
+    /// The same, and history is kept for two minutes only.
+    MadeAndForgotten,
     /// GitHub's published examples, by their preset.
     Github,
 }
@@ -60,20 +62,35 @@ impl Source {
     /// Its name in the configuration.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Made => "bench",
+            Self::Made | Self::MadeAndForgotten => "bench",
             Self::Github => "github",
         }
     }
 
     fn section(self) -> String {
         match self {
-            Self::Made => format!(
-                r#"[sources.bench]
+            Self::Made => made("", ""),
+            Self::MadeAndForgotten => {
+                made("dedupe = \"2m\"", "[retention]\nbodies = \"2m\"\nfacts = \"2m\"\n")
+            }
+            Self::Github => format!(
+                "[sources.github]\npreset = \"github\"\n\
+                 verify = {{ secrets = [\"env:{SOURCE_VARIABLE}\"] }}\n"
+            ),
+        }
+    }
+}
+
+/// The section of made events, with so much more in it, and behind it.
+fn made(more: &str, behind: &str) -> String {
+    format!(
+        r#"[sources.bench]
 id = "header:x-event-id"
 key = "body:/data/customer"
 type = "body:/type"
 position = {{ sequence = "body:/sequence" }}
 contract = "fifo"
+{more}
 
 [sources.bench.verify]
 scheme = "hmac"
@@ -81,14 +98,9 @@ algorithm = "sha256"
 header = "x-signature"
 encoding = "hex"
 secrets = ["env:{SOURCE_VARIABLE}"]
-"#
-            ),
-            Self::Github => format!(
-                "[sources.github]\npreset = \"github\"\n\
-                 verify = {{ secrets = [\"env:{SOURCE_VARIABLE}\"] }}\n"
-            ),
-        }
-    }
+
+{behind}"#
+    )
 }
 
 /// A directory that holds a configuration and its data directory: what gateways are started on.

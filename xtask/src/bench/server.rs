@@ -106,6 +106,13 @@ impl Server {
         memory::anonymous_mib(self.child.id())
     }
 
+    /// File descriptors it has open now.
+    pub(crate) fn descriptors(&self) -> Result<f64, Failure> {
+        let path = format!("/proc/{}/fd", self.child.id());
+        let open = std::fs::read_dir(&path).map_err(Failure::while_doing(path))?;
+        Ok(f64::from(u32::try_from(open.count()).unwrap_or(u32::MAX)))
+    }
+
     /// Ends it as an operator would; the exit code, none when it had to be killed.
     pub(crate) fn end(mut self, signal: &str) -> Option<i32> {
         self.ask_to_end(signal)

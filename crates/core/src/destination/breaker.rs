@@ -1,4 +1,4 @@
-//! Whether a destination works at all (DESIGN L2).
+//! Whether a destination works at all (DESIGN L2; decision record 026).
 //!
 //! **It opens** when attempts of n = clamp(active lanes ÷ 10, 3, 20) distinct keys failed within
 //! 10 s by connect, timeout or 5xx, and they are at least 90 % of these and all others that were
@@ -7,9 +7,21 @@
 //! What was sent since, not what ended since: old attempts that time out together say nothing
 //! against a destination that answers newer ones.
 //!
-//! **Open**, one probe at a time may go, after 1 s, 2 s, 4 s … 60 s. **It closes** with any answer
-//! but a 5xx; then `pace` lets permits grow from one. When it opens again before they have, probes
-//! go on where they were. Must not know: permits, lanes that wait.
+//! **Open**, probes go, of three kinds, one of each at a time, each kind by its own clock: one at once,
+//! then after 1 s, 2 s, 4 s … 60 s, as long as they fail. A failure slows down the clock of its kind
+//! and of those that say less. What failed before says little when it fails again, for it may be
+//! poisoned, and what was never tried less than what was answered lately. So an event of a key that
+//! was served waits for nobody who was not, and a dead destination sees one probe a minute and few
+//! more. Only the best kind that waits is probed.
+//!
+//! **It closes** with any answer but a 5xx; then `pace` lets permits grow from one. Each answer
+//! halves what the next probes wait, so one that soon opens again is probed as rarely as before.
+//!
+//! **In doubt** it is once three distinct keys failed and nothing was answered that was sent since,
+//! and for 10 s more: then not only the oldest lanes go, of which all may be poisoned, but every other
+//! is drawn by lot. An answer to one of these speaks for many that wait and keeps it closed.
+//!
+//! Must not know: permits, lanes that wait.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -35,79 +47,131 @@ pub(super) struct Vote {
     pub(super) sent: ElapsedMicros,
     pub(super) ended: ElapsedMicros,
     pub(super) failed: bool,
+    /// Whether its lane was drawn by lot.
+    pub(super) by_lot: bool,
 }
 
+/// The kinds of lanes a probe may be of, those first whose failure says most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Closed,
-    Open { probe_at: ElapsedMicros, probe: Option<LaneRef> },
+pub(super) enum Probe {
+    /// It was answered lately.
+    Proven,
+    /// Nothing is known of it.
+    Unproven,
+    /// Its last attempt failed or was slow.
+    Struggling,
+}
+
+/// The probes of one kind.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    /// When the next may go.
+    due: ElapsedMicros,
+    /// How long the one after it waits, should it fail.
+    wait: Duration,
+    under_way: Option<LaneRef>,
 }
 
 /// The breaker of a destination.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    state: State,
+    is_open: bool,
+    /// One for each kind of probes.
+    clocks: [Clock; 3],
+    /// Until when it is in doubt.
+    doubts_until: ElapsedMicros,
     /// The newest failures of distinct keys, by when they were sent.
     failures: Vec<Vote>,
     /// When the newest attempts were sent that were answered; more of them than ever matter.
     answered: [ElapsedMicros; limits::BREAKER_KEYS_MOST / 9 + 1],
-    /// How long the next probe waits.
-    wait: Duration,
+}
+
+impl Clock {
+    const FIRST: Self = Self { due: ElapsedMicros(0), wait: limits::PROBE_FIRST, under_way: None };
+
+    /// The next goes after the wait; the one after it waits twice as long.
+    fn wait_from(&mut self, now: ElapsedMicros) {
+        self.due = now.after(self.wait);
+        self.wait = (self.wait * 2).min(limits::PROBE_MOST);
+    }
+
+    fn answered(&mut self) {
+        self.wait = (self.wait / 2).max(limits::PROBE_FIRST);
+    }
 }
 
 impl Breaker {
     pub(super) fn new() -> Self {
-        let (failures, answered) = (Vec::new(), Default::default());
-        Self { state: State::Closed, failures, answered, wait: limits::PROBE_FIRST }
+        Self {
+            is_open: false,
+            clocks: [Clock::FIRST; 3],
+            doubts_until: ElapsedMicros::default(),
+            failures: Vec::new(),
+            answered: Default::default(),
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.state != State::Closed
+        self.is_open
     }
 
-    /// When the next probe may go; none while it is closed or one is under way.
-    pub(super) fn probe_at(&self) -> Option<ElapsedMicros> {
-        match self.state {
-            State::Open { probe_at, probe: None } => Some(probe_at),
-            _ => None,
-        }
+    /// Whether the oldest lanes may all be poisoned.
+    pub(super) fn is_in_doubt(&self, now: ElapsedMicros) -> bool {
+        now < self.doubts_until
     }
 
-    pub(super) fn probing(&mut self, lane: LaneRef) {
-        if let State::Open { probe, .. } = &mut self.state {
-            *probe = Some(lane);
-        }
+    /// When the next probe of a kind may go; none while it is closed or one is under way.
+    pub(super) fn probe_at(&self, probe: Probe) -> Option<ElapsedMicros> {
+        let clock = self.clocks[probe as usize];
+        (self.is_open && clock.under_way.is_none()).then_some(clock.due)
+    }
+
+    pub(super) fn probing(&mut self, probe: Probe, lane: LaneRef) {
+        self.clocks[probe as usize].under_way = Some(lane);
     }
 
     /// A permit came back that says nothing: the next probe need not wait for it.
     pub(super) fn came_back(&mut self, lane: LaneRef) {
-        if let State::Open { probe, .. } = &mut self.state {
-            probe.take_if(|probing| *probing == lane);
-        }
+        self.end_probe(lane);
     }
 
-    /// Permits have grown as they may: the next outage is a new one.
-    pub(super) fn recovered(&mut self) {
-        self.wait = limits::PROBE_FIRST;
+    /// A probe is under way no more; says of which kind it was.
+    fn end_probe(&mut self, lane: LaneRef) -> Option<usize> {
+        let kind = self.clocks.iter().position(|clock| clock.under_way == Some(lane))?;
+        self.clocks[kind].under_way = None;
+        Some(kind)
     }
 
     /// An attempt ended; says whether the breaker opened or closed with it.
     pub(super) fn ended(&mut self, lane: LaneRef, vote: Vote, active: usize) -> bool {
-        let State::Open { probe, .. } = self.state else { return self.count(vote, active) };
         if !vote.failed {
-            self.state = State::Closed;
+            self.clocks.iter_mut().for_each(Clock::answered);
+        }
+        if !self.is_open {
+            return self.count(vote, active);
+        }
+        if !vote.failed {
+            self.is_open = false;
             self.failures.clear();
             return true;
         }
-        if probe == Some(lane) {
-            self.wait_for_probe(vote.ended);
+        if let Some(kind) = self.end_probe(lane) {
+            self.clocks[kind].wait_from(vote.ended);
+            let Clock { due, wait, .. } = self.clocks[kind];
+            for clock in &mut self.clocks[kind + 1..] {
+                (clock.due, clock.wait) = (clock.due.max(due), clock.wait.max(wait));
+            }
         }
         false
     }
 
-    fn wait_for_probe(&mut self, now: ElapsedMicros) {
-        self.state = State::Open { probe_at: now.after(self.wait), probe: None };
-        self.wait = (self.wait * 2).min(limits::PROBE_MOST);
+    /// The first probe goes at once, if it is of a lane that does not struggle.
+    fn open(&mut self, now: ElapsedMicros) {
+        self.is_open = true;
+        for clock in &mut self.clocks {
+            (clock.due, clock.under_way) = (now, None);
+        }
+        self.clocks[Probe::Struggling as usize].wait_from(now);
     }
 
     fn count(&mut self, vote: Vote, active: usize) -> bool {
@@ -116,7 +180,7 @@ impl Breaker {
             self.failures.remove(at);
         }
         if !vote.failed {
-            self.note_answer(vote.sent);
+            self.note_answer(vote);
             return false;
         }
         let is_newest = self.failures.iter().all(|known| known.key != vote.key);
@@ -127,23 +191,29 @@ impl Breaker {
         if self.failures.len() > limits::BREAKER_KEYS_MOST {
             self.failures.remove(0);
         }
-        let opens = self.is_down(vote.ended, active);
+        if self.is_unanswered(vote.ended, limits::BREAKER_KEYS_LEAST) {
+            self.doubts_until = vote.ended.after(limits::BREAKER_WINDOW);
+        }
+        let keys = (active / 10).clamp(limits::BREAKER_KEYS_LEAST, limits::BREAKER_KEYS_MOST);
+        let opens = self.is_unanswered(vote.ended, keys);
         if opens {
-            self.wait_for_probe(vote.ended);
+            self.open(vote.ended);
         }
         opens
     }
 
-    /// Keeps the newest.
-    fn note_answer(&mut self, sent: ElapsedMicros) {
-        let oldest = self.answered.iter_mut().min();
-        if let Some(oldest) = oldest.filter(|oldest| **oldest < sent) {
-            *oldest = sent;
+    /// Keeps the newest. Of those drawn by lot one weighs as much as ever matter.
+    fn note_answer(&mut self, Vote { sent, by_lot, .. }: Vote) {
+        self.answered.sort_unstable();
+        let places = if by_lot { self.answered.len() } else { 1 };
+        for known in &mut self.answered[..places] {
+            *known = sent.max(*known);
         }
     }
 
-    fn is_down(&self, now: ElapsedMicros, active: usize) -> bool {
-        let keys = (active / 10).clamp(limits::BREAKER_KEYS_LEAST, limits::BREAKER_KEYS_MOST);
+    /// Whether so many distinct keys failed lately, and hardly anything was answered that was sent
+    /// since the first of them.
+    fn is_unanswered(&self, now: ElapsedMicros, keys: usize) -> bool {
         let fresh = |vote: &&Vote| now.since(vote.ended) <= limits::BREAKER_WINDOW;
         let mut newest = self.failures.iter().rev().filter(fresh);
         let Some(first) = newest.nth(keys - 1) else { return false };

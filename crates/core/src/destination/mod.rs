@@ -41,15 +41,19 @@ pub use pools::Pool;
 use crate::fact::Outcome;
 use crate::id::PartitionId;
 use crate::limits;
+use crate::random::Random;
 use crate::rate::{Bucket, Rate};
 use crate::settings::DestinationSettings;
 use crate::time::ElapsedMicros;
 use answer_times::AnswerTimes;
-use breaker::{Breaker, Vote};
+use breaker::{Breaker, Probe, Vote};
 use gone::Gone;
 use pace::Pace;
 use pools::{Permit, Pools};
 use queue::Queue;
+
+/// The seed of the lots: where poisoned lanes stand in the queue depends on no number of ours.
+const LOTS: u64 = 0x5B2A_6000;
 
 /// Permits for attempts to one destination.
 ///
@@ -74,6 +78,9 @@ pub struct Destination {
     starter_is_next: bool,
     /// Permits since the last one of a struggling lane.
     since_struggling: u32,
+    /// Whether the last permit was drawn by lot, and the lots.
+    was_lot: bool,
+    random: Random,
     changes: VecDeque<bool>,
 }
 
@@ -95,6 +102,8 @@ impl Destination {
             gone: Gone::default(),
             starter_is_next: false,
             since_struggling: 0,
+            was_lot: false,
+            random: Random::new(LOTS),
             changes: VecDeque::new(),
         }
     }
@@ -188,17 +197,16 @@ impl Destination {
         if matches!(outcome, Outcome::Answered { .. }) {
             self.times.add(now.since(permit.granted));
         }
-        let vote = Vote { key, sent: permit.granted, ended: now, failed };
+        let Permit { granted, by_lot, .. } = permit;
+        let vote = Vote { key, sent: granted, ended: now, failed, by_lot };
         if self.breaker.ended(lane, vote, active) {
             self.changes.push_back(self.breaker.is_open());
-            if !self.breaker.is_open() {
+            // One drawn by lot that was under way when it opened says that it should not have.
+            if !self.breaker.is_open() && !by_lot {
                 self.pace.begin_again();
             }
         } else if !failed && outcome != (Outcome::Answered { status: 429 }) {
             self.pace.answered();
-            if self.pace.is_full() {
-                self.breaker.recovered();
-            }
         }
     }
 
@@ -214,21 +222,36 @@ impl Destination {
         if self.paused || self.gone.is_gone() || self.queue.len() == 0 {
             return None;
         }
-        let probe = self.breaker.is_open();
-        let opens_at = if probe { self.breaker.probe_at()? } else { ElapsedMicros::default() };
-        if now < opens_at || now < self.pace.rests_until() || now < self.rate_at() {
+        let probe = self.breaker.is_open().then(|| self.next_probe());
+        if now < self.opens_at(probe)? || now < self.pace.rests_until() || now < self.rate_at() {
             return None;
         }
-        let (lane, pool, is_proven) = self.choose(probe, now)?;
         let slow_at = now.after(self.times.slow_after(self.slow_after));
-        self.pools.give(lane, Permit { pool, is_proven, granted: now, slow_at });
+        let (lane, permit) = self.choose(probe.is_some(), now, slow_at)?;
+        self.pools.give(lane, permit);
         if let Some(rate) = self.rate {
             self.bucket.take(rate, now);
         }
-        if probe {
-            self.breaker.probing(lane);
+        if let Some(probe) = probe {
+            self.breaker.probing(probe, lane);
         }
-        Some(Grant { lane, slow_at, probe })
+        Some(Grant { lane, slow_at, probe: probe.is_some() })
+    }
+
+    /// A probe is rather of a lane that does not struggle: what fails by itself says nothing about the
+    /// destination, and keeps no other waiting.
+    fn next_probe(&self) -> Probe {
+        match self.starts_usual() {
+            Some(_) if self.queue.has_oldest(true) => Probe::Proven,
+            Some(_) => Probe::Unproven,
+            None => Probe::Struggling,
+        }
+    }
+
+    /// When the breaker lets the next attempt go, which is this probe while it is open; none while one
+    /// is under way.
+    fn opens_at(&self, probe: Option<Probe>) -> Option<ElapsedMicros> {
+        probe.map_or(Some(ElapsedMicros::default()), |probe| self.breaker.probe_at(probe))
     }
 
     /// When the rate lets the next attempt go.
@@ -265,22 +288,38 @@ impl Destination {
             .then_some(only_proven)
     }
 
-    /// The lane that is next, where it counts, and whether it is proven. Where permits are few, each
-    /// fourth is for a struggling lane. A probe is rather one that does not struggle, then the one
-    /// whose event was tried least: what fails by itself says nothing about the destination, and
-    /// keeps no other waiting.
-    fn choose(&mut self, probe: bool, now: ElapsedMicros) -> Option<(LaneRef, Pool, bool)> {
+    /// The lane that is next, and its permit. Where permits are few, each fourth is for a struggling
+    /// lane. A probe is of one only where no other may start, and then of the one whose event was
+    /// tried least.
+    fn choose(
+        &mut self,
+        probe: bool,
+        now: ElapsedMicros,
+        slow_at: ElapsedMicros,
+    ) -> Option<(LaneRef, Permit)> {
         let turn = self.since_struggling + 1 >= limits::STRUGGLING_TURN && !probe;
         let usual = self.starts_usual();
         if self.starts_struggling() && (turn || usual.is_none()) {
             let lane = self.queue.pop_struggling(probe, now)?;
             self.since_struggling = 0;
             self.starter_is_next = false;
-            return Some((lane, Pool::Slow, false));
+            let (pool, is_proven, by_lot) = (Pool::Slow, false, false);
+            return Some((lane, Permit { pool, is_proven, by_lot, granted: now, slow_at }));
         }
-        let (lane, is_proven) = self.queue.pop_oldest(usual?)?;
+        let by_lot = !probe && self.is_for_a_lot(now);
+        let (lane, is_proven) = if probe || by_lot {
+            self.queue.pop_by_lot(usual?, probe, &mut self.random)?
+        } else {
+            self.queue.pop_oldest(usual?)?
+        };
         self.since_struggling = self.since_struggling.saturating_add(1);
-        Some((lane, Pool::Usual, is_proven))
+        Some((lane, Permit { pool: Pool::Usual, is_proven, by_lot, granted: now, slow_at }))
+    }
+
+    /// In doubt every other permit is drawn by lot: the oldest lanes may all be poisoned.
+    fn is_for_a_lot(&mut self, now: ElapsedMicros) -> bool {
+        self.was_lot = self.breaker.is_in_doubt(now) && !self.was_lot;
+        self.was_lot
     }
 
     /// Whether the breaker opened (true) or closed since it was last asked: partitions must know
@@ -293,11 +332,9 @@ impl Destination {
     #[must_use]
     pub fn deadline(&self) -> Option<ElapsedMicros> {
         let waits = self.queue.len() > 0 && !self.paused && !self.gone.is_gone();
-        let probes = !self.breaker.is_open() || self.breaker.probe_at().is_some();
-        let grants = (waits && probes).then(|| {
-            let probe = self.breaker.probe_at().unwrap_or_default();
-            probe.max(self.pace.rests_until()).max(self.rate_at())
-        });
+        let probe = self.breaker.is_open().then(|| self.next_probe());
+        let grants = self.opens_at(probe).filter(|_| waits);
+        let grants = grants.map(|at| at.max(self.pace.rests_until()).max(self.rate_at()));
         // A permit that time alone does not bring is brought by another that comes back.
         let grants = grants.filter(|at| *at > ElapsedMicros::default() && self.may_choose());
         grants.into_iter().chain(self.pools.turns_slow_at()).min()

@@ -23,6 +23,8 @@ pub(super) struct Permit {
     pub(super) pool: Pool,
     /// Whether its lane got a 2xx lately.
     pub(super) is_proven: bool,
+    /// Whether its lane was drawn by lot.
+    pub(super) by_lot: bool,
     pub(super) granted: ElapsedMicros,
     pub(super) slow_at: ElapsedMicros,
 }

@@ -5,6 +5,8 @@ use alloc::collections::BTreeSet;
 use super::lane::{LaneRef, Request, Standing, Urgency};
 use super::strands::{Left, Strands, Turn, Turns};
 use crate::id::PartitionId;
+use crate::limits;
+use crate::random::Random;
 use crate::time::ElapsedMicros;
 
 /// The lanes that wait, by what is known of them.
@@ -97,6 +99,38 @@ impl Queue {
         };
         self.strands.remove(lane);
         Some((lane, is_proven))
+    }
+
+    /// A proven lane, else any of which nothing is known: so that poisoned lanes are no more of what is
+    /// drawn than of what waits, wherever they stand. A probe is as often the newest: what comes behind
+    /// many that were never tried has its turn soon.
+    pub(super) fn pop_by_lot(
+        &mut self,
+        only_proven: bool,
+        probe: bool,
+        random: &mut Random,
+    ) -> Option<(LaneRef, bool)> {
+        if only_proven || !self.proven.is_empty() {
+            return self.pop_oldest(true);
+        }
+        let newest = probe && random.below(2) == 0;
+        let drawn = if newest { self.unproven.last() } else { self.draw(random) };
+        let drawn = *drawn?;
+        self.unproven.remove(&drawn);
+        self.strands.remove(drawn.1);
+        Some((drawn.1, false))
+    }
+
+    /// Any of the lanes of which nothing is known; of very many, one near the ends.
+    fn draw(&self, random: &mut Random) -> Option<&(Urgency, LaneRef)> {
+        let count = self.unproven.len();
+        let at = usize::try_from(random.below(count as u64)).unwrap_or(0);
+        let from_end = count.saturating_sub(at + 1);
+        if at <= from_end {
+            self.unproven.iter().nth(at % limits::LOT_LANES)
+        } else {
+            self.unproven.iter().nth_back(from_end % limits::LOT_LANES)
+        }
     }
 
     /// The struggling lane that asked first, or the one whose event was tried least. What waits behind

@@ -11,6 +11,7 @@ mod descriptors;
 mod hostile;
 mod hung;
 mod outage;
+mod poisoned;
 #[path = "../wire/post.rs"]
 mod post;
 #[path = "../observed/record.rs"]

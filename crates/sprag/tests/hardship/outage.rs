@@ -22,7 +22,7 @@ const OUTAGE: Duration = Duration::from_secs(30);
 /// Attempts a lane has before it halts: an outage that counted would halt every lane.
 const ATTEMPTS: usize = 3;
 const CONCURRENCY: usize = 64;
-/// Probes of half a minute: the first waits 1 s, each next one twice as long (2, 4, 8, 16).
+/// Probes of half a minute: one goes at once, the next waits 1 s, each after it twice as long (2, 4, 8, 16).
 const PROBES: usize = 6;
 const LIVENESS: Duration = Duration::from_secs(120);
 const POISON: &str = "poison";
