@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const KEPT: &str = "20s";
 /// Until they are gone: they are old enough after that time, and their segments are looked at now and then.
 const GONE: Duration = Duration::from_secs(150);
+/// Nothing more is gone for so long: then all is that goes.
+const STILL: Duration = Duration::from_secs(30);
 /// Between two looks at the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -81,16 +83,18 @@ fn freed(bench: &Bench, filled: &Place, load: &LoadFile) -> Result<Line, Failure
     let log = place.data().join("log");
     let before = disk::bytes(&log)?;
     Run::of(&mut gateway, load, load.events)?;
-    let (until, mut most, mut least) = (now() + GONE, disk::bytes(&log)?, u64::MAX);
-    let gone = |most: u64, bytes: u64| share(most.saturating_sub(bytes), most - before.min(most));
-    while now() < until && gone(most, least) < 0.9 {
+    let (until, mut most) = (now() + GONE, disk::bytes(&log)?);
+    let (mut least, mut fell) = (most, None);
+    while now() < until && fell.is_none_or(|fell| now() < fell + STILL) {
         thread::sleep(LOOK_EVERY);
         gateway.server.check()?;
         let bytes = disk::bytes(&log)?;
         most = most.max(bytes);
-        least = if bytes == most { u64::MAX } else { least.min(bytes) };
+        if bytes < least {
+            (least, fell) = (bytes, Some(now()));
+        }
     }
-    let least = least.min(most);
+    let freed = share(most - least, most.saturating_sub(before));
     Ok(Line {
         what: "… disk of others: share that retention frees",
         name: "halted_disk",
@@ -98,7 +102,7 @@ fn freed(bench: &Bench, filled: &Place, load: &LoadFile) -> Result<Line, Failure
         targets: [0.6, 0.75],
         unit: "",
         precision: 2,
-        measured: Spread::of([gone(most, least)].into_iter()),
+        measured: Spread::of([freed].into_iter()),
         how: format!(
             "once, bodies not packed and kept for {KEPT}: log {} MiB with the halted key alone, {} with {} events of \
              others, {} after; facts stay, and bodies of the halted key",
