@@ -108,7 +108,10 @@ async fn fill(options: &Options) {
         // One thread runs these tasks in the order they were made.
         tokio::spawn(async move {
             let answer = handle.receive(arrival, body).await;
-            if !matches!(answer, Answer::Event { status: Status::Released, .. }) {
+            // Where few keys have many events, one may find room at the node before the one before it that waits
+            // for room; it is released a moment later.
+            let taken = [Status::Released, Status::Held];
+            if !matches!(answer, Answer::Event { status, .. } if taken.contains(&status)) {
                 eprintln!("event {number} was answered {answer:?}");
                 std::process::exit(1);
             }
