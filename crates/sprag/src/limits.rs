@@ -199,6 +199,31 @@ pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;
 /// Headers of a request. Proxies add a dozen to the sender's.
 pub const REQUEST_HEADERS: usize = 100;
 
+/// Requests under way at once on one HTTP/2 connection of a provider: what RFC 9113 (6.5.2) asks for at least. Over
+/// all such connections no more than `limits.connections` are looked at, so that this is no way around that limit.
+pub const REQUEST_STREAMS: u32 = 100;
+
+/// Bytes of one request's body on the way over HTTP/2 that are not read yet: a body of the usual size without a
+/// wait for the other side.
+pub const REQUEST_WINDOW_BYTES: u32 = 64 * 1024;
+
+/// The same for all requests of one connection: what a connection can have us keep whose requests wait.
+pub const REQUESTS_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Requests of one HTTP/2 connection that its sender cancelled before they were looked at. A sender that does so on
+/// purpose makes work and never waits for it: then the connection is closed.
+pub const CANCELLED_REQUESTS: usize = 20;
+
+/// Requests of one HTTP/2 connection that were reset because of what its sender did wrong; then it is closed.
+pub const FAULTY_REQUESTS: usize = 100;
+
+/// Bytes of answers to one HTTP/2 request that wait to be sent. All are smaller.
+pub const ANSWER_SEND_BYTES: usize = 64 * 1024;
+
+/// How long a connection has to end on which nothing came for `limits.request_time`: what crosses with the
+/// farewell is still answered. A sender that does not read never ends it.
+pub const FAREWELL_TIME: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Bytes of a kept header's value; longer ones are not kept. The longest signature header known
 /// has a few hundred.
 pub const STORED_HEADER_BYTES: usize = 4 * 1024;
