@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// Minutes of mutants
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1_440))]
     mutant_minutes: u64,
-    /// Which part of all mutants, as K/N; without it another 28th each day
+    /// Which part of all mutants, as K/N; without it another seventh each day
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
     /// Only these: names of fuzzers, `coverage`, `mutants`

@@ -262,6 +262,7 @@ impl Story {
                 let through = words.number("through").expect("up to which frame");
                 world.nodes.iter_mut().for_each(|node| node.log.deleted = FrameNumber(through));
             }
+            "retain" => retain(world, words),
             "overflow" => {
                 let bytes = words.number("bytes").expect("how many to free");
                 let destination = destination(words);
@@ -274,6 +275,7 @@ impl Story {
             "auto" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, true)),
             "show" => show(world, words),
             "counted" => counted(world),
+            "watched" => watched(world),
             "same" => world.memory_equals_history(),
             _ => command(world, words),
         }
@@ -452,6 +454,51 @@ fn show(world: &mut World, words: &Words<'_>) {
     world.trace.extend(waits);
 }
 
+/// History up to a frame is old: its bodies go, and unless it is to `keep` the rest it is deleted, once
+/// what it says of keys was said anew.
+fn retain(world: &mut World, words: &Words<'_>) {
+    let through = FrameNumber(words.number("through").expect("up to which frame"));
+    let at = words.size("partition").unwrap_or(0);
+    let age = words.duration("age").unwrap_or_default();
+    let deletes = !words.plain.contains(&"keep");
+    let Some(looked) = world.retain(at, through, age, deletes) else {
+        world.trace.push("  cannot decide now".to_owned());
+        return;
+    };
+    let dead = looked.dead.iter();
+    let dead: Vec<String> = dead.map(|(frame, _, size)| format!("{}:{size}", frame.0)).collect();
+    world.trace.push(format!(
+        "  dead={dead:?} live={} carried={} rests on {}{}{}",
+        looked.live,
+        looked.carried,
+        looked.rests_on.0,
+        if looked.is_pinned { " pinned" } else { "" },
+        if looked.is_incomplete { " incomplete" } else { "" },
+    ));
+}
+
+/// What operators watch of each partition.
+fn watched(world: &mut World) {
+    for node in &world.nodes {
+        let partition = &node.partition;
+        world.trace.push(format!(
+            "  partition {} epoch={} open={:?} recent={} from {}",
+            partition.id().0,
+            partition.epoch().0,
+            Duration::from_micros(partition.open_time().0),
+            partition.recent_ids(),
+            partition.recent_floor().0,
+        ));
+        let held = partition.held().map(|(key, record)| (&key.name, record.order.held.len()));
+        world.trace.extend(held.map(|(name, count)| format!("  {name} holds {count}")));
+        let heads = partition.heads();
+        let heads = heads.map(|(to, since)| format!("  head to {} since {}", to.0, describe::clock(since)));
+        world.trace.extend(heads);
+        let waits = partition.waits();
+        world.trace.extend(waits.map(|(to, waits)| format!("  to {}: {waits:?}", to.0)));
+    }
+}
+
 /// What each partition has counted for operators since its process began.
 fn counted(world: &mut World) {
     for node in &world.nodes {
@@ -483,6 +530,11 @@ fn command(world: &mut World, words: &Words<'_>) {
             let passed = words.number("passed").map(Sequence);
             let (key, destination) = (key(name), destination(words));
             (at(name), Command::Redrive { key, destination, passed })
+        }
+        ("redrive-gone", name) => {
+            let passed = Sequence(words.number("passed").expect("which event"));
+            let (key, destination) = (key(name), destination(words));
+            (at(name), Command::RedriveGone { key, destination, passed })
         }
         ("drop", name) => {
             let sequence = Sequence(words.number("sequence").expect("a sequence to drop"));

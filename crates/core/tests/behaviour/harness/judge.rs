@@ -2,6 +2,8 @@
 //!
 //! It reads durable facts in their order, and is told of every answer and attempt as it leaves.
 
+mod waits;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ pub(crate) mod describe;
 pub(crate) mod ending;
 pub(crate) mod judge;
 pub(crate) mod outside;
+pub(crate) mod retaining;
 pub(crate) mod store;
 pub(crate) mod world;
 

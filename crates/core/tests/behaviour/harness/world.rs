@@ -11,12 +11,13 @@ use sprag_core::id::{DestinationId, Epoch, Key, PartitionId};
 use sprag_core::input::{AttemptId, Command, Ended, Input, Ticket};
 use sprag_core::intake::Intake;
 use sprag_core::output::{Attempt, Draft, Output};
-use sprag_core::partition::{Frame, Partition};
+use sprag_core::partition::{Frame, Head, Partition};
 use sprag_core::record::KeyRecord;
 use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros, micros};
 
 use super::judge::Judge;
+use super::retaining::Retaining;
 use super::store::{FrameLog, StateStore};
 use super::{Sha, describe};
 
@@ -30,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) flight: VecDeque<Draft>,
     checkpoints: VecDeque<sprag_core::output::Checkpoint>,
     epoch: Epoch,
+    /// History that was looked at.
+    pub(crate) retaining: Option<Retaining>,
 }
 
 /// How the world behaves unless a story says otherwise.
@@ -126,6 +129,7 @@ impl World {
             flight: VecDeque::new(),
             checkpoints: VecDeque::new(),
             epoch: Epoch(0),
+            retaining: None,
         }
     }
 
@@ -363,6 +367,7 @@ impl World {
         self.judge.durable(self.nodes[at].log.partition, &draft);
         self.nodes[at].log.append(draft);
         self.handle(at, Input::Committed(number));
+        self.act(at);
         true
     }
 
@@ -385,6 +390,7 @@ impl World {
 
     fn lose(&mut self, at: usize, durable: usize) {
         let node = &mut self.nodes[at];
+        node.retaining = None;
         for draft in node.flight.drain(..).take(durable) {
             self.judge.durable(node.log.partition, &draft);
             node.log.append(draft);
@@ -578,8 +584,10 @@ fn seeking(node: &Node, to: DestinationId) -> usize {
 
 /// Recovery as the driver does it.
 fn replay(partition: &mut Partition<Sha>, log: &FrameLog, state: &StateStore) {
-    partition.begin(&state.head);
-    for draft in log.frames.iter().filter(|draft| draft.number > state.head.frame) {
+    let oldest = Head { frame: log.trimmed, ..Head::default() };
+    let head = if state.head.frame < log.trimmed { &oldest } else { &state.head };
+    partition.begin(head);
+    for draft in log.frames.iter().filter(|draft| draft.number > head.frame) {
         for key in draft.facts.iter().filter_map(Fact::key) {
             if !partition.knows(key) {
                 partition.insert_record(key.clone(), state.find(key));
