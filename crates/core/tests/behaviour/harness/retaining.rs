@@ -31,6 +31,8 @@ impl World {
         age: Duration,
         deletes: bool,
     ) -> Option<Looked> {
+        // What it says anew stands behind what there is now.
+        let through = through.min(FrameNumber(self.nodes[at].log.frames.len() as u64));
         let looked = self.look(at, through, age, deletes)?;
         let retaining = Retaining { through, deletes, looked: looked.clone() };
         self.nodes[at].retaining = Some(retaining);
