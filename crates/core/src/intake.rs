@@ -110,9 +110,8 @@ mod tests {
             partitions: BTreeMap::new(),
         };
         let now = ElapsedMicros(0);
-        let admit = |intake: &mut Intake, source| {
-            intake.admit(now, SourceId(source), PartitionId(0)).err()
-        };
+        let admit =
+            |intake: &mut Intake, source| intake.admit(now, SourceId(source), PartitionId(0)).err();
         assert_eq!([admit(&mut intake, 1), admit(&mut intake, 2)], [None, None]);
         let revised = Intake {
             sources: sources([(1, 1), (2, 2)]),

@@ -5,7 +5,7 @@ use crate::fact::HoldReason;
 use crate::id::{DestinationId, Hash, Place};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
-use crate::record::{Acceptance, Essence, HeldEvent, OmitReason, Omission};
+use crate::record::{Acceptance, Essence, HeldEvent, Omission, OmitReason};
 use crate::time::{OpenMicros, UnixMicros};
 use alloc::vec::Vec;
 
@@ -99,17 +99,13 @@ fn a_lane_counts_what_waits_between_its_head_and_its_tail() {
         lane(&|lane| lane.tail = Sequence(11)),
         Some("a lane holds an event that was not released")
     );
-    assert_eq!(
-        lane(&|lane| lane.delivered = Sequence(5)),
-        Some("a lane delivered past its head")
-    );
+    assert_eq!(lane(&|lane| lane.delivered = Sequence(5)), Some("a lane delivered past its head"));
 }
 
 #[test]
 fn a_lane_has_so_many_exceptions_and_only_behind_its_head() {
     let lane = |change: &dyn Fn(&mut Lane)| after(record(), |record| change(&mut record.lanes[0]));
-    let omission =
-        Omission { range: Range::one(1), reason: OmitReason::Dead, merged: false };
+    let omission = Omission { range: Range::one(1), reason: OmitReason::Dead, merged: false };
     let (ranges, redrives) = (limits::HEADER_RANGES, limits::LANE_EXCEPTIONS);
     assert_eq!(lane(&|lane| lane.omitted = alloc::vec![omission; ranges]), None);
     assert_eq!(lane(&|lane| lane.redrives = alloc::vec![Sequence(1); redrives]), None);
@@ -216,9 +212,8 @@ fn positions_that_are_given_up_and_that_wait_do_not_meet() {
         order.held.insert(1, held());
     };
     assert_eq!(order(&unsettled), None, "its base may still come");
-    let ranges = |count| {
-        order(&|order| (order.abandoned, order.next) = (many(count), Some(1 << 20)))
-    };
+    let ranges =
+        |count| order(&|order| (order.abandoned, order.next) = (many(count), Some(1 << 20)));
     assert_eq!(ranges(limits::ABANDONED_RANGES), None);
     let more = Some("more abandoned ranges than allowed");
     assert_eq!(ranges(limits::ABANDONED_RANGES + 1), more);

@@ -242,10 +242,8 @@ fn a_reload_while_a_segment_is_judged_has_it_judged_again() {
 fn what_cannot_be_read_or_done_is_tried_again_later_and_counted() {
     let mut machine = machine();
     let (now, minute) = (at(6), Duration::from_secs(60));
-    let later = |now: Now, by: Duration| Now {
-        elapsed: now.elapsed.after(by),
-        clock: now.clock.after(by),
-    };
+    let later =
+        |now: Now, by: Duration| Now { elapsed: now.elapsed.after(by), clock: now.clock.after(by) };
     // Segments cannot be listed.
     assert_eq!(poll(&mut machine, now, 0), Some(Step::List { after: 0 }));
     machine.not_looked(now, machine.asked() - 1);

@@ -375,7 +375,8 @@ fn happen(world: &mut World, happening: &Happening) {
         }
         Happening::Overflow { partition, destination, events } => {
             // Bodies are of six bytes.
-            let (destination, bytes) = (DestinationId(u32::from(*destination)), 6 * u64::from(*events));
+            let (destination, bytes) =
+                (DestinationId(u32::from(*destination)), 6 * u64::from(*events));
             world.handle(usize::from(*partition), Input::Overflow { destination, bytes });
         }
         Happening::Order(order) => give(world, order),

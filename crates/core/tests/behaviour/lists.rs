@@ -7,6 +7,7 @@ use sprag_core::id::{DestinationId, Key, Sequence, SourceId};
 use sprag_core::input::Command;
 use sprag_core::limits;
 use sprag_core::output::{Answer, Rejection};
+use sprag_core::partition::WaitsFor;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::record::OmitReason;
@@ -168,4 +169,32 @@ fn positions_without_a_beginning_give_up_from_zero() {
     assert_eq!((record.order.next, record.sequence), (Some(8), Sequence(1)));
     let abandoned: Vec<_> = record.order.abandoned.as_slice().to_vec();
     assert_eq!(abandoned.iter().map(|range| (range.from, range.to)).collect::<Vec<_>>(), [(0, 6)]);
+}
+
+/// Of an unordered key so many events are under way at once; what comes then waits for one of them.
+#[test]
+fn so_many_events_without_order_go_at_once_and_the_next_waits_for_one() {
+    let mut world = world(|settings| {
+        let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+        source.contract = Contract::Unordered;
+        let app = settings.destinations.get_mut(&APP).expect("the destination");
+        app.concurrency = 2 * limits::STRANDS;
+    });
+    let most = limits::STRANDS as u64;
+    let mut key = None;
+    for id in 0..most + 2 {
+        key = Some(post(&mut world, Position::None, id, "mine"));
+    }
+    let key = key.expect("events were posted");
+    let lane = |world: &World| {
+        world.nodes[0].partition.view(&key).expect("it is in memory").lanes[0].waits_for
+    };
+    assert_eq!((world.under_way.len(), lane(&world)), (limits::STRANDS, WaitsFor::Strand));
+    let waits: Vec<_> = world.nodes[0].partition.waits().collect();
+    assert_eq!(waits, [(APP, WaitsFor::Answer)], "one line for the lane and its strands");
+    answer(&mut world, 200);
+    assert_eq!(world.under_way.last().map(|attempt| attempt.sequence), Some(Sequence(most + 1)));
+    answer(&mut world, 200);
+    assert_eq!((world.under_way.len(), lane(&world)), (limits::STRANDS, WaitsFor::Nothing));
+    world.end_well(false);
 }

@@ -12,6 +12,7 @@ mod histories;
 mod interleavings;
 mod isolation;
 mod lists;
+mod older;
 mod partitioning;
 mod plans;
 mod properties;

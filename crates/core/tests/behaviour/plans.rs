@@ -8,7 +8,7 @@ use sprag_core::fact::Fact;
 use sprag_core::id::{DestinationId, SourceId};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource, SourceChanged};
 use sprag_core::record::Directory;
-use sprag_core::settings::{RetentionSettings, Restore, Settings, Start};
+use sprag_core::settings::{Restore, RetentionSettings, Settings, Start};
 
 use crate::bounds::settings;
 
@@ -109,7 +109,8 @@ fn who_is_retired_gives_its_name_away_and_who_is_only_left_out_does_not() {
     assert_eq!(plan.removed(&directory), []);
     // Left out: told as removed, and the same when it comes again.
     let books = plan.destinations.pop().expect("books");
-    let removed: Vec<_> = plan.removed(&directory).into_iter().map(|gone| gone.destination).collect();
+    let removed: Vec<_> =
+        plan.removed(&directory).into_iter().map(|gone| gone.destination).collect();
     assert_eq!(removed, [DestinationId(2)]);
     let (left_out, declared) = plan.resolve(&directory).expect("the sources are what they were");
     assert_eq!((left_out.destinations.len(), declared.len()), (1, 0));
@@ -130,7 +131,8 @@ fn who_is_retired_gives_its_name_away_and_who_is_only_left_out_does_not() {
     assert_eq!((leads_to(&settings, 1), settings.retired.len()), (vec![1, 3], 1));
     plan.destinations.pop();
     take_in(&mut directory, &declared);
-    let removed: Vec<_> = plan.removed(&directory).into_iter().map(|gone| gone.destination).collect();
+    let removed: Vec<_> =
+        plan.removed(&directory).into_iter().map(|gone| gone.destination).collect();
     assert_eq!(removed, [DestinationId(3)], "who is retired is not removed as well");
 }
 

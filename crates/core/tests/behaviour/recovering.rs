@@ -127,7 +127,8 @@ fn what_ends_and_what_others_say_while_it_recovers_is_not_lost() {
     assert_eq!(partition.ending().collect::<Vec<_>>(), [attempt.id]);
     partition.handle(now, Input::Granted(grant));
     let output = partition.poll_output();
-    let unused = matches!(output, Some(Output::Return { lane, end: End::Unused }) if lane == grant.lane);
+    let unused =
+        matches!(output, Some(Output::Return { lane, end: End::Unused }) if lane == grant.lane);
     assert!(unused, "{output:?}");
     partition.handle(now, Input::Ended(ended(attempt.id)));
     let output = partition.poll_output();

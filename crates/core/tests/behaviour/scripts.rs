@@ -12,6 +12,7 @@ use std::time::Duration;
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
+use sprag_core::partition::ForgetTally;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
@@ -374,7 +375,8 @@ fn receive(world: &mut World, words: &Words<'_>) {
 /// So many requests that are refused, one after another.
 fn refuse(world: &mut World, words: &Words<'_>) {
     for _ in 0..words.number("times").unwrap_or(1) {
-        let (source, peer) = (SourceId(1), Arc::from("192.0.2.1"));
+        let source = words.number("source").map_or(1, |id| u32::try_from(id).expect("small"));
+        let (source, peer) = (SourceId(source), Arc::from("192.0.2.1"));
         let code = Arc::from(words.word(1));
         world.handle(0, Input::Refuse { source, code, peer, digest: None });
     }
@@ -482,17 +484,19 @@ fn watched(world: &mut World) {
     for node in &world.nodes {
         let partition = &node.partition;
         world.trace.push(format!(
-            "  partition {} epoch={} open={:?} recent={} from {}",
+            "  partition {} epoch={} open={:?} recent={} from {} unstored={}",
             partition.id().0,
             partition.epoch().0,
             Duration::from_micros(partition.open_time().0),
             partition.recent_ids(),
             partition.recent_floor().0,
+            partition.dirty_keys(),
         ));
         let held = partition.held().map(|(key, record)| (&key.name, record.order.held.len()));
         world.trace.extend(held.map(|(name, count)| format!("  {name} holds {count}")));
         let heads = partition.heads();
-        let heads = heads.map(|(to, since)| format!("  head to {} since {}", to.0, describe::clock(since)));
+        let heads =
+            heads.map(|(to, since)| format!("  head to {} since {}", to.0, describe::clock(since)));
         world.trace.extend(heads);
         let waits = partition.waits();
         world.trace.extend(waits.map(|(to, waits)| format!("  to {}: {waits:?}", to.0)));
@@ -507,6 +511,10 @@ fn counted(world: &mut World) {
         let filtered = filtered.map(|(to, count)| format!("  filtered from {}: {count}", to.0));
         world.trace.extend(filtered);
         world.trace.push(format!("  {:?}", partition.moves()));
+        let forgetting = partition.forgetting();
+        if forgetting != ForgetTally::default() {
+            world.trace.push(format!("  {forgetting:?}"));
+        }
     }
 }
 

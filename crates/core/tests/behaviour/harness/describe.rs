@@ -170,7 +170,10 @@ fn forgotten_fact(fact: &Fact) -> String {
         Fact::Returned(fact) => (&fact.key, &fact.record),
         Fact::Carried(fact) => (&fact.key, &fact.record),
         Fact::Tombstone(fact) => {
-            return format!("sequence={} next={:?}", fact.record.sequence.0, fact.record.order.next);
+            return format!(
+                "sequence={} next={:?}",
+                fact.record.sequence.0, fact.record.order.next
+            );
         }
         Fact::Boundary(fact) => {
             let floors = fact.floors.iter().map(|floor| floor.sequence.0);

@@ -94,9 +94,9 @@ impl World {
 fn known(log: &FrameLog, state: &StateStore, frames: &[Frame<'_>]) -> BTreeMap<Key, Known> {
     let facts = frames.iter().flat_map(|frame| frame.facts);
     let keys: BTreeSet<&Key> = facts.filter_map(Fact::key).collect();
-    let known = keys.into_iter().map(|key| {
-        (key.clone(), Known { record: state.find(key), letters: letters(log, key) })
-    });
+    let known = keys
+        .into_iter()
+        .map(|key| (key.clone(), Known { record: state.find(key), letters: letters(log, key) }));
     known.collect()
 }
 

@@ -46,7 +46,7 @@ impl FrameLog {
     /// What older frames know of an arriving event (DESIGN F4).
     pub(crate) fn look_up(&self, arrival: &Arrival) -> Seen {
         let mut seen = Seen { through: FrameNumber(self.frames.len() as u64), ..Seen::default() };
-        for (place, frame, fact) in self.facts() {
+        for (place, frame, fact) in self.facts().filter(|(place, ..)| place.frame > self.trimmed) {
             match fact {
                 Fact::Received(fact) if fact.key == arrival.key => {
                     let prior = Prior {
