@@ -313,3 +313,22 @@ fn a_segment_that_is_pinned_and_has_no_bodies_left_is_put_off() {
     lists(&mut machine, now, &[segment(1, 3, Some(0))]);
     assert_eq!(poll(&mut machine, now, 0), None, "it was just looked at");
 }
+
+#[test]
+fn a_page_whose_keys_have_no_room_is_read_again_after_a_pause() {
+    let mut machine = machine();
+    let now = at(20);
+    lists(&mut machine, now, &[segment(1, 3, None)]);
+    let some = Looked { is_incomplete: true, carried: 2, ..Looked::default() };
+    reads(&mut machine, now, true, some.clone());
+    let soon = now.elapsed.after(limits::RETENTION_PAUSE);
+    assert_eq!((machine.deadline(), poll(&mut machine, now, 0)), (Some(soon), None));
+    let now = Now { elapsed: soon, ..now };
+    reads(&mut machine, now, true, Looked { carried: 0, ..some });
+    let later = now.elapsed.after(limits::RETENTION_EVERY.0);
+    assert_eq!((machine.deadline(), poll(&mut machine, now, 0)), (Some(later), None));
+    let now = Now { elapsed: later, ..now };
+    reads(&mut machine, now, true, Looked { carried: 1, ..Looked::default() });
+    assert!(matches!(poll(&mut machine, now, 0), Some(Step::Trim { .. })));
+    assert_eq!(machine.tally().carried, 3);
+}

@@ -198,3 +198,37 @@ fn so_many_events_without_order_go_at_once_and_the_next_waits_for_one() {
     assert_eq!((world.under_way.len(), lane(&world)), (limits::STRANDS, WaitsFor::Nothing));
     world.end_well(false);
 }
+
+/// More wait outside memory than may be under way: the lane reads on once one of them is settled, and is
+/// told as unreadable where that is damaged.
+#[test]
+fn a_lane_without_order_reads_on_once_there_is_room() {
+    let mut world = world(|settings| {
+        let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+        source.contract = Contract::Unordered;
+        let app = settings.destinations.get_mut(&APP).expect("the destination");
+        app.concurrency = 2 * limits::STRANDS;
+    });
+    for id in 0..limits::STRANDS as u64 + 2 {
+        post(&mut world, Position::None, id, "mine");
+    }
+    world.habits.reads = false;
+    world.crash(0, true);
+    while world.under_way.len() < limits::STRANDS {
+        assert!(world.read_one(0), "all that is asked for was read: {}", world.under_way.len());
+        world.settle();
+    }
+    let key = world.under_way[0].key.clone();
+    let lane = |world: &World| {
+        world.nodes[0].partition.view(&key).expect("it is in memory").lanes[0].waits_for
+    };
+    assert_eq!(lane(&world), WaitsFor::Strand);
+    answer(&mut world, 200);
+    assert_eq!(lane(&world), WaitsFor::Backlog);
+    (world.habits.backlogs, world.habits.damage) = (false, true);
+    assert!(world.read_one(0));
+    world.settle();
+    assert_eq!(lane(&world), WaitsFor::Unreadable);
+    (world.habits.backlogs, world.habits.damage) = (true, false);
+    world.end_well(false);
+}

@@ -268,6 +268,8 @@ impl Story {
                 let bytes = words.number("bytes").expect("how many to free");
                 let destination = destination(words);
                 world.handle(0, Input::Overflow { destination, bytes });
+                let goes_on = world.nodes[0].partition.is_overflowing(destination);
+                world.trace.push(format!("  gives up: {goes_on}"));
             }
             "store" => (0..world.nodes.len()).for_each(|at| world.store(at)),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
@@ -484,13 +486,14 @@ fn watched(world: &mut World) {
     for node in &world.nodes {
         let partition = &node.partition;
         world.trace.push(format!(
-            "  partition {} epoch={} open={:?} recent={} from {} unstored={}",
+            "  partition {} epoch={} open={:?} recent={} from {} unstored={} newest at {}",
             partition.id().0,
             partition.epoch().0,
             Duration::from_micros(partition.open_time().0),
             partition.recent_ids(),
             partition.recent_floor().0,
             partition.dirty_keys(),
+            describe::clock(partition.recorded()),
         ));
         let held = partition.held().map(|(key, record)| (&key.name, record.order.held.len()));
         world.trace.extend(held.map(|(name, count)| format!("  {name} holds {count}")));
