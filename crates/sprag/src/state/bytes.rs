@@ -12,6 +12,8 @@ use sprag_core::totals::Totals;
 use sprag_log::codec::TooLarge;
 use sprag_log::snapshot::{self, SnapshotError};
 
+use super::failure::Told;
+
 /// Bytes of the checksum before a record.
 const CHECKSUM: usize = 4;
 
@@ -59,7 +61,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sqlite(error) => write!(formatter, "{error}"),
+            Self::Sqlite(error) => write!(formatter, "{}", Told(error)),
             Self::Checksum => formatter.write_str("the checksum of a record differs"),
             Self::Record(error) => write!(formatter, "{error}"),
             Self::Value(what) => write!(formatter, "a row holds an unknown {what}"),

@@ -15,6 +15,7 @@
 
 mod bytes;
 mod counts;
+mod failure;
 mod health;
 mod lanes;
 mod letters;

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use sprag_log::snapshot;
 
 use super::bytes::is_damage;
+use super::failure::{self, Told};
 use super::limits;
 use super::sqlite::SqliteState;
 
@@ -113,15 +114,28 @@ impl fmt::Display for Rebuilt {
 pub enum OpenError {
     /// The file cannot be deleted.
     File(PathBuf, io::Error),
-    /// The file cannot be made or opened.
-    Sqlite(PathBuf, rusqlite::Error),
+    /// The file cannot be made or opened; and what the system says, where it refuses other files too.
+    Sqlite(PathBuf, rusqlite::Error, Option<io::Error>),
+}
+
+impl OpenError {
+    /// SQLite's error for the file, with what can be found out about it.
+    pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> Self {
+        let system = path.parent().and_then(|directory| failure::system(directory, &error));
+        Self::Sqlite(path.to_owned(), error, system)
+    }
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, error) => write!(formatter, "{}: {error}", path.display()),
-            Self::Sqlite(path, error) => write!(formatter, "{}: {error}", path.display()),
+            Self::Sqlite(path, error, system) => {
+                write!(formatter, "{}: {}", path.display(), Told(error))?;
+                system
+                    .iter()
+                    .try_for_each(|why| write!(formatter, "; no file can be written there: {why}"))
+            }
         }
     }
 }
@@ -147,11 +161,11 @@ pub(super) fn delete(path: &Path) -> io::Result<()> {
 
 /// The connection that writes, and why the file that was there is gone.
 pub(super) fn writing(path: &Path, log: &str) -> Result<(Connection, Option<Rebuilt>), OpenError> {
-    let failed = |error| OpenError::Sqlite(path.to_owned(), error);
+    let failed = |error| OpenError::sqlite(path, error);
     let rebuilt = match existing(path, log) {
         Ok(Ok(connection)) => return Ok((connection, None)),
         Ok(Err(why)) => Some(why),
-        Err(error) if is_damage(&error) => Some(Rebuilt::Damaged(error.to_string())),
+        Err(error) if is_damage(&error) => Some(Rebuilt::Damaged(Told(&error).to_string())),
         Err(error) => return Err(failed(error)),
     };
     delete(path).map_err(|error| OpenError::File(path.to_owned(), error))?;

@@ -89,7 +89,7 @@ impl StateReader {
         let path = open::path(directory);
         match open::reading(&path) {
             Ok(connection) => Ok(Self(Arc::new(Mutex::new(connection)))),
-            Err(error) => Err(OpenError::Sqlite(path, error)),
+            Err(error) => Err(OpenError::sqlite(&path, error)),
         }
     }
 

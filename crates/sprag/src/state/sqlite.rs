@@ -41,8 +41,8 @@ impl SqliteState {
     pub fn open(directory: &Path, log: &str) -> Result<Opened, OpenError> {
         let path = open::path(directory);
         let (connection, rebuilt) = open::writing(&path, log)?;
-        let counts = write::Counts::of(&connection)
-            .map_err(|error| OpenError::Sqlite(path.clone(), error))?;
+        let counts =
+            write::Counts::of(&connection).map_err(|error| OpenError::sqlite(&path, error))?;
         let health = StateHealth::default();
         let store = Self { connection, path, health, counts, buffer: Vec::new() };
         Ok(Opened { store, rebuilt })

@@ -105,7 +105,6 @@ fn starts(world: &World) -> Result<Gateway, Process> {
 
 /// Starts on the files as they are now; what does not come must be named.
 async fn round(world: &World, name: &str, at: usize, bit: u8, ends: &mut Ends) -> Lanes {
-    let mut said_before = 0;
     let gateway = match starts(world) {
         Err(mut process) => {
             let status = process.end(STARTS);
@@ -113,14 +112,13 @@ async fn round(world: &World, name: &str, at: usize, bit: u8, ends: &mut Ends) -
             assert_eq!(status.code(), Some(2), "{said}");
             assert!(said.contains(DAMAGE), "it does not say what:\n{said}");
             ends.refused += 1;
-            said_before = said.len();
             // The bit flips back: the refusal has changed nothing.
             flip(world, name, at, bit);
             world.serve()
         }
         Ok(gateway) => gateway,
     };
-    let named = settles(world, &gateway, said_before, ends).await;
+    let named = settles(world, &gateway, ends).await;
     gateway.stop();
     named
 }
@@ -133,7 +131,7 @@ fn flip(world: &World, name: &str, at: usize, bit: u8) {
 }
 
 /// Everything comes but what is named as lost to the damage; gives the lanes that are.
-async fn settles(world: &World, gateway: &Gateway, said_before: usize, ends: &mut Ends) -> Lanes {
+async fn settles(world: &World, gateway: &Gateway, ends: &mut Ends) -> Lanes {
     world.consumer.meets(gateway.listen);
     command(gateway, "resume");
     let said = gateway.process.said();
@@ -148,9 +146,8 @@ async fn settles(world: &World, gateway: &Gateway, said_before: usize, ends: &mu
             let mut lost = world.judged().lost;
             for (at, event) in &lost {
                 let lane = lane_of(world, *at, event);
-                let said = &gateway.process.said()[said_before..];
                 if !named.contains(&lane)
-                    && let Some(what) = unreadable(gateway, said, &lane)
+                    && let Some(what) = unreadable(gateway, &gateway.process.said(), &lane)
                 {
                     kinds.insert(what);
                     named.insert(lane);

@@ -32,6 +32,9 @@ const LOOK: Duration = Duration::from_millis(10);
 const REFUSED: usize = 20;
 const EVER: u64 = 1 << 40;
 
+/// What SQLite keeps beside the state, and makes anew at a start.
+const BESIDE: &str = "state.sqlite-shm";
+
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
@@ -51,12 +54,16 @@ impl Rule {
         format!("{call} {why} {first} {times} {below}")
     }
 
-    /// The system's words for it, and SQLite's.
-    fn words(&self) -> [&'static str; 2] {
-        match self.why {
-            EIO => ["Input/output error", "disk I/O error"],
-            ENOSPC => ["No space left on device", "disk is full"],
-            _ => ["Read-only file system", "readonly database"],
+    /// The system's words for it, and SQLite's, which are fewer. A disk that goes on failing refuses a
+    /// file of ours as well, so then the system's words are there.
+    fn words(&self) -> &'static [&'static str] {
+        match (self.why, self.times) {
+            (EIO, 1) => &["Input/output error", "disk I/O error", "unable to open database file"],
+            (EIO, _) => &["Input/output error"],
+            (ENOSPC, _) if self.below == BESIDE => &["cannot grow: the disk is full"],
+            (ENOSPC, 1) => &["No space left on device", "disk is full"],
+            (ENOSPC, _) => &["No space left on device"],
+            _ => &["Read-only file system"],
         }
     }
 }
@@ -180,7 +187,7 @@ async fn serves(world: &World, rule: &Rule, gateway: &Gateway) {
 }
 
 /// What fails how, one after another, and how many such calls a round makes at least.
-const CASES: [(&str, i32, u64, &str, usize); 10] = [
+const CASES: [(&str, i32, u64, &str, usize); 11] = [
     ("write", ENOSPC, 1, "log/", 40),
     ("sync", EIO, 1, "log/", 40),
     ("write", EIO, 1, "log/", 40),
@@ -191,6 +198,7 @@ const CASES: [(&str, i32, u64, &str, usize); 10] = [
     ("write", ENOSPC, EVER, "-", 100),
     ("sync", EIO, 1, "state", 2),
     ("remove", EIO, 1, "-", 2),
+    ("write", ENOSPC, EVER, "state.sqlite-shm", 1),
 ];
 const USUAL: usize = 2 * CASES.len();
 

@@ -2,7 +2,7 @@
 //! process is ever touched.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -21,12 +21,15 @@ pub(crate) struct Process {
     pub(crate) child: Child,
     lines: Receiver<String>,
     errors: PathBuf,
+    /// Bytes that others had said into the file before.
+    before: u64,
 }
 
 impl Process {
     /// Starts a program; what it says on standard error is added to `errors`.
     pub(crate) fn start(name: &str, command: &mut Command, errors: &Path) -> Self {
         let log = File::options().create(true).append(true).open(errors).unwrap();
+        let before = log.metadata().unwrap().len();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let started = command.spawn();
         let mut child = started.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
@@ -37,7 +40,7 @@ impl Process {
             // Nobody listens any more when the test has ended.
             read.for_each(|line| drop(sender.send(line)));
         });
-        Self { name: name.to_owned(), child, lines, errors: errors.to_owned() }
+        Self { name: name.to_owned(), child, lines, errors: errors.to_owned(), before }
     }
 
     /// The next line of standard output; none when it ended without one.
@@ -87,9 +90,14 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// The end of what it said on standard error.
+    /// The end of what it said on standard error. What others said into the same file before it is left
+    /// out: their reasons are not its own.
     pub(crate) fn said(&self) -> String {
-        let all = std::fs::read_to_string(&self.errors).unwrap_or_default();
+        let mut all = String::new();
+        if let Ok(mut file) = File::open(&self.errors) {
+            let _ = file.seek(SeekFrom::Start(self.before));
+            let _ = file.read_to_string(&mut all);
+        }
         let lines: Vec<&str> = all.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
