@@ -3,6 +3,8 @@
 //! `UPDATE_SCRIPTS=1` writes what happens now; read the difference before you commit it. The words
 //! of the language are the arms of [`Story::run`] and [`Story::set_up`].
 
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,6 @@ use std::time::Duration;
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
-use sprag_core::partition::ForgetTally;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
@@ -263,7 +264,7 @@ impl Story {
                 let through = words.number("through").expect("up to which frame");
                 world.nodes.iter_mut().for_each(|node| node.log.deleted = FrameNumber(through));
             }
-            "retain" => retain(world, words),
+            "retain" => shown::retain(world, words),
             "overflow" => {
                 let bytes = words.number("bytes").expect("how many to free");
                 let destination = destination(words);
@@ -276,9 +277,9 @@ impl Story {
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
             "manual" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, false)),
             "auto" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, true)),
-            "show" => show(world, words),
-            "counted" => counted(world),
-            "watched" => watched(world),
+            "show" => shown::show(world, words),
+            "counted" => shown::counted(world),
+            "watched" => shown::watched(world),
             "same" => world.memory_equals_history(),
             _ => command(world, words),
         }
@@ -440,85 +441,6 @@ fn clock(world: &mut World, by: &str) {
     let (sign, by) = by.split_at(1);
     let by = sprag_core::time::micros(duration(by));
     world.now.clock = UnixMicros(if sign == "-" { clock - by } else { clock + by });
-}
-
-fn show(world: &mut World, words: &Words<'_>) {
-    let key = key(words.word(1));
-    let node = &world.nodes[usize::from(partition_of(&key).0)];
-    let Some(view) = node.partition.view(&key) else {
-        world.trace.push("  not in memory".to_owned());
-        return;
-    };
-    let lines = describe::record(&view.record).into_iter();
-    world.trace.extend(lines.map(|line| format!("  {line}")));
-    let waits = view.lanes.iter().map(|lane| {
-        let what = if lane.strand.is_some() { "strand" } else { "lane" };
-        format!("  {what} {} waits for {:?}", lane.destination.0, lane.waits_for)
-    });
-    world.trace.extend(waits);
-}
-
-/// History up to a frame is old: its bodies go, and unless it is to `keep` the rest it is deleted, once
-/// what it says of keys was said anew.
-fn retain(world: &mut World, words: &Words<'_>) {
-    let through = FrameNumber(words.number("through").expect("up to which frame"));
-    let at = words.size("partition").unwrap_or(0);
-    let age = words.duration("age").unwrap_or_default();
-    let deletes = !words.plain.contains(&"keep");
-    let Some(looked) = world.retain(at, through, age, deletes) else {
-        world.trace.push("  cannot decide now".to_owned());
-        return;
-    };
-    let dead = looked.dead.iter();
-    let dead: Vec<String> = dead.map(|(frame, _, size)| format!("{}:{size}", frame.0)).collect();
-    world.trace.push(format!(
-        "  dead={dead:?} live={} carried={} rests on {}{}{}",
-        looked.live,
-        looked.carried,
-        looked.rests_on.0,
-        if looked.is_pinned { " pinned" } else { "" },
-        if looked.is_incomplete { " incomplete" } else { "" },
-    ));
-}
-
-/// What operators watch of each partition.
-fn watched(world: &mut World) {
-    for node in &world.nodes {
-        let partition = &node.partition;
-        world.trace.push(format!(
-            "  partition {} epoch={} open={:?} recent={} from {} unstored={} newest at {}",
-            partition.id().0,
-            partition.epoch().0,
-            Duration::from_micros(partition.open_time().0),
-            partition.recent_ids(),
-            partition.recent_floor().0,
-            partition.dirty_keys(),
-            describe::clock(partition.recorded()),
-        ));
-        let held = partition.held().map(|(key, record)| (&key.name, record.order.held.len()));
-        world.trace.extend(held.map(|(name, count)| format!("  {name} holds {count}")));
-        let heads = partition.heads();
-        let heads =
-            heads.map(|(to, since)| format!("  head to {} since {}", to.0, describe::clock(since)));
-        world.trace.extend(heads);
-        let waits = partition.waits();
-        world.trace.extend(waits.map(|(to, waits)| format!("  to {}: {waits:?}", to.0)));
-    }
-}
-
-/// What each partition has counted for operators since its process began.
-fn counted(world: &mut World) {
-    for node in &world.nodes {
-        let partition = &node.partition;
-        let filtered = partition.filtered().iter();
-        let filtered = filtered.map(|(to, count)| format!("  filtered from {}: {count}", to.0));
-        world.trace.extend(filtered);
-        world.trace.push(format!("  {:?}", partition.moves()));
-        let forgetting = partition.forgetting();
-        if forgetting != ForgetTally::default() {
-            world.trace.push(format!("  {forgetting:?}"));
-        }
-    }
 }
 
 /// What operators ask for.

@@ -4,6 +4,7 @@
 
 pub(crate) mod describe;
 pub(crate) mod ending;
+mod history;
 pub(crate) mod judge;
 pub(crate) mod outside;
 pub(crate) mod retaining;
