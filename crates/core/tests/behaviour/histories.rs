@@ -308,25 +308,7 @@ fn key(number: u8) -> Key {
 
 fn happen(world: &mut World, happening: &Happening) {
     match happening {
-        Happening::Post { key: number, position, id, body, late } => {
-            let position = match world.settings.sources[&SourceId(1)].contract {
-                Contract::Arrival | Contract::Unordered => Position::None,
-                Contract::Fifo { .. } => Position::Sequence(*position),
-                Contract::Latest { coalesce: false } => Position::Version(*position),
-                Contract::Latest { coalesce: true } => Position::Timestamp(*position),
-            };
-            let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
-            let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
-            world.post(&Post {
-                source: 1,
-                key: key(*number).name.to_string(),
-                id: id.map(|id| format!("id{id}")),
-                position,
-                event_type: kind.to_owned(),
-                body: format!("body {body}"),
-                outside_tolerance: *late,
-            });
-        }
+        Happening::Post { .. } => post(world, happening),
         Happening::Commit => {
             for at in 0..world.nodes.len() {
                 world.commit_one(at);
@@ -382,6 +364,28 @@ fn happen(world: &mut World, happening: &Happening) {
         Happening::Order(order) => give(world, order),
     }
     world.settle();
+}
+
+/// The provider posts an event as the contract of its source has them.
+fn post(world: &mut World, happening: &Happening) {
+    let Happening::Post { key: number, position, id, body, late } = happening else { return };
+    let position = match world.settings.sources[&SourceId(1)].contract {
+        Contract::Arrival | Contract::Unordered => Position::None,
+        Contract::Fifo { .. } => Position::Sequence(*position),
+        Contract::Latest { coalesce: false } => Position::Version(*position),
+        Contract::Latest { coalesce: true } => Position::Timestamp(*position),
+    };
+    let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
+    let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
+    world.post(&Post {
+        source: 1,
+        key: key(*number).name.to_string(),
+        id: id.map(|id| format!("id{id}")),
+        position,
+        event_type: kind.to_owned(),
+        body: format!("body {body}"),
+        outside_tolerance: *late,
+    });
 }
 
 /// Some of the oldest history goes, as far as nothing waits for it.
