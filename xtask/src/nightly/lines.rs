@@ -59,7 +59,7 @@ pub(super) fn stretches(listing: &str, root: &str) -> Vec<Stretch> {
         let Ok(from) = number.parse() else { continue };
         match count {
             "" => {}
-            "0" if goes_on => found.iter_mut().last().into_iter().for_each(|last| last.count += 1),
+            "0" if goes_on => found.last_mut().into_iter().for_each(|last| last.count += 1),
             "0" => {
                 goes_on = true;
                 let (file, first) = (file.clone(), text.to_owned());
