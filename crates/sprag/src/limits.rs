@@ -91,6 +91,14 @@ pub const FORGOTTEN_MOST: u64 = 1_000_000_000;
 /// Largest configurable number of partitions: each costs threads' time and a file of state.
 pub const PARTITIONS: u64 = 1024;
 
+/// Bytes of bodies that may be with the deciding thread unanswered: twice the largest that can be configured.
+/// A disk that stands still lets no more pile up; more is answered `not-durable` at once.
+pub const UNANSWERED_BYTES: usize = 128 << 20;
+
+/// How long commits may usually take that the deciding thread makes itself. Where they take longer, it is worth a
+/// hand-over each way, some 30 µs, that deciding goes on meanwhile.
+pub const QUICK_COMMIT: std::time::Duration = std::time::Duration::from_millis(1);
+
 /// Messages the deciding thread takes in before it carries out what follows from them: enough to
 /// fill a frame under load, few enough that answers do not wait for long.
 pub const MESSAGES_PER_TURN: usize = 1_024;

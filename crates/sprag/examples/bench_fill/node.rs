@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use sprag::clock::Clock;
 use sprag::config::Config;
 use sprag::metrics::Metrics;
-use sprag::node::{self, Meter, NodeHandle, StartedThread, ThreadLog, ThreadState};
+use sprag::node::{self, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
 use sprag::plan;
 use sprag::state::SqliteState;
 use sprag_driver::effect::{Configured, Notice};
@@ -39,7 +39,7 @@ impl Filling {
         let meter = Meter { clock, metrics: Arc::new(Metrics::new()) };
         let plan = plan::plan(config, None);
         let make = |waker: node::Waker| -> std::io::Result<_> {
-            let (log, _) = ThreadLog::start(writer, reader, disk, waker.clone(), meter)?;
+            let (log, _) = NodeLog::start(writer, reader, disk, waker.clone(), meter)?;
             let state = ThreadState::start(state, waker)?;
             Ok(Node::new(log, state, Sha256, plan, partitions, u64::from(std::process::id())))
         };
