@@ -16,6 +16,9 @@ use sprag_log::lookup::Wanted;
 use sprag_log::pack::Tally;
 use sprag_log::{Answer, Claim, Completion, Log, Query, ReadError, ReadFrame, Request, Ticket};
 
+/// How often faults of the disk strike the reading of what is to be deleted at the most: a world has fewer.
+const READ_AGAIN: u32 = 64;
+
 /// An append on its way.
 #[derive(Debug, Clone, Copy)]
 struct InFlight {
@@ -193,6 +196,7 @@ impl SimLog {
     fn read_before(&mut self, partition: PartitionId, before: FrameNumber) {
         let mut read = Vec::new();
         let mut from = self.deleted.get(&partition).copied().unwrap_or(FrameNumber(1));
+        let mut struck = 0;
         while from < before {
             let query = Query::Frames { partition, from, bytes: usize::MAX };
             match self.reader.answer(&query) {
@@ -203,6 +207,8 @@ impl SimLog {
                 }
                 // An earlier process deleted them.
                 Err(ReadError::Trimmed { oldest }) => from = oldest,
+                // Faults of the disk are the process's, each once: who judges it reads again.
+                Err(ReadError::Failed(_)) if struck < READ_AGAIN => struck += 1,
                 _ => break,
             }
         }

@@ -3,14 +3,18 @@
 //! and is no failure: figures belong to a machine. Loss and disorder are failures on every machine.
 
 mod backlog;
+mod beside;
 mod checked;
 mod compare;
+mod connections;
 mod consumer;
 mod cpu;
 mod disk;
 mod figures;
 mod fill;
 mod gateway;
+mod halted;
+mod hot;
 mod http;
 mod isolation;
 mod keys;
@@ -20,11 +24,16 @@ mod load;
 mod machine;
 mod memory;
 mod pairs;
+mod recovery;
 mod report;
 mod restart;
+mod run;
+mod scale;
 mod server;
+mod slow;
 pub(crate) mod soak;
 mod table;
+mod zipf;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,6 +49,7 @@ use crate::workspace::Workspace;
 use checked::Checked;
 use load::LoadFile;
 use report::Report;
+use scale::{Dimension, Sizes};
 use table::{Line, Table};
 
 /// Seconds the run at a third of the peak is meant to take: some 1,000 events above its p99 at
@@ -64,6 +74,8 @@ enum Part {
     Restart,
     /// Bytes on disk beside bytes of bodies (one minute)
     Disk,
+    /// Recovery, one key behind a halt, hot keys, slow consumers, connections (half an hour, 8 GB)
+    Scale,
     /// CPU of core, log and state store, each by itself (one minute after the build; no budget)
     Layers,
 }
@@ -95,6 +107,12 @@ pub(crate) struct Options {
     /// Events in the log of a restart
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     log: u64,
+    /// Per cent of the sizes of the part `scale`
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    scale: u32,
+    /// Only these dimensions of the part `scale`; all without
+    #[arg(long, value_enum, value_delimiter = ',')]
+    dimensions: Vec<Dimension>,
     /// Rounds of GitHub's examples on disk
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     corpus_rounds: u64,
@@ -136,6 +154,10 @@ pub(crate) struct Load {
     pub(crate) skip: u64,
     /// So many more keys that are apart, with two events each.
     pub(crate) apart: u64,
+    /// Every so many-th event is of the first key; none of its own without.
+    pub(crate) hot_every: u64,
+    /// Keys by Zipf's law in place of evenly.
+    pub(crate) zipf: bool,
 }
 
 /// What was measured.
@@ -210,6 +232,10 @@ impl Measured {
                 let corpus = setup::github_examples(workspace)?;
                 disk::measure(bench, &corpus, options.corpus_rounds)
             }
+            Part::Scale => {
+                let sizes = Sizes { per_cent: options.scale, events, keys: options.keys, rounds };
+                scale::measure(bench, sizes, &options.dimensions)
+            }
             Part::Layers => layers::measure(workspace, bench, rounds).map(|()| Vec::new()),
         }
     }
@@ -227,7 +253,17 @@ fn beside_nginx(bench: &Bench, options: &Options) -> Result<Report, Failure> {
 impl Load {
     /// Events of as many keys, from their beginning.
     pub(crate) fn new(events: u64, keys: u32) -> Self {
-        Self { events, keys, first_key: 0, first_event: 1, first_sequence: 1, skip: 0, apart: 0 }
+        Self {
+            events,
+            keys,
+            first_key: 0,
+            first_event: 1,
+            first_sequence: 1,
+            skip: 0,
+            apart: 0,
+            hot_every: 0,
+            zipf: false,
+        }
     }
 }
 
@@ -262,7 +298,7 @@ impl Bench {
 
     /// Writes a load.
     pub(crate) fn load_of(&self, name: &str, load: Load) -> Result<LoadFile, Failure> {
-        let Load { events, keys, first_key, first_event, first_sequence, skip, apart } = load;
+        let Load { events, keys, first_key, first_event, first_sequence, skip, apart, .. } = load;
         let path = self.directory.join(format!("{name}-{events}"));
         let mut writer = Command::new(self.example("bench_load"));
         writer.args(["--events", &events.to_string(), "--keys", &keys.to_string()]);
@@ -270,6 +306,10 @@ impl Bench {
         writer.args(["--first-event", &first_event.to_string()]);
         writer.args(["--first-sequence", &first_sequence.to_string()]);
         writer.args(["--skip", &skip.to_string(), "--apart", &apart.to_string()]);
+        writer.args(["--hot-every", &load.hot_every.to_string()]);
+        if load.zipf {
+            writer.arg("--zipf");
+        }
         writer.args(["--secret", gateway::SOURCE_SECRET, "--out"]).arg(&path);
         process::output_of(&mut writer)?;
         let (script, connections) = (self.script.clone(), self.connections);

@@ -3,6 +3,7 @@
 
 mod coverage;
 mod fuzz;
+mod lines;
 mod mutants;
 mod survivors;
 
@@ -21,7 +22,7 @@ pub(crate) struct Options {
     /// Minutes of mutants
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1_440))]
     mutant_minutes: u64,
-    /// Which part of all mutants, as K/N; without it another 28th each day
+    /// Which part of all mutants, as K/N; without it another seventh each day
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
     /// Only these: names of fuzzers, `coverage`, `mutants`
@@ -81,7 +82,8 @@ fn conclude(rows: &[Row]) -> Result<String, Failure> {
     println!("\n  {:<14} {:>8}  what", "nightly", "seconds");
     for Row { name, seconds, note, finding } in rows {
         println!("  {name:<14} {seconds:>8.1}  {note}");
-        finding.iter().for_each(|finding| println!("{:>27}FOUND: {finding}", ""));
+        let found = finding.iter().flat_map(|finding| finding.lines());
+        found.for_each(|line| println!("{:>27}FOUND: {line}", ""));
     }
     let found = rows.iter().filter(|row| row.finding.is_some()).count();
     match found {

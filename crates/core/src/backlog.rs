@@ -159,6 +159,35 @@ mod tests {
     }
 
     #[test]
+    fn levels_begin_at_their_shares() {
+        for level in [Level::Low, Level::Half, Level::High, Level::Full] {
+            let percent = u64::from(level.percent());
+            assert_eq!(Level::of(percent, 100), level);
+            assert!(percent == 0 || Level::of(percent - 1, 100) < level);
+        }
+    }
+
+    #[test]
+    fn it_looks_so_often_and_without_other_cause_only_while_a_limit_is_reached() {
+        let (mut watch, to) = (Watch::default(), DestinationId(1));
+        let at = |millis: u64| ElapsedMicros(millis * 1_000);
+        assert!(watch.is_due(at(0)));
+        assert!(!watch.is_due(at(99)));
+        assert!(watch.is_due(at(100)));
+        assert_eq!(watch.deadline(), None);
+        watch.look(to, 100, &[share(99)]);
+        assert_eq!((watch.deadline(), watch.level(to)), (None, Level::High));
+        watch.look(to, 100, &[share(100)]);
+        watch.look(DestinationId(2), 100, &[share(1)]);
+        assert_eq!((watch.deadline(), watch.level(to)), (Some(at(200)), Level::Full));
+        assert!(watch.is_due(at(200)));
+        assert_eq!(watch.deadline(), None, "the look that is due says it anew");
+        watch.look(to, 100, &[share(100)]);
+        watch.forget();
+        assert_eq!((watch.deadline(), watch.level(to)), (None, Level::Low));
+    }
+
+    #[test]
     fn no_number_overflows() {
         let (mut watch, to) = (Watch::default(), DestinationId(1));
         let (_, freed) = watch.look(to, u64::MAX, &[share(u64::MAX), share(u64::MAX)]);

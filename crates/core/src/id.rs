@@ -163,5 +163,7 @@ mod tests {
         for text in ["", "3", "3-4", "3-4-", "-3-4-5", "+3-4-5", "3-4-5-6", "a-b-c", "70000-1-1"] {
             assert_eq!(text.parse::<Place>(), Err(NotAPlace), "{text}");
         }
+        let said = "an event id reads partition-frame-index, such as 3-1042-7";
+        assert_eq!(NotAPlace.to_string(), said);
     }
 }

@@ -35,7 +35,10 @@ impl Intake {
 
     /// Other settings: where a rate is another, its buckets are full again.
     pub fn revise(&mut self, settings: &Settings) {
-        let mut revised = Self::new(settings);
+        self.take_over(Self::new(settings));
+    }
+
+    fn take_over(&mut self, mut revised: Self) {
         for (id, (rate, bucket)) in &mut revised.sources {
             let known = self.sources.get(id).filter(|(was, _)| was == rate);
             *bucket = known.map_or_else(Bucket::default, |(_, bucket)| *bucket);
@@ -92,5 +95,41 @@ mod tests {
         assert_eq!(admit(2, 0), None);
         assert_eq!(admit(2, 0), Some(Duration::from_micros(333_334)));
         assert_eq!(admit(2, 1), None);
+    }
+
+    #[test]
+    fn a_reload_fills_a_bucket_only_where_the_rate_is_another() {
+        let second = Duration::from_secs(1);
+        let rate = |count| Rate { count, period: second };
+        let sources = |rates: [(u32, u32); 2]| {
+            rates.map(|(id, count)| (SourceId(id), (rate(count), Bucket::default()))).into()
+        };
+        let mut intake = Intake {
+            sources: sources([(1, 1), (2, 1)]),
+            rate: Some(rate(3)),
+            partitions: BTreeMap::new(),
+        };
+        let now = ElapsedMicros(0);
+        let admit =
+            |intake: &mut Intake, source| intake.admit(now, SourceId(source), PartitionId(0)).err();
+        assert_eq!([admit(&mut intake, 1), admit(&mut intake, 2)], [None, None]);
+        let revised = Intake {
+            sources: sources([(1, 1), (2, 2)]),
+            rate: Some(rate(3)),
+            partitions: BTreeMap::new(),
+        };
+        intake.take_over(revised);
+        assert_eq!(admit(&mut intake, 1), Some(second), "its rate is what it was");
+        assert_eq!(admit(&mut intake, 2), None, "its rate is another");
+        let full = Some(Duration::from_micros(333_334));
+        assert_eq!(admit(&mut intake, 2), full, "the partition's is what it was");
+        let revised = Intake {
+            sources: sources([(1, 9), (2, 9)]),
+            rate: Some(rate(1)),
+            partitions: BTreeMap::new(),
+        };
+        intake.take_over(revised);
+        assert_eq!(admit(&mut intake, 1), None, "the partition's is another");
+        assert_eq!(admit(&mut intake, 2), Some(second));
     }
 }

@@ -1,5 +1,8 @@
 //! What must hold of a partition after every step, checked in simulations and debug builds.
 
+#[cfg(test)]
+mod tests;
+
 use crate::chain::Digest;
 use crate::id::Sequence;
 use crate::limits;

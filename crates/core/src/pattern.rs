@@ -99,6 +99,7 @@ pub fn matches_any(patterns: &[Pattern], event_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString as _;
     use proptest::prelude::*;
 
     fn matches(pattern: &str, event_type: &str) -> bool {
@@ -129,6 +130,25 @@ mod tests {
             ("exact.type", ""),
         ] {
             assert!(!matches(pattern, event_type), "{pattern} {event_type}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_no_type_matches_is_refused_with_its_reason() {
+        let most = "x".repeat(limits::TEXT_BYTES);
+        assert!(matches(&most, &most));
+        let problem = |text: &str| Pattern::parse(text).unwrap_err().to_string();
+        assert_eq!(problem(""), "a pattern is a type or a glob such as `customer.*`");
+        assert_eq!(problem(&(most + "x")), "a pattern has at most 256 bytes");
+    }
+
+    #[test]
+    fn a_pattern_reads_as_it_was_written_and_only_stars_take_everything() {
+        for (text, is_any) in
+            [("*", true), ("**", true), ("*.*", false), ("a*", false), ("*a", false), ("a", false)]
+        {
+            let pattern = Pattern::parse(text).unwrap();
+            assert_eq!((pattern.to_string().as_str(), pattern.is_any()), (text, is_any));
         }
     }
 

@@ -48,6 +48,12 @@ struct Options {
     /// between the first ones of the others
     #[arg(long, default_value_t = 0)]
     apart: u64,
+    /// Every so many-th event is of the first key, whatever else it has; 0 for none
+    #[arg(long, default_value_t = 0)]
+    hot_every: u64,
+    /// Keys by Zipf's law: the second is half as frequent as the first, the third a third
+    #[arg(long)]
+    zipf: bool,
     /// The secret the source verifies with, as it is
     #[arg(long)]
     secret: String,
@@ -67,11 +73,29 @@ const APART_EVENTS: u64 = 2;
 struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, bound: u32) -> u32 {
+    fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        u32::try_from(self.0 % u64::from(bound)).unwrap()
+        self.0
+    }
+
+    fn below(&mut self, bound: u32) -> u32 {
+        u32::try_from(self.next() % u64::from(bound)).unwrap()
+    }
+
+    /// By Zipf's law: a rank whose logarithm is even has chance ln(1 + 1/rank), 1/rank nearly. Neighbours by rank are
+    /// none by number.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "53 bits of chance, and a rank from 1 to `bound`"
+    )]
+    fn by_zipf(&mut self, bound: u32) -> u32 {
+        let chance = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        let rank = (f64::from(bound) + 1.0).powf(chance) as u64 - 1;
+        u32::try_from((rank * 2_654_435_761) % u64::from(bound)).unwrap()
     }
 }
 
@@ -118,7 +142,12 @@ fn main() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut next = vec![options.first_sequence; usize::try_from(options.keys).unwrap()];
     for number in 0..options.skip + options.events {
-        let key = dice.below(options.keys);
+        let is_hot = options.hot_every > 0 && number % options.hot_every == 0;
+        let key = match (is_hot, options.zipf) {
+            (true, _) => 0,
+            (_, true) => dice.by_zipf(options.keys),
+            _ => dice.below(options.keys),
+        };
         let next = &mut next[usize::try_from(key).unwrap()];
         let sequence = *next;
         *next += 1;

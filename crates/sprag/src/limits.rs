@@ -91,6 +91,14 @@ pub const FORGOTTEN_MOST: u64 = 1_000_000_000;
 /// Largest configurable number of partitions: each costs threads' time and a file of state.
 pub const PARTITIONS: u64 = 1024;
 
+/// Bytes of bodies that may be with the deciding thread unanswered: twice the largest that can be configured.
+/// A disk that stands still lets no more pile up; more is answered `not-durable` at once.
+pub const UNANSWERED_BYTES: usize = 128 << 20;
+
+/// How long commits may usually take that the deciding thread makes itself. Where they take longer, it is worth a
+/// hand-over each way, some 30 µs, that deciding goes on meanwhile.
+pub const QUICK_COMMIT: std::time::Duration = std::time::Duration::from_millis(1);
+
 /// Messages the deciding thread takes in before it carries out what follows from them: enough to
 /// fill a frame under load, few enough that answers do not wait for long.
 pub const MESSAGES_PER_TURN: usize = 1_024;
@@ -190,6 +198,31 @@ pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;
 
 /// Headers of a request. Proxies add a dozen to the sender's.
 pub const REQUEST_HEADERS: usize = 100;
+
+/// Requests under way at once on one HTTP/2 connection of a provider: what RFC 9113 (6.5.2) asks for at least. Over
+/// all such connections no more than `limits.connections` are looked at, so that this is no way around that limit.
+pub const REQUEST_STREAMS: u32 = 100;
+
+/// Bytes of one request's body on the way over HTTP/2 that are not read yet: a body of the usual size without a
+/// wait for the other side.
+pub const REQUEST_WINDOW_BYTES: u32 = 64 * 1024;
+
+/// The same for all requests of one connection: what a connection can have us keep whose requests wait.
+pub const REQUESTS_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Requests of one HTTP/2 connection that its sender cancelled before they were looked at. A sender that does so on
+/// purpose makes work and never waits for it: then the connection is closed.
+pub const CANCELLED_REQUESTS: usize = 20;
+
+/// Requests of one HTTP/2 connection that were reset because of what its sender did wrong; then it is closed.
+pub const FAULTY_REQUESTS: usize = 100;
+
+/// Bytes of answers to one HTTP/2 request that wait to be sent. All are smaller.
+pub const ANSWER_SEND_BYTES: usize = 64 * 1024;
+
+/// How long a connection has to end on which nothing came for `limits.request_time`: what crosses with the
+/// farewell is still answered. A sender that does not read never ends it.
+pub const FAREWELL_TIME: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Bytes of a kept header's value; longer ones are not kept. The longest signature header known
 /// has a few hundred.

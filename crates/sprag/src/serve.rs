@@ -30,7 +30,7 @@ use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints, NextEndp
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::node::{self, LogQueries, Meter, NodeHandle, StartedThread, ThreadLog, ThreadState};
+use crate::node::{self, LogQueries, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
 use crate::out::{Out, OutDestination};
 use crate::plan;
 use crate::secret::Secret;
@@ -255,7 +255,7 @@ impl Starting {
         let mut queries = None;
         let make = |waker: node::Waker| -> io::Result<_> {
             let OpenedLog { writer, reader, disk } = log;
-            let (log, others) = ThreadLog::start(writer, reader, disk, waker.clone(), meter)?;
+            let (log, others) = NodeLog::start(writer, reader, disk, waker.clone(), meter)?;
             queries = Some(others);
             let state = ThreadState::start(state, waker)?;
             Ok(Node::new(log, state, Sha256, plan, partitions, seed))

@@ -401,6 +401,30 @@ fn connections_beyond_the_limit_wait_until_one_closes() {
 }
 
 #[test]
+fn connections_that_say_nothing_stop_nobody_and_end() {
+    let gateway = Gateway::start(&format!("{LIMITS}\nrequest_time = \"2s\""), SOURCES);
+    let mut silent: Vec<_> = (0..300).map(|_| Connection::to(gateway.listen())).collect();
+    for order in ["a", "b", "c"] {
+        assert_serves(&gateway, order);
+    }
+    assert!(silent.iter_mut().all(Connection::ends), "each ends without a word");
+}
+
+#[test]
+fn who_does_not_read_the_answers_is_let_go() {
+    let gateway =
+        Gateway::start(&format!("{LIMITS}\nrequest_time = \"1s\"\nconnections = 1"), SOURCES);
+    let mut deaf = Connection::to(gateway.listen());
+    let unknown = b"GET /nowhere HTTP/1.1\r\nhost: sprag\r\n\r\n".repeat(100);
+    deaf.stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    // Until its answers fill every buffer there is, and nothing more of it is read.
+    while deaf.stream.write_all(&unknown).is_ok() {}
+    // There is one place.
+    assert_serves(&gateway, "after");
+    drop(deaf);
+}
+
+#[test]
 fn a_connection_carries_many_requests_also_ahead_of_their_answers() {
     let gateway = gateway();
     let mut connection = Connection::to(gateway.listen());

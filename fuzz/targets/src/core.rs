@@ -55,7 +55,19 @@ fn happening(bytes: &[u8]) -> Option<Happening> {
         24..26 => Happening::Load,
         26 => Happening::Read { which },
         27 => Happening::Wait { millis: 1 + u64::from(u16::from_le_bytes([one, two]) % 4_000) },
-        28 => Happening::Clock { hours: i8::try_from(one % 5).ok()? - 2 },
+        28 => match one % 16 {
+            0..5 => Happening::Clock { hours: i8::try_from(one % 5).ok()? - 2 },
+            5..14 => Happening::Retain {
+                partition: two % 2,
+                eighths: 1 + three % 8,
+                deletes: one.is_multiple_of(2),
+            },
+            _ => Happening::Overflow {
+                partition: two % 2,
+                destination: 1 + two / 2 % 2,
+                events: 1 + three % 4,
+            },
+        },
         _ => Happening::Order(Box::new(order(one, two, three))),
     })
 }

@@ -154,8 +154,11 @@ impl Request {
     fn header_map(&self) -> Option<HeaderMap> {
         let mut map = HeaderMap::new();
         for (name, value) in &self.headers {
-            // Blanks around a value are not part of it (RFC 9110, section 5.5).
-            let value = value.trim_ascii();
+            // Blanks around a value are not part of it (RFC 9110, section 5.5); what ends a line is none.
+            let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+            let from = value.iter().take_while(|byte| is_blank(byte)).count();
+            let end = value.len() - value.iter().rev().take_while(|byte| is_blank(byte)).count();
+            let value = value.get(from..end).unwrap_or_default();
             map.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).ok()?);
         }
         Some(map)

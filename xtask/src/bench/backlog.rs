@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use super::figures::Spread;
+use super::fill::{Attempts, Fill};
 use super::gateway::{Place, Source};
 use super::server::{Server, free_address};
 use super::table::{Line, Side};
-use super::{Bench, Load, fill::Fill, memory};
+use super::{Bench, Load, memory};
 use crate::failure::Failure;
 use crate::process::now;
 
@@ -55,7 +56,7 @@ impl Row {
     fn measure(&self, bench: &Bench, events: u64) -> Result<Line, Failure> {
         let place = Place::empty(bench, "backlog", Source::Made)?;
         let keys = events / self.events_of_key;
-        let fill = Fill { events, keys, dead: true, corpus: None };
+        let fill = Fill { events, keys, attempts: Attempts::Unreachable, corpus: None };
         let filled = fill.write(bench, &place)?;
         let coming = Load { first_event: events + 1, ..Load::new(COMING, COMING_KEYS) };
         let coming = Load { first_sequence: self.events_of_key + 1, ..coming };

@@ -2,6 +2,7 @@
 //! Its figures are judged: anything lost or out of order fails the command.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::process::Command;
 
 use super::gateway::{DESTINATION_SECRET, DESTINATION_VARIABLE};
@@ -27,33 +28,57 @@ pub(crate) struct Checked {
     pub(crate) seconds: f64,
 }
 
+/// A running `sprag sink`.
+pub(crate) struct Sink {
+    pub(crate) address: SocketAddr,
+    server: Server,
+}
+
+impl Sink {
+    /// Starts one there, with more arguments.
+    pub(crate) fn start(
+        bench: &Bench,
+        address: SocketAddr,
+        arguments: &[&str],
+    ) -> Result<Self, Failure> {
+        let room = bench.room("sink")?;
+        let mut command = Command::new(&bench.sprag);
+        command.args(["sink", "--from-first", "--json", "--listen", &address.to_string()]);
+        command.args(["--secret", &format!("env:{DESTINATION_VARIABLE}")]).args(arguments);
+        command.env(DESTINATION_VARIABLE, DESTINATION_SECRET);
+        let server = Server::start(&mut command, &room, &[address])?;
+        Ok(Self { address, server })
+    }
+
+    /// Ends it; what it saw of so many events.
+    pub(crate) fn end(self, acknowledged: u64, seconds: f64) -> Result<Checked, Failure> {
+        let summary = get(self.address, "/summary")?;
+        self.server.end("INT");
+        let number = |name| {
+            let missing = || Failure::new(format!("the sink's summary has no {name:?}: {summary}"));
+            json_number(&summary, name).ok_or_else(missing)
+        };
+        Ok(Checked {
+            acknowledged,
+            delivered: number("acknowledged")?,
+            repeats: number("repeats")?,
+            violations: violations(&summary)
+                .ok_or_else(|| Failure::new("no violations counted"))?,
+            seconds,
+        })
+    }
+}
+
 /// Sends the load through Sprag to the checking consumer.
 pub(crate) fn measure(bench: &Bench, load: &LoadFile) -> Result<Checked, Failure> {
-    let (room, address) = (bench.room("sink")?, free_address()?);
-    let mut command = Command::new(&bench.sprag);
-    command.args(["sink", "--from-first", "--json", "--listen", &address.to_string()]);
-    command.args(["--secret", &format!("env:{DESTINATION_VARIABLE}")]);
-    command.env(DESTINATION_VARIABLE, DESTINATION_SECRET);
-    let sink = Server::start(&mut command, &room, &[address])?;
-    let mut gateway = gateway::start(bench, address)?;
+    let sink = Sink::start(bench, free_address()?, &[])?;
+    let mut gateway = gateway::start(bench, sink.address)?;
     let mut sending = load.send(gateway.listen, 0.0)?;
     sending.wait()?;
     gateway.drained(load.events)?;
     let ended = process::unix_seconds();
     let sent = sending.finish()?;
-    let summary = get(address, "/summary")?;
-    sink.end("INT");
-    let number = |name| {
-        let missing = || Failure::new(format!("the sink's summary has no {name:?}: {summary}"));
-        json_number(&summary, name).ok_or_else(missing)
-    };
-    Ok(Checked {
-        acknowledged: load.events,
-        delivered: number("acknowledged")?,
-        repeats: number("repeats")?,
-        violations: violations(&summary).ok_or_else(|| Failure::new("no violations counted"))?,
-        seconds: ended - sent.began,
-    })
+    sink.end(load.events, ended - sent.began)
 }
 
 /// The sum over all kinds; none when the summary does not name them.

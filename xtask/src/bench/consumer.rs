@@ -29,6 +29,11 @@ pub(crate) fn consumer(bench: &Bench, log: bool) -> Result<Nginx, Failure> {
     start(bench, "consumer", log, "return 200;", "")
 }
 
+/// The same, without a log, where something was dead before.
+pub(crate) fn consumer_at(bench: &Bench, address: SocketAddr) -> Result<Nginx, Failure> {
+    start_at(bench, address, "consumer", "access_log off;", "return 200;", "")
+}
+
 /// What becomes of deliveries of the keys that are apart in a load: their names begin with `cus_9`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Stuck {
@@ -71,7 +76,18 @@ fn start(
     location: &str,
     upstream: &str,
 ) -> Result<Nginx, Failure> {
-    let (room, address) = (bench.room(name)?, free_address()?);
+    start_at(bench, free_address()?, name, log, location, upstream)
+}
+
+fn start_at(
+    bench: &Bench,
+    address: SocketAddr,
+    name: &str,
+    log: &str,
+    location: &str,
+    upstream: &str,
+) -> Result<Nginx, Failure> {
+    let room = bench.room(name)?;
     let path = room.join("nginx.conf");
     let text = configuration(address, log, location, upstream);
     fs::write(&path, text).map_err(Failure::while_doing("writing nginx.conf"))?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Bench;
 use super::figures::Spread;
-use super::fill::Fill;
+use super::fill::{Attempts, Fill};
 use super::gateway::{Place, READY, Source};
 use super::server::{free_address, wait_for};
 use super::table::{Line, Side};
@@ -62,7 +62,7 @@ pub(crate) fn measure(bench: &Bench, corpus: &Path, rounds: u64) -> Result<Vec<L
 /// The ratio, and what takes which share.
 fn ratio(bench: &Bench, corpus: &Path, events: u64) -> Result<(f64, String), Failure> {
     let place = Place::empty(bench, "corpus", Source::Github)?;
-    let fill = Fill { events, keys: 1, dead: false, corpus: Some(corpus) };
+    let fill = Fill { events, keys: 1, attempts: Attempts::Answered, corpus: Some(corpus) };
     let bodies = fill.write(bench, &place)?.body_bytes;
     // A new term begins a new segment: what was written before is sealed.
     let gateway = place.serve(bench, free_address()?, READY)?;

@@ -12,14 +12,24 @@ use super::{Bench, memory};
 use crate::failure::Failure;
 use crate::process::now;
 
+/// How the attempts of a fill end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    /// Answered 200.
+    Answered,
+    /// No attempt reaches the consumer: everything waits.
+    Unreachable,
+    /// Answered 410: every lane halts at its first event, and the others wait behind it.
+    Gone,
+}
+
 /// What to write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fill<'a> {
     pub(crate) events: u64,
     /// Each has its next event after all others had theirs.
     pub(crate) keys: u64,
-    /// No attempt reaches the consumer: everything waits.
-    pub(crate) dead: bool,
+    pub(crate) attempts: Attempts,
     /// Bodies in place of made ones.
     pub(crate) corpus: Option<&'a Path>,
 }
@@ -37,14 +47,16 @@ pub(crate) struct Filled {
 impl Fill<'_> {
     /// Writes it into an empty place.
     pub(crate) fn write(self, bench: &Bench, place: &Place) -> Result<Filled, Failure> {
-        let Self { events, keys, dead, corpus } = self;
+        let Self { events, keys, attempts, corpus } = self;
         let addresses = [free_address()?, free_address()?, free_address()?];
         let mut command = Command::new(bench.example("bench_fill"));
         let configuration = place.configure(addresses, bench.connections)?;
         command.arg("--config").arg(configuration).args(["--source", place.source().name()]);
         command.args(["--events", &events.to_string(), "--keys", &keys.to_string()]);
-        if dead {
-            command.arg("--dead");
+        match attempts {
+            Attempts::Answered => {}
+            Attempts::Unreachable => _ = command.arg("--dead"),
+            Attempts::Gone => _ = command.arg("--gone"),
         }
         if let Some(corpus) = corpus {
             command.arg("--corpus").arg(corpus);

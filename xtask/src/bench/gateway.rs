@@ -29,10 +29,15 @@ const STUCK: Duration = Duration::from_secs(20);
 /// Until a gateway answers `/readyz` whose log is empty or short.
 pub(crate) const READY: Duration = Duration::from_secs(20);
 
+/// The destination whose deliveries are counted, unless another is said.
+const DESTINATION: &str = "consumer";
+
 /// A running gateway.
 pub(crate) struct Gateway {
     pub(crate) listen: SocketAddr,
     pub(crate) server: Server,
+    /// The destination whose deliveries are counted.
+    pub(crate) counted: &'static str,
     admin: SocketAddr,
 }
 
@@ -108,12 +113,40 @@ secrets = ["env:{SOURCE_VARIABLE}"]
 pub(crate) struct Place {
     pub(crate) room: PathBuf,
     source: Source,
+    /// More lines of the destination.
+    lines: String,
+    /// More sections.
+    sections: String,
+    /// How long bodies are kept, and as received; as is the default without.
+    kept: Option<&'static str>,
 }
 
 impl Place {
     /// An empty one.
     pub(crate) fn empty(bench: &Bench, name: &str, source: Source) -> Result<Self, Failure> {
-        Ok(Self { room: bench.room(name)?, source })
+        let (lines, sections) = (String::new(), String::new());
+        Ok(Self { room: bench.room(name)?, source, lines, sections, kept: None })
+    }
+
+    /// With bodies not packed, and history kept for so long only.
+    pub(crate) fn keeping(self, time: &'static str) -> Self {
+        Self { kept: Some(time), ..self }
+    }
+
+    /// With these lines more in the section of its destination.
+    pub(crate) fn with_lines(self, lines: &str) -> Self {
+        Self { lines: lines.to_owned(), ..self }
+    }
+
+    /// With these sections more in its configuration.
+    pub(crate) fn with_sections(self, sections: String) -> Self {
+        Self { sections, ..self }
+    }
+
+    /// With one more destination of this name, for the same events.
+    pub(crate) fn with_destination(self, name: &str, consumer: SocketAddr, bench: &Bench) -> Self {
+        let section = destination(name, self.source, consumer, bench.connections);
+        self.with_sections(section)
     }
 
     /// The same data once more.
@@ -122,7 +155,7 @@ impl Place {
         let mut copy = Command::new("cp");
         copy.args(["--recursive", "--reflink=auto"]).arg(self.data()).arg(&room);
         process::output_of(&mut copy)?;
-        Ok(Self { room, source: self.source })
+        Ok(Self { room, ..self.clone() })
     }
 
     /// Whose events come in.
@@ -142,7 +175,32 @@ impl Place {
         concurrency: u32,
     ) -> Result<PathBuf, Failure> {
         let path = self.room.join("sprag.toml");
-        let text = configuration(self.source, [listen, admin, consumer], concurrency);
+        let log = self.kept.map_or("", |_| "body_codec = \"none\"");
+        let section = match self.kept {
+            None => self.source.section(),
+            Some(time) => {
+                let retention = format!("[retention]\nbodies = \"{time}\"\nfacts = \"{time}\"\n");
+                made(&format!("dedupe = \"{time}\""), &retention)
+            }
+        };
+        let destination = destination(DESTINATION, self.source, consumer, concurrency);
+        let (lines, sections) = (&self.lines, &self.sections);
+        let text = format!(
+            r#"[server]
+listen = "{listen}"
+admin = "{admin}"
+data = "data"
+partitions = 16
+
+[log]
+engine = "embedded"
+{log}
+
+{section}
+{destination}{lines}
+
+{sections}"#
+        );
         fs::write(&path, text).map_err(Failure::while_doing("writing sprag.toml"))?;
         Ok(path)
     }
@@ -161,13 +219,25 @@ impl Place {
         secrets(&mut command);
         command.env("SPRAG_ADMIN_TOKEN", "bench");
         let server = Server::start(&mut command, &self.room, &[listen, admin])?;
-        let mut gateway = Gateway { listen, server, admin };
+        let mut gateway = Gateway { listen, server, counted: DESTINATION, admin };
         let ready = wait_for(patience, || {
             gateway.server.check()?;
             Ok(get(admin, "/readyz").ok())
         })?;
         ready.ok_or_else(|| Failure::new("the gateway does not become ready"))?;
         Ok(gateway)
+    }
+
+    /// Has a running gateway take a configuration with so many attempts at once.
+    pub(crate) fn reload(
+        &self,
+        gateway: &Gateway,
+        consumer: SocketAddr,
+        concurrency: u32,
+    ) -> Result<(), Failure> {
+        self.configure([gateway.listen, gateway.admin, consumer], concurrency)?;
+        gateway.server.signal("HUP");
+        Ok(())
     }
 }
 
@@ -181,30 +251,16 @@ pub(crate) fn start(bench: &Bench, consumer: SocketAddr) -> Result<Gateway, Fail
     Place::empty(bench, "gateway", Source::Made)?.serve(bench, consumer, READY)
 }
 
-fn configuration(
-    source: Source,
-    [listen, admin, consumer]: [SocketAddr; 3],
-    concurrency: u32,
-) -> String {
-    let (name, section) = (source.name(), source.section());
+fn destination(name: &str, source: Source, consumer: SocketAddr, concurrency: u32) -> String {
     format!(
-        r#"[server]
-listen = "{listen}"
-admin = "{admin}"
-data = "data"
-partitions = 16
-
-[log]
-engine = "embedded"
-
-{section}
-[destinations.consumer]
-from = ["{name}"]
+        r#"[destinations.{name}]
+from = ["{}"]
 url = "http://{consumer}/in/bench"
 secrets = ["env:{DESTINATION_VARIABLE}"]
 concurrency = {concurrency}
 allow = ["127.0.0.0/8"]
-"#
+"#,
+        source.name()
     )
 }
 
@@ -248,7 +304,7 @@ impl Gateway {
 
     /// What it says of itself now.
     pub(crate) fn progress(&self) -> Result<Progress, Failure> {
-        progress(&get(self.admin, "/metrics")?)
+        progress(&get(self.admin, "/metrics")?, self.counted)
             .ok_or_else(|| Failure::new("the gateway's metrics lack its attempts"))
     }
 }
@@ -258,12 +314,13 @@ impl Gateway {
     clippy::cast_sign_loss,
     reason = "counts of events, small and not negative"
 )]
-fn progress(page: &str) -> Option<Progress> {
-    let attempts = "sprag_attempts_total{destination=\"consumer\",outcome=\"";
+fn progress(page: &str, destination: &str) -> Option<Progress> {
+    let attempts = &format!("sprag_attempts_total{{destination=\"{destination}\",outcome=\"");
     let delivered = metric(page, &format!("{attempts}2xx\"}}"))? as u64;
-    let in_flight = metric(page, "sprag_in_flight{destination=\"consumer\",pool=\"main\"}");
+    let in_flight = format!("sprag_in_flight{{destination=\"{destination}\",pool=\"main\"}}");
+    let in_flight = metric(page, &in_flight);
     let ended = page.lines().filter_map(|line| {
-        let (_, count) = line.strip_prefix(attempts)?.split_once("\"} ")?;
+        let (_, count) = line.strip_prefix(attempts.as_str())?.split_once("\"} ")?;
         count.trim().parse::<u64>().ok()
     });
     let failed = ended.sum::<u64>().saturating_sub(delivered);
@@ -282,7 +339,7 @@ mod tests {
             sprag_attempts_total{destination=\"consumer\",outcome=\"unknown\"} 1\n\
             sprag_in_flight{destination=\"consumer\",pool=\"main\"} 7\n";
         let expected = Progress { delivered: 40, failed: 3, in_flight: 7 };
-        assert_eq!(progress(page), Some(expected));
-        assert_eq!(progress("# EOF\n"), None);
+        assert_eq!(progress(page, DESTINATION), Some(expected));
+        assert_eq!(progress(page, "other"), None);
     }
 }

@@ -6,13 +6,13 @@
 use std::net::SocketAddr;
 
 use super::figures::Spread;
+use super::fill::{Attempts, Fill};
 use super::gateway::{Gateway, Place, READY, Source};
 use super::load::LoadFile;
-use super::server::Server;
+use super::run::Run;
 use super::table::{Line, Side};
-use super::{Bench, Load, consumer, cpu, fill::Fill, memory};
+use super::{Bench, Load, consumer};
 use crate::failure::Failure;
-use crate::process;
 
 /// The smaller number of keys.
 const FEW_KEYS: u32 = 1_000;
@@ -20,13 +20,6 @@ const FEW_KEYS: u32 = 1_000;
 const HOT_KEYS: u32 = 10_000;
 /// Events of them by which memory is as full as it gets: more than `limits.dedupe_ids`.
 const HOT_EVENTS: u64 = 1_200_000;
-
-/// One run.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    per_second: f64,
-    memory_mib: f64,
-}
 
 /// A filled directory and the load that goes on where it ended.
 struct Known {
@@ -38,7 +31,8 @@ impl Known {
     fn fill(bench: &Bench, name: &str, keys: u32, events: u64) -> Result<Self, Failure> {
         let place = Place::empty(bench, name, Source::Made)?;
         let known = u64::from(keys);
-        Fill { events: known, keys: known, dead: false, corpus: None }.write(bench, &place)?;
+        Fill { events: known, keys: known, attempts: Attempts::Answered, corpus: None }
+            .write(bench, &place)?;
         let load = bench.load_of(&format!("{name}-load"), after(known, keys, events))?;
         Ok(Self { place, load })
     }
@@ -50,7 +44,7 @@ impl Known {
 
     fn run(&self, bench: &Bench) -> Result<Run, Failure> {
         let consumer = consumer::consumer(bench, false)?;
-        send(&mut self.start(bench, consumer.address)?, &self.load, self.load.events)
+        Run::of(&mut self.start(bench, consumer.address)?, &self.load, self.load.events)
     }
 
     /// Memory after each load of the hot keys, until as many came as are ever remembered.
@@ -61,7 +55,7 @@ impl Known {
         for number in 0..HOT_EVENTS.div_ceil(events) {
             let load = after(u64::from(known), HOT_KEYS, events);
             let load = bench.load_of("hot", Load { skip: number * events, ..load })?;
-            let run = send(&mut gateway, &load, (number + 1) * events)?;
+            let run = Run::of(&mut gateway, &load, (number + 1) * events)?;
             println!("  load {} of hot keys: {:.0} MiB", number + 1, run.memory_mib);
             most.push(run.memory_mib);
         }
@@ -69,20 +63,8 @@ impl Known {
     }
 }
 
-/// Sends a load and waits until `delivered` events are delivered since the start.
-fn send(gateway: &mut Gateway, load: &LoadFile, delivered: u64) -> Result<Run, Failure> {
-    let mut sending = load.send(gateway.listen, 0.0)?;
-    let sent = |_: &mut Server| sending.is_done().map(|done| done.then_some(()));
-    let (memory_mib, ()) = memory::most_until(&mut gateway.server, sent)?;
-    gateway.drained(delivered)?;
-    let ended = process::unix_seconds();
-    let memory_mib = memory_mib.max(gateway.server.memory_mib()?);
-    let seconds = ended - sending.finish()?.began;
-    Ok(Run { per_second: cpu::per(load.events, seconds), memory_mib })
-}
-
 /// What follows a fill of one event a key.
-fn after(known: u64, keys: u32, events: u64) -> Load {
+pub(crate) fn after(known: u64, keys: u32, events: u64) -> Load {
     Load { first_event: known + 1, first_sequence: 2, ..Load::new(events, keys) }
 }
 

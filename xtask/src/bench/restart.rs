@@ -6,9 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::figures::Spread;
+use super::fill::{Attempts, Fill};
 use super::gateway::{Gateway, Place, Source};
 use super::table::{Line, Side};
-use super::{Bench, Load, consumer, disk, fill::Fill};
+use super::{Bench, Load, consumer, disk};
 use crate::failure::Failure;
 use crate::process::now;
 
@@ -23,7 +24,8 @@ const BEFORE_KILL: u64 = 20_000;
 pub(crate) fn measure(bench: &Bench, events: u64, rounds: u32) -> Result<Vec<Line>, Failure> {
     let place = Place::empty(bench, "restart", Source::Made)?;
     let keys = KEYS.min(events);
-    let filled = Fill { events, keys, dead: false, corpus: None }.write(bench, &place)?;
+    let filled =
+        Fill { events, keys, attempts: Attempts::Answered, corpus: None }.write(bench, &place)?;
     let consumer = consumer::consumer(bench, false)?;
     let start = || -> Result<(Gateway, f64), Failure> {
         let began = now();

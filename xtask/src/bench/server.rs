@@ -113,6 +113,11 @@ impl Server {
         Ok(f64::from(u32::try_from(open.count()).unwrap_or(u32::MAX)))
     }
 
+    /// Tells it something.
+    pub(crate) fn signal(&self, signal: &str) {
+        send(self.child.id(), signal);
+    }
+
     /// Ends it as an operator would; the exit code, none when it had to be killed.
     pub(crate) fn end(mut self, signal: &str) -> Option<i32> {
         self.ask_to_end(signal)

@@ -1,6 +1,11 @@
-//! Which lines of the core its own tests reach (cargo-llvm-cov).
+//! Which lines of the core its own tests reach (cargo-llvm-cov). A line that none reaches gets a test,
+//! goes, or is argued in docs/internals/coverage.md; else it is a finding.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
+
+use super::lines::{PAGE, Stretch, stretches};
 
 use crate::failure::Failure;
 use crate::process::{self, Watch};
@@ -10,7 +15,7 @@ use crate::workspace::Workspace;
 /// Building and running the core's tests with counters takes a minute or two.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Measures; the uncovered lines are in a file below target/.
+/// Measures; all lines with their counts are in a file below target/.
 pub(super) fn measure(workspace: &Workspace) -> Result<(String, Option<String>), Failure> {
     setup::cargo_tool(workspace, &setup::CARGO_NEXTEST)?;
     setup::cargo_tool(workspace, &setup::CARGO_LLVM_COV)?;
@@ -25,8 +30,25 @@ pub(super) fn measure(workspace: &Workspace) -> Result<(String, Option<String>),
     let words: Vec<&str> = total.map(|line| line.split_whitespace().collect()).unwrap_or_default();
     // Regions, functions, lines: each with how many there are, how many were missed, and a share.
     let (missed, share) = (words.get(8).unwrap_or(&"?"), words.get(9).unwrap_or(&"?"));
-    let note = format!("{share} of the core's lines, {missed} not reached: {}", list.display());
-    Ok((note, None))
+    let (unargued, argued) = unreached(workspace, &list)?;
+    let note = format!(
+        "{share} of the core's lines; {missed} not reached, {argued} of them argued in {PAGE}: {}",
+        list.display()
+    );
+    let unargued: Vec<String> = unargued.iter().map(Stretch::to_string).collect();
+    Ok((note, (!unargued.is_empty()).then(|| unargued.join("\n"))))
+}
+
+/// Stretches that nobody argues, and how many lines those have that somebody does.
+fn unreached(workspace: &Workspace, list: &Path) -> Result<(Vec<Stretch>, usize), Failure> {
+    let read = |path: &Path| {
+        fs::read_to_string(path).map_err(Failure::while_doing(path.display().to_string()))
+    };
+    let (listing, page) = (read(list)?, read(&workspace.root().join(PAGE))?);
+    let found = stretches(&listing, &workspace.root().display().to_string());
+    let (argued, unargued): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|stretch| stretch.is_argued(&page));
+    Ok((unargued, argued.iter().map(|stretch| stretch.count).sum()))
 }
 
 fn watched(command: &mut std::process::Command) -> Result<Vec<String>, Failure> {

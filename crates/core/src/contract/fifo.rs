@@ -3,6 +3,7 @@
 //! Rules K4 (poison), K5 (same position), K7 (where a key begins), G4 (late).
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::{Evidence, Judgement, repeats};
 use crate::fact::{HoldReason, InvalidReason, Kind, Recognised};
@@ -32,11 +33,13 @@ pub(super) fn judge(
     if let Some(held) = order.held.get(&position) {
         return same_position(held.event, held.essence.digest, evidence);
     }
-    match next_position(first, order) {
-        None => judge_unknown(source, first, key_backlog, order, position),
-        Some(next) if position == next => Judgement::Release(Kind::Event),
-        Some(next) if position > next => judge_ahead(source, key_backlog, order, next, position),
-        Some(_) => judge_behind(order, position, evidence),
+    let Some(next) = next_position(first, order) else {
+        return judge_unknown(source, first, key_backlog, order, position);
+    };
+    match position.cmp(&next) {
+        Ordering::Equal => Judgement::Release(Kind::Event),
+        Ordering::Greater => judge_ahead(source, key_backlog, order, next, position),
+        Ordering::Less => judge_behind(order, position, evidence),
     }
 }
 

@@ -390,3 +390,29 @@ fn what_says_gone_after_it_was_paused_asks_for_nothing() {
     destination.set_paused(false);
     assert!(!destination.is_gone(), "what was said before it was let go on says nothing now");
 }
+
+#[test]
+fn another_rate_begins_with_a_full_bucket_and_the_same_does_not() {
+    let all = lanes(4);
+    let rated = |count| DestinationSettings {
+        rate: Some(Rate { count, period: Duration::from_secs(1) }),
+        ..settings(9)
+    };
+    let mut destination = Destination::new(&rated(1));
+    for (number, lane) in (0..).zip(&all) {
+        destination.request(request(*lane, number, Standing::Proven));
+    }
+    assert_eq!(grants(&mut destination, at(0)), [all[0]]);
+    destination.revise(&rated(1));
+    assert_eq!(grants(&mut destination, at(0)), []);
+    destination.revise(&rated(2));
+    assert_eq!(grants(&mut destination, at(0)), [all[1], all[2]]);
+}
+
+#[test]
+fn a_pause_is_told_to_operators() {
+    let mut destination = Destination::new(&settings(1));
+    assert!(!destination.is_paused());
+    destination.set_paused(true);
+    assert!(destination.is_paused());
+}

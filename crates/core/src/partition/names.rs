@@ -35,7 +35,11 @@ impl Names {
     /// Names the slot of a key that has none.
     pub(super) fn insert(&mut self, key: Key, slot: Slot) {
         debug_assert!(!self.contains_key(&key));
-        match self.numbered.entry(key.number()) {
+        self.insert_numbered(key.number(), key, slot);
+    }
+
+    fn insert_numbered(&mut self, number: u64, key: Key, slot: Slot) {
+        match self.numbered.entry(number) {
             Entry::Vacant(place) => drop(place.insert((key, slot))),
             Entry::Occupied(_) => drop(self.others.insert(key, slot)),
         }
@@ -78,8 +82,8 @@ mod tests {
         let [one, two, three] = [1, 2, 3].map(|value| slots.insert(value));
         // As if `other` and `third` had the number of `mine`.
         names.insert(mine.clone(), one);
-        names.others.insert(other.clone(), two);
-        names.others.insert(third.clone(), three);
+        names.insert_numbered(mine.number(), other.clone(), two);
+        names.insert_numbered(mine.number(), third.clone(), three);
         assert_eq!(
             [&mine, &other, &third].map(|key| names.get(key)),
             [&one, &two, &three].map(Some)

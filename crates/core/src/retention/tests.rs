@@ -237,3 +237,98 @@ fn a_reload_while_a_segment_is_judged_has_it_judged_again() {
     lists(&mut machine, now, &[segment(1, 3, None)]);
     assert_eq!(poll(&mut machine, now, 0), None, "it is live");
 }
+
+#[test]
+fn what_cannot_be_read_or_done_is_tried_again_later_and_counted() {
+    let mut machine = machine();
+    let (now, minute) = (at(6), Duration::from_secs(60));
+    let later =
+        |now: Now, by: Duration| Now { elapsed: now.elapsed.after(by), clock: now.clock.after(by) };
+    // Segments cannot be listed.
+    assert_eq!(poll(&mut machine, now, 0), Some(Step::List { after: 0 }));
+    machine.not_looked(now, machine.asked() - 1);
+    assert_eq!(machine.deadline(), None, "that was another question");
+    machine.not_looked(now, machine.asked());
+    assert_eq!(machine.deadline(), Some(later(now, minute).elapsed));
+    assert_eq!(poll(&mut machine, now, 0), None);
+    // A page cannot be read.
+    let now = later(now, minute);
+    lists(&mut machine, now, &[segment(1, 3, None)]);
+    assert!(matches!(poll(&mut machine, now, 0), Some(Step::Read(_))));
+    assert_eq!(machine.deadline(), None, "it waits for the page");
+    machine.not_looked(now, machine.asked());
+    assert_eq!(poll(&mut machine, now, 0), None);
+    // A segment cannot be written anew, another cannot be deleted: each rests, and is counted.
+    let now = later(now, minute);
+    lists(&mut machine, now, &[segment(1, 3, None)]);
+    reads(&mut machine, now, false, dead(12, 7, 0));
+    assert!(matches!(poll(&mut machine, now, 0), Some(Step::Rewrite { .. })));
+    machine.rewritten(now, None);
+    let now = at(20);
+    lists(&mut machine, now, &[segment(1, 3, Some(0))]);
+    reads(&mut machine, now, true, Looked::default());
+    assert!(matches!(poll(&mut machine, now, 0), Some(Step::Trim { .. })));
+    machine.trimmed(now, false);
+    assert_eq!(machine.tally(), Tally { failed: 2, ..Tally::default() });
+    lists(&mut machine, now, &[segment(1, 3, Some(0))]);
+    assert_eq!(poll(&mut machine, now, 0), None, "it was just tried");
+}
+
+#[test]
+fn more_segments_than_one_list_are_looked_through() {
+    let mut machine = machine();
+    let now = at(6);
+    assert_eq!(poll(&mut machine, now, 0), Some(Step::List { after: 0 }));
+    // All that came are old and have nothing left; there are more behind them.
+    machine.listed(now, machine.asked(), &[segment(1, 2, Some(0)), segment(2, 3, Some(0))], false);
+    assert_eq!(poll(&mut machine, now, 0), Some(Step::List { after: 2 }));
+    machine.listed(now, machine.asked() - 1, &[segment(3, 3, None)], true);
+    assert_eq!(poll(&mut machine, now, 0), None, "that list was asked for before");
+    machine.listed(now, machine.asked(), &[segment(3, 3, None)], true);
+    reads(&mut machine, now, false, dead(32, 7, 0));
+    assert!(matches!(poll(&mut machine, now, 0), Some(Step::Rewrite { segment: 3, .. })));
+}
+
+#[test]
+fn an_answer_to_an_earlier_question_changes_nothing() {
+    let mut machine = machine();
+    let now = at(6);
+    lists(&mut machine, now, &[segment(1, 3, None)]);
+    assert!(matches!(poll(&mut machine, now, 0), Some(Step::Read(_))));
+    machine.looked(now, machine.asked() - 1, dead(12, 1, 0), FrameNumber(20));
+    assert_eq!(poll(&mut machine, now, 0), None, "the page is still awaited");
+    machine.looked(now, machine.asked(), dead(12, 1, 0), FrameNumber(20));
+    assert!(matches!(poll(&mut machine, now, 0), Some(Step::Rewrite { .. })));
+    machine.looked(now, machine.asked(), dead(12, 1, 0), FrameNumber(20));
+    assert_eq!(poll(&mut machine, now, 0), None, "no page is awaited");
+}
+
+#[test]
+fn a_segment_that_is_pinned_and_has_no_bodies_left_is_put_off() {
+    let mut machine = machine();
+    let now = at(20);
+    lists(&mut machine, now, &[segment(1, 3, Some(0))]);
+    reads(&mut machine, now, true, Looked { is_pinned: true, ..Looked::default() });
+    assert!(machine.tally().is_pinned);
+    lists(&mut machine, now, &[segment(1, 3, Some(0))]);
+    assert_eq!(poll(&mut machine, now, 0), None, "it was just looked at");
+}
+
+#[test]
+fn a_page_whose_keys_have_no_room_is_read_again_after_a_pause() {
+    let mut machine = machine();
+    let now = at(20);
+    lists(&mut machine, now, &[segment(1, 3, None)]);
+    let some = Looked { is_incomplete: true, carried: 2, ..Looked::default() };
+    reads(&mut machine, now, true, some.clone());
+    let soon = now.elapsed.after(limits::RETENTION_PAUSE);
+    assert_eq!((machine.deadline(), poll(&mut machine, now, 0)), (Some(soon), None));
+    let now = Now { elapsed: soon, ..now };
+    reads(&mut machine, now, true, Looked { carried: 0, ..some });
+    let later = now.elapsed.after(limits::RETENTION_EVERY.0);
+    assert_eq!((machine.deadline(), poll(&mut machine, now, 0)), (Some(later), None));
+    let now = Now { elapsed: later, ..now };
+    reads(&mut machine, now, true, Looked { carried: 1, ..Looked::default() });
+    assert!(matches!(poll(&mut machine, now, 0), Some(Step::Trim { .. })));
+    assert_eq!(machine.tally().carried, 3);
+}

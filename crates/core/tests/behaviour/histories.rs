@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use sprag_core::fact::{DeadLetter, Outcome};
-use sprag_core::id::{DestinationId, Key, Revision, Sequence, SourceId};
-use sprag_core::input::Command;
+use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
+use sprag_core::input::{Command, Input};
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
@@ -116,6 +116,18 @@ pub(crate) enum Happening {
     Clock {
         hours: i8,
     },
+    /// A part of history, in eighths of all that is left, is older than it need be.
+    Retain {
+        partition: u8,
+        eighths: u8,
+        deletes: bool,
+    },
+    /// More waits for a destination than may: so many events are to be given up.
+    Overflow {
+        partition: u8,
+        destination: u8,
+        events: u8,
+    },
     Order(Box<Order>),
 }
 
@@ -177,6 +189,12 @@ fn happening() -> impl Strategy<Value = Happening> {
         14 => (0..8_u8).prop_map(|which| Happening::Read { which }),
         8 => (1..4_000_u64).prop_map(|millis| Happening::Wait { millis }),
         1 => (-2..3_i8).prop_map(|hours| Happening::Clock { hours }),
+        4 => (0..2_u8, 1..9_u8, any::<bool>()).prop_map(|(partition, eighths, deletes)| {
+            Happening::Retain { partition, eighths, deletes }
+        }),
+        1 => (0..2_u8, 1..3_u8, 1..4_u8).prop_map(|(partition, destination, events)| {
+            Happening::Overflow { partition, destination, events }
+        }),
         6 => order().prop_map(|order| Happening::Order(Box::new(order))),
     ]
 }
@@ -290,25 +308,7 @@ fn key(number: u8) -> Key {
 
 fn happen(world: &mut World, happening: &Happening) {
     match happening {
-        Happening::Post { key: number, position, id, body, late } => {
-            let position = match world.settings.sources[&SourceId(1)].contract {
-                Contract::Arrival | Contract::Unordered => Position::None,
-                Contract::Fifo { .. } => Position::Sequence(*position),
-                Contract::Latest { coalesce: false } => Position::Version(*position),
-                Contract::Latest { coalesce: true } => Position::Timestamp(*position),
-            };
-            let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
-            let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
-            world.post(&Post {
-                source: 1,
-                key: key(*number).name.to_string(),
-                id: id.map(|id| format!("id{id}")),
-                position,
-                event_type: kind.to_owned(),
-                body: format!("body {body}"),
-                outside_tolerance: *late,
-            });
-        }
+        Happening::Post { .. } => post(world, happening),
         Happening::Commit => {
             for at in 0..world.nodes.len() {
                 world.commit_one(at);
@@ -352,9 +352,50 @@ fn happen(world: &mut World, happening: &Happening) {
             let by = i64::from(*hours) * 3_600_000_000;
             world.now.clock = UnixMicros(world.now.clock.0.saturating_add_signed(by));
         }
+        Happening::Retain { partition, eighths, deletes } => {
+            retain(world, usize::from(*partition), u64::from(*eighths), *deletes);
+        }
+        Happening::Overflow { partition, destination, events } => {
+            // Bodies are of six bytes.
+            let (destination, bytes) =
+                (DestinationId(u32::from(*destination)), 6 * u64::from(*events));
+            world.handle(usize::from(*partition), Input::Overflow { destination, bytes });
+        }
         Happening::Order(order) => give(world, order),
     }
     world.settle();
+}
+
+/// The provider posts an event as the contract of its source has them.
+fn post(world: &mut World, happening: &Happening) {
+    let Happening::Post { key: number, position, id, body, late } = happening else { return };
+    let position = match world.settings.sources[&SourceId(1)].contract {
+        Contract::Arrival | Contract::Unordered => Position::None,
+        Contract::Fifo { .. } => Position::Sequence(*position),
+        Contract::Latest { coalesce: false } => Position::Version(*position),
+        Contract::Latest { coalesce: true } => Position::Timestamp(*position),
+    };
+    let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
+    let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
+    world.post(&Post {
+        source: 1,
+        key: key(*number).name.to_string(),
+        id: id.map(|id| format!("id{id}")),
+        position,
+        event_type: kind.to_owned(),
+        body: format!("body {body}"),
+        outside_tolerance: *late,
+    });
+}
+
+/// Some of the oldest history goes, as far as nothing waits for it.
+fn retain(world: &mut World, at: usize, eighths: u64, deletes: bool) {
+    let log = &world.nodes[at].log;
+    let (trimmed, newest) = (log.trimmed.0, log.frames.len() as u64);
+    let through = FrameNumber(trimmed + (newest - trimmed) * eighths / 8);
+    if through.0 > trimmed {
+        world.retain(at, through, Duration::ZERO, deletes);
+    }
 }
 
 fn end(world: &mut World, which: u8, outcome: Outcome) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sprag_core::fact::Outcome;
 use sprag_core::id::{DestinationId, SourceId};
@@ -79,4 +80,35 @@ fn a_body_is_live_while_lanes_are_opened_that_may_take_it() {
     assert_eq!(dead_bodies(&mut world), 0, "it waits for the new destination");
     deliver(&mut world, &post, NEW);
     assert_eq!(dead_bodies(&mut world), 1, "everybody has it");
+}
+
+/// Visits go through the keys that the state store has: one that is forgotten meanwhile would be missed.
+#[test]
+fn no_key_is_forgotten_while_keys_are_visited_for_a_destination() {
+    let hour = Duration::from_secs(3_600);
+    let forgetful = |mut settings: Settings| {
+        let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+        source.forget_after = Some(hour);
+        settings
+    };
+    let mut world = World::new(forgetful(settings()), 1, Habits::default());
+    world.declare();
+    let (key, body) = ("a".to_owned(), "body".to_owned());
+    let post = Post { source: 1, key, position: Position::Sequence(1), body, ..Post::default() };
+    world.post(&post);
+    world.settle();
+    deliver(&mut world, &post, OLD);
+    world.habits.reads = false;
+    world.settings = Arc::new(forgetful(with_new()));
+    world.declare();
+    world.reload();
+    world.advance(3 * hour);
+    let forgotten = |world: &World| world.nodes[0].partition.forgetting().forgotten;
+    assert_eq!(forgotten(&world), 0, "keys are being visited");
+    world.habits.reads = true;
+    world.settle();
+    deliver(&mut world, &post, NEW);
+    world.advance(3 * hour);
+    assert_eq!(forgotten(&world), 1);
+    world.memory_equals_history();
 }

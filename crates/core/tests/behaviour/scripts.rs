@@ -3,6 +3,8 @@
 //! `UPDATE_SCRIPTS=1` writes what happens now; read the difference before you commit it. The words
 //! of the language are the arms of [`Story::run`] and [`Story::set_up`].
 
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -262,18 +264,22 @@ impl Story {
                 let through = words.number("through").expect("up to which frame");
                 world.nodes.iter_mut().for_each(|node| node.log.deleted = FrameNumber(through));
             }
+            "retain" => shown::retain(world, words),
             "overflow" => {
                 let bytes = words.number("bytes").expect("how many to free");
                 let destination = destination(words);
                 world.handle(0, Input::Overflow { destination, bytes });
+                let goes_on = world.nodes[0].partition.is_overflowing(destination);
+                world.trace.push(format!("  gives up: {goes_on}"));
             }
             "store" => (0..world.nodes.len()).for_each(|at| world.store(at)),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
             "manual" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, false)),
             "auto" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, true)),
-            "show" => show(world, words),
-            "counted" => counted(world),
+            "show" => shown::show(world, words),
+            "counted" => shown::counted(world),
+            "watched" => shown::watched(world),
             "same" => world.memory_equals_history(),
             _ => command(world, words),
         }
@@ -372,7 +378,8 @@ fn receive(world: &mut World, words: &Words<'_>) {
 /// So many requests that are refused, one after another.
 fn refuse(world: &mut World, words: &Words<'_>) {
     for _ in 0..words.number("times").unwrap_or(1) {
-        let (source, peer) = (SourceId(1), Arc::from("192.0.2.1"));
+        let source = words.number("source").map_or(1, |id| u32::try_from(id).expect("small"));
+        let (source, peer) = (SourceId(source), Arc::from("192.0.2.1"));
         let code = Arc::from(words.word(1));
         world.handle(0, Input::Refuse { source, code, peer, digest: None });
     }
@@ -436,33 +443,6 @@ fn clock(world: &mut World, by: &str) {
     world.now.clock = UnixMicros(if sign == "-" { clock - by } else { clock + by });
 }
 
-fn show(world: &mut World, words: &Words<'_>) {
-    let key = key(words.word(1));
-    let node = &world.nodes[usize::from(partition_of(&key).0)];
-    let Some(view) = node.partition.view(&key) else {
-        world.trace.push("  not in memory".to_owned());
-        return;
-    };
-    let lines = describe::record(&view.record).into_iter();
-    world.trace.extend(lines.map(|line| format!("  {line}")));
-    let waits = view.lanes.iter().map(|lane| {
-        let what = if lane.strand.is_some() { "strand" } else { "lane" };
-        format!("  {what} {} waits for {:?}", lane.destination.0, lane.waits_for)
-    });
-    world.trace.extend(waits);
-}
-
-/// What each partition has counted for operators since its process began.
-fn counted(world: &mut World) {
-    for node in &world.nodes {
-        let partition = &node.partition;
-        let filtered = partition.filtered().iter();
-        let filtered = filtered.map(|(to, count)| format!("  filtered from {}: {count}", to.0));
-        world.trace.extend(filtered);
-        world.trace.push(format!("  {:?}", partition.moves()));
-    }
-}
-
 /// What operators ask for.
 fn command(world: &mut World, words: &Words<'_>) {
     let at = |name: &str| usize::from(partition_of(&key(name)).0);
@@ -483,6 +463,11 @@ fn command(world: &mut World, words: &Words<'_>) {
             let passed = words.number("passed").map(Sequence);
             let (key, destination) = (key(name), destination(words));
             (at(name), Command::Redrive { key, destination, passed })
+        }
+        ("redrive-gone", name) => {
+            let passed = Sequence(words.number("passed").expect("which event"));
+            let (key, destination) = (key(name), destination(words));
+            (at(name), Command::RedriveGone { key, destination, passed })
         }
         ("drop", name) => {
             let sequence = Sequence(words.number("sequence").expect("a sequence to drop"));

@@ -1,4 +1,4 @@
-//! What stands where consumers are: every attempt ends at once, answered 200, or not connected.
+//! What stands where consumers are: every attempt ends at once, answered 200 or 410, or not connected.
 //! Must not know: events.
 
 use std::sync::Arc;
@@ -13,13 +13,15 @@ use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::ANSWERED;
+
 /// Ends attempts.
 pub(crate) struct Ending {
     pub(crate) node: NodeHandle,
     /// Gets a place back for each attempt that was answered.
     pub(crate) permits: Arc<Semaphore>,
-    /// Whether nothing can be reached.
-    pub(crate) dead: bool,
+    /// How every attempt ends.
+    pub(crate) outcome: Outcome,
     pub(crate) notices: mpsc::UnboundedSender<Notice>,
 }
 
@@ -31,15 +33,12 @@ impl Network for Ending {
         _: ReleasedEvent,
         _: Vec<ReleasedEvent>,
     ) {
-        let outcome = match self.dead {
-            true => Outcome::Unreachable,
-            false => Outcome::Answered { status: 200 },
-        };
+        let outcome = self.outcome;
         let took = Duration::from_micros(100);
         let (attempt, retry_after, dropped, acknowledged) = (attempt.id, None, None, None);
         let ended = Ended { attempt, outcome, retry_after, dropped, acknowledged, took };
         self.node.ended(partition, ended);
-        if !self.dead {
+        if self.outcome == ANSWERED {
             self.permits.add_permits(1);
         }
     }

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 use sprag::clock::Clock;
 use sprag::config::Config;
 use sprag::metrics::Metrics;
-use sprag::node::{self, Meter, NodeHandle, StartedThread, ThreadLog, ThreadState};
+use sprag::node::{self, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
 use sprag::plan;
 use sprag::state::SqliteState;
+use sprag_core::fact::Outcome;
 use sprag_driver::effect::{Configured, Notice};
 use sprag_driver::node::Node;
 use sprag_log::digest::Sha256;
@@ -28,7 +29,7 @@ pub(crate) struct Filling {
 
 impl Filling {
     /// Opens the data directory of a configuration and starts a node on it.
-    pub(crate) async fn start(config: &Config, permits: Arc<Semaphore>, dead: bool) -> Self {
+    pub(crate) async fn start(config: &Config, permits: Arc<Semaphore>, outcome: Outcome) -> Self {
         let (clock, partitions) = (Clock::start(), config.server.partitions);
         let disk = FileDisk::open(&config.server.data.join("log")).unwrap();
         let options = embedded::Options::new(partitions, u64::from(std::process::id()));
@@ -39,12 +40,12 @@ impl Filling {
         let meter = Meter { clock, metrics: Arc::new(Metrics::new()) };
         let plan = plan::plan(config, None);
         let make = |waker: node::Waker| -> std::io::Result<_> {
-            let (log, _) = ThreadLog::start(writer, reader, disk, waker.clone(), meter)?;
+            let (log, _) = NodeLog::start(writer, reader, disk, waker.clone(), meter)?;
             let state = ThreadState::start(state, waker)?;
             Ok(Node::new(log, state, Sha256, plan, partitions, u64::from(std::process::id())))
         };
         let (notices, mut heard) = mpsc::unbounded_channel();
-        let network = |node| Ending { node, permits, dead, notices };
+        let network = |node| Ending { node, permits, outcome, notices };
         let StartedThread { handle, thread, .. } = node::start(clock, make, network).unwrap();
         let configured = serving(&mut heard, partitions).await;
         Self { handle, configured, thread }

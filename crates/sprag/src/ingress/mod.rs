@@ -3,6 +3,7 @@
 //! Verify, extract, hand to the node, answer once it is durable. What an event becomes is the
 //! core's; this side reads bytes and writes answers (DESIGN section 5).
 
+mod activity;
 pub(crate) mod answer;
 pub(crate) mod body;
 mod connections;

@@ -12,15 +12,18 @@ use sprag_core::partition::KeyView;
 use sprag_core::plan::Plan;
 use sprag_core::position::Position;
 use sprag_core::record::Directory;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
-use super::message::Message;
+use super::message::{Asking, Message};
 use super::statistics::Statistics;
+use crate::limits;
 
 /// Speaks to the deciding thread. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct NodeHandle {
-    pub(super) sender: Sender<Message>,
+    sender: Sender<Message>,
+    /// Bytes of events that may be on their way through the node.
+    room: Arc<Semaphore>,
 }
 
 /// An event as verified and extracted.
@@ -45,8 +48,18 @@ pub struct NewArrival {
 }
 
 impl NodeHandle {
-    /// Brings an event in. Answers once it is durable; unavailable when the node stops before.
+    /// A way to whoever receives these messages.
+    pub(super) fn new(sender: Sender<Message>) -> Self {
+        Self { sender, room: Arc::new(Semaphore::new(limits::UNANSWERED_BYTES)) }
+    }
+
+    /// Brings an event in. Answers once it is durable; unavailable when the node stops before, and at
+    /// once while as much as may waits for a disk that does not answer.
     pub async fn receive(&self, new: NewArrival, body: Arc<[u8]>) -> Answer {
+        let size = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        let Ok(room) = self.room.clone().try_acquire_many_owned(size) else {
+            return Answer::Unavailable;
+        };
         let (sender, receiver) = oneshot::channel();
         let arrival = Arrival {
             ticket: Ticket(0),
@@ -57,10 +70,14 @@ impl NodeHandle {
             content_type: new.content_type,
             headers: new.headers,
             digest: new.digest,
-            size: u32::try_from(body.len()).unwrap_or(u32::MAX),
+            size,
             in_time: new.in_time,
         };
-        self.tell(Message::Receive(Box::new(arrival), body, sender));
+        self.tell(Message::Receive(
+            Box::new(arrival),
+            body,
+            Asking { answer: sender, room: Some(room) },
+        ));
         receiver.await.unwrap_or(Answer::Unavailable)
     }
 
@@ -73,7 +90,7 @@ impl NodeHandle {
         digest: Hash,
     ) -> Answer {
         let (sender, receiver) = oneshot::channel();
-        self.tell(Message::Ignore(source, id, event_type, digest, sender));
+        self.tell(Message::Ignore(source, id, event_type, digest, sender.into()));
         receiver.await.unwrap_or(Answer::Unavailable)
     }
 
@@ -86,7 +103,7 @@ impl NodeHandle {
     /// Carries an operator's command out. Answers once it is durable.
     pub async fn command(&self, command: Command) -> Answer {
         let (sender, receiver) = oneshot::channel();
-        self.tell(Message::Command(command, sender));
+        self.tell(Message::Command(command, sender.into()));
         receiver.await.unwrap_or(Answer::Unavailable)
     }
 
@@ -111,7 +128,7 @@ impl NodeHandle {
     /// afterwards are no older than this call.
     pub async fn store(&self) -> Answer {
         let (sender, receiver) = oneshot::channel();
-        self.tell(Message::Store(sender));
+        self.tell(Message::Store(sender.into()));
         receiver.await.unwrap_or(Answer::Unavailable)
     }
 
@@ -137,8 +154,56 @@ impl NodeHandle {
         let _ = receiver.await;
     }
 
+    /// Log or state completed something. A stopped node needs no waking.
+    pub(super) fn completed(&self) {
+        self.tell(Message::Completed);
+    }
+
     /// A stopped node hears nothing: who waits for its answer learns that by the closed channel.
     fn tell(&self, message: Message) {
         let _ = self.sender.send(message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn new() -> NewArrival {
+        NewArrival {
+            key: Key { source: SourceId(1), name: Arc::from("k") },
+            id: None,
+            position: Position::None,
+            event_type: Arc::from("t"),
+            content_type: Arc::from("c"),
+            headers: Vec::new(),
+            digest: Hash::default(),
+            in_time: true,
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_node_that_stands_still_is_bounded() {
+        let (sender, heard) = channel();
+        let handle = NodeHandle::new(sender);
+        let half: Arc<[u8]> = vec![0; limits::UNANSWERED_BYTES / 2].into();
+        let nobody = &mut Context::from_waker(Waker::noop());
+        let mut first = Box::pin(handle.receive(new(), half.clone()));
+        let mut second = Box::pin(handle.receive(new(), half));
+        assert!(
+            first.as_mut().poll(nobody).is_pending() && second.as_mut().poll(nobody).is_pending()
+        );
+        let more: Arc<[u8]> = Arc::from(*b"x");
+        let mut third = Box::pin(handle.receive(new(), more.clone()));
+        assert_eq!(third.as_mut().poll(nobody), Poll::Ready(Answer::Unavailable));
+        // Whoever asked may go: what was asked still waits.
+        drop(first);
+        let mut fourth = Box::pin(handle.receive(new(), more.clone()));
+        assert_eq!(fourth.as_mut().poll(nobody), Poll::Ready(Answer::Unavailable));
+        drop(heard.recv().unwrap());
+        assert!(Box::pin(handle.receive(new(), more)).as_mut().poll(nobody).is_pending());
     }
 }

@@ -1,120 +1,165 @@
-//! The log on threads of its own: one appends, one reads, one indexes sealed segments and writes
-//! them anew.
+//! The log of the deciding thread, which appends to it.
 //!
-//! Appends wait for no read, and commits for no index. Must not know what frames mean.
+//! It writes and syncs itself: what it decides next could leave no earlier than the sync that is under way,
+//! and a thread for that costs a hand-over each way. Only while commits take long a thread does it, so that
+//! deciding goes on meanwhile
+//! ([decision 027](../../../../docs/decisions/027-the-deciding-thread-appends.md)).
+//!
+//! The writer is in one place at a time, so there is one who writes: with the thread from when it is handed
+//! over until it is taken back. What is submitted meanwhile is held, and given to it then, in order.
+//! Must not know what frames mean.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use sprag_core::id::PartitionId;
-use sprag_log::dictionary::TrainJob;
-use sprag_log::embedded::{Catalog, Change, Disk, Reader, RewriteJob, Routed, SealJob, Writer};
+use sprag_core::time::Now;
+use sprag_log::embedded::{Catalog, Change, Disk, Reader, Routed, Writer};
 use sprag_log::lookup::Wanted;
-use sprag_log::{Answer, Completion, Corruption, Log, LogSize, Query, ReadError, Request, Ticket};
-use tokio::sync::oneshot;
+use sprag_log::{Completion, Log, LogSize, Request};
 
-use super::turn::Waker;
+use super::beside::{Beside, LogQueries, spawn};
+use super::turn::{Commit, Waker};
 use crate::clock::Clock;
-use crate::life;
 use crate::metrics::Metrics;
+use crate::{life, limits};
 
-/// A log on threads of its own. They end when this is dropped.
-#[derive(Debug)]
-pub struct ThreadLog {
-    changes: Sender<Change>,
-    queries: Sender<Question>,
-    completions: Receiver<Completion>,
+/// A log that whoever has it appends to; what takes longer is done by threads that end when it is dropped.
+pub struct NodeLog<D: Disk> {
+    /// None while the thread has it.
+    writer: Option<Writer<D>>,
+    /// Submitted while it has.
+    held: Vec<Change>,
+    /// What the next commit takes.
+    next: Option<Filling>,
+    slow: Sender<(Writer<D>, Filling)>,
+    committed: Receiver<(Writer<D>, Filling)>,
+    beside: Beside<D>,
+    meter: Meter,
+    /// How long commits took lately.
+    usual: Duration,
     catalog: Catalog,
     /// Changes that have not completed.
     under_way: usize,
 }
 
-/// Reads the log for others than the node: operators' questions.
-#[derive(Debug, Clone)]
-pub struct LogQueries {
-    questions: Sender<Question>,
-    catalog: Catalog,
+/// What a commit takes.
+struct Filling {
+    since: Now,
+    /// The events of each frame.
+    frames: Vec<u32>,
+    /// How long it took; zero before.
+    took: Duration,
 }
 
-#[derive(Debug)]
-enum Question {
-    Node(Ticket, Query),
-    Other(Query, oneshot::Sender<Result<Answer, ReadError>>),
-}
-
-impl LogQueries {
-    /// Asks the log.
-    ///
-    /// # Errors
-    /// As the log has it; [`ReadError::Missing`] when the node has stopped.
-    pub async fn query(&self, query: Query) -> Result<Answer, ReadError> {
-        let (sender, receiver) = oneshot::channel();
-        // A stopped log drops the sender, which is told by the receiver.
-        let _ = self.questions.send(Question::Other(query, sender));
-        receiver.await.unwrap_or(Err(ReadError::Missing))
-    }
-
-    /// Damaged places for which something could not be read.
-    #[must_use]
-    pub fn unreadable(&self) -> Vec<Corruption> {
-        self.catalog.unreadable()
-    }
-}
-
-impl ThreadLog {
+impl<D> NodeLog<D>
+where
+    D: Disk + Send + 'static,
+    D::File: Send,
+{
     /// Starts the threads over an opened log.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start<D>(
+    pub fn start(
         writer: Writer<D>,
         reader: Reader<D>,
         disk: D,
         waker: Waker,
         meter: Meter,
-    ) -> io::Result<(Self, LogQueries)>
-    where
-        D: Disk + Send + 'static,
-        D::File: Send,
-    {
+    ) -> io::Result<(Self, LogQueries)> {
         let catalog = writer.catalog().clone();
-        let (changes, incoming) = channel();
-        let (queries, questions) = channel();
-        let (outgoing, completions) = channel();
-        let (later, jobs) = channel();
-        let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
-        let looked_after = catalog.clone();
-        spawn("sprag-index", move || work_off(&jobs, &disk, &looked_after, &done))?;
-        let done = Outlet { outgoing: outgoing.clone(), waker: waker.clone() };
-        spawn("sprag-log", move || append(writer, &incoming, &done, &later, &meter))?;
-        let done = Outlet { outgoing, waker };
-        spawn("sprag-read", move || read(reader, &questions, &done))?;
-        let others = LogQueries { questions: queries.clone(), catalog: catalog.clone() };
-        Ok((Self { changes, queries, completions, catalog, under_way: 0 }, others))
+        let (beside, others) = Beside::start(reader, disk, waker.clone())?;
+        let (slow, incoming) = channel();
+        let (outgoing, committed) = channel();
+        let clock = meter.clock;
+        spawn("sprag-log", move || append_slowly(&incoming, &outgoing, &waker, clock))?;
+        let log = Self {
+            writer: Some(writer),
+            held: Vec::new(),
+            next: None,
+            slow,
+            committed,
+            beside,
+            meter,
+            usual: Duration::ZERO,
+            catalog,
+            under_way: 0,
+        };
+        Ok((log, others))
+    }
+
+    /// Has the writer again, if the thread is ready.
+    fn take_back(&mut self) {
+        if self.writer.is_some() {
+            return;
+        }
+        let Ok((mut writer, filling)) = self.committed.try_recv() else { return };
+        self.committed(&mut writer, &filling);
+        self.held.drain(..).for_each(|change| writer.submit(change));
+        self.writer = Some(writer);
+    }
+
+    fn committed(&mut self, writer: &mut Writer<D>, filling: &Filling) {
+        self.usual = (self.usual * 7 + filling.took) / 8;
+        let metrics = &self.meter.metrics;
+        filling.frames.iter().for_each(|events| metrics.commit(filling.took, *events));
+        metrics.bodies(&writer.tally());
+        self.beside.take_over(writer);
     }
 }
 
-impl Log for ThreadLog {
+impl<D> Commit for NodeLog<D>
+where
+    D: Disk + Send + 'static,
+    D::File: Send,
+{
+    fn commit(&mut self) -> bool {
+        self.take_back();
+        let Some(mut writer) = self.writer.take() else { return false };
+        let Some(mut filling) = self.next.take() else {
+            self.writer = Some(writer);
+            return false;
+        };
+        if self.usual > limits::QUICK_COMMIT {
+            // If the thread died, nothing it had completes: no more is acknowledged than what is durable.
+            drop(self.slow.send((writer, filling)));
+            return false;
+        }
+        append(&mut writer, &mut filling, self.meter.clock);
+        self.committed(&mut writer, &filling);
+        self.writer = Some(writer);
+        true
+    }
+}
+
+impl<D> Log for NodeLog<D>
+where
+    D: Disk + Send + 'static,
+    D::File: Send,
+{
     fn submit(&mut self, request: Request) {
-        // The threads live as long as this; if one died, nothing it had completes, so nothing
-        // more is acknowledged than what is durable.
-        match Routed::from(request) {
-            Routed::Change(change) => {
-                // A segment is written anew beside the commits: none waits for it.
-                self.under_way += usize::from(!matches!(change, Change::Rewrite { .. }));
-                drop(self.changes.send(change));
-            }
-            Routed::Query(ticket, query) => {
-                drop(self.queries.send(Question::Node(ticket, query)));
-            }
+        let change = match Routed::from(request) {
+            Routed::Change(change) => change,
+            Routed::Query(ticket, query) => return self.beside.ask(ticket, query),
+        };
+        // A segment is written anew beside the commits: none waits for it.
+        self.under_way += usize::from(!matches!(change, Change::Rewrite { .. }));
+        let clock = self.meter.clock;
+        let begun = || Filling { since: clock.now(), frames: Vec::new(), took: Duration::ZERO };
+        self.next.get_or_insert_with(begun).frames.extend(events_of(&change));
+        match &mut self.writer {
+            Some(writer) => writer.submit(change),
+            None => self.held.push(change),
         }
     }
 
     fn complete(&mut self) -> Option<Completion> {
-        let completion = self.completions.try_recv().ok()?;
+        self.take_back();
+        let committed = self.writer.as_mut().and_then(Writer::complete);
+        let completion = committed.or_else(|| self.beside.complete())?;
         if !matches!(completion, Completion::Answered { .. } | Completion::Rewritten { .. }) {
             self.under_way = self.under_way.saturating_sub(1);
         }
@@ -131,6 +176,29 @@ impl Log for ThreadLog {
 
     fn may_contain(&self, _partition: PartitionId, wanted: &Wanted) -> bool {
         self.catalog.may_contain(wanted.hash())
+    }
+}
+
+/// Writes and syncs everything the writer was given.
+fn append<D: Disk>(writer: &mut Writer<D>, filling: &mut Filling, clock: Clock) {
+    life::step!("append");
+    while writer.step() {}
+    filling.took = clock.now().elapsed.since(filling.since.elapsed);
+}
+
+/// The thread of a slow disk: takes the writer, appends, and gives it back.
+fn append_slowly<D: Disk>(
+    incoming: &Receiver<(Writer<D>, Filling)>,
+    outgoing: &Sender<(Writer<D>, Filling)>,
+    waker: &Waker,
+    clock: Clock,
+) {
+    while let Ok((mut writer, mut filling)) = incoming.recv() {
+        append(&mut writer, &mut filling, clock);
+        if outgoing.send((writer, filling)).is_err() {
+            return;
+        }
+        waker.wake();
     }
 }
 
@@ -151,174 +219,93 @@ fn events_of(change: &Change) -> Option<u32> {
     }
 }
 
-/// Where completions go, and who is woken by them.
-struct Outlet {
-    outgoing: Sender<Completion>,
-    waker: Waker,
-}
-
-impl Outlet {
-    /// Hands completions over; false when nobody listens any more.
-    fn put(&self, completions: impl Iterator<Item = Completion>) -> bool {
-        let mut any = false;
-        for completion in completions {
-            any = true;
-            if self.outgoing.send(completion).is_err() {
-                return false;
-            }
-        }
-        if any {
-            self.waker.wake();
-        }
-        true
-    }
-}
-
-/// Appends everything that waits as one batch, again and again.
-fn append<D: Disk>(
-    mut writer: Writer<D>,
-    incoming: &Receiver<Change>,
-    done: &Outlet,
-    later: &Sender<Job<D>>,
-    meter: &Meter,
-) {
-    let mut frames = Vec::new();
-    while let Ok(change) = incoming.recv() {
-        let handed_over = meter.clock.now();
-        frames.extend(events_of(&change));
-        writer.submit(change);
-        loop {
-            match incoming.try_recv() {
-                Ok(change) => {
-                    frames.extend(events_of(&change));
-                    writer.submit(change);
-                }
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return,
-            }
-        }
-        life::step!("append");
-        while writer.step() {}
-        let took = meter.clock.now().elapsed.since(handed_over.elapsed);
-        frames.drain(..).for_each(|events| meter.metrics.commit(took, events));
-        meter.metrics.bodies(&writer.tally());
-        while let Some(job) = writer.seal_job() {
-            // Without its thread a segment is indexed at the next start.
-            let _ = later.send(Job::Seal(job));
-        }
-        while let Some(job) = writer.train_job() {
-            // Without its thread bodies are packed without.
-            let _ = later.send(Job::Train(job));
-        }
-        while let Some(job) = writer.rewrite_job() {
-            // Without its thread it is dropped, and the segment is as it was.
-            let _ = later.send(Job::Rewrite(Box::new(job)));
-        }
-        if !done.put(std::iter::from_fn(|| writer.complete())) {
-            return;
-        }
-    }
-}
-
-fn read<D: Disk>(mut reader: Reader<D>, questions: &Receiver<Question>, done: &Outlet) {
-    while let Ok(question) = questions.recv() {
-        match question {
-            Question::Node(ticket, query) => {
-                let result = reader.answer(&query);
-                let completion = Completion::Answered { ticket, result };
-                if !done.put(std::iter::once(completion)) {
-                    return;
-                }
-            }
-            // Who asked may have gone.
-            Question::Other(query, answer) => drop(answer.send(reader.answer(&query))),
-        }
-        warn_of_damages(reader.catalog());
-    }
-}
-
-/// Tells the operator of damage, of each place once: of what fails nothing yet nobody would hear
-/// otherwise, and of what cannot be read only who asks for it.
-pub(crate) fn warn_of_damages(catalog: &Catalog) {
-    for damage in catalog.newly_unreadable() {
-        tracing::error!(
-            "{damage}; what stands there cannot be read, and what waits for it waits until it can: \
-             check the disk, then restore a backup"
-        );
-    }
-    for damage in catalog.damages() {
-        tracing::warn!("{damage}; its other copy serves if it is whole: check the disk");
-    }
-}
-
-/// What is done to a sealed segment while others are written.
-enum Job<D: Disk> {
-    /// Write its index.
-    Seal(SealJob),
-    /// Train a dictionary for those that follow.
-    Train(TrainJob),
-    /// Write it anew without bodies that have expired.
-    Rewrite(Box<RewriteJob<D>>),
-}
-
-/// Writes the index of each sealed segment beside it, and segments anew. An index that fails is
-/// written at the next start; until then memory serves. An index does not wait for a rewriting.
-fn work_off<D: Disk>(jobs: &Receiver<Job<D>>, disk: &D, catalog: &Catalog, done: &Outlet) {
-    let mut rewriting: VecDeque<Box<RewriteJob<D>>> = VecDeque::new();
-    loop {
-        let job = if rewriting.is_empty() {
-            jobs.recv().map_err(|_| TryRecvError::Disconnected)
-        } else {
-            jobs.try_recv()
-        };
-        match job {
-            Ok(Job::Seal(job)) => {
-                if let Ok(sealed) = job.run(disk) {
-                    sealed.install();
-                }
-            }
-            Ok(Job::Train(job)) => job.run(),
-            Ok(Job::Rewrite(job)) => rewriting.push_back(job),
-            Err(TryRecvError::Disconnected) => return,
-            Err(TryRecvError::Empty) => {
-                let Some(completion) = rewriting.front_mut().and_then(|job| job.step()) else {
-                    continue;
-                };
-                rewriting.pop_front();
-                warn_of_damages(catalog);
-                if !done.put(std::iter::once(completion)) {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
+    use sprag_core::id::PartitionId;
+    use sprag_log::embedded::{self, FileDisk, Options};
+
+    use super::super::handle::NodeHandle;
     use super::*;
-    use sprag_core::id::FrameNumber;
+
+    fn log(directory: &std::path::Path) -> NodeLog<FileDisk> {
+        let disk = FileDisk::open(directory).unwrap();
+        let (writer, reader, _) = embedded::open(disk.clone(), Options::new(2, 1)).unwrap();
+        let waker = Waker(NodeHandle::new(channel().0));
+        let meter = Meter { clock: Clock::start(), metrics: Arc::new(Metrics::new()) };
+        NodeLog::start(writer, reader, disk, waker, meter).unwrap().0
+    }
+
+    fn awaited(log: &mut NodeLog<FileDisk>) -> Completion {
+        loop {
+            match log.complete() {
+                Some(completion) => return completion,
+                None => std::thread::yield_now(),
+            }
+        }
+    }
+
+    /// Commits as on a quick disk, whatever this one is.
+    fn quickly(log: &mut NodeLog<FileDisk>) -> bool {
+        log.usual = Duration::ZERO;
+        log.commit()
+    }
+
+    #[test]
+    fn nothing_is_written_before_it_is_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = log(directory.path());
+        assert!(!quickly(&mut log), "nothing was submitted");
+        let partition = PartitionId(1);
+        log.submit(Request::Claim { partition });
+        assert!(log.complete().is_none() && !log.is_idle());
+        assert!(quickly(&mut log));
+        assert!(matches!(log.complete(), Some(Completion::Claimed { result: Ok(_), .. })));
+        assert!(log.is_idle() && !quickly(&mut log));
+    }
+
+    #[test]
+    fn while_commits_take_long_a_thread_does_them_and_the_next_is_held() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = log(directory.path());
+        log.usual = limits::QUICK_COMMIT * 10_000;
+        for partition in [0, 1].map(PartitionId) {
+            log.submit(Request::Claim { partition });
+            assert!(!log.commit(), "it is done by the thread");
+        }
+        for partition in [0, 1].map(PartitionId) {
+            match awaited(&mut log) {
+                Completion::Claimed { partition: claimed, result: Ok(_) } => {
+                    assert_eq!(claimed, partition);
+                }
+                other => panic!("{other:?}"),
+            }
+            log.commit();
+        }
+        assert!(log.is_idle());
+        assert!(log.usual < limits::QUICK_COMMIT * 10_000, "what it took counts");
+        log.submit(Request::Claim { partition: PartitionId(0) });
+        assert!(quickly(&mut log), "the disk has become quick");
+    }
 
     #[test]
     fn a_rewriting_holds_up_no_frame() {
-        let ((changes, _writer), (queries, _reader)) = (channel(), channel());
-        let (outgoing, completions) = channel();
-        let catalog = Catalog::default();
-        let mut log = ThreadLog { changes, queries, completions, catalog, under_way: 0 };
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = log(directory.path());
+        let partition = PartitionId(0);
+        log.submit(Request::Claim { partition });
+        quickly(&mut log);
+        log.complete().unwrap();
         log.submit(Request::Rewrite { segment: 1, dead: Default::default() });
         assert!(log.is_idle());
-        let (partition, before) = (PartitionId(0), FrameNumber(1));
-        log.submit(Request::Trim { partition, before });
+        quickly(&mut log);
+        log.submit(Request::Claim { partition: PartitionId(1) });
         assert!(!log.is_idle());
-        outgoing.send(Completion::Rewritten { segment: 1, result: Ok(0) }).unwrap();
-        log.complete().unwrap();
+        assert!(matches!(awaited(&mut log), Completion::Rewritten { .. }));
         assert!(!log.is_idle(), "the other change is still under way");
-        outgoing.send(Completion::Trimmed { partition, result: Ok(before) }).unwrap();
-        log.complete().unwrap();
+        quickly(&mut log);
+        assert!(matches!(log.complete(), Some(Completion::Claimed { .. })));
         assert!(log.is_idle());
     }
 }

@@ -10,7 +10,7 @@ use sprag_core::plan::Plan;
 use sprag_core::record::Directory;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::statistics::Statistics;
 
@@ -32,25 +32,40 @@ pub trait Network: Send + 'static {
     fn notice(&mut self, notice: Notice);
 }
 
+/// Who waits for an answer.
+#[derive(Debug)]
+pub(super) struct Asking {
+    /// Where it goes. Who asked may have gone.
+    pub(super) answer: oneshot::Sender<Answer>,
+    /// The room what was brought takes until it is answered.
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+impl From<oneshot::Sender<Answer>> for Asking {
+    fn from(answer: oneshot::Sender<Answer>) -> Self {
+        Self { answer, room: None }
+    }
+}
+
 /// What the deciding thread is told.
 #[derive(Debug)]
 pub(super) enum Message {
     /// An event; its ticket is set by the thread.
-    Receive(Box<Arrival>, Arc<[u8]>, oneshot::Sender<Answer>),
+    Receive(Box<Arrival>, Arc<[u8]>, Asking),
     /// An event of a type that is not accepted.
-    Ignore(SourceId, Option<Arc<str>>, Arc<str>, Hash, oneshot::Sender<Answer>),
+    Ignore(SourceId, Option<Arc<str>>, Arc<str>, Hash, Asking),
     /// A request was refused: source, problem code, peer, digest of its body.
     Refuse(SourceId, Arc<str>, Arc<str>, Option<Hash>),
     /// Another configuration. A notice tells the network what became of it.
     Reload(Box<Plan>),
     /// An operator's command.
-    Command(Command, oneshot::Sender<Answer>),
+    Command(Command, Asking),
     /// An attempt ended.
     Ended(PartitionId, Ended),
     /// A key in memory as it is.
     View(Key, oneshot::Sender<Option<(PartitionId, KeyView)>>),
     /// Bring the state store up to date.
-    Store(oneshot::Sender<Answer>),
+    Store(Asking),
     /// The names and numbers history knows.
     Directory(oneshot::Sender<Directory>),
     /// Counts for metrics and health.

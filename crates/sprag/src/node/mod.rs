@@ -1,8 +1,9 @@
-//! The node on threads: one decides, one writes the log, one reads it, one keeps the state.
+//! The node on threads: one decides and appends to the log, one reads it, one keeps the state.
 //!
 //! The threads only turn the synchronous parts of `sprag-driver`, `sprag-log` and `state`; there
 //! is no decision here. Must not know: HTTP.
 
+mod beside;
 mod handle;
 mod log;
 mod message;
@@ -10,10 +11,11 @@ mod state;
 mod statistics;
 mod turn;
 
+pub use beside::LogQueries;
+pub(crate) use beside::warn_of_damages;
 pub use handle::{NewArrival, NodeHandle};
-pub(crate) use log::warn_of_damages;
-pub use log::{LogQueries, Meter, ThreadLog};
+pub use log::{Meter, NodeLog};
 pub use message::Network;
 pub use state::{StateStep, ThreadState};
 pub use statistics::{DestinationStatistics, PartitionStatistics, STOPPED, Statistics};
-pub use turn::{StartedThread, Waker, start};
+pub use turn::{Commit, StartedThread, Waker, start};

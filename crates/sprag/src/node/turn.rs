@@ -1,4 +1,4 @@
-//! The deciding thread: hear, turn, carry out, wait.
+//! The deciding thread: hear, turn, carry out, commit, or wait.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -14,17 +14,25 @@ use sprag_log::Log;
 use tokio::sync::oneshot;
 
 use super::handle::NodeHandle;
-use super::message::{Message, Network};
+use super::message::{Asking, Message, Network};
 use super::statistics::{Statistics, wait_until};
 use crate::clock::Clock;
 use crate::{life, limits};
+
+/// A log that its owner commits.
+pub trait Commit: Log {
+    /// Sees that what was submitted is written and synced. True when that is done, and what came of it
+    /// there to be taken ([`Log::complete`]); false when there was nothing, or somebody else does it, who
+    /// wakes the deciding thread when it is done.
+    fn commit(&mut self) -> bool;
+}
 
 /// The deciding thread's own things.
 struct Turning<L, S, D, N> {
     node: Node<L, S, D>,
     network: N,
     clock: Clock,
-    answers: HashMap<Ticket, oneshot::Sender<Answer>>,
+    answers: HashMap<Ticket, Asking>,
     next_ticket: u64,
     /// Told to stop: nothing new is taken, and it ends once everything is committed and stored.
     stopping: Option<(Ticket, oneshot::Sender<()>)>,
@@ -41,13 +49,13 @@ pub fn start<L, S, D, N>(
     network: impl FnOnce(NodeHandle) -> N,
 ) -> io::Result<StartedThread>
 where
-    L: Log + Send + 'static,
+    L: Commit + Send + 'static,
     S: State + Send + 'static,
     D: Digest + Clone + Send + 'static,
     N: Network,
 {
     let (sender, receiver) = channel();
-    let handle = NodeHandle { sender };
+    let handle = NodeHandle::new(sender);
     let waker = Waker(handle.clone());
     let turning = Turning {
         node: make(waker)?,
@@ -80,22 +88,29 @@ pub struct StartedThread {
 
 /// Wakes the deciding thread: something completed.
 #[derive(Debug, Clone)]
-pub struct Waker(NodeHandle);
+pub struct Waker(pub(super) NodeHandle);
 
 impl Waker {
     /// Wakes it. A stopped node needs no waking.
     pub fn wake(&self) {
-        let _ = self.0.sender.send(Message::Completed);
+        self.0.completed();
     }
 }
 
-impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
+impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
     fn run(mut self, receiver: &Receiver<Message>) {
         loop {
-            self.node.turn(self.clock.now());
-            self.carry_out();
+            self.turn();
             if self.has_stopped() {
                 return;
+            }
+            if self.node.log_mut().commit() {
+                // What is durable now leaves before anything else is heard.
+                self.turn();
+                if let Ok(message) = receiver.try_recv() {
+                    self.hear_all(message, receiver);
+                }
+                continue;
             }
             let now = self.clock.now();
             match receiver.recv_timeout(wait_until(self.node.deadline(), now)) {
@@ -104,6 +119,11 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    fn turn(&mut self) {
+        self.node.turn(self.clock.now());
+        self.carry_out();
     }
 
     /// Takes in what has come by now, at most so much that effects do not wait for long.
@@ -164,14 +184,14 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
     }
 
     /// A ticket for who waits; a stopping node takes nothing new and answers so.
-    fn ticket(&mut self, answer: oneshot::Sender<Answer>) -> Option<Ticket> {
+    fn ticket(&mut self, asking: Asking) -> Option<Ticket> {
         if self.stopping.is_some() {
-            let _ = answer.send(Answer::Unavailable);
+            let _ = asking.answer.send(Answer::Unavailable);
             return None;
         }
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
-        self.answers.insert(ticket, answer);
+        self.answers.insert(ticket, asking);
         Some(ticket)
     }
 
@@ -204,9 +224,10 @@ impl<L: Log, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
             }
             self.stopping = Some((stopping, done));
         }
-        if let Some(waiting) = self.answers.remove(&ticket) {
+        if let Some(Asking { answer: waiting, room }) = self.answers.remove(&ticket) {
             life::step!("acknowledge");
             let _ = waiting.send(answer);
+            drop(room);
         }
     }
 

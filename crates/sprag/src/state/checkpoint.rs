@@ -54,7 +54,7 @@ impl Checkpoints {
         beside.pragma_update(None, "wal_autocheckpoint", 0)?;
         let (asking, asked) = sync_channel(1);
         let through = is_through.clone();
-        let thread = thread::Builder::new().name("sprag-checkpoint".into());
+        let thread = thread::Builder::new().name("sprag-wal".into());
         // Without its thread the store does it all, at its bound.
         let thread = thread.spawn(move || work_off(&beside, &asked, &through)).ok();
         let thread = thread.map(|thread| (asking, thread));

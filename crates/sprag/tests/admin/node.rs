@@ -10,7 +10,7 @@ use sprag::backup::BackupSource;
 use sprag::clock::Clock;
 use sprag::descriptors::Descriptors;
 use sprag::metrics::Metrics;
-use sprag::node::{self, Network, NewArrival, NodeHandle, ThreadState};
+use sprag::node::{self, Commit, Network, NewArrival, NodeHandle, ThreadState};
 use sprag::secret::Secret;
 use sprag::state::{SqliteState, StateReader};
 use sprag_core::fact::{Outcome, StoredHeader};
@@ -56,6 +56,13 @@ impl Log for SharedLog {
     fn complete(&mut self) -> Option<Completion> {
         let (log, kept) = &mut *self.0.lock().unwrap();
         kept.pop_front().or_else(|| log.complete())
+    }
+}
+
+impl Commit for SharedLog {
+    fn commit(&mut self) -> bool {
+        // Memory keeps what is submitted at once.
+        false
     }
 }
 

@@ -22,6 +22,7 @@ mod scenario;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../observed/server.rs"]
 mod server;
+mod slots;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support"]
 mod support {

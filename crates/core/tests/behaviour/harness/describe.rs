@@ -14,7 +14,7 @@ use sprag_core::time::UnixMicros;
 pub(crate) const CLOCK_START: UnixMicros = UnixMicros(1_000_000_000_000);
 
 /// A clock's time as the story tells it: since it began.
-fn clock(at: UnixMicros) -> String {
+pub(crate) fn clock(at: UnixMicros) -> String {
     if at.0 == 0 {
         return "now".to_owned();
     }
@@ -148,7 +148,11 @@ fn event_fact(fact: &Fact) -> String {
         Fact::Jumped(fact) => {
             format!("{} {}-{} total={}", fact.key.name, fact.from.0, fact.through.0, fact.total)
         }
-        Fact::Forgotten(_) | Fact::Returned(_) | Fact::Boundary(_) => forgotten_fact(fact),
+        Fact::Forgotten(_)
+        | Fact::Returned(_)
+        | Fact::Boundary(_)
+        | Fact::Carried(_)
+        | Fact::Tombstone(_) => forgotten_fact(fact),
         Fact::Stale(fact) => format!(
             "{} event={} position={} newest={}",
             fact.key.name,
@@ -164,6 +168,13 @@ fn forgotten_fact(fact: &Fact) -> String {
     let (key, record) = match fact {
         Fact::Forgotten(fact) => (&fact.key, &fact.record),
         Fact::Returned(fact) => (&fact.key, &fact.record),
+        Fact::Carried(fact) => (&fact.key, &fact.record),
+        Fact::Tombstone(fact) => {
+            return format!(
+                "sequence={} next={:?}",
+                fact.record.sequence.0, fact.record.order.next
+            );
+        }
         Fact::Boundary(fact) => {
             let floors = fact.floors.iter().map(|floor| floor.sequence.0);
             let floors: Vec<u64> = floors.collect();

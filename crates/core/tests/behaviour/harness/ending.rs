@@ -26,6 +26,9 @@ impl World {
             }
         }
         assert_eq!(self.judge.unanswered(), []);
+        let records = self.nodes.iter().flat_map(|node| node.partition.records());
+        let busy = records.filter(|(_, record)| record.has_work()).map(|(key, _)| key).next();
+        assert!(held_may_stay || busy.is_none(), "nothing waits and {busy:?} has work");
         self.judge.everything_has_a_fate();
         self.memory_equals_history();
     }

@@ -4,8 +4,10 @@
 
 pub(crate) mod describe;
 pub(crate) mod ending;
+mod history;
 pub(crate) mod judge;
 pub(crate) mod outside;
+pub(crate) mod retaining;
 pub(crate) mod store;
 pub(crate) mod world;
 

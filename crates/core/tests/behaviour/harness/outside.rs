@@ -63,6 +63,10 @@ impl World {
     /// An operator asks a partition for something.
     pub(crate) fn order(&mut self, at: usize, command: Command) -> Ticket {
         let ticket = self.ticket();
+        // What was dead may be sent again: it is looked at another time.
+        if matches!(command, Command::Redrive { .. }) {
+            self.nodes[at].retaining = None;
+        }
         self.handle(at, Input::Command { ticket, command });
         ticket
     }

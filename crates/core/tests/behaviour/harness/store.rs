@@ -21,6 +21,10 @@ pub(crate) struct FrameLog {
     pub(crate) frames: Vec<Draft>,
     /// Up to here releases are not found any more: retention deleted them.
     pub(crate) deleted: FrameNumber,
+    /// Up to here nothing is left: history begins behind it.
+    pub(crate) trimmed: FrameNumber,
+    /// Ids are looked up in vain.
+    pub(crate) forgets_ids: bool,
 }
 
 impl FrameLog {
@@ -42,7 +46,7 @@ impl FrameLog {
     /// What older frames know of an arriving event (DESIGN F4).
     pub(crate) fn look_up(&self, arrival: &Arrival) -> Seen {
         let mut seen = Seen { through: FrameNumber(self.frames.len() as u64), ..Seen::default() };
-        for (place, frame, fact) in self.facts() {
+        for (place, frame, fact) in self.facts().filter(|(place, ..)| place.frame > self.trimmed) {
             match fact {
                 Fact::Received(fact) if fact.key == arrival.key => {
                     let prior = Prior {
@@ -51,7 +55,7 @@ impl FrameLog {
                         sequence: self.sequence_of(place),
                         recorded: frame.recorded,
                     };
-                    if fact.id.is_some() && fact.id == arrival.id {
+                    if fact.id.is_some() && fact.id == arrival.id && !self.forgets_ids {
                         seen.by_id = Some(prior);
                     }
                     let same = fact.position == arrival.position;

@@ -4,21 +4,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprag_core::chain::Fingerprint;
 use sprag_core::destination::{Destination, End, LaneRef};
 use sprag_core::fact::Fact;
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId};
 use sprag_core::input::{AttemptId, Command, Ended, Input, Ticket};
 use sprag_core::intake::Intake;
 use sprag_core::output::{Attempt, Draft, Output};
-use sprag_core::partition::{Frame, Partition};
-use sprag_core::record::KeyRecord;
+use sprag_core::partition::Partition;
 use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros, micros};
 
 use super::judge::Judge;
+use super::retaining::Retaining;
 use super::store::{FrameLog, StateStore};
-use super::{Sha, describe};
+use super::{Sha, describe, history};
 
 /// One partition and what belongs to it outside.
 #[derive(Debug)]
@@ -30,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) flight: VecDeque<Draft>,
     checkpoints: VecDeque<sprag_core::output::Checkpoint>,
     epoch: Epoch,
+    /// History that was looked at.
+    pub(crate) retaining: Option<Retaining>,
 }
 
 /// How the world behaves unless a story says otherwise.
@@ -126,10 +127,11 @@ impl World {
             flight: VecDeque::new(),
             checkpoints: VecDeque::new(),
             epoch: Epoch(0),
+            retaining: None,
         }
     }
 
-    fn fresh(&self, id: PartitionId) -> Partition<Sha> {
+    pub(super) fn fresh(&self, id: PartitionId) -> Partition<Sha> {
         Partition::new(id, self.settings.clone(), 7 + u64::from(id.0), Sha)
     }
 
@@ -155,7 +157,7 @@ impl World {
     fn take_in(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         node.checkpoints.clear();
-        replay(&mut node.partition, &node.log, &node.state);
+        history::replay(&mut node.partition, &node.log, &node.state);
     }
 
     /// What partition 0 knows of destinations reaches everybody again.
@@ -363,6 +365,7 @@ impl World {
         self.judge.durable(self.nodes[at].log.partition, &draft);
         self.nodes[at].log.append(draft);
         self.handle(at, Input::Committed(number));
+        self.act(at);
         true
     }
 
@@ -385,6 +388,7 @@ impl World {
 
     fn lose(&mut self, at: usize, durable: usize) {
         let node = &mut self.nodes[at];
+        node.retaining = None;
         for draft in node.flight.drain(..).take(durable) {
             self.judge.durable(node.log.partition, &draft);
             node.log.append(draft);
@@ -533,39 +537,6 @@ impl World {
             assert_eq!(destination.in_flight(), under_way.count(), "permits of {id:?}");
         }
     }
-
-    /// Durable history, replayed into a new partition, adds up to what is in memory.
-    pub(crate) fn memory_equals_history(&self) {
-        for node in &self.nodes {
-            assert!(node.flight.is_empty(), "only durable state can be compared");
-            let mut again = self.fresh(node.log.partition);
-            let nothing = StateStore::default();
-            replay(&mut again, &node.log, &nothing);
-            let known =
-                |(_, record): &(&Key, &KeyRecord)| record.newest.frame.0 > 0 && !record.forgotten;
-            let history: BTreeMap<_, _> = again.records().filter(known).collect();
-            let mut memory: BTreeMap<_, _> = node.state.records.iter().filter(known).collect();
-            memory.extend(node.partition.records().filter(known));
-            assert_eq!(memory, history);
-            assert_eq!(tombstones(&node.partition, &node.state), tombstones(&again, &nothing));
-            assert_eq!(node.partition.totals(), again.totals());
-            if node.log.partition.0 == 0 {
-                assert_eq!(node.partition.directory(), again.directory());
-            }
-        }
-    }
-}
-
-/// The keys that are forgotten: what memory says is newer than what is stored.
-fn tombstones(partition: &Partition<Sha>, state: &StateStore) -> BTreeMap<Fingerprint, KeyRecord> {
-    let mut all = state.tombstones.clone();
-    for (digest, _, record) in partition.tombstones() {
-        match record {
-            Some(record) => all.insert(digest, record.clone()),
-            None => all.remove(&digest),
-        };
-    }
-    all
 }
 
 /// Lanes in memory that asked for a permit.
@@ -574,24 +545,6 @@ fn seeking(node: &Node, to: DestinationId) -> usize {
     let views = keys.filter_map(|key| node.partition.view(key));
     let lanes = views.flat_map(|view| view.lanes);
     lanes.filter(|lane| lane.destination == to && lane.has_asked).count()
-}
-
-/// Recovery as the driver does it.
-fn replay(partition: &mut Partition<Sha>, log: &FrameLog, state: &StateStore) {
-    partition.begin(&state.head);
-    for draft in log.frames.iter().filter(|draft| draft.number > state.head.frame) {
-        for key in draft.facts.iter().filter_map(Fact::key) {
-            if !partition.knows(key) {
-                partition.insert_record(key.clone(), state.find(key));
-            }
-        }
-        partition.evolve_frame(&Frame {
-            number: draft.number,
-            recorded: draft.recorded,
-            open: draft.open,
-            facts: &draft.facts,
-        });
-    }
 }
 
 fn bodies(draft: &Draft) -> usize {

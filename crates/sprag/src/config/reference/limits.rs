@@ -14,7 +14,7 @@ pub(super) const KEYS: &[Key] = &[
         "limits.request_time",
         "duration 1s–10m",
         Value(r#""30s""#),
-        "For receiving the head and body of one request.",
+        "For receiving the head and body of one request, and a connection on which nothing is under way ends after it.",
     ),
     key(
         "limits.hot_keys",

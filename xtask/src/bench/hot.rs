@@ -1,0 +1,75 @@
+//! One hot key: how many events a second its lane takes by itself, with `batch` too, and whether other keys lose by it.
+
+use std::net::SocketAddr;
+
+use super::figures::Spread;
+use super::gateway::{Gateway, Place, READY, Source};
+use super::load::LoadFile;
+use super::run::{Run, ratios, rounds};
+use super::table::{Line, Side};
+use super::{Bench, Load, consumer};
+use crate::failure::Failure;
+
+/// Events of one key in one attempt at the most.
+const BATCH: &str = "batch = 50";
+
+/// Measures with so many events of one key by itself, and `events` of which one in so many is of one key.
+pub(crate) fn measure(
+    bench: &Bench,
+    alone: u64,
+    events: u64,
+    keys: u32,
+    number: u32,
+) -> Result<Vec<Line>, Failure> {
+    let one_key = bench.load_of("one-key", Load::new(alone, 1))?;
+    let lanes =
+        rounds::<2>("one key; with batch", number, |kind| run(bench, &one_key, ["", BATCH][kind]))?;
+    let of = |kind: usize| Spread::of(lanes.iter().map(|round| round[kind].per_second));
+    let (each, batched) = (of(0), of(1));
+    let even = bench.load_of("even", Load::new(events, keys))?;
+    let fastest = run(bench, &even, "")?.per_second;
+    // Half of what its lane can take while the others come at their rate.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to millions")]
+    let hot_every = (2.0 * fastest / each.median).clamp(2.0, 1e6).ceil() as u64;
+    let hot = bench.load_of("hot", Load { hot_every, ..Load::new(events, keys) })?;
+    let beside = rounds::<2>("even keys; one hot among them", number, |kind| {
+        run(bench, [&even, &hot][kind], "")
+    })?;
+    Ok(vec![
+        Line {
+            what: "hot key: events/s of one lane with batch = 50 ÷ without",
+            name: "hot_batch",
+            side: Side::AtLeast,
+            targets: [2.0, 5.0],
+            unit: "",
+            precision: 1,
+            measured: Spread::of(ratios(&lanes, 1, 0)),
+            how: format!(
+                "{number} rounds of {alone} events of one key: {each:.0}/s without, {batched:.0}/s with"
+            ),
+        },
+        Line {
+            what: "hot key: throughput with one hot key ÷ with even keys",
+            name: "hot_beside",
+            side: Side::AtLeast,
+            targets: [0.9, 0.95],
+            unit: "",
+            precision: 2,
+            measured: Spread::of(ratios(&beside, 1, 0)),
+            how: format!(
+                "{number} rounds of {events} events over {keys} keys; every {hot_every}th is of one of them, half of \
+                 what its lane takes"
+            ),
+        },
+    ])
+}
+
+fn run(bench: &Bench, load: &LoadFile, line: &str) -> Result<Run, Failure> {
+    let consumer = consumer::consumer(bench, false)?;
+    Run::of(&mut start(bench, consumer.address, line)?, load, load.events)
+}
+
+fn start(bench: &Bench, consumer: SocketAddr, line: &str) -> Result<Gateway, Failure> {
+    let place = Place::empty(bench, "gateway", Source::Made)?.with_lines(line);
+    place.serve(bench, consumer, READY)
+}
