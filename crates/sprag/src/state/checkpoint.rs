@@ -35,12 +35,15 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Takes the checkpoints of a connection over, in place of SQLite's own. `many` pages are brought in beside it.
+    /// Takes the checkpoints of a connection over, in place of SQLite's own. So many bytes are brought in beside it.
     pub(super) fn of(
         connection: &mut Connection,
         path: &Path,
-        many: i64,
+        bytes: i64,
     ) -> rusqlite::Result<Self> {
+        // Of the file as it is: another version may have made it.
+        let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let many = bytes / page.max(1);
         let pages = Arc::new(AtomicI64::new(0));
         let counted = pages.clone();
         connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count: i32| {
@@ -110,10 +113,12 @@ mod tests {
     use super::*;
 
     const MANY: i64 = 64;
+    const PAGE: i64 = 4_096;
 
     fn database(directory: &TempDir) -> (Connection, std::path::PathBuf) {
         let path = directory.path().join("some.sqlite");
         let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "page_size", PAGE).unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
         connection.execute_batch("CREATE TABLE some (bytes BLOB)").unwrap();
         (connection, path)
@@ -130,7 +135,7 @@ mod tests {
     fn the_log_begins_anew_once_the_thread_is_through() {
         let directory = TempDir::new().unwrap();
         let (mut connection, path) = database(&directory);
-        let mut checkpoints = Checkpoints::of(&mut connection, &path, MANY).unwrap();
+        let mut checkpoints = Checkpoints::of(&mut connection, &path, MANY * PAGE).unwrap();
         while batch(&mut checkpoints, &connection) < MANY {}
         assert!(checkpoints.is_asked);
         // One more, which the thread may have missed.
@@ -147,7 +152,7 @@ mod tests {
     fn without_the_thread_the_log_stays_bounded() {
         let directory = TempDir::new().unwrap();
         let (mut connection, path) = database(&directory);
-        let mut checkpoints = Checkpoints::of(&mut connection, &path, MANY).unwrap();
+        let mut checkpoints = Checkpoints::of(&mut connection, &path, MANY * PAGE).unwrap();
         let (asking, thread) = checkpoints.thread.take().unwrap();
         drop(asking);
         thread.join().unwrap();

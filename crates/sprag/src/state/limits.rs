@@ -7,16 +7,17 @@ use std::time::Duration;
 /// about 20 MB, and more than anybody redrives one by one.
 pub const LETTERS: i64 = 100_000;
 
-/// Pages of the write-ahead log (4 KiB each) after which they go into the database file: every
-/// such checkpoint costs two syncs, which the log's own syncs wait for. 64 MiB.
-pub const WAL_PAGES: i64 = 16_384;
+/// Bytes of a page of a new file. Of a million keys those of one batch lie on a page each, and each page is
+/// written twice, whole: into the write-ahead log and into the file. A record has some 160 bytes.
+pub const PAGE_BYTES: i64 = 1_024;
 
-/// Times as many pages after which the store does that itself, and what is asked of it waits meanwhile: while
+/// Bytes of the write-ahead log after which they go into the database file, and to which it is cut back
+/// then: every such checkpoint costs two syncs, which the log's own syncs wait for.
+pub const WAL_BYTES: i64 = 64 << 20;
+
+/// Times as many bytes after which the store does that itself, and what is asked of it waits meanwhile: while
 /// 64 MiB are brought in beside it, batches add a few.
 pub const WAL_TIMES_MOST: i64 = 4;
-
-/// Bytes to which the write-ahead log is cut back after a checkpoint.
-pub const WAL_BYTES: i64 = 64 << 20;
 
 /// Page cache of the writing connection, KiB: inner pages of a million keys and one batch.
 pub const WRITE_CACHE_KIB: i64 = 32 << 10;

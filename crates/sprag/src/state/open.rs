@@ -181,6 +181,8 @@ fn existing(path: &Path, log: &str) -> rusqlite::Result<Result<Connection, Rebui
     let connection = Connection::open(path)?;
     connection.busy_timeout(limits::BUSY)?;
     connection.set_prepared_statement_cache_capacity(limits::STATEMENTS);
+    // Says nothing of a file that is there already.
+    connection.pragma_update(None, "page_size", limits::PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // When is `checkpoint`'s to say.

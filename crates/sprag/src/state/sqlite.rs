@@ -46,7 +46,7 @@ impl SqliteState {
         let (mut connection, rebuilt) = open::writing(&path, log)?;
         let counts =
             write::Counts::of(&connection).map_err(|error| OpenError::sqlite(&path, error))?;
-        let checkpoints = Checkpoints::of(&mut connection, &path, limits::WAL_PAGES)
+        let checkpoints = Checkpoints::of(&mut connection, &path, limits::WAL_BYTES)
             .map_err(|error| OpenError::sqlite(&path, error))?;
         let health = StateHealth::default();
         let store = Self { checkpoints, connection, path, health, counts, buffer: Vec::new() };
