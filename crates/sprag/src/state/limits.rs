@@ -11,6 +11,10 @@ pub const LETTERS: i64 = 100_000;
 /// such checkpoint costs two syncs, which the log's own syncs wait for. 64 MiB.
 pub const WAL_PAGES: i64 = 16_384;
 
+/// Times as many pages after which the store does that itself, and what is asked of it waits meanwhile: while
+/// 64 MiB are brought in beside it, batches add a few.
+pub const WAL_TIMES_MOST: i64 = 4;
+
 /// Bytes to which the write-ahead log is cut back after a checkpoint.
 pub const WAL_BYTES: i64 = 64 << 20;
 

@@ -11,9 +11,10 @@
 //! failure pages of different batches could be mixed, and a record older than its head would give
 //! a sequence twice.
 //!
-//! Must not know: HTTP, threads, what the core decides.
+//! Must not know: HTTP, what the core decides, threads but the one that brings in the write-ahead log.
 
 mod bytes;
+mod checkpoint;
 mod counts;
 mod failure;
 mod health;

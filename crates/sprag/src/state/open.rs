@@ -183,7 +183,8 @@ fn existing(path: &Path, log: &str) -> rusqlite::Result<Result<Connection, Rebui
     connection.set_prepared_statement_cache_capacity(limits::STATEMENTS);
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", limits::WAL_PAGES)?;
+    // When is `checkpoint`'s to say.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", limits::WAL_BYTES)?;
     connection.pragma_update(None, "cache_size", -limits::WRITE_CACHE_KIB)?;
     connection.pragma_update(None, "cell_size_check", true)?;

@@ -16,6 +16,7 @@ use sprag_core::time::{OpenMicros, UnixMicros};
 use sprag_driver::state::{Batch, StateCompletion, StateRequest, Surveyed};
 
 use super::bytes::{self, Fault, column, number};
+use super::checkpoint::Checkpoints;
 use super::health::StateHealth;
 use super::open::{self, OpenError, Opened};
 use super::{limits, rows, tombstones, write};
@@ -24,6 +25,8 @@ use crate::node::StateStep;
 /// The state of all partitions in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteState {
+    /// Ends before the connection does.
+    checkpoints: Checkpoints,
     connection: Connection,
     path: PathBuf,
     health: StateHealth,
@@ -40,11 +43,13 @@ impl SqliteState {
     /// When the directory cannot be used.
     pub fn open(directory: &Path, log: &str) -> Result<Opened, OpenError> {
         let path = open::path(directory);
-        let (connection, rebuilt) = open::writing(&path, log)?;
+        let (mut connection, rebuilt) = open::writing(&path, log)?;
         let counts =
             write::Counts::of(&connection).map_err(|error| OpenError::sqlite(&path, error))?;
+        let checkpoints = Checkpoints::of(&mut connection, &path, limits::WAL_PAGES)
+            .map_err(|error| OpenError::sqlite(&path, error))?;
         let health = StateHealth::default();
-        let store = Self { connection, path, health, counts, buffer: Vec::new() };
+        let store = Self { checkpoints, connection, path, health, counts, buffer: Vec::new() };
         Ok(Opened { store, rebuilt })
     }
 
@@ -163,15 +168,19 @@ impl SqliteState {
 
     fn written(&mut self, partition: PartitionId, batch: &Batch) -> Result<write::Counts, Fault> {
         self.stay_small();
+        self.checkpoints.before_batch(&self.connection);
         let (connection, buffer) = (&mut self.connection, &mut self.buffer);
-        write::write(connection, partition, batch, self.counts, buffer)
+        let counts = write::write(connection, partition, batch, self.counts, buffer)?;
+        self.checkpoints.after_batch(&self.connection);
+        Ok(counts)
     }
 
     /// Where less is free than the write-ahead log may grow by, it goes into the file before each batch
     /// and begins anew where it stands: a disk that fills up does not end the batches.
     fn stay_small(&self) {
         let free = self.path.parent().and_then(|directory| fs4::available_space(directory).ok());
-        if free.is_some_and(|free| free < limits::WAL_BYTES.unsigned_abs()) {
+        let growth = limits::WAL_BYTES.saturating_mul(limits::WAL_TIMES_MOST).unsigned_abs();
+        if free.is_some_and(|free| free < growth) {
             // What hinders it hinders the batch too, which says so.
             let _ = open::checkpoint(&self.connection);
         }
