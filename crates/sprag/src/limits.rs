@@ -91,9 +91,16 @@ pub const FORGOTTEN_MOST: u64 = 1_000_000_000;
 /// Largest configurable number of partitions: each costs threads' time and a file of state.
 pub const PARTITIONS: u64 = 1024;
 
-/// Bytes of bodies that may be with the deciding thread unanswered: twice the largest that can be configured.
-/// A disk that stands still lets no more pile up; more is answered `not-durable` at once.
-pub const UNANSWERED_BYTES: usize = 128 << 20;
+/// Bytes of events that may be with the deciding thread unanswered: a body counts with [`UNANSWERED_LEAST`] more, and two of
+/// the largest that can be configured fit. A disk that stands still lets no more pile up; more is answered
+/// `not-durable` at once.
+pub const UNANSWERED_BYTES: usize = 136 << 20;
+
+/// What an event counts for beside its body: key, kept headers, and who waits for it.
+pub const UNANSWERED_LEAST: u32 = 1_024;
+
+/// Refused requests that may wait to be noted; more are counted and not noted, as those are that come too often.
+pub const REFUSALS_WAITING: usize = 1_024;
 
 /// How long commits may usually take that the deciding thread makes itself. Where they take longer, it is worth a
 /// hand-over each way, some 30 µs, that deciding goes on meanwhile.

@@ -186,11 +186,20 @@ async fn serve(
     let connection = protocols.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
+        biased;
         // What broke is the other side's; an event that was durable is found as a duplicate.
         _ = connection.as_mut() => {}
         () = shared.1.is_over(request_time) => {
             connection.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(limits::FAREWELL_TIME, connection).await;
+            // What crossed with the farewell is under way: it has its time.
+            let gone = async {
+                tokio::time::sleep(limits::FAREWELL_TIME).await;
+                shared.1.is_over(limits::FAREWELL_TIME).await;
+            };
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                () = gone => {}
+            }
         }
         _ = stopped.changed() => {
             connection.as_mut().graceful_shutdown();

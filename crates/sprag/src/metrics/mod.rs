@@ -201,7 +201,7 @@ impl Metrics {
         self.frame_events.observe(f64::from(events));
     }
 
-    /// This is what the log's writer stored of bodies since the process began. Only its thread says so.
+    /// This is what the log's writer stored of bodies since the process began. Only who has it says so.
     pub fn bodies(&self, tally: &Tally) {
         self.body_bytes.inc_by(tally.received.saturating_sub(self.body_bytes.get()));
         self.body_stored_bytes.inc_by(tally.stored.saturating_sub(self.body_stored_bytes.get()));

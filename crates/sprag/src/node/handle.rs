@@ -12,18 +12,17 @@ use sprag_core::partition::KeyView;
 use sprag_core::plan::Plan;
 use sprag_core::position::Position;
 use sprag_core::record::Directory;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::message::{Asking, Message};
+use super::room::Room;
 use super::statistics::Statistics;
-use crate::limits;
 
 /// Speaks to the deciding thread. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct NodeHandle {
     sender: Sender<Message>,
-    /// Bytes of events that may be on their way through the node.
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 /// An event as verified and extracted.
@@ -50,14 +49,22 @@ pub struct NewArrival {
 impl NodeHandle {
     /// A way to whoever receives these messages.
     pub(super) fn new(sender: Sender<Message>) -> Self {
-        Self { sender, room: Arc::new(Semaphore::new(limits::UNANSWERED_BYTES)) }
+        Self { sender, room: Arc::new(Room::new()) }
+    }
+
+    /// What may wait.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// Brings an event in. Answers once it is durable; unavailable when the node stops before, and at
     /// once while as much as may waits for a disk that does not answer.
     pub async fn receive(&self, new: NewArrival, body: Arc<[u8]>) -> Answer {
         let size = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        let Ok(room) = self.room.clone().try_acquire_many_owned(size) else {
+        let Some(room) = self.room.of_event(body.len()) else {
+            if self.room.is_short() {
+                self.tell(Message::RoomIsShort);
+            }
             return Answer::Unavailable;
         };
         let (sender, receiver) = oneshot::channel();
@@ -96,8 +103,9 @@ impl NodeHandle {
 
     /// Notes a refused request. History keeps some of them (DESIGN D7); nobody waits for it.
     pub fn refuse(&self, source: SourceId, code: &str, peer: IpAddr, digest: Option<Hash>) {
+        let Some(room) = self.room.of_refusal() else { return };
         let (code, peer) = (Arc::from(code), Arc::from(peer.to_string()));
-        self.tell(Message::Refuse(source, code, peer, digest));
+        self.tell(Message::Refuse(source, code, peer, digest, room));
     }
 
     /// Carries an operator's command out. Answers once it is durable.
@@ -171,6 +179,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
+    use crate::limits;
 
     fn new() -> NewArrival {
         NewArrival {
@@ -185,25 +194,43 @@ mod tests {
         }
     }
 
+    fn is_taken(handle: &NodeHandle, body: &Arc<[u8]>) -> bool {
+        let nobody = &mut Context::from_waker(Waker::noop());
+        match Box::pin(handle.receive(new(), body.clone())).as_mut().poll(nobody) {
+            Poll::Pending => true,
+            Poll::Ready(answer) => {
+                assert_eq!(answer, Answer::Unavailable);
+                false
+            }
+        }
+    }
+
     #[test]
     fn what_waits_for_a_node_that_stands_still_is_bounded() {
         let (sender, heard) = channel();
         let handle = NodeHandle::new(sender);
-        let half: Arc<[u8]> = vec![0; limits::UNANSWERED_BYTES / 2].into();
-        let nobody = &mut Context::from_waker(Waker::noop());
-        let mut first = Box::pin(handle.receive(new(), half.clone()));
-        let mut second = Box::pin(handle.receive(new(), half));
-        assert!(
-            first.as_mut().poll(nobody).is_pending() && second.as_mut().poll(nobody).is_pending()
-        );
-        let more: Arc<[u8]> = Arc::from(*b"x");
-        let mut third = Box::pin(handle.receive(new(), more.clone()));
-        assert_eq!(third.as_mut().poll(nobody), Poll::Ready(Answer::Unavailable));
-        // Whoever asked may go: what was asked still waits.
-        drop(first);
-        let mut fourth = Box::pin(handle.receive(new(), more.clone()));
-        assert_eq!(fourth.as_mut().poll(nobody), Poll::Ready(Answer::Unavailable));
-        drop(heard.recv().unwrap());
-        assert!(Box::pin(handle.receive(new(), more)).as_mut().poll(nobody).is_pending());
+        let body: Arc<[u8]> = vec![0; 1 << 20].into();
+        // Whoever asks goes at once: what was asked still waits.
+        let taken = (0..1_000).take_while(|_| is_taken(&handle, &body)).count();
+        assert!(taken * (body.len() + 1_024) <= limits::UNANSWERED_BYTES && taken >= 128);
+        assert!(!is_taken(&handle, &body));
+        let waiting: Vec<Message> = heard.try_iter().collect();
+        let is_said = |message: &&Message| matches!(message, Message::RoomIsShort);
+        assert_eq!(waiting.iter().filter(is_said).count(), 1, "it is said once");
+        assert_eq!(waiting.len(), taken + 1);
+        drop(waiting);
+        assert!(is_taken(&handle, &body));
+    }
+
+    #[test]
+    fn refusals_that_nobody_hears_are_bounded() {
+        let (sender, heard) = channel();
+        let handle = NodeHandle::new(sender);
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let refuse = || handle.refuse(SourceId(1), "signature-invalid", peer, None);
+        (0..2 * limits::REFUSALS_WAITING).for_each(|_| refuse());
+        assert_eq!(heard.try_iter().count(), limits::REFUSALS_WAITING);
+        refuse();
+        assert_eq!(heard.try_iter().count(), 1);
     }
 }

@@ -11,7 +11,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
 use sprag_core::id::PartitionId;
@@ -21,7 +21,7 @@ use sprag_log::lookup::Wanted;
 use sprag_log::{Completion, Log, LogSize, Request};
 
 use super::beside::{Beside, LogQueries, spawn};
-use super::turn::{Commit, Waker};
+use super::turn::{Commit, Committed, Waker};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::{life, limits};
@@ -35,7 +35,7 @@ pub struct NodeLog<D: Disk> {
     /// What the next commit takes.
     next: Option<Filling>,
     slow: Sender<(Writer<D>, Filling)>,
-    committed: Receiver<(Writer<D>, Filling)>,
+    returned: Receiver<(Writer<D>, Filling, Duration)>,
     beside: Beside<D>,
     meter: Meter,
     /// How long commits took lately.
@@ -50,8 +50,6 @@ struct Filling {
     since: Now,
     /// The events of each frame.
     frames: Vec<u32>,
-    /// How long it took; zero before.
-    took: Duration,
 }
 
 impl<D> NodeLog<D>
@@ -73,7 +71,7 @@ where
         let catalog = writer.catalog().clone();
         let (beside, others) = Beside::start(reader, disk, waker.clone())?;
         let (slow, incoming) = channel();
-        let (outgoing, committed) = channel();
+        let (outgoing, returned) = channel();
         let clock = meter.clock;
         spawn("sprag-log", move || append_slowly(&incoming, &outgoing, &waker, clock))?;
         let log = Self {
@@ -81,7 +79,7 @@ where
             held: Vec::new(),
             next: None,
             slow,
-            committed,
+            returned,
             beside,
             meter,
             usual: Duration::ZERO,
@@ -91,21 +89,28 @@ where
         Ok((log, others))
     }
 
-    /// Has the writer again, if the thread is ready.
-    fn take_back(&mut self) {
+    /// Has the writer again, if the thread is ready: then it holds what came of the last commit.
+    fn take_back(&mut self) -> Result<bool, TryRecvError> {
         if self.writer.is_some() {
-            return;
+            return Ok(false);
         }
-        let Ok((mut writer, filling)) = self.committed.try_recv() else { return };
-        self.committed(&mut writer, &filling);
+        let (mut writer, filling, took) = match self.returned.try_recv() {
+            Ok(returned) => returned,
+            Err(TryRecvError::Empty) => return Ok(false),
+            Err(gone) => return Err(gone),
+        };
+        self.is_committed(&mut writer, &filling, took);
         self.held.drain(..).for_each(|change| writer.submit(change));
         self.writer = Some(writer);
+        Ok(true)
     }
 
-    fn committed(&mut self, writer: &mut Writer<D>, filling: &Filling) {
-        self.usual = (self.usual * 7 + filling.took) / 8;
+    /// `took` is the disk's part of it.
+    fn is_committed(&mut self, writer: &mut Writer<D>, filling: &Filling, took: Duration) {
+        self.usual = (self.usual * 7 + took) / 8;
         let metrics = &self.meter.metrics;
-        filling.frames.iter().for_each(|events| metrics.commit(filling.took, *events));
+        let since = self.meter.clock.now().elapsed.since(filling.since.elapsed);
+        filling.frames.iter().for_each(|events| metrics.commit(since, *events));
         metrics.bodies(&writer.tally());
         self.beside.take_over(writer);
     }
@@ -116,22 +121,26 @@ where
     D: Disk + Send + 'static,
     D::File: Send,
 {
-    fn commit(&mut self) -> bool {
-        self.take_back();
-        let Some(mut writer) = self.writer.take() else { return false };
-        let Some(mut filling) = self.next.take() else {
+    fn commit(&mut self) -> Committed {
+        match self.take_back() {
+            Ok(false) => {}
+            // Before the writer is handed over again with it.
+            Ok(true) => return Committed::Now,
+            Err(_) => return Committed::Never,
+        }
+        let Some(mut writer) = self.writer.take() else { return Committed::Later };
+        let Some(filling) = self.next.take() else {
             self.writer = Some(writer);
-            return false;
+            return Committed::Later;
         };
         if self.usual > limits::QUICK_COMMIT {
-            // If the thread died, nothing it had completes: no more is acknowledged than what is durable.
-            drop(self.slow.send((writer, filling)));
-            return false;
+            let handed = self.slow.send((writer, filling));
+            return handed.map_or(Committed::Never, |()| Committed::Later);
         }
-        append(&mut writer, &mut filling, self.meter.clock);
-        self.committed(&mut writer, &filling);
+        let took = append(&mut writer, self.meter.clock);
+        self.is_committed(&mut writer, &filling, took);
         self.writer = Some(writer);
-        true
+        Committed::Now
     }
 }
 
@@ -148,7 +157,7 @@ where
         // A segment is written anew beside the commits: none waits for it.
         self.under_way += usize::from(!matches!(change, Change::Rewrite { .. }));
         let clock = self.meter.clock;
-        let begun = || Filling { since: clock.now(), frames: Vec::new(), took: Duration::ZERO };
+        let begun = || Filling { since: clock.now(), frames: Vec::new() };
         self.next.get_or_insert_with(begun).frames.extend(events_of(&change));
         match &mut self.writer {
             Some(writer) => writer.submit(change),
@@ -157,9 +166,10 @@ where
     }
 
     fn complete(&mut self) -> Option<Completion> {
-        self.take_back();
-        let committed = self.writer.as_mut().and_then(Writer::complete);
-        let completion = committed.or_else(|| self.beside.complete())?;
+        // That the thread is gone is told by the next commit.
+        let _ = self.take_back();
+        let completion = self.writer.as_mut().and_then(Writer::complete);
+        let completion = completion.or_else(|| self.beside.complete())?;
         if !matches!(completion, Completion::Answered { .. } | Completion::Rewritten { .. }) {
             self.under_way = self.under_way.saturating_sub(1);
         }
@@ -179,23 +189,24 @@ where
     }
 }
 
-/// Writes and syncs everything the writer was given.
-fn append<D: Disk>(writer: &mut Writer<D>, filling: &mut Filling, clock: Clock) {
+/// Writes and syncs everything the writer was given; how long that took.
+fn append<D: Disk>(writer: &mut Writer<D>, clock: Clock) -> Duration {
     life::step!("append");
+    let begun = clock.now().elapsed;
     while writer.step() {}
-    filling.took = clock.now().elapsed.since(filling.since.elapsed);
+    clock.now().elapsed.since(begun)
 }
 
 /// The thread of a slow disk: takes the writer, appends, and gives it back.
 fn append_slowly<D: Disk>(
     incoming: &Receiver<(Writer<D>, Filling)>,
-    outgoing: &Sender<(Writer<D>, Filling)>,
+    outgoing: &Sender<(Writer<D>, Filling, Duration)>,
     waker: &Waker,
     clock: Clock,
 ) {
-    while let Ok((mut writer, mut filling)) = incoming.recv() {
-        append(&mut writer, &mut filling, clock);
-        if outgoing.send((writer, filling)).is_err() {
+    while let Ok((mut writer, filling)) = incoming.recv() {
+        let took = append(&mut writer, clock);
+        if outgoing.send((writer, filling, took)).is_err() {
             return;
         }
         waker.wake();
@@ -247,7 +258,7 @@ mod tests {
     }
 
     /// Commits as on a quick disk, whatever this one is.
-    fn quickly(log: &mut NodeLog<FileDisk>) -> bool {
+    fn quickly(log: &mut NodeLog<FileDisk>) -> Committed {
         log.usual = Duration::ZERO;
         log.commit()
     }
@@ -256,13 +267,14 @@ mod tests {
     fn nothing_is_written_before_it_is_committed() {
         let directory = tempfile::tempdir().unwrap();
         let mut log = log(directory.path());
-        assert!(!quickly(&mut log), "nothing was submitted");
+        assert_eq!(quickly(&mut log), Committed::Later, "nothing was submitted");
         let partition = PartitionId(1);
         log.submit(Request::Claim { partition });
         assert!(log.complete().is_none() && !log.is_idle());
-        assert!(quickly(&mut log));
+        assert_eq!(quickly(&mut log), Committed::Now);
         assert!(matches!(log.complete(), Some(Completion::Claimed { result: Ok(_), .. })));
-        assert!(log.is_idle() && !quickly(&mut log));
+        assert!(log.is_idle());
+        assert_eq!(quickly(&mut log), Committed::Later);
     }
 
     #[test]
@@ -272,7 +284,7 @@ mod tests {
         log.usual = limits::QUICK_COMMIT * 10_000;
         for partition in [0, 1].map(PartitionId) {
             log.submit(Request::Claim { partition });
-            assert!(!log.commit(), "it is done by the thread");
+            assert_ne!(log.commit(), Committed::Never);
         }
         for partition in [0, 1].map(PartitionId) {
             match awaited(&mut log) {
@@ -286,7 +298,7 @@ mod tests {
         assert!(log.is_idle());
         assert!(log.usual < limits::QUICK_COMMIT * 10_000, "what it took counts");
         log.submit(Request::Claim { partition: PartitionId(0) });
-        assert!(quickly(&mut log), "the disk has become quick");
+        assert_eq!(quickly(&mut log), Committed::Now, "the disk has become quick");
     }
 
     #[test]

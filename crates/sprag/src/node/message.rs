@@ -54,8 +54,10 @@ pub(super) enum Message {
     Receive(Box<Arrival>, Arc<[u8]>, Asking),
     /// An event of a type that is not accepted.
     Ignore(SourceId, Option<Arc<str>>, Arc<str>, Hash, Asking),
-    /// A request was refused: source, problem code, peer, digest of its body.
-    Refuse(SourceId, Arc<str>, Arc<str>, Option<Hash>),
+    /// A request was refused: source, problem code, peer, digest of its body; and the room this takes.
+    Refuse(SourceId, Arc<str>, Arc<str>, Option<Hash>, OwnedSemaphorePermit),
+    /// Nobody can bring an event in: what nobody waits for any more is to give its room back.
+    RoomIsShort,
     /// Another configuration. A notice tells the network what became of it.
     Reload(Box<Plan>),
     /// An operator's command.

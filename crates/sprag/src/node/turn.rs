@@ -1,6 +1,7 @@
 //! The deciding thread: hear, turn, carry out, commit, or wait.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::{io, thread};
 
@@ -15,16 +16,26 @@ use tokio::sync::oneshot;
 
 use super::handle::NodeHandle;
 use super::message::{Asking, Message, Network};
+use super::room::Room;
 use super::statistics::{Statistics, wait_until};
 use crate::clock::Clock;
 use crate::{life, limits};
 
 /// A log that its owner commits.
 pub trait Commit: Log {
-    /// Sees that what was submitted is written and synced. True when that is done, and what came of it
-    /// there to be taken ([`Log::complete`]); false when there was nothing, or somebody else does it, who
-    /// wakes the deciding thread when it is done.
-    fn commit(&mut self) -> bool;
+    /// Sees that what was submitted is written and synced.
+    fn commit(&mut self) -> Committed;
+}
+
+/// What became of what was submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// What came of it, or of what was submitted before, is there to be taken ([`Log::complete`]).
+    Now,
+    /// There was nothing, or somebody else does it, who wakes the deciding thread when it is done.
+    Later,
+    /// Whoever does it is gone.
+    Never,
 }
 
 /// The deciding thread's own things.
@@ -33,6 +44,7 @@ struct Turning<L, S, D, N> {
     network: N,
     clock: Clock,
     answers: HashMap<Ticket, Asking>,
+    room: Arc<Room>,
     next_ticket: u64,
     /// Told to stop: nothing new is taken, and it ends once everything is committed and stored.
     stopping: Option<(Ticket, oneshot::Sender<()>)>,
@@ -62,6 +74,7 @@ where
         network: network(handle.clone()),
         clock,
         answers: HashMap::new(),
+        room: handle.room().clone(),
         next_ticket: 0,
         stopping: None,
     };
@@ -104,13 +117,18 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
             if self.has_stopped() {
                 return;
             }
-            if self.node.log_mut().commit() {
-                // What is durable now leaves before anything else is heard.
-                self.turn();
-                if let Ok(message) = receiver.try_recv() {
-                    self.hear_all(message, receiver);
+            match self.node.log_mut().commit() {
+                Committed::Now => {
+                    // What is durable now leaves before anything else is heard.
+                    self.turn();
+                    if let Ok(message) = receiver.try_recv() {
+                        self.hear_all(message, receiver);
+                    }
+                    continue;
                 }
-                continue;
+                Committed::Later => {}
+                // Nothing would ever be durable again: its end is told as a fault.
+                Committed::Never => return,
             }
             let now = self.clock.now();
             match receiver.recv_timeout(wait_until(self.node.deadline(), now)) {
@@ -150,9 +168,10 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                     self.node.ignore(now, ticket, source, id, event_type, digest);
                 }
             }
-            Message::Refuse(source, code, peer, digest) => {
+            Message::Refuse(source, code, peer, digest, _room) => {
                 self.node.refuse(now, source, code, peer, digest);
             }
+            Message::RoomIsShort => self.make_room(),
             Message::Command(command, answer) => {
                 if let Some(ticket) = self.ticket(answer) {
                     self.node.command(now, ticket, command);
@@ -193,6 +212,12 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
         let ticket = Ticket(self.next_ticket);
         self.answers.insert(ticket, asking);
         Some(ticket)
+    }
+
+    /// Those who have gone wait for nothing, and may wait for something that never comes.
+    fn make_room(&mut self) {
+        self.answers.retain(|_, asking| !asking.answer.is_closed());
+        self.room.was_made();
     }
 
     fn stop(&mut self, done: oneshot::Sender<()>) {

@@ -219,9 +219,10 @@ fn make(connection: &Connection, log: &str) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Brings what the write-ahead log holds into the file, as far as no reader needs it there.
-pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+/// Brings what the write-ahead log holds into the file, as far as no reader needs it there; how many pages of it
+/// are there now. While another connection is at it nothing is done.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(2))
 }
 
 /// A connection that only reads. The file must be there.

@@ -10,7 +10,7 @@ use sprag::backup::BackupSource;
 use sprag::clock::Clock;
 use sprag::descriptors::Descriptors;
 use sprag::metrics::Metrics;
-use sprag::node::{self, Commit, Network, NewArrival, NodeHandle, ThreadState};
+use sprag::node::{self, Commit, Committed, Network, NewArrival, NodeHandle, ThreadState};
 use sprag::secret::Secret;
 use sprag::state::{SqliteState, StateReader};
 use sprag_core::fact::{Outcome, StoredHeader};
@@ -60,9 +60,9 @@ impl Log for SharedLog {
 }
 
 impl Commit for SharedLog {
-    fn commit(&mut self) -> bool {
+    fn commit(&mut self) -> Committed {
         // Memory keeps what is submitted at once.
-        false
+        Committed::Later
     }
 }
 
