@@ -114,6 +114,7 @@ pub struct Running {
     pub(crate) node: NodeHandle,
     thread: JoinHandle<()>,
     ended: oneshot::Receiver<()>,
+    health: state::StateHealth,
     pub(crate) ingress: Listening,
     pub(crate) admin_api: admin::Serving,
     /// What is in force, and what takes its place.
@@ -178,6 +179,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         node: node.handle,
         thread: node.thread,
         ended: node.ended,
+        health: node.health,
         ingress,
         admin_api,
         starting,
@@ -185,6 +187,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         next,
         heard: node.heard,
     })
+}
+
+/// Why a process ends whose state cannot be read, and what becomes of it.
+fn unreadable(why: &str) -> String {
+    format!(
+        "the state store cannot be read: {why}; nothing is lost, the next start builds what is damaged anew from the log"
+    )
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -198,10 +207,13 @@ impl Running {
         &self.node
     }
 
-    /// Returns when the node has ended by itself, which is a fault: nothing is decided any more.
-    pub async fn ended(&mut self) {
-        // The channel closes when the thread ends.
-        let _ = (&mut self.ended).await;
+    /// Returns when it cannot go on, and why: the node has ended by itself, or its state cannot be read.
+    pub async fn fails(&mut self) -> String {
+        tokio::select! {
+            // The channel closes when the thread ends.
+            _ = &mut self.ended => "the node ended by a fault of its own".to_owned(),
+            why = self.health.broken_for() => unreadable(&why),
+        }
     }
 
     /// Stops gracefully: no new connections, requests under way are answered, what was decided is
@@ -274,7 +286,10 @@ impl Starting {
         let started = node::start(clock, make, network).map_err(StartError::Machine)?;
         let StartedThread { handle, thread, ended } = started;
         let queries = queries.ok_or(StartError::Ended)?;
-        let configured = until_serving(&mut heard, partitions).await?;
+        let configured = tokio::select! {
+            configured = until_serving(&mut heard, partitions) => configured?,
+            why = health.broken_for() => return Err(StartError::State(unreadable(&why))),
+        };
         Ok(StartedNode { handle, thread, ended, queries, backups, health, configured, heard })
     }
 

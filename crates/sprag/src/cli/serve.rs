@@ -59,9 +59,7 @@ async fn serve(config: Config, path: PathBuf) -> Result<Verdict, Failure> {
     loop {
         tokio::select! {
             () = signals.wait() => break,
-            () = running.ended() => {
-                return Err(Failure::new("the node ended by a fault of its own"));
-            }
+            why = running.fails() => return Err(Failure::new(why)),
             () = hangup.wait() => reload(&mut running, &path).await,
         }
     }

@@ -195,10 +195,7 @@ impl SqliteState {
             why = format!("{why}; and it cannot be deleted: {error}");
         }
         if !self.health.is_broken() {
-            tracing::error!(
-                "the state store cannot be read: {why}; keys that are not in memory wait, and their posts are \
-                 refused after a while: restart, and what is damaged is built anew from the log"
-            );
+            tracing::error!("the state store cannot be read: {why}; the process ends");
         }
         self.health.broken(why);
     }

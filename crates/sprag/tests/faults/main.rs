@@ -20,6 +20,7 @@ mod recorded;
 mod shim;
 mod stopped;
 mod trace;
+mod used;
 
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../wire/consumer.rs"]
