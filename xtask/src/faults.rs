@@ -30,6 +30,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("full disk", "disk_full", ""),
     ("bit flip", "faults", "a_bit_flips"),
     ("damaged facts", "faults", "facts_that_no_start_reads"),
+    ("damaged state, in use", "faults", "the_state_is_damaged"),
     ("SIGSTOP", "faults", "the_process_stands_still"),
     ("clock jumps", "faults", "the_clock_jumps"),
     ("descriptor exhaustion", "hardship", "too_few_descriptors"),
