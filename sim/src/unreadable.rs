@@ -26,7 +26,10 @@ fn send(dice: &mut Dice, workload: &mut Workload, resource: usize, length: Insta
     // A position may be readable where a key is not.
     let position = match source.contract {
         Contract::Fifo { .. } => dice.pick(&[Position::None, Position::Sequence(1)]),
-        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } => Position::None,
+        Contract::Arrival
+        | Contract::Unordered
+        | Contract::Latest { .. }
+        | Contract::Settle => Position::None,
     };
     let id = source.has_ids.then(|| format!("unreadable-{resource}-{}", dice.draw()));
     let at = dice.below(length);

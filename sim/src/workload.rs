@@ -156,9 +156,7 @@ impl Workload {
             let position = match (source.contract, &mut newest) {
                 (_, Some(newest)) => newest.next(dice, at),
                 (Contract::Fifo { .. }, None) => Position::Sequence(base + number),
-                (Contract::Arrival | Contract::Unordered | Contract::Latest { .. }, None) => {
-                    Position::None
-                }
+                (_, None) => Position::None,
             };
             let id = format!("event-{resource}-{}-{number}", base + self.posts.len() as u64);
             let original = make(dice, resource, source.has_ids.then_some(id), position, at);
@@ -202,7 +200,10 @@ impl Workload {
 
 fn first_position(dice: &mut Dice, contract: Contract) -> u64 {
     match contract {
-        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } => 0,
+        Contract::Arrival
+        | Contract::Unordered
+        | Contract::Latest { .. }
+        | Contract::Settle => 0,
         Contract::Fifo { first: First::Any } => dice.between(1, 5_000),
         Contract::Fifo { first: First::Strictly(number) } => number,
         Contract::Fifo { first: First::At(number) } => {
@@ -221,7 +222,7 @@ pub(crate) fn type_of(digest: &Hash) -> &'static str {
 pub(crate) fn flood_post(dice: &mut Dice, resource: usize, source: &Source, at: Instant) -> Post {
     let position = match source.contract {
         Contract::Arrival | Contract::Unordered => Position::None,
-        Contract::Latest { .. } => source
+        Contract::Latest { .. } | Contract::Settle => source
             .latest
             .map_or(Position::None, |counted| counted.begin(dice, 1, at).next(dice, at)),
         Contract::Fifo { first: First::Any } => Position::Sequence(1),

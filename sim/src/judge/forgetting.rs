@@ -99,8 +99,8 @@ impl KeyHistory {
     /// It is forgotten: nothing of it may wait, and it must be idle for so long.
     fn forget(&mut self, fact: &Forgotten, source: &SourcePolicy, when: When) -> Verdict {
         must(!self.is_forgotten, || "forgotten twice".to_owned())?;
-        must(self.held.is_empty() && !self.paused, || {
-            format!("forgotten, {:?} are held, paused {}", self.held, self.paused)
+        must(self.holds().is_empty() && !self.paused, || {
+            format!("forgotten, {:?} are held, paused {}", self.holds(), self.paused)
         })?;
         let waits = |lane: &&super::lane_history::LaneHistory| lane.is_busy();
         let waits = self.lanes.values().find(waits);

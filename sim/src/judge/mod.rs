@@ -17,6 +17,7 @@ pub(crate) mod key_history;
 pub(crate) mod lane_history;
 pub(crate) mod memory;
 pub(crate) mod newest;
+mod settled;
 pub(crate) mod outages;
 pub(crate) mod policies;
 pub(crate) mod probe;

@@ -15,7 +15,7 @@ use super::policies::SourcePolicy;
 const REMEMBERED: usize = 64;
 
 /// What tells events of one instant apart.
-type Identity = Result<Arc<str>, Hash>;
+pub(super) type Identity = Result<Arc<str>, Hash>;
 
 /// An event as its source describes it.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +94,6 @@ impl Newest {
     }
 }
 
-fn identity(event: &Described<'_>) -> Identity {
+pub(super) fn identity(event: &Described<'_>) -> Identity {
     event.id.cloned().ok_or(event.digest)
 }

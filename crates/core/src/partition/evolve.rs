@@ -13,7 +13,7 @@ use super::jump;
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
     AbandonReason, Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter,
-    Dropped, Fact, Filtered, GapAbandoned, Held, Kind, Received, Recognised, Redriven, Released,
+    Dropped, Fact, Filtered, GapAbandoned, Held, HoldReason, Kind, Received, Recognised, Redriven, Released,
     Superseded, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
@@ -22,7 +22,7 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::recent::Prior;
 use crate::record::{
-    Acceptance, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order, Reached,
 };
 use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros, micros};
@@ -144,8 +144,9 @@ impl<D: Digest> Partition<D> {
         if let Position::Timestamp(_) = released.position {
             let (id, body) = (arriving.essence.id.as_deref(), &arriving.essence.digest);
             let identity = Fingerprint::of_event(&self.digest, key, id, body);
-            if let Some(hot) = self.keys.get_mut(slot) {
-                remember_instant(&mut hot.record.order, identity);
+            let order = self.keys.get_mut(slot).map(|hot| &mut hot.record.order);
+            if let Some(order) = order.filter(|order| order.newest() == released.position.number()) {
+                remember_instant(order, identity);
             }
         }
         if let Some(id) = &arriving.essence.id {
@@ -203,7 +204,8 @@ fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
         digest: received.digest,
         size: received.size,
     };
-    hot.arriving = Some(Arriving { event: place, recorded: times.recorded, essence });
+    let rank = None;
+    hot.arriving = Some(Arriving { event: place, recorded: times.recorded, essence, rank });
 }
 
 /// The event gets its sequence; gives back what was known of it.
@@ -224,6 +226,10 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
             }
             order.next = Some(position.saturating_add(1));
             order.missing = Ranges::default();
+            order.reached = match arriving.rank {
+                Some(rank) => Reached::Settled { rank },
+                None => Reached::Nothing,
+            };
         }
     }
     for destination in &released.lanes {
@@ -274,9 +280,20 @@ fn take_event(
     if hot.arriving.as_ref().is_some_and(|arriving| arriving.event == event) {
         return hot.arriving.take();
     }
-    let Position::Sequence(position) = position else { return None };
-    let held = hot.record.order.held.remove(&position)?;
-    Some(Arriving { event: held.event, recorded, essence: held.essence })
+    let at = at_of(&hot.record.order, event, position.number()?)?;
+    let HeldEvent { event, reason, essence, .. } = hot.record.order.held.remove(&at)?;
+    let rank = match reason {
+        HoldReason::Settle { rank } => Some(rank),
+        HoldReason::Gap | HoldReason::Start => None,
+    };
+    Some(Arriving { event, recorded, essence, rank })
+}
+
+/// Where an event of this number waits.
+fn at_of(order: &Order, event: Place, number: u64) -> Option<HeldAt> {
+    let of_number = order.held.range(HeldAt::numbered(number)..);
+    let mut of_number = of_number.take_while(|(at, _)| at.number == number);
+    of_number.find(|(_, held)| held.event == event).map(|(at, _)| at.clone())
 }
 
 fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
@@ -313,14 +330,16 @@ fn hold(hot: &mut Hot, held: &Held) {
     let Some(arriving) = hot.arriving.take_if(|arriving| arriving.event == held.event) else {
         return;
     };
-    let Position::Sequence(position) = arriving.essence.position else { return };
+    if arriving.essence.position == Position::None {
+        return;
+    }
     let event = HeldEvent {
         event: held.event,
         reason: held.reason,
         deadline: held.deadline,
         essence: arriving.essence,
     };
-    hot.record.order.held.insert(position, event);
+    hot.record.order.held.insert(HeldAt::of(&event), event);
 }
 
 fn abandon(record: &mut KeyRecord, abandoned: &GapAbandoned) {

@@ -7,7 +7,7 @@ use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
-use sprag_core::record::{KeyRecord, OmitReason};
+use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Tie};
 use sprag_core::time::UnixMicros;
 
 /// The machine's clock when a story begins.
@@ -334,12 +334,22 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
     line
 }
 
+fn held_at(at: &HeldAt) -> String {
+    match &at.tie {
+        Tie::Only => at.number.to_string(),
+        Tie::Of(id, _) => {
+            format!("{} rank={} id={id}", position(Position::Timestamp(at.number)), at.rank)
+        }
+    }
+}
+
 /// What a key adds up to.
 pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
     let order = &record.order;
-    let held: Vec<_> = order.held.keys().collect();
+    let held: Vec<_> = order.held.keys().map(held_at).collect();
+    let held = held.join(", ");
     let mut lines = vec![format!(
-        "sequence={} next={:?} held={held:?} abandoned={} gap={}{}",
+        "sequence={} next={:?} held=[{held}] abandoned={} gap={}{}",
         record.sequence.0,
         order.next,
         ranges(&order.abandoned),
