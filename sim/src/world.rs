@@ -328,7 +328,8 @@ impl World {
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         silence::add(forgetting, &mut workload, length);
         let outages = Outages::of(workload.resources.len());
-        let watching = Watching::over(outages, Memory::of(&setting.plan));
+        let mut watching = Watching::over(outages, Memory::of(&setting.plan));
+        watching.answers.settling = workload.settling();
         let mut world = Self {
             now: 0,
             schedule: Schedule::new(),

@@ -577,6 +577,19 @@ mod tests {
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
+    /// What a contract reached stands behind all else of the order, so that others pay nothing for it.
+    #[test]
+    fn golden_bytes_of_a_key_whose_events_settle() {
+        let mut record = KeyRecord::default();
+        record.order.reached = Reached::Settled { rank: 300 };
+        let mut bytes = Vec::new();
+        encode(&record, &mut bytes).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let order = "0e000000 00 00 00 00 00 00 00 000000 00 01 ac02".replace(' ', "");
+        assert!(hex.contains(&order), "{hex}");
+        assert_eq!(decode(&bytes), Ok(record));
+    }
+
     #[test]
     fn totals_read_back() {
         let backlog = Backlog { lanes: 1, events: 2, bytes: 300 };

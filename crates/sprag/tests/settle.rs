@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "wire/consumer.rs"]
 mod consumer;
 #[path = "wire/post.rs"]
@@ -52,7 +53,8 @@ fn ask(gateway: &Gateway, id: &str, event_type: &str, created: &Value) -> (u16, 
 fn get(gateway: &Gateway, path: &str) -> Value {
     let token = format!("whsec_SPRAG_ADMIN_TOKEN{SECRET}");
     let mut connection = Connection::to(gateway.running.admin);
-    let head = format!("GET {path} HTTP/1.1\r\nhost: sprag\r\nauthorization: Bearer {token}\r\n\r\n");
+    let head =
+        format!("GET {path} HTTP/1.1\r\nhost: sprag\r\nauthorization: Bearer {token}\r\n\r\n");
     connection.send(head.as_bytes());
     read(&connection.message().expect("an answer")).1
 }
@@ -86,7 +88,7 @@ fn delivered(consumer: &Consumer, count: usize) -> Vec<(String, String)> {
 fn what_comes_within_a_moment_is_put_in_order() {
     let consumer = Consumer::listen();
     let gateway = gateway("1s", &consumer);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = sprag::clock::Clock::start().now().clock.0 / 1_000_000;
     let at = json!(now - 60);
     for (id, event_type) in [("u", "card.updated"), ("x", "card.closed"), ("c", "card.created")] {
         assert_eq!(ask(&gateway, id, event_type, &at).1["status"], "held", "{id}");
@@ -99,7 +101,9 @@ fn what_comes_within_a_moment_is_put_in_order() {
         (key["held_events"] == 4).then_some(key)
     });
     let first = settling["held"][0]["instant"].as_str().unwrap();
-    assert!(first.ends_with(".000000000Z") && first < settling["held"][1]["instant"].as_str().unwrap());
+    assert!(
+        first.ends_with(".000000000Z") && first < settling["held"][1]["instant"].as_str().unwrap()
+    );
     let why = settling["why"].to_string();
     assert!(why.contains("4 events are held to settle: what sorts before may still come"), "{why}");
     let event = |id: &str| (id.to_owned(), "event".to_owned());

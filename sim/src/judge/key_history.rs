@@ -93,7 +93,7 @@ impl KeyHistory {
         }
         let Described { position, digest, .. } = *event;
         let position = match (source.contract, position) {
-            (Contract::Fifo { .. }, Position::Sequence(position)) => position,
+            (Contract::Fifo { .. }, Position::Sequence(position)) => *position,
             (Contract::Latest { .. }, _) => return self.demand_of_latest(source, event),
             (Contract::Settle, _) => return self.demand_of_settle(source, event, None),
             _ => return Demand::Release(Kind::Event),
@@ -191,8 +191,8 @@ impl KeyHistory {
         recorded: u64,
     ) -> Verdict {
         let Some(sent) = sent else { return Err(format!("{place} was never sent")) };
-        let Received { position, digest, .. } = *fact;
-        let described = Described { id: fact.id.as_ref(), position, digest, recorded };
+        let Received { position, digest, .. } = fact;
+        let described = Described { id: fact.id.as_ref(), position, digest: *digest, recorded };
         let demand = self.demand(source, &described);
         let fits = !matches!(demand, Demand::Duplicate(..))
             || self.is_due(Demand::Stale, demand, source, recorded);
@@ -202,7 +202,7 @@ impl KeyHistory {
         }
         let event = EventHistory {
             id: fact.id.clone(),
-            position: fact.position,
+            position: fact.position.clone(),
             digest: fact.digest,
             content_type: fact.content_type.clone(),
             fate: IngressFate::Open,
@@ -252,7 +252,7 @@ impl KeyHistory {
             format!("{fact:?}, {demand:?} is due")
         })?;
         let event = &self.events[&fact.event];
-        if event.id.is_some() && self.is_behind(event.position) {
+        if event.id.is_some() && self.is_behind(&event.position) {
             self.row.grow();
         }
         self.give(fact.event, IngressFate::Conflict);
@@ -289,9 +289,9 @@ impl KeyHistory {
     /// Older than what was released: kept, not delivered.
     pub(crate) fn stale(&mut self, fact: &Stale, source: &SourcePolicy) -> Verdict {
         let demand = self.demand_of(fact.event, source)?;
-        let EventHistory { position, recorded, .. } = self.events[&fact.event];
-        let is_its_own = position == fact.position;
-        let is_due = self.is_due(Demand::Stale, demand, source, recorded);
+        let EventHistory { position, recorded, .. } = &self.events[&fact.event];
+        let is_its_own = *position == fact.position;
+        let is_due = self.is_due(Demand::Stale, demand, source, *recorded);
         must(is_due && is_its_own && fact.newest.0 == self.sequence, || {
             format!("{fact:?} after sequence {}, {demand:?} is due", self.sequence)
         })?;
@@ -308,8 +308,8 @@ impl KeyHistory {
         source: &SourcePolicy,
         recorded: u64,
     ) -> Verdict {
-        let Duplicate { position, digest, .. } = *fact;
-        let described = Described { id: fact.id.as_ref(), position, digest, recorded };
+        let Duplicate { position, digest, .. } = fact;
+        let described = Described { id: fact.id.as_ref(), position, digest: *digest, recorded };
         let demand = self.demand(source, &described);
         let done = Demand::Duplicate(fact.original, fact.by);
         must(self.is_due(done, demand, source, recorded), || {
@@ -390,7 +390,7 @@ impl KeyHistory {
             source: &source.name,
             key: &fact.key.name,
             sequence: self.sequence,
-            position: event.position,
+            position: &event.position,
             kind: fact.kind,
             content_type: &event.content_type,
             id: event.id.as_deref().unwrap_or_default(),
@@ -472,7 +472,7 @@ impl KeyHistory {
         must(demand == Demand::Release(fact.kind) && fact.missing.as_slice().is_empty(), || {
             format!("{fact:?}, {demand:?} is due")
         })?;
-        if let Some(number) = version(event.position) {
+        if let Some(number) = version(&event.position) {
             self.positions.insert(number, fact.event);
         }
         self.at_once += u64::from(self.newest.released(&event.described())?);

@@ -17,7 +17,6 @@ pub(crate) mod key_history;
 pub(crate) mod lane_history;
 pub(crate) mod memory;
 pub(crate) mod newest;
-mod settled;
 pub(crate) mod outages;
 pub(crate) mod policies;
 pub(crate) mod probe;
@@ -26,6 +25,7 @@ pub(crate) mod rebuilt;
 pub(crate) mod refusals;
 pub(crate) mod retention;
 pub(crate) mod row;
+mod settled;
 
 use crate::schedule::Instant;
 

@@ -18,7 +18,7 @@ impl KeyHistory {
     }
 
     /// Whether the key has gone past this position.
-    pub(super) fn is_behind(&self, position: Position) -> bool {
+    pub(super) fn is_behind(&self, position: &Position) -> bool {
         let is_before = |next| position.number().is_some_and(|number| number < next);
         let has_reached =
             || self.newest.has_reached(position) || self.settled.has_reached(position);

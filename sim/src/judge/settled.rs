@@ -39,7 +39,7 @@ pub(crate) struct Settled {
 
 impl Settled {
     /// Whether something at this instant or a newer one was released.
-    pub(crate) fn has_reached(&self, position: Position) -> bool {
+    pub(crate) fn has_reached(&self, position: &Position) -> bool {
         position.number().zip(self.newest).is_some_and(|(number, (newest, _))| number <= newest)
     }
 
@@ -74,7 +74,7 @@ impl KeyHistory {
         event: &Described<'_>,
         known: Option<Place>,
     ) -> Demand {
-        let Position::Timestamp(instant) = event.position else {
+        let Position::Timestamp(instant) = *event.position else {
             return Demand::Release(Kind::Event);
         };
         let latest = u128::from(event.recorded + source.max_ahead) * 1_000;

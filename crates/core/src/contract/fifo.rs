@@ -22,7 +22,7 @@ pub(super) fn judge(
     order: &Order,
     evidence: &Evidence<'_>,
 ) -> Judgement {
-    let Position::Sequence(position) = evidence.position else {
+    let Position::Sequence(position) = *evidence.position else {
         return Judgement::Release(Kind::Event);
     };
     if lowest(first).is_some_and(|lowest| position < lowest) {

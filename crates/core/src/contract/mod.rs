@@ -24,7 +24,7 @@ use crate::time::{UnixMicros, micros};
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// Its position.
-    pub position: Position,
+    pub position: &'a Position,
     /// Its type.
     pub event_type: &'a str,
     /// SHA-256 of its body.

@@ -13,8 +13,8 @@ use super::jump;
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
     AbandonReason, Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter,
-    Dropped, Fact, Filtered, GapAbandoned, Held, HoldReason, Kind, Received, Recognised, Redriven, Released,
-    Superseded, Toll,
+    Dropped, Fact, Filtered, GapAbandoned, Held, HoldReason, Kind, Received, Recognised, Redriven,
+    Released, Superseded, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
 use crate::limits;
@@ -22,7 +22,8 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::recent::Prior;
 use crate::record::{
-    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order, Reached,
+    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+    Reached,
 };
 use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros, micros};
@@ -145,7 +146,8 @@ impl<D: Digest> Partition<D> {
             let (id, body) = (arriving.essence.id.as_deref(), &arriving.essence.digest);
             let identity = Fingerprint::of_event(&self.digest, key, id, body);
             let order = self.keys.get_mut(slot).map(|hot| &mut hot.record.order);
-            if let Some(order) = order.filter(|order| order.newest() == released.position.number()) {
+            if let Some(order) = order.filter(|order| order.newest() == released.position.number())
+            {
                 remember_instant(order, identity);
             }
         }
@@ -170,18 +172,18 @@ fn count_old_positions(hot: &mut Hot, fact: &Fact) {
     let arriving = hot.arriving.as_ref().map(|arriving| &arriving.essence);
     let has_id = arriving.is_some_and(|essence| essence.id.is_some());
     // A held event that comes again, or is contradicted, lies ahead: nothing is counted anew.
-    let lies_behind = |position: Position| {
+    let lies_behind = |position: &Position| {
         let position = position.number().zip(hot.record.order.next);
         position.is_some_and(|(position, next)| position < next)
     };
     let is_old = match fact {
         Fact::Duplicate(fact) => {
             let is_new = fact.by == Recognised::Position && fact.id.is_some();
-            is_new && lies_behind(fact.position)
+            is_new && lies_behind(&fact.position)
         }
         Fact::Stale(_) => has_id,
         Fact::Conflict(_) => {
-            has_id && arriving.is_some_and(|essence| lies_behind(essence.position))
+            has_id && arriving.is_some_and(|essence| lies_behind(&essence.position))
         }
         Fact::Released(released) if released.kind == Kind::Late => has_id,
         Fact::Released(_) | Fact::Held(_) => {
@@ -198,7 +200,7 @@ fn count_old_positions(hot: &mut Hot, fact: &Fact) {
 fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
     let essence = Essence {
         id: received.id.clone(),
-        position: received.position,
+        position: received.position.clone(),
         event_type: received.event_type.clone(),
         content_type: received.content_type.clone(),
         digest: received.digest,
@@ -210,7 +212,7 @@ fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
 
 /// The event gets its sequence; gives back what was known of it.
 fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving> {
-    let arriving = take_event(hot, released.event, released.position, times.recorded)?;
+    let arriving = take_event(hot, released.event, &released.position, times.recorded)?;
     let record = &mut hot.record;
     let (begins, boundary) = (record.begins(), record.boundary);
     record.sequence = released.sequence;
@@ -274,7 +276,7 @@ fn enter(lane: &mut Lane, sequence: Sequence, size: u32, recorded: UnixMicros) {
 fn take_event(
     hot: &mut Hot,
     event: Place,
-    position: Position,
+    position: &Position,
     recorded: UnixMicros,
 ) -> Option<Arriving> {
     if hot.arriving.as_ref().is_some_and(|arriving| arriving.event == event) {
@@ -303,7 +305,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
             hot.arriving.take_if(|arriving| arriving.event == conflict.event);
         }
         Fact::Invalid(invalid) => {
-            take_event(hot, invalid.event, invalid.position, times.recorded);
+            take_event(hot, invalid.event, &invalid.position, times.recorded);
         }
         Fact::Stale(stale) => {
             hot.arriving.take_if(|arriving| arriving.event == stale.event);

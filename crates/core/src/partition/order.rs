@@ -49,7 +49,7 @@ impl<D: Digest> Partition<D> {
         let released = Released {
             key: key.clone(),
             event,
-            position: essence.position,
+            position: essence.position.clone(),
             sequence,
             kind,
             previous_hash: previous,
@@ -171,7 +171,8 @@ impl<D: Digest> Partition<D> {
 
     fn release_first(&mut self, slot: Slot, key: &Key) {
         let first = self.keys.get(slot).and_then(|hot| hot.record.order.held.first_key_value());
-        let Some((event, essence)) = first.map(|(_, held)| (held.event, held.essence.clone())) else {
+        let Some((event, essence)) = first.map(|(_, held)| (held.event, held.essence.clone()))
+        else {
             return;
         };
         self.release(slot, key, event, &essence, Kind::Event);
@@ -181,7 +182,8 @@ impl<D: Digest> Partition<D> {
     fn choose_base(&mut self, slot: Slot, key: &Key, source: &SourceSettings) {
         let Some(hot) = self.keys.get(slot) else { return };
         let base = hot.record.order.held.first_key_value();
-        let Some((base, event, essence)) = base.map(|(at, h)| (at.number, h.event, h.essence.clone()))
+        let Some((base, event, essence)) =
+            base.map(|(at, h)| (at.number, h.event, h.essence.clone()))
         else {
             return;
         };
@@ -205,7 +207,7 @@ impl<D: Digest> Partition<D> {
         let poison: Vec<_> = contract::base_poison(source.hold_span, &hot.record.order)
             .into_iter()
             .filter_map(|position| hot.record.order.held.get(&position))
-            .map(|held| (held.event, held.essence.position))
+            .map(|held| (held.event, held.essence.position.clone()))
             .collect();
         for (event, position) in poison {
             let reason = InvalidReason::BeyondSpan;
@@ -218,7 +220,9 @@ impl<D: Digest> Partition<D> {
 pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> {
     match source.contract {
         Contract::Fifo { first } => contract::head_gap(first, order),
-        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } | Contract::Settle => None,
+        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } | Contract::Settle => {
+            None
+        }
     }
 }
 

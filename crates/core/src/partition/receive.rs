@@ -44,7 +44,7 @@ impl<D: Digest> Partition<D> {
             self.outputs.push_back(Output::Answer { ticket: arrival.ticket, answer });
             return;
         }
-        let (position, before) = (arrival.position, self.old_positions(slot));
+        let (position, before) = (arrival.position.clone(), self.old_positions(slot));
         self.settle(slot, *arrival, judgement);
         self.notice_reset(slot, key, position, before);
     }
@@ -63,7 +63,7 @@ impl<D: Digest> Partition<D> {
         let evidence = Evidence {
             identity,
             unreadable: arrival.key.name.is_empty(),
-            position: arrival.position,
+            position: &arrival.position,
             event_type: &arrival.event_type,
             digest: arrival.digest,
             by_id: by_id.as_ref(),
@@ -120,7 +120,7 @@ impl<D: Digest> Partition<D> {
     fn write_received(&mut self, arrival: Arrival) -> (Place, Essence) {
         let essence = Essence {
             id: arrival.id.clone(),
-            position: arrival.position,
+            position: arrival.position.clone(),
             event_type: arrival.event_type.clone(),
             content_type: arrival.content_type.clone(),
             digest: arrival.digest,
@@ -169,14 +169,14 @@ impl<D: Digest> Partition<D> {
     }
 
     fn write_invalid(&mut self, arrival: Arrival, reason: InvalidReason) -> Place {
-        let (key, position) = (arrival.key.clone(), arrival.position);
+        let (key, position) = (arrival.key.clone(), arrival.position.clone());
         let (event, _) = self.write_received(arrival);
         self.write(Fact::Invalid(Invalid { key, event, position, reason }));
         event
     }
 
     fn write_stale(&mut self, slot: Slot, arrival: Arrival) -> Place {
-        let (key, position) = (arrival.key.clone(), arrival.position);
+        let (key, position) = (arrival.key.clone(), arrival.position.clone());
         let newest = self.keys.get(slot).map(|hot| hot.record.sequence).unwrap_or_default();
         let (event, _) = self.write_received(arrival);
         self.write(Fact::Stale(Stale { key, event, position, newest }));

@@ -234,7 +234,10 @@ fn contract_and_position_must_fit() {
     let unordered = reasons(&fifo(r#"sources.s.contract = "unordered""#));
     assert!(unordered.contains("\"unordered\" takes no position"), "{unordered}");
     let ahead = reasons(&fifo(r#"sources.s.max_ahead = "1m""#));
-    assert!(ahead.contains("sources.s.max_ahead: only contracts \"latest\" and \"settle\""), "{ahead}");
+    assert!(
+        ahead.contains("sources.s.max_ahead: only contracts \"latest\" and \"settle\""),
+        "{ahead}"
+    );
     let held = reasons(&small(HMAC, ARRIVAL, r#"sources.s.hold.wait = "1s""#));
     assert!(held.contains("sources.s.hold: only contract \"fifo\""), "{held}");
     assert_eq!(checked(&small(HMAC, ARRIVAL, "")).config.sources["s"].contract, Contract::Arrival);
