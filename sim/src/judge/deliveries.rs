@@ -206,9 +206,9 @@ impl Deliveries {
     fn falls(&self, resource: usize) -> u64 {
         let told = self.told.range((resource, 0)..=(resource, u64::MAX)).map(|(_, told)| told);
         let events: Vec<_> = told.filter(|told| told.kind == Kind::Event).collect();
-        let falls = events.windows(2).filter(|pair| {
-            orders(&pair[1].position) && pair[1].position < pair[0].position
-        });
+        let falls = events
+            .windows(2)
+            .filter(|pair| orders(&pair[1].position) && pair[1].position < pair[0].position);
         falls.count() as u64
     }
 
