@@ -14,7 +14,7 @@ mod wire;
 use std::collections::BTreeMap;
 
 use consumer::{Consumer, acknowledge};
-use serde_json::{Value, json};
+use serde_json::Value;
 use wire::{Connection, Gateway, Message, SECRET};
 
 const LIMITS: &str = "disk_reserve = \"1MiB\"";
