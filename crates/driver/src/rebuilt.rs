@@ -254,7 +254,7 @@ pub fn differing_tombstones<'a>(
 }
 
 /// The destinations for which a state counts something else than waits in its keys.
-pub fn differing_counts(state: &PartitionState) -> impl Iterator<Item = Difference<'static>> {
+pub fn differing_counts(state: &PartitionState) -> impl Iterator<Item = Difference<'_>> {
     let (counted, waiting) = (state.head.totals.backlog.clone(), state.waiting());
     let all: BTreeSet<DestinationId> = counted.keys().chain(waiting.keys()).copied().collect();
     all.into_iter().filter_map(move |destination| {

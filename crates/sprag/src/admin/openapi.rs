@@ -7,8 +7,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::problems::ProblemDocument;
 use super::{
-    alerts, backup, configuration, dead_letters, destinations, event, events, facts, key, key_state, keys,
-    lanes, metrics, observe, overridden, overrides, redrive, redrive_many, sources,
+    alerts, backup, configuration, dead_letters, destinations, event, events, facts, key,
+    key_state, keys, lanes, metrics, observe, overridden, overrides, redrive, redrive_many,
+    sources,
 };
 
 #[derive(OpenApi)]

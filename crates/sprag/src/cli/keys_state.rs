@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let mut client = arguments.admin.client()?;
     let shown = block_on(async {
         match arguments.key.clone().complete(&mut client).await? {
-            Name::Key(key) => client.get(&key.state_path()).await,
+            Name::Key(key) => Ok(client.get(&key.state_path()).await?),
             _ => Err(Failure::new("that is an event; `sprag explain` tells of it")),
         }
     })?;
@@ -56,7 +56,9 @@ fn tell(shown: &Value) {
         ["id", "sequence", "type", "size"].map(|name| member(last, name));
     match (id.is_empty(), last["gone"] == Value::Bool(true)) {
         (true, _) => say(format!("History of event {sequence} is kept no longer.")),
-        (_, true) => say(format!("Event {sequence} ({id}) {event_type}: its body is kept no longer.")),
+        (_, true) => {
+            say(format!("Event {sequence} ({id}) {event_type}: its body is kept no longer."))
+        }
         (_, false) => {
             say(format!("Event {sequence} ({id}) {event_type}, {size} bytes:"));
             match last["body"].as_str() {

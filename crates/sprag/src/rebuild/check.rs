@@ -150,7 +150,9 @@ impl Names {
 
     fn told(&self, partition: PartitionId, difference: &Difference<'_>) -> String {
         match difference {
-            Difference::Record { key, is, adds } => format!("{}: {}", self.key(key), both(*is, *adds)),
+            Difference::Record { key, is, adds } => {
+                format!("{}: {}", self.key(key), both(*is, *adds))
+            }
             Difference::Tombstone { digest, is, adds } => {
                 format!("forgotten key {:032x}: {}", digest.0, both(*is, *adds))
             }
@@ -159,7 +161,10 @@ impl Names {
             }
             Difference::Waiting { destination, is, adds } => {
                 let (partition, to) = (partition.0, self.destination(*destination));
-                format!("partition {partition}: what waits for {to} is not counted right: {}", differs(is, adds))
+                format!(
+                    "partition {partition}: what waits for {to} is not counted right: {}",
+                    differs(is, adds)
+                )
             }
         }
     }

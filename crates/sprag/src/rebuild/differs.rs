@@ -129,7 +129,10 @@ mod tests {
         assert_eq!(differs(&is, &adds), "lanes.0.failures is 0, by the log 2");
         let none = KeyRecord::default();
         let told = differs(&is, &none);
-        assert!(told.starts_with("lanes is [Lane { ") && told.contains("…, by the log []"), "{told}");
+        assert!(
+            told.starts_with("lanes is [Lane { ") && told.contains("…, by the log []"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -8,13 +8,16 @@ use std::time::Duration;
 use proptest::prelude::*;
 use sprag_core::destination::Grant;
 use sprag_core::fact::{DeadLetter, Outcome};
-use sprag_core::id::{DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Revision, Sequence, SourceId};
+use sprag_core::id::{
+    DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Revision, Sequence, SourceId,
+};
 use sprag_core::input::{Arrival, Command, Ended, Input, Ticket};
 use sprag_core::output::{Draft, Output};
 use sprag_core::partition::{Head, Partition};
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings, Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Start,
 };
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 use sprag_driver::letters;
@@ -37,7 +40,12 @@ const BEGIN: u64 = 1_767_225_600_000_000;
 #[derive(Debug, Clone)]
 enum Step {
     /// An event of a source's key comes; under `fifo` with this position.
-    Event { source: u32, key: u8, at: u64, id: u8 },
+    Event {
+        source: u32,
+        key: u8,
+        at: u64,
+        id: u8,
+    },
     /// Time passes.
     Wait(u64),
     /// Everything that may be sent is sent and answered so.
@@ -277,7 +285,11 @@ impl World {
             Step::Pause(name) => self.command(Command::PauseKey(key(1, name))),
             Step::Resume(name) => self.command(Command::ResumeKey(key(1, name))),
             Step::Redrive(name) => {
-                self.command(Command::Redrive { key: key(1, name), destination: APP, passed: None });
+                self.command(Command::Redrive {
+                    key: key(1, name),
+                    destination: APP,
+                    passed: None,
+                });
             }
             Step::Drop(name, sequence) => {
                 let letter = DeadLetter::InLane { destination: APP, sequence: Sequence(sequence) };
@@ -300,7 +312,7 @@ impl World {
             event_type: "t".into(),
             content_type: "application/json".into(),
             headers: Vec::new(),
-            digest: sha256(&[id]),
+            digest: sha256(&[&[id]]),
             size: 10,
             in_time: true,
         });
@@ -368,7 +380,8 @@ fn the_property_meets_keys_that_are_held_halted_forgotten_and_floors() {
     let Opened { store, .. } = SqliteState::open(directory.path(), LOG).unwrap();
     let mut world = World::new(store);
     let event = |source, key, at, id| Step::Event { source, key, at, id };
-    let mut steps = vec![event(1, 0, 1, 1), event(1, 0, 3, 2), event(3, 0, 0, 3), Step::Answers(204)];
+    let mut steps =
+        vec![event(1, 0, 1, 1), event(1, 0, 3, 2), event(3, 0, 0, 3), Step::Answers(204)];
     steps.extend([event(2, 1, 0, 4), event(2, 2, 0, 5), event(2, 3, 0, 6), Step::Answers(204)]);
     steps.extend([Step::Checkpoint, event(1, 1, 1, 7), Step::Answers(500), Step::Wait(900_000)]);
     steps.extend([Step::Wait(900_000), Step::Answers(500)]);
@@ -378,7 +391,8 @@ fn the_property_meets_keys_that_are_held_halted_forgotten_and_floors() {
     steps.iter().for_each(|step| world.carry_out(step));
     let World { frames, store, partition, .. } = world;
     drop(store);
-    let names: BTreeSet<&str> = frames.iter().flat_map(|frame| &frame.facts).map(|f| f.name()).collect();
+    let names: BTreeSet<&str> =
+        frames.iter().flat_map(|frame| &frame.facts).map(|f| f.name()).collect();
     for name in ["held", "attempted", "forgotten", "boundary", "gap-abandoned", "strands-taken"] {
         assert!(names.contains(name), "{name} is not among {names:?}");
     }

@@ -219,7 +219,9 @@ impl StoppedState {
                 lists.differences.insert(ListDifference::StoppedLanes(lane.0));
             }
         }
-        lists.differences.extend(stopped.into_iter().map(|lane| ListDifference::StoppedLanes(lane.0)));
+        lists
+            .differences
+            .extend(stopped.into_iter().map(|lane| ListDifference::StoppedLanes(lane.0)));
         Ok(())
     }
 
@@ -229,7 +231,7 @@ impl StoppedState {
             .prepare("SELECT source, keys, events, drift FROM held WHERE partition = ?1")?;
         let mut found = select.query([partition.0])?;
         while let Some(row) = found.next()? {
-            let held = [row.get(1)?, row.get(2)?, row.get(3)?];
+            let held: [i64; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
             let source = SourceId(row.get(0)?);
             if lists.held.remove(&source).unwrap_or_default() != held {
                 lists.differences.insert(ListDifference::Held(source));

@@ -76,7 +76,11 @@ fn bodies() {
     let redriven = server.admin("POST", "/v1/dead-letters/redrive", &letter.to_string());
     problem(&redriven, "body-gone");
     let state = server.show("/v1/state/a/k");
-    assert_eq!((&state["last"]["body"], &state["last"]["gone"]), (&json!(BODY), &json!(false)), "{state}");
+    assert_eq!(
+        (&state["last"]["body"], &state["last"]["gone"]),
+        (&json!(BODY), &json!(false)),
+        "{state}"
+    );
     connection.send(b"HTTP/1.1 204 No Content\r\n\r\n");
     gone(&server, &format!("/v1/events/{waits}/body"), "body-gone");
     // Where it stands is known without.

@@ -37,10 +37,17 @@ fn where_a_key_stands_is_told_with_its_newest_event_and_a_late_one_is_not_it() {
     let said = world.run(&["keys", "state", "billing:a", "--json"]);
     let shown = said.json();
     assert_eq!((said.code, &shown["sequence"]), (0, &json!(3)), "the late one: {said:?}");
-    assert_eq!((&shown["position"], &shown["last"]["sequence"]), (&json!("3"), &json!(2)), "{said:?}");
+    assert_eq!(
+        (&shown["position"], &shown["last"]["sequence"]),
+        (&json!("3"), &json!(2)),
+        "{said:?}"
+    );
     assert_eq!(shown["last"]["source_id"], "a-3");
     let said = world.run(&["keys", "state", "a"]);
-    assert!(said.out.contains("sequence 3 at position 3") && said.out.contains("\"at\":3"), "{said:?}");
+    assert!(
+        said.out.contains("sequence 3 at position 3") && said.out.contains("\"at\":3"),
+        "{said:?}"
+    );
     let said = world.run(&["keys", "state", "none"]);
     assert!(said.code == 2 && said.err.contains("unknown-key"), "{said:?}");
 }

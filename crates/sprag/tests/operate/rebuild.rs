@@ -36,7 +36,10 @@ fn change(world: &World, sql: &str, parameters: impl Params) {
 fn assert_fine(world: &World) {
     let said = world.run_stopped(&CHECK);
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.out.contains("4 keys") && said.out.contains("is what the log adds up to"), "{said:?}");
+    assert!(
+        said.out.contains("4 keys") && said.out.contains("is what the log adds up to"),
+        "{said:?}"
+    );
 }
 
 #[track_caller]
@@ -90,10 +93,17 @@ fn what_was_changed_by_hand_is_found_and_named() {
         assert_fine(&world);
     };
     found("DELETE FROM keys WHERE key = 'b'", &["billing:b: the state knows nothing of it"]);
-    let other = "UPDATE keys SET record = (SELECT record FROM keys WHERE key = 'b') WHERE key = 'c'";
+    let other =
+        "UPDATE keys SET record = (SELECT record FROM keys WHERE key = 'b') WHERE key = 'c'";
     found(other, &["billing:c: sequence is 1, by the log 2", "what stands beside its record"]);
-    found("UPDATE keys SET key = 'x' WHERE key = 'c'", &["billing:x: the state says that 2 events"]);
-    found("UPDATE keys SET active = active + 1 WHERE key = 'c'", &["billing:c: what stands beside"]);
+    found(
+        "UPDATE keys SET key = 'x' WHERE key = 'c'",
+        &["billing:x: the state says that 2 events"],
+    );
+    found(
+        "UPDATE keys SET active = active + 1 WHERE key = 'c'",
+        &["billing:c: what stands beside"],
+    );
     let waiting = "DELETE FROM waiting WHERE key = 'b' AND queue = -1";
     found(waiting, &["billing:b: when it is due is not", "1 differences"]);
     found("DELETE FROM stopped", &["billing:c: the list of its stopped lanes"]);
