@@ -14,6 +14,7 @@ use sprag_core::id::{
 use sprag_core::input::{Arrival, Command, Ended, Input, Ticket};
 use sprag_core::output::{Draft, Output};
 use sprag_core::partition::{Head, Partition};
+use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
@@ -95,7 +96,7 @@ fn settings() -> Settings {
     let destination = DestinationSettings {
         name: "app".into(),
         start: Start::Now,
-        types: Vec::new(),
+        types: vec![Pattern::any()],
         concurrency: 8,
         slow_concurrency: None,
         slow_after: Duration::from_secs(1),
