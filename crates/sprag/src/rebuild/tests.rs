@@ -63,7 +63,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (1..=3_u32, 0..4_u8, 1..7_u64, any::<u8>())
+        8 => (1..=4_u32, 0..4_u8, 1..7_u64, any::<u8>())
             .prop_map(|(source, key, at, id)| Step::Event { source, key, at, id }),
         2 => (1..4_000_000_u64).prop_map(Step::Wait),
         3 => prop_oneof![Just(204), Just(500), Just(410)].prop_map(Step::Answers),
@@ -89,6 +89,8 @@ fn source(name: &str, contract: Contract, forget_after: Option<Duration>) -> Sou
         forget_after,
         destinations: vec![APP],
         rate: None,
+        ranks: vec![Pattern::any()],
+        facts: Duration::from_secs(1_000_000),
     }
 }
 
@@ -116,6 +118,7 @@ fn settings() -> Settings {
         (1, source("fifo", Contract::Fifo { first: First::At(1) }, None)),
         (2, source("idle", Contract::Arrival, Some(Duration::from_secs(1)))),
         (3, source("unordered", Contract::Unordered, None)),
+        (4, source("settle", Contract::Settle, None)),
     ];
     Settings {
         revision: Revision(1),
@@ -304,7 +307,11 @@ impl World {
 
     fn receive(&mut self, source: u32, name: u8, at: u64, id: u8) {
         self.tickets += 1;
-        let position = if source == 1 { Position::Sequence(at) } else { Position::None };
+        let position = match source {
+            1 => Position::Sequence(at),
+            4 => Position::Timestamp(BEGIN * 1_000 + at),
+            _ => Position::None,
+        };
         let arrival = Box::new(Arrival {
             ticket: Ticket(self.tickets),
             key: key(source, name),
@@ -394,7 +401,7 @@ fn the_property_meets_keys_that_are_held_halted_forgotten_and_floors() {
     drop(store);
     let names: BTreeSet<&str> =
         frames.iter().flat_map(|frame| &frame.facts).map(|f| f.name()).collect();
-    for name in ["held", "attempted", "forgotten", "boundary", "gap-abandoned", "strands-taken"] {
+    for name in ["held", "attempted", "forgotten", "boundary", "gap-abandoned"] {
         assert!(names.contains(name), "{name} is not among {names:?}");
     }
     assert!(partition.committed() > FrameNumber(0));

@@ -257,7 +257,7 @@ impl StoppedState {
 struct Lists {
     /// Keys, with queue and due time.
     queues: BTreeSet<(Key, i64, i64)>,
-    /// Keys, events and drift of what is held.
+    /// Keys with a gap, events and drift of what is held.
     held: BTreeMap<SourceId, [i64; 3]>,
     forgotten: i64,
     differences: BTreeSet<ListDifference>,
@@ -273,7 +273,7 @@ impl Lists {
         self.queues.extend(places.map(|(queue, due)| (key.clone(), queue, due)));
         let held = self.held.entry(key.source).or_default();
         let of = [
-            i64::from(expected.flags & rows::HELD != 0),
+            i64::from(rows::has_gap(expected.flags)),
             rows::held_events(expected.flags),
             expected.drift,
         ];
