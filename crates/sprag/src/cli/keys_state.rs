@@ -54,17 +54,16 @@ fn tell(shown: &Value) {
     }
     let [id, sequence, event_type, size] =
         ["id", "sequence", "type", "size"].map(|name| member(last, name));
-    match (id.is_empty(), last["gone"] == Value::Bool(true)) {
-        (true, _) => say(format!("History of event {sequence} is kept no longer.")),
-        (_, true) => {
-            say(format!("Event {sequence} ({id}) {event_type}: its body is kept no longer."))
-        }
-        (_, false) => {
-            say(format!("Event {sequence} ({id}) {event_type}, {size} bytes:"));
-            match last["body"].as_str() {
-                Some(body) => say(body),
-                None => say(format!("{} (Base64)", member(last, "body_base64"))),
-            }
+    let is_gone = last["gone"] == Value::Bool(true);
+    if id.is_empty() {
+        say(format!("History of event {sequence} is kept no longer."));
+    } else if is_gone {
+        say(format!("Event {sequence} ({id}) {event_type}: its body is kept no longer."));
+    } else {
+        say(format!("Event {sequence} ({id}) {event_type}, {size} bytes:"));
+        match last["body"].as_str() {
+            Some(body) => say(body),
+            None => say(format!("{} (Base64)", member(last, "body_base64"))),
         }
     }
 }
