@@ -14,6 +14,8 @@ mod destinations;
 mod events;
 mod explain;
 mod keys;
+mod keys_rebuild;
+mod keys_state;
 mod lanes;
 mod log;
 mod overrides;
