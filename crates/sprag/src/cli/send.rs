@@ -137,7 +137,9 @@ fn supply(arguments: &Arguments, shape: Shape) -> Result<(usize, Supply), Failur
         let post = move |at: usize| shape.wrapped(bodies[order[at]].clone(), order[at] as u64 + 1);
         return Ok((count, Box::new(post)));
     };
-    let events: Vec<Event> = provider::events(count, arguments.keys, shape.first(), &mut random);
+    // One order over everything is counted once.
+    let keys = if shape.has_one_key() { 1 } else { arguments.keys };
+    let events: Vec<Event> = provider::events(count, keys, shape.first(), &mut random);
     let order = disorder.apply(events.len(), &mut random);
     let count = order.len();
     let post = move |at: usize| {

@@ -2,7 +2,7 @@
 
 use super::reference::{KEYS, Omitted};
 use super::*;
-use crate::extract::{IdRule, KeyRule, PositionRule};
+use crate::extract::{IdRule, KeyRule, Location, PositionRule};
 use crate::secret::Secret;
 use crate::verify::Scheme;
 use proptest::prelude::*;
@@ -340,7 +340,7 @@ fn positions_have_one_kind_and_times_a_unit() {
         let (config, findings) = read_unchecked(&small(HMAC, &order, ""), &resolve);
         config.map(|config| config.sources["s"].rules.position.clone()).ok_or(lines(&findings))
     };
-    let at = |text| crate::extract::Location::parse(text).unwrap();
+    let at = |text| Location::parse(text).unwrap();
     let version = position(r#"{ version = "body:/v" }"#).unwrap();
     assert_eq!(version, PositionRule::Version(at("body:/v")));
     let unit = crate::extract::InstantUnit::Rfc3339;
@@ -369,6 +369,47 @@ fn unordered_goes_with_what_needs_no_order() {
     assert!(batch.contains("a range is events in order, and source `s` has none"), "{batch}");
     let hold = reasons(&small(HMAC, &format!("{unordered}\nsources.s.on_gap = \"halt\""), ""));
     assert!(hold.contains("only contract \"fifo\" waits for positions"), "{hold}");
+}
+
+/// `total = true` instead of the key of [`small`].
+fn one_order(order: &str) -> String {
+    small(HMAC, order, "").replace(r#"sources.s.key = "body:/key""#, "sources.s.total = true")
+}
+
+#[test]
+fn one_order_over_everything_takes_the_place_of_a_key() {
+    let all = KeyRule::Parts(vec![Location::Const("all".into())]);
+    let found = checked(&one_order(FIFO));
+    assert_eq!(found.config.sources["s"].rules.key, all);
+    assert!(lines(&found.warnings).contains("sources.s.total: one order over everything"));
+    let beside = reasons(&fifo("sources.s.total = true"));
+    assert!(beside.contains("makes the whole source one resource"), "{beside}");
+    assert_eq!(checked(&fifo("sources.s.total = false")).config, checked(&fifo("")).config);
+    let neither = reasons(&one_order(FIFO).replace("= true", "= false"));
+    assert!(neither.contains("`key` is missing"), "{neither}");
+    let unordered = reasons(&one_order(r#"sources.s.contract = "unordered""#));
+    assert!(unordered.contains("has no order, so there is none for `total = true`"), "{unordered}");
+    let coalesced = reasons(&one_order(&format!("{LATEST}\nsources.s.coalesce = true")));
+    assert!(coalesced.contains("take the place of those of other resources"), "{coalesced}");
+    let stale = lines(&checked(&one_order(LATEST)).warnings);
+    assert!(stale.contains("as soon as a newer one of any resource was released"), "{stale}");
+    assert!(reasons(&fifo("sources.s.total = 1")).contains("true or false is needed"));
+}
+
+#[test]
+fn one_order_takes_the_place_of_a_presets_key() {
+    let preset = |more: &str| {
+        let text = format!(
+            "sources.s.preset = \"commercetools\"\n{more}\ndestinations.d.from = [\"s\"]\n\
+             destinations.d.url = \"http://127.0.0.1:3000/\"\n\
+             destinations.d.secrets = [\"env:WHSEC\"]"
+        );
+        checked(&text).config.sources["s"].rules.key.clone()
+    };
+    let all = KeyRule::Parts(vec![Location::Const("all".into())]);
+    let verify = "sources.s.verify = { scheme = \"none\" }";
+    assert_eq!(preset(&format!("{verify}\nsources.s.total = true")), all);
+    assert_ne!(preset(verify), all);
 }
 
 #[test]
