@@ -45,6 +45,8 @@ use crate::{anew, silence, unordered, unreadable};
 pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
 /// The stream of chance that decides about sources of contract `latest`.
 const LATEST_DICE: u64 = 25;
+/// The stream of chance that decides about sources of contract `settle`.
+const SETTLE_DICE: u64 = 47;
 /// Decides how much may wait for a destination.
 const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
@@ -296,8 +298,9 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
     let mut unordered = Dice::new(seed, UNORDERED_DICE);
     let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
+    let settle = &mut Dice::new(seed, SETTLE_DICE);
     let others = (&mut ack, &mut batch, &mut unordered);
-    let mut setting = Setting::draw(usual, latest, types, retire, others);
+    let mut setting = Setting::draw(usual, latest, types, retire, settle, others);
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
     (setting, ack, batch)
 }
@@ -325,7 +328,8 @@ impl World {
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         silence::add(forgetting, &mut workload, length);
         let outages = Outages::of(workload.resources.len());
-        let watching = Watching::over(outages, Memory::of(&setting.plan));
+        let mut watching = Watching::over(outages, Memory::of(&setting.plan));
+        watching.answers.settling = workload.settling();
         let mut world = Self {
             now: 0,
             schedule: Schedule::new(),

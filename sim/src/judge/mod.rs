@@ -25,6 +25,7 @@ pub(crate) mod rebuilt;
 pub(crate) mod refusals;
 pub(crate) mod retention;
 pub(crate) mod row;
+mod settled;
 
 use crate::schedule::Instant;
 

@@ -231,6 +231,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         2 => Just(Contract::Unordered),
         1 => Just(Contract::Latest { coalesce: false }),
         1 => Just(Contract::Latest { coalesce: true }),
+        2 => Just(Contract::Settle),
     ]
 }
 
@@ -255,7 +256,9 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             hold_wait: Duration::from_secs(2),
             hold_events,
             hold_span: 20,
+            facts: Duration::from_secs(34_560_000),
             max_ahead: Duration::from_secs(300),
+            ranks: vec![Pattern::parse("even").expect("a pattern")],
             on_gap,
             dedupe: Duration::from_secs(3_600),
             forget_after: None,
@@ -373,7 +376,7 @@ fn post(world: &mut World, happening: &Happening) {
         Contract::Arrival | Contract::Unordered => Position::None,
         Contract::Fifo { .. } => Position::Sequence(*position),
         Contract::Latest { coalesce: false } => Position::Version(*position),
-        Contract::Latest { coalesce: true } => Position::Timestamp(*position),
+        Contract::Latest { coalesce: true } | Contract::Settle => Position::Timestamp(*position),
     };
     let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
     let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };

@@ -247,6 +247,7 @@ pub(super) fn hold(reason: HoldReason) -> &'static str {
     match reason {
         HoldReason::Gap => "gap",
         HoldReason::Start => "start",
+        HoldReason::Settle { .. } => "settle",
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whole configurations: what is accepted, and that every fault is told with its place.
 
+mod total;
+
 use super::reference::{KEYS, Omitted};
 use super::*;
 use crate::extract::{IdRule, KeyRule, Location, PositionRule};
@@ -234,7 +236,10 @@ fn contract_and_position_must_fit() {
     let unordered = reasons(&fifo(r#"sources.s.contract = "unordered""#));
     assert!(unordered.contains("\"unordered\" takes no position"), "{unordered}");
     let ahead = reasons(&fifo(r#"sources.s.max_ahead = "1m""#));
-    assert!(ahead.contains("sources.s.max_ahead: only contract \"latest\""), "{ahead}");
+    assert!(
+        ahead.contains("sources.s.max_ahead: only contracts \"latest\" and \"settle\""),
+        "{ahead}"
+    );
     let held = reasons(&small(HMAC, ARRIVAL, r#"sources.s.hold.wait = "1s""#));
     assert!(held.contains("sources.s.hold: only contract \"fifo\""), "{held}");
     assert_eq!(checked(&small(HMAC, ARRIVAL, "")).config.sources["s"].contract, Contract::Arrival);
@@ -243,7 +248,7 @@ fn contract_and_position_must_fit() {
 /// Rule K7.
 #[test]
 fn the_beginning_of_a_key() {
-    let first = |more: &str| match checked(&fifo(more)).config.sources["s"].contract {
+    let first = |more: &str| match checked(&fifo(more)).config.sources["s"].contract.clone() {
         Contract::Fifo(fifo) => fifo.first,
         other => panic!("{other:?}"),
     };
@@ -359,57 +364,47 @@ fn positions_have_one_kind_and_times_a_unit() {
     assert!(lines(&findings).contains("only a timestamp has a unit"));
 }
 
+/// An instant names no event, so repeats need an id; types are ranked only where there are any.
+#[test]
+fn settling_needs_instants_and_ids() {
+    let order = "sources.s.contract = \"settle\"\nsources.s.position = { timestamp = \"body:/t\", unit = \"s\" }";
+    let settle = |more: &str| small(HMAC, &format!("{order}\n{more}"), "");
+    let of = |more: &str| match checked(&settle(more)).config.sources["s"].contract.clone() {
+        Contract::Settle(settle) => settle,
+        other => panic!("{other:?}"),
+    };
+    let usual = of("");
+    assert_eq!((usual.settle, usual.events), (Duration::from_secs(2), 1_000));
+    assert_eq!((usual.ranks, usual.max_ahead), (Vec::new(), Duration::from_mins(5)));
+    let ranked = "sources.s.type = \"body:/type\"\nsources.s.ranks = [\"*.created\", \"b\"]";
+    assert_eq!(of(ranked).ranks.len(), 2);
+    assert_eq!(of("sources.s.hold.events = 7\nsources.s.max_ahead = \"1s\"").events, 7);
+    for (more, reason) in [
+        ("sources.s.ranks = [\"a\"]", "`type` must say where the type is"),
+        ("sources.s.hold.wait = \"1s\"", "only contract \"fifo\" waits for positions"),
+        ("sources.s.hold.span = 5", "only contract \"fifo\" waits for positions"),
+        ("sources.s.on_gap = \"halt\"", "only contract \"fifo\" waits for positions"),
+        ("sources.s.settle = \"11m\"", "must be 1ms to 10m"),
+    ] {
+        let told = reasons(&settle(more));
+        assert!(told.contains(reason), "{more}: {told}");
+    }
+    let position = reasons(&fifo("sources.s.contract = \"settle\""));
+    assert!(position.contains("\"settle\" needs position = { timestamp"), "{position}");
+    let others = reasons(&fifo("sources.s.settle = \"1s\""));
+    assert!(others.contains("only contract \"settle\" waits for what may still come"), "{others}");
+}
+
 /// Without an order there is no range of events, and nothing to hold.
 #[test]
 fn unordered_goes_with_what_needs_no_order() {
     let unordered = "sources.s.contract = \"unordered\"";
-    let source = checked(&small(HMAC, unordered, "")).config.sources["s"].contract;
+    let source = checked(&small(HMAC, unordered, "")).config.sources["s"].contract.clone();
     assert_eq!(source, Contract::Unordered);
     let batch = reasons(&small(HMAC, unordered, "destinations.d.batch = 3"));
     assert!(batch.contains("a range is events in order, and source `s` has none"), "{batch}");
     let hold = reasons(&small(HMAC, &format!("{unordered}\nsources.s.on_gap = \"halt\""), ""));
     assert!(hold.contains("only contract \"fifo\" waits for positions"), "{hold}");
-}
-
-/// `total = true` instead of the key of [`small`].
-fn one_order(order: &str) -> String {
-    small(HMAC, order, "").replace(r#"sources.s.key = "body:/key""#, "sources.s.total = true")
-}
-
-#[test]
-fn one_order_over_everything_takes_the_place_of_a_key() {
-    let all = KeyRule::Parts(vec![Location::Const("all".into())]);
-    let found = checked(&one_order(FIFO));
-    assert_eq!(found.config.sources["s"].rules.key, all);
-    assert!(lines(&found.warnings).contains("sources.s.total: one order over everything"));
-    let beside = reasons(&fifo("sources.s.total = true"));
-    assert!(beside.contains("makes the whole source one resource"), "{beside}");
-    assert_eq!(checked(&fifo("sources.s.total = false")).config, checked(&fifo("")).config);
-    let neither = reasons(&one_order(FIFO).replace("= true", "= false"));
-    assert!(neither.contains("`key` is missing"), "{neither}");
-    let unordered = reasons(&one_order(r#"sources.s.contract = "unordered""#));
-    assert!(unordered.contains("has no order, so there is none for `total = true`"), "{unordered}");
-    let coalesced = reasons(&one_order(&format!("{LATEST}\nsources.s.coalesce = true")));
-    assert!(coalesced.contains("take the place of those of other resources"), "{coalesced}");
-    let stale = lines(&checked(&one_order(LATEST)).warnings);
-    assert!(stale.contains("as soon as a newer one of any resource was released"), "{stale}");
-    assert!(reasons(&fifo("sources.s.total = 1")).contains("true or false is needed"));
-}
-
-#[test]
-fn one_order_takes_the_place_of_a_presets_key() {
-    let preset = |more: &str| {
-        let text = format!(
-            "sources.s.preset = \"commercetools\"\n{more}\ndestinations.d.from = [\"s\"]\n\
-             destinations.d.url = \"http://127.0.0.1:3000/\"\n\
-             destinations.d.secrets = [\"env:WHSEC\"]"
-        );
-        checked(&text).config.sources["s"].rules.key.clone()
-    };
-    let all = KeyRule::Parts(vec![Location::Const("all".into())]);
-    let verify = "sources.s.verify = { scheme = \"none\" }";
-    assert_eq!(preset(&format!("{verify}\nsources.s.total = true")), all);
-    assert_ne!(preset(verify), all);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
-use sprag_core::record::{KeyRecord, OmitReason};
+use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Tie};
 use sprag_core::time::UnixMicros;
 
 /// The machine's clock when a story begins.
@@ -33,7 +33,7 @@ fn place(place: Place) -> String {
     format!("{}-{}", place.frame.0, place.index)
 }
 
-fn position(position: Position) -> String {
+fn position(position: &Position) -> String {
     match position {
         Position::None => "none".to_owned(),
         Position::Sequence(number) => number.to_string(),
@@ -98,7 +98,7 @@ fn event_fact(fact: &Fact) -> String {
         Fact::Received(fact) => format!(
             "{} position={} id={}",
             fact.key.name,
-            position(fact.position),
+            position(&fact.position),
             fact.id.as_deref().unwrap_or("none"),
         ),
         Fact::Held(fact) => format!(
@@ -125,7 +125,7 @@ fn event_fact(fact: &Fact) -> String {
         Fact::Duplicate(fact) => format!(
             "{} position={} original={} by={:?}{}",
             fact.key.name,
-            position(fact.position),
+            position(&fact.position),
             fact.original.map_or("unknown".to_owned(), place),
             fact.by,
             if fact.altered { " altered" } else { "" }
@@ -137,11 +137,11 @@ fn event_fact(fact: &Fact) -> String {
             "{} event={} position={} reason={:?}",
             fact.key.name,
             place(fact.event),
-            position(fact.position),
+            position(&fact.position),
             fact.reason
         ),
         Fact::SequenceReset(fact) => {
-            format!("{} position={}", fact.key.name, position(fact.position))
+            format!("{} position={}", fact.key.name, position(&fact.position))
         }
         Fact::Rebased(fact) => fact.key.name.to_string(),
         Fact::Restored(fact) => format!("jump={} total={}", fact.jump, fact.total),
@@ -157,7 +157,7 @@ fn event_fact(fact: &Fact) -> String {
             "{} event={} position={} newest={}",
             fact.key.name,
             place(fact.event),
-            position(fact.position),
+            position(&fact.position),
             fact.newest.0
         ),
         other => format!("{other:?}"),
@@ -334,12 +334,22 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
     line
 }
 
+fn held_at(at: &HeldAt) -> String {
+    match &at.tie {
+        Tie::Only => at.number.to_string(),
+        Tie::Of(id, _) => {
+            format!("{} rank={} id={id}", position(&Position::Timestamp(at.number)), at.rank)
+        }
+    }
+}
+
 /// What a key adds up to.
 pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
     let order = &record.order;
-    let held: Vec<_> = order.held.keys().collect();
+    let held: Vec<_> = order.held.keys().map(held_at).collect();
+    let held = held.join(", ");
     let mut lines = vec![format!(
-        "sequence={} next={:?} held={held:?} abandoned={} gap={}{}",
+        "sequence={} next={:?} held=[{held}] abandoned={} gap={}{}",
         record.sequence.0,
         order.next,
         ranges(&order.abandoned),
