@@ -95,11 +95,11 @@ struct Disorder {
 #[derive(Debug, Args)]
 struct Made {
     /// Let events come so far apart; 0ms is all at once
-    #[arg(long, value_name = "DURATION", value_parser = bounded, requires = "events",
+    #[arg(long, value_name = "DURATION", value_parser = bounded, conflicts_with = "listen",
         default_value = "0ms")]
     every: Duration,
     /// Sign and shape them as the provider of this source does
-    #[arg(long, value_name = "NAME", requires = "events")]
+    #[arg(long, value_name = "NAME", conflicts_with = "listen")]
     source: Option<String>,
     /// The configuration that has the source
     #[arg(long, value_name = "FILE", requires = "source", default_value = configuration::DEFAULT)]
@@ -108,7 +108,7 @@ struct Made {
     #[arg(long, value_name = "TYPE", requires = "source", default_value = "customer.updated")]
     r#type: String,
     /// A header of every event, such as "authorization: Bearer x"; may be given again
-    #[arg(long, value_name = "NAME: VALUE", requires = "events", value_parser = header)]
+    #[arg(long, value_name = "NAME: VALUE", conflicts_with = "listen", value_parser = header)]
     header: Vec<(HeaderName, HeaderValue)>,
 }
 

@@ -248,7 +248,7 @@ fn arguments_that_make_no_sense_are_refused_with_the_reason() {
     let target = ["--target", "http://127.0.0.1:1"];
     let listen = [target.as_slice(), &["--listen", "127.0.0.1:0"]].concat();
     let files = [target.as_slice(), &["--events", events]].concat();
-    let cases: [(&[&str], &[&str], &str); 22] = [
+    let cases: [(&[&str], &[&str], &str); 24] = [
         (&[], &["--listen", "127.0.0.1:0"], "--target"),
         (&target, &[], "--listen"),
         (&listen, &["--events", events], "cannot be used with"),
@@ -262,7 +262,9 @@ fn arguments_that_make_no_sense_are_refused_with_the_reason() {
         (&listen, &["--delay", "5s..1s"], "the first time is longer than the second"),
         (&listen, &["--delay", "2h"], "at most 1h"),
         (&listen, &["--delay", "soon"], "\"200ms\" or \"0..5s\""),
-        (&listen, &["--every", "1s"], "--events"),
+        (&listen, &["--every", "1s"], "cannot be used with"),
+        (&listen, &["--source", "billing"], "cannot be used with"),
+        (&listen, &["--header", "a: b"], "cannot be used with"),
         (&listen, &["--concurrency", "0"], "1..=4096"),
         (&listen, &["--schedule", schedule, "--seed", "7"], "cannot be used with"),
         (&listen, &["--schedule", broken], "broken.txt:3: \"NUMBER +TIMEms\""),
