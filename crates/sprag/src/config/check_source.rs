@@ -152,6 +152,9 @@ fn one_order(total: &Entry<'_>, contract: &Contract) {
             "with `total = true` and `coalesce` an event would take the place of those of other \
              resources",
         ),
+        Contract::Merge(_) => {
+            total.error("contract \"merge\" knows fields of one resource, not of all together");
+        }
         Contract::Latest(_) => total.warn(
             "with `total = true` an event is stale as soon as a newer one of any resource was released",
         ),

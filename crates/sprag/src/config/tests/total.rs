@@ -20,6 +20,10 @@ fn one_order_over_everything_takes_the_place_of_a_key() {
     assert!(neither.contains("`key` is missing"), "{neither}");
     let unordered = reasons(&one_order(r#"sources.s.contract = "unordered""#));
     assert!(unordered.contains("has no order, so there is none for `total = true`"), "{unordered}");
+    let merged = reasons(&one_order(
+        "sources.s.contract = \"merge\"\nsources.s.position = { fields = \"body:/versions\" }",
+    ));
+    assert!(merged.contains("knows fields of one resource"), "{merged}");
     let coalesced = reasons(&one_order(&format!("{LATEST}\nsources.s.coalesce = true")));
     assert!(coalesced.contains("take the place of those of other resources"), "{coalesced}");
     let stale = lines(&checked(&one_order(LATEST)).warnings);
