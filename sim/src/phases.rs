@@ -313,9 +313,11 @@ impl World {
         let left = self.read_frames(&self.disk).map(|(_, left)| left).unwrap_or_default();
         for (partition, frames) in frames.iter().chain(&left) {
             let empty = BTreeMap::new();
-            let rebuilt = rebuilt::records(*partition, frames, Sha256);
+            let rebuilt = rebuilt::state(*partition, frames, Sha256);
             let counted = totals.get(partition).cloned().unwrap_or_default();
-            let verdict = rebuilt::compare_totals(&counted, &rebuilt.totals, &rebuilt.records);
+            self.judge("state", rebuilt::compare_totals(&counted, &rebuilt));
+            let stored = self.state.whole(*partition);
+            let verdict = rebuilt::compare_stored(*partition, stored, frames, (&rebuilt, Sha256));
             self.judge("state", verdict);
             let last = frames.last().map_or(FrameNumber(0), |last| last.number);
             let live = live.get(partition).unwrap_or(&empty);

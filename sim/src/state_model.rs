@@ -13,6 +13,7 @@ use sprag_core::output::{IdleRequest, PageRequest};
 use sprag_core::partition::Head;
 use sprag_core::record::{Due, KeyRecord, Queue};
 use sprag_core::time::OpenMicros;
+use sprag_driver::rebuilt::PartitionState;
 use sprag_driver::state::{
     Batch, Letter, LetterChange, State, StateCompletion, StateRequest, Surveyed,
 };
@@ -137,6 +138,16 @@ impl StateModel {
         let kept = store.partitions.get(&partition);
         let tombstones = kept.into_iter().flat_map(|kept| &kept.tombstones);
         tombstones.map(|(digest, record)| (*digest, record.read())).collect()
+    }
+
+    /// All of a partition as the store has it.
+    pub(crate) fn whole(&self, partition: PartitionId) -> PartitionState {
+        let head = self.0.borrow().partitions.get(&partition).map(|kept| kept.head.clone());
+        PartitionState {
+            head: head.unwrap_or_default(),
+            records: self.records(partition),
+            tombstones: self.tombstones(partition),
+        }
     }
 
     /// Every record of a partition as the store has it.

@@ -14,6 +14,7 @@ pub mod node;
 mod overflow;
 mod owner;
 mod permits;
+pub mod rebuilt;
 mod recovery;
 mod redrive;
 mod reload;

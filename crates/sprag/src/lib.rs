@@ -32,6 +32,7 @@ pub mod plan;
 pub mod preset;
 pub mod problem;
 pub mod provider;
+pub mod rebuild;
 pub mod reload;
 pub mod secret;
 pub mod serve;

@@ -178,6 +178,9 @@ pub const MANIFEST_BYTES: u64 = 32 * 1024 * 1024;
 /// Bytes of frame heads read at a time when a restored log is verified.
 pub const RESTORE_READ_BYTES: usize = 4 * 1024 * 1024;
 
+/// Differences between a state store and its log that are told: who sees ten needs no more to rebuild it.
+pub const REBUILD_DIFFERENCES: usize = 10;
+
 /// By how much epochs rise at a restore: more terms than a log begins between two backups.
 pub const EPOCH_JUMP: u64 = 1_000_000;
 

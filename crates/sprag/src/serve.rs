@@ -432,7 +432,7 @@ fn open(data: &Path, partitions: u16, packing: Packing) -> Result<Opened, StartE
         tracing::warn!(segment, offset, bytes, "dropped the end of the log that was not synced");
     }
     node::warn_of_damages(writer.catalog());
-    let opened = state::SqliteState::open(data, &format!("embedded of {partitions} partitions"));
+    let opened = state::SqliteState::open(data, &state::embedded_log(partitions));
     let opened = opened.map_err(|error| StartError::State(error.to_string()))?;
     if let Some(rebuilt) = opened.rebuilt {
         tracing::warn!("{rebuilt}");

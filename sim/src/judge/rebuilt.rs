@@ -2,68 +2,53 @@
 //! configuration (F6, section 3).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use sprag_core::chain::{Digest, Fingerprint};
-use sprag_core::id::{FrameNumber, Key, PartitionId, Revision};
-use sprag_core::partition::{Frame, Head, Partition};
+use sprag_core::id::{FrameNumber, Key, PartitionId};
 use sprag_core::record::KeyRecord;
-use sprag_core::settings::Settings;
-use sprag_core::totals::{Backlog, Totals};
+use sprag_core::totals::Totals;
+use sprag_driver::rebuilt::{self, Difference, PartitionState, Rebuilding};
 use sprag_log::ReadFrame;
+
+pub(crate) use sprag_driver::rebuilt::Tombstones;
 
 use super::{Verdict, must};
 
-/// The records that all frames of a partition add up to, and what these add up to.
-pub(crate) fn records<D: Digest>(
+/// What all frames of a partition add up to.
+pub(crate) fn state<D: Digest + Clone>(
     partition: PartitionId,
     frames: &[ReadFrame],
     digest: D,
-) -> Rebuilt {
-    let nothing = Settings {
-        partition_rate: None,
-        restore: None,
-        revision: Revision(0),
-        sources: BTreeMap::new(),
-        destinations: BTreeMap::new(),
-        retired: BTreeSet::new(),
-        hot_keys: usize::MAX,
-        key_backlog: 0,
-        dedupe_ids: 0,
-        forgotten: 0,
-    };
-    let mut rebuilt = Partition::new(partition, Arc::new(nothing), 0, digest);
-    // What is left of a log whose beginning was deleted says all that is known of its keys.
-    let before = frames.first().map_or(0, |first| first.number.0.saturating_sub(1));
-    rebuilt.begin(&Head { frame: FrameNumber(before), ..Head::default() });
+) -> PartitionState {
+    let first = frames.first().map_or(FrameNumber(1), |first| first.number);
+    let mut rebuilding = Rebuilding::from_nothing(partition, first, digest);
+    frames.iter().for_each(|frame| rebuilding.take_in(frame));
+    rebuilding.finish()
+}
+
+/// Whether what a store was left with and the frames behind that add up to the same as all frames. A
+/// store that cannot be continued is built anew by the next start, and says nothing.
+pub(crate) fn compare_stored<D: Digest + Clone>(
+    partition: PartitionId,
+    stored: PartitionState,
+    frames: &[ReadFrame],
+    (rebuilt, digest): (&PartitionState, D),
+) -> Verdict {
+    let ends = |frames: &[ReadFrame]| Some((frames.first()?.number, frames.last()?.number));
+    let Some((first, last)) = ends(frames) else { return Ok(()) };
+    if stored.head.frame.next() < first || stored.head.frame > last {
+        return Ok(());
+    }
+    let mut continued = Rebuilding::from_stored(partition, stored, digest);
     for frame in frames {
-        rebuilt.evolve_frame(&Frame {
-            number: frame.number,
-            recorded: frame.recorded,
-            open: frame.open,
-            facts: &frame.facts,
-        });
+        if frame.number >= continued.next() {
+            continued.take_in(frame);
+        }
     }
-    let records = rebuilt.records().map(|(key, record)| (key.clone(), record.clone()));
-    let tombstones = rebuilt.tombstones().map(|(digest, _, record)| (digest, record.cloned()));
-    let tombstones = tombstones.filter_map(|(digest, record)| Some((digest, record?)));
-    Rebuilt {
-        records: records.collect(),
-        totals: rebuilt.totals().clone(),
-        tombstones: tombstones.collect(),
-    }
+    let continued = continued.finish();
+    let first = rebuilt::differences(&continued, rebuilt).next();
+    must(first.is_none(), || format!("what is stored leads to {first:?}"))
 }
-
-/// What frames add up to.
-#[derive(Debug, Default)]
-pub(crate) struct Rebuilt {
-    pub(crate) records: BTreeMap<Key, KeyRecord>,
-    pub(crate) totals: Totals,
-    pub(crate) tombstones: Tombstones,
-}
-
-/// Keys that are forgotten.
-pub(crate) type Tombstones = BTreeMap<Fingerprint, KeyRecord>;
 
 /// Whether the same keys are forgotten live as by history, with the same of each. What a process was
 /// about to write when it ended promised nothing yet.
@@ -72,33 +57,20 @@ pub(crate) fn compare_tombstones(
     open: &BTreeSet<Fingerprint>,
     rebuilt: &Tombstones,
 ) -> Verdict {
-    for digest in live.keys().chain(rebuilt.keys()).filter(|digest| !open.contains(digest)) {
-        let (is, was) = (live.get(digest), rebuilt.get(digest));
-        must(is == was, || format!("of {digest:?} is kept {is:?}, history adds up to {was:?}"))?;
-    }
-    Ok(())
+    let is_open = |difference: &Difference<'_>| match difference {
+        Difference::Tombstone { digest, .. } => open.contains(digest),
+        _ => false,
+    };
+    let first = rebuilt::differing_tombstones(live, rebuilt).find(|one| !is_open(one));
+    must(first.is_none(), || format!("tombstones differ from history: {first:?}"))
 }
 
 /// Whether what is live is what history adds up to, and what waits is counted as it is.
-pub(crate) fn compare_totals(
-    live: &Totals,
-    rebuilt: &Totals,
-    records: &BTreeMap<Key, KeyRecord>,
-) -> Verdict {
-    must(live == rebuilt, || format!("{live:?} is counted, history adds up to {rebuilt:?}"))?;
-    let mut waiting: BTreeMap<_, Backlog> = BTreeMap::new();
-    for record in records.values() {
-        // A lane and its strands are one in which something waits, or not.
-        let mut waits = BTreeSet::new();
-        for lane in &record.lanes {
-            let lanes = u64::from(lane.has_backlog() && waits.insert(lane.destination));
-            let one = Backlog { lanes, events: lane.waiting, bytes: lane.bytes };
-            let sum = waiting.entry(lane.destination).or_default();
-            *sum = sum.and(one);
-        }
-    }
-    waiting.retain(|_, backlog| *backlog != Backlog::default());
-    must(live.backlog == waiting, || format!("{:?} is counted, {waiting:?} waits", live.backlog))
+pub(crate) fn compare_totals(live: &Totals, rebuilt: &PartitionState) -> Verdict {
+    let totals = &rebuilt.head.totals;
+    must(live == totals, || format!("{live:?} is counted, history adds up to {totals:?}"))?;
+    let first = rebuilt::differing_counts(rebuilt).next();
+    must(first.is_none(), || format!("what waits is not what is counted: {first:?}"))
 }
 
 /// Whether live and rebuilt records are the same. What a process was about to write when it ended,
@@ -108,14 +80,16 @@ pub(crate) fn compare(
     rebuilt: &BTreeMap<Key, KeyRecord>,
     last: FrameNumber,
 ) -> Verdict {
-    let empty = KeyRecord::default();
-    for key in live.keys().chain(rebuilt.keys()) {
-        let is = live.get(key).unwrap_or(&empty);
-        // What is forgotten is no record any more.
-        let was = rebuilt.get(key).filter(|record| !record.forgotten).unwrap_or(&empty);
-        must(is == was || (is.forgotten && *was == empty) || is.newest.frame > last, || {
-            format!("{key:?} is {is:?}, history adds up to {was:?}")
-        })?;
-    }
-    Ok(())
+    // What is forgotten is no record any more.
+    let is_known = |record: &KeyRecord| !record.forgotten && *record != KeyRecord::default();
+    let known = live.iter().filter(|(_, record)| is_known(record));
+    let known: BTreeMap<_, _> = known.map(|(key, record)| (key.clone(), record.clone())).collect();
+    let is_open = |difference: &Difference<'_>| match difference {
+        Difference::Record { key, .. } => {
+            live.get(key).is_some_and(|record| record.newest.frame > last)
+        }
+        _ => false,
+    };
+    let first = rebuilt::differing_records(&known, rebuilt).find(|one| !is_open(one));
+    must(first.is_none(), || format!("live is not what history adds up to: {first:?}"))
 }

@@ -34,7 +34,7 @@ pub use catalog::{Catalog, Cut, CutFile};
 pub use disk::{Disk, DiskFile};
 pub use file_disk::{AppendFile, FileDisk};
 pub use reader::Reader;
-pub use recover::{Dropped, OpenError, Report};
+pub use recover::{Dropped, OpenError, Report, partitions};
 pub use rewrite::RewriteJob;
 pub use seal::{SealJob, SealedIndex};
 pub use writer::Writer;

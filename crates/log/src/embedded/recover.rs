@@ -184,6 +184,19 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
     Ok((writer, report))
 }
 
+/// How many partitions the log of a disk has; none where no segment's head can be read.
+///
+/// # Errors
+/// When the disk fails.
+pub fn partitions<D: Disk>(disk: &D) -> Result<Option<u16>, OpenError> {
+    for (number, rewrites) in files(&disk.list()?) {
+        if let Ok(header) = SegmentHeader::read(disk, number, rewrites)? {
+            return Ok(u16::try_from(header.tips.len()).ok());
+        }
+    }
+    Ok(None)
+}
+
 /// The file that counts of each segment. A segment's file is removed only when the one that takes
 /// its place is durable: as long as the older is there, the newer may not be whole.
 fn files(names: &[String]) -> BTreeMap<u64, u32> {

@@ -33,6 +33,7 @@ mod facts;
 mod fates;
 mod history;
 mod key;
+mod key_state;
 mod keys;
 mod lanes;
 pub mod limits;
@@ -72,6 +73,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/sources/{source}/keys/{key}", get(key::show))
         .route("/sources/{source}/keys/{key}/pause", post(key::pause))
         .route("/sources/{source}/keys/{key}/resume", post(key::resume))
+        .route("/state/{source}/{key}", get(key_state::show))
         .route("/events", get(events::list))
         .route("/events/{id}", get(event::show))
         .route("/events/{id}/attempts", get(event::attempts))

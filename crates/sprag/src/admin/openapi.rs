@@ -7,8 +7,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::problems::ProblemDocument;
 use super::{
-    alerts, backup, configuration, dead_letters, destinations, event, events, facts, key, keys,
-    lanes, metrics, observe, overridden, overrides, redrive, redrive_many, sources,
+    alerts, backup, configuration, dead_letters, destinations, event, events, facts, key,
+    key_state, keys, lanes, metrics, observe, overridden, overrides, redrive, redrive_many,
+    sources,
 };
 
 #[derive(OpenApi)]
@@ -22,7 +23,7 @@ use super::{
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     paths(
-        sources::list, keys::list, key::show, key::pause, key::resume, events::list, event::show,
+        sources::list, keys::list, key::show, key::pause, key::resume, key_state::show, events::list, event::show,
         event::attempts, event::body, facts::stream, dead_letters::list, redrive::redrive,
         redrive::drop_letter, redrive_many::redrive, redrive_many::drop_letters, lanes::list,
         lanes::resume, overridden::list, overrides::carry_out, backup::make, backup::restored, destinations::list, destinations::pause,

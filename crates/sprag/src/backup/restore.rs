@@ -7,10 +7,10 @@ use std::path::Path;
 
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Fact;
-use sprag_core::id::{FrameNumber, Key, PartitionId, SourceId};
+use sprag_core::id::{Key, PartitionId, SourceId};
+use sprag_log::ReadFrame;
 use sprag_log::digest::Sha256;
 use sprag_log::embedded::{self, FileDisk, Options};
-use sprag_log::{Answer, Query, ReadError, ReadFrame};
 
 use super::manifest::{Manifest, is_segment};
 use super::marker::Marker;
@@ -18,7 +18,7 @@ use super::newest::Newest;
 use super::unpack::{compare, copy, make_empty, sync};
 use super::{BackupError, LOG, MANIFEST};
 use crate::clock::Clock;
-use crate::limits;
+use crate::{limits, rebuild};
 
 /// What is told of the time after the backup.
 #[derive(Debug, Clone)]
@@ -254,35 +254,20 @@ fn walk_partition(
     partition: PartitionId,
     walked: &mut Walked,
 ) -> Result<Option<(u64, String)>, BackupError> {
-    let (mut from, mut last) = (FrameNumber(1), None);
-    loop {
-        let query = Query::Frames { partition, from, bytes: limits::RESTORE_READ_BYTES };
-        let frames = match reader.answer(&query) {
-            Ok(Answer::Frames(frames)) => frames,
-            Ok(_) | Err(ReadError::Missing) => return Ok(last),
-            // What lay before was trimmed.
-            Err(ReadError::Trimmed { oldest }) if oldest > from => {
-                from = oldest;
-                continue;
-            }
-            Err(error) => return Err(BackupError::Read(error)),
-        };
-        for frame in &frames.frames {
-            walked.frame(frame);
-            last = Some((frame.number.0, frame.hash.to_string()));
-            from = frame.number.next();
-        }
-        if frames.end {
-            return Ok(last);
-        }
-    }
+    let mut last = None;
+    let read = rebuild::walk(reader, partition, |frame| {
+        walked.frame(frame);
+        last = Some((frame.number.0, frame.hash.to_string()));
+    });
+    read.map_err(BackupError::Read)?;
+    Ok(last)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use sprag_core::fact::{Boundary, Floor, Tombstone};
-    use sprag_core::id::{Epoch, Hash, Sequence};
+    use sprag_core::id::{Epoch, FrameNumber, Hash, Sequence};
     use sprag_core::record::KeyRecord;
     use sprag_core::time::{OpenMicros, UnixMicros};
 

@@ -6,15 +6,18 @@ use super::admin::key::{self, KeyName, Name};
 use super::admin::page::{ListArguments, Listed, list, query};
 use super::admin::table::{Rows, member, moment};
 use super::words::{say, say_more};
-use super::{Failure, Verdict, block_on};
-use clap::{Args, ValueEnum};
+use super::{Failure, Verdict, block_on, keys_rebuild, keys_state};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-/// List keys, or tell of one why it waits
+/// List keys, or tell of one why it waits or where it stands; rebuild the state of all
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  \
     sprag keys --state held\n  \
-    sprag keys billing:cus_42\n\n\
+    sprag keys billing:cus_42\n  \
+    sprag keys state billing:cus_42\n  \
+    sprag keys rebuild --data sprag-data --check\n\n\
     Exit code: 0 nothing waits, 1 the key waits, or a list by --state has keys, 2 could not run")]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -33,6 +36,14 @@ pub(super) struct Arguments {
     prefix: Option<String>,
     #[command(flatten)]
     list: ListArguments,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    State(keys_state::Arguments),
+    Rebuild(keys_rebuild::Arguments),
 }
 
 /// Which keys.
@@ -47,6 +58,11 @@ enum State {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    match &arguments.action {
+        Some(Action::State(arguments)) => return keys_state::run(arguments),
+        Some(Action::Rebuild(arguments)) => return keys_rebuild::run(arguments),
+        None => {}
+    }
     let mut client = arguments.admin.client()?;
     block_on(async {
         match &arguments.key {

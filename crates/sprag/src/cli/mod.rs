@@ -16,6 +16,8 @@ mod events;
 mod explain;
 mod input;
 mod keys;
+mod keys_rebuild;
+mod keys_state;
 mod lanes;
 mod log;
 mod overrides;

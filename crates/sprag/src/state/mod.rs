@@ -26,6 +26,7 @@ mod reader;
 mod rows;
 mod selection;
 mod sqlite;
+mod stopped;
 mod tombstones;
 mod write;
 
@@ -34,10 +35,11 @@ pub use counts::{HeldCounts, StoppedCounts};
 pub use health::StateHealth;
 pub use lanes::{LaneCursor, LanePage, StoppedLane, WaitingCursor, WaitingLane, WaitingPage};
 pub use letters::{LetterCursor, LetterPage};
-pub use open::{OpenError, Opened, Rebuilt};
+pub use open::{OpenError, Opened, Rebuilt, embedded_log, replace};
 pub use reader::{KeyCursor, KeyFilter, KeyPage, KeyQuery, KeyRow, StateReader};
 pub use selection::Selection;
 pub use sqlite::SqliteState;
+pub use stopped::{ListDifference, StoppedState, Unusable};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! Whatever does not fit (another version, another log, damage) is deleted: the log has it all,
 //! and a repaired file could reflect less than its head says.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -146,6 +147,25 @@ pub(super) fn path(directory: &Path) -> PathBuf {
     directory.join(FILE)
 }
 
+/// How the state store calls the log of the embedded engine with so many partitions.
+#[must_use]
+pub fn embedded_log(partitions: u16) -> String {
+    format!("embedded of {partitions} partitions")
+}
+
+/// Puts a whole file, which nothing has open, in the place of the one in a directory. A crash in between
+/// leaves none, and the next start builds it.
+///
+/// # Errors
+/// When a file cannot be deleted or moved.
+pub fn replace(directory: &Path, by: &Path) -> Result<(), OpenError> {
+    let path = path(directory);
+    let failed = |error| OpenError::File(path.clone(), error);
+    delete(&path).map_err(failed)?;
+    fs::rename(by.join(FILE), &path).map_err(failed)?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+}
+
 /// Deletes the file and what SQLite keeps beside it.
 pub(super) fn delete(path: &Path) -> io::Result<()> {
     for suffix in BESIDE {
@@ -197,16 +217,38 @@ fn existing(path: &Path, log: &str) -> rusqlite::Result<Result<Connection, Rebui
         make(&connection, log)?;
         return Ok(Ok(connection));
     }
+    match misfit(&connection, version, log)? {
+        Some(why) => Ok(Err(why)),
+        None => Ok(Ok(connection)),
+    }
+}
+
+/// Why a file is not the state of this log as this version writes it; none when it is.
+fn misfit(connection: &Connection, version: i64, log: &str) -> rusqlite::Result<Option<Rebuilt>> {
     if version != VERSION {
-        return Ok(Err(Rebuilt::OtherVersion));
+        return Ok(Some(Rebuilt::OtherVersion));
     }
     let found: Option<String> = connection
         .query_row("SELECT value FROM facts_of_file WHERE name = 'log'", [], |row| row.get(0))
         .optional()?;
-    if found.as_deref() != Some(log) {
-        return Ok(Err(Rebuilt::OtherLog));
+    Ok((found.as_deref() != Some(log)).then_some(Rebuilt::OtherLog))
+}
+
+/// A connection that only reads the file of a process that is not there, and why it does not fit. Nothing
+/// is deleted.
+pub(super) fn stopped(path: &Path, log: &str) -> Result<Result<Connection, Rebuilt>, OpenError> {
+    let failed = |error| OpenError::sqlite(path, error);
+    let read = || {
+        let connection = reading(path)?;
+        let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let misfit = misfit(&connection, version, log)?;
+        Ok(misfit.map_or(Ok(connection), Err))
+    };
+    match read() {
+        Ok(found) => Ok(found),
+        Err(error) if is_damage(&error) => Ok(Err(Rebuilt::Damaged(Told(&error).to_string()))),
+        Err(error) => Err(failed(error)),
     }
-    Ok(Ok(connection))
 }
 
 fn make(connection: &Connection, log: &str) -> rusqlite::Result<()> {

@@ -44,6 +44,33 @@ async fn a_key_that_waits_for_a_position_says_for_which_and_how_long() {
 }
 
 #[tokio::test]
+async fn the_state_of_a_key_is_its_newest_event_in_order() {
+    let world = World::start().await;
+    let key = "octo%2Eorg/42";
+    let path = "/v1/state/billing/octo%252Eorg%2F42";
+    assert_eq!(world.get(path).await.json()["code"], "unknown-key");
+    let first = world.receive(1, key, 1, "e1").await;
+    world.receive(1, key, 3, "e3").await;
+    let shown = world.get(path).await.json();
+    assert_eq!((&shown["sequence"], &shown["position"]), (&json!(1), &json!("1")), "{shown}");
+    let last = &shown["last"];
+    assert_eq!((&last["id"], &last["gone"]), (&json!(first), &json!(false)), "{shown}");
+    assert_eq!((&last["body"], &last["type"]), (&json!("{\"id\":\"e1\"}"), &json!("invoice.paid")));
+    assert_eq!(last["webhook_id"], "billing:octo%2Eorg/42:1");
+    let as_key = world.get("/v1/sources/billing/keys/octo%252Eorg%2F42").await.json();
+    assert_eq!(as_key["hash"], shown["hash"]);
+    // What the source never counted has no position.
+    world.receive(2, "k", 0, "e9").await;
+    let shown = world.get("/v1/state/notes/k").await.json();
+    assert_eq!((&shown["sequence"], shown.get("position")), (&json!(1), None), "{shown}");
+    // Held from the first: nothing is released.
+    world.receive(1, "held", 7, "e7").await;
+    let shown = world.get("/v1/state/billing/held").await.json();
+    assert_eq!((&shown["sequence"], shown.get("last")), (&json!(0), None), "{shown}");
+    assert_eq!(world.get("/v1/state/none/k").await.json()["code"], "unknown-source");
+}
+
+#[tokio::test]
 async fn an_event_shows_what_came_in_and_how_each_lane_fares() {
     let world = World::start().await;
     world.consumer("k", Consumer::Answers(500));

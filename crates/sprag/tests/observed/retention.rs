@@ -27,6 +27,8 @@ retry = { first = "10ms", cap = "20ms", attempts = 1 }
 on_give_up = "skip"
 "#;
 
+const BODY: &str = r#"{"key":"k"}"#;
+
 fn started(facts: &str, consumer: &Consumer) -> Server {
     let sections = SECTIONS.replace("FACTS", facts);
     Server::start(&sections.replace("PORT", &consumer.port().to_string()))
@@ -34,7 +36,7 @@ fn started(facts: &str, consumer: &Consumer) -> Server {
 
 /// An event of key `k`; its id.
 fn received(server: &Server, id: u64) -> String {
-    let request = post("/in/a", &format!("x-id: {id}\r\n"), r#"{"key":"k"}"#);
+    let request = post("/in/a", &format!("x-id: {id}\r\n"), BODY);
     let answer = taken(&server.ask(&request), "released");
     assert_eq!(answer["sequence"], id);
     answer["id"].as_str().unwrap().to_owned()
@@ -73,8 +75,18 @@ fn bodies() {
     });
     let redriven = server.admin("POST", "/v1/dead-letters/redrive", &letter.to_string());
     problem(&redriven, "body-gone");
+    let state = server.show("/v1/state/a/k");
+    assert_eq!(
+        (&state["last"]["body"], &state["last"]["gone"]),
+        (&json!(BODY), &json!(false)),
+        "{state}"
+    );
     connection.send(b"HTTP/1.1 204 No Content\r\n\r\n");
     gone(&server, &format!("/v1/events/{waits}/body"), "body-gone");
+    // Where it stands is known without.
+    let last = &server.show("/v1/state/a/k")["last"];
+    assert_eq!((&last["id"], &last["gone"]), (&json!(waits), &json!(true)), "{last}");
+    assert!(last["body"].is_null() && last["digest"].is_string(), "{last}");
     server.until_counted("sprag_retention_rewritten_total", 2);
     observed("key", "retention.bodies");
 }
@@ -87,6 +99,9 @@ fn facts() {
     answered(&consumer, "204 No Content");
     gone(&server, &format!("/v1/events/{first}"), "history-gone");
     server.until_counted("sprag_retention_carried_total", 1);
+    let state = server.show("/v1/state/a/k");
+    let last = json!({"sequence": 1, "webhook_id": "a:k:1", "body": null, "gone": true});
+    assert_eq!((&state["sequence"], &state["last"]), (&json!(1), &last), "{state}");
     // The key goes on where it was, also from nothing but what is left of the log.
     received(&server, 2);
     answered(&consumer, "204 No Content");

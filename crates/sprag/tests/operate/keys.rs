@@ -29,6 +29,30 @@ fn keys_are_listed_and_one_tells_why_it_waits() {
 }
 
 #[test]
+fn where_a_key_stands_is_told_with_its_newest_event_and_a_late_one_is_not_it() {
+    let world = World::start_with(204, "hold = { wait = \"100ms\" }");
+    world.send("a", &[1, 3]);
+    world.until(&["keys", "state", "billing:a", "--json"], |said| said.json()["sequence"] == 2);
+    world.send("a", &[2]);
+    let said = world.run(&["keys", "state", "billing:a", "--json"]);
+    let shown = said.json();
+    assert_eq!((said.code, &shown["sequence"]), (0, &json!(3)), "the late one: {said:?}");
+    assert_eq!(
+        (&shown["position"], &shown["last"]["sequence"]),
+        (&json!("3"), &json!(2)),
+        "{said:?}"
+    );
+    assert_eq!(shown["last"]["source_id"], "a-3");
+    let said = world.run(&["keys", "state", "a"]);
+    assert!(
+        said.out.contains("sequence 3 at position 3") && said.out.contains("\"at\":3"),
+        "{said:?}"
+    );
+    let said = world.run(&["keys", "state", "none"]);
+    assert!(said.code == 2 && said.err.contains("unknown-key"), "{said:?}");
+}
+
+#[test]
 fn an_override_begins_positions_anew_and_pauses_a_key() {
     let world = World::start(204);
     world.send("b", &[1, 3]);

@@ -7,5 +7,6 @@ mod dead;
 mod explain;
 mod keys;
 mod metrics;
+mod rebuild;
 mod top;
 mod world;

@@ -1,6 +1,6 @@
 //! A gateway as a process of its own, a consumer, and commands asked of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl Drop for Background {
 /// `billing` (fifo, by key and sequence of the body) goes to `app`, which halts, and `audit`, which
 /// skips; two failed tries give an event up.
 pub(crate) struct World {
-    _gateway: Background,
+    gateway: Option<Background>,
     pub(crate) consumer: Consumer,
     pub(crate) directory: TempDir,
     pub(crate) listen: String,
@@ -51,6 +51,23 @@ impl Said {
     }
 }
 
+/// A gateway, where events go, and its admin API.
+fn serve(configuration: &Path) -> (Background, String, String) {
+    let mut command = sprag();
+    command.args(["serve", "--config"]).arg(configuration);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut gateway = Background(child);
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(gateway.0.stdout.take().unwrap()));
+    let mut line = |word: &str| {
+        let line = lines.next().unwrap_or_else(|| panic!("serve ended")).unwrap();
+        line.strip_prefix(word).unwrap().trim().to_owned()
+    };
+    let listen = line("listen ").replace("SOURCE", "billing");
+    let admin = line("admin");
+    (gateway, listen, admin)
+}
+
 fn sprag() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sprag"));
     command.env("SPRAG_ADMIN_TOKEN", TOKEN);
@@ -68,19 +85,26 @@ impl World {
         let consumer = Consumer::start(status);
         let path = directory.path().join("sprag.toml");
         std::fs::write(&path, configuration(&directory, &consumer, gaps)).unwrap();
+        let (gateway, listen, admin) = serve(&path);
+        Self { gateway: Some(gateway), consumer, directory, listen, admin }
+    }
+
+    /// Kills the gateway, at whatever it is doing.
+    pub(crate) fn kill(&mut self) {
+        self.gateway = None;
+    }
+
+    /// Starts the gateway that was killed again.
+    pub(crate) fn start_again(&mut self) {
+        let (gateway, listen, admin) = serve(&self.path("sprag.toml"));
+        (self.gateway, self.listen, self.admin) = (Some(gateway), listen, admin);
+    }
+
+    /// Runs a command on the data directory.
+    pub(crate) fn run_stopped(&self, arguments: &[&str]) -> Said {
         let mut command = sprag();
-        command.args(["serve", "--config"]).arg(&path);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut gateway = Background(child);
-        let mut lines =
-            std::io::BufRead::lines(std::io::BufReader::new(gateway.0.stdout.take().unwrap()));
-        let mut line = |word: &str| {
-            let line = lines.next().unwrap_or_else(|| panic!("serve ended")).unwrap();
-            line.strip_prefix(word).unwrap().trim().to_owned()
-        };
-        let listen = line("listen ").replace("SOURCE", "billing");
-        let admin = line("admin");
-        Self { _gateway: gateway, consumer, directory, listen, admin }
+        command.args(arguments).arg("--data").arg(self.path("data"));
+        Said::of(&command.output().unwrap())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -29,6 +29,11 @@ impl FromStr for KeyName {
 }
 
 impl KeyName {
+    /// The path of its state in the admin API.
+    pub(in crate::cli) fn state_path(&self) -> String {
+        format!("/v1/state/{}/{}", escaped(&self.source), escaped(&self.key))
+    }
+
     /// Its path in the admin API.
     pub(in crate::cli) fn path(&self) -> String {
         format!("/v1/sources/{}/keys/{}", escaped(&self.source), escaped(&self.key))

@@ -1,0 +1,219 @@
+//! `/v1/state/{source}/{key}`: the state of a resource as its events say it: where it stands, and the newest
+//! event with its body.
+//!
+//! Only what is committed is told: what the key's record says beyond that may never have been. The log has
+//! that, by the key's sequences.
+//!
+//! A contract that knows more of a key than its newest position (a merged document, the state of a machine, a
+//! clock, the tip of a chain of links) tells it in a member of its own beside `position`, absent under other
+//! contracts: so members are only ever added, and readers ignore those they do not know.
+
+use axum::Json;
+use axum::extract::State;
+use data_encoding::BASE64;
+use serde::Serialize;
+use sprag_core::fact::{Fact, Kind, Received, Released};
+use sprag_core::id::{Place, Sequence};
+use sprag_log::{Answer, Query, StoredFact};
+use utoipa::ToSchema;
+
+use super::answer::{Answered, time};
+use super::limits;
+use super::problems::ReadProblems;
+use super::request::Segments;
+use super::state::{AdminState, KnownKey};
+use crate::extract::webhook_id;
+use crate::problem::{Code, Problem};
+
+/// Where a key stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyState)]
+pub(super) struct Shown {
+    source: String,
+    key: String,
+    partition: u16,
+    /// The newest sequence; 0 before the first event is released.
+    sequence: u64,
+    /// Hₙ of that event (rule C1).
+    hash: String,
+    /// The newest position in order, as `sprag-position` has it; absent where the source says none, and
+    /// before the first event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<String>,
+    /// Whether the key is forgotten: this is what it goes on from (rule D8).
+    forgotten: bool,
+    /// The newest event in order: one that came late is not it, whatever its sequence. Absent before the
+    /// first, and where the last hundred all were late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<Last>,
+}
+
+/// An event, as far as it is kept.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LastEvent)]
+struct Last {
+    sequence: u64,
+    webhook_id: String,
+    #[serde(flatten)]
+    event: Option<Event>,
+    /// Its body as it came, where it is text; null where it is not, or is kept no longer.
+    body: Option<String>,
+    /// Its body in Base64, where it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    /// Whether its body is kept no longer (`retention.bodies`); without the other members, the event
+    /// neither (`retention.facts`).
+    gone: bool,
+}
+
+/// What history says of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LastEventFacts)]
+struct Event {
+    /// Its permanent id.
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    released_at: Option<String>,
+    /// The source's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_id: Option<String>,
+    r#type: String,
+    content_type: String,
+    size: u32,
+    digest: String,
+}
+
+/// Tells where a key stands: its newest sequence, hash and position, and its newest event with the body
+///
+/// Contracts may add members; ignore those you do not know.
+#[utoipa::path(get, path = "/v1/state/{source}/{key}", tag = "keys",
+    params(("source" = String, Path, description = "The source"),
+        ("key" = String, Path, description = "The encoded key")),
+    responses((status = 200, body = Shown), ReadProblems))]
+pub(super) async fn show(
+    State(state): State<AdminState>,
+    Segments((source, key)): Segments<(String, String)>,
+) -> Answered<Shown> {
+    let names = state.names().await;
+    let mut known = state.key(&names, &source, &key).await?;
+    let mut releases = releases(&state, &known).await?;
+    if releases.is_empty() && known.record.sequence > Sequence(0) {
+        // Either its history is deleted, or its first event is not committed yet: then it is now.
+        state.store().await?;
+        known = state.key(&names, &source, &key).await?;
+        releases = self::releases(&state, &known).await?;
+    }
+    let (sequence, hash) = match releases.last() {
+        Some((_, newest)) => (newest.sequence, newest.hash),
+        None => (known.record.sequence, known.record.hash),
+    };
+    let in_order = releases.iter().rev().find(|(_, released)| released.kind == Kind::Event);
+    let last = match in_order {
+        Some((stored, released)) => Some(last(&state, &source, stored, released).await?),
+        None if releases.is_empty() && sequence > Sequence(0) => Some(deleted(&source, &known)),
+        None => None,
+    };
+    let position = in_order.map(|(_, released)| released.position.text());
+    // Of deleted history the record still knows the number.
+    let number = || known.record.order.newest().map(|newest| newest.to_string());
+    Ok(Json(Shown {
+        source,
+        partition: known.partition.0,
+        sequence: sequence.0,
+        hash: hash.to_string(),
+        position: position.or_else(number).filter(|position| !position.is_empty()),
+        forgotten: known.record.forgotten,
+        key: known.key.name.to_string(),
+        last,
+    }))
+}
+
+/// The newest committed releases of a key, ascending: one, where that is in order.
+async fn releases(
+    state: &AdminState,
+    known: &KnownKey,
+) -> Result<Vec<(StoredFact, Released)>, Problem> {
+    let to = known.record.sequence;
+    for looked in [1, limits::LOOKED_BACK] {
+        let from = Sequence(to.0.saturating_sub(looked - 1).max(1));
+        let (partition, key) = (known.partition, known.key.clone());
+        let most = usize::try_from(looked).unwrap_or(usize::MAX);
+        let query = Query::Sequences { partition, key, from, to, most };
+        let found = match state.ask(query).await? {
+            Some(Answer::Sequences(found)) => found,
+            _ => Vec::new(),
+        };
+        let released = found.into_iter().filter_map(|stored| match &stored.fact {
+            Fact::Released(released) => Some((stored.clone(), released.clone())),
+            _ => None,
+        });
+        let released: Vec<_> = released.collect();
+        let is_enough = released.iter().any(|(_, released)| released.kind == Kind::Event);
+        if is_enough || looked == limits::LOOKED_BACK {
+            return Ok(released);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// An event of which history says nothing any more.
+fn deleted(source: &str, known: &KnownKey) -> Last {
+    let sequence = known.record.sequence.0;
+    let webhook_id = webhook_id(source, &known.key.name, sequence);
+    Last { sequence, webhook_id, event: None, body: None, body_base64: None, gone: true }
+}
+
+async fn last(
+    state: &AdminState,
+    source: &str,
+    stored: &StoredFact,
+    released: &Released,
+) -> Result<Last, Problem> {
+    let (place, sequence) = (released.event, released.sequence.0);
+    let released_at = time(stored.recorded);
+    let (event, body) = match state.ask_kept(Query::Event { place }).await {
+        Ok(Some(Answer::Event(event))) => {
+            (Some(told(place, &event.received, released_at)), Some(event.body.bytes.to_vec()))
+        }
+        Ok(_) => (None, None),
+        Err(gone) if matches!(gone.code, Code::BodyGone | Code::HistoryGone) => {
+            (of_deleted_body(state, place, released_at).await?, None)
+        }
+        Err(problem) => return Err(problem),
+    };
+    let gone = body.is_none();
+    let (text, base64) = match body.map(String::from_utf8) {
+        None => (None, None),
+        Some(Ok(text)) => (Some(text), None),
+        Some(Err(bytes)) => (None, Some(BASE64.encode(bytes.as_bytes()))),
+    };
+    let webhook_id = webhook_id(source, &released.key.name, sequence);
+    Ok(Last { sequence, webhook_id, event, body: text, body_base64: base64, gone })
+}
+
+async fn of_deleted_body(
+    state: &AdminState,
+    place: Place,
+    released_at: Option<String>,
+) -> Result<Option<Event>, Problem> {
+    let Some(Answer::Fact(stored)) = state.ask(Query::Fact { place }).await? else {
+        return Ok(None);
+    };
+    match &stored.fact {
+        Fact::Received(received) => Ok(Some(told(place, received, released_at))),
+        _ => Ok(None),
+    }
+}
+
+fn told(place: Place, received: &Received, released_at: Option<String>) -> Event {
+    Event {
+        id: place.to_string(),
+        released_at,
+        source_id: received.id.as_ref().map(ToString::to_string),
+        r#type: received.event_type.to_string(),
+        content_type: received.content_type.to_string(),
+        size: received.size,
+        digest: received.digest.to_string(),
+    }
+}
