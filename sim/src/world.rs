@@ -15,6 +15,7 @@ use sprag_log::digest::sha256;
 use sprag_log::embedded::simulated::SimulatedDisk;
 
 use crate::acker::Acker;
+use crate::authority::{self, Authorities};
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
 use crate::dice::{Dice, Seed};
@@ -26,6 +27,7 @@ use crate::judge::history::{Frames, Submitted};
 use crate::judge::memory::Memory;
 use crate::judge::outages::Outages;
 use crate::judge::policies::Policies;
+use crate::judge::refilled::Refilled;
 use crate::judge::refusals::Refusals;
 use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
@@ -114,6 +116,12 @@ pub(crate) enum Happening {
     Reply(u64, PartitionId, AttemptId),
     /// A consumer acknowledges by a request of its own.
     Acknowledge(usize),
+    /// A source answers that was asked for missing positions.
+    Asked(u64, u64),
+    /// An event of its answer comes in again, for it could not be taken in before.
+    Bring(u64, u64, usize),
+    /// All that it gave is answered.
+    AskEnded(u64, u64),
     /// The operator acts.
     Operate,
     /// Requests are refused before they reach the node.
@@ -206,6 +214,7 @@ pub(crate) struct Watching {
     pub(crate) outages: Outages,
     pub(crate) submitted: Submitted,
     pub(crate) refusals: Refusals,
+    pub(crate) refilled: Refilled,
     /// How often an operator was told that a resource seems to count anew.
     pub(crate) alerts: BTreeMap<usize, u64>,
 }
@@ -247,6 +256,7 @@ pub(crate) struct World {
     pub(crate) refuser: Refuser,
     pub(crate) acker: Acker,
     pub(crate) reloads: Reloads,
+    pub(crate) authorities: Authorities,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
@@ -315,6 +325,7 @@ impl World {
             faults.clock_steps = 0;
         }
         let forgetting = silence::draw(seed, &mut setting);
+        authority::draw(seed, &mut setting);
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
         let names: Vec<String> =
@@ -324,6 +335,7 @@ impl World {
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         silence::add(forgetting, &mut workload, length);
+        let authorities = Authorities::of(seed, &workload);
         let outages = Outages::of(workload.resources.len());
         let watching = Watching::over(outages, Memory::of(&setting.plan));
         let mut world = Self {
@@ -344,6 +356,7 @@ impl World {
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             acker: Acker::new(ack),
             reloads: Reloads::new(Dice::new(seed, RELOAD_DICE)),
+            authorities,
             batch_dice: batch,
             sources: workload.sources,
             resources: workload.resources,
@@ -430,6 +443,12 @@ impl World {
             Happening::Post(post) => self.post(post),
             Happening::Reply(life, partition, attempt) => self.reply(life, partition, attempt),
             Happening::Acknowledge(number) => self.acknowledge(number),
+            Happening::Asked(life, number) => self.asked(life, number),
+            Happening::Bring(life, number, which) => {
+                self.bring(life, number, which);
+                self.turn();
+            }
+            Happening::AskEnded(life, number) => self.ask_ended(life, number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),

@@ -16,6 +16,7 @@ mod owner;
 mod permits;
 mod recovery;
 mod redrive;
+mod refill;
 mod reload;
 mod retain;
 pub mod state;

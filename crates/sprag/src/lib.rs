@@ -31,6 +31,7 @@ pub mod plan;
 pub mod preset;
 pub mod problem;
 pub mod provider;
+pub mod refill;
 pub mod reload;
 pub mod secret;
 pub mod serve;

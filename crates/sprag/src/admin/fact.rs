@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value, json};
 use sprag_core::fact::{
-    AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, PauseReason, Received,
-    Recognised, Released, Visit,
+    AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, Origin, PauseReason, Received,
+    Recognised, RefillOutcome, Released, Visit,
 };
 use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
 use sprag_core::ranges::Range;
@@ -104,6 +104,14 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         Fact::GapAbandoned(fact) => {
             json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
         }
+        Fact::RefillEnded(fact) => json!({
+            "asked": range(fact.asked), "attempt": fact.attempt, "events": fact.events,
+            "outcome": fact.outcome.as_str(),
+            "status": match fact.outcome {
+                RefillOutcome::Answered { status } => Some(status),
+                _ => None,
+            },
+        }),
         Fact::Attempted(fact) => attempted(names, fact),
         Fact::Acknowledged(_)
         | Fact::Batched(_)
@@ -199,11 +207,15 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
 }
 
 fn received(fact: &Received) -> Value {
-    json!({
+    let mut shown = json!({
         "source_id": fact.id.as_deref(), "position": fact.position.header_text(),
         "type": *fact.event_type, "content_type": *fact.content_type,
         "digest": fact.digest.to_string(), "size": fact.size,
-    })
+    });
+    if fact.origin == Origin::Refilled {
+        shown["origin"] = "refilled".into();
+    }
+    shown
 }
 
 fn released(names: &Names, fact: &Released) -> Value {

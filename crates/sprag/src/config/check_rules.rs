@@ -31,7 +31,7 @@ fn location(entry: &Entry<'_>) -> Option<Location> {
     entry.parsed(Location::parse)
 }
 
-fn id(entry: &Entry<'_>) -> Option<IdRule> {
+pub(super) fn id(entry: &Entry<'_>) -> Option<IdRule> {
     match entry.text()? {
         "sha256" => Some(IdRule::Sha256),
         "none" => Some(IdRule::None),
@@ -39,7 +39,7 @@ fn id(entry: &Entry<'_>) -> Option<IdRule> {
     }
 }
 
-fn key(entry: &Entry<'_>) -> Option<KeyRule> {
+pub(super) fn key(entry: &Entry<'_>) -> Option<KeyRule> {
     if !entry.is_array() {
         return parts(entry).map(KeyRule::Parts);
     }
