@@ -120,7 +120,12 @@ impl Authorities {
     }
 
     /// What is answered, when, and under which name.
-    fn answer(&mut self, resource: usize, fetch: &Fetch, faults: bool) -> (Ask, Instant, &'static str) {
+    fn answer(
+        &mut self,
+        resource: usize,
+        fetch: &Fetch,
+        faults: bool,
+    ) -> (Ask, Instant, &'static str) {
         let gives = self.known(resource, fetch.asked.from, fetch.asked.to);
         let mut ask = Ask {
             partition: PartitionId(0),
@@ -293,7 +298,12 @@ impl World {
         self.watching.refilled.ended(source);
         let numbers = [number, events.into()];
         self.trace.note(self.now, '?', &numbers, || {
-            format!("{} {:?}: {} with {events} events", fetch.key.name, fetch.asked, outcome.as_str())
+            format!(
+                "{} {:?}: {} with {events} events",
+                fetch.key.name,
+                fetch.asked,
+                outcome.as_str()
+            )
         });
         let now = self.clock();
         if let Some(process) = &mut self.process {

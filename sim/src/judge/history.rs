@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Origin, Outcome,
-    PauseReason, Refused,
+    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Origin,
+    Outcome, PauseReason, Refused,
 };
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;

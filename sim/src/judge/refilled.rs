@@ -97,10 +97,14 @@ impl Refilled {
     /// History marks what came of asks, and nothing else.
     pub(crate) fn judge(&self, marked: &BTreeMap<Place, (usize, Hash)>) -> Verdict {
         for place in &self.kept {
-            must(marked.contains_key(place), || format!("{place} was asked for and is not marked"))?;
+            must(marked.contains_key(place), || {
+                format!("{place} was asked for and is not marked")
+            })?;
         }
         for (place, event) in marked {
-            must(self.given.contains(event), || format!("{place} is marked and was not asked for"))?;
+            must(self.given.contains(event), || {
+                format!("{place} is marked and was not asked for")
+            })?;
         }
         Ok(())
     }

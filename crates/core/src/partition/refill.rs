@@ -113,13 +113,13 @@ impl<D: Digest> Partition<D> {
         }
         let next = self.refillable(slot).map(|(gap, settings)| {
             let same = known.filter(|known| gap.from <= known.gap.to);
-            let anew = || self.waits(gap, 0, pause(&settings, 0));
+            let anew = || self.asks_after(gap, 0, pause(&settings, 0));
             same.map_or_else(anew, |same| Refill { gap, ..same })
         });
         self.set_refill(slot, next);
     }
 
-    fn waits(&self, gap: Range, failed: u32, pause: Duration) -> Refill {
+    fn asks_after(&self, gap: Range, failed: u32, pause: Duration) -> Refill {
         Refill { gap, failed, stage: Stage::Waits(self.now.elapsed.after(pause)) }
     }
 
@@ -199,19 +199,19 @@ impl<D: Digest> Partition<D> {
         let next = self.refillable(slot).map(|(gap, settings)| {
             if gap.from > refill.gap.to {
                 // Another gap, of which nothing was asked.
-                return self.waits(gap, 0, pause(&settings, 0));
+                return self.asks_after(gap, 0, pause(&settings, 0));
             }
             if gap.from > asked.from {
                 // Some came; the rest has waited for long enough.
-                return self.waits(gap, 0, Duration::ZERO);
+                return self.asks_after(gap, 0, Duration::ZERO);
             }
             if outcome.is_throttled() {
-                return self.waits(gap, refill.failed, Duration::ZERO);
+                return self.asks_after(gap, refill.failed, Duration::ZERO);
             }
             if attempt >= settings.attempts {
                 return Refill { gap, failed: attempt, stage: Stage::Over };
             }
-            self.waits(gap, attempt, pause(&settings, attempt))
+            self.asks_after(gap, attempt, pause(&settings, attempt))
         });
         self.set_refill(slot, next);
     }
@@ -243,9 +243,10 @@ impl<D: Digest> Partition<D> {
     }
 
     /// What is kept of all asks is what each key says of its own.
-    pub(super) fn assert_refills(&self) {
+    pub(crate) fn assert_refills(&self) {
         let of = |is: fn(&Stage) -> bool| {
-            let stages = self.keys.iter().filter_map(|(_, hot)| hot.refill.map(|known| known.stage));
+            let stages =
+                self.keys.iter().filter_map(|(_, hot)| hot.refill.map(|known| known.stage));
             stages.filter(is).count()
         };
         assert_eq!(of(|is| matches!(is, Stage::Waits(_))), self.refilling.timers.len(), "waits");

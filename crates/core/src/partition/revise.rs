@@ -14,7 +14,7 @@
 //! | what a lane's rate leaves | begins anew where the rate is another |
 //! | the queues outside | one more for each destination that came; none is forgotten, for a page of it may be on its way, but none is read for a destination that is gone |
 //! | what is missing | is asked for from now on where it was not, and the reverse; an ask under way ends as it began |
-| the timers of holds | set anew: a key that was to wait for ever may not any more, and the reverse; those outside are looked at from the first on |
+//! | the timers of holds | set anew: a key that was to wait for ever may not any more, and the reverse; those outside are looked at from the first on |
 //! | visits | begin anew, with what there is to visit for by now, once the store has the keys |
 //! | what is being given up of a backlog | is freed as was asked; the next time the node asks by the new limit |
 //! | everything else that waits | is woken, and finds out |

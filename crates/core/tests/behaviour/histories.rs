@@ -423,8 +423,7 @@ fn fetched(world: &mut World, which: u8, status: Option<u16>) {
             ..Post::default()
         });
     }
-    let outcome =
-        status.map_or(RefillOutcome::Whole, |status| RefillOutcome::Answered { status });
+    let outcome = status.map_or(RefillOutcome::Whole, |status| RefillOutcome::Answered { status });
     world.end_fetch(at, outcome, u32::from(brings), None);
 }
 

@@ -461,7 +461,7 @@ fn fetched(world: &mut World, words: &Words<'_>) {
         "whole" => RefillOutcome::Whole,
         "cut" => RefillOutcome::Cut,
         "unreachable" => RefillOutcome::Unreachable,
-        _ => RefillOutcome::Answered { status: status(words) },
+        status => RefillOutcome::Answered { status: status.parse().expect("an HTTP status") },
     };
     let events = words.number("events").map_or(0, |events| u32::try_from(events).expect("few"));
     world.end_fetch(which, outcome, events, words.duration("retry-after"));

@@ -73,8 +73,7 @@ fn pointer(entry: &Entry<'_>, what: &str) -> Option<Pointer> {
 /// The rules that an element of a page is read by: the source's own, but where it is told otherwise.
 fn of_element(section: &Section<'_>, own: &Rules) -> Option<Rules> {
     let whole = Pointer::parse("").ok();
-    let items =
-        or(section.get("items"), whole, |entry| pointer(entry, "body:/pointer").map(Some));
+    let items = or(section.get("items"), whole, |entry| pointer(entry, "body:/pointer").map(Some));
     let id = or(section.get("id_at"), own.id.clone(), check_rules::id);
     let key = or(section.get("key_at"), own.key.clone(), check_rules::key);
     let event_type = or(section.get("type_at"), own.event_type.clone(), |entry| {

@@ -56,7 +56,9 @@ impl Entry {
             Err(_) if self.on_invalid == OnInvalid::DeadLetter => {
                 return Some(ready(unreadable(source, digest), event));
             }
-            Err(error @ (ExtractError::Invalid(_) | ExtractError::Unreadable(_))) => (&error).into(),
+            Err(error @ (ExtractError::Invalid(_) | ExtractError::Unreadable(_))) => {
+                (&error).into()
+            }
         };
         self.metrics.refused(refused);
         node.refuse_refilled(source, refused.as_str(), digest);

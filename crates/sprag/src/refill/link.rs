@@ -35,7 +35,9 @@ fn split_outside_quotes(text: &str, at: char) -> (&str, &str) {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
-            found if found == at && !quoted => return (&text[..index], &text[index + at.len_utf8()..]),
+            found if found == at && !quoted => {
+                return (&text[..index], &text[index + at.len_utf8()..]);
+            }
             _ => {}
         }
     }
@@ -122,7 +124,8 @@ mod tests {
         ] {
             assert_eq!(resolve(link), Err(LinkProblem::Elsewhere), "{link}");
         }
-        for link in ["page2", "", "file:///etc/passwd", "/x#y", "/a b", "https://me@api.example/x"] {
+        for link in ["page2", "", "file:///etc/passwd", "/x#y", "/a b", "https://me@api.example/x"]
+        {
             assert_eq!(resolve(link), Err(LinkProblem::Unreadable), "{link}");
         }
     }

@@ -87,10 +87,9 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::BacklogDropped(_) => lane_fact(fact),
-        Fact::GapOpened(_)
-        | Fact::GapFilled(_)
-        | Fact::GapAbandoned(_)
-        | Fact::RefillEnded(_) => gap_fact(fact),
+        Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => {
+            gap_fact(fact)
+        }
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
         _ => event_fact(fact),
