@@ -24,7 +24,7 @@ fn count_anew(dice: &mut Dice, workload: &mut Workload, resource: usize, length:
         post.resource == resource && post.at < begins && post.twist != Some("poison")
     });
     let told: BTreeMap<u64, _> =
-        told.filter_map(|post| Some((post.position.number()?, post.position))).collect();
+        told.filter_map(|post| Some((post.position.number()?, post.position.clone()))).collect();
     let told: Vec<_> = told.into_values().collect();
     if told.is_empty() {
         return;
@@ -33,7 +33,7 @@ fn count_anew(dice: &mut Dice, workload: &mut Workload, resource: usize, length:
     let step = dice.pick(&[0, MILLISECOND, 20 * MILLISECOND, 300 * MILLISECOND]);
     for number in 0..dice.between(15, 60) {
         // It may begin again more than once: what comes at a time when it cannot is a repeat.
-        let position = told[usize::try_from(number).unwrap_or(0) % told.len()];
+        let position = told[usize::try_from(number).unwrap_or(0) % told.len()].clone();
         let id = has_ids.then(|| format!("anew-{resource}-{}", dice.draw()));
         let mut post = make(dice, resource, id, position, begins + step * number);
         post.twist = Some("counts anew");

@@ -11,6 +11,7 @@ use sprag_core::input::{Fetched, Ticket};
 use sprag_core::output::{Answer, Busy, Fetch};
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
+use sprag_core::record::HeldAt;
 use sprag_core::settings::{Contract, OnGap, RefillSettings};
 
 use crate::dice::{Dice, Seed};
@@ -184,20 +185,20 @@ impl Authorities {
 /// The same event as its source writes it when it is asked: where it has an id, that tells.
 fn reword(dice: &mut Dice, post: &mut Post) {
     if post.id.is_some() {
-        let other = make(dice, post.resource, None, post.position, post.at);
+        let other = make(dice, post.resource, None, post.position.clone(), post.at);
         (post.body, post.digest) = (other.body, other.digest);
     }
 }
 
 impl World {
     /// A source is asked for missing positions.
-    pub(crate) fn ask(&mut self, partition: PartitionId, fetch: Fetch) {
+    pub(crate) fn ask(&mut self, partition: PartitionId, fetch: &Fetch) {
         let Some(resource) = self.numbers.get(&fetch.key).copied() else {
             return self.judge("refill", Err(format!("{fetch:?} of no resource")));
         };
-        self.judge_ask(resource, &fetch);
+        self.judge_ask(resource, fetch);
         let faults = self.phase == Phase::Safety;
-        let (ask, after, name) = self.authorities.answer(resource, &fetch, faults);
+        let (ask, after, name) = self.authorities.answer(resource, fetch, faults);
         let source = self.resources[resource].source;
         if ask.outcome.is_throttled() {
             self.authorities.throttling.insert(source);
@@ -342,7 +343,7 @@ impl World {
         let missing = positions.filter(|position| (asked.from..=asked.to).contains(position)).find(
             |position| {
                 order.next.is_some_and(|next| next <= *position)
-                    && !order.held.contains_key(position)
+                    && !order.held.contains_key(&HeldAt::numbered(*position))
             },
         );
         if let Some(position) = missing {

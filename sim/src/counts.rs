@@ -173,6 +173,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "held",
             "released",
             "released: same instant",
+            "released: sorted as it settled",
+            "released: by rank",
             "duplicate",
             "conflict",
             "invalid",

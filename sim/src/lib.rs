@@ -25,6 +25,7 @@ mod restore;
 pub mod run;
 mod schedule;
 mod setting;
+mod settle;
 mod silence;
 mod sim_log;
 mod state_model;

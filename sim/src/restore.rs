@@ -285,7 +285,7 @@ impl Life {
             ticket: Ticket(self.tickets),
             key,
             id: post.id.clone(),
-            position: post.position,
+            position: post.position.clone(),
             event_type: "thing.happened".into(),
             content_type: "application/json".into(),
             headers: Vec::new(),

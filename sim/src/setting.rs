@@ -19,6 +19,7 @@ use crate::acker;
 use crate::batches;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
+use crate::settle;
 use crate::unordered;
 use crate::world::CLOCK;
 use sprag_core::time::UnixMicros;
@@ -63,10 +64,12 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
+        settle_dice: &mut Dice,
         (ack_dice, batch_dice, unordered_dice): (&mut Dice, &mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
-        let latest = latest::draw_sources(latest_dice, &mut sources);
+        let mut latest = latest::draw_sources(latest_dice, &mut sources);
+        latest.extend(settle::draw_source(settle_dice, &mut sources));
         let names: Vec<Arc<str>> =
             sources.iter().map(|source| source.settings.name.clone()).collect();
         let count = dice.between(1, 3);
@@ -133,7 +136,9 @@ impl Setting {
             retention.facts = FACTS_LEAST + Duration::from_secs(dice.between(0, 15));
             // An id can be recognised as long as its fact is there.
             let dedupe = Duration::from_secs(dice.between(5, 30));
-            self.plan.sources.iter_mut().for_each(|source| source.settings.dedupe = dedupe);
+            for source in &mut self.plan.sources {
+                (source.settings.dedupe, source.settings.facts) = (dedupe, retention.facts);
+            }
         }
         goes
     }
@@ -233,8 +238,10 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 hold_events: draw_hold_events(dice),
                 hold_span: HOLD_SPAN,
                 max_ahead: latest::MAX_AHEAD,
+                ranks: Vec::new(),
                 on_gap,
                 dedupe: DEDUPE,
+                facts: RetentionSettings::default().facts,
                 forget_after: None,
                 destinations: Vec::new(),
                 rate: draw_rate(dice, 80, 30),

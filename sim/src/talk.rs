@@ -53,7 +53,7 @@ impl World {
             ticket,
             key,
             id: post.id.clone(),
-            position: post.position,
+            position: post.position.clone(),
             event_type,
             content_type: "application/json".into(),
             headers: Vec::new(),

@@ -25,19 +25,23 @@ fn send(dice: &mut Dice, workload: &mut Workload, resource: usize, length: Insta
     let source = &workload.sources[workload.resources[resource].source];
     // A position may be readable where a key is not.
     let position = match source.contract {
-        Contract::Fifo { .. } => dice.pick(&[Position::None, Position::Sequence(1)]),
-        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } => Position::None,
+        Contract::Fifo { .. } => {
+            dice.pick(&[None, Some(1)]).map_or(Position::None, Position::Sequence)
+        }
+        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } | Contract::Settle => {
+            Position::None
+        }
     };
     let id = source.has_ids.then(|| format!("unreadable-{resource}-{}", dice.draw()));
     let at = dice.below(length);
-    let mut post = make(dice, resource, id, position, at);
+    let mut post = make(dice, resource, id, position.clone(), at);
     (post.is_unreadable, post.twist) = (true, Some("unreadable"));
     post.in_time = !dice.chance(100);
     while dice.chance(300) {
         let mut repeat = post.clone();
         repeat.at += dice.between(0, 10 * SECOND);
         if dice.chance(250) {
-            let other = make(dice, resource, None, position, repeat.at);
+            let other = make(dice, resource, None, position.clone(), repeat.at);
             (repeat.body, repeat.digest) = (other.body, other.digest);
         }
         workload.posts.push(repeat);

@@ -2,6 +2,7 @@
 //!
 //! Made whole before the simulation begins; what is sent when does not depend on the answers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sprag_core::id::Hash;
@@ -109,7 +110,8 @@ impl Workload {
                 contract: planned.settings.contract,
                 on_gap: planned.settings.on_gap,
                 latest: setting.counted(&planned.settings.name),
-                has_ids: dice.chance(850),
+                // What settles needs ids: an instant may be that of several events.
+                has_ids: dice.chance(850) || planned.settings.contract == Contract::Settle,
             })
             .collect();
         let count = KEYS + dice.index(16);
@@ -132,6 +134,13 @@ impl Workload {
         workload
     }
 
+    /// The resources whose events settle.
+    pub(crate) fn settling(&self) -> BTreeSet<usize> {
+        let settles =
+            |at: &usize| self.sources[self.resources[*at].source].contract == Contract::Settle;
+        (0..self.resources.len()).filter(settles).collect()
+    }
+
     /// Events that are sent, repeats and oddities not counted.
     fn originals(&self) -> usize {
         let usual = [None, Some("shuffled"), Some("delayed"), Some("stale signature")];
@@ -142,7 +151,7 @@ impl Workload {
     fn tell(&mut self, dice: &mut Dice, habits: Habits, resource: usize, events: u64) {
         let source = self.sources[self.resources[resource].source].clone();
         let told = self.posts.iter().chain(&self.dropped).filter(|post| post.resource == resource);
-        let highest = told.filter_map(|post| match post.position {
+        let highest = told.filter_map(|post| match &post.position {
             _ if post.twist == Some("poison") => None,
             position => position.number(),
         });
@@ -156,9 +165,7 @@ impl Workload {
             let position = match (source.contract, &mut newest) {
                 (_, Some(newest)) => newest.next(dice, at),
                 (Contract::Fifo { .. }, None) => Position::Sequence(base + number),
-                (Contract::Arrival | Contract::Unordered | Contract::Latest { .. }, None) => {
-                    Position::None
-                }
+                (_, None) => Position::None,
             };
             let id = format!("event-{resource}-{}-{number}", base + self.posts.len() as u64);
             let original = make(dice, resource, source.has_ids.then_some(id), position, at);
@@ -202,7 +209,7 @@ impl Workload {
 
 fn first_position(dice: &mut Dice, contract: Contract) -> u64 {
     match contract {
-        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } => 0,
+        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } | Contract::Settle => 0,
         Contract::Fifo { first: First::Any } => dice.between(1, 5_000),
         Contract::Fifo { first: First::Strictly(number) } => number,
         Contract::Fifo { first: First::At(number) } => {
@@ -221,7 +228,7 @@ pub(crate) fn type_of(digest: &Hash) -> &'static str {
 pub(crate) fn flood_post(dice: &mut Dice, resource: usize, source: &Source, at: Instant) -> Post {
     let position = match source.contract {
         Contract::Arrival | Contract::Unordered => Position::None,
-        Contract::Latest { .. } => source
+        Contract::Latest { .. } | Contract::Settle => source
             .latest
             .map_or(Position::None, |counted| counted.begin(dice, 1, at).next(dice, at)),
         Contract::Fifo { first: First::Any } => Position::Sequence(1),
@@ -272,7 +279,7 @@ fn repeated(dice: &mut Dice, post: &Post) -> Post {
         repeat.id = Some(format!("repeat-{}-{}", post.resource, dice.draw()).into());
     }
     if other_body {
-        let other = make(dice, post.resource, None, post.position, post.at);
+        let other = make(dice, post.resource, None, post.position.clone(), post.at);
         (repeat.body, repeat.digest) = (other.body, other.digest);
     }
     repeat.twist = Some(match (other_id, other_body) {
@@ -287,14 +294,14 @@ fn repeated(dice: &mut Dice, post: &Post) -> Post {
 
 /// An event whose position cannot be.
 fn poison(dice: &mut Dice, post: &Post) -> Post {
-    let position = match post.position {
+    let position = match &post.position {
         Position::None => Position::None,
         Position::Sequence(number) => {
             let far = number + dice.between(250, 100_000);
             Position::Sequence(dice.pick(&[0, far, far, far, u64::MAX / 2 + 1, u64::MAX]))
         }
         position @ (Position::Version(_) | Position::Timestamp(_)) => {
-            latest::poison(dice, position)
+            latest::poison(dice, position.clone())
         }
     };
     let id = post.id.is_some().then(|| format!("poison-{}-{}", post.resource, dice.draw()));

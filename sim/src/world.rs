@@ -47,6 +47,8 @@ use crate::{anew, silence, unordered, unreadable};
 pub(crate) const CLOCK: u64 = 1_767_225_600_000_000;
 /// The stream of chance that decides about sources of contract `latest`.
 const LATEST_DICE: u64 = 25;
+/// The stream of chance that decides about sources of contract `settle`.
+const SETTLE_DICE: u64 = 47;
 /// Decides how much may wait for a destination.
 const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
@@ -306,8 +308,10 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
     let mut unordered = Dice::new(seed, UNORDERED_DICE);
     let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
+    let settle = &mut Dice::new(seed, SETTLE_DICE);
     let others = (&mut ack, &mut batch, &mut unordered);
-    let mut setting = Setting::draw(usual, latest, types, retire, others);
+    let mut setting = Setting::draw(usual, latest, types, retire, settle, others);
+    authority::draw(seed, &mut setting);
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
     (setting, ack, batch)
 }
@@ -325,7 +329,6 @@ impl World {
             faults.clock_steps = 0;
         }
         let forgetting = silence::draw(seed, &mut setting);
-        authority::draw(seed, &mut setting);
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let destinations = setting.plan.destinations.iter();
         let names: Vec<String> =
@@ -335,14 +338,15 @@ impl World {
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         silence::add(forgetting, &mut workload, length);
-        let authorities = Authorities::of(seed, &workload);
         let outages = Outages::of(workload.resources.len());
-        let watching = Watching::over(outages, Memory::of(&setting.plan));
+        let mut watching = Watching::over(outages, Memory::of(&setting.plan));
+        watching.answers.settling = workload.settling();
         let mut world = Self {
             now: 0,
             schedule: Schedule::new(),
             faults,
             setting,
+            authorities: Authorities::of(seed, &workload),
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
             process: None,
@@ -356,7 +360,6 @@ impl World {
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             acker: Acker::new(ack),
             reloads: Reloads::new(Dice::new(seed, RELOAD_DICE)),
-            authorities,
             batch_dice: batch,
             sources: workload.sources,
             resources: workload.resources,

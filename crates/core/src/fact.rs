@@ -236,6 +236,11 @@ pub enum HoldReason {
     Gap,
     /// Its key is unknown and where it begins is not settled (DESIGN K7).
     Start,
+    /// What sorts before it may still come: nothing is known to be missing (contract `settle`).
+    Settle {
+        /// The rank of its type among events of one instant, as it was when the event came.
+        rank: u32,
+    },
 }
 
 /// See [`Fact::Held`].

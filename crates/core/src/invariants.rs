@@ -4,6 +4,8 @@
 mod tests;
 
 use crate::chain::Digest;
+use crate::contract;
+use crate::fact::HoldReason;
 use crate::id::Sequence;
 use crate::limits;
 use crate::partition::Partition;
@@ -53,8 +55,14 @@ fn broken_order(order: &Order) -> Option<&'static str> {
         return Some("more abandoned ranges than allowed");
     }
     let next = order.next?;
-    if order.held.first_key_value().is_some_and(|(lowest, _)| *lowest <= next) {
-        return Some("an event waits although nothing before it is missing");
+    if let Some((lowest, held)) = order.held.first_key_value() {
+        let settles = matches!(held.reason, HoldReason::Settle { .. });
+        if settles && Some((lowest.number, lowest.rank)) < contract::newest(order) {
+            return Some("an event settles although one behind it was released");
+        }
+        if !settles && lowest.number <= next {
+            return Some("an event waits although nothing before it is missing");
+        }
     }
     if order.abandoned.as_slice().last().is_some_and(|last| last.to >= next) {
         return Some("a position is abandoned that can still come in order");

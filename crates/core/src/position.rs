@@ -8,7 +8,7 @@ use crate::instant::instant_text;
 ///
 /// Stored as a tag and at most [`crate::limits::POSITION_BYTES`] bytes, so that the positions of
 /// later contracts (clock, link) are new variants with new tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Position {
     /// The source says nothing: contracts `arrival` and `unordered`.
     #[default]

@@ -9,9 +9,10 @@ use alloc::vec::Vec;
 
 use crate::chain::Fingerprint;
 use crate::fact::{
-    DestinationDeclared, DestinationPaused, DestinationRetired, Fact, HoldReason, PauseReason,
-    Restored, SourceDeclared, Toll,
+    DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
+    SourceDeclared, Toll,
 };
+pub use crate::held::{HeldAt, HeldEvent, Tie};
 use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
 use crate::limits;
 use crate::position::Position;
@@ -66,8 +67,8 @@ pub struct Order {
     pub missing: Ranges,
     /// The missing positions the key waits for, as last written down.
     pub gap: Option<Range>,
-    /// Events that wait, by position.
-    pub held: BTreeMap<u64, HeldEvent>,
+    /// Events that wait, in the order they would be released.
+    pub held: BTreeMap<HeldAt, HeldEvent>,
     /// Old positions with new ids that came one after another (DESIGN K9).
     pub old: u32,
     /// Where its positions began anew: what lies before says nothing about positions behind. The
@@ -76,6 +77,8 @@ pub struct Order {
     /// The events released at the newest instant, as far as remembered (DESIGN K3); empty where
     /// positions are no instants.
     pub instant: Vec<Fingerprint>,
+    /// What else its contract has come to.
+    pub reached: Reached,
 }
 
 impl Order {
@@ -86,17 +89,17 @@ impl Order {
     }
 }
 
-/// An event that waits behind missing positions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldEvent {
-    /// Its `received` fact.
-    pub event: Place,
-    /// Why it waits.
-    pub reason: HoldReason,
-    /// The open time at which waiting for what lies before it ends.
-    pub deadline: OpenMicros,
-    /// What its release needs of it.
-    pub essence: Essence,
+/// What a contract needs to know of the events it released besides their highest number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reached {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Events of the newest instant up to this rank are released (contract `settle`).
+    Settled {
+        /// The highest of their ranks.
+        rank: u32,
+    },
 }
 
 /// What the release of an event needs of its `received` fact (DESIGN C1).

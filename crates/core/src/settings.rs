@@ -69,7 +69,7 @@ pub struct SourceSettings {
     pub name: Arc<str>,
     /// How its positions become an order.
     pub contract: Contract,
-    /// How long an event waits for what is missing before it, in open time.
+    /// How long an event waits for what is missing before it, or may still come, in open time.
     pub hold_wait: Duration,
     /// Events that may wait before waiting ends under [`OnGap::Skip`].
     pub hold_events: usize,
@@ -77,10 +77,15 @@ pub struct SourceSettings {
     pub hold_span: u64,
     /// How far ahead of its receipt an instant may be (DESIGN K4).
     pub max_ahead: Duration,
+    /// The patterns of types in the order in which events of one instant are released; a type that none
+    /// fits comes last (contract `settle`).
+    pub ranks: Vec<Pattern>,
     /// What ends a wait that was in vain.
     pub on_gap: OnGap,
     /// How long an id is remembered (DESIGN D3).
     pub dedupe: Duration,
+    /// How long facts are kept (DESIGN D6): so long an id can be found, also when it is not remembered any more.
+    pub facts: Duration,
     /// How long a key must be idle to be forgotten (DESIGN D8); none: it never is.
     pub forget_after: Option<Duration>,
     /// The destinations that take its events, ascending.
@@ -135,6 +140,9 @@ pub enum Contract {
         /// Whether a newer event supersedes older ones that wait to be delivered.
         coalesce: bool,
     },
+    /// Instants: an event waits for what may still come before it, then all that settled is released in
+    /// the order of instants, ranks of types, and ids.
+    Settle,
 }
 
 /// Where the positions of a key begin (DESIGN K7).

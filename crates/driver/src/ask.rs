@@ -9,7 +9,6 @@ use sprag_core::fact::{Fact, Outcome, Released};
 use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_core::input::{self, Arrival, AttemptId, Command, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
-use sprag_core::position::Position;
 use sprag_core::recent::{Prior, Seen};
 use sprag_core::retention::Reading;
 use sprag_core::time::Now;
@@ -416,7 +415,7 @@ fn unread(error: &ReadError) -> Outcome {
 
 fn wanted(arrival: &Arrival) -> Vec<Wanted> {
     let id = arrival.id.clone().map(Handle::Id);
-    let position = Some(arrival.position).filter(Position::is_unique);
+    let position = Some(&arrival.position).filter(|position| position.is_unique()).cloned();
     let handles = id.into_iter().chain(position.map(Handle::Position));
     handles.map(|by| Wanted { key: arrival.key.clone(), by }).collect()
 }

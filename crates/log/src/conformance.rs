@@ -271,7 +271,7 @@ pub fn event_with(
     let released = Released {
         key: key.clone(),
         event: place,
-        position: received.position,
+        position: received.position.clone(),
         sequence: Sequence(sequence),
         kind: Kind::Event,
         previous_hash: Hash::default(),

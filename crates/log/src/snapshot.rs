@@ -18,8 +18,8 @@ use sprag_core::chain::Fingerprint;
 use sprag_core::fact::{Floor, Toll};
 use sprag_core::id::{FrameNumber, Sequence};
 use sprag_core::record::{
-    Acceptance, Directory, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
-    Order,
+    Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission,
+    OmitReason, Order, Reached,
 };
 use sprag_core::totals::{Backlog, Totals};
 
@@ -247,8 +247,8 @@ fn write_order(writer: &mut Writer<'_>, order: &Order) {
     write_ranges(writer, &order.missing);
     writer.option(order.gap.as_ref(), |writer, gap| write_range(writer, *gap));
     writer.count("held events", order.held.len(), HELD_EVENTS);
-    for (position, held) in &order.held {
-        writer.number(*position);
+    for (at, held) in &order.held {
+        writer.number(at.number);
         write_held(writer, held);
     }
     writer.number(u64::from(order.old));
@@ -256,6 +256,10 @@ fn write_order(writer: &mut Writer<'_>, order: &Order) {
     writer.count("events of an instant", order.instant.len(), LANE_LIST);
     for Fingerprint(identity) in &order.instant {
         writer.raw(&identity.to_be_bytes());
+    }
+    if let Reached::Settled { rank } = order.reached {
+        writer.byte(SETTLED);
+        writer.number(u64::from(rank));
     }
     writer.close_length("order", opened);
 }
@@ -272,9 +276,23 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
         old: reader.narrow("old positions")?,
         since: read_place(reader)?,
         instant: reader.list("events of an instant", LANE_LIST, read_fingerprint)?,
+        reached: read_reached(reader)?,
     };
     reader.end()?;
     Ok(order)
+}
+
+/// What stands behind all else of an order where its contract came to more than numbers.
+const SETTLED: u8 = 1;
+
+fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeError> {
+    if reader.left() == 0 {
+        return Ok(Reached::Nothing);
+    }
+    match reader.byte()? {
+        SETTLED => Ok(Reached::Settled { rank: reader.narrow("rank")? }),
+        byte => unknown(reader, "unknown kind of what a contract reached", byte),
+    }
 }
 
 pub(crate) fn read_fingerprint(reader: &mut Reader<'_>) -> Result<Fingerprint, DecodeError> {
@@ -283,16 +301,21 @@ pub(crate) fn read_fingerprint(reader: &mut Reader<'_>) -> Result<Fingerprint, D
     Ok(Fingerprint(u128::from_be_bytes(bytes)))
 }
 
-fn read_all_held(reader: &mut Reader<'_>) -> Result<BTreeMap<u64, HeldEvent>, DecodeError> {
+/// Each behind its number, which its position says too.
+fn read_all_held(reader: &mut Reader<'_>) -> Result<BTreeMap<HeldAt, HeldEvent>, DecodeError> {
     let count = reader.count("held events", HELD_EVENTS)?;
     let mut all = BTreeMap::new();
     for _ in 0..count {
-        let position = reader.number()?;
-        let ascends = all.last_key_value().is_none_or(|(last, _)| *last < position);
-        if !ascends {
-            return Err(reader.error("held positions do not ascend", Some(position)));
+        let number = reader.number()?;
+        let held = read_held(reader)?;
+        let at = HeldAt::of(&held);
+        if at.number != number {
+            return Err(reader.error("a held event has another position", Some(number)));
         }
-        all.insert(position, read_held(reader)?);
+        if all.last_key_value().is_some_and(|(last, _)| *last >= at) {
+            return Err(reader.error("held positions do not ascend", Some(number)));
+        }
+        all.insert(at, held);
     }
     Ok(all)
 }
@@ -552,6 +575,19 @@ mod tests {
         let lane = "14000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000";
         let golden = format!("0b 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
+    }
+
+    /// What a contract reached stands behind all else of the order, so that others pay nothing for it.
+    #[test]
+    fn golden_bytes_of_a_key_whose_events_settle() {
+        let mut record = KeyRecord::default();
+        record.order.reached = Reached::Settled { rank: 300 };
+        let mut bytes = Vec::new();
+        encode(&record, &mut bytes).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let order = "0e000000 00 00 00 00 00 00 00 000000 00 01 ac02".replace(' ', "");
+        assert!(hex.contains(&order), "{hex}");
+        assert_eq!(decode(&bytes), Ok(record));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub fn to_core(contract: &Contract) -> settings::Contract {
         Contract::Arrival => settings::Contract::Arrival,
         Contract::Latest(latest) => settings::Contract::Latest { coalesce: latest.coalesce },
         Contract::Unordered => settings::Contract::Unordered,
+        Contract::Settle(_) => settings::Contract::Settle,
     }
 }
 

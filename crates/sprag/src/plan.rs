@@ -23,7 +23,11 @@ pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
     let share = |total: u64| usize::try_from(total).unwrap_or(usize::MAX).div_ceil(partitions);
     Plan {
         revision: revision(config),
-        sources: config.sources.iter().map(|(name, source)| planned_source(name, source)).collect(),
+        sources: config
+            .sources
+            .iter()
+            .map(|(name, source)| planned_source(name, source, config.retention.facts))
+            .collect(),
         destinations: config.destinations.iter().map(planned_destination).collect(),
         retired: config.retired.iter().map(|name| Arc::from(name.as_str())).collect(),
         hot_keys: share(config.limits.hot_keys),
@@ -57,30 +61,41 @@ fn revision(config: &Config) -> Revision {
     Revision(u32::from_be_bytes([hash.0[0], hash.0[1], hash.0[2], hash.0[3]]))
 }
 
-fn planned_source(name: &str, source: &Source) -> PlannedSource {
-    let fifo = match source.contract {
+fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource {
+    let fifo = match &source.contract {
         config::Contract::Fifo(fifo) => Some(fifo),
         _ => None,
     };
-    let hold = fifo.map(|fifo| fifo.hold);
+    let settle = match &source.contract {
+        config::Contract::Settle(settle) => Some(settle),
+        _ => None,
+    };
+    let (hold_wait, hold_events) = match (fifo, settle) {
+        (Some(fifo), _) => (fifo.hold.wait, fifo.hold.events),
+        (None, Some(settle)) => (settle.settle, settle.events),
+        (None, None) => (Duration::ZERO, 0),
+    };
     PlannedSource {
         identity: Arc::from(identity(source)),
         settings: SourceSettings {
             name: Arc::from(name),
             contract: order::to_core(&source.contract),
-            hold_wait: hold.map_or(Duration::ZERO, |hold| hold.wait),
-            hold_events: hold.map_or(0, |hold| usize::try_from(hold.events).unwrap_or(usize::MAX)),
+            hold_wait,
+            hold_events: usize::try_from(hold_events).unwrap_or(usize::MAX),
             hold_span: span(source),
-            max_ahead: match source.contract {
+            max_ahead: match &source.contract {
                 config::Contract::Latest(latest) => latest.max_ahead,
+                config::Contract::Settle(settle) => settle.max_ahead,
                 _ => Duration::ZERO,
             },
+            ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
             on_gap: match fifo.map(|fifo| fifo.on_gap) {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
             },
             rate: source.rate,
             dedupe: source.dedupe,
+            facts,
             forget_after: source.forget_after,
             destinations: Vec::new(),
             refill: source.refill.as_ref().map(|refill| RefillSettings {
@@ -94,7 +109,7 @@ fn planned_source(name: &str, source: &Source) -> PlannedSource {
 
 /// How far ahead a position may be (rule K4; decision 007: versions may jump as far as they like).
 fn span(source: &Source) -> u64 {
-    match (source.contract, &source.rules.position) {
+    match (&source.contract, &source.rules.position) {
         (config::Contract::Fifo(fifo), _) => fifo.hold.span,
         (_, PositionRule::Sequence(_)) => limits::SEQUENCE_SPAN,
         _ => u64::MAX,
@@ -104,7 +119,7 @@ fn span(source: &Source) -> u64 {
 /// The fields of rule K8 as one text: where id, key and position are, contract and first.
 fn identity(source: &Source) -> String {
     let rules = &source.rules;
-    let contract = match source.contract {
+    let contract = match &source.contract {
         config::Contract::Fifo(fifo) => match fifo.first {
             // It may come and go without another reading of history.
             config::First::At(number) | config::First::Refilled(number) => {
@@ -116,6 +131,7 @@ fn identity(source: &Source) -> String {
         config::Contract::Latest(_) => "latest".to_owned(),
         config::Contract::Arrival => "arrival".to_owned(),
         config::Contract::Unordered => "unordered".to_owned(),
+        config::Contract::Settle(_) => "settle".to_owned(),
     };
     // Keys of a source that splits begin at its elements.
     let split = rules.split.as_ref().map(|at| format!(" split=body:{}", at.as_str()));

@@ -71,6 +71,8 @@ pub(crate) struct Answers {
     /// How often the positions of a resource may have begun anew.
     rebases: BTreeMap<usize, u64>,
     pub(crate) memory: Memory,
+    /// The resources whose events settle.
+    pub(crate) settling: BTreeSet<usize>,
     pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
@@ -192,13 +194,14 @@ impl Answers {
                     at,
                     resource: post.resource,
                     id: post.id.clone(),
-                    position: post.position,
+                    position: post.position.clone(),
                     digest: post.digest,
                     status: *status,
                     event: *event,
                     sequence: sequence.map(|sequence| sequence.0),
                 };
-                fits(&post, expectation, self.is_fresh(&post), &acknowledged)?;
+                let settles = self.settling.contains(&post.resource);
+                fits(&post, settles, expectation, self.is_fresh(&post), &acknowledged)?;
                 must(*status != Status::Stale || self.may_be_stale(&post), || {
                     format!("{} is called stale, nothing newer was sent", name(&post))
                 })?;
@@ -266,7 +269,13 @@ fn orders(post: &Post) -> Option<u64> {
 }
 
 /// Whether an answer is what the judge expects.
-fn fits(post: &Post, expectation: Expectation, fresh_id: bool, got: &Acknowledged) -> Verdict {
+fn fits(
+    post: &Post,
+    settles: bool,
+    expectation: Expectation,
+    fresh_id: bool,
+    got: &Acknowledged,
+) -> Verdict {
     let status = got.status;
     let wrong = || format!("{} got {status:?}, {:?}; {expectation:?}", name(post), got.event);
     must(post.accepted != (status == Status::Ignored), wrong)?;
@@ -289,6 +298,7 @@ fn fits(post: &Post, expectation: Expectation, fresh_id: bool, got: &Acknowledge
     }
     let strange = match post.position {
         Position::Version(_) => matches!(status, Status::Held | Status::Late),
+        Position::Timestamp(_) if settles => status == Status::Conflict,
         Position::Timestamp(_) => {
             matches!(status, Status::Held | Status::Late | Status::Conflict)
         }

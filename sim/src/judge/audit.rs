@@ -194,8 +194,8 @@ pub(crate) fn nothing_is_left(
         let Some(known) = history.keys.get(resource) else { continue };
         let source = context.policies.sources.get(&key.source);
         let halts = source.is_some_and(|source| source.on_gap == OnGap::Halt);
-        must(halts || known.held.is_empty(), || {
-            format!("resource {resource} holds {:?} still", known.held)
+        must(halts || known.holds().is_empty(), || {
+            format!("resource {resource} holds {:?} still", known.holds())
         })?;
         must(
             known.held.first_key_value().is_none_or(|(held, _)| known.next != Some(*held)),

@@ -16,7 +16,7 @@ pub(crate) struct Link<'a> {
     pub(crate) source: &'a str,
     pub(crate) key: &'a str,
     pub(crate) sequence: u64,
-    pub(crate) position: Position,
+    pub(crate) position: &'a Position,
     pub(crate) kind: Kind,
     pub(crate) content_type: &'a str,
     pub(crate) id: &'a str,
@@ -26,7 +26,7 @@ pub(crate) struct Link<'a> {
 
 /// Hₙ by rule C1.
 pub(crate) fn hash(link: &Link<'_>) -> Hash {
-    let position = match link.position {
+    let position = match *link.position {
         Position::None => String::new(),
         Position::Sequence(number) | Position::Version(number) => number.to_string(),
         Position::Timestamp(nanoseconds) => instant_text(nanoseconds),

@@ -169,7 +169,7 @@ impl Deliveries {
         let told = Told {
             place: released.event,
             digest,
-            position: released.position,
+            position: released.position.clone(),
             kind: released.kind,
             previous_hash: released.previous_hash,
             hash: released.hash,
@@ -229,14 +229,20 @@ impl Deliveries {
             Kind::Event => {
                 // Events of one instant follow one another (K3).
                 let is_instant = matches!(told.position, Position::Timestamp(_));
-                let rises = |one: Position, other| one < other || (is_instant && one == other);
-                before.is_none_or(|(_, before)| rises(before.position, told.position))
-                    && after.is_none_or(|after| rises(told.position, after.position))
+                let rises =
+                    |one: &Position, other: &Position| one < other || (is_instant && one == other);
+                before.is_none_or(|(_, before)| rises(&before.position, &told.position))
+                    && after.is_none_or(|after| rises(&told.position, &after.position))
             }
             Kind::Late => before.is_none_or(|(at, before)| {
                 // What was told to nobody (dropped, or paused) may have stood between.
                 let between = self.told.range((resource, at)..(resource, sequence)).count() as u64;
-                between < sequence - at || before.position > told.position
+                // Of one instant what comes late has a lower rank.
+                let is_instant = matches!(told.position, Position::Timestamp(_));
+                let is_before = told.position < before.position;
+                between < sequence - at
+                    || is_before
+                    || (is_instant && told.position == before.position)
             }),
         };
         must(rises, || {

@@ -50,14 +50,14 @@ pub(crate) enum Demand {
 
 impl EventHistory {
     pub(crate) fn described(&self) -> Described<'_> {
-        let Self { position, digest, recorded, .. } = *self;
-        Described { id: self.id.as_ref(), position, digest, recorded }
+        let Self { id, position, digest, recorded, .. } = self;
+        Described { id: id.as_ref(), position, digest: *digest, recorded: *recorded }
     }
 }
 
 /// The number of a position that no two events of a key have under `latest`.
-pub(crate) fn version(position: Position) -> Option<u64> {
-    match position {
+pub(crate) fn version(position: &Position) -> Option<u64> {
+    match *position {
         Position::Version(number) | Position::Sequence(number) => Some(number),
         Position::None | Position::Timestamp(_) => None,
     }

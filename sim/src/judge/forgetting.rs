@@ -99,8 +99,8 @@ impl KeyHistory {
     /// It is forgotten: nothing of it may wait, and it must be idle for so long.
     fn forget(&mut self, fact: &Forgotten, source: &SourcePolicy, when: When) -> Verdict {
         must(!self.is_forgotten, || "forgotten twice".to_owned())?;
-        must(self.held.is_empty() && !self.paused, || {
-            format!("forgotten, {:?} are held, paused {}", self.held, self.paused)
+        must(self.holds().is_empty() && !self.paused, || {
+            format!("forgotten, {:?} are held, paused {}", self.holds(), self.paused)
         })?;
         let waits = |lane: &&super::lane_history::LaneHistory| lane.is_busy();
         let waits = self.lanes.values().find(waits);
@@ -150,6 +150,7 @@ impl KeyHistory {
         (self.sequence, self.hash) = (sequence, Hash::default());
         (self.next, self.last, self.gap) = (None, None, None);
         (self.newest, self.row) = (super::newest::Newest::default(), Row::default());
+        self.settled.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         self.lanes.values_mut().for_each(super::lane_history::LaneHistory::forget);

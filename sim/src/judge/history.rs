@@ -74,6 +74,12 @@ impl History {
         history.names_are_declared()?;
         let at_once = history.keys.values().map(|key| key.at_once).sum();
         history.facts.insert("released: same instant", at_once);
+        let settled = history.keys.values().map(|key| &key.settled);
+        let (sorted, ranked) = settled.fold((0, 0), |(sorted, ranked), settled| {
+            (sorted + settled.sorted, ranked + settled.ranked)
+        });
+        history.facts.insert("released: sorted as it settled", sorted);
+        history.facts.insert("released: by rank", ranked);
         Ok(history)
     }
 

@@ -18,6 +18,7 @@ use super::lane_history::LaneHistory;
 use super::newest::{Described, Due, Newest};
 use super::policies::{Policies, SourcePolicy};
 use super::row::Row;
+use super::settled::Settled;
 use super::{Verdict, must};
 use crate::workload::type_of;
 
@@ -55,6 +56,7 @@ pub(crate) struct KeyHistory {
     pub(super) abandoned: Vec<(u64, u64)>,
     pub(super) gap: Option<(u64, u64)>,
     pub(super) newest: Newest,
+    pub(crate) settled: Settled,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     pub(crate) sequence: u64,
@@ -78,6 +80,10 @@ impl KeyHistory {
         if let Some(place) = known {
             return Demand::Duplicate(Some(*place), Recognised::Id);
         }
+        if source.contract == Contract::Settle && !self.is_no_resource {
+            let known = event.id.and_then(|id| self.ids.get(id)).copied();
+            return self.demand_of_settle(source, event, known);
+        }
         self.demand_by_position(source, event)
     }
 
@@ -87,8 +93,9 @@ impl KeyHistory {
         }
         let Described { position, digest, .. } = *event;
         let position = match (source.contract, position) {
-            (Contract::Fifo { .. }, Position::Sequence(position)) => position,
+            (Contract::Fifo { .. }, Position::Sequence(position)) => *position,
             (Contract::Latest { .. }, _) => return self.demand_of_latest(source, event),
+            (Contract::Settle, _) => return self.demand_of_settle(source, event, None),
             _ => return Demand::Release(Kind::Event),
         };
         if position > HIGHEST || source.first().is_some_and(|first| position < first) {
@@ -109,6 +116,10 @@ impl KeyHistory {
         };
         let other = self.events.get(&other).filter(|other| other.fate != IngressFate::Held);
         let gone = other.is_some_and(|other| source.memory.may_be_gone(other.recorded, recorded));
+        if source.contract == Contract::Settle {
+            let instead = [Demand::Stale, Demand::Duplicate(None, Recognised::Position)];
+            return done == demand || (gone && instead.contains(&done));
+        }
         let instead = match (source.contract, demand) {
             (
                 Contract::Latest { .. },
@@ -180,8 +191,8 @@ impl KeyHistory {
         recorded: u64,
     ) -> Verdict {
         let Some(sent) = sent else { return Err(format!("{place} was never sent")) };
-        let Received { position, digest, .. } = *fact;
-        let described = Described { id: fact.id.as_ref(), position, digest, recorded };
+        let Received { position, digest, .. } = fact;
+        let described = Described { id: fact.id.as_ref(), position, digest: *digest, recorded };
         let demand = self.demand(source, &described);
         let fits = !matches!(demand, Demand::Duplicate(..))
             || self.is_due(Demand::Stale, demand, source, recorded);
@@ -191,7 +202,7 @@ impl KeyHistory {
         }
         let event = EventHistory {
             id: fact.id.clone(),
-            position: fact.position,
+            position: fact.position.clone(),
             digest: fact.digest,
             content_type: fact.content_type.clone(),
             fate: IngressFate::Open,
@@ -204,7 +215,7 @@ impl KeyHistory {
 
     /// What the rules demand of an event that is kept and has no fate yet; its own id is known by
     /// now.
-    fn demand_of(&self, place: Place, source: &SourcePolicy) -> Result<Demand, String> {
+    pub(super) fn demand_of(&self, place: Place, source: &SourcePolicy) -> Result<Demand, String> {
         let event = self.events.get(&place).filter(|event| event.fate == IngressFate::Open);
         let Some(event) = event else { return Err(format!("{place} has a fate already")) };
         Ok(self.demand_by_position(source, &event.described()))
@@ -219,14 +230,18 @@ impl KeyHistory {
     pub(crate) fn hold(&mut self, place: Place, source: &SourcePolicy) -> Verdict {
         let demand = self.demand_of(place, source)?;
         must(demand == Demand::Hold, || format!("{place} is held, {demand:?} is due"))?;
-        let Position::Sequence(position) = self.events[&place].position else {
-            return Err(format!("{place} is held without a position"));
-        };
-        self.held.insert(position, place);
+        match self.events[&place].position {
+            Position::Sequence(position) => {
+                self.held.insert(position, place);
+            }
+            Position::Timestamp(_) => self.settles(place),
+            _ => return Err(format!("{place} is held without a position")),
+        }
         self.row.end();
         self.give(place, IngressFate::Held);
-        must(self.held.len() <= source.most_held, || {
-            format!("{} events are held, {} are allowed", self.held.len(), source.most_held)
+        let held = self.holds().len();
+        must(held <= source.most_held, || {
+            format!("{held} events are held, {} are allowed", source.most_held)
         })
     }
 
@@ -237,7 +252,7 @@ impl KeyHistory {
             format!("{fact:?}, {demand:?} is due")
         })?;
         let event = &self.events[&fact.event];
-        if event.id.is_some() && self.is_behind(event.position) {
+        if event.id.is_some() && self.is_behind(&event.position) {
             self.row.grow();
         }
         self.give(fact.event, IngressFate::Conflict);
@@ -274,9 +289,9 @@ impl KeyHistory {
     /// Older than what was released: kept, not delivered.
     pub(crate) fn stale(&mut self, fact: &Stale, source: &SourcePolicy) -> Verdict {
         let demand = self.demand_of(fact.event, source)?;
-        let EventHistory { position, recorded, .. } = self.events[&fact.event];
-        let is_its_own = position == fact.position;
-        let is_due = self.is_due(Demand::Stale, demand, source, recorded);
+        let EventHistory { position, recorded, .. } = &self.events[&fact.event];
+        let is_its_own = *position == fact.position;
+        let is_due = self.is_due(Demand::Stale, demand, source, *recorded);
         must(is_due && is_its_own && fact.newest.0 == self.sequence, || {
             format!("{fact:?} after sequence {}, {demand:?} is due", self.sequence)
         })?;
@@ -293,8 +308,8 @@ impl KeyHistory {
         source: &SourcePolicy,
         recorded: u64,
     ) -> Verdict {
-        let Duplicate { position, digest, .. } = *fact;
-        let described = Described { id: fact.id.as_ref(), position, digest, recorded };
+        let Duplicate { position, digest, .. } = fact;
+        let described = Described { id: fact.id.as_ref(), position, digest: *digest, recorded };
         let demand = self.demand(source, &described);
         let done = Demand::Duplicate(fact.original, fact.by);
         must(self.is_due(done, demand, source, recorded), || {
@@ -375,7 +390,7 @@ impl KeyHistory {
             source: &source.name,
             key: &fact.key.name,
             sequence: self.sequence,
-            position: event.position,
+            position: &event.position,
             kind: fact.kind,
             content_type: &event.content_type,
             id: event.id.as_deref().unwrap_or_default(),
@@ -418,6 +433,9 @@ impl KeyHistory {
         if let Contract::Latest { .. } = source.contract {
             return self.is_newest(fact, event, source);
         }
+        if source.contract == Contract::Settle && event.position != Position::None {
+            return self.settles_in_its_place(fact, event, source, uptime);
+        }
         let Position::Sequence(position) = event.position else {
             return must(event.fate == IngressFate::Open, || format!("{fact:?} again"));
         };
@@ -454,7 +472,7 @@ impl KeyHistory {
         must(demand == Demand::Release(fact.kind) && fact.missing.as_slice().is_empty(), || {
             format!("{fact:?}, {demand:?} is due")
         })?;
-        if let Some(number) = version(event.position) {
+        if let Some(number) = version(&event.position) {
             self.positions.insert(number, fact.event);
         }
         self.at_once += u64::from(self.newest.released(&event.described())?);

@@ -26,6 +26,7 @@ pub(crate) mod refilled;
 pub(crate) mod refusals;
 pub(crate) mod retention;
 pub(crate) mod row;
+mod settled;
 
 use crate::schedule::Instant;
 

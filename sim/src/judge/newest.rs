@@ -15,13 +15,13 @@ use super::policies::SourcePolicy;
 const REMEMBERED: usize = 64;
 
 /// What tells events of one instant apart.
-type Identity = Result<Arc<str>, Hash>;
+pub(super) type Identity = Result<Arc<str>, Hash>;
 
 /// An event as its source describes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Described<'a> {
     pub(crate) id: Option<&'a Arc<str>>,
-    pub(crate) position: Position,
+    pub(crate) position: &'a Position,
     pub(crate) digest: Hash,
     /// The recorded time of its receipt, in microseconds since 1970.
     pub(crate) recorded: u64,
@@ -48,7 +48,7 @@ pub(crate) struct Newest {
 
 impl Newest {
     pub(crate) fn due(&self, source: &SourcePolicy, event: &Described<'_>) -> Due {
-        let (number, is_instant) = match event.position {
+        let (number, is_instant) = match *event.position {
             Position::Timestamp(number) => (number, true),
             Position::Version(number) | Position::Sequence(number) => (number, false),
             Position::None => return Due::Release,
@@ -70,13 +70,13 @@ impl Newest {
     }
 
     /// Whether something at this position or a newer one was released.
-    pub(crate) fn has_reached(&self, position: Position) -> bool {
+    pub(crate) fn has_reached(&self, position: &Position) -> bool {
         position.number().zip(self.position).is_some_and(|(number, newest)| number <= newest)
     }
 
     /// An event is released. Whether it is one more of the same instant.
     pub(crate) fn released(&mut self, event: &Described<'_>) -> Result<bool, String> {
-        let number = match event.position {
+        let number = match *event.position {
             Position::None => return Ok(false),
             Position::Timestamp(number)
             | Position::Version(number)
@@ -94,6 +94,6 @@ impl Newest {
     }
 }
 
-fn identity(event: &Described<'_>) -> Identity {
+pub(super) fn identity(event: &Described<'_>) -> Identity {
     event.id.cloned().ok_or(event.digest)
 }

@@ -18,9 +18,11 @@ impl KeyHistory {
     }
 
     /// Whether the key has gone past this position.
-    pub(super) fn is_behind(&self, position: Position) -> bool {
+    pub(super) fn is_behind(&self, position: &Position) -> bool {
         let is_before = |next| position.number().is_some_and(|number| number < next);
-        self.next.map_or_else(|| self.newest.has_reached(position), is_before)
+        let has_reached =
+            || self.newest.has_reached(position) || self.settled.has_reached(position);
+        self.next.map_or_else(has_reached, is_before)
     }
 
     /// The positions of the key begin anew (K9): nothing of those before is held any more, and
@@ -30,9 +32,10 @@ impl KeyHistory {
         must(self.rebases <= asked, || {
             format!("positions begin anew {} times, {asked} were asked for", self.rebases)
         })?;
-        must(self.held.is_empty(), || format!("rebased, {:?} are held still", self.held))?;
+        must(self.holds().is_empty(), || format!("rebased, {:?} are held still", self.holds()))?;
         (self.next, self.last, self.gap, self.hurried) = (None, None, None, None);
         (self.newest, self.row) = (Newest::default(), Row::default());
+        self.settled.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         Ok(())

@@ -117,8 +117,8 @@ fn is_missing(contract: Contract, order: &Order, (from, to): (u64, u64)) -> Verd
         _ => None,
     };
     let Some(next) = order.next.or(strict).filter(|next| *next <= from) else { return Ok(()) };
-    let held = order.held.range(from..=to).next();
-    let beyond = order.held.last_key_value().is_some_and(|(highest, _)| *highest > to);
+    let held = order.held.keys().find(|held| (from..=to).contains(&held.number));
+    let beyond = order.held.last_key_value().is_some_and(|(highest, _)| highest.number > to);
     must(next == from && held.is_none() && beyond, || {
         format!("{from}-{to} is asked for, {next} is next and {:?} wait", order.held.keys())
     })

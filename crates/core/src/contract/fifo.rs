@@ -7,6 +7,7 @@ use core::cmp::Ordering;
 
 use super::{Evidence, Judgement, repeats};
 use crate::fact::{HoldReason, InvalidReason, Kind, Recognised};
+use crate::held::HeldAt;
 use crate::limits;
 use crate::position::Position;
 use crate::ranges::Range;
@@ -21,7 +22,7 @@ pub(super) fn judge(
     order: &Order,
     evidence: &Evidence<'_>,
 ) -> Judgement {
-    let Position::Sequence(position) = evidence.position else {
+    let Position::Sequence(position) = *evidence.position else {
         return Judgement::Release(Kind::Event);
     };
     if lowest(first).is_some_and(|lowest| position < lowest) {
@@ -30,7 +31,7 @@ pub(super) fn judge(
     if position > limits::POSITION_MAX {
         return Judgement::Invalid(InvalidReason::BeyondSpan);
     }
-    if let Some(held) = order.held.get(&position) {
+    if let Some(held) = order.held.get(&HeldAt::numbered(position)) {
         return same_position(held.event, held.essence.digest, evidence);
     }
     let Some(next) = next_position(first, order) else {
@@ -81,7 +82,7 @@ fn judge_ahead(
     next: u64,
     position: u64,
 ) -> Judgement {
-    let held = order.held.last_key_value().map(|(position, _)| *position);
+    let held = order.held.last_key_value().map(|(at, _)| at.number);
     let highest = held.unwrap_or_default().max(order.highest).max(next.saturating_sub(1));
     if position > highest.saturating_add(source.hold_span) {
         return Judgement::Invalid(InvalidReason::BeyondSpan);
@@ -144,20 +145,20 @@ fn same_position(
 pub fn head_gap(first: First, order: &Order) -> Option<Range> {
     let next = next_position(first, order)?;
     let (lowest, _) = order.held.first_key_value()?;
-    (next < *lowest).then(|| Range { from: next, to: lowest - 1 })
+    (next < lowest.number).then(|| Range { from: next, to: lowest.number - 1 })
 }
 
 /// The held positions that are impossible now that the base of a waiting key is released, judged
 /// in ascending order (DESIGN K4).
 #[must_use]
-pub fn base_poison(span: u64, order: &Order) -> Vec<u64> {
+pub fn base_poison(span: u64, order: &Order) -> Vec<HeldAt> {
     let mut highest = order.highest;
     let mut poison = Vec::new();
-    for position in order.held.keys().copied() {
-        if position > highest.saturating_add(span) {
-            poison.push(position);
+    for at in order.held.keys() {
+        if at.number > highest.saturating_add(span) {
+            poison.push(at.clone());
         } else {
-            highest = position;
+            highest = at.number;
         }
     }
     poison

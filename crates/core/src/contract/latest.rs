@@ -37,8 +37,8 @@ pub(super) fn judge(source: &SourceSettings, order: &Order, evidence: &Evidence<
 }
 
 /// An instant is judged for unknown keys too: taken, it would make everything after it stale.
-fn is_ahead_of_time(evidence: &Evidence<'_>, source: &SourceSettings) -> bool {
-    let Position::Timestamp(nanoseconds) = evidence.position else { return false };
+pub(super) fn is_ahead_of_time(evidence: &Evidence<'_>, source: &SourceSettings) -> bool {
+    let Position::Timestamp(nanoseconds) = *evidence.position else { return false };
     let UnixMicros(received) = evidence.recorded;
     nanoseconds / 1_000 > received.saturating_add(micros(source.max_ahead))
 }

@@ -6,8 +6,10 @@
 mod arrival;
 mod fifo;
 mod latest;
+mod settle;
 
 pub use fifo::{base_poison, head_gap};
+pub use settle::{newest, settled};
 
 use crate::chain::Fingerprint;
 use crate::fact::{HoldReason, InvalidReason, Kind, Recognised};
@@ -22,7 +24,9 @@ use crate::time::{UnixMicros, micros};
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// Its position.
-    pub position: Position,
+    pub position: &'a Position,
+    /// Its type.
+    pub event_type: &'a str,
     /// SHA-256 of its body.
     pub digest: Hash,
     /// The event with the same id in the same key.
@@ -62,7 +66,7 @@ pub enum Judgement {
     Invalid(InvalidReason),
     /// It is older than what was released.
     Stale,
-    /// Something before it is missing.
+    /// Something before it is missing, or may still come.
     Hold(HoldReason),
     /// It is next, or late.
     Release(Kind),
@@ -89,6 +93,7 @@ pub fn judge(
     match source.contract {
         Contract::Arrival | Contract::Unordered => arrival::judge(),
         Contract::Latest { .. } => latest::judge(source, order, evidence),
+        Contract::Settle => settle::judge(source, order, evidence),
         Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
     }
 }

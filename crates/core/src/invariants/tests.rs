@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::fact::HoldReason;
+use crate::held::{HeldAt, HeldEvent, Tie};
 use crate::id::{DestinationId, Hash, Place};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
-use crate::record::{Acceptance, Essence, HeldEvent, Omission, OmitReason};
+use crate::record::{Acceptance, Essence, Omission, OmitReason, Reached};
 use crate::time::{OpenMicros, UnixMicros};
 use alloc::vec::Vec;
 
@@ -201,15 +202,25 @@ fn a_lane_has_so_many_strands() {
 #[test]
 fn positions_that_are_given_up_and_that_wait_do_not_meet() {
     let order = |change: &dyn Fn(&mut Order)| after(record(), |record| change(&mut record.order));
-    assert_eq!(order(&|order| drop(order.held.insert(21, held()))), None);
+    assert_eq!(order(&|order| drop(order.held.insert(HeldAt::numbered(21), held()))), None);
     let waits = Some("an event waits although nothing before it is missing");
-    assert_eq!(order(&|order| drop(order.held.insert(20, held()))), waits);
+    assert_eq!(order(&|order| drop(order.held.insert(HeldAt::numbered(20), held()))), waits);
     assert_eq!(order(&|order| order.abandoned.insert(Range { from: 10, to: 19 })), None);
     let comes = Some("a position is abandoned that can still come in order");
     assert_eq!(order(&|order| order.abandoned.insert(Range { from: 10, to: 20 })), comes);
+    let settles = |rank, released| {
+        order(&|order| {
+            let held = HeldEvent { reason: HoldReason::Settle { rank }, ..held() };
+            let at = HeldAt { number: 19, rank, tie: Tie::Only };
+            (order.next, order.reached) = (Some(20), Reached::Settled { rank: released });
+            order.held.insert(at, held);
+        })
+    };
+    let behind = Some("an event settles although one behind it was released");
+    assert_eq!((settles(3, 3), settles(2, 3)), (None, behind));
     let unsettled = |order: &mut Order| {
         order.next = None;
-        order.held.insert(1, held());
+        order.held.insert(HeldAt::numbered(1), held());
     };
     assert_eq!(order(&unsettled), None, "its base may still come");
     let ranges =

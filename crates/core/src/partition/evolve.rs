@@ -13,8 +13,8 @@ use super::jump;
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{
     AbandonReason, Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter,
-    Dropped, Fact, Filtered, GapAbandoned, Held, Kind, Received, Recognised, Redriven, Released,
-    Superseded, Toll,
+    Dropped, Fact, Filtered, GapAbandoned, Held, HoldReason, Kind, Received, Recognised, Redriven,
+    Released, Superseded, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
 use crate::limits;
@@ -22,7 +22,8 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::recent::Prior;
 use crate::record::{
-    Acceptance, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+    Reached,
 };
 use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros, micros};
@@ -144,8 +145,10 @@ impl<D: Digest> Partition<D> {
         if let Position::Timestamp(_) = released.position {
             let (id, body) = (arriving.essence.id.as_deref(), &arriving.essence.digest);
             let identity = Fingerprint::of_event(&self.digest, key, id, body);
-            if let Some(hot) = self.keys.get_mut(slot) {
-                remember_instant(&mut hot.record.order, identity);
+            let order = self.keys.get_mut(slot).map(|hot| &mut hot.record.order);
+            if let Some(order) = order.filter(|order| order.newest() == released.position.number())
+            {
+                remember_instant(order, identity);
             }
         }
         if let Some(id) = &arriving.essence.id {
@@ -169,18 +172,18 @@ fn count_old_positions(hot: &mut Hot, fact: &Fact) {
     let arriving = hot.arriving.as_ref().map(|arriving| &arriving.essence);
     let has_id = arriving.is_some_and(|essence| essence.id.is_some());
     // A held event that comes again, or is contradicted, lies ahead: nothing is counted anew.
-    let lies_behind = |position: Position| {
+    let lies_behind = |position: &Position| {
         let position = position.number().zip(hot.record.order.next);
         position.is_some_and(|(position, next)| position < next)
     };
     let is_old = match fact {
         Fact::Duplicate(fact) => {
             let is_new = fact.by == Recognised::Position && fact.id.is_some();
-            is_new && lies_behind(fact.position)
+            is_new && lies_behind(&fact.position)
         }
         Fact::Stale(_) => has_id,
         Fact::Conflict(_) => {
-            has_id && arriving.is_some_and(|essence| lies_behind(essence.position))
+            has_id && arriving.is_some_and(|essence| lies_behind(&essence.position))
         }
         Fact::Released(released) if released.kind == Kind::Late => has_id,
         Fact::Released(_) | Fact::Held(_) => {
@@ -197,18 +200,19 @@ fn count_old_positions(hot: &mut Hot, fact: &Fact) {
 fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
     let essence = Essence {
         id: received.id.clone(),
-        position: received.position,
+        position: received.position.clone(),
         event_type: received.event_type.clone(),
         content_type: received.content_type.clone(),
         digest: received.digest,
         size: received.size,
     };
-    hot.arriving = Some(Arriving { event: place, recorded: times.recorded, essence });
+    let rank = None;
+    hot.arriving = Some(Arriving { event: place, recorded: times.recorded, essence, rank });
 }
 
 /// The event gets its sequence; gives back what was known of it.
 fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving> {
-    let arriving = take_event(hot, released.event, released.position, times.recorded)?;
+    let arriving = take_event(hot, released.event, &released.position, times.recorded)?;
     let record = &mut hot.record;
     let (begins, boundary) = (record.begins(), record.boundary);
     record.sequence = released.sequence;
@@ -224,6 +228,10 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
             }
             order.next = Some(position.saturating_add(1));
             order.missing = Ranges::default();
+            order.reached = match arriving.rank {
+                Some(rank) => Reached::Settled { rank },
+                None => Reached::Nothing,
+            };
         }
     }
     for destination in &released.lanes {
@@ -268,15 +276,26 @@ fn enter(lane: &mut Lane, sequence: Sequence, size: u32, recorded: UnixMicros) {
 fn take_event(
     hot: &mut Hot,
     event: Place,
-    position: Position,
+    position: &Position,
     recorded: UnixMicros,
 ) -> Option<Arriving> {
     if hot.arriving.as_ref().is_some_and(|arriving| arriving.event == event) {
         return hot.arriving.take();
     }
-    let Position::Sequence(position) = position else { return None };
-    let held = hot.record.order.held.remove(&position)?;
-    Some(Arriving { event: held.event, recorded, essence: held.essence })
+    let at = at_of(&hot.record.order, event, position.number()?)?;
+    let HeldEvent { event, reason, essence, .. } = hot.record.order.held.remove(&at)?;
+    let rank = match reason {
+        HoldReason::Settle { rank } => Some(rank),
+        HoldReason::Gap | HoldReason::Start => None,
+    };
+    Some(Arriving { event, recorded, essence, rank })
+}
+
+/// Where an event of this number waits.
+fn at_of(order: &Order, event: Place, number: u64) -> Option<HeldAt> {
+    let of_number = order.held.range(HeldAt::numbered(number)..);
+    let mut of_number = of_number.take_while(|(at, _)| at.number == number);
+    of_number.find(|(_, held)| held.event == event).map(|(at, _)| at.clone())
 }
 
 fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
@@ -286,7 +305,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
             hot.arriving.take_if(|arriving| arriving.event == conflict.event);
         }
         Fact::Invalid(invalid) => {
-            take_event(hot, invalid.event, invalid.position, times.recorded);
+            take_event(hot, invalid.event, &invalid.position, times.recorded);
         }
         Fact::Stale(stale) => {
             hot.arriving.take_if(|arriving| arriving.event == stale.event);
@@ -313,14 +332,16 @@ fn hold(hot: &mut Hot, held: &Held) {
     let Some(arriving) = hot.arriving.take_if(|arriving| arriving.event == held.event) else {
         return;
     };
-    let Position::Sequence(position) = arriving.essence.position else { return };
+    if arriving.essence.position == Position::None {
+        return;
+    }
     let event = HeldEvent {
         event: held.event,
         reason: held.reason,
         deadline: held.deadline,
         essence: arriving.essence,
     };
-    hot.record.order.held.insert(position, event);
+    hot.record.order.held.insert(HeldAt::of(&event), event);
 }
 
 fn abandon(record: &mut KeyRecord, abandoned: &GapAbandoned) {

@@ -40,6 +40,8 @@ pub(super) struct Arriving {
     pub(super) event: Place,
     pub(super) recorded: UnixMicros,
     pub(super) essence: Essence,
+    /// The rank it settled with; none where it did not.
+    pub(super) rank: Option<u32>,
 }
 
 /// A lane in memory.

@@ -10,6 +10,7 @@ use crate::contract;
 use crate::fact::{
     AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Released,
 };
+use crate::held::HeldAt;
 use crate::id::{DestinationId, Key, Place, Sequence};
 use crate::input::Waiting;
 use crate::limits;
@@ -48,7 +49,7 @@ impl<D: Digest> Partition<D> {
         let released = Released {
             key: key.clone(),
             event,
-            position: essence.position,
+            position: essence.position.clone(),
             sequence,
             kind,
             previous_hash: previous,
@@ -100,7 +101,8 @@ impl<D: Digest> Partition<D> {
     /// Releases what waited for nothing but what was just released, and writes down what became
     /// of the gap.
     pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
-        while let Some((event, essence)) = self.next_held(slot) {
+        let settled = self.settled(slot);
+        while let Some((event, essence)) = self.next_held(slot, settled.as_ref()) {
             self.release(slot, key, event, &essence, Kind::Event);
         }
         let Some(source) = self.settings.sources.get(&key.source) else { return };
@@ -118,26 +120,42 @@ impl<D: Digest> Partition<D> {
         self.arm_hold(slot);
     }
 
-    /// The held event that is next in order.
-    fn next_held(&self, slot: Slot) -> Option<(Place, Essence)> {
+    /// Up to where the events of a key are settled by now; none where nothing settles.
+    fn settled(&self, slot: Slot) -> Option<HeldAt> {
+        let hot = self.keys.get(slot)?;
+        let source = self.settings.sources.get(&hot.key.source)?;
+        let settles = source.contract == Contract::Settle;
+        settles.then(|| contract::settled(&hot.record.order, self.open).cloned()).flatten()
+    }
+
+    /// The held event that is next in order: of those that settled, or the one nothing before which is missing.
+    fn next_held(&self, slot: Slot, settled: Option<&HeldAt>) -> Option<(Place, Essence)> {
         let order = &self.keys.get(slot)?.record.order;
-        let held = order.held.get(&order.next?)?;
+        let held = match settled {
+            Some(settled) => order.held.first_key_value().filter(|(at, _)| *at <= settled)?.1,
+            None => order.held.get(&HeldAt::numbered(order.next?))?,
+        };
         Some((held.event, held.essence.clone()))
     }
 
     /// Waiting for what is missing before a key's held events ends: it is abandoned, or, for a
-    /// key that only begins, its lowest position becomes its base (DESIGN G2, K7).
+    /// key that only begins, its lowest position becomes its base (DESIGN G2, K7). What settles is not
+    /// given up by time, but released.
     pub(super) fn end_wait(&mut self, slot: Slot, reason: AbandonReason) {
         let Some(hot) = self.keys.get(slot) else { return };
         let key = hot.key.clone();
         let Some(source) = self.settings.sources.get(&key.source) else { return };
+        if source.contract == Contract::Settle && reason == AbandonReason::Waited {
+            return self.drain(slot, &key);
+        }
         let halts = source.on_gap == OnGap::Halt;
         if !halts || head_gap(source, &hot.record.order).is_none() {
             self.give_up_head(slot, &key, reason);
         }
     }
 
-    /// What is missing before a key's held events is given up, or its base chosen; then it goes on.
+    /// What is missing before a key's held events is given up, or its base chosen, or the first that settles
+    /// is released before its time; then it goes on.
     pub(super) fn give_up_head(&mut self, slot: Slot, key: &Key, reason: AbandonReason) {
         let Some(hot) = self.keys.get(slot) else { return };
         let Some(source) = self.settings.sources.get(&key.source).cloned() else { return };
@@ -145,16 +163,27 @@ impl<D: Digest> Partition<D> {
             Some(missing) => {
                 self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
             }
+            None if source.contract == Contract::Settle => self.release_first(slot, key),
             None => self.choose_base(slot, key, &source),
         }
         self.drain(slot, key);
+    }
+
+    fn release_first(&mut self, slot: Slot, key: &Key) {
+        let first = self.keys.get(slot).and_then(|hot| hot.record.order.held.first_key_value());
+        let Some((event, essence)) = first.map(|(_, held)| (held.event, held.essence.clone()))
+        else {
+            return;
+        };
+        self.release(slot, key, event, &essence, Kind::Event);
     }
 
     /// The lowest held position becomes the key's base; what lies before it counts as abandoned.
     fn choose_base(&mut self, slot: Slot, key: &Key, source: &SourceSettings) {
         let Some(hot) = self.keys.get(slot) else { return };
         let base = hot.record.order.held.first_key_value();
-        let Some((base, event, essence)) = base.map(|(p, h)| (*p, h.event, h.essence.clone()))
+        let Some((base, event, essence)) =
+            base.map(|(at, h)| (at.number, h.event, h.essence.clone()))
         else {
             return;
         };
@@ -178,7 +207,7 @@ impl<D: Digest> Partition<D> {
         let poison: Vec<_> = contract::base_poison(source.hold_span, &hot.record.order)
             .into_iter()
             .filter_map(|position| hot.record.order.held.get(&position))
-            .map(|held| (held.event, held.essence.position))
+            .map(|held| (held.event, held.essence.position.clone()))
             .collect();
         for (event, position) in poison {
             let reason = InvalidReason::BeyondSpan;
@@ -191,7 +220,9 @@ impl<D: Digest> Partition<D> {
 pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> {
     match source.contract {
         Contract::Fifo { first } => contract::head_gap(first, order),
-        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } => None,
+        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } | Contract::Settle => {
+            None
+        }
     }
 }
 
@@ -204,6 +235,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         Contract::Fifo { first: First::Strictly(_) }
         | Contract::Arrival
         | Contract::Unordered
-        | Contract::Latest { .. } => None,
+        | Contract::Latest { .. }
+        | Contract::Settle => None,
     }
 }

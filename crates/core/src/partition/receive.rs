@@ -44,7 +44,7 @@ impl<D: Digest> Partition<D> {
             self.outputs.push_back(Output::Answer { ticket: arrival.ticket, answer });
             return;
         }
-        let (position, before) = (arrival.position, self.old_positions(slot));
+        let (position, before) = (arrival.position.clone(), self.old_positions(slot));
         self.settle(slot, *arrival, judgement);
         self.notice_reset(slot, key, position, before);
     }
@@ -63,7 +63,8 @@ impl<D: Digest> Partition<D> {
         let evidence = Evidence {
             identity,
             unreadable: arrival.key.name.is_empty(),
-            position: arrival.position,
+            position: &arrival.position,
+            event_type: &arrival.event_type,
             digest: arrival.digest,
             by_id: by_id.as_ref(),
             by_position: by_position.as_ref(),
@@ -103,9 +104,9 @@ impl<D: Digest> Partition<D> {
             }
             Judgement::Stale => (Status::Stale, Some(self.write_stale(slot, arrival)), None),
             Judgement::Hold(reason) => {
-                let fingerprint = self.position_of(&arrival);
+                let from = self.filling.facts.len();
                 let event = self.hold(slot, arrival, reason);
-                let (status, sequence) = self.became(slot, event, fingerprint);
+                let (status, sequence) = self.became(slot, event, from);
                 (status, Some(event), sequence)
             }
             Judgement::Release(kind) => {
@@ -119,7 +120,7 @@ impl<D: Digest> Partition<D> {
     fn write_received(&mut self, arrival: Arrival) -> (Place, Essence) {
         let essence = Essence {
             id: arrival.id.clone(),
-            position: arrival.position,
+            position: arrival.position.clone(),
             event_type: arrival.event_type.clone(),
             content_type: arrival.content_type.clone(),
             digest: arrival.digest,
@@ -169,14 +170,14 @@ impl<D: Digest> Partition<D> {
     }
 
     fn write_invalid(&mut self, arrival: Arrival, reason: InvalidReason) -> Place {
-        let (key, position) = (arrival.key.clone(), arrival.position);
+        let (key, position) = (arrival.key.clone(), arrival.position.clone());
         let (event, _) = self.write_received(arrival);
         self.write(Fact::Invalid(Invalid { key, event, position, reason }));
         event
     }
 
     fn write_stale(&mut self, slot: Slot, arrival: Arrival) -> Place {
-        let (key, position) = (arrival.key.clone(), arrival.position);
+        let (key, position) = (arrival.key.clone(), arrival.position.clone());
         let newest = self.keys.get(slot).map(|hot| hot.record.sequence).unwrap_or_default();
         let (event, _) = self.write_received(arrival);
         self.write(Fact::Stale(Stale { key, event, position, newest }));
@@ -226,16 +227,16 @@ impl<D: Digest> Partition<D> {
         Fingerprint::of_position(&self.digest, &arrival.key, &arrival.position)
     }
 
-    /// What an event that had to wait became by the end of the same step.
-    fn became(
-        &self,
-        slot: Slot,
-        event: Place,
-        fingerprint: Option<Fingerprint>,
-    ) -> (Status, Option<Sequence>) {
-        let released = fingerprint.and_then(|fingerprint| self.recent.get(fingerprint));
-        if let Some(prior) = released.filter(|prior| prior.event == event) {
-            return (Status::Released, Some(prior.sequence));
+    /// What an event that had to wait became by the end of the same step, of which the frame has these facts
+    /// and those behind.
+    fn became(&self, slot: Slot, event: Place, from: usize) -> (Status, Option<Sequence>) {
+        let mut written = self.filling.facts.iter().skip(from);
+        let released = written.find_map(|fact| match fact {
+            Fact::Released(released) if released.event == event => Some(released.sequence),
+            _ => None,
+        });
+        if released.is_some() {
+            return (Status::Released, released);
         }
         let held = self.keys.get(slot).map(|hot| &hot.record.order.held);
         let waits = held.is_some_and(|held| held.values().any(|held| held.event == event));

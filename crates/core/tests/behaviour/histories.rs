@@ -240,6 +240,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         2 => Just(Contract::Unordered),
         1 => Just(Contract::Latest { coalesce: false }),
         1 => Just(Contract::Latest { coalesce: true }),
+        2 => Just(Contract::Settle),
     ]
 }
 
@@ -268,7 +269,9 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             hold_wait: Duration::from_secs(2),
             hold_events,
             hold_span: 20,
+            facts: Duration::from_secs(34_560_000),
             max_ahead: Duration::from_secs(300),
+            ranks: vec![Pattern::parse("even").expect("a pattern")],
             on_gap,
             dedupe: Duration::from_secs(3_600),
             forget_after: None,
@@ -388,7 +391,7 @@ fn post(world: &mut World, happening: &Happening) {
         Contract::Arrival | Contract::Unordered => Position::None,
         Contract::Fifo { .. } => Position::Sequence(*position),
         Contract::Latest { coalesce: false } => Position::Version(*position),
-        Contract::Latest { coalesce: true } => Position::Timestamp(*position),
+        Contract::Latest { coalesce: true } | Contract::Settle => Position::Timestamp(*position),
     };
     let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
     let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
@@ -411,7 +414,7 @@ fn fetched(world: &mut World, which: u8, status: Option<u16>) {
     }
     let at = usize::from(which) % world.fetches.len();
     let Fetch { key, asked, .. } = world.fetches[at].clone();
-    let brings = which % 2 == 0 && status.is_none();
+    let brings = which.is_multiple_of(2) && status.is_none();
     if brings {
         world.post(&Post {
             source: 1,

@@ -135,7 +135,7 @@ fn so_many_events_of_one_instant_are_known_without_their_ids() {
     let most = limits::INSTANT_EVENTS as u64;
     let mut key = None;
     for id in 0..=most {
-        key = Some(post(&mut world, instant, id, "mine"));
+        key = Some(post(&mut world, instant.clone(), id, "mine"));
         answer(&mut world, 200);
     }
     let key = key.expect("events were posted");
@@ -146,10 +146,10 @@ fn so_many_events_of_one_instant_are_known_without_their_ids() {
     world.advance(Duration::from_secs(2));
     // The log would still find it by its id: what the record says decides.
     world.nodes[0].log.forgets_ids = true;
-    post(&mut world, instant, most, "mine");
-    post(&mut world, instant, 1, "mine");
+    post(&mut world, instant.clone(), most, "mine");
+    post(&mut world, instant.clone(), 1, "mine");
     assert_eq!(released(&world), most + 1, "both are remembered");
-    post(&mut world, instant, 0, "mine");
+    post(&mut world, instant.clone(), 0, "mine");
     assert_eq!(released(&world), most + 2, "the oldest is not");
     answer(&mut world, 200);
     let instant = world.nodes[0].partition.view(&key).expect("in memory").record.order.instant;

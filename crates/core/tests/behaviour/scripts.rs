@@ -169,6 +169,7 @@ impl Story {
         let contract = match words.word(2) {
             "arrival" => Contract::Arrival,
             "unordered" => Contract::Unordered,
+            "settle" => Contract::Settle,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
@@ -180,7 +181,9 @@ impl Story {
             hold_wait: words.duration("wait").unwrap_or(Duration::from_secs(5)),
             hold_events: words.size("events").unwrap_or(1_000),
             hold_span: words.number("span").unwrap_or(10_000),
+            facts: words.duration("facts").unwrap_or(Duration::from_secs(34_560_000)),
             max_ahead: words.duration("max_ahead").unwrap_or(Duration::from_secs(300)),
+            ranks: patterns(words.get("ranks").unwrap_or("")),
             on_gap,
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
             forget_after: words.duration("forget_after"),
@@ -418,8 +421,13 @@ fn destination(words: &Words<'_>) -> DestinationId {
 
 /// `types=customer.*,invoice.paid`
 fn types(words: &Words<'_>) -> Vec<Pattern> {
-    let types = words.get("types").unwrap_or("*").split(',');
-    types.map(|pattern| Pattern::parse(pattern).expect("a pattern")).collect()
+    patterns(words.get("types").unwrap_or("*"))
+}
+
+/// Patterns between commas; none where there is no text.
+fn patterns(text: &str) -> Vec<Pattern> {
+    let patterns = text.split(',').filter(|pattern| !pattern.is_empty());
+    patterns.map(|pattern| Pattern::parse(pattern).expect("a pattern")).collect()
 }
 
 /// `start=earliest`, or `start=5s`: so long after the story began.

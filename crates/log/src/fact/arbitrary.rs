@@ -69,7 +69,8 @@ fn header() -> impl Strategy<Value = StoredHeader> {
 }
 
 pub(crate) fn hold_reason() -> impl Strategy<Value = HoldReason> {
-    prop_oneof![Just(HoldReason::Gap), Just(HoldReason::Start)]
+    let settles = any::<u32>().prop_map(|rank| HoldReason::Settle { rank });
+    prop_oneof![Just(HoldReason::Gap), Just(HoldReason::Start), settles]
 }
 
 fn received() -> impl Strategy<Value = Received> {

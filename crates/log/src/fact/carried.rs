@@ -23,7 +23,8 @@ mod tests {
     use sprag_core::chain::Fingerprint;
     use sprag_core::fact::{HoldReason, Toll};
     use sprag_core::record::{
-        Acceptance, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+        Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason,
+        Order, Reached,
     };
 
     fn held() -> HeldEvent {
@@ -79,10 +80,11 @@ mod tests {
             abandoned: Ranges::from_ranges([Range { from: 1, to: 2 }]),
             missing: Ranges::from_ranges([Range::one(5)]),
             gap: Some(Range { from: 7, to: 8 }),
-            held: [(9, held())].into(),
+            held: [(HeldAt::numbered(9), held())].into(),
             old: 1,
             since: place(),
             instant: vec![Fingerprint(5)],
+            reached: Reached::Nothing,
         };
         KeyRecord {
             unordered: false,

@@ -1,4 +1,5 @@
-//! `held`: the event that was just received waits. Fields: key, event, reason, deadline.
+//! `held`: the event that was just received waits. Fields: key, event, reason (that it settles: with the
+//! rank of its type), deadline.
 
 use sprag_core::fact::{Held, HoldReason};
 
@@ -22,16 +23,21 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Held, DecodeError> {
 }
 
 pub(crate) fn write_reason(writer: &mut Writer<'_>, reason: HoldReason) {
-    writer.byte(match reason {
-        HoldReason::Gap => 0,
-        HoldReason::Start => 1,
-    });
+    match reason {
+        HoldReason::Gap => writer.byte(0),
+        HoldReason::Start => writer.byte(1),
+        HoldReason::Settle { rank } => {
+            writer.byte(2);
+            writer.number(u64::from(rank));
+        }
+    }
 }
 
 pub(crate) fn read_reason(reader: &mut Reader<'_>) -> Result<HoldReason, DecodeError> {
     match reader.byte()? {
         0 => Ok(HoldReason::Gap),
         1 => Ok(HoldReason::Start),
+        2 => Ok(HoldReason::Settle { rank: reader.narrow("rank")? }),
         byte => unknown(reader, "unknown hold reason", byte),
     }
 }
@@ -53,6 +59,21 @@ mod tests {
             Fact::Held(fact),
             "07 0e000000 \
              0103612f620392080701c096b102",
+        );
+    }
+
+    #[test]
+    fn golden_bytes_of_one_that_settles() {
+        let fact = Held {
+            key: key(),
+            event: place(),
+            reason: HoldReason::Settle { rank: 300 },
+            deadline: OpenMicros(5_000_000),
+        };
+        check(
+            Fact::Held(fact),
+            "07 10000000 \
+             0103612f6203920807 02ac02 c096b102",
         );
     }
 }

@@ -1,13 +1,14 @@
 //! Every record with every kind of content, for properties.
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Toll;
 use sprag_core::id::{DestinationId, FrameNumber, Sequence};
 use sprag_core::record::{
-    Acceptance, Essence, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
+    Reached,
 };
 use sprag_core::time::{OpenMicros, UnixMicros};
 
@@ -108,13 +109,15 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
         arbitrary::ranges(),
         arbitrary::ranges(),
         option::of(arbitrary::range()),
-        btree_map(any::<u64>(), held(), 0..5),
+        (vec(held(), 0..5), option::of(any::<u32>())),
         (any::<u32>(), arbitrary::place()),
         vec(any::<u128>().prop_map(Fingerprint), 0..5),
     );
     let order = order.prop_map(|parts| {
-        let (next, highest, abandoned, missing, gap, held, (old, since), instant) = parts;
-        Order { next, highest, abandoned, missing, gap, held, old, since, instant }
+        let (next, highest, abandoned, missing, gap, (held, rank), (old, since), instant) = parts;
+        let held = held.into_iter().map(|held| (HeldAt::of(&held), held)).collect();
+        let reached = rank.map_or(Reached::Nothing, |rank| Reached::Settled { rank });
+        Order { next, highest, abandoned, missing, gap, held, old, since, instant, reached }
     });
     let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>(), any::<u64>());
     let jumps = (any::<u64>(), vec(arbitrary::range(), 0..3));

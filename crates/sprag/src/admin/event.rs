@@ -373,7 +373,7 @@ async fn released_later(
     if !received.position.is_unique() {
         return Ok(None);
     }
-    let by = Handle::Position(received.position);
+    let by = Handle::Position(received.position.clone());
     let wanted = vec![Wanted { key: received.key.clone(), by }];
     let query = Query::Find { partition, wanted, up_to: FrameNumber(u64::MAX) };
     let Some(Answer::Found(found)) = state.ask(query).await? else { return Ok(None) };

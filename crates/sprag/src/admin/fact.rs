@@ -100,18 +100,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "digest": fact.digest.map(|digest| digest.to_string()), "counted": fact.counted,
         }),
         Fact::SequenceReset(fact) => json!({"position": fact.position.header_text()}),
-        Fact::GapOpened(fact) => json!({"missing": range(fact.missing)}),
-        Fact::GapAbandoned(fact) => {
-            json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
-        }
-        Fact::RefillEnded(fact) => json!({
-            "asked": range(fact.asked), "attempt": fact.attempt, "events": fact.events,
-            "outcome": fact.outcome.as_str(),
-            "status": match fact.outcome {
-                RefillOutcome::Answered { status } => Some(status),
-                _ => None,
-            },
-        }),
+        Fact::GapOpened(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => of_gap(fact),
         Fact::Attempted(fact) => attempted(names, fact),
         Fact::Acknowledged(_)
         | Fact::Batched(_)
@@ -132,6 +121,25 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "sequence": fact.passed.map(|sequence| sequence.0),
         }),
         Fact::Dropped(fact) => dropped(names, fact),
+    }
+}
+
+/// What is missing, and what was done about it.
+fn of_gap(fact: &Fact) -> Value {
+    match fact {
+        Fact::GapOpened(fact) => json!({"missing": range(fact.missing)}),
+        Fact::GapAbandoned(fact) => {
+            json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
+        }
+        Fact::RefillEnded(fact) => json!({
+            "asked": range(fact.asked), "attempt": fact.attempt, "events": fact.events,
+            "outcome": fact.outcome.as_str(),
+            "status": match fact.outcome {
+                RefillOutcome::Answered { status } => Some(status),
+                _ => None,
+            },
+        }),
+        _ => Value::Null,
     }
 }
 
@@ -259,6 +267,7 @@ pub(super) fn hold(reason: HoldReason) -> &'static str {
     match reason {
         HoldReason::Gap => "gap",
         HoldReason::Start => "start",
+        HoldReason::Settle { .. } => "settle",
     }
 }
 

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use sprag_core::input::Command;
-use sprag_core::record::{HeldEvent, Lane, LaneMode, OmitReason};
+use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, OmitReason, Tie};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use utoipa::ToSchema;
 
@@ -55,7 +55,7 @@ pub(super) struct Shown {
     held: Vec<Held>,
     /// The first ranges of positions between held events that are missing.
     missing: Vec<Span>,
-    /// Seconds of open time until waiting for them ends; absent when it does not.
+    /// Seconds of open time until waiting ends; absent when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold_seconds: Option<f64>,
     lanes: Vec<ShownLane>,
@@ -63,10 +63,16 @@ pub(super) struct Shown {
     why: Vec<String>,
 }
 
-/// An event that waits for missing positions.
+/// An event that waits.
 #[derive(Debug, Serialize, ToSchema)]
 struct Held {
-    position: u64,
+    /// Where something is missing before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    /// Where it settles (contract `settle`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    instant: Option<String>,
     event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -217,17 +223,24 @@ fn shown(
     }
 }
 
-fn held((position, held): (&u64, &HeldEvent)) -> Held {
-    let id = held.essence.id.as_ref().map(ToString::to_string);
-    Held { position: *position, event: held.event.to_string(), id }
+fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
+    let (id, event) = (held.essence.id.as_ref().map(ToString::to_string), held.event.to_string());
+    match at.tie {
+        Tie::Only => Held { position: Some(at.number), instant: None, event, id },
+        Tie::Of(..) => {
+            let instant = Some(held.essence.position.header_text());
+            Held { position: None, instant, event, id }
+        }
+    }
 }
 
 /// What is missing between the next position and the highest held one.
-fn missing(next: Option<u64>, held: &BTreeMap<u64, HeldEvent>) -> Vec<Span> {
+fn missing(next: Option<u64>, held: &BTreeMap<HeldAt, HeldEvent>) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut expected = next;
-    for position in held.keys() {
-        if let Some(from) = expected.filter(|from| from < position) {
+    let numbered = held.keys().filter(|at| at.tie == Tie::Only).map(|at| at.number);
+    for position in numbered {
+        if let Some(from) = expected.filter(|from| *from < position) {
             spans.push(Span { from, to: position - 1 });
         }
         if spans.len() == limits::SHOWN_POSITIONS {

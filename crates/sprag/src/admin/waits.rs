@@ -120,7 +120,8 @@ pub(super) fn hold(
     remaining: Option<Duration>,
     in_memory: bool,
 ) -> Option<String> {
-    let (position, first) = record.order.held.first_key_value()?;
+    let (at, first) = record.order.held.first_key_value()?;
+    let position = at.number;
     let count = record.order.held.len();
     let events = if count == 1 {
         "One event is held".to_owned()
@@ -133,10 +134,13 @@ pub(super) fn hold(
         None => "the key waits outside memory and comes back when its wait ends".to_owned(),
     };
     Some(match (first.reason, record.order.next) {
-        (HoldReason::Gap, Some(next)) if next + 1 < *position => {
+        (HoldReason::Settle { .. }, _) => {
+            format!("{events} to settle: what sorts before may still come; {until}.")
+        }
+        (HoldReason::Gap, Some(next)) if next + 1 < position => {
             format!("{events}: positions {next} to {} are missing; {until}.", position - 1)
         }
-        (HoldReason::Gap, Some(next)) if next < *position => {
+        (HoldReason::Gap, Some(next)) if next < position => {
             format!("{events}: position {next} is missing; {until}.")
         }
         _ => format!(

@@ -1,16 +1,20 @@
 //! `contract` and what goes with one of them: `first`, `strict_first`, `hold`, `on_gap`,
-//! `coalesce`, `max_ahead` (rules K4, K6, K7, G1, G2).
+//! `coalesce`, `max_ahead`, `settle`, `ranks` (rules K4, K6, K7, G1, G2).
 
-use super::checked::{Contract, Fifo, First, Hold, Latest, OnGap};
+use super::check_rules::patterns;
+use super::checked::{Contract, Fifo, First, Hold, Latest, OnGap, Settle};
 use super::raw::{Entry, Section, or};
 use crate::extract::PositionRule;
 use std::time::Duration;
 
 /// Keys that mean something only where positions are waited for.
-const FIFO_ONLY: [&str; 4] = ["first", "strict_first", "hold", "on_gap"];
+const FIFO_ONLY: [&str; 3] = ["first", "strict_first", "on_gap"];
 
-/// Keys that mean something only where the newest state counts.
-const LATEST_ONLY: [&str; 2] = ["coalesce", "max_ahead"];
+/// Of `hold`, what means something only where positions are waited for.
+const HOLD_OF_FIFO: [&str; 2] = ["wait", "span"];
+
+/// Keys that mean something only where what arrives settles.
+const SETTLE_ONLY: [&str; 2] = ["settle", "ranks"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -18,13 +22,15 @@ enum Kind {
     Latest,
     Arrival,
     Unordered,
+    Settle,
 }
 
-const KINDS: [(&str, Kind); 4] = [
+const KINDS: [(&str, Kind); 5] = [
     ("fifo", Kind::Fifo),
     ("latest", Kind::Latest),
     ("arrival", Kind::Arrival),
     ("unordered", Kind::Unordered),
+    ("settle", Kind::Settle),
 ];
 
 pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Contract> {
@@ -36,17 +42,36 @@ pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -
             None => section.error(reason),
         }
     }
-    if kind != Kind::Fifo {
-        refuse(section, &FIFO_ONLY, "only contract \"fifo\" waits for positions");
-    }
-    if kind != Kind::Latest {
-        refuse(section, &LATEST_ONLY, "only contract \"latest\" compares positions");
-    }
+    refuse_others(section, kind);
     match kind {
         Kind::Fifo => fifo(section).map(Contract::Fifo),
         Kind::Latest => latest(section, position).map(Contract::Latest),
         Kind::Arrival => Some(Contract::Arrival),
         Kind::Unordered => Some(Contract::Unordered),
+        Kind::Settle => settle(section).map(Contract::Settle),
+    }
+}
+
+/// What belongs to other contracts.
+fn refuse_others(section: &Section<'_>, kind: Kind) {
+    let waits = "only contract \"fifo\" waits for positions";
+    if kind != Kind::Fifo {
+        refuse(section, &FIFO_ONLY, waits);
+    }
+    match kind {
+        Kind::Fifo => {}
+        Kind::Settle => refuse(&section.section("hold"), &HOLD_OF_FIFO, waits),
+        _ => refuse(section, &["hold"], waits),
+    }
+    if kind != Kind::Latest {
+        refuse(section, &["coalesce"], "only contract \"latest\" compares positions");
+    }
+    if !matches!(kind, Kind::Latest | Kind::Settle) {
+        let reason = "only contracts \"latest\" and \"settle\" compare timestamps";
+        refuse(section, &["max_ahead"], reason);
+    }
+    if kind != Kind::Settle {
+        refuse(section, &SETTLE_ONLY, "only contract \"settle\" waits for what may still come");
     }
 }
 
@@ -54,6 +79,7 @@ pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -
 fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
     match (kind, position) {
         (Kind::Fifo, PositionRule::Sequence(_))
+        | (Kind::Settle, PositionRule::Timestamp { .. })
         | (Kind::Arrival | Kind::Unordered, PositionRule::None) => None,
         (Kind::Latest, PositionRule::None) => Some(
             "contract \"latest\" needs position = { version = LOCATION }, \
@@ -67,6 +93,10 @@ fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
         (Kind::Arrival, _) => {
             Some("contract \"arrival\" takes no position; with a sequence the contract is \"fifo\"")
         }
+        (Kind::Settle, _) => Some(
+            "contract \"settle\" needs position = { timestamp = LOCATION, unit = UNIT }; a sequence goes \
+             with \"fifo\", and a version with \"latest\"",
+        ),
         (Kind::Unordered, _) => Some("contract \"unordered\" takes no position"),
     }
 }
@@ -79,15 +109,27 @@ fn refuse(section: &Section<'_>, names: &[&str], reason: &str) {
 
 fn latest(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Latest> {
     let coalesce = or(section.get("coalesce"), false, Entry::boolean);
-    let entry = section.get("max_ahead");
-    let max_ahead = or(entry.clone(), Duration::from_mins(5), |entry| {
-        entry.duration(Duration::from_secs(1)..=Duration::from_hours(30 * 24))
-    });
+    let (entry, max_ahead) = (section.get("max_ahead"), max_ahead(section));
     let is_time = matches!(position, Some(PositionRule::Timestamp { .. }) | None);
     if let (Some(entry), false) = (entry, is_time) {
         entry.error("only a timestamp can be ahead of the clock");
     }
     Some(Latest { coalesce: coalesce?, max_ahead: max_ahead? })
+}
+
+fn max_ahead(section: &Section<'_>) -> Option<Duration> {
+    or(section.get("max_ahead"), Duration::from_mins(5), |entry| {
+        entry.duration(Duration::from_secs(1)..=Duration::from_hours(30 * 24))
+    })
+}
+
+fn settle(section: &Section<'_>) -> Option<Settle> {
+    let settle = or(section.get("settle"), Duration::from_secs(2), |entry| {
+        entry.duration(Duration::from_millis(1)..=Duration::from_mins(10))
+    });
+    let ranks = section.get("ranks").map_or(Some(Vec::new()), |_| patterns(section, "ranks"));
+    let events = hold_events(&section.section("hold"));
+    Some(Settle { settle: settle?, ranks: ranks?, events: events?, max_ahead: max_ahead(section)? })
 }
 
 fn fifo(section: &Section<'_>) -> Option<Fifo> {
@@ -128,7 +170,11 @@ fn hold(section: &Section<'_>, wait: Duration) -> Option<Hold> {
     let wait = or(section.get("wait"), wait, |entry| {
         entry.duration(Duration::from_millis(1)..=Duration::from_hours(30 * 24))
     });
-    let events = or(section.get("events"), 1_000, |entry| entry.integer(1..=1_000_000));
+    let events = hold_events(section);
     let span = or(section.get("span"), 10_000, |entry| entry.integer(1..=1_000_000_000));
     Some(Hold { wait: wait?, events: events?, span: span? })
+}
+
+fn hold_events(section: &Section<'_>) -> Option<u64> {
+    or(section.get("events"), 1_000, |entry| entry.integer(1..=1_000_000))
 }

@@ -23,8 +23,18 @@ pub(super) fn sources(root: &Section<'_>) -> Named<Source> {
 }
 
 /// Keys that a preset gives together: with one of them written anew, the others mean nothing.
-const ORDER: [&str; 8] =
-    ["position", "contract", "first", "strict_first", "hold", "on_gap", "coalesce", "max_ahead"];
+const ORDER: [&str; 10] = [
+    "position",
+    "contract",
+    "first",
+    "strict_first",
+    "hold",
+    "on_gap",
+    "coalesce",
+    "max_ahead",
+    "settle",
+    "ranks",
+];
 
 /// The source with what its preset adds. A preset that does not exist is told; then what it would
 /// have given is not, so nothing else is checked.
@@ -108,6 +118,17 @@ fn consistent(section: &Section<'_>, source: &Source) {
     let has_types = source.rules.event_type.is_some();
     if !has_types && !source.rules.accept.iter().any(crate::extract::Pattern::is_any) {
         section.error("`accept` names types, so `type` must say where the type is");
+    }
+    if let Contract::Settle(settle) = &source.contract {
+        if !has_types && !settle.ranks.is_empty() {
+            section.error("`ranks` names types, so `type` must say where the type is");
+        }
+        if source.rules.id == IdRule::None {
+            section.error(
+                "contract \"settle\" tells repeats by their id, for an instant may be that of several events; \
+                 without one of the source `id = \"sha256\"` takes the digest of the body",
+            );
+        }
     }
     let without_position = matches!(source.contract, Contract::Arrival | Contract::Unordered);
     if source.rules.id == IdRule::None && without_position {

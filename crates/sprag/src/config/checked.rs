@@ -150,7 +150,7 @@ impl Source {
 }
 
 /// `contract`, with what only it needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contract {
     /// By sequence, waiting for what is missing.
     Fifo(Fifo),
@@ -160,6 +160,21 @@ pub enum Contract {
     Arrival,
     /// Several at once, in no order.
     Unordered,
+    /// By instant, waiting for what may still come before.
+    Settle(Settle),
+}
+
+/// The settings of `contract = "settle"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settle {
+    /// How long an event waits for what sorts before it.
+    pub settle: Duration,
+    /// Types in the order of events of one instant.
+    pub ranks: Vec<Pattern>,
+    /// Events of a key that may wait; beyond, the first does not.
+    pub events: u64,
+    /// How far a timestamp may be ahead of the time of receipt (rule K4).
+    pub max_ahead: Duration,
 }
 
 /// The settings of `contract = "latest"`.

@@ -234,7 +234,10 @@ fn contract_and_position_must_fit() {
     let unordered = reasons(&fifo(r#"sources.s.contract = "unordered""#));
     assert!(unordered.contains("\"unordered\" takes no position"), "{unordered}");
     let ahead = reasons(&fifo(r#"sources.s.max_ahead = "1m""#));
-    assert!(ahead.contains("sources.s.max_ahead: only contract \"latest\""), "{ahead}");
+    assert!(
+        ahead.contains("sources.s.max_ahead: only contracts \"latest\" and \"settle\""),
+        "{ahead}"
+    );
     let held = reasons(&small(HMAC, ARRIVAL, r#"sources.s.hold.wait = "1s""#));
     assert!(held.contains("sources.s.hold: only contract \"fifo\""), "{held}");
     assert_eq!(checked(&small(HMAC, ARRIVAL, "")).config.sources["s"].contract, Contract::Arrival);
@@ -243,7 +246,7 @@ fn contract_and_position_must_fit() {
 /// Rule K7.
 #[test]
 fn the_beginning_of_a_key() {
-    let first = |more: &str| match checked(&fifo(more)).config.sources["s"].contract {
+    let first = |more: &str| match checked(&fifo(more)).config.sources["s"].contract.clone() {
         Contract::Fifo(fifo) => fifo.first,
         other => panic!("{other:?}"),
     };
@@ -359,11 +362,42 @@ fn positions_have_one_kind_and_times_a_unit() {
     assert!(lines(&findings).contains("only a timestamp has a unit"));
 }
 
+/// An instant names no event, so repeats need an id; types are ranked only where there are any.
+#[test]
+fn settling_needs_instants_and_ids() {
+    let order = "sources.s.contract = \"settle\"\nsources.s.position = { timestamp = \"body:/t\", unit = \"s\" }";
+    let settle = |more: &str| small(HMAC, &format!("{order}\n{more}"), "");
+    let of = |more: &str| match checked(&settle(more)).config.sources["s"].contract.clone() {
+        Contract::Settle(settle) => settle,
+        other => panic!("{other:?}"),
+    };
+    let usual = of("");
+    assert_eq!((usual.settle, usual.events), (Duration::from_secs(2), 1_000));
+    assert_eq!((usual.ranks, usual.max_ahead), (Vec::new(), Duration::from_mins(5)));
+    let ranked = "sources.s.type = \"body:/type\"\nsources.s.ranks = [\"*.created\", \"b\"]";
+    assert_eq!(of(ranked).ranks.len(), 2);
+    assert_eq!(of("sources.s.hold.events = 7\nsources.s.max_ahead = \"1s\"").events, 7);
+    for (more, reason) in [
+        ("sources.s.ranks = [\"a\"]", "`type` must say where the type is"),
+        ("sources.s.hold.wait = \"1s\"", "only contract \"fifo\" waits for positions"),
+        ("sources.s.hold.span = 5", "only contract \"fifo\" waits for positions"),
+        ("sources.s.on_gap = \"halt\"", "only contract \"fifo\" waits for positions"),
+        ("sources.s.settle = \"11m\"", "must be 1ms to 10m"),
+    ] {
+        let told = reasons(&settle(more));
+        assert!(told.contains(reason), "{more}: {told}");
+    }
+    let position = reasons(&fifo("sources.s.contract = \"settle\""));
+    assert!(position.contains("\"settle\" needs position = { timestamp"), "{position}");
+    let others = reasons(&fifo("sources.s.settle = \"1s\""));
+    assert!(others.contains("only contract \"settle\" waits for what may still come"), "{others}");
+}
+
 /// Without an order there is no range of events, and nothing to hold.
 #[test]
 fn unordered_goes_with_what_needs_no_order() {
     let unordered = "sources.s.contract = \"unordered\"";
-    let source = checked(&small(HMAC, unordered, "")).config.sources["s"].contract;
+    let source = checked(&small(HMAC, unordered, "")).config.sources["s"].contract.clone();
     assert_eq!(source, Contract::Unordered);
     let batch = reasons(&small(HMAC, unordered, "destinations.d.batch = 3"));
     assert!(batch.contains("a range is events in order, and source `s` has none"), "{batch}");

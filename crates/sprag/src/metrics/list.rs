@@ -64,7 +64,7 @@ list! {
         "Keys that wait for missing positions",
         "As `sprag_held_events`. New keys whose beginning is not settled (rule K7) are among them.";
     "sprag_oldest_gap_seconds" "gauge" ["source"] "seconds":
-        "How long the longest wait for missing positions has lasted",
+        "How long the longest wait for missing positions, or for what may still come, has lasted",
         "Since the receipt of the first event beyond the gap, by the machine's clock; downtime counts, unlike for `hold.wait` (rule G1). Absent while nothing waits; at most 5 s old.";
     "sprag_sequence_drift" "gauge" ["source", "partition"] "positions":
         "How far the positions received are ahead of those released",

@@ -62,7 +62,9 @@ impl Shape {
                 First::At(first) | First::Strictly(first) | First::Refilled(first) => first,
                 First::Any => 1,
             },
-            Contract::Latest(_) | Contract::Arrival | Contract::Unordered => 1,
+            Contract::Latest(_) | Contract::Arrival | Contract::Unordered | Contract::Settle(_) => {
+                1
+            }
         };
         Ok(Self { extractor, event_type: event_type.to_owned(), first })
     }

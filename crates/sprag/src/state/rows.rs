@@ -6,13 +6,13 @@ use rusqlite::Row;
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::id::{DestinationId, Key, Place, Sequence, SourceId};
 use sprag_core::limits::OLD_POSITIONS;
-use sprag_core::record::{Due, KeyRecord, Lane, LaneMode, Queue};
+use sprag_core::record::{Due, HeldAt, KeyRecord, Lane, LaneMode, Queue, Tie};
 use sprag_core::time::UnixMicros;
 use sprag_driver::state::{Letter, LetterReason};
 
 use super::bytes::{Fault, column, number};
 
-/// Events of the key wait for missing positions.
+/// Events of the key wait.
 pub(super) const HELD: i64 = 1;
 /// A lane of the key stopped.
 pub(super) const STOPPED: i64 = 2;
@@ -20,6 +20,8 @@ pub(super) const STOPPED: i64 = 2;
 pub(super) const PAUSED: i64 = 4;
 /// The source seems to count the key's positions anew (DESIGN K9).
 pub(super) const RESET: i64 = 8;
+/// They settle: nothing is known to be missing (contract `settle`).
+const SETTLES: i64 = 16;
 /// How many events of the key wait stands above the flags, so that what changes is known without
 /// the old record.
 const EVENTS_SHIFT: u32 = 8;
@@ -29,20 +31,29 @@ pub(super) const AT_INGRESS: i64 = -1;
 
 pub(super) fn flags(record: &KeyRecord) -> i64 {
     let held = if record.order.held.is_empty() { 0 } else { HELD };
+    let first = record.order.held.first_key_value();
+    let settles = first.is_some_and(|(at, _)| at.tie != Tie::Only);
+    let settles = if settles { SETTLES } else { 0 };
     let stopped = if record.lanes.iter().any(Lane::is_stopped) { STOPPED } else { 0 };
     let paused = if record.paused { PAUSED } else { 0 };
     let reset = if record.order.old >= OLD_POSITIONS { RESET } else { 0 };
     let events = i64::try_from(record.order.held.len()).unwrap_or(i64::MAX >> EVENTS_SHIFT);
-    held | stopped | paused | reset | (events << EVENTS_SHIFT)
+    held | settles | stopped | paused | reset | (events << EVENTS_SHIFT)
 }
 
 /// How far the highest position a key holds is ahead of the last it released.
 pub(super) fn drift(record: &KeyRecord) -> i64 {
-    let highest = record.order.held.last_key_value().map_or(0, |(position, _)| *position);
-    let first = record.order.held.first_key_value().map_or(0, |(position, _)| *position);
+    let numbered = |(at, _): (&HeldAt, _)| if at.tie == Tie::Only { at.number } else { 0 };
+    let highest = record.order.held.last_key_value().map_or(0, numbered);
+    let first = record.order.held.first_key_value().map_or(0, numbered);
     // Before the base of a key is settled, nothing is known to be missing before what it holds.
     let next = record.order.next.unwrap_or(first);
     column((highest + u64::from(highest > 0)).saturating_sub(next))
+}
+
+/// Whether the key waits for missing positions, of flags as [`flags`] makes them.
+pub(super) fn has_gap(flags: i64) -> bool {
+    flags & HELD != 0 && flags & SETTLES == 0
 }
 
 /// How many events wait, of flags as [`flags`] makes them.

@@ -15,7 +15,7 @@ use sprag_core::input::PageCursor;
 use sprag_core::output::{IdleRequest, PageRequest};
 use sprag_core::partition::Head;
 use sprag_core::position::Position;
-use sprag_core::record::{Essence, HeldEvent, KeyRecord, Lane, LaneMode, Queue};
+use sprag_core::record::{Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Queue};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use sprag_core::totals::Totals;
 use sprag_driver::state::{
@@ -80,7 +80,7 @@ fn holding(position: u64) -> KeyRecord {
     };
     let (event, deadline) = (record.newest, OpenMicros(5));
     let held = HeldEvent { event, reason: HoldReason::Gap, deadline, essence };
-    record.order.held.insert(position, held);
+    record.order.held.insert(HeldAt::numbered(position), held);
     record
 }
 

@@ -98,7 +98,7 @@ fn write_records(
     held.write(transaction, partition)
 }
 
-/// What a batch changes about how much is held, by source: keys, events, drift.
+/// What a batch changes about how much is held, by source: keys with a gap, events, drift.
 #[derive(Default)]
 struct Held(BTreeMap<SourceId, [i64; 3]>);
 
@@ -108,7 +108,7 @@ type Standing = (i64, i64);
 impl Held {
     fn change(&mut self, source: SourceId, before: Standing, after: Standing) {
         let of = |(flags, drift): Standing| {
-            [i64::from(flags & rows::HELD != 0), rows::held_events(flags), drift]
+            [i64::from(rows::has_gap(flags)), rows::held_events(flags), drift]
         };
         let (before, after) = (of(before), of(after));
         if before != after {

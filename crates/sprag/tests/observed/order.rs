@@ -130,6 +130,33 @@ const ALL: &[Scenario] = &[
             source.taken("invalid", "1", &json!({"key": "a", "at": at}).to_string());
         },
     },
+    Scenario {
+        shows: &["settle"],
+        lines: "position = { timestamp = \"body:/at\", unit = \"s\" }\ncontract = \"settle\"\nsettle = \"10m\"",
+        act: |source| {
+            source.taken("held", "1", &json!({"key": "a", "at": 1_700_000_000}).to_string());
+            let path = format!("/v1/sources/{}/keys/a", source.name);
+            // Longer than the two seconds of the default.
+            let settles = |key: &serde_json::Value| key["hold_seconds"].as_f64() > Some(60.0);
+            source.server.until(&path, "an event that settles", settles);
+        },
+    },
+    Scenario {
+        shows: &["ranks"],
+        lines: "position = { timestamp = \"body:/at\", unit = \"s\" }\ncontract = \"settle\"\nsettle = \"1s\"\n\
+                type = \"body:/type\"\nranks = [\"b\"]",
+        act: |source| {
+            for (id, event_type) in [("1", "a"), ("2", "b")] {
+                let event = json!({"key": "a", "at": 1_700_000_000, "type": event_type});
+                source.taken("held", id, &event.to_string());
+            }
+            let first = || {
+                let event = source.server.show(&format!("/v1/events/{}:a:1", source.name));
+                event["type"].as_str().map(str::to_owned)
+            };
+            assert_eq!(until("the first settled", first), "b");
+        },
+    },
 ];
 
 #[test]

@@ -9,7 +9,7 @@ use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
-use sprag_core::record::{KeyRecord, OmitReason};
+use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Tie};
 use sprag_core::time::UnixMicros;
 
 /// The machine's clock when a story begins.
@@ -35,7 +35,7 @@ fn place(place: Place) -> String {
     format!("{}-{}", place.frame.0, place.index)
 }
 
-fn position(position: Position) -> String {
+fn position(position: &Position) -> String {
     match position {
         Position::None => "none".to_owned(),
         Position::Sequence(number) => number.to_string(),
@@ -102,7 +102,7 @@ fn event_fact(fact: &Fact) -> String {
         Fact::Received(fact) => format!(
             "{} position={} id={}{}",
             fact.key.name,
-            position(fact.position),
+            position(&fact.position),
             fact.id.as_deref().unwrap_or("none"),
             if fact.origin == Origin::Refilled { " refilled" } else { "" },
         ),
@@ -130,7 +130,7 @@ fn event_fact(fact: &Fact) -> String {
         Fact::Duplicate(fact) => format!(
             "{} position={} original={} by={:?}{}",
             fact.key.name,
-            position(fact.position),
+            position(&fact.position),
             fact.original.map_or("unknown".to_owned(), place),
             fact.by,
             if fact.altered { " altered" } else { "" }
@@ -142,11 +142,11 @@ fn event_fact(fact: &Fact) -> String {
             "{} event={} position={} reason={:?}",
             fact.key.name,
             place(fact.event),
-            position(fact.position),
+            position(&fact.position),
             fact.reason
         ),
         Fact::SequenceReset(fact) => {
-            format!("{} position={}", fact.key.name, position(fact.position))
+            format!("{} position={}", fact.key.name, position(&fact.position))
         }
         Fact::Rebased(fact) => fact.key.name.to_string(),
         Fact::Restored(fact) => format!("jump={} total={}", fact.jump, fact.total),
@@ -162,7 +162,7 @@ fn event_fact(fact: &Fact) -> String {
             "{} event={} position={} newest={}",
             fact.key.name,
             place(fact.event),
-            position(fact.position),
+            position(&fact.position),
             fact.newest.0
         ),
         other => format!("{other:?}"),
@@ -353,12 +353,22 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
     line
 }
 
+fn held_at(at: &HeldAt) -> String {
+    match &at.tie {
+        Tie::Only => at.number.to_string(),
+        Tie::Of(id, _) => {
+            format!("{} rank={} id={id}", position(&Position::Timestamp(at.number)), at.rank)
+        }
+    }
+}
+
 /// What a key adds up to.
 pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
     let order = &record.order;
-    let held: Vec<_> = order.held.keys().collect();
+    let held: Vec<_> = order.held.keys().map(held_at).collect();
+    let held = held.join(", ");
     let mut lines = vec![format!(
-        "sequence={} next={:?} held={held:?} abandoned={} gap={}{}",
+        "sequence={} next={:?} held=[{held}] abandoned={} gap={}{}",
         record.sequence.0,
         order.next,
         ranges(&order.abandoned),

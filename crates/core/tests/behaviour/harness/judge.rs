@@ -327,6 +327,10 @@ impl Judge {
                 let newest = self.newest.insert(key.clone(), number);
                 assert!(newest.is_none_or(|newest| newest < number), "not newer: {released:?}");
             }
+            Position::Timestamp(number) if released.kind == Kind::Late => {
+                let newest = self.newest.get(key);
+                assert!(newest.is_some_and(|newest| number <= *newest), "not late: {released:?}");
+            }
             Position::Timestamp(number) => {
                 let newest = self.newest.insert(key.clone(), number);
                 assert!(newest.is_none_or(|newest| newest <= number), "older: {released:?}");

@@ -42,7 +42,7 @@ impl World {
             ticket,
             key: key.clone(),
             id: post.id.as_deref().map(Arc::from),
-            position: post.position,
+            position: post.position.clone(),
             event_type: Arc::from(post.event_type.as_str()),
             content_type: Arc::from("text/plain"),
             headers: Vec::new(),

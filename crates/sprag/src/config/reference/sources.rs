@@ -187,9 +187,9 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.contract",
-        "`fifo`, `latest`, `arrival`, `unordered`",
+        "`fifo`, `latest`, `settle`, `arrival`, `unordered`",
         Value(r#""fifo""#),
-        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
+        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
     ),
     key(
         "sources.*.coalesce",
@@ -201,7 +201,19 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.max_ahead",
         "duration 1s–30d",
         Value(r#""5m""#),
-        "Contract `latest` with a timestamp: how far it may be ahead of the time of receipt; beyond it the event is dead-lettered.",
+        "Contracts `latest` with a timestamp and `settle`: how far it may be ahead of the time of receipt; beyond it the event is dead-lettered.",
+    ),
+    key(
+        "sources.*.settle",
+        "duration 1ms–10m",
+        Value(r#""2s""#),
+        "Contract `settle`: how long an event waits for what sorts before it. Then it is released, and all before it. Time in which Sprag was not open does not count.",
+    ),
+    key(
+        "sources.*.ranks",
+        "array of patterns",
+        Absent("types have no order"),
+        "Contract `settle`: the order of types among events of one instant, such as `[\"*.created\", \"*.updated\", \"*.deleted\"]`. The first pattern that fits counts; a type that fits none comes last. At most 64.",
     ),
     key(
         "sources.*.handshake",
@@ -231,7 +243,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.hold",
         "table",
         Absent("the defaults below"),
-        "Contract `fifo`: how long and how much is held behind a gap.",
+        "Contract `fifo`: how long and how much is held behind a gap. Of `settle` it has only `events`.",
     ),
     key(
         "sources.*.hold.wait",
@@ -243,7 +255,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.hold.events",
         "integer 1–1000000",
         Value("1000"),
-        "Held events of a key that end the waiting under `on_gap = \"skip\"`.",
+        "Held events of a key that end the waiting under `on_gap = \"skip\"`, and with `settle` that of the first of them.",
     ),
     key(
         "sources.*.hold.span",

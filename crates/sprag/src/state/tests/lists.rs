@@ -153,8 +153,8 @@ fn what_is_held_is_counted_over_all_keys() {
     let (directory, mut store) = fresh();
     let reader = StateReader::open(directory.path()).unwrap();
     let mut two = holding(9);
-    let held = two.order.held[&9].clone();
-    two.order.held.insert(12, held);
+    let held = two.order.held[&HeldAt::numbered(9)].clone();
+    two.order.held.insert(HeldAt::numbered(12), held);
     write(&mut store, batch(1, vec![(key("a"), two), (key("b"), holding(9))], vec![]));
     let counts = |keys, events, drift| HeldCounts { keys, events, drift };
     // Positions 9 and 12, and 9, where the next is unknown.
