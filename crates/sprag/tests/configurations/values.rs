@@ -81,6 +81,13 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         "template" => values(&["\"{body}\"", "\"v0:{body}\""], &["\"{bdy}\"", "\"\"", "7"]),
         "path" => values(&[], &["\"/nowhere/at/all.pem\"", "7"]),
         "URL" => values(&["\"https://example.com/hook\""], &["\"example\"", "7"]),
+        "URL with placeholders" => values(
+            &["\"https://api.example/{key}?from={from}&to={to}\""],
+            &["\"https://{key}/\"", "\"https://api.example/\"", "\"https://api.example/{id}\"", "7"],
+        ),
+        "`link` or `body:/pointer`" => {
+            values(&["\"link\"", "\"body:/next\""], &["\"header:x-a\"", "\"page\"", "7"])
+        }
         "`http` or `https` URL" => values(
             &["\"http://127.0.0.1:9/a?b=c\"", "\"https://localhost/\"", "\"http://[::1]:9\""],
             &["\"ftp://localhost/\"", "\"http://127.0.0.1:0/\"", "\"no url\"", "7"],

@@ -289,7 +289,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.refill.headers.*",
-        "text, `env:NAME` or `file:PATH`",
+        "string, or `env:NAME` or `file:PATH`",
         Required,
         "A header and its value; one that begins with `env:` or `file:` is read there and never shown.",
     ),
@@ -355,7 +355,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.refill.allow",
-        "array of networks",
+        "array of address ranges",
         Value("[]"),
         "Private addresses that may be connected to all the same, such as `127.0.0.0/8`.",
     ),
