@@ -28,9 +28,11 @@ fn send(dice: &mut Dice, workload: &mut Workload, resource: usize, length: Insta
         Contract::Fifo { .. } => {
             dice.pick(&[None, Some(1)]).map_or(Position::None, Position::Sequence)
         }
-        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } | Contract::Settle => {
-            Position::None
-        }
+        Contract::Arrival
+        | Contract::Unordered
+        | Contract::Latest { .. }
+        | Contract::Settle
+        | Contract::Merge => Position::None,
     };
     let id = source.has_ids.then(|| format!("unreadable-{resource}-{}", dice.draw()));
     let at = dice.below(length);

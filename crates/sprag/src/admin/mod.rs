@@ -49,6 +49,7 @@ mod redrive;
 mod redrive_many;
 mod request;
 mod selector;
+mod settled;
 mod sources;
 mod state;
 mod waits;

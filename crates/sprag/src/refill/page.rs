@@ -53,7 +53,7 @@ fn next_at(body: &[u8], pointer: &Pointer) -> Result<Option<String>, String> {
         Found::Missing | Found::Null | Found::Boolean => return Ok(None),
         Found::Duplicate => return wrong("named twice"),
         Found::Number(_) => return wrong("a number"),
-        Found::Object => return wrong("an object"),
+        Found::Object(_) => return wrong("an object"),
         Found::Array(_) => return wrong("an array"),
         Found::String { quoted, escaped: false } => quoted[1..quoted.len() - 1].to_owned(),
         Found::String { quoted, escaped: true } => match unescape(quoted) {

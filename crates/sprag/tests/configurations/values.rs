@@ -83,7 +83,12 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         "URL" => values(&["\"https://example.com/hook\""], &["\"example\"", "7"]),
         "URL with placeholders" => values(
             &["\"https://api.example/{key}?from={from}&to={to}\""],
-            &["\"https://{key}/\"", "\"https://api.example/\"", "\"https://api.example/{id}\"", "7"],
+            &[
+                "\"https://{key}/\"",
+                "\"https://api.example/\"",
+                "\"https://api.example/{id}\"",
+                "7",
+            ],
         ),
         "`link` or `body:/pointer`" => {
             values(&["\"link\"", "\"body:/next\""], &["\"header:x-a\"", "\"page\"", "7"])
@@ -97,7 +102,8 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "name of a provider" => presets(),
         // Needs its other keys; `position.*` sets them.
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `none`" => {
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `none`" =>
+        {
             return None;
         }
         "`now`, `earliest` or an RFC 3339 time" => values(

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use sprag_core::fact::{
-    Attempted, Consequence, DeadLetter, Fact, Origin, Outcome, PauseReason, RefillOutcome,
+    Attempted, Consequence, DeadLetter, Fact, Origin, Outcome, PauseReason, RefillOutcome, Released,
 };
+use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
-use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Tie};
+use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Reached, Tie};
 use sprag_core::time::UnixMicros;
 
 /// The machine's clock when a story begins.
@@ -41,6 +42,7 @@ fn position(position: &Position) -> String {
         Position::Sequence(number) => number.to_string(),
         Position::Version(number) => format!("v{number}"),
         Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
+        Position::Fields(fields) => fields.text(),
     }
 }
 
@@ -113,20 +115,7 @@ fn event_fact(fact: &Fact) -> String {
             fact.reason,
             span(fact.deadline.0)
         ),
-        Fact::Released(fact) => {
-            let mut line = format!(
-                "{} event={} sequence={} kind={} lanes={:?}",
-                fact.key.name,
-                place(fact.event),
-                fact.sequence.0,
-                fact.kind.as_str(),
-                fact.lanes.iter().map(|lane| lane.0).collect::<Vec<_>>()
-            );
-            if !fact.missing.is_empty() {
-                let _ = write!(line, " missing={}", ranges(&fact.missing));
-            }
-            line
-        }
+        Fact::Released(fact) => release(fact),
         Fact::Duplicate(fact) => format!(
             "{} position={} original={} by={:?}{}",
             fact.key.name,
@@ -353,6 +342,24 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
     line
 }
 
+fn release(fact: &Released) -> String {
+    let mut line = format!(
+        "{} event={} sequence={} kind={} lanes={:?}",
+        fact.key.name,
+        place(fact.event),
+        fact.sequence.0,
+        fact.kind.as_str(),
+        fact.lanes.iter().map(|lane| lane.0).collect::<Vec<_>>()
+    );
+    if !fact.missing.is_empty() {
+        let _ = write!(line, " missing={}", ranges(&fact.missing));
+    }
+    if !fact.fresh.is_empty() {
+        let _ = write!(line, " fresh={}", fact.fresh.join(","));
+    }
+    line
+}
+
 fn held_at(at: &HeldAt) -> String {
     match &at.tie {
         Tie::Only => at.number.to_string(),
@@ -375,6 +382,13 @@ pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
         order.gap.map_or("none".to_owned(), range),
         if record.paused { " paused" } else { "" }
     )];
+    if let Reached::Fields(fields) = &order.reached {
+        let of = |field: &KnownField| {
+            let (At::Version(at) | At::Instant(at)) = field.at;
+            format!("{}={at} of {}", field.name, place(field.event))
+        };
+        lines.push(format!("fields {}", fields.iter().map(of).collect::<Vec<_>>().join(", ")));
+    }
     for lane in &record.lanes {
         let redrives: Vec<_> = lane.redrives.iter().map(|sequence| sequence.0).collect();
         lines.push(format!(
