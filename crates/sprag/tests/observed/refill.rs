@@ -44,19 +44,19 @@ position_at = "body:/of/no"
 allow = ["127.0.0.0/8"]
 [sources.seldom]
 verify = {{ scheme = "none" }}
-id = "header:x-id"
+id = "none"
 key = "body:/key"
 position = {{ sequence = "body:/n" }}
 refill = {{ url = "{url}/seldom/{{key}}", after = "10ms", rate = "1/h", attempts = 1, allow = ["127.0.0.0/8"] }}
 [sources.once]
 verify = {{ scheme = "none" }}
-id = "header:x-id"
+id = "none"
 key = "body:/key"
 position = {{ sequence = "body:/n" }}
 refill = {{ url = "{url}/once/{{key}}", after = "10ms", attempts = 1, allow = ["127.0.0.0/8"] }}
 [sources.closed]
 verify = {{ scheme = "none" }}
-id = "header:x-id"
+id = "none"
 key = "body:/key"
 position = {{ sequence = "body:/n" }}
 refill = {{ url = "{url}/closed/{{key}}", after = "10ms" }}
@@ -74,8 +74,7 @@ fn asked(authority: &Authority, path: &str) -> usize {
 fn gap(server: &Server, source: &str, key: &str) {
     for (number, status) in [(1, "released"), (3, "held")] {
         let body = format!(r#"{{"key":"{key}","n":{number}}}"#);
-        let headers = format!("x-id: {key}{number}\r\n");
-        taken(&server.ask(&post(&format!("/in/{source}"), &headers, &body)), status);
+        taken(&server.ask(&post(&format!("/in/{source}"), "", &body)), status);
     }
 }
 
