@@ -8,6 +8,7 @@ use sprag_core::position::Position;
 use sprag_core::settings::Contract;
 
 use crate::dice::Dice;
+use crate::merge::{self, Versions};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::HOLD_SPAN;
 use crate::world::CLOCK;
@@ -24,6 +25,8 @@ const NANOSECONDS: u64 = 1_000;
 pub(crate) enum Counted {
     Versions,
     Instants,
+    /// Not one number, but one of each field.
+    Fields,
 }
 
 /// How far a provider's telling of one resource has come.
@@ -34,6 +37,7 @@ pub(crate) struct Newest {
     last: u64,
     /// Instants are told in steps of this: a second, or less.
     step: Instant,
+    fields: Versions,
 }
 
 /// Adds sources in half of all worlds.
@@ -69,10 +73,10 @@ impl Counted {
         let last = match (self, base) {
             (Self::Versions, 0) => dice.between(0, 3_000),
             (Self::Versions, base) => base,
-            (Self::Instants, _) => at,
+            (Self::Instants | Self::Fields, _) => at,
         };
         let step = dice.pick(&[MILLISECOND, 100 * MILLISECOND, 4 * SECOND]);
-        Newest { counted: self, last, step }
+        Newest { counted: self, last, step, fields: Versions::default() }
     }
 }
 
@@ -84,6 +88,7 @@ impl Newest {
                 self.last += dice.pick(&[1, 1, 1, 2, 5, 20]);
                 Position::Version(self.last)
             }
+            Counted::Fields => self.fields.next(dice),
             Counted::Instants => {
                 if !dice.chance(250) {
                     self.last = self.last.max(at - at % self.step);
@@ -107,6 +112,7 @@ pub(crate) fn poison(dice: &mut Dice, position: Position) -> Position {
             let far = version + dice.between(HOLD_SPAN + 50, 100_000);
             Position::Version(dice.pick(&[far, far, far, highest[0], highest[1]]))
         }
+        Position::Fields(_) => merge::poison(dice),
         position => position,
     }
 }

@@ -14,6 +14,7 @@ mod dice;
 mod faults;
 mod judge;
 mod latest;
+mod merge;
 mod operator;
 mod phases;
 mod process;

@@ -19,6 +19,7 @@ use crate::acker;
 use crate::batches;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
+use crate::merge;
 use crate::settle;
 use crate::unordered;
 use crate::world::CLOCK;
@@ -64,12 +65,13 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
-        settle_dice: &mut Dice,
+        (settle_dice, merge_dice): (&mut Dice, &mut Dice),
         (ack_dice, batch_dice, unordered_dice): (&mut Dice, &mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
         let mut latest = latest::draw_sources(latest_dice, &mut sources);
         latest.extend(settle::draw_source(settle_dice, &mut sources));
+        latest.extend(merge::draw_source(merge_dice, &mut sources));
         let names: Vec<Arc<str>> =
             sources.iter().map(|source| source.settings.name.clone()).collect();
         let count = dice.between(1, 3);

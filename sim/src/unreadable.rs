@@ -28,7 +28,11 @@ fn send(dice: &mut Dice, workload: &mut Workload, resource: usize, length: Insta
         Contract::Fifo { .. } => {
             dice.pick(&[None, Some(1)]).map_or(Position::None, Position::Sequence)
         }
-        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } | Contract::Settle => {
+        Contract::Arrival
+        | Contract::Unordered
+        | Contract::Latest { .. }
+        | Contract::Settle
+        | Contract::Merge => {
             Position::None
         }
     };

@@ -30,7 +30,7 @@ pub fn event_hash(
     previous: &Hash,
 ) -> Hash {
     let number = sequence.0.to_be_bytes();
-    let position = essence.position.header_text();
+    let position = essence.position.header_text(digest);
     let parts: [&[u8]; 10] = [
         EVENT_TAG,
         source.as_bytes(),

@@ -302,6 +302,8 @@ pub struct Released {
     /// Whether its key's events have no order: in each lane in which nothing waits it got a strand,
     /// if one was free.
     pub unordered: bool,
+    /// The names of its fields that are newer than all before, ascending: `sprag-fresh` (contract `merge`).
+    pub fresh: Vec<Arc<str>>,
 }
 
 /// By what a repeat was recognised.
@@ -356,6 +358,8 @@ pub enum InvalidReason {
     AheadOfTime,
     /// Its key, type or position cannot be read: it belongs to no resource.
     Unreadable,
+    /// With its new fields the key would have more than `limits::FIELDS` (contract `merge`).
+    TooManyFields,
 }
 
 /// See [`Fact::Invalid`].

@@ -13,6 +13,7 @@ pub mod chain;
 pub mod contract;
 pub mod destination;
 pub mod fact;
+pub mod fields;
 pub mod held;
 pub mod id;
 pub mod input;

@@ -4,8 +4,15 @@ use core::time::Duration;
 
 /// Bytes of an encoded key (DESIGN K1).
 pub const KEY_BYTES: usize = 200;
-/// Bytes of a stored position (DESIGN C4: `sprag-position` ≤ 256 B).
+/// Bytes of a stored position that is one number, and of its text in a header (DESIGN C4: `sprag-position` ≤ 256 B,
+/// else its digest).
 pub const POSITION_BYTES: usize = 256;
+/// Fields a key may have under contract `merge`: its record names each.
+pub const FIELDS: usize = 64;
+/// Bytes of a field's name.
+pub const FIELD_BYTES: usize = 64;
+/// Bytes of a stored position of fields: each with its name, the kind and the number of its version.
+pub const FIELDS_BYTES: usize = 1 + FIELDS * (1 + FIELD_BYTES + 1 + 10);
 /// Bytes of a source's event id, an event type, a content type: longer ones are refused.
 pub const TEXT_BYTES: usize = 256;
 /// How often a lane of an unordered key that has had its turn looks whether it may go on. Longer and

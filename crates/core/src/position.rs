@@ -1,8 +1,12 @@
 //! What a source says about order. Which position pairs with which contract is rule K6.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 
+use crate::chain::Digest;
+use crate::fields::Fields;
 use crate::instant::instant_text;
+use crate::limits;
 
 /// What a source says about the order of an event.
 ///
@@ -19,6 +23,8 @@ pub enum Position {
     Version(u64),
     /// An instant in nanoseconds since 1970 (DESIGN K3): contract `latest`.
     Timestamp(u64),
+    /// How new each field of the event is: contract `merge`.
+    Fields(Fields),
 }
 
 impl Position {
@@ -26,7 +32,7 @@ impl Position {
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         match self {
-            Self::None => None,
+            Self::None | Self::Fields(_) => None,
             Self::Sequence(number) | Self::Version(number) | Self::Timestamp(number) => {
                 Some(*number)
             }
@@ -39,14 +45,25 @@ impl Position {
         matches!(self, Self::Sequence(_) | Self::Version(_))
     }
 
-    /// The text of the `sprag-position` header and of the chain (DESIGN C1); none is empty, an
-    /// instant is RFC 3339 in UTC with nine digits of a second.
+    /// The text of the `sprag-position` header and of the chain (DESIGN C1, C4): the position's, or its digest
+    /// where that is longer than a header may be.
     #[must_use]
-    pub fn header_text(&self) -> String {
+    pub fn header_text(&self, digest: &impl Digest) -> String {
+        let text = self.text();
+        match text.len() <= limits::POSITION_BYTES {
+            true => text,
+            false => format!("sha256:{}", digest.sha256(&[text.as_bytes()])),
+        }
+    }
+
+    /// The position as text; none is empty, an instant is RFC 3339 in UTC with nine digits of a second.
+    #[must_use]
+    pub fn text(&self) -> String {
         match self {
             Self::None => String::new(),
             Self::Sequence(number) | Self::Version(number) => number.to_string(),
             Self::Timestamp(nanoseconds) => instant_text(*nanoseconds),
+            Self::Fields(fields) => fields.text(),
         }
     }
 }

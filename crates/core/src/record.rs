@@ -12,6 +12,7 @@ use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
     SourceDeclared, Toll,
 };
+use crate::fields::KnownField;
 pub use crate::held::{HeldAt, HeldEvent, Tie};
 use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
 use crate::limits;
@@ -90,7 +91,7 @@ impl Order {
 }
 
 /// What a contract needs to know of the events it released besides their highest number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Reached {
     /// Nothing.
     #[default]
@@ -100,6 +101,8 @@ pub enum Reached {
         /// The highest of their ranks.
         rank: u32,
     },
+    /// How new each field is, ascending by name (contract `merge`).
+    Fields(Vec<KnownField>),
 }
 
 /// What the release of an event needs of its `received` fact (DESIGN C1).

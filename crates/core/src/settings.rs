@@ -130,6 +130,8 @@ pub enum Contract {
     /// Instants: an event waits for what may still come before it, then all that settled is released in
     /// the order of instants, ranks of types, and ids.
     Settle,
+    /// Each field of an event has a version of its own; an event is released when it brings anything newer.
+    Merge,
 }
 
 /// Where the positions of a key begin (DESIGN K7).

@@ -282,6 +282,7 @@ pub fn event_with(
         salt: None,
         refers_to: None,
         unordered: false,
+        fresh: Vec::new(),
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

@@ -16,7 +16,9 @@ use std::fmt;
 
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::{Floor, Toll};
+use sprag_core::fields::KnownField;
 use sprag_core::id::{FrameNumber, Sequence};
+use sprag_core::limits::{FIELD_BYTES, FIELDS};
 use sprag_core::record::{
     Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission,
     OmitReason, Order, Reached,
@@ -29,9 +31,10 @@ use crate::fact::boundary::{read_floor, write_floor};
 use crate::fact::held::{read_reason, write_reason};
 use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
-    read_destination, read_id, read_open, read_place, read_position, read_range, read_ranges,
-    read_said, read_sequence, read_text, read_unix, unknown, write_destination, write_id,
-    write_place, write_position, write_range, write_ranges, write_text,
+    read_at, read_destination, read_id, read_open, read_place, read_position, read_range,
+    read_ranges, read_said, read_sequence, read_text, read_unix, unknown, write_at,
+    write_destination, write_id, write_place, write_position, write_range, write_ranges,
+    write_text,
 };
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
 
@@ -257,10 +260,7 @@ fn write_order(writer: &mut Writer<'_>, order: &Order) {
     for Fingerprint(identity) in &order.instant {
         writer.raw(&identity.to_be_bytes());
     }
-    if let Reached::Settled { rank } = order.reached {
-        writer.byte(SETTLED);
-        writer.number(u64::from(rank));
-    }
+    write_reached(writer, &order.reached);
     writer.close_length("order", opened);
 }
 
@@ -284,6 +284,26 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
 
 /// What stands behind all else of an order where its contract came to more than numbers.
 const SETTLED: u8 = 1;
+const FIELDS_REACHED: u8 = 2;
+
+fn write_reached(writer: &mut Writer<'_>, reached: &Reached) {
+    match reached {
+        Reached::Nothing => {}
+        Reached::Settled { rank } => {
+            writer.byte(SETTLED);
+            writer.number(u64::from(*rank));
+        }
+        Reached::Fields(fields) => {
+            writer.byte(FIELDS_REACHED);
+            writer.count("fields", fields.len(), FIELDS);
+            for field in fields {
+                writer.text("field", &field.name, FIELD_BYTES);
+                write_at(writer, field.at);
+                write_place(writer, &field.event);
+            }
+        }
+    }
+}
 
 fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeError> {
     if reader.left() == 0 {
@@ -291,8 +311,14 @@ fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeError> {
     }
     match reader.byte()? {
         SETTLED => Ok(Reached::Settled { rank: reader.narrow("rank")? }),
+        FIELDS_REACHED => reader.list("fields", FIELDS, read_field).map(Reached::Fields),
         byte => unknown(reader, "unknown kind of what a contract reached", byte),
     }
+}
+
+fn read_field(reader: &mut Reader<'_>) -> Result<KnownField, DecodeError> {
+    let name = reader.text("field", FIELD_BYTES)?.into();
+    Ok(KnownField { name, at: read_at(reader)?, event: read_place(reader)? })
 }
 
 pub(crate) fn read_fingerprint(reader: &mut Reader<'_>) -> Result<Fingerprint, DecodeError> {

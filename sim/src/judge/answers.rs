@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sprag_core::fields::{At, Field};
 use sprag_core::id::{Hash, Place};
 use sprag_core::input::Ticket;
 use sprag_core::output::{Answer, Rejection, Status};
@@ -64,6 +65,8 @@ pub(crate) struct Answers {
     sequences: BTreeMap<(usize, u64), Place>,
     /// Requests by version or instant that were not answered as invalid: what may be newer.
     reached: BTreeMap<(usize, u64), u64>,
+    /// Requests by each version of each field.
+    fields: BTreeMap<(usize, Arc<str>, At), u64>,
     /// The newest version or instant acknowledged as released, and at which instants which bodies
     /// without an id were.
     newest: BTreeMap<usize, u64>,
@@ -86,6 +89,11 @@ impl Answers {
         }
         if let Some(number) = orders(post).filter(|_| post.accepted) {
             *self.reached.entry((post.resource, number)).or_default() += 1;
+        }
+        if let Position::Fields(fields) = &post.position {
+            for Field { name, at } in fields.as_slice().iter().filter(|_| post.accepted) {
+                *self.fields.entry((post.resource, name.clone(), *at)).or_default() += 1;
+            }
         }
         let rebases = self.rebases(post.resource);
         self.waiting.insert(ticket, Sent { post: post.clone(), at, rebases, expectation });
@@ -121,7 +129,9 @@ impl Answers {
         }
         let position = match post.position {
             Position::Sequence(number) | Position::Version(number) => number,
-            Position::Timestamp(_) | Position::None => return self.expect_of_instant(post),
+            Position::Timestamp(_) | Position::Fields(_) | Position::None => {
+                return self.expect_of_instant(post);
+            }
         };
         match self.by_position.get(&(post.resource, position)) {
             None => self.expect_of_instant(post),
@@ -160,10 +170,21 @@ impl Answers {
     /// Whether something newer may have been released before this was judged; or the same, of which
     /// history has nothing any more.
     fn may_be_stale(&self, post: &Post) -> bool {
+        if let Position::Fields(fields) = &post.position {
+            return fields.as_slice().iter().all(|field| self.may_be_old(post.resource, field));
+        }
         let Some(number) = orders(post) else { return false };
         let newer = (post.resource, number.saturating_add(1))..=(post.resource, u64::MAX);
         let same = self.reached.get(&(post.resource, number)).copied().unwrap_or(0);
         same > 1 || self.reached.range(newer).any(|(_, count)| *count > 0)
+    }
+
+    /// Whether this version of a field, or a newer one, was sent otherwise too.
+    fn may_be_old(&self, resource: usize, field: &Field) -> bool {
+        let from = (resource, field.name.clone(), field.at);
+        let all = self.fields.range(from..);
+        let same = all.take_while(|((of, name, _), _)| *of == resource && *name == field.name);
+        same.map(|(_, count)| count).sum::<u64>() > 1
     }
 
     /// Nobody waits any more.
@@ -264,7 +285,7 @@ impl Answers {
 fn orders(post: &Post) -> Option<u64> {
     match post.position {
         Position::Version(number) | Position::Timestamp(number) => Some(number),
-        Position::Sequence(_) | Position::None => None,
+        Position::Sequence(_) | Position::Fields(_) | Position::None => None,
     }
 }
 
@@ -298,6 +319,9 @@ fn fits(
     }
     let strange = match post.position {
         Position::Version(_) => matches!(status, Status::Held | Status::Late),
+        Position::Fields(_) => {
+            matches!(status, Status::Held | Status::Late | Status::Conflict)
+        }
         Position::Timestamp(_) if settles => status == Status::Conflict,
         Position::Timestamp(_) => {
             matches!(status, Status::Held | Status::Late | Status::Conflict)

@@ -1,6 +1,7 @@
 //! The judge of both chains, computed from DESIGN C1 and the frame format, not by the engine.
 
 use sprag_core::fact::Kind;
+use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{FrameNumber, Hash, PartitionId};
 use sprag_core::position::Position;
 use sprag_log::digest::sha256;
@@ -24,12 +25,24 @@ pub(crate) struct Link<'a> {
     pub(crate) digest: Hash,
 }
 
+/// Names and versions; where that is longer than a header may be, its digest (C4). The names in simulations need
+/// no escapes.
+fn fields_text(fields: &Fields) -> String {
+    let field = |field: &Field| match field.at {
+        At::Version(number) => format!("{}={number}", field.name),
+        At::Instant(nanoseconds) => format!("{}={}", field.name, instant_text(nanoseconds)),
+    };
+    let text = fields.as_slice().iter().map(field).collect::<Vec<_>>().join(",");
+    if text.len() <= 256 { text } else { format!("sha256:{}", sha256(&[text.as_bytes()])) }
+}
+
 /// Hₙ by rule C1.
 pub(crate) fn hash(link: &Link<'_>) -> Hash {
-    let position = match *link.position {
+    let position = match link.position {
         Position::None => String::new(),
         Position::Sequence(number) | Position::Version(number) => number.to_string(),
-        Position::Timestamp(nanoseconds) => instant_text(nanoseconds),
+        Position::Timestamp(nanoseconds) => instant_text(*nanoseconds),
+        Position::Fields(fields) => fields_text(fields),
     };
     let kind = match link.kind {
         Kind::Event => "event",

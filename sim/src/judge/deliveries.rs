@@ -206,7 +206,9 @@ impl Deliveries {
     fn falls(&self, resource: usize) -> u64 {
         let told = self.told.range((resource, 0)..=(resource, u64::MAX)).map(|(_, told)| told);
         let events: Vec<_> = told.filter(|told| told.kind == Kind::Event).collect();
-        let falls = events.windows(2).filter(|pair| pair[1].position < pair[0].position);
+        let falls = events.windows(2).filter(|pair| {
+            orders(&pair[1].position) && pair[1].position < pair[0].position
+        });
         falls.count() as u64
     }
 
@@ -219,13 +221,13 @@ impl Deliveries {
                 format!("resource {resource} sequence {sequence} breaks the chain")
             })?;
         }
-        let ordered = |told: &&Told| told.kind == Kind::Event && told.position != Position::None;
+        let ordered = |told: &&Told| told.kind == Kind::Event && orders(&told.position);
         let before = self.told.range((resource, 0)..(resource, sequence)).rev();
         let before = before.map(|((_, at), told)| (*at, told)).find(|(_, told)| ordered(told));
         let after = self.told.range((resource, sequence)..(resource, u64::MAX));
         let after = after.map(|(_, told)| told).find(ordered);
         let rises = match told.kind {
-            Kind::Event if told.position == Position::None || rebases > 0 => true,
+            Kind::Event if !orders(&told.position) || rebases > 0 => true,
             Kind::Event => {
                 // Events of one instant follow one another (K3).
                 let is_instant = matches!(told.position, Position::Timestamp(_));
@@ -587,4 +589,9 @@ fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
     must(since.is_none_or(|since| arrived.uptime <= since + PAUSE_GRACE), || {
         format!("resource {} is attempted although it is paused", arrived.resource)
     })
+}
+
+/// Whether events follow one another by their positions.
+fn orders(position: &Position) -> bool {
+    !matches!(position, Position::None | Position::Fields(_))
 }

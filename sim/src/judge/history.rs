@@ -78,6 +78,8 @@ impl History {
         });
         history.facts.insert("released: sorted as it settled", sorted);
         history.facts.insert("released: by rank", ranked);
+        let partly = history.keys.values().map(|key| key.merged.partly).sum();
+        history.facts.insert("released: fresh in part", partly);
         Ok(history)
     }
 
@@ -275,6 +277,7 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::Invalid(invalid) => match invalid.reason {
             InvalidReason::AheadOfTime => Some("invalid: ahead of time"),
             InvalidReason::Unreadable => Some("invalid: unreadable"),
+            InvalidReason::TooManyFields => Some("invalid: too many fields"),
             InvalidReason::BeyondSpan | InvalidReason::BeforeFirst => None,
         },
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {

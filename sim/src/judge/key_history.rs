@@ -15,6 +15,7 @@ use sprag_core::settings::{Contract, OnGap, Start};
 use super::chain::{self, Link};
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
+use super::merged::Merged;
 use super::newest::{Described, Due, Newest};
 use super::policies::{Policies, SourcePolicy};
 use super::row::Row;
@@ -57,6 +58,7 @@ pub(crate) struct KeyHistory {
     pub(super) gap: Option<(u64, u64)>,
     pub(super) newest: Newest,
     pub(crate) settled: Settled,
+    pub(crate) merged: Merged,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     pub(crate) sequence: u64,
@@ -96,6 +98,7 @@ impl KeyHistory {
             (Contract::Fifo { .. }, Position::Sequence(position)) => *position,
             (Contract::Latest { .. }, _) => return self.demand_of_latest(source, event),
             (Contract::Settle, _) => return self.demand_of_settle(source, event, None),
+            (Contract::Merge, _) => return self.merged.demand(event),
             _ => return Demand::Release(Kind::Event),
         };
         if position > HIGHEST || source.first().is_some_and(|first| position < first) {
@@ -432,6 +435,9 @@ impl KeyHistory {
         must(event.position == fact.position, || format!("{fact:?} has another position"))?;
         if let Contract::Latest { .. } = source.contract {
             return self.is_newest(fact, event, source);
+        }
+        if source.contract == Contract::Merge {
+            return self.brings_something_newer(fact, event, source);
         }
         if source.contract == Contract::Settle && event.position != Position::None {
             return self.settles_in_its_place(fact, event, source, uptime);

@@ -16,6 +16,7 @@ pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;
 pub(crate) mod memory;
+mod merged;
 pub(crate) mod newest;
 pub(crate) mod outages;
 pub(crate) mod policies;

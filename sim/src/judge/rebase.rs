@@ -36,6 +36,7 @@ impl KeyHistory {
         (self.next, self.last, self.gap, self.hurried) = (None, None, None, None);
         (self.newest, self.row) = (Newest::default(), Row::default());
         self.settled.begin_anew();
+        self.merged.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         Ok(())

@@ -6,9 +6,11 @@
 mod arrival;
 mod fifo;
 mod latest;
+mod merge;
 mod settle;
 
 pub use fifo::{base_poison, head_gap};
+pub use merge::{fresh, take_in};
 pub use settle::{newest, settled};
 
 use crate::chain::Fingerprint;
@@ -94,6 +96,7 @@ pub fn judge(
         Contract::Arrival | Contract::Unordered => arrival::judge(),
         Contract::Latest { .. } => latest::judge(source, order, evidence),
         Contract::Settle => settle::judge(source, order, evidence),
+        Contract::Merge => merge::judge(source, order, evidence),
         Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
     }
 }

@@ -11,6 +11,7 @@ use super::draft::Times;
 use super::hot::{Arriving, Hot};
 use super::jump;
 use crate::chain::{Digest, Fingerprint};
+use crate::contract;
 use crate::fact::{
     AbandonReason, Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter,
     Dropped, Fact, Filtered, GapAbandoned, Held, HoldReason, Kind, Received, Recognised, Redriven,
@@ -233,6 +234,9 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
                 None => Reached::Nothing,
             };
         }
+    }
+    if let Position::Fields(fields) = &released.position {
+        contract::take_in(&mut record.order, fields, &released.fresh, released.event);
     }
     for destination in &released.lanes {
         let head = if begins { Sequence(1) } else { released.sequence };

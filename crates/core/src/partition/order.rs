@@ -61,6 +61,7 @@ impl<D: Digest> Partition<D> {
             salt: None,
             refers_to: None,
             unordered,
+            fresh: contract::fresh(&hot.record.order, &essence.position),
         };
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
@@ -220,9 +221,11 @@ impl<D: Digest> Partition<D> {
 pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> {
     match source.contract {
         Contract::Fifo { first } => contract::head_gap(first, order),
-        Contract::Arrival | Contract::Unordered | Contract::Latest { .. } | Contract::Settle => {
-            None
-        }
+        Contract::Arrival
+        | Contract::Unordered
+        | Contract::Latest { .. }
+        | Contract::Settle
+        | Contract::Merge => None,
     }
 }
 
@@ -236,6 +239,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         | Contract::Arrival
         | Contract::Unordered
         | Contract::Latest { .. }
-        | Contract::Settle => None,
+        | Contract::Settle
+        | Contract::Merge => None,
     }
 }

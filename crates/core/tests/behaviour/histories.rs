@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use sprag_core::fact::{DeadLetter, Outcome};
+use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
 use sprag_core::pattern::Pattern;
@@ -232,6 +233,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         1 => Just(Contract::Latest { coalesce: false }),
         1 => Just(Contract::Latest { coalesce: true }),
         2 => Just(Contract::Settle),
+        2 => Just(Contract::Merge),
     ]
 }
 
@@ -369,6 +371,14 @@ fn happen(world: &mut World, happening: &Happening) {
     world.settle();
 }
 
+/// Fields of which one grows while another falls, and one is not always there.
+fn crossing(number: u64) -> Position {
+    let some = [("grows", number), ("falls", 100_u64.saturating_sub(number)), ("third", number)];
+    let some = some.into_iter().filter(|(name, _)| *name != "third" || number.is_multiple_of(3));
+    let fields = some.map(|(name, at)| Field { name: name.into(), at: At::Version(at) });
+    Position::Fields(Fields::new(fields.collect()).expect("few fields"))
+}
+
 /// The provider posts an event as the contract of its source has them.
 fn post(world: &mut World, happening: &Happening) {
     let Happening::Post { key: number, position, id, body, late } = happening else { return };
@@ -377,6 +387,7 @@ fn post(world: &mut World, happening: &Happening) {
         Contract::Fifo { .. } => Position::Sequence(*position),
         Contract::Latest { coalesce: false } => Position::Version(*position),
         Contract::Latest { coalesce: true } | Contract::Settle => Position::Timestamp(*position),
+        Contract::Merge => crossing(*position),
     };
     let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
     let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprag_core::fact::{DeadLetter, Outcome};
+use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
 use sprag_core::pattern::Pattern;
@@ -170,6 +171,7 @@ impl Story {
             "arrival" => Contract::Arrival,
             "unordered" => Contract::Unordered,
             "settle" => Contract::Settle,
+            "merge" => Contract::Merge,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
@@ -388,7 +390,7 @@ fn refuse(world: &mut World, words: &Words<'_>) {
     }
 }
 
-/// `position=3`, `version=3`, or `at=1.5s`: an instant after the beginning of the story.
+/// `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story, or `fields=mail:2,name:3`.
 fn position(words: &Words<'_>) -> Position {
     let numbered = words.number("position").map(Position::Sequence);
     let version = || words.number("version").map(Position::Version);
@@ -396,7 +398,15 @@ fn position(words: &Words<'_>) -> Position {
         let at = describe::CLOCK_START.after(words.duration("at")?);
         Some(Position::Timestamp(at.0 * 1_000))
     };
-    numbered.or_else(version).or_else(instant).unwrap_or_default()
+    let fields = || {
+        let field = |text: &str| {
+            let (name, at) = text.split_once(':').expect("a name and a version");
+            Field { name: name.into(), at: At::Version(at.parse().expect("a number")) }
+        };
+        let fields = words.get("fields")?.split(',').map(field).collect();
+        Some(Position::Fields(Fields::new(fields).expect("fields")))
+    };
+    numbered.or_else(version).or_else(instant).or_else(fields).unwrap_or_default()
 }
 
 fn destination(words: &Words<'_>) -> DestinationId {

@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::*;
+use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::*;
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
@@ -42,7 +43,24 @@ pub(crate) fn position() -> impl Strategy<Value = Position> {
         any::<u64>().prop_map(Position::Sequence),
         any::<u64>().prop_map(Position::Version),
         any::<u64>().prop_map(Position::Timestamp),
+        fields().prop_map(Position::Fields),
     ]
+}
+
+pub(crate) fn at() -> impl Strategy<Value = At> {
+    prop_oneof![any::<u64>().prop_map(At::Version), any::<u64>().prop_map(At::Instant)]
+}
+
+pub(crate) fn field_name() -> impl Strategy<Value = Arc<str>> {
+    "[a-zé]{1,16}".prop_map(Arc::from)
+}
+
+fn fields() -> impl Strategy<Value = Fields> {
+    let fields = proptest::collection::btree_map(field_name(), at(), 1..9);
+    fields.prop_map(|fields| {
+        let fields = fields.into_iter().map(|(name, at)| Field { name, at });
+        Fields::new(fields.collect()).expect("few names of a few bytes, each once")
+    })
 }
 
 pub(crate) fn range() -> impl Strategy<Value = Range> {
@@ -93,7 +111,8 @@ fn released() -> impl Strategy<Value = Released> {
     let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late)];
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
-    let reserved = (option::of(hash()), option::of(place()), any::<bool>());
+    let fresh = vec(field_name(), 0..4);
+    let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh);
     (key(), place(), order, lanes, reserved).prop_map(|(key, event, order, lanes, reserved)| {
         Released {
             key,
@@ -110,6 +129,7 @@ fn released() -> impl Strategy<Value = Released> {
             salt: reserved.0,
             refers_to: reserved.1,
             unordered: reserved.2,
+            fresh: reserved.3,
         }
     })
 }
@@ -231,7 +251,8 @@ fn fates() -> impl Strategy<Value = Fact> {
         Just(InvalidReason::BeyondSpan),
         Just(InvalidReason::BeforeFirst),
         Just(InvalidReason::AheadOfTime),
-        Just(InvalidReason::Unreadable)
+        Just(InvalidReason::Unreadable),
+        Just(InvalidReason::TooManyFields)
     ];
     prop_oneof![
         duplicate().prop_map(Fact::Duplicate),

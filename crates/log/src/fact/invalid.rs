@@ -16,6 +16,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Invalid) {
         InvalidReason::BeforeFirst => 1,
         InvalidReason::AheadOfTime => 2,
         InvalidReason::Unreadable => 3,
+        InvalidReason::TooManyFields => 4,
     });
 }
 
@@ -34,6 +35,7 @@ fn reason(reader: &mut Reader<'_>) -> Result<InvalidReason, DecodeError> {
         1 => Ok(InvalidReason::BeforeFirst),
         2 => Ok(InvalidReason::AheadOfTime),
         3 => Ok(InvalidReason::Unreadable),
+        4 => Ok(InvalidReason::TooManyFields),
         byte => unknown(reader, "unknown reason of an invalid position", byte),
     }
 }

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence, SourceId};
-use sprag_core::limits::{KEY_BYTES, POSITION_BYTES, TEXT_BYTES};
+use sprag_core::limits::{
+    FIELD_BYTES, FIELDS, FIELDS_BYTES, KEY_BYTES, POSITION_BYTES, TEXT_BYTES,
+};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::time::{OpenMicros, UnixMicros};
@@ -121,24 +124,74 @@ const POSITION_NONE: u8 = 0;
 const POSITION_SEQUENCE: u8 = 1;
 const POSITION_VERSION: u8 = 2;
 const POSITION_TIMESTAMP: u8 = 3;
+const POSITION_FIELDS: u8 = 4;
 
-/// A tag, a length of at most 256, and the bytes, so that a position of a later contract is a
-/// new tag. A number is eight bytes, big-endian, as it also is in index hashes.
+/// A tag, a length, and the bytes, so that a position of a later contract is a new tag. A number is eight
+/// bytes, big-endian, as it also is in index hashes; fields are a list.
 pub(crate) fn write_position(writer: &mut Writer<'_>, position: &Position) {
     writer.byte(match position {
+        Position::Fields(_) => POSITION_FIELDS,
         Position::None => POSITION_NONE,
         Position::Sequence(_) => POSITION_SEQUENCE,
         Position::Version(_) => POSITION_VERSION,
         Position::Timestamp(_) => POSITION_TIMESTAMP,
     });
-    match position.number() {
-        Some(number) => writer.bytes("position", &number.to_be_bytes(), POSITION_BYTES),
-        None => writer.bytes("position", &[], POSITION_BYTES),
+    match (position, position.number()) {
+        (Position::Fields(fields), _) => writer.bytes("position", &packed(fields), FIELDS_BYTES),
+        (_, Some(number)) => writer.bytes("position", &number.to_be_bytes(), POSITION_BYTES),
+        (_, None) => writer.bytes("position", &[], POSITION_BYTES),
+    }
+}
+
+fn packed(fields: &Fields) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes);
+    writer.count("fields", fields.as_slice().len(), FIELDS);
+    for field in fields.as_slice() {
+        writer.text("field", &field.name, FIELD_BYTES);
+        write_at(&mut writer, field.at);
+    }
+    // What is too large is told by its length where it is written.
+    bytes
+}
+
+fn unpacked(bytes: &[u8]) -> Decoded<Fields> {
+    let reader = &mut Reader::new(bytes);
+    let fields = reader.list("fields", FIELDS, |reader| {
+        let name = Arc::from(reader.text("field", FIELD_BYTES)?);
+        Ok(Field { name, at: read_at(reader)? })
+    })?;
+    reader.end()?;
+    // Each position has one encoding.
+    if fields.windows(2).any(|pair| pair[0].name >= pair[1].name) {
+        return Err(reader.error("fields do not ascend", None));
+    }
+    Fields::new(fields).map_err(|_| reader.error("fields are none, or have no name", None))
+}
+
+pub(crate) fn write_at(writer: &mut Writer<'_>, at: At) {
+    let (kind, number) = match at {
+        At::Version(number) => (0, number),
+        At::Instant(number) => (1, number),
+    };
+    writer.byte(kind);
+    writer.number(number);
+}
+
+pub(crate) fn read_at(reader: &mut Reader<'_>) -> Decoded<At> {
+    match reader.byte()? {
+        0 => reader.number().map(At::Version),
+        1 => reader.number().map(At::Instant),
+        byte => unknown(reader, "unknown kind of a version", byte),
     }
 }
 
 pub(crate) fn read_position(reader: &mut Reader<'_>) -> Decoded<Position> {
     let tag = reader.byte()?;
+    if tag == POSITION_FIELDS {
+        let bytes = reader.bytes("position", FIELDS_BYTES)?;
+        return unpacked(bytes).map(Position::Fields);
+    }
     let bytes = reader.bytes("position", POSITION_BYTES)?;
     let numbered = match (tag, bytes) {
         (POSITION_NONE, []) => return Ok(Position::None),

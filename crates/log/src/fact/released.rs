@@ -1,13 +1,16 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
-//! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where it is so: unordered.
+//! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where there is more to say: what that
+//! is as a set of bits (1 unordered, 2 fresh), and of what is in it the names of the fresh fields.
 
 use super::parts::{
-    read_destinations, read_key, read_place, read_position, read_ranges, read_said, read_sequence,
-    unknown, write_destinations, write_key, write_place, write_position, write_ranges,
+    read_destinations, read_key, read_place, read_position, read_ranges, read_sequence, unknown,
+    write_destinations, write_key, write_place, write_position, write_ranges,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use sprag_core::fact::{Kind, Released};
 use sprag_core::id::Revision;
+use sprag_core::limits::{FIELD_BYTES, FIELDS};
+use std::sync::Arc;
 
 pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     write_key(writer, &fact.key);
@@ -26,13 +29,44 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     write_ranges(writer, &fact.missing);
     writer.option(fact.salt.as_ref(), Writer::hash);
     writer.option(fact.refers_to.as_ref(), write_place);
-    if fact.unordered {
-        writer.flag(true);
+    let more = UNORDERED * u8::from(fact.unordered) + FRESH * u8::from(!fact.fresh.is_empty());
+    if more > 0 {
+        writer.byte(more);
+    }
+    if !fact.fresh.is_empty() {
+        writer.count("fresh fields", fact.fresh.len(), FIELDS);
+        fact.fresh.iter().for_each(|name| writer.text("field", name, FIELD_BYTES));
+    }
+}
+
+const UNORDERED: u8 = 1;
+const FRESH: u8 = 2;
+
+/// What is more to say of a release, as bits; nothing where there are no bytes for it.
+fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
+    if reader.left() == 0 {
+        return Ok(0);
+    }
+    match reader.byte()? {
+        more @ 1..=3 => Ok(more),
+        byte => unknown(reader, "unknown bits of a release", byte),
+    }
+}
+
+fn read_fresh(reader: &mut Reader<'_>, more: u8) -> Result<Vec<Arc<str>>, DecodeError> {
+    if more & FRESH == 0 {
+        return Ok(Vec::new());
+    }
+    let fresh = reader
+        .list("fresh fields", FIELDS, |reader| reader.text("field", FIELD_BYTES).map(Arc::from))?;
+    match fresh.is_empty() {
+        true => Err(reader.error("fresh fields are none", None)),
+        false => Ok(fresh),
     }
 }
 
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
-    Ok(Released {
+    let mut released = Released {
         key: read_key(reader)?,
         event: read_place(reader)?,
         position: read_position(reader)?,
@@ -46,8 +80,13 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         missing: read_ranges(reader)?,
         salt: reader.option(Reader::hash)?,
         refers_to: reader.option(read_place)?,
-        unordered: read_said(reader, "a release is called ordered")?,
-    })
+        unordered: false,
+        fresh: Vec::new(),
+    };
+    let more = read_more(reader)?;
+    released.unordered = more & UNORDERED > 0;
+    released.fresh = read_fresh(reader, more)?;
+    Ok(released)
 }
 
 fn kind(reader: &mut Reader<'_>) -> Result<Kind, DecodeError> {
@@ -62,6 +101,7 @@ fn kind(reader: &mut Reader<'_>) -> Result<Kind, DecodeError> {
 mod tests {
     use super::super::golden::*;
     use super::*;
+    use sprag_core::fields::{At, Field, Fields};
 
     fn released() -> Released {
         Released {
@@ -79,6 +119,7 @@ mod tests {
             salt: Some(Hash([3; 32])),
             refers_to: Some(place()),
             unordered: false,
+            fresh: Vec::new(),
         }
     }
 
@@ -91,6 +132,26 @@ mod tests {
              010101010101010101010101010101010102020202020202020202020202020202020202 \
              020202020202020202020202020201020103050203020800010303030303030303030303 \
              0303030303030303030303030303030303030303030103920807",
+        );
+    }
+
+    /// What is fresh stands behind all else, and its fields are the position.
+    #[test]
+    fn golden_bytes_of_fields() {
+        let field = |name: &str, at| Field { name: name.into(), at };
+        let fields = vec![field("n", At::Version(300)), field("at", At::Instant(7))];
+        let position = Position::Fields(Fields::new(fields).unwrap());
+        let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+        let (salt, refers_to, fresh) = (None, None, vec!["at".into(), "n".into()]);
+        let released =
+            Released { position, lanes, filtered, missing, salt, refers_to, fresh, ..released() };
+        check(
+            Fact::Released(released),
+            "08 65000000 \
+             0103612f62 03920807 04 0b 02 026174 01 07 016e 00 ac02 04 01 \
+             0101010101010101010101010101010101010101010101010101010101010101 \
+             0202020202020202020202020202020202020202020202020202020202020202 \
+             00 00 05 00 00 00 02 02 026174 016e",
         );
     }
 

@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use sprag_core::chain::Fingerprint;
 use sprag_core::fact::Toll;
+use sprag_core::fields::KnownField;
 use sprag_core::id::{DestinationId, FrameNumber, Sequence};
 use sprag_core::record::{
     Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
@@ -39,6 +40,16 @@ fn held() -> impl Strategy<Value = HeldEvent> {
             essence,
         },
     )
+}
+
+fn reached() -> impl Strategy<Value = Reached> {
+    let field = (arbitrary::field_name(), arbitrary::at(), arbitrary::place());
+    let field = field.prop_map(|(name, at, event)| KnownField { name, at, event });
+    prop_oneof![
+        Just(Reached::Nothing),
+        any::<u32>().prop_map(|rank| Reached::Settled { rank }),
+        vec(field, 0..4).prop_map(Reached::Fields),
+    ]
 }
 
 fn mode() -> impl Strategy<Value = LaneMode> {
@@ -109,14 +120,14 @@ pub(crate) fn record() -> impl Strategy<Value = KeyRecord> {
         arbitrary::ranges(),
         arbitrary::ranges(),
         option::of(arbitrary::range()),
-        (vec(held(), 0..5), option::of(any::<u32>())),
+        (vec(held(), 0..5), reached()),
         (any::<u32>(), arbitrary::place()),
         vec(any::<u128>().prop_map(Fingerprint), 0..5),
     );
     let order = order.prop_map(|parts| {
-        let (next, highest, abandoned, missing, gap, (held, rank), (old, since), instant) = parts;
+        let (next, highest, abandoned, missing, gap, (held, reached), (old, since), instant) =
+            parts;
         let held = held.into_iter().map(|held| (HeldAt::of(&held), held)).collect();
-        let reached = rank.map_or(Reached::Nothing, |rank| Reached::Settled { rank });
         Order { next, highest, abandoned, missing, gap, held, old, since, instant, reached }
     });
     let head = (any::<u64>(), arbitrary::hash(), arbitrary::place(), any::<bool>(), any::<u64>());

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Outcome, PauseReason};
+use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
-use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Tie};
+use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Reached, Tie};
 use sprag_core::time::UnixMicros;
 
 /// The machine's clock when a story begins.
@@ -39,6 +40,7 @@ fn position(position: &Position) -> String {
         Position::Sequence(number) => number.to_string(),
         Position::Version(number) => format!("v{number}"),
         Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
+        Position::Fields(fields) => fields.text(),
     }
 }
 
@@ -119,6 +121,9 @@ fn event_fact(fact: &Fact) -> String {
             );
             if !fact.missing.is_empty() {
                 let _ = write!(line, " missing={}", ranges(&fact.missing));
+            }
+            if !fact.fresh.is_empty() {
+                let _ = write!(line, " fresh={}", fact.fresh.join(","));
             }
             line
         }
@@ -356,6 +361,13 @@ pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
         order.gap.map_or("none".to_owned(), range),
         if record.paused { " paused" } else { "" }
     )];
+    if let Reached::Fields(fields) = &order.reached {
+        let of = |field: &KnownField| {
+            let (At::Version(at) | At::Instant(at)) = field.at;
+            format!("{}={at} of {}", field.name, place(field.event))
+        };
+        lines.push(format!("fields {}", fields.iter().map(of).collect::<Vec<_>>().join(", ")));
+    }
     for lane in &record.lanes {
         let redrives: Vec<_> = lane.redrives.iter().map(|sequence| sequence.0).collect();
         lines.push(format!(

@@ -2,6 +2,7 @@
 //!
 //! It reads durable facts in their order, and is told of every answer and attempt as it leaves.
 
+mod fields;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,6 +46,7 @@ pub(crate) struct Judge {
     positions: BTreeSet<(Key, u64)>,
     /// The newest version or instant released of each key.
     newest: BTreeMap<Key, u64>,
+    fields: fields::Newest,
     /// The last position of each key that was released in its place.
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
@@ -149,6 +151,7 @@ impl Judge {
         self.positions.retain(|(of, _)| of != key);
         self.in_place.remove(key);
         self.newest.remove(key);
+        self.fields.begin(key);
         self.abandoned.remove(key);
     }
 
@@ -274,6 +277,9 @@ impl Judge {
     /// Only what is older than something released is stale.
     fn stale(&mut self, stale: &Stale) {
         self.fate(stale.event, Fate::Stale);
+        if let Position::Fields(fields) = &stale.position {
+            return self.fields.stale(&stale.key, fields);
+        }
         let number = stale.position.number().expect("what has no position is never stale");
         let newest = self.newest.get(&stale.key).copied();
         let older = newest.is_some_and(|newest| number <= newest);
@@ -327,6 +333,7 @@ impl Judge {
                 let newest = self.newest.insert(key.clone(), number);
                 assert!(newest.is_none_or(|newest| newest < number), "not newer: {released:?}");
             }
+            Position::Fields(ref fields) => self.fields.release(released, fields),
             Position::Timestamp(number) if released.kind == Kind::Late => {
                 let newest = self.newest.get(key);
                 assert!(newest.is_some_and(|newest| number <= *newest), "not late: {released:?}");
@@ -352,6 +359,7 @@ impl Judge {
             Position::None => String::new(),
             Position::Sequence(number) | Position::Version(number) => format!("{number}"),
             Position::Timestamp(number) => january_1970(number),
+            Position::Fields(ref fields) => fields.text(),
         };
         let kind = if released.kind == Kind::Late { "late" } else { "event" };
         let sequence = released.sequence.0.to_be_bytes();
