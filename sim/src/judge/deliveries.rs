@@ -1,6 +1,7 @@
 //! The judge of deliveries: what consumers got, in which order, how often, and what each repeat
 //! was called (promises 2, 5, 6; rules F11, C2, G3, G4, L1, L4). Sees only the wire.
 
+mod again;
 mod alone;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use sprag_core::settings::{Contract, OnGiveUp};
 use sprag_driver::cache::ReleasedEvent;
 use sprag_log::digest::sha256;
 
+use self::again::Again;
 use super::commands::{Asked, Commands};
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
@@ -102,6 +104,8 @@ pub(crate) struct Seen {
     may_be_acknowledged: BTreeSet<u64>,
     /// Acknowledged for sure by a request, since this uptime.
     pub(crate) settled: BTreeMap<u64, u64>,
+    /// That it was set back, and how often.
+    again: Again,
 }
 
 /// The judge.
@@ -206,9 +210,9 @@ impl Deliveries {
     fn falls(&self, resource: usize) -> u64 {
         let told = self.told.range((resource, 0)..=(resource, u64::MAX)).map(|(_, told)| told);
         let events: Vec<_> = told.filter(|told| told.kind == Kind::Event).collect();
-        let falls = events.windows(2).filter(|pair| {
-            orders(&pair[1].position) && pair[1].position < pair[0].position
-        });
+        let falls = events
+            .windows(2)
+            .filter(|pair| orders(&pair[1].position) && pair[1].position < pair[0].position);
         falls.count() as u64
     }
 
@@ -286,6 +290,8 @@ impl Deliveries {
         if is_apart {
             return seen.alone(arrived, policies, commands, redrives);
         }
+        let (rewinds, until) = commands.rewinds(arrived.resource, attempt.destination, sequence);
+        seen.may_begin_again(attempt, rewinds, until);
         seen.waits(arrived)?;
         if attempt.out_of_order {
             // An operator may send what did not enter.
@@ -308,6 +314,7 @@ impl Deliveries {
         seen.accounts(attempt)?;
         seen.omits(attempt, coalesces)?;
         seen.highest = sequence;
+        seen.again.went_on(sequence);
         seen.last = Some((sequence, attempt.id.epoch));
         for sequence in first_to_last(attempt) {
             seen.sent.insert(sequence, arrived.uptime);
@@ -507,6 +514,9 @@ impl Seen {
             });
         }
         for passed in self.highest..sequence {
+            if self.again.jumps_over(passed, arrived.attempt) {
+                continue;
+            }
             let dropped = Asked::Drop(arrived.resource, arrived.attempt.destination, passed);
             let settled = self.may_have(passed)
                 || self.dropped.contains(&passed)
@@ -554,7 +564,7 @@ impl Seen {
     fn accounts(&self, attempt: &Attempt) -> Verdict {
         let previous = attempt.previous.0;
         must(previous < attempt.sequence.0, || format!("follows {previous}"))?;
-        must(previous == 0 || self.may_have(previous), || {
+        must(previous == 0 || self.ever_had(previous), || {
             format!("says that {previous} was delivered")
         })?;
         let mut next = previous + 1;
