@@ -271,3 +271,9 @@ pub const ADMIN_CLIENT_TIME: std::time::Duration = std::time::Duration::from_sec
 
 /// Bytes of an answer of the admin API that a command reads: pages have at most 500 things.
 pub const ADMIN_CLIENT_BYTES: usize = 16 << 20;
+
+/// Releases of a key that are looked through for one that settled: as many as may wait beside it by default, and
+/// those that come in while it does.
+pub const SETTLED_RELEASES: u64 = 10_000;
+/// Releases that are read at once meanwhile.
+pub const SETTLED_PAGE: usize = 256;

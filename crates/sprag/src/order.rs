@@ -15,6 +15,7 @@ pub fn to_core(contract: &Contract) -> settings::Contract {
         Contract::Latest(latest) => settings::Contract::Latest { coalesce: latest.coalesce },
         Contract::Unordered => settings::Contract::Unordered,
         Contract::Settle(_) => settings::Contract::Settle,
+        Contract::Merge(_) => settings::Contract::Merge,
     }
 }
 
@@ -34,5 +35,6 @@ pub fn position(extracted: ExtractedPosition) -> Position {
         ExtractedPosition::Sequence(number) => Position::Sequence(number),
         ExtractedPosition::Version(number) => Position::Version(number),
         ExtractedPosition::Timestamp(instant) => Position::Timestamp(instant),
+        ExtractedPosition::Fields(fields) => Position::Fields(fields),
     }
 }

@@ -85,6 +85,7 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
             max_ahead: match &source.contract {
                 config::Contract::Latest(latest) => latest.max_ahead,
                 config::Contract::Settle(settle) => settle.max_ahead,
+                config::Contract::Merge(merge) => merge.max_ahead,
                 _ => Duration::ZERO,
             },
             ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
@@ -123,6 +124,7 @@ fn identity(source: &Source) -> String {
         config::Contract::Arrival => "arrival".to_owned(),
         config::Contract::Unordered => "unordered".to_owned(),
         config::Contract::Settle(_) => "settle".to_owned(),
+        config::Contract::Merge(_) => "merge".to_owned(),
     };
     // Keys of a source that splits begin at its elements.
     let split = rules.split.as_ref().map(|at| format!(" split=body:{}", at.as_str()));

@@ -109,6 +109,15 @@ fn what_comes_within_a_moment_is_put_in_order() {
     let event = |id: &str| (id.to_owned(), "event".to_owned());
     assert_eq!(delivered(&consumer, 4), [event("b"), event("c"), event("u"), event("x")]);
     assert_eq!(ask(&gateway, "u", "card.updated", &at).1["status"], "duplicate");
+    // Its release is found, although it came in another frame and an instant names no event.
+    let (_, held) = ask(&gateway, "x", "card.closed", &at);
+    let place = held["id"].as_str().unwrap();
+    let event = get(&gateway, &format!("/v1/events/{place}"));
+    assert_eq!(
+        (&event["status"], &event["release"]["sequence"]),
+        (&json!("released"), &json!(4)),
+        "{event}"
+    );
     // Of the same second, and of a type that sorts before what was released.
     let late = ask(&gateway, "l", "card.updated", &at).1;
     assert_eq!((&late["status"], &late["sequence"]), (&json!("late"), &json!(5)));

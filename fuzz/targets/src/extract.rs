@@ -100,9 +100,10 @@ fn is_judged_later(error: &serde_json::Error) -> bool {
 fn agrees(found: Found<'_>, led: Led<'_>) -> bool {
     match (found, led) {
         (Found::Missing, Led::Nowhere) | (Found::Duplicate, Led::Twice) => true,
-        (Found::Null, Led::To(Tree::Null))
-        | (Found::Boolean, Led::To(Tree::Boolean))
-        | (Found::Object, Led::To(Tree::Object(_))) => true,
+        (Found::Null, Led::To(Tree::Null)) | (Found::Boolean, Led::To(Tree::Boolean)) => true,
+        (Found::Object(text), Led::To(object @ Tree::Object(_))) => {
+            Tree::read(text.as_bytes()).is_ok_and(|tree| tree == *object)
+        }
         (Found::Array(text), Led::To(array @ Tree::Array(_))) => {
             Tree::read(text.as_bytes()).is_ok_and(|tree| tree == *array)
         }
@@ -150,7 +151,7 @@ fn rules(choices: &mut Unstructured<'_>) -> Result<Rules> {
     let event_type = if choices.ratio(1, 2)? { Some(location(choices, is_form)?) } else { None };
     let accept =
         if choices.ratio(1, 4)? { vec![pattern("a*"), pattern("b")] } else { vec![pattern("*")] };
-    let position = match choices.int_in_range(0..=4)? {
+    let position = match choices.int_in_range(0..=5)? {
         0 => PositionRule::None,
         1 => PositionRule::Sequence(location(choices, is_form)?),
         2 => PositionRule::Version(location(choices, is_form)?),
@@ -158,6 +159,10 @@ fn rules(choices: &mut Unstructured<'_>) -> Result<Rules> {
             at: location(choices, is_form)?,
             unit: InstantUnit::Milliseconds,
         },
+        4 if !is_form => {
+            let at = Location::parse(&format!("body:{}", pointer(choices)?)).expect("a location");
+            PositionRule::Fields { at, unit: None }
+        }
         _ => {
             PositionRule::Timestamp { at: location(choices, is_form)?, unit: InstantUnit::Rfc3339 }
         }

@@ -8,13 +8,14 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::acknowledge::accepted;
 use super::draft::Times;
+use super::evolve_order::{abandon, count_old_positions, hold, remember_instant, take_event};
 use super::hot::{Arriving, Hot};
 use super::{jump, letter, rewind, supersede};
 use crate::chain::{Digest, Fingerprint};
 use crate::contract;
 use crate::fact::{
-    AbandonReason, Acknowledged, Attempted, BacklogDropped, Batched, Consequence, Fact, Filtered,
-    GapAbandoned, Held, HoldReason, Kind, Received, Recognised, Released, Toll,
+    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, Fact, Filtered, Kind, Received,
+    Released, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
 use crate::limits;
@@ -22,8 +23,7 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::recent::Prior;
 use crate::record::{
-    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
-    Reached,
+    Acceptance, Essence, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order, Reached,
 };
 use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros, micros};
@@ -168,36 +168,6 @@ impl<D: Digest> Partition<D> {
     }
 }
 
-/// Counts old positions with new ids in a row (DESIGN K9); a repeat by its id says nothing.
-fn count_old_positions(hot: &mut Hot, fact: &Fact) {
-    let arriving = hot.arriving.as_ref().map(|arriving| &arriving.essence);
-    let has_id = arriving.is_some_and(|essence| essence.id.is_some());
-    // A held event that comes again, or is contradicted, lies ahead: nothing is counted anew.
-    let lies_behind = |position: &Position| {
-        let position = position.number().zip(hot.record.order.next);
-        position.is_some_and(|(position, next)| position < next)
-    };
-    let is_old = match fact {
-        Fact::Duplicate(fact) => {
-            let is_new = fact.by == Recognised::Position && fact.id.is_some();
-            is_new && lies_behind(&fact.position)
-        }
-        Fact::Stale(_) => has_id,
-        Fact::Conflict(_) => {
-            has_id && arriving.is_some_and(|essence| lies_behind(&essence.position))
-        }
-        Fact::Released(released) if released.kind == Kind::Late => has_id,
-        Fact::Released(_) | Fact::Held(_) => {
-            hot.record.order.old = 0;
-            return;
-        }
-        _ => return,
-    };
-    if is_old {
-        hot.record.order.old = hot.record.order.old.saturating_add(1);
-    }
-}
-
 fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
     let essence = Essence {
         id: received.id.clone(),
@@ -253,14 +223,6 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
     Some(arriving)
 }
 
-/// One more event of the newest instant (DESIGN K3).
-fn remember_instant(order: &mut Order, identity: Fingerprint) {
-    if order.instant.len() >= limits::INSTANT_EVENTS {
-        order.instant.remove(0);
-    }
-    order.instant.push(identity);
-}
-
 /// The event enters a lane. What was released since the lane was last entered was not for it.
 fn enter(lane: &mut Lane, sequence: Sequence, size: u32, recorded: UnixMicros) {
     if !lane.has_backlog() {
@@ -274,32 +236,6 @@ fn enter(lane: &mut Lane, sequence: Sequence, size: u32, recorded: UnixMicros) {
     lane.tail = sequence;
     lane.waiting += 1;
     lane.bytes = lane.bytes.saturating_add(u64::from(size));
-}
-
-/// Takes the event out of where it waits: just received, or held.
-fn take_event(
-    hot: &mut Hot,
-    event: Place,
-    position: &Position,
-    recorded: UnixMicros,
-) -> Option<Arriving> {
-    if hot.arriving.as_ref().is_some_and(|arriving| arriving.event == event) {
-        return hot.arriving.take();
-    }
-    let at = at_of(&hot.record.order, event, position.number()?)?;
-    let HeldEvent { event, reason, essence, .. } = hot.record.order.held.remove(&at)?;
-    let rank = match reason {
-        HoldReason::Settle { rank } => Some(rank),
-        HoldReason::Gap | HoldReason::Start => None,
-    };
-    Some(Arriving { event, recorded, essence, rank })
-}
-
-/// Where an event of this number waits.
-fn at_of(order: &Order, event: Place, number: u64) -> Option<HeldAt> {
-    let of_number = order.held.range(HeldAt::numbered(number)..);
-    let mut of_number = of_number.take_while(|(at, _)| at.number == number);
-    of_number.find(|(_, held)| held.event == event).map(|(at, _)| at.clone())
 }
 
 fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
@@ -331,34 +267,6 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         Fact::KeyResumed(_) => hot.record.paused = false,
         _ => {}
     }
-}
-
-fn hold(hot: &mut Hot, held: &Held) {
-    let Some(arriving) = hot.arriving.take_if(|arriving| arriving.event == held.event) else {
-        return;
-    };
-    if arriving.essence.position == Position::None {
-        return;
-    }
-    let event = HeldEvent {
-        event: held.event,
-        reason: held.reason,
-        deadline: held.deadline,
-        essence: arriving.essence,
-    };
-    hot.record.order.held.insert(HeldAt::of(&event), event);
-}
-
-fn abandon(record: &mut KeyRecord, abandoned: &GapAbandoned) {
-    let order = &mut record.order;
-    order.abandoned.insert(abandoned.missing);
-    order.abandoned.merge_oldest(limits::ABANDONED_RANGES);
-    if abandoned.reason != AbandonReason::Start {
-        order.missing.insert(abandoned.missing);
-        order.missing.merge_oldest(limits::HEADER_RANGES);
-    }
-    order.next = Some(abandoned.missing.to + 1);
-    order.gap = None;
 }
 
 pub(super) fn lane_mut(record: &mut KeyRecord, id: LaneId) -> Option<&mut Lane> {

@@ -7,6 +7,7 @@ mod batch;
 mod command;
 mod draft;
 mod evolve;
+mod evolve_order;
 mod forget;
 mod hot;
 mod jump;

@@ -12,7 +12,8 @@ use axum::http::header::{
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use sprag_core::fact::{DeadLetter, Fact, InvalidReason, Received, Released};
-use sprag_core::id::{FrameNumber, PartitionId, Place, Sequence};
+use sprag_core::id::{FrameNumber, Place, Sequence};
+use sprag_core::position::Position;
 use sprag_log::lookup::{Handle, Wanted};
 use sprag_log::{Answer, Query, StoredEvent, StoredFact};
 use utoipa::{IntoParams, ToSchema};
@@ -23,7 +24,7 @@ use super::names::Names;
 use super::problems::ReadProblems;
 use super::request::{Parameters, Segments};
 use super::state::{AdminState, KnownKey};
-use super::{cursor, fact};
+use super::{cursor, fact, settled};
 use crate::extract::webhook_id;
 use crate::fate::AtIngress;
 use crate::problem::{Code, Problem};
@@ -93,6 +94,8 @@ enum Reason {
     AheadOfTime,
     /// Its key, type or position cannot be read (`on_invalid`).
     Unreadable,
+    /// With its new fields the key would have more than 64 (contract `merge`).
+    TooManyFields,
 }
 
 /// How long an event waited for others.
@@ -328,7 +331,7 @@ async fn arrived(
     if known.record.order.held.values().any(|held| held.event == place) {
         return Ok(Arrived::Held);
     }
-    match released_later(state, place, received, known.partition).await? {
+    match released_later(state, place, received, known).await? {
         Some(released) => Ok(Arrived::Released(released)),
         None => judged_later(state, place, known).await,
     }
@@ -341,6 +344,7 @@ pub(super) fn invalid_name(reason: InvalidReason) -> &'static str {
         InvalidReason::BeforeFirst => "before-first",
         InvalidReason::AheadOfTime => "ahead-of-time",
         InvalidReason::Unreadable => "unreadable",
+        InvalidReason::TooManyFields => "too-many-fields",
     }
 }
 
@@ -355,6 +359,7 @@ fn dead_letter(place: Place, fact: &Fact) -> Option<Reason> {
             InvalidReason::BeforeFirst => Reason::BeforeFirst,
             InvalidReason::AheadOfTime => Reason::AheadOfTime,
             InvalidReason::Unreadable => Reason::Unreadable,
+            InvalidReason::TooManyFields => Reason::TooManyFields,
         }),
         _ => None,
     }
@@ -364,9 +369,13 @@ async fn released_later(
     state: &AdminState,
     place: Place,
     received: &Received,
-    partition: PartitionId,
+    known: &KnownKey,
 ) -> Result<Option<Box<StoredFact>>, Problem> {
-    // Only what waits for positions is released later than in the frame it came in.
+    let partition = known.partition;
+    // Only what waits is released later than in the frame it came in: for positions, or to settle.
+    if let Position::Timestamp(_) = received.position {
+        return settled::release_of(state, place, known).await;
+    }
     if !received.position.is_unique() {
         return Ok(None);
     }
@@ -434,7 +443,7 @@ fn shown(
         status: fate.map_or("unknown", AtIngress::as_str),
         received_at: time(stored.recorded),
         source_id: received.id.as_ref().map(ToString::to_string),
-        position: received.position.header_text(),
+        position: received.position.text(),
         r#type: received.event_type.to_string(),
         content_type: received.content_type.to_string(),
         size: received.size,

@@ -112,7 +112,7 @@ fn listed(names: &Names, wanted: &Wanted, stored: &StoredFact) -> Option<Listed>
         webhook_id: webhook_id(&wanted.source, &wanted.key, sequence.0),
         sequence: sequence.0,
         kind: kind.as_str(),
-        position: position.header_text(),
+        position: position.text(),
         released_at: time(stored.recorded),
         hash: hash.to_string(),
         destinations: lanes.iter().map(|lane| names.destination(*lane).to_string()).collect(),

@@ -74,7 +74,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         Fact::Held(fact) => json!({"event": fact.event.to_string(), "reason": hold(fact.reason)}),
         Fact::Released(fact) => released(names, fact),
         Fact::Duplicate(fact) => json!({
-            "source_id": fact.id.as_deref(), "position": fact.position.header_text(),
+            "source_id": fact.id.as_deref(), "position": fact.position.text(),
             "digest": fact.digest.to_string(), "altered": fact.altered,
             "original": fact.original.map(|place| place.to_string()),
             "by": match fact.by { Recognised::Id => "id", Recognised::Position => "position" },
@@ -84,11 +84,11 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "other_digest": fact.other_digest.to_string(),
         }),
         Fact::Invalid(fact) => json!({
-            "event": fact.event.to_string(), "position": fact.position.header_text(),
+            "event": fact.event.to_string(), "position": fact.position.text(),
             "reason": event::invalid_name(fact.reason),
         }),
         Fact::Stale(fact) => json!({
-            "event": fact.event.to_string(), "position": fact.position.header_text(),
+            "event": fact.event.to_string(), "position": fact.position.text(),
             "newest": fact.newest.0,
         }),
         Fact::Ignored(fact) => json!({
@@ -99,7 +99,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "source": *names.source(fact.source), "code": *fact.code, "peer": *fact.peer,
             "digest": fact.digest.map(|digest| digest.to_string()), "counted": fact.counted,
         }),
-        Fact::SequenceReset(fact) => json!({"position": fact.position.header_text()}),
+        Fact::SequenceReset(fact) => json!({"position": fact.position.text()}),
         Fact::GapOpened(fact) => json!({"missing": range(fact.missing)}),
         Fact::GapAbandoned(fact) => {
             json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
@@ -204,7 +204,7 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
 
 fn received(fact: &Received) -> Value {
     json!({
-        "source_id": fact.id.as_deref(), "position": fact.position.header_text(),
+        "source_id": fact.id.as_deref(), "position": fact.position.text(),
         "type": *fact.event_type, "content_type": *fact.content_type,
         "digest": fact.digest.to_string(), "size": fact.size,
     })
@@ -214,13 +214,17 @@ fn released(names: &Names, fact: &Released) -> Value {
     let destinations = |ids: &[DestinationId]| {
         ids.iter().map(|id| names.destination(*id).to_string()).collect::<Vec<_>>()
     };
-    json!({
-        "event": fact.event.to_string(), "position": fact.position.header_text(),
+    let mut shown = json!({
+        "event": fact.event.to_string(), "position": fact.position.text(),
         "sequence": fact.sequence.0, "kind": fact.kind.as_str(),
         "previous_hash": fact.previous_hash.to_string(), "hash": fact.hash.to_string(),
         "destinations": destinations(&fact.lanes), "filtered": destinations(&fact.filtered),
         "revision": fact.revision.0, "unordered": fact.unordered,
-    })
+    });
+    if !fact.fresh.is_empty() {
+        shown["fresh"] = fact.fresh.iter().map(|name| json!(**name)).collect();
+    }
+    shown
 }
 
 fn attempted(names: &Names, fact: &Attempted) -> Value {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use sprag_core::fields::{At, KnownField};
 use sprag_core::input::Command;
-use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, OmitReason, Tie};
+use sprag_core::instant::instant_text;
+use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, OmitReason, Reached, Tie};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use utoipa::ToSchema;
 
@@ -55,6 +57,9 @@ pub(super) struct Shown {
     held: Vec<Held>,
     /// The first ranges of positions between held events that are missing.
     missing: Vec<Span>,
+    /// What it has come to of each field, by name (contract `merge`); absent under other contracts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<BTreeMap<String, ShownField>>,
     /// Seconds of open time until waiting ends; absent when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold_seconds: Option<f64>,
@@ -76,6 +81,19 @@ struct Held {
     event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+}
+
+/// The newest value of a field that was released.
+#[derive(Debug, Serialize, ToSchema)]
+struct ShownField {
+    /// Its version, or its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    instant: Option<String>,
+    /// The event that brought it; its value is in that event's body.
+    event: String,
 }
 
 /// A range of numbers, both ends in it.
@@ -229,6 +247,7 @@ fn shown(
         held_events: order.held.len(),
         held: order.held.iter().take(limits::SHOWN_POSITIONS).map(held).collect(),
         missing: missing(order.next, &order.held),
+        fields: fields(&order.reached),
         hold_seconds: remaining.map(|remaining| remaining.as_secs_f64()),
         lanes,
         why,
@@ -240,10 +259,22 @@ fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
     match at.tie {
         Tie::Only => Held { position: Some(at.number), instant: None, event, id },
         Tie::Of(..) => {
-            let instant = Some(held.essence.position.header_text());
+            let instant = Some(held.essence.position.text());
             Held { position: None, instant, event, id }
         }
     }
+}
+
+fn fields(reached: &Reached) -> Option<BTreeMap<String, ShownField>> {
+    let Reached::Fields(fields) = reached else { return None };
+    let shown = |field: &KnownField| {
+        let (version, instant) = match field.at {
+            At::Version(version) => (Some(version), None),
+            At::Instant(instant) => (None, Some(instant_text(instant))),
+        };
+        (field.name.to_string(), ShownField { version, instant, event: field.event.to_string() })
+    };
+    Some(fields.iter().map(shown).collect())
 }
 
 /// What is missing between the next position and the highest held one.

@@ -51,6 +51,7 @@ mod redrive_many;
 mod replay;
 mod request;
 mod selector;
+mod settled;
 mod sources;
 mod state;
 mod waits;

@@ -2,7 +2,7 @@
 //! `coalesce`, `max_ahead`, `settle`, `ranks` (rules K4, K6, K7, G1, G2).
 
 use super::check_rules::patterns;
-use super::checked::{Contract, Fifo, First, Hold, Latest, OnGap, Settle};
+use super::checked::{Contract, Fifo, First, Hold, Latest, Merge, OnGap, Settle};
 use super::raw::{Entry, Section, or};
 use crate::extract::PositionRule;
 use std::time::Duration;
@@ -23,14 +23,16 @@ enum Kind {
     Arrival,
     Unordered,
     Settle,
+    Merge,
 }
 
-const KINDS: [(&str, Kind); 5] = [
+const KINDS: [(&str, Kind); 6] = [
     ("fifo", Kind::Fifo),
     ("latest", Kind::Latest),
     ("arrival", Kind::Arrival),
     ("unordered", Kind::Unordered),
     ("settle", Kind::Settle),
+    ("merge", Kind::Merge),
 ];
 
 pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Contract> {
@@ -49,6 +51,7 @@ pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -
         Kind::Arrival => Some(Contract::Arrival),
         Kind::Unordered => Some(Contract::Unordered),
         Kind::Settle => settle(section).map(Contract::Settle),
+        Kind::Merge => merge(section, position).map(Contract::Merge),
     }
 }
 
@@ -66,8 +69,8 @@ fn refuse_others(section: &Section<'_>, kind: Kind) {
     if kind != Kind::Latest {
         refuse(section, &["coalesce"], "only contract \"latest\" compares positions");
     }
-    if !matches!(kind, Kind::Latest | Kind::Settle) {
-        let reason = "only contracts \"latest\" and \"settle\" compare timestamps";
+    if !matches!(kind, Kind::Latest | Kind::Settle | Kind::Merge) {
+        let reason = "only contracts \"latest\", \"settle\" and \"merge\" compare times";
         refuse(section, &["max_ahead"], reason);
     }
     if kind != Kind::Settle {
@@ -80,8 +83,12 @@ fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
     match (kind, position) {
         (Kind::Fifo, PositionRule::Sequence(_))
         | (Kind::Settle, PositionRule::Timestamp { .. })
+        | (Kind::Merge, PositionRule::Fields { .. })
         | (Kind::Arrival | Kind::Unordered, PositionRule::None) => None,
-        (Kind::Latest, PositionRule::None) => Some(
+        (Kind::Merge, _) => Some(
+            "contract \"merge\" needs position = { fields = \"body:/…\" }, an object of the version or time of each field",
+        ),
+        (Kind::Latest, PositionRule::None | PositionRule::Fields { .. }) => Some(
             "contract \"latest\" needs position = { version = LOCATION }, \
              { timestamp = LOCATION, unit = UNIT } or { sequence = LOCATION }",
         ),
@@ -130,6 +137,14 @@ fn settle(section: &Section<'_>) -> Option<Settle> {
     let ranks = section.get("ranks").map_or(Some(Vec::new()), |_| patterns(section, "ranks"));
     let events = hold_events(&section.section("hold"));
     Some(Settle { settle: settle?, ranks: ranks?, events: events?, max_ahead: max_ahead(section)? })
+}
+
+fn merge(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Merge> {
+    let is_time = matches!(position, Some(PositionRule::Fields { unit: Some(_), .. }) | None);
+    if let (Some(entry), false) = (section.get("max_ahead"), is_time) {
+        entry.error("only a time can be ahead of the clock");
+    }
+    Some(Merge { max_ahead: max_ahead(section)? })
 }
 
 fn fifo(section: &Section<'_>) -> Option<Fifo> {

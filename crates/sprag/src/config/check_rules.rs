@@ -86,19 +86,24 @@ fn position(section: &Section<'_>) -> Option<PositionRule> {
     })
 }
 
-/// `{ sequence = … }`, `{ version = … }` or `{ timestamp = …, unit = … }`.
+/// `{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }` or `{ fields = …, unit = … }`.
 fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
     let section = entry.section()?;
     let unit = section.get("unit");
-    let kinds = ["sequence", "version", "timestamp"].map(|name| section.get(name));
+    let kinds = ["sequence", "version", "timestamp", "fields"].map(|name| section.get(name));
     if kinds.iter().flatten().count() != 1 {
-        entry.error("one of `sequence`, `version`, `timestamp` is needed");
+        entry.error("one of `sequence`, `version`, `timestamp`, `fields` is needed");
         return None;
     }
-    let [sequence, version, timestamp] = kinds.map(|at| at.map(|at| location(&at)));
-    if let (Some(unit), None) = (&unit, &timestamp) {
-        unit.error("only a timestamp has a unit");
+    let [sequence, version, timestamp, fields] = kinds;
+    if let (Some(unit), None, None) = (&unit, &timestamp, &fields) {
+        unit.error("only a timestamp, or the times of fields, have a unit");
     }
+    if let Some(entry) = fields {
+        return fields_of(&entry, unit);
+    }
+    let [sequence, version, timestamp] =
+        [sequence, version, timestamp].map(|at| at.map(|at| location(&at)));
     if let Some(at) = sequence {
         return at.map(PositionRule::Sequence);
     }
@@ -107,6 +112,17 @@ fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
     }
     let unit = section.required("unit").and_then(|entry| entry.choice(&INSTANT_UNITS));
     Some(PositionRule::Timestamp { at: timestamp??, unit: unit? })
+}
+
+/// `body:/pointer` of the object; without a unit its values are versions.
+fn fields_of(entry: &Entry<'_>, unit: Option<Entry<'_>>) -> Option<PositionRule> {
+    let at = location(entry)?;
+    if !matches!(at, Location::Body(_)) {
+        entry.error("body:/pointer of an object is needed: by name the version of each field");
+        return None;
+    }
+    let unit = or(unit, None, |entry| entry.choice(&INSTANT_UNITS).map(Some));
+    Some(PositionRule::Fields { at, unit: unit? })
 }
 
 /// `body:/pointer` of the array.

@@ -128,6 +128,15 @@ pub enum Contract {
     Unordered,
     /// By instant, waiting for what may still come before.
     Settle(Settle),
+    /// What brings anything newer, field by field.
+    Merge(Merge),
+}
+
+/// The settings of `contract = "merge"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// How far a field's time may be ahead of the time of receipt (rule K4).
+    pub max_ahead: Duration,
 }
 
 /// The settings of `contract = "settle"`.

@@ -235,7 +235,7 @@ fn contract_and_position_must_fit() {
     assert!(unordered.contains("\"unordered\" takes no position"), "{unordered}");
     let ahead = reasons(&fifo(r#"sources.s.max_ahead = "1m""#));
     assert!(
-        ahead.contains("sources.s.max_ahead: only contracts \"latest\" and \"settle\""),
+        ahead.contains("sources.s.max_ahead: only contracts \"latest\", \"settle\" and \"merge\""),
         "{ahead}"
     );
     let held = reasons(&small(HMAC, ARRIVAL, r#"sources.s.hold.wait = "1s""#));
@@ -359,7 +359,7 @@ fn positions_have_one_kind_and_times_a_unit() {
         assert!(told.contains(reason), "{table}: {told}");
     }
     let (_, findings) = read_unchecked(&fifo("sources.s.position.unit = \"s\""), &resolve);
-    assert!(lines(&findings).contains("only a timestamp has a unit"));
+    assert!(lines(&findings).contains("only a timestamp, or the times of fields, have a unit"));
 }
 
 /// An instant names no event, so repeats need an id; types are ranked only where there are any.
@@ -391,6 +391,42 @@ fn settling_needs_instants_and_ids() {
     assert!(position.contains("\"settle\" needs position = { timestamp"), "{position}");
     let others = reasons(&fifo("sources.s.settle = \"1s\""));
     assert!(others.contains("only contract \"settle\" waits for what may still come"), "{others}");
+}
+
+/// Fields are an object of the body, and nothing else goes with them.
+#[test]
+fn merging_needs_fields() {
+    let merge = |position: &str, more: &str| {
+        small(
+            HMAC,
+            &format!("sources.s.contract = \"merge\"\nsources.s.position = {position}\n{more}"),
+            "",
+        )
+    };
+    let rule = |position: &str| {
+        let source = checked(&merge(position, "")).config.sources["s"].clone();
+        assert!(matches!(source.contract, Contract::Merge(_)));
+        source.rules.position.to_string()
+    };
+    assert_eq!(rule("{ fields = \"body:/versions\" }"), "fields body:/versions version");
+    assert_eq!(rule("{ fields = \"body:/at\", unit = \"ms\" }"), "fields body:/at ms");
+    let fields = "{ fields = \"body:/versions\" }";
+    for (position, more, reason) in [
+        ("{ fields = \"header:x-versions\" }", "", "body:/pointer of an object is needed"),
+        ("{ version = \"body:/v\" }", "", "\"merge\" needs position = { fields"),
+        (fields, "sources.s.max_ahead = \"1s\"", "only a time can be ahead"),
+        (fields, "sources.s.hold.events = 3", "only contract \"fifo\" waits"),
+        (fields, "sources.s.coalesce = true", "only contract \"latest\" compares"),
+    ] {
+        let told = reasons(&merge(position, more));
+        assert!(told.contains(reason), "{position} {more}: {told}");
+    }
+    let latest = reasons(&small(
+        HMAC,
+        &format!("sources.s.contract = \"latest\"\nsources.s.position = {fields}"),
+        "",
+    ));
+    assert!(latest.contains("\"latest\" needs position"), "{latest}");
 }
 
 /// Without an order there is no range of events, and nothing to hold.

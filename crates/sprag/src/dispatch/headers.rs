@@ -2,18 +2,21 @@
 
 use std::fmt::{Display, Write as _};
 use std::ops::Range as Span;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sprag_core::fields::push_name;
 use sprag_core::id::Hash;
 use sprag_core::output::Attempt;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::record::{Omission, OmitReason};
 use sprag_core::time::UnixMicros;
 use sprag_driver::cache::ReleasedEvent;
+use sprag_log::digest::Sha256;
 
 use crate::extract::encode::{push_part, webhook_id};
 use crate::limits;
@@ -153,6 +156,9 @@ impl Delivery<'_> {
         let mut own = Values::new();
         own.number("sprag-attempt", attempt.number.into());
         own.number("sprag-epoch", attempt.id.epoch.0);
+        if !released.fresh.is_empty() {
+            own.text("sprag-fresh", &fresh(&released.fresh));
+        }
         own.hash("sprag-hash", &released.hash);
         own.text("sprag-key", &attempt.key.name);
         own.text("sprag-kind", released.kind.as_str());
@@ -165,7 +171,7 @@ impl Delivery<'_> {
         if attempt.out_of_order {
             own.text("sprag-out-of-order", "true");
         }
-        let position = released.position.header_text();
+        let position = released.position.header_text(&Sha256);
         if !position.is_empty() {
             own.text("sprag-position", &position);
         }
@@ -205,6 +211,24 @@ fn push_instant(text: &mut String, at: UnixMicros) {
     let since = jiff::SignedDuration::try_from(Duration::from_micros(at.0)).unwrap_or_default();
     let instant = jiff::Timestamp::from_duration(since).unwrap_or_default();
     push(text, format_args!("{instant:.6}"));
+}
+
+/// `mail,name`, percent-encoded as in the position; beyond what a header may hold, `;more`.
+fn fresh(names: &[Arc<str>]) -> String {
+    let mut text = String::new();
+    for name in names {
+        let before = text.len();
+        if before > 0 {
+            text.push(',');
+        }
+        push_name(&mut text, name);
+        if text.len() > limits::RANGES_HEADER_BYTES {
+            text.truncate(before);
+            text.push_str(";more");
+            break;
+        }
+    }
+    text
 }
 
 /// `3-5,8`; above the bounds of rule C4 the enclosing range with `;more`.

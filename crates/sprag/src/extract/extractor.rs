@@ -1,5 +1,8 @@
 //! The rules of a source on one request: type, then acceptance, then id, key and position.
 
+use sprag_core::fields::Fields;
+
+use super::fields;
 use super::json::{Found, elements, scan, unescape};
 use super::{
     ExtractError, IdRule, Invalid, KeyRule, Location, Paths, PositionRule, Reason, Rules,
@@ -36,7 +39,7 @@ pub struct Extracted {
 }
 
 /// A position as the source gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExtractedPosition {
     /// Nothing is said.
     None,
@@ -46,6 +49,8 @@ pub enum ExtractedPosition {
     Version(u64),
     /// An instant, nanoseconds since 1970.
     Timestamp(u64),
+    /// How new each field is.
+    Fields(Fields),
 }
 
 /// An event, or one of a type that is not taken.
@@ -226,12 +231,16 @@ impl Extractor {
 
     fn position(&self, values: &Values<'_>) -> Result<ExtractedPosition, Invalid> {
         let rule = &self.rules.position;
+        if let PositionRule::Fields { at: Location::Body(at), unit } = rule {
+            let found = self.paths.find(at, values.found);
+            return fields::read(found, at, *unit).map(ExtractedPosition::Fields);
+        }
         let Some(location) = rule.location() else { return Ok(ExtractedPosition::None) };
         let invalid =
             |reason| Invalid { subject: Subject::Position, at: location.to_string(), reason };
         let text = values.text(location).map_err(invalid)?;
         match rule {
-            PositionRule::None => Ok(ExtractedPosition::None),
+            PositionRule::None | PositionRule::Fields { .. } => Ok(ExtractedPosition::None),
             PositionRule::Sequence(_) => number(&text).map(ExtractedPosition::Sequence),
             PositionRule::Version(_) => number(&text).map(ExtractedPosition::Version),
             PositionRule::Timestamp { unit, .. } => {
@@ -247,7 +256,7 @@ fn not_an_array(found: Found<'_>) -> Reason {
         Found::Missing => Reason::Missing,
         Found::Duplicate => Reason::DuplicateMember,
         Found::Null => Reason::Null,
-        Found::Object => Reason::Object,
+        Found::Object(_) => Reason::Object,
         Found::String { .. } | Found::Number(_) | Found::Boolean | Found::Array(_) => {
             Reason::NotAnArray
         }
@@ -267,7 +276,7 @@ fn scan_if_needed<'a>(body: &'a [u8], paths: &Paths) -> Result<Vec<Found<'a>>, E
 
 /// A sequence or version: digits, 0 to 2⁶⁴−1. Leading zeros are accepted and mean nothing, because sources
 /// that compare sequences as text pad them (CloudEvents `sequence`): `007` is 7.
-fn number(text: &[u8]) -> Result<u64, Reason> {
+pub(super) fn number(text: &[u8]) -> Result<u64, Reason> {
     let text = match text {
         [b'-', digits @ ..] if is_digits(digits) => return Err(Reason::Negative),
         digits if is_digits(digits) => digits,
@@ -333,7 +342,7 @@ impl<'a> Values<'a> {
 }
 
 /// Rule K1 on a JSON value.
-fn body_text(found: Found<'_>) -> Result<Cow<'_, [u8]>, Reason> {
+pub(super) fn body_text(found: Found<'_>) -> Result<Cow<'_, [u8]>, Reason> {
     match found {
         Found::Missing => Err(Reason::Missing),
         Found::Duplicate => Err(Reason::DuplicateMember),
@@ -348,7 +357,7 @@ fn body_text(found: Found<'_>) -> Result<Cow<'_, [u8]>, Reason> {
         Found::Number(text) => Ok(Cow::Borrowed(text.as_bytes())),
         Found::Boolean => Err(Reason::Boolean),
         Found::Null => Err(Reason::Null),
-        Found::Object => Err(Reason::Object),
+        Found::Object(_) => Err(Reason::Object),
         Found::Array(_) => Err(Reason::Array),
     }
 }

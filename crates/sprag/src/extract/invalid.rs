@@ -75,7 +75,14 @@ pub enum Reason {
     NoRuleForType,
     /// `split` leads to a text, number or boolean.
     NotAnArray,
-    /// More events in one request than are taken at once.
+    /// A field's name is empty or too long.
+    FieldName {
+        /// The most that is accepted, bytes.
+        limit: usize,
+    },
+    /// Fields that are none: a text, a number or a boolean.
+    NotAnObject,
+    /// More events in one request than are taken at once, or more fields in one event.
     TooMany {
         /// The most that are taken.
         limit: usize,
@@ -106,6 +113,13 @@ impl std::fmt::Display for Reason {
             Self::TimeOutOfRange => "is a time before 1677 or after 2262",
             Self::NoRuleForType => "has no rule for this type",
             Self::NotAnArray => "is not an array",
+            Self::NotAnObject => "is not an object",
+            Self::FieldName { limit } => {
+                return write!(
+                    formatter,
+                    "has a field whose name is empty or longer than {limit} bytes"
+                );
+            }
             Self::TooMany { limit } => {
                 return write!(formatter, "has more than {limit} elements");
             }

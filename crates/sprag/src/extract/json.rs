@@ -30,8 +30,8 @@ pub enum Found<'a> {
     Boolean,
     /// `null`
     Null,
-    /// `{…}`
-    Object,
+    /// `{…}` as written.
+    Object(&'a str),
     /// `[…]` as written.
     Array(&'a str),
 }
@@ -91,6 +91,38 @@ pub fn elements(array: &str) -> Result<Vec<&str>, Unreadable> {
     }
 }
 
+/// The members of an object that [`scan`] found: each name, unescaped, and its value. None where a name holds half of
+/// a UTF-16 pair.
+pub fn members(object: &str) -> Result<Vec<(Option<String>, Found<'_>)>, Unreadable> {
+    let paths = Paths::default();
+    let mut scanner =
+        Scanner { text: object, bytes: object.as_bytes(), at: 0, paths: &paths, found: Vec::new() };
+    let mut members = Vec::new();
+    scanner.enter(1)?;
+    if scanner.peek() == Some(b'}') {
+        return Ok(members);
+    }
+    loop {
+        let (quoted, _) = scanner.name()?;
+        let start = scanner.at;
+        let found = match scanner.peek() {
+            Some(b'{') => {
+                scanner.skip(1)?;
+                Found::Object(&object[start..scanner.at])
+            }
+            Some(b'[') => {
+                scanner.skip(1)?;
+                Found::Array(&object[start..scanner.at])
+            }
+            _ => scanner.scalar()?,
+        };
+        members.push((unescape(quoted), found));
+        if !scanner.comma(b'}')? {
+            return Ok(members);
+        }
+    }
+}
+
 struct Scanner<'a, 'p> {
     text: &'a str,
     bytes: &'a [u8],
@@ -130,7 +162,7 @@ impl<'a, 'p> Scanner<'a, 'p> {
         let found = match self.peek() {
             Some(b'{') => {
                 self.container(node, depth)?;
-                Found::Object
+                Found::Object(&self.text[start..self.at])
             }
             Some(b'[') => {
                 self.container(node, depth)?;

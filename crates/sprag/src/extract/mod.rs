@@ -16,6 +16,7 @@
 
 pub mod encode;
 mod extractor;
+mod fields;
 pub(crate) mod form;
 mod instant;
 mod invalid;

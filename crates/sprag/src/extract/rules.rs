@@ -40,6 +40,13 @@ pub enum PositionRule {
         /// How it is written.
         unit: InstantUnit,
     },
+    /// How new each field is.
+    Fields {
+        /// Where the object of the body is whose members are the fields.
+        at: Location,
+        /// How times are written; versions are numbers.
+        unit: Option<InstantUnit>,
+    },
 }
 
 impl PositionRule {
@@ -50,7 +57,8 @@ impl PositionRule {
             Self::None => None,
             Self::Sequence(location)
             | Self::Version(location)
-            | Self::Timestamp { at: location, .. } => Some(location),
+            | Self::Timestamp { at: location, .. }
+            | Self::Fields { at: location, .. } => Some(location),
         }
     }
 }
@@ -89,6 +97,10 @@ impl fmt::Display for PositionRule {
             Self::Sequence(location) => write!(formatter, "sequence {location}"),
             Self::Version(location) => write!(formatter, "version {location}"),
             Self::Timestamp { at, unit } => write!(formatter, "timestamp {at} {}", unit.word()),
+            Self::Fields { at, unit } => {
+                let unit = unit.map_or("version", InstantUnit::word);
+                write!(formatter, "fields {at} {unit}")
+            }
         }
     }
 }

@@ -62,9 +62,11 @@ impl Shape {
                 First::At(first) | First::Strictly(first) => first,
                 First::Any => 1,
             },
-            Contract::Latest(_) | Contract::Arrival | Contract::Unordered | Contract::Settle(_) => {
-                1
-            }
+            Contract::Latest(_)
+            | Contract::Arrival
+            | Contract::Unordered
+            | Contract::Settle(_)
+            | Contract::Merge(_) => 1,
         };
         Ok(Self { extractor, event_type: event_type.to_owned(), first })
     }
@@ -184,6 +186,12 @@ impl Draft {
             }
             PositionRule::Timestamp { at, unit } => {
                 self.put(at, &unit.write(u32::try_from(number).unwrap_or(u32::MAX)));
+            }
+            PositionRule::Fields { at, unit } => {
+                let written =
+                    unit.map(|unit| unit.write(u32::try_from(number).unwrap_or(u32::MAX)));
+                let version = written.map_or_else(|| number.into(), Value::from);
+                self.put_value(at, json!({ "change": version }));
             }
         }
     }

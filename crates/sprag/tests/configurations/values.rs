@@ -90,7 +90,8 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "name of a provider" => presets(),
         // Needs its other keys; `position.*` sets them.
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `none`" => {
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `none`" =>
+        {
             return None;
         }
         "`now`, `earliest` or an RFC 3339 time" => values(

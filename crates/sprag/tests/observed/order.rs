@@ -131,6 +131,19 @@ const ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        shows: &["position.fields"],
+        lines: "position = { fields = \"body:/of\" }\ncontract = \"merge\"",
+        act: |source| {
+            let of = |id: &str, status: &str, of: serde_json::Value| {
+                source.taken(status, id, &json!({"key": "a", "of": of}).to_string())
+            };
+            of("1", "released", json!({"mail": 2, "name": 1}));
+            of("2", "released", json!({"mail": 1, "name": 2}));
+            of("3", "stale", json!({"mail": 2, "name": 2}));
+            source.refused("invalid-position", "x-id: 4\r\n", r#"{"key":"a","of":{"mail":-1}}"#);
+        },
+    },
+    Scenario {
         shows: &["settle"],
         lines: "position = { timestamp = \"body:/at\", unit = \"s\" }\ncontract = \"settle\"\nsettle = \"10m\"",
         act: |source| {
@@ -150,11 +163,10 @@ const ALL: &[Scenario] = &[
                 let event = json!({"key": "a", "at": 1_700_000_000, "type": event_type});
                 source.taken("held", id, &event.to_string());
             }
-            let first = || {
-                let event = source.server.show(&format!("/v1/events/{}:a:1", source.name));
-                event["type"].as_str().map(str::to_owned)
-            };
-            assert_eq!(until("the first settled", first), "b");
+            let path = format!("/v1/events/{}:a:1", source.name);
+            let first =
+                source.server.until(&path, "the first", |one| one["release"]["sequence"] == 1);
+            assert_eq!(first["type"], "b");
         },
     },
 ];

@@ -1,6 +1,7 @@
 //! The rules of a source as anyone would read them (DESIGN K1, K3), on a tree that `serde_json` built.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use sprag::extract::{
@@ -8,6 +9,8 @@ use sprag::extract::{
     Rules,
 };
 use sprag::limits::{ID_BYTES, KEY_BYTES, SEQUENCE_DIGITS, TYPE_BYTES};
+use sprag_core::fields::{At, Field, Fields};
+use sprag_core::limits::FIELD_BYTES;
 
 use super::json::{Led, Tree};
 use super::{form, mac};
@@ -56,6 +59,7 @@ impl Reading<'_> {
             PositionRule::None => ExtractedPosition::None,
             PositionRule::Sequence(at) => ExtractedPosition::Sequence(number(&self.bytes(at)?)?),
             PositionRule::Version(at) => ExtractedPosition::Version(number(&self.bytes(at)?)?),
+            PositionRule::Fields { at, .. } => ExtractedPosition::Fields(self.fields(at)?),
             PositionRule::Timestamp { at, unit: InstantUnit::Milliseconds } => {
                 let ns = digits(&self.bytes(at)?)?.checked_mul(1_000_000)?;
                 ExtractedPosition::Timestamp(i64::try_from(ns).ok()?.unsigned_abs())
@@ -66,6 +70,30 @@ impl Reading<'_> {
             }
         };
         Some(Extraction::Event(Extracted { id, key, event_type, position }))
+    }
+
+    /// Versions by name, each once.
+    fn fields(&self, at: &Location) -> Option<Fields> {
+        let Location::Body(pointer) = at else { return None };
+        let Led::To(Tree::Object(members)) = self.tree?.at(pointer.as_str()) else { return None };
+        let mut fields = BTreeMap::new();
+        for (name, value) in members {
+            let text = match value {
+                Tree::Text(text) => text.clone(),
+                Tree::Number(number) => {
+                    self.cannot_tell.set(self.cannot_tell.get() || number.is_f64());
+                    number.to_string()
+                }
+                _ => return None,
+            };
+            let at = At::Version(number(text.as_bytes())?);
+            let is_name = !name.is_empty() && name.len() <= FIELD_BYTES;
+            let new = fields.insert(name.clone(), Field { name: name.as_str().into(), at });
+            if !is_name || new.is_some() {
+                return None;
+            }
+        }
+        Fields::new(fields.into_values().collect()).ok()
     }
 
     fn text(&self, at: &Location, most: usize) -> Option<String> {

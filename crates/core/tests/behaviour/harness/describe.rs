@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Outcome, PauseReason};
+use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Outcome, PauseReason, Released};
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt};
@@ -111,23 +111,7 @@ fn event_fact(fact: &Fact) -> String {
             fact.reason,
             span(fact.deadline.0)
         ),
-        Fact::Released(fact) => {
-            let mut line = format!(
-                "{} event={} sequence={} kind={} lanes={:?}",
-                fact.key.name,
-                place(fact.event),
-                fact.sequence.0,
-                fact.kind.as_str(),
-                fact.lanes.iter().map(|lane| lane.0).collect::<Vec<_>>()
-            );
-            if !fact.missing.is_empty() {
-                let _ = write!(line, " missing={}", ranges(&fact.missing));
-            }
-            if !fact.fresh.is_empty() {
-                let _ = write!(line, " fresh={}", fact.fresh.join(","));
-            }
-            line
-        }
+        Fact::Released(fact) => release(fact),
         Fact::Duplicate(fact) => format!(
             "{} position={} original={} by={:?}{}",
             fact.key.name,
@@ -340,6 +324,24 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
     }
     if attempt.out_of_order {
         line.push_str(" out-of-order");
+    }
+    line
+}
+
+fn release(fact: &Released) -> String {
+    let mut line = format!(
+        "{} event={} sequence={} kind={} lanes={:?}",
+        fact.key.name,
+        place(fact.event),
+        fact.sequence.0,
+        fact.kind.as_str(),
+        fact.lanes.iter().map(|lane| lane.0).collect::<Vec<_>>()
+    );
+    if !fact.missing.is_empty() {
+        let _ = write!(line, " missing={}", ranges(&fact.missing));
+    }
+    if !fact.fresh.is_empty() {
+        let _ = write!(line, " fresh={}", fact.fresh.join(","));
     }
     line
 }

@@ -157,7 +157,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.position",
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `none`",
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `none`",
         Value(r#""none""#),
         "What the source says about order.",
     ),
@@ -180,16 +180,22 @@ pub(super) const KEYS: &[Key] = &[
         "A time, compared as an instant in nanoseconds.",
     ),
     key(
+        "sources.*.position.fields",
+        "`body:/pointer`",
+        Absent("no position"),
+        "An object in which each field of the event, by its name, has a version or a time: at most 64 of 64 bytes. A version is written as a sequence is.",
+    ),
+    key(
         "sources.*.position.unit",
         "`s`, `ms`, `us`, `ns`, `rfc3339`",
-        Absent("required with a timestamp"),
+        Absent("required with a timestamp; with `fields` their values are versions"),
         "How the time is written: whole units since 1970, or RFC 3339 with an offset. A time without a zone is refused.",
     ),
     key(
         "sources.*.contract",
-        "`fifo`, `latest`, `settle`, `arrival`, `unordered`",
+        "`fifo`, `latest`, `settle`, `merge`, `arrival`, `unordered`",
         Value(r#""fifo""#),
-        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
+        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `merge` needs versions of fields, and releases what brings anything newer; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
     ),
     key(
         "sources.*.coalesce",
@@ -201,7 +207,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.max_ahead",
         "duration 1s–30d",
         Value(r#""5m""#),
-        "Contracts `latest` with a timestamp and `settle`: how far it may be ahead of the time of receipt; beyond it the event is dead-lettered.",
+        "Contracts `latest` with a timestamp, `settle`, and `merge` with times: how far one may be ahead of the time of receipt; beyond it the event is dead-lettered.",
     ),
     key(
         "sources.*.settle",

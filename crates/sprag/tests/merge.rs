@@ -1,0 +1,144 @@
+//! Contract `merge` over real connections: what is fresh in each delivery, what a key has come to, and fields that
+//! cannot be.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "wire/consumer.rs"]
+mod consumer;
+#[path = "wire/post.rs"]
+mod post;
+#[expect(dead_code, reason = "other tests need more of it")]
+mod wire;
+
+use std::collections::BTreeMap;
+
+use consumer::{Consumer, acknowledge};
+use serde_json::Value;
+use wire::{Connection, Gateway, Message, SECRET};
+
+const LIMITS: &str = "disk_reserve = \"1MiB\"";
+
+fn gateway(consumer: &Consumer) -> Gateway {
+    let sources = format!(
+        r#"
+[sources.contacts]
+verify = {{ scheme = "none" }}
+id = "body:/id"
+key = "body:/contact"
+position = {{ fields = "body:/versions" }}
+contract = "merge"
+[destinations.app]
+from = ["contacts"]
+url = "http://127.0.0.1:{}/"
+secrets = ["env:A"]
+allow = ["127.0.0.0/8"]
+"#,
+        consumer.port()
+    );
+    Gateway::start(LIMITS, &sources)
+}
+
+fn read(answer: &Message) -> (u16, Value) {
+    let document = serde_json::from_slice(&answer.body);
+    (answer.status(), document.unwrap_or_else(|_| panic!("{answer:?}")))
+}
+
+fn ask(gateway: &Gateway, id: &str, versions: &str) -> (u16, Value) {
+    let body = format!(r#"{{"id":"{id}","contact":"c1","versions":{versions}}}"#);
+    read(&gateway.ask(&post::post("/in/contacts", "", &body)))
+}
+
+fn key(gateway: &Gateway) -> Value {
+    let token = format!("whsec_SPRAG_ADMIN_TOKEN{SECRET}");
+    let mut connection = Connection::to(gateway.running.admin);
+    let path = "/v1/sources/contacts/keys/c1";
+    let head =
+        format!("GET {path} HTTP/1.1\r\nhost: sprag\r\nauthorization: Bearer {token}\r\n\r\n");
+    connection.send(head.as_bytes());
+    read(&connection.message().expect("an answer")).1
+}
+
+/// Versions that cross: a consumer that takes what is fresh ends with the newest of each field.
+#[test]
+fn what_is_fresh_adds_up_to_the_newest_of_each_field() {
+    let consumer = Consumer::listen();
+    let gateway = gateway(&consumer);
+    let events = [
+        ("a", r#"{"mail":2,"name":1}"#, "released", "mail,name"),
+        ("b", r#"{"name":3,"mail":1}"#, "released", "name"),
+        ("c", r#"{"name":2}"#, "stale", ""),
+        ("d", r#"{"first name, or ü":1,"mail":1}"#, "released", "first%20name%2C%20or%20%C3%BC"),
+    ];
+    let mut applied = BTreeMap::new();
+    for (id, versions, status, fresh) in events {
+        let (_, answer) = ask(&gateway, id, versions);
+        assert_eq!(answer["status"], status, "{id}");
+        if status == "stale" {
+            continue;
+        }
+        let (mut connection, delivery) = consumer.delivery();
+        assert_eq!(delivery.header("sprag-fresh"), fresh, "{id}");
+        let body: Value = serde_json::from_slice(&delivery.body).unwrap();
+        for (name, version) in body["versions"].as_object().unwrap() {
+            let is_fresh = fresh.contains(name.split(' ').next().unwrap());
+            if is_fresh {
+                applied.insert(name.clone(), version.as_u64().unwrap());
+            }
+        }
+        acknowledge(&mut connection);
+    }
+    assert_eq!(ask(&gateway, "a", r#"{"mail":2,"name":1}"#).1["status"], "duplicate");
+    let known = key(&gateway)["fields"].clone();
+    let known: BTreeMap<String, u64> = known
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, field)| (name.clone(), field["version"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(applied, known);
+    assert_eq!(known["mail"], 2);
+    assert_eq!(known["name"], 3);
+}
+
+/// Nothing that is no object of versions is taken; the key goes on.
+#[test]
+fn fields_that_cannot_be_are_told() {
+    let consumer = Consumer::listen();
+    let gateway = gateway(&consumer);
+    let many: Vec<String> = (0..=64).map(|number| format!("\"f{number}\":1")).collect();
+    let many = format!("{{{}}}", many.join(","));
+    let long = format!(r#"{{"{}":1}}"#, "n".repeat(65));
+    let refused = [
+        ("null", "is null"),
+        ("{}", "is empty"),
+        ("[1]", "is an array"),
+        ("7", "is not an object"),
+        (r#"{"a":null}"#, "at body:/versions/a is null"),
+        (r#"{"a":-1}"#, "at body:/versions/a is negative"),
+        (r#"{"a":1.5}"#, "is not an integer"),
+        (r#"{"a":{"b":1}}"#, "is an object"),
+        (r#"{"a":"x"}"#, "is not made of digits"),
+        (r#"{"a":99999999999999999999}"#, "is larger than 2^64-1"),
+        (r#"{"a":1,"\u0061":2}"#, "has a duplicate member"),
+        (r#"{"":1}"#, "name is empty or longer than 64 bytes"),
+        (&long, "name is empty or longer than 64 bytes"),
+        (r#"{"\ud800":1}"#, "half of a UTF-16 pair"),
+        (&many, "has more than 64"),
+    ];
+    for (versions, reason) in refused {
+        let (status, problem) = ask(&gateway, "odd", versions);
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(status == 422 && detail.contains(reason), "{versions}: {problem}");
+    }
+    assert_eq!(ask(&gateway, "huge", r#"{"a":18446744073709551615}"#).1["status"], "invalid");
+    assert_eq!(ask(&gateway, "first", r#"{"a":"7"}"#).1["status"], "released");
+    let (mut connection, delivery) = consumer.delivery();
+    assert_eq!(delivery.header("sprag-position"), "a=7");
+    acknowledge(&mut connection);
+    // With those it has, a key has 64 at the most.
+    let others: Vec<String> = (0..64).map(|number| format!("\"f{number}\":1")).collect();
+    let others = format!("{{{}}}", others.join(","));
+    assert_eq!(ask(&gateway, "others", &others).1["status"], "invalid");
+    assert_eq!(ask(&gateway, "second", r#"{"a":8}"#).1["status"], "released");
+}
