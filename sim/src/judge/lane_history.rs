@@ -140,13 +140,15 @@ impl LaneHistory {
     /// Says what was decided with it: which of what was released before the lane it does not take.
     pub(crate) fn pass(&mut self, from: u64, to: u64) -> Result<Vec<u64>, String> {
         let decided: Vec<u64> = self.undecided.range(from..=to).copied().collect();
+        // Behind the last that it sends again it goes on where it stood.
+        let ends_again = self.rewound == Some(to);
         for sequence in &decided {
             self.undecided.remove(sequence);
             self.fates.insert(*sequence, Fate::Filtered);
         }
         self.end_rewind();
         let own = self.waiting.range(from..=to).next();
-        let goes_on = self.has_backlog() || to == self.tail || self.rewound == Some(to);
+        let goes_on = self.has_backlog() || to == self.tail || ends_again;
         must(own.is_none() && goes_on && to < self.head(), || {
             format!("goes past {from} to {to}, {:?} is its own, {} is due", own, self.head())
         })?;

@@ -114,7 +114,7 @@ pub(super) async fn show(
         None if releases.is_empty() && sequence > Sequence(0) => Some(deleted(&source, &known)),
         None => None,
     };
-    let position = in_order.map(|(_, released)| released.position.header_text());
+    let position = in_order.map(|(_, released)| released.position.text());
     // Of deleted history the record still knows the number.
     let number = || known.record.order.newest().map(|newest| newest.to_string());
     Ok(Json(Shown {

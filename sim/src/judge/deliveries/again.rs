@@ -48,9 +48,8 @@ impl Seen {
         // What was sent and is not settled is sent again in its turn anyhow.
         let goes_back = sequence < self.highest
             || first_to_last(attempt).any(|sequence| self.may_have(sequence));
-        // A lane that begins again says so: it accounts for nothing before.
+        // A lane that begins again says so: none before was delivered.
         let begins = attempt.redelivery && attempt.previous.0 == 0;
-        let begins = begins && attempt.omitted.iter().all(|omission| omission.merged);
         if !goes_back || !begins {
             return;
         }
