@@ -62,7 +62,7 @@ fn mode() -> impl Strategy<Value = LaneMode> {
     })
 }
 
-fn lane() -> impl Strategy<Value = Lane> {
+fn omission() -> impl Strategy<Value = Omission> {
     let reason = prop_oneof![
         Just(OmitReason::Filtered),
         Just(OmitReason::Dead),
@@ -70,9 +70,15 @@ fn lane() -> impl Strategy<Value = Lane> {
         Just(OmitReason::Restored),
         Just(OmitReason::Boundary)
     ];
-    let omission = (arbitrary::range(), reason, any::<bool>())
-        .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
-    let rewind = (any::<(u64, u64, u64)>(), vec(omission.clone(), 0..3));
+    (arbitrary::range(), reason, any::<bool>()).prop_map(|(range, reason, merged)| Omission {
+        range,
+        reason,
+        merged,
+    })
+}
+
+fn lane() -> impl Strategy<Value = Lane> {
+    let rewind = (any::<(u64, u64, u64)>(), vec(omission(), 0..3));
     let rewind = rewind.prop_map(|((until, resume, delivered), omitted)| {
         let [until, resume, delivered] = [until, resume, delivered].map(Sequence);
         Box::new(Rewind { until, resume, delivered, omitted })
@@ -80,7 +86,7 @@ fn lane() -> impl Strategy<Value = Lane> {
     let redrive = any::<u64>().prop_map(Sequence);
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
     let range = (option::of(any::<u64>()), any::<u64>(), option::of(rewind));
-    let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
+    let lists = (vec(omission(), 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
     let counts = any::<(u64, u64, u64, Option<u64>, u64)>();
     ((numbers, counts), mode(), lists).prop_map(
         |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent, rewound)))| Lane {

@@ -99,11 +99,13 @@ impl Lane {
         }
     }
 
-    /// An operator has the gateway send history again: its first event says that it may have come before, and
-    /// accounts for nothing before it. From there all comes in order; behind what had come, the lane is
+    /// An operator has the gateway send history again: its first event says at its first try that it may have
+    /// come before, and accounts for nothing before it. From there all comes in order; behind what had come, the lane is
     /// where it was (decision 037).
     fn begin_again(&mut self, delivery: &Delivery) {
-        let begins = delivery.redelivery && !delivery.out_of_order && delivery.previous == Some(0);
+        // A retry counts its tries on.
+        let is_first = delivery.redelivery && delivery.attempt == 1 && !delivery.out_of_order;
+        let begins = is_first && delivery.previous == Some(0);
         if begins && self.known && delivery.sequence < self.head {
             let before = self.before.unwrap_or((self.head, self.settled, self.position));
             self.before = Some(before);

@@ -198,7 +198,7 @@ fn a_replay_goes_back_once_and_comes_in_order() {
     }
     let again = |at: usize| all[at].again();
     let begins = again(1).with("sprag-previous-sequence", "0");
-    let begins = begins.with("sprag-omitted", "1-1;filtered;more");
+    let begins = begins.with("sprag-omitted", "1-1;filtered;more").with("sprag-attempt", "1");
     assert_eq!(take(&mut checker, &begins), []);
     assert_eq!(take(&mut checker, &again(2)), []);
     assert_eq!(take(&mut checker, &again(1)), [Order], "back without saying so");

@@ -67,7 +67,7 @@ async fn too_few_descriptors_lose_nothing_and_are_left_behind() {
 /// acknowledgements fill the listener's queue, and who waits for a place in it must hold up nobody else.
 async fn say_nothing(to: SocketAddr) {
     let Ok(_open) = TcpStream::connect(to).await else { return };
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]

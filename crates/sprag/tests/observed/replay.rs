@@ -133,6 +133,7 @@ fn only_a_lane_at_rest_with_an_order_is_set_back() {
     let (mut connection, _) = world.consumer.delivery();
     problem(&world.replay(&json!({"key": "k"})), "lane-busy");
     connection.send(b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
+    drop(connection);
     let stopped = |key: &Value| key["lanes"][0]["mode"] == "halted";
     world.server.until("/v1/sources/a/keys/k", "halted", stopped);
     problem(&world.replay(&json!({"key": "k"})), "lane-stopped");

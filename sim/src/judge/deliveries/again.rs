@@ -20,14 +20,16 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// Whether a replay need not come to an event: it lies behind the last that was asked for, and was settled
-    /// when the lane was set back.
-    pub(super) fn jumps_over(&self, sequence: u64, attempt: &Attempt) -> bool {
+    /// Whether an event need not be sent again: it was settled when the lane was set back, and lies behind the
+    /// last that was asked for; or the lane is through and `sent` was its last, for what follows in the range
+    /// and was passed nobody is told. Whether that may be is seen when history is read.
+    pub(super) fn jumps_over(&self, sequence: u64, sent: u64, attempt: &Attempt) -> bool {
         self.under_way.is_some_and(|(highest, until)| {
             let omitted = &mut attempt.omitted.iter();
             let is_named = omitted.any(|one| (one.range.from..=one.range.to).contains(&sequence));
             let was_settled = sequence < highest || is_named || self.before.contains(&sequence);
-            sequence > until && sequence <= highest && was_settled
+            let is_passed = sequence > sent && attempt.sequence.0 > until;
+            (sequence > until || is_passed) && sequence <= highest && was_settled
         })
     }
 
