@@ -277,3 +277,7 @@ pub const ADMIN_CLIENT_BYTES: usize = 16 << 20;
 pub const SETTLED_RELEASES: u64 = 10_000;
 /// Releases that are read at once meanwhile.
 pub const SETTLED_PAGE: usize = 256;
+
+/// Events that one key may hold, whatever is configured. When what was missing comes they are released in one step,
+/// which is one frame, and a frame has at most 65,536 facts; and each release looks at those that are left.
+pub const HELD_EVENTS: u64 = 30_000;

@@ -238,7 +238,7 @@ fn about_order(
     uptime: Option<u64>,
 ) -> Verdict {
     match fact {
-        Fact::Held(held) => history.hold(held.event, source),
+        Fact::Held(held) => history.hold(held.event, source, uptime),
         Fact::Conflict(conflict) => history.conflict(conflict, source),
         Fact::Invalid(invalid) => history.invalid(invalid.event, invalid.reason, source),
         Fact::Stale(stale) => history.stale(stale, source),

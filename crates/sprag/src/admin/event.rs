@@ -101,7 +101,8 @@ enum Reason {
 /// How long an event waited for others.
 #[derive(Debug, Serialize, ToSchema)]
 struct Hold {
-    /// `gap`: positions before it were missing; `start`: where its key begins was not settled.
+    /// `gap`: positions before it were missing; `start`: where its key begins was not settled; `settle`: what sorts
+    /// before it could still come.
     reason: &'static str,
     /// Until its release; absent while it waits.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ use super::check_rules::patterns;
 use super::checked::{Contract, Fifo, First, Hold, Latest, Merge, OnGap, Settle};
 use super::raw::{Entry, Section, or};
 use crate::extract::PositionRule;
+use crate::limits;
 use std::time::Duration;
 
 /// Keys that mean something only where positions are waited for.
@@ -187,5 +188,5 @@ fn hold(section: &Section<'_>) -> Option<Hold> {
 }
 
 fn hold_events(section: &Section<'_>) -> Option<u64> {
-    or(section.get("events"), 1_000, |entry| entry.integer(1..=1_000_000))
+    or(section.get("events"), 1_000, |entry| entry.integer(1..=limits::HELD_EVENTS))
 }

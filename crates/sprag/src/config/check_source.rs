@@ -120,6 +120,11 @@ fn consistent(section: &Section<'_>, source: &Source) {
         if !has_types && !settle.ranks.is_empty() {
             section.error("`ranks` names types, so `type` must say where the type is");
         }
+        if source.dedupe < settle.settle {
+            section.error(
+                "`dedupe` is shorter than `settle`: a repeat of what settles would be a new event",
+            );
+        }
         if source.rules.id == IdRule::None {
             section.error(
                 "contract \"settle\" tells repeats by their id, for an instant may be that of several events; \

@@ -156,7 +156,8 @@ impl Delivery<'_> {
         let mut own = Values::new();
         own.number("sprag-attempt", attempt.number.into());
         own.number("sprag-epoch", attempt.id.epoch.0);
-        if !released.fresh.is_empty() {
+        // Behind newer ones that were delivered, what was fresh when it was released is not.
+        if !released.fresh.is_empty() && !attempt.out_of_order {
             own.text("sprag-fresh", &fresh(&released.fresh));
         }
         own.hash("sprag-hash", &released.hash);

@@ -55,7 +55,7 @@ list! {
         "Requests refused, by problem code",
         "Since the process began. The codes are those of [problems](problems.md); only those that occurred have a line. A rise of `signature-mismatch` is a changed secret, of `not-durable` a disk in trouble.";
     "sprag_held_events" "gauge" ["source"] "events":
-        "Events that wait behind missing positions",
+        "Events that wait behind missing positions, or settle",
         "Of all keys, in memory or not, from the state store; at most 5 s old.";
     "sprag_gaps_open" "gauge" ["source"] "keys":
         "Keys that wait for missing positions",

@@ -259,7 +259,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.hold.events",
-        "integer 1–1000000",
+        "integer 1–30000",
         Value("1000"),
         "Held events of a key that end the waiting under `on_gap = \"skip\"`, and with `settle` that of the first of them.",
     ),
