@@ -12,6 +12,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 pub mod admin;
 pub mod authorities;
 pub mod backup;
+pub mod chaos;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,6 +1,7 @@
 //! A part of all: which share of attempts fails, of events repeats. Exact, in millionths.
 
 use sprag_core::random::Random;
+use std::fmt;
 
 /// Between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +50,12 @@ impl std::str::FromStr for Share {
     }
 }
 
+impl fmt::Display for Share {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", f64::from(self.0) / f64::from(MILLION))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +65,9 @@ mod tests {
         assert_eq!("0.25".parse::<Share>().unwrap().of(1_000), 250);
         assert_eq!(Share::per_thousand(20).of(5_000), 100);
         assert_eq!(Share::ALL.of(u64::MAX), u64::MAX);
+        for text in ["0", "0.05", "0.333333", "1"] {
+            assert_eq!(text.parse::<Share>().unwrap().to_string(), text);
+        }
         for text in ["-0.1", "1.01", "nan", "5%", ""] {
             assert!(text.parse::<Share>().is_err(), "{text}");
         }

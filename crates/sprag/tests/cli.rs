@@ -126,6 +126,7 @@ fn every_command_explains_itself_with_an_example() {
         "demo",
         "send",
         "sink",
+        "chaos",
         "keys",
         "destinations",
         "override",

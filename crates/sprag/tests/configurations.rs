@@ -41,6 +41,7 @@ fn sources() -> Vec<String> {
         open("position.version = \"body:/n\"\ncontract = \"latest\"\n"),
         open("position.timestamp = \"body:/n\"\nposition.unit = \"s\"\ncontract = \"latest\"\n"),
         open("contract = \"arrival\"\n"),
+        format!("{OPEN}id = \"header:x-id\"\ntotal = true\nposition.sequence = \"body:/n\"\n"),
         signed("verify.scheme = \"standard-webhooks\"\n"),
         signed("verify.scheme = \"token\"\n"),
         signed("verify.scheme = \"hmac\"\nverify.header = \"x-mac\"\n"),

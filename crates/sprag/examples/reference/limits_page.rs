@@ -34,6 +34,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "crates/sprag/src/provider/limits.rs",
         include_str!("../../src/provider/limits.rs"),
     ),
+    (
+        "`sprag chaos`",
+        "crates/sprag/src/chaos/limits.rs",
+        include_str!("../../src/chaos/limits.rs"),
+    ),
 ];
 
 /// Keys outside of `limits` that bound something.

@@ -6,6 +6,7 @@
 mod admin;
 mod alerts;
 mod backup;
+mod chaos;
 mod check;
 mod configuration;
 mod dead;
@@ -13,6 +14,7 @@ mod demo;
 mod destinations;
 mod events;
 mod explain;
+mod input;
 mod keys;
 mod keys_rebuild;
 mod keys_state;
@@ -49,6 +51,7 @@ enum Command {
     Demo(demo::Arguments),
     Send(send::Arguments),
     Sink(sink::Arguments),
+    Chaos(chaos::Arguments),
     Alerts(alerts::Arguments),
     Explain(explain::Arguments),
     Keys(keys::Arguments),
@@ -99,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Sink(arguments) => sink::run(arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Alerts(arguments) => alerts::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),

@@ -1,4 +1,4 @@
-//! `id`, `key`, `type`, `accept`, `position` and `split` of a source.
+//! `id`, `key` or `total`, `type`, `accept`, `position` and `split` of a source.
 
 use super::raw::{Entry, Section, or};
 use crate::extract::{
@@ -6,10 +6,17 @@ use crate::extract::{
 };
 use crate::limits;
 
+/// The key that all events of a source have with `total = true`.
+const ALL: &str = "all";
+
 pub(super) fn rules(section: &Section<'_>) -> Option<Rules> {
     let id = section.required("id").and_then(|entry| id(&entry));
-    let key_entry = section.required("key");
-    let key = key_entry.as_ref().and_then(key);
+    let total = total(section);
+    let key_entry = if total.is_some() { section.get("key") } else { section.required("key") };
+    let key = match &total {
+        Some(total) => only_key(total, key_entry.as_ref()),
+        None => key_entry.as_ref().and_then(key),
+    };
     let event_type = or(section.get("type"), None, |entry| location(entry).map(Some));
     let accept = accept(section);
     let position = position(section);
@@ -37,6 +44,24 @@ fn id(entry: &Entry<'_>) -> Option<IdRule> {
         "none" => Some(IdRule::None),
         _ => location(entry).map(IdRule::At),
     }
+}
+
+/// Where `total = true` is written, if it is.
+pub(super) fn total<'a>(section: &Section<'a>) -> Option<Entry<'a>> {
+    section.get("total").filter(|entry| entry.boolean() == Some(true))
+}
+
+/// One order over everything: rule K6.
+fn only_key(total: &Entry<'_>, key: Option<&Entry<'_>>) -> Option<KeyRule> {
+    if let Some(key) = key {
+        key.error("`total = true` makes the whole source one resource; remove it or the key");
+        return None;
+    }
+    total.warn(
+        "one order over everything: each destination has one attempt at a time, and an event that \
+         fails or is missing keeps all behind it waiting",
+    );
+    Some(KeyRule::Parts(vec![Location::Const(ALL.to_owned())]))
 }
 
 fn key(entry: &Entry<'_>) -> Option<KeyRule> {

@@ -1,10 +1,10 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
 use super::check_order::contract;
-use super::check_rules::rules;
+use super::check_rules::{rules, total};
 use super::check_verify::verification;
-use super::checked::{Contract, Handshake, OnInvalid, Source};
-use super::raw::{Defaults, Section, or};
+use super::checked::{Contract, Handshake, Latest, OnInvalid, Source};
+use super::raw::{Defaults, Entry, Section, or};
 use super::{Named, check_rate};
 use crate::extract::{IdRule, Location, PositionRule, Rules};
 use crate::verify::Scheme;
@@ -45,6 +45,10 @@ fn completed<'a>(section: &Section<'a>) -> Option<Section<'a>> {
     let mut hidden = Vec::new();
     if section.get("position").is_some() || section.get("contract").is_some() {
         hidden.extend(ORDER);
+    }
+    // One order over everything takes the place of the preset's resources.
+    if total(section).is_some() {
+        hidden.push("key");
     }
     // Another scheme has other keys.
     if section.section("verify").get("scheme").is_some() {
@@ -136,8 +140,32 @@ fn consistent(section: &Section<'_>, source: &Source) {
     if source.rules.id == IdRule::None && without_position {
         section.warn("without id and position a repeat cannot be told from a new event");
     }
+    if let Some(total) = total(section) {
+        one_order(&total, &source.contract);
+    }
     uncovered(section, &source.scheme, &source.rules);
     bound_sequence(section, &source.scheme, &source.rules.position);
+}
+
+/// What one order over everything does to a contract that was made for one resource.
+fn one_order(total: &Entry<'_>, contract: &Contract) {
+    match contract {
+        Contract::Unordered => {
+            total.error("contract \"unordered\" has no order, so there is none for `total = true`");
+        }
+        Contract::Latest(Latest { coalesce: true, .. }) => total.error(
+            "with `total = true` and `coalesce` an event would take the place of those of other \
+             resources",
+        ),
+        Contract::Merge(_) => {
+            total.error("contract \"merge\" knows fields of one resource, not of all together");
+        }
+        Contract::Latest(_) => total.warn(
+            "with `total = true` an event is stale as soon as a newer one of any resource was released",
+        ),
+        // The others put everything in order as they do one resource.
+        _ => {}
+    }
 }
 
 /// Of a request that holds several events, only the body tells them apart.

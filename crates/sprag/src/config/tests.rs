@@ -1,8 +1,10 @@
 //! Whole configurations: what is accepted, and that every fault is told with its place.
 
+mod total;
+
 use super::reference::{KEYS, Omitted};
 use super::*;
-use crate::extract::{IdRule, KeyRule, PositionRule};
+use crate::extract::{IdRule, KeyRule, Location, PositionRule};
 use crate::secret::Secret;
 use crate::verify::Scheme;
 use proptest::prelude::*;
@@ -343,7 +345,7 @@ fn positions_have_one_kind_and_times_a_unit() {
         let (config, findings) = read_unchecked(&small(HMAC, &order, ""), &resolve);
         config.map(|config| config.sources["s"].rules.position.clone()).ok_or(lines(&findings))
     };
-    let at = |text| crate::extract::Location::parse(text).unwrap();
+    let at = |text| Location::parse(text).unwrap();
     let version = position(r#"{ version = "body:/v" }"#).unwrap();
     assert_eq!(version, PositionRule::Version(at("body:/v")));
     let unit = crate::extract::InstantUnit::Rfc3339;

@@ -8,10 +8,12 @@
 //! | `events` | which events happen, per key in sequence; the same for the same seed |
 //! | `disorder` | shuffled, delayed, repeated, dropped for ever |
 //! | `shape` | an event as a request the source's rules can read |
-//! | `client` | one connection that signs, posts and tries again |
+//! | `target`, `connection` | where to, and one connection that tries again what may pass |
+//! | `client` | signs and posts over one |
 //! | `run`, `tally` | many of them at once, and what was answered |
 
 mod client;
+mod connection;
 mod disorder;
 mod events;
 pub mod limits;
@@ -19,11 +21,15 @@ mod post;
 mod run;
 mod shape;
 mod tally;
+mod target;
 
-pub use client::{Answer, Target, TargetProblem};
+pub use client::Answer;
+pub(crate) use client::request;
+pub(crate) use connection::Connection;
 pub use disorder::{Disorder, drop_some, reordered};
 pub use events::{Event, events};
 pub use post::Post;
 pub use run::{Idle, Listener, Run, Supply, run};
 pub use shape::{Shape, ShapeProblem};
 pub use tally::Tally;
+pub use target::{Target, TargetProblem};

@@ -1,8 +1,9 @@
 //! Many connections that post one list of events, each taking the next.
 
-use super::client::{Answer, Client, Target};
+use super::client::{Answer, Client};
 use super::post::Post;
 use super::tally::Tally;
+use super::target::Target;
 use crate::clock::Clock;
 use crate::verify::Signer;
 use std::fmt;

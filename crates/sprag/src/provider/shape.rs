@@ -87,6 +87,13 @@ impl Shape {
         self.first
     }
 
+    /// Have all events one key, whatever they are about?
+    #[must_use]
+    pub fn has_one_key(&self) -> bool {
+        let is_const = |location: &Location| matches!(location, Location::Const(_));
+        self.extractor.rules().key.locations().all(is_const)
+    }
+
     /// An event of a key: every value where the rules look for it. `key` is made of letters,
     /// digits, `-` and `_`.
     #[must_use]

@@ -23,7 +23,7 @@ pub struct Tally {
 
 impl Tally {
     /// Counts one event that was tried so often.
-    pub(super) fn count(&mut self, answer: &Answer, tries: u32) {
+    pub(crate) fn count(&mut self, answer: &Answer, tries: u32) {
         self.sent += 1;
         self.retries += u64::from(tries.saturating_sub(1));
         match answer {
@@ -39,7 +39,7 @@ impl Tally {
     }
 
     /// Adds another's counts.
-    pub(super) fn join(&mut self, other: &Self) {
+    pub(crate) fn join(&mut self, other: &Self) {
         self.sent += other.sent;
         self.acknowledged += other.acknowledged;
         self.retries += other.retries;

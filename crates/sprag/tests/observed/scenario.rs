@@ -40,7 +40,11 @@ fn completed(lines: &str, usual: &[(&str, &str)]) -> String {
 }
 
 fn source_lines(lines: &str) -> String {
-    if lines.contains("preset =") { lines.to_owned() } else { completed(lines, &SOURCE) }
+    match lines {
+        preset if preset.contains("preset =") => preset.to_owned(),
+        total if total.contains("total =") => completed(total, &SOURCE[..2]),
+        lines => completed(lines, &SOURCE),
+    }
 }
 
 /// Runs a table, all of it whatever fails, and writes down what was seen.

@@ -45,6 +45,19 @@ const ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        shows: &["total"],
+        lines: "total = true\ncontract = \"arrival\"",
+        act: |source| {
+            for (id, sequence) in [("1", 1), ("2", 2)] {
+                let answer = source.taken("released", id, &format!(r#"{{"key":"{id}"}}"#));
+                assert_eq!(
+                    (&answer["key"], &answer["sequence"]),
+                    (&"all".into(), &sequence.into())
+                );
+            }
+        },
+    },
+    Scenario {
         shows: &["accept"],
         lines: "type = \"body:/type\"\naccept = [\"order.*\"]\ncontract = \"arrival\"",
         act: |source| {

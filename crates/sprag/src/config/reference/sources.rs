@@ -115,7 +115,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "sources.*.key",
         "location, `{ join = […] }`, or array of rules by type",
-        Required,
+        Absent("required without `total`"),
         "The resource whose events stay in order. Parts are percent-encoded and joined by `/`.",
     ),
     key(
@@ -136,6 +136,12 @@ pub(super) const KEYS: &[Key] = &[
         "array of locations",
         Absent("the key is one location"),
         "The parts of the key of those types.",
+    ),
+    key(
+        "sources.*.total",
+        "boolean",
+        Value("false"),
+        "Whether all events of the source are in one order, whatever they are about, in place of a `key`: the key is `all`, each destination has one attempt at a time, and an event that fails or is missing keeps all behind it waiting. Not with the contracts `unordered` and `merge`, nor with `coalesce`.",
     ),
     key(
         "sources.*.type",

@@ -1,10 +1,8 @@
 //! `sprag send`: a provider that signs and posts.
 
-mod input;
-
-use super::{Failure, Verdict, block_on, configuration, words::say};
+use super::{Failure, Verdict, block_on, configuration, input, words::say};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::provider::{self, Disorder, Event, Idle, Run, Shape, Supply, Target, limits};
 use crate::share::Share;
 use clap::Args;
@@ -76,8 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
 
 fn prepare(arguments: &Arguments) -> Result<Run<Idle>, Failure> {
     let config = configuration::load(Some(arguments.config.clone()))?.config;
-    let name = source_name(&config, arguments.source.as_deref())?;
-    let source = config.sources.get(&name).ok_or_else(|| unknown_source(&config, &name))?;
+    let (name, source) = source(&config, arguments.source.as_deref())?;
     let of_source =
         |problem: &dyn std::fmt::Display| Failure::new(format!("source {name:?}: {problem}"));
     let url = arguments.url.clone();
@@ -103,17 +100,22 @@ fn prepare(arguments: &Arguments) -> Result<Run<Idle>, Failure> {
     })
 }
 
-fn source_name(config: &Config, wanted: Option<&str>) -> Result<String, Failure> {
-    let mut names = config.sources.keys();
-    match (wanted, names.next(), names.next()) {
-        (Some(name), ..) => Ok(name.to_owned()),
-        (None, Some(only), None) => Ok(only.clone()),
-        (None, ..) => Err(Failure::new(format!("name one with --source: {}", known(config)))),
+/// The source that is played; without a name the only one.
+pub(super) fn source<'a>(
+    config: &'a Config,
+    wanted: Option<&str>,
+) -> Result<(&'a str, &'a Source), Failure> {
+    let mut sources = config.sources.iter().map(|(name, source)| (name.as_str(), source));
+    let wrong = |what: String| Failure::new(format!("{what}: {}", known(config)));
+    match (wanted, sources.next(), sources.next()) {
+        (None, Some(only), None) => Ok(only),
+        (None, ..) => Err(wrong("name one with --source".into())),
+        (Some(wanted), ..) => config
+            .sources
+            .get_key_value(wanted)
+            .map(|(name, source)| (name.as_str(), source))
+            .ok_or_else(|| wrong(format!("there is no source {wanted:?}; known"))),
     }
-}
-
-fn unknown_source(config: &Config, name: &str) -> Failure {
-    Failure::new(format!("there is no source {name:?}; known: {}", known(config)))
 }
 
 fn known(config: &Config) -> String {
@@ -135,7 +137,9 @@ fn supply(arguments: &Arguments, shape: Shape) -> Result<(usize, Supply), Failur
         let post = move |at: usize| shape.wrapped(bodies[order[at]].clone(), order[at] as u64 + 1);
         return Ok((count, Box::new(post)));
     };
-    let events: Vec<Event> = provider::events(count, arguments.keys, shape.first(), &mut random);
+    // One order over everything is counted once.
+    let keys = if shape.has_one_key() { 1 } else { arguments.keys };
+    let events: Vec<Event> = provider::events(count, keys, shape.first(), &mut random);
     let order = disorder.apply(events.len(), &mut random);
     let count = order.len();
     let post = move |at: usize| {

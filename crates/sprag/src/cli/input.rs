@@ -1,6 +1,6 @@
 //! Bodies from files and standard input, byte for byte.
 
-use super::super::Failure;
+use super::Failure;
 use crate::provider::limits::{FILE_BYTES, FILE_EVENTS};
 use bytes::Bytes;
 use std::io::Read;
