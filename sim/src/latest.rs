@@ -75,8 +75,9 @@ impl Counted {
             (Self::Versions, base) => base,
             (Self::Instants | Self::Fields, _) => at,
         };
+        let fields = if self == Self::Fields { Versions::begin(dice) } else { Versions::default() };
         let step = dice.pick(&[MILLISECOND, 100 * MILLISECOND, 4 * SECOND]);
-        Newest { counted: self, last, step, fields: Versions::default() }
+        Newest { counted: self, last, step, fields }
     }
 }
 
@@ -88,7 +89,7 @@ impl Newest {
                 self.last += dice.pick(&[1, 1, 1, 2, 5, 20]);
                 Position::Version(self.last)
             }
-            Counted::Fields => self.fields.next(dice),
+            Counted::Fields => self.fields.next(dice, at),
             Counted::Instants => {
                 if !dice.chance(250) {
                     self.last = self.last.max(at - at % self.step);

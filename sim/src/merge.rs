@@ -9,13 +9,19 @@ use sprag_core::settings::{Contract, OnGap};
 
 use crate::dice::Dice;
 use crate::latest::Counted;
+use crate::schedule::{Instant, SECOND};
+use crate::world::CLOCK;
 
 /// The fields of a resource.
 const NAMES: [&str; 5] = ["name", "mail", "phone", "plan", "seats"];
 
 /// How far the fields of one resource have come.
 #[derive(Debug, Default)]
-pub(crate) struct Versions([u64; NAMES.len()]);
+pub(crate) struct Versions {
+    of: [u64; NAMES.len()],
+    /// Whether they are times.
+    are_times: bool,
+}
 
 /// Adds one in a third of all worlds.
 pub(crate) fn draw_source(
@@ -33,15 +39,24 @@ pub(crate) fn draw_source(
 }
 
 impl Versions {
+    /// Of a resource that is told of for the first time, or anew.
+    pub(crate) fn begin(dice: &mut Dice) -> Self {
+        Self { of: Default::default(), are_times: dice.chance(400) }
+    }
+
     /// Some fields change; others are told as they are.
-    pub(crate) fn next(&mut self, dice: &mut Dice) -> Position {
+    pub(crate) fn next(&mut self, dice: &mut Dice, now: Instant) -> Position {
         let first = dice.index(NAMES.len());
         let mut fields = Vec::new();
         for (at, name) in NAMES.iter().enumerate() {
             let changes = at == first || dice.chance(250);
-            self.0[at] += u64::from(changes);
+            if changes {
+                self.of[at] = if self.are_times { (CLOCK + now) * 1_000 } else { self.of[at] + 1 };
+            }
             if changes || dice.chance(200) {
-                fields.push(Field { name: (*name).into(), at: At::Version(self.0[at]) });
+                let at = self.of[at];
+                let at = if self.are_times { At::Instant(at) } else { At::Version(at) };
+                fields.push(Field { name: (*name).into(), at });
             }
         }
         Position::Fields(Fields::new(fields).expect("at least one of a few names"))
@@ -50,7 +65,10 @@ impl Versions {
 
 /// Fields that cannot be, or that are more than a resource may have together with those it has.
 pub(crate) fn poison(dice: &mut Dice) -> Position {
-    let fields = if dice.chance(500) {
+    let fields = if dice.chance(300) {
+        let far = (CLOCK + 100_000 * SECOND) * 1_000;
+        vec![Field { name: "name".into(), at: At::Instant(far) }]
+    } else if dice.chance(500) {
         vec![Field { name: "name".into(), at: At::Version(u64::MAX / 2 + 1) }]
     } else {
         let other = |number| Field { name: format!("other-{number}").into(), at: At::Version(1) };

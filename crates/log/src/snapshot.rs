@@ -311,7 +311,14 @@ fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeError> {
     }
     match reader.byte()? {
         SETTLED => Ok(Reached::Settled { rank: reader.narrow("rank")? }),
-        FIELDS_REACHED => reader.list("fields", FIELDS, read_field).map(Reached::Fields),
+        FIELDS_REACHED => {
+            let fields = reader.list("fields", FIELDS, read_field)?;
+            let ascend = fields.windows(2).all(|pair| pair[0].name < pair[1].name);
+            if fields.is_empty() || !ascend {
+                return Err(reader.error("fields are none, or do not ascend", None));
+            }
+            Ok(Reached::Fields(fields))
+        }
         byte => unknown(reader, "unknown kind of what a contract reached", byte),
     }
 }

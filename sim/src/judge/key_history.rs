@@ -98,7 +98,7 @@ impl KeyHistory {
             (Contract::Fifo { .. }, Position::Sequence(position)) => *position,
             (Contract::Latest { .. }, _) => return self.demand_of_latest(source, event),
             (Contract::Settle, _) => return self.demand_of_settle(source, event, None),
-            (Contract::Merge, _) => return self.merged.demand(event),
+            (Contract::Merge, _) => return self.merged.demand(source, event),
             _ => return Demand::Release(Kind::Event),
         };
         if position > HIGHEST || source.first().is_some_and(|first| position < first) {
@@ -230,14 +230,19 @@ impl KeyHistory {
         }
     }
 
-    pub(crate) fn hold(&mut self, place: Place, source: &SourcePolicy) -> Verdict {
+    pub(crate) fn hold(
+        &mut self,
+        place: Place,
+        source: &SourcePolicy,
+        uptime: Option<u64>,
+    ) -> Verdict {
         let demand = self.demand_of(place, source)?;
         must(demand == Demand::Hold, || format!("{place} is held, {demand:?} is due"))?;
         match self.events[&place].position {
             Position::Sequence(position) => {
                 self.held.insert(position, place);
             }
-            Position::Timestamp(_) => self.settles(place),
+            Position::Timestamp(_) => self.settles(place, uptime),
             _ => return Err(format!("{place} is held without a position")),
         }
         self.row.end();
@@ -406,6 +411,7 @@ impl KeyHistory {
         self.hash = fact.hash;
         match fact.kind {
             Kind::Event => self.row.end(),
+            Kind::Late if matches!(event.position, Position::Timestamp(_)) => {}
             Kind::Late if event.id.is_some() => self.row.grow(),
             Kind::Late => {}
         }

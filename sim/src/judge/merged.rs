@@ -36,12 +36,16 @@ impl Merged {
         self.known.clear();
     }
 
-    pub(super) fn demand(&self, event: &Described<'_>) -> Demand {
+    pub(super) fn demand(&self, source: &SourcePolicy, event: &Described<'_>) -> Demand {
         let Position::Fields(fields) = event.position else {
             return Demand::Release(Kind::Event);
         };
-        let of_version = |at| matches!(at, At::Version(number) if number <= HIGHEST);
-        let possible = fields.as_slice().iter().all(|field| of_version(field.at));
+        let latest = (event.recorded + source.max_ahead) * 1_000;
+        let may_be = |at| match at {
+            At::Version(number) => number <= HIGHEST,
+            At::Instant(number) => number <= HIGHEST.min(latest),
+        };
+        let possible = fields.as_slice().iter().all(|field| may_be(field.at));
         let new = fields.as_slice().iter().filter(|field| !self.known.contains_key(&field.name));
         if !possible || self.known.len() + new.count() > MOST {
             return Demand::Invalid;

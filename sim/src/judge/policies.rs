@@ -49,6 +49,8 @@ pub(crate) struct SourcePolicy {
     pub(crate) max_ahead: u64,
     /// The shortest wait, in microseconds.
     pub(crate) hold_wait: u64,
+    /// The longest one.
+    pub(crate) longest_wait: u64,
     /// The fewest events that end a wait.
     pub(crate) hold_events: usize,
     /// The most events a key may ever hold.
@@ -132,6 +134,7 @@ impl Policies {
                 hold_span: source.hold_span,
                 max_ahead: micros(source.max_ahead),
                 hold_wait: wait,
+                longest_wait: wait,
                 hold_events: source.hold_events,
                 most_held: 0,
                 forget_after: source.forget_after.map(micros),
@@ -141,6 +144,7 @@ impl Policies {
                 format!("source {} was {} and is {}", id.0, policy.name, source.name)
             })?;
             policy.hold_wait = policy.hold_wait.min(wait);
+            policy.longest_wait = policy.longest_wait.max(wait);
             policy.hold_events = policy.hold_events.min(source.hold_events);
             // One more may come in the step in which waiting ends.
             let most = source.hold_events.max(settings.key_backlog) + 1;

@@ -19,6 +19,10 @@ use crate::workload::type_of;
 /// Events of one instant that a key remembers (K3).
 const REMEMBERED: usize = 64;
 
+/// What an event that settled may wait longer: until its post was taken, its partition served, and its key was in
+/// memory. What only ends when a key is quiet takes longer.
+const SLACK: u64 = 40_000_000;
+
 /// Where an event stands: instant, rank, id, and its place.
 type Standing = (u64, u32, Arc<str>, Place);
 
@@ -29,8 +33,8 @@ pub(crate) struct Settled {
     newest: Option<(u64, u32)>,
     /// The events released of that instant, in the order they were.
     at_once: Vec<Identity>,
-    /// What waits, and the uptime when its provider first sent it.
-    pub(crate) waiting: BTreeMap<Standing, u64>,
+    /// What waits, the uptime when its provider first sent it, and when it was written down that it waits.
+    pub(crate) waiting: BTreeMap<Standing, (u64, Option<u64>)>,
     /// Events that were released in another order than they came in.
     pub(crate) sorted: u64,
     /// Events of one instant that only their ranks told apart.
@@ -83,7 +87,10 @@ impl KeyHistory {
         }
         let rank = rank(type_of(&event.digest));
         let is_behind = self.settled.newest.is_some_and(|newest| (instant, rank) < newest);
-        if self.settled.is_at_once(event) || (is_behind && known.is_some()) {
+        let is_newest = self.settled.newest.is_some_and(|(newest, _)| newest == instant);
+        let waits = known.is_some_and(|known| self.holds().contains(&known));
+        let is_known = known.is_some() && (is_behind || is_newest || waits);
+        if self.settled.is_at_once(event) || is_known {
             return match known {
                 Some(place) => Demand::Duplicate(Some(place), Recognised::Id),
                 None => Demand::Duplicate(None, Recognised::Position),
@@ -100,9 +107,9 @@ impl KeyHistory {
         }
     }
 
-    pub(super) fn settles(&mut self, place: Place) {
+    pub(super) fn settles(&mut self, place: Place, uptime: Option<u64>) {
         let event = &self.events[&place];
-        self.settled.waiting.insert(standing(place, event), event.sent);
+        self.settled.waiting.insert(standing(place, event), (event.sent, uptime));
     }
 
     /// One that waited is the first of those that wait, and one of them that sorts no earlier waited long
@@ -131,6 +138,11 @@ impl KeyHistory {
         if let Err(what) = self.settled_long_enough(source, uptime) {
             self.hurried.get_or_insert(what);
         }
+        let since = self.settled.waiting.get(&at).and_then(|(_, since)| *since);
+        let waited = uptime.zip(since).map(|(now, since)| now.saturating_sub(since));
+        must(waited.is_none_or(|waited| waited <= source.longest_wait + SLACK), || {
+            format!("{fact:?} settled for {waited:?} µs of open time")
+        })?;
         let (instant, rank) = (at.0, at.1);
         must(self.settled.newest.is_none_or(|newest| newest <= (instant, rank)), || {
             format!("{fact:?} behind {:?}", self.settled.newest)
@@ -150,8 +162,8 @@ impl KeyHistory {
 
     /// All of what waits sorts no earlier than its first: any of it may be the one that had its time.
     fn settled_long_enough(&self, source: &SourcePolicy, uptime: Option<u64>) -> Verdict {
-        let since = self.settled.waiting.values().min();
-        let waited = uptime.zip(since).map(|(now, since)| now.saturating_sub(*since));
+        let since = self.settled.waiting.values().map(|(sent, _)| *sent).min();
+        let waited = uptime.zip(since).map(|(now, since)| now.saturating_sub(since));
         let is_full = self.settled.waiting.len() > source.hold_events;
         must(is_full || waited.is_none_or(|waited| waited >= source.hold_wait), || {
             format!("settled after {waited:?} µs of open time")

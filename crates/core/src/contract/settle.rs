@@ -29,7 +29,7 @@ pub(super) fn judge(source: &SourceSettings, order: &Order, evidence: &Evidence<
     let rank = rank(source, evidence.event_type);
     if is_behind(order, instant, rank) {
         judge_behind(source, order, instant, evidence)
-    } else if is_of_newest(order, instant, evidence) {
+    } else if is_of_newest(order, instant, evidence) || is_known_still(order, instant, evidence) {
         known(evidence)
     } else {
         Judgement::Hold(HoldReason::Settle { rank })
@@ -61,6 +61,14 @@ pub fn newest(order: &Order) -> Option<(u64, u32)> {
 fn is_of_newest(order: &Order, instant: u64, evidence: &Evidence<'_>) -> bool {
     let is_newest = order.newest() == Some(instant);
     is_newest && evidence.identity.is_some_and(|identity| order.instant.contains(&identity))
+}
+
+/// Whether its id is that of an event that settles, or was released at the newest instant: known however long ago it
+/// came, and however many there were.
+fn is_known_still(order: &Order, instant: u64, evidence: &Evidence<'_>) -> bool {
+    let Some(prior) = evidence.by_id else { return false };
+    let settles = || order.held.values().any(|held| held.event == prior.event);
+    order.newest() == Some(instant) || settles()
 }
 
 /// Something behind it is released: its own event again, or one that is late. An instant names no event, so

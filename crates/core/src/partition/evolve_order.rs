@@ -4,7 +4,9 @@
 
 use super::hot::{Arriving, Hot};
 use crate::chain::Fingerprint;
-use crate::fact::{AbandonReason, Fact, GapAbandoned, Held, HoldReason, Kind, Recognised};
+use crate::fact::{
+    AbandonReason, Fact, GapAbandoned, Held, HoldReason, Kind, Recognised, Released,
+};
 use crate::id::Place;
 use crate::limits;
 use crate::position::Position;
@@ -28,6 +30,10 @@ pub(super) fn count_old_positions(hot: &mut Hot, fact: &Fact) {
         Fact::Stale(_) => has_id,
         Fact::Conflict(_) => {
             has_id && arriving.is_some_and(|essence| lies_behind(&essence.position))
+        }
+        // An instant cannot begin anew: late events say nothing of how a source counts.
+        Fact::Released(Released { kind: Kind::Late, position: Position::Timestamp(_), .. }) => {
+            return;
         }
         Fact::Released(released) if released.kind == Kind::Late => has_id,
         Fact::Released(_) | Fact::Held(_) => {

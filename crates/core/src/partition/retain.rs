@@ -11,7 +11,7 @@ use crate::chain::{Digest, Fingerprint};
 use crate::fact::{Carried, Consequence, Fact, KeysVisited, Received, Visit};
 use crate::id::{FrameNumber, Key, Place, Sequence};
 use crate::limits;
-use crate::record::{Directory, KeyRecord, Lane};
+use crate::record::{Directory, KeyRecord, Lane, Reached};
 use crate::retention::Looked;
 use crate::slab::Slot;
 use crate::time::{Now, UnixMicros};
@@ -258,5 +258,10 @@ fn waits_with(lane: &Lane, sequence: Sequence) -> bool {
 fn rough_bytes(record: &KeyRecord) -> usize {
     let lists = record.order.abandoned.as_slice().len() + record.order.missing.as_slice().len();
     let lanes: usize = record.lanes.iter().map(|lane| 64 + 8 * lane.omitted.len()).sum();
-    256 + 8 * lists + 512 * record.order.held.len() + 16 * record.order.instant.len() + lanes
+    let reached = match &record.order.reached {
+        Reached::Fields(fields) => fields.iter().map(|field| field.name.len() + 24).sum(),
+        Reached::Nothing | Reached::Settled { .. } => 8,
+    };
+    let order = 8 * lists + 512 * record.order.held.len() + 16 * record.order.instant.len();
+    256 + order + reached + lanes
 }

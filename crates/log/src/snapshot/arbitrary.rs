@@ -48,7 +48,11 @@ fn reached() -> impl Strategy<Value = Reached> {
     prop_oneof![
         Just(Reached::Nothing),
         any::<u32>().prop_map(|rank| Reached::Settled { rank }),
-        vec(field, 0..4).prop_map(Reached::Fields),
+        vec(field, 1..4).prop_map(|mut fields: Vec<KnownField>| {
+            fields.sort_by(|one, other| one.name.cmp(&other.name));
+            fields.dedup_by(|one, other| one.name == other.name);
+            Reached::Fields(fields)
+        }),
     ]
 }
 

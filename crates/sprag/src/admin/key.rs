@@ -35,8 +35,8 @@ pub(super) struct Shown {
     /// where none.
     #[serde(skip_serializing_if = "Option::is_none")]
     jumped: Option<u64>,
-    /// The next position in order; absent under `arrival` and until it is settled where the key
-    /// begins.
+    /// The next position in order; absent where positions are instants, under `arrival`, and until it is settled
+    /// where the key begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_position: Option<u64>,
     paused: bool,
@@ -226,7 +226,7 @@ fn shown(
         sequence: record.sequence.0,
         hash: record.hash.to_string(),
         jumped: (known.record.jumped > 0).then_some(known.record.jumped),
-        next_position: order.next,
+        next_position: order.next.filter(|_| order.instant.is_empty()),
         paused: record.paused,
         forgotten: record.forgotten,
         boundary: Some(record.boundary.0).filter(|boundary| *boundary > 0),

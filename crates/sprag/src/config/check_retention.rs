@@ -31,7 +31,14 @@ pub(super) fn retention(section: &Section<'_>, sources: &Named<Source>) -> Optio
             Contract::Fifo(fifo) => fifo.hold.wait,
             _ => Duration::ZERO,
         };
-        for (what, needs) in [("dedupe", source.dedupe), ("hold.wait", hold)] {
+        // An event may be so far ahead of its receipt: then its repeat is not told from a late one before.
+        let ahead = match &source.contract {
+            Contract::Settle(settle) => settle.max_ahead.saturating_mul(2),
+            _ => Duration::ZERO,
+        };
+        for (what, needs) in
+            [("dedupe", source.dedupe), ("hold.wait", hold), ("max_ahead, twice", ahead)]
+        {
             if retention.facts < needs {
                 let needs = units::duration_text(needs);
                 section.error(&format!(

@@ -1,6 +1,7 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
 use super::check_order::contract;
+use super::check_refill::refill;
 use super::check_rules::{rules, total};
 use super::check_verify::verification;
 use super::checked::{Contract, Handshake, Latest, OnInvalid, Source};
@@ -64,6 +65,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let rules = rules(section);
     let position = rules.as_ref().map(|rules| &rules.position);
     let contract = contract(section, position);
+    let refill = refill(section, rules.as_ref(), contract.as_ref());
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
         entry.duration(Duration::from_secs(1)..=DAY * 400)
@@ -89,6 +91,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         dedupe: dedupe?,
         forget_after: forget_after?,
         max_body: max_body?,
+        refill: refill?,
     };
     consistent(section, &source);
     Some(source)
@@ -123,6 +126,11 @@ fn consistent(section: &Section<'_>, source: &Source) {
     if let Contract::Settle(settle) = &source.contract {
         if !has_types && !settle.ranks.is_empty() {
             section.error("`ranks` names types, so `type` must say where the type is");
+        }
+        if source.dedupe < settle.settle {
+            section.error(
+                "`dedupe` is shorter than `settle`: a repeat of what settles would be a new event",
+            );
         }
         if source.rules.id == IdRule::None {
             section.error(

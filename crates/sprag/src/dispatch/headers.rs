@@ -9,6 +9,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sprag_core::fact::Origin;
 use sprag_core::fields::push_name;
 use sprag_core::id::Hash;
 use sprag_core::output::Attempt;
@@ -156,7 +157,8 @@ impl Delivery<'_> {
         let mut own = Values::new();
         own.number("sprag-attempt", attempt.number.into());
         own.number("sprag-epoch", attempt.id.epoch.0);
-        if !released.fresh.is_empty() {
+        // Behind newer ones that were delivered, what was fresh when it was released is not.
+        if !released.fresh.is_empty() && !attempt.out_of_order {
             own.text("sprag-fresh", &fresh(&released.fresh));
         }
         own.hash("sprag-hash", &released.hash);
@@ -167,6 +169,9 @@ impl Delivery<'_> {
         }
         if !attempt.omitted.is_empty() {
             own.text("sprag-omitted", &omitted(&attempt.omitted));
+        }
+        if self.event.event.received.origin == Origin::Refilled {
+            own.text("sprag-origin", "refilled");
         }
         if attempt.out_of_order {
             own.text("sprag-out-of-order", "true");

@@ -27,7 +27,7 @@ pub(super) fn read(
         other => return Err(invalid("", not_an_object(other))),
     };
     // The body was read once: what is in it is JSON.
-    let members = members(text).map_err(|_| invalid("", Reason::NotAnObject))?;
+    let members = members(text, limits::FIELDS).map_err(|_| invalid("", Reason::NotAnObject))?;
     if members.len() > limits::FIELDS {
         return Err(invalid("", Reason::TooMany { limit: limits::FIELDS }));
     }

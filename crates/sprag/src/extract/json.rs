@@ -91,9 +91,9 @@ pub fn elements(array: &str) -> Result<Vec<&str>, Unreadable> {
     }
 }
 
-/// The members of an object that [`scan`] found: each name, unescaped, and its value. None where a name holds half of
-/// a UTF-16 pair.
-pub fn members(object: &str) -> Result<Vec<(Option<String>, Found<'_>)>, Unreadable> {
+/// The members of an object that [`scan`] found, `most` and one at the most: each name, unescaped, and its value. None
+/// where a name holds half of a UTF-16 pair.
+pub fn members(object: &str, most: usize) -> Result<Vec<(Option<String>, Found<'_>)>, Unreadable> {
     let paths = Paths::default();
     let mut scanner =
         Scanner { text: object, bytes: object.as_bytes(), at: 0, paths: &paths, found: Vec::new() };
@@ -117,7 +117,7 @@ pub fn members(object: &str) -> Result<Vec<(Option<String>, Found<'_>)>, Unreada
             _ => scanner.scalar()?,
         };
         members.push((unescape(quoted), found));
-        if !scanner.comma(b'}')? {
+        if members.len() > most || !scanner.comma(b'}')? {
             return Ok(members);
         }
     }

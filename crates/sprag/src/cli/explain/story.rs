@@ -88,6 +88,7 @@ fn held(event: &Value) -> Option<String> {
     let hold = event.get("hold")?;
     let why = match hold["reason"].as_str() {
         Some("start") => "its key was new, and where it begins was not settled",
+        Some("settle") => "what sorts before it could still come",
         _ => "positions before it were missing",
     };
     Some(match hold["seconds"].as_f64() {
@@ -106,9 +107,12 @@ fn judged(event: &Value) -> Option<String> {
         Some("stale") => {
             format!("its key had released a newer one, sequence {}", member(reason, "newest"))
         }
-        Some("beyond-span") => "its position is further ahead than `hold.span`".to_owned(),
+        Some("beyond-span") => {
+            "its position is further ahead than `hold.span`, or above 2^63-1".to_owned()
+        }
         Some("before-first") => "its position lies before `first`".to_owned(),
         Some("ahead-of-time") => "its timestamp lies ahead of its receipt".to_owned(),
+        Some("too-many-fields") => "its key would have more than 64 fields".to_owned(),
         Some("unreadable") => "its key, type or position cannot be read".to_owned(),
         _ => String::new(),
     };
@@ -122,7 +126,7 @@ fn judged(event: &Value) -> Option<String> {
 
 fn released(release: &Value) -> String {
     let kind = match release["kind"].as_str() {
-        Some("late") => ", late: its place had been given up",
+        Some("late") => ", late: what comes behind it had been released",
         _ => "",
     };
     format!("{} released as {}{kind}.", moment(release, "at"), member(release, "sequence"))
@@ -243,7 +247,9 @@ pub(super) fn remedies(name: &str, key: &Value) -> Vec<String> {
     if key["paused"] == Value::Bool(true) {
         remedies.push(format!("You can resume the key: sprag override resume-key {name}"));
     }
-    if key["held_events"].as_u64().unwrap_or_default() > 0 {
+    // What settles misses nothing.
+    let settles = key["held"][0]["instant"].is_string();
+    if key["held_events"].as_u64().unwrap_or_default() > 0 && !settles {
         remedies.push(format!(
             "You can have the source send what is missing, or give that up and go on with what is \
              held: sprag override rebase {name}"

@@ -24,7 +24,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "limits.key_backlog",
-        "integer 1–10000000",
+        "integer 1–30000",
         Value("10000"),
         "Events one key may hold behind a gap; beyond it this key is answered 429.",
     ),
