@@ -19,7 +19,6 @@ mod order;
 mod post;
 mod record;
 mod refill;
-mod replay;
 mod retention;
 mod scenario;
 mod server;

@@ -8,6 +8,5 @@ mod explain;
 mod keys;
 mod metrics;
 mod rebuild;
-mod replay;
 mod top;
 mod world;

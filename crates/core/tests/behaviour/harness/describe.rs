@@ -88,7 +88,6 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Filtered(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
-        | Fact::Rewound(_)
         | Fact::BacklogDropped(_) => lane_fact(fact),
         Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => {
             gap_fact(fact)
@@ -237,10 +236,6 @@ fn lane_fact(fact: &Fact) -> String {
         Fact::BacklogDropped(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
-        }
-        Fact::Rewound(fact) => {
-            let lane = lane(&fact.key, fact.destination);
-            format!("{lane} from={} until={}", fact.from.0, fact.until.0)
         }
         Fact::LaneEnded(fact) => {
             let lane = lane(&fact.key, fact.destination);

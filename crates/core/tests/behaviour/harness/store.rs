@@ -101,14 +101,12 @@ impl FrameLog {
         waiting.collect()
     }
 
-    /// The types of events whose release says nothing of a lane, up to this one, and of all up to the one
-    /// up to which it sends again.
+    /// The types of events whose release says nothing of a lane, up to this one.
     pub(crate) fn earlier(
         &self,
         lane: DestinationId,
         key: &Key,
         opened: Sequence,
-        again: Sequence,
     ) -> BTreeMap<Sequence, Arc<str>> {
         let event_type = |event: Place| match self.facts().find(|(place, ..)| *place == event) {
             Some((_, _, Fact::Received(received))) => received.event_type.clone(),
@@ -118,10 +116,9 @@ impl FrameLog {
         let unsaid = kept.filter_map(|(_, _, fact)| match fact {
             Fact::Released(fact)
                 if fact.key == *key
-                    && (fact.sequence <= again
-                        || (fact.sequence <= opened
-                            && !fact.lanes.contains(&lane)
-                            && !fact.filtered.contains(&lane))) =>
+                    && fact.sequence <= opened
+                    && !fact.lanes.contains(&lane)
+                    && !fact.filtered.contains(&lane) =>
             {
                 Some((fact.sequence, event_type(fact.event)))
             }

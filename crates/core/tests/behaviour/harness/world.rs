@@ -317,14 +317,14 @@ impl World {
                 Input::Page { queue: page.queue, keys, next }
             }
             Output::FindIdle(request) => node.state.idle(&request, self.habits.page),
-            Output::Backlog { lane, key, from, to, opened, again, .. } => {
+            Output::Backlog { lane, key, from, to, opened, .. } => {
                 let events = node.log.backlog(lane.destination, &key, from, to);
                 Input::Backlog {
                     lane,
                     events: if self.habits.backlogs { events } else { Vec::new() },
                     looked: self.habits.backlogs.then_some(to),
                     damaged: !self.habits.backlogs && self.habits.damage,
-                    earlier: node.log.earlier(lane.destination, &key, opened, again),
+                    earlier: node.log.earlier(lane.destination, &key, opened),
                 }
             }
             other => unreachable!("no read: {other:?}"),
