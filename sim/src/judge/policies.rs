@@ -17,6 +17,8 @@ type Takers = BTreeMap<DestinationId, Vec<Pattern>>;
 
 /// For so long attempts may arrive that were decided before a reload, in microseconds.
 const RELOAD_GRACE: u64 = 10_000_000;
+/// For so long after a process first started with a destination, in microseconds, crashes may keep it from being declared.
+const UNDECLARED: u64 = 5_000_000;
 
 /// Everything configured so far.
 #[derive(Debug, Default)]
@@ -86,6 +88,8 @@ pub(crate) struct DestinationPolicy {
     pub(crate) name: Arc<str>,
     /// Where its lanes begin.
     pub(crate) start: Start,
+    /// When a process first started with it.
+    since: u64,
     /// As configured now: attempts that are not slow, and those that are.
     pub(crate) concurrency: usize,
     pub(crate) slow_concurrency: usize,
@@ -155,6 +159,7 @@ impl Policies {
             let policy = self.destinations.entry(*id).or_insert_with(|| DestinationPolicy {
                 name: destination.name.clone(),
                 start: destination.start,
+                since: now,
                 concurrency: 0,
                 slow_concurrency: 0,
                 before: (0, 0),
@@ -167,6 +172,10 @@ impl Policies {
                 },
                 batch: destination.batch.map_or(0, |most| most as u64),
             });
+            // What a crash kept from being declared is declared as configured then.
+            if now.saturating_sub(policy.since) < UNDECLARED {
+                policy.start = destination.start;
+            }
             must(policy.start == destination.start, || {
                 format!("destination {} began {:?}, now {destination:?}", id.0, policy.start)
             })?;
