@@ -11,7 +11,7 @@ use sprag_core::input::{Fetched, Ticket};
 use sprag_core::output::{Answer, Busy, Fetch};
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
-use sprag_core::record::HeldAt;
+use sprag_core::record::{HeldAt, Order};
 use sprag_core::settings::{Contract, OnGap, RefillSettings};
 
 use crate::dice::{Dice, Seed};
@@ -323,7 +323,7 @@ impl World {
             let what = format!("{fetch:?} of a source that is not asked");
             return self.judge("refill", Err(what));
         };
-        let order = process.node.view(&fetch.key).map(|(_, view)| view.record.order);
+        let order = self.order_of(&fetch.key);
         let anew = self.watching.commands.possible(Asked::Rebase(resource)) > 0;
         let order = order.filter(|_| !anew);
         let verdict =
@@ -331,13 +331,20 @@ impl World {
         self.judge("refill", verdict);
     }
 
+    /// The order of a key in memory, as history has it: while its partition takes history in, it is an
+    /// older one.
+    fn order_of(&self, key: &Key) -> Option<Order> {
+        let node = &self.process.as_ref()?.node;
+        let (id, view) = node.view(key)?;
+        let serves = node.partitions().any(|one| one.id() == id && one.is_serving());
+        Some(view.record.order).filter(|_| serves)
+    }
+
     /// What was given whole is there.
     fn judge_end(&mut self, ask: &Ask) {
-        let Some(process) = &self.process else { return };
         let anew = self.watching.commands.possible(Asked::Rebase(ask.resource)) > 0;
-        let view = process.node.view(&ask.fetch.key).filter(|_| !anew);
-        let Some((_, view)) = view.filter(|_| ask.outcome == RefillOutcome::Whole) else { return };
-        let order = &view.record.order;
+        let order = self.order_of(&ask.fetch.key).filter(|_| !anew);
+        let Some(order) = order.filter(|_| ask.outcome == RefillOutcome::Whole) else { return };
         // What came before positions began anew is known by its id.
         if order.since != Place::default() {
             return;
