@@ -6,7 +6,6 @@
 
 mod acker;
 mod anew;
-mod authority;
 mod batches;
 mod case;
 mod consumer;

@@ -263,7 +263,6 @@ mod tests {
             digest: sha256(&[body]),
             size: u32::try_from(body.len()).unwrap(),
             body: 0,
-            origin: sprag_core::fact::Origin::Posted,
         }
     }
 

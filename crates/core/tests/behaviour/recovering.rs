@@ -48,7 +48,6 @@ fn arrival(ticket: Ticket) -> Box<Arrival> {
         digest: Hash::default(),
         size: 0,
         in_time: true,
-        origin: sprag_core::fact::Origin::Posted,
     })
 }
 

@@ -10,7 +10,6 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use sprag_core::fact::Origin;
 use sprag_core::id::{Hash, Key};
 use sprag_core::output::Answer;
 use sprag_core::position::Position;
@@ -178,7 +177,6 @@ impl Authentic<'_> {
             headers: self.source.stored_headers(&self.parts.headers),
             digest,
             in_time: self.in_time,
-            origin: Origin::Posted,
         }
     }
 
@@ -194,7 +192,6 @@ impl Authentic<'_> {
             headers: self.source.stored_headers(&self.parts.headers),
             digest,
             in_time: self.in_time,
-            origin: Origin::Posted,
         }
     }
 }
