@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sprag_core::fact::{Origin, RefillOutcome};
-use sprag_core::id::{Key, PartitionId};
+use sprag_core::id::{Key, PartitionId, Place};
 use sprag_core::input::{Fetched, Ticket};
 use sprag_core::output::{Answer, Busy, Fetch};
 use sprag_core::position::Position;
@@ -338,6 +338,10 @@ impl World {
         let view = process.node.view(&ask.fetch.key).filter(|_| !anew);
         let Some((_, view)) = view.filter(|_| ask.outcome == RefillOutcome::Whole) else { return };
         let order = &view.record.order;
+        // What came before positions began anew is known by its id.
+        if order.since != Place::default() {
+            return;
+        }
         let positions = ask.gives.iter().filter_map(|(post, _)| post.position.number());
         let asked = ask.fetch.asked;
         let missing = positions.filter(|position| (asked.from..=asked.to).contains(position)).find(
