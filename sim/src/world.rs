@@ -63,6 +63,8 @@ const RETENTION_DICE: u64 = 38;
 const RETAINING_DICE: u64 = 39;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
+/// The stream that decides which lanes an operator sets back.
+const REPLAY_DICE: u64 = 56;
 /// The stream of chance that decides who acknowledges by a request of its own.
 const ACK_DICE: u64 = 30;
 /// The stream of chance that decides about ranges of events.
@@ -287,6 +289,12 @@ pub(crate) struct World {
     pub(crate) places: Places,
 }
 
+/// The operator, with the chance of each thing it does apart.
+fn operator(seed: &Seed) -> Operator {
+    let [rebase, replay] = [REBASE_DICE, REPLAY_DICE].map(|organ| Dice::new(seed, organ));
+    Operator::new(Dice::new(seed, 7), rebase, replay)
+}
+
 /// Chance that packs bodies, in half of the seeds.
 fn packing_dice(seed: &Seed) -> Option<Dice> {
     let mut dice = Dice::new(seed, PACKING_DICE);
@@ -346,7 +354,7 @@ impl World {
             frozen_until: 0,
             provider: Provider::new(workload.posts, Dice::new(seed, 6)),
             consumers,
-            operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
+            operator: operator(seed),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             acker: Acker::new(ack),
             reloads: Reloads::new(Dice::new(seed, RELOAD_DICE)),

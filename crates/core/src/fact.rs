@@ -26,7 +26,9 @@ pub use acknowledged::Acknowledged;
 pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
 pub use batched::Batched;
 pub use forgotten::{Boundary, Floor, Forgotten, Returned, Tombstone};
-pub use lane::{BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
+pub use lane::{
+    BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Rewound, Superseded, Visit,
+};
 pub use strands_taken::StrandsTaken;
 
 /// One line of history.
@@ -90,6 +92,8 @@ pub enum Fact {
     Filtered(Filtered),
     /// More waited for a destination than may: the oldest of what waited in a lane is given up.
     BacklogDropped(BacklogDropped),
+    /// A lane was set back by an operator: it sends what it had settled again, in order.
+    Rewound(Rewound),
     /// A lane was opened over what its key had released before.
     LaneOpened(LaneOpened),
     /// The lane to a retired destination ended.

@@ -106,6 +106,17 @@ pub enum Command {
         /// The event.
         passed: Sequence,
     },
+    /// Set a lane back: it sends what it has settled again, in order (decision record 037).
+    Rewind {
+        /// The resource.
+        key: Key,
+        /// The lane's destination.
+        destination: DestinationId,
+        /// The first event.
+        from: Sequence,
+        /// The last event; of what the lane has not settled nothing is sent before its turn.
+        until: Sequence,
+    },
     /// Let the positions of a key begin anew: what it holds is released in order, what is missing
     /// is given up.
     Rebase(Key),

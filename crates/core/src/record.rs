@@ -3,6 +3,9 @@
 //! A record is what the state store keeps of a cold key. It holds nothing that is only true in
 //! one process (attempts under way, timers): that is `partition::hot`.
 
+mod rewind;
+
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -19,6 +22,8 @@ use crate::limits;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
+
+pub use rewind::Rewind;
 
 /// The durable state of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -270,6 +275,8 @@ pub struct Lane {
     pub since: UnixMicros,
     /// The event of a strand, the only one that was ever in it; none is a lane.
     pub strand: Option<Sequence>,
+    /// That it sends history again; none while it does not.
+    pub rewound: Option<Box<Rewind>>,
 }
 
 impl Lane {
@@ -298,6 +305,7 @@ impl Lane {
             sent: Sequence::default(),
             since: UnixMicros::default(),
             strand: None,
+            rewound: None,
         }
     }
 

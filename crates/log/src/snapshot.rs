@@ -21,7 +21,7 @@ use sprag_core::id::{FrameNumber, Sequence};
 use sprag_core::limits::{FIELD_BYTES, FIELDS};
 use sprag_core::record::{
     Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission,
-    OmitReason, Order, Reached,
+    OmitReason, Order, Reached, Rewind,
 };
 use sprag_core::totals::{Backlog, Totals};
 
@@ -38,8 +38,11 @@ use crate::fact::parts::{
 };
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
 
+/// What follows in a lane: what it sends again. Others may come beside it.
+const REWOUND: u8 = 1;
+
 /// The version of the format.
-pub const VERSION: u8 = 11;
+pub const VERSION: u8 = 12;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -394,18 +397,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.head.0);
     writer.number(lane.tail.0);
     writer.number(lane.delivered.0);
-    writer.count("omissions", lane.omitted.len(), LANE_LIST);
-    for omission in &lane.omitted {
-        write_range(writer, omission.range);
-        writer.byte(match omission.reason {
-            OmitReason::Filtered => 0,
-            OmitReason::Dead => 1,
-            OmitReason::Skipped => 2,
-            OmitReason::Restored => 3,
-            OmitReason::Boundary => 4,
-        });
-        writer.flag(omission.merged);
-    }
+    write_omissions(writer, &lane.omitted);
     writer.number(u64::from(lane.failures));
     writer.number(lane.due.0);
     writer.number(u64::from(lane.toll.failures));
@@ -419,10 +411,59 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.waiting);
     writer.number(lane.bytes);
     writer.number(lane.since.0);
-    if let Some(event) = lane.strand {
-        writer.number(event.0);
-    }
+    write_more(writer, lane);
     writer.close_length("lane", opened);
+}
+
+/// What few lanes have: a strand, and behind it, which is 0 where there is none, what it sends again.
+fn write_more(writer: &mut Writer<'_>, lane: &Lane) {
+    if lane.strand.is_some() || lane.rewound.is_some() {
+        writer.number(lane.strand.map_or(0, |event| event.0));
+    }
+    let Some(rewind) = &lane.rewound else { return };
+    writer.byte(REWOUND);
+    writer.number(rewind.until.0);
+    writer.number(rewind.resume.0);
+    writer.number(rewind.delivered.0);
+    write_omissions(writer, &rewind.omitted);
+}
+
+fn read_more(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError> {
+    if reader.left() == 0 {
+        return Ok(());
+    }
+    lane.strand = Some(read_sequence(reader)?).filter(|event| *event > Sequence(0));
+    if reader.left() == 0 {
+        let is_strand = lane.strand.is_some();
+        return if is_strand { Ok(()) } else { Err(reader.error("a strand of no event", None)) };
+    }
+    match reader.byte()? {
+        REWOUND => {
+            lane.rewound = Some(Box::new(Rewind {
+                until: read_sequence(reader)?,
+                resume: read_sequence(reader)?,
+                delivered: read_sequence(reader)?,
+                omitted: reader.list("omissions", LANE_LIST, read_omission)?,
+            }));
+            Ok(())
+        }
+        byte => unknown(reader, "unknown part of a lane", byte),
+    }
+}
+
+fn write_omissions(writer: &mut Writer<'_>, omitted: &[Omission]) {
+    writer.count("omissions", omitted.len(), LANE_LIST);
+    for omission in omitted {
+        write_range(writer, omission.range);
+        writer.byte(match omission.reason {
+            OmitReason::Filtered => 0,
+            OmitReason::Dead => 1,
+            OmitReason::Skipped => 2,
+            OmitReason::Restored => 3,
+            OmitReason::Boundary => 4,
+        });
+        writer.flag(omission.merged);
+    }
 }
 
 /// What `batch` adds to a lane (rule L9); history before it has nothing there.
@@ -491,6 +532,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         waiting: 0,
         bytes: 0,
         strand: None,
+        rewound: None,
     };
     read_range_of(reader, &mut lane)?;
     // History that was carried before had no such counts: what waits entered, of unknown size.
@@ -503,9 +545,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
     if reader.left() > 0 {
         lane.since = read_unix(reader)?;
     }
-    if reader.left() > 0 {
-        lane.strand = Some(read_sequence(reader)?);
-    }
+    read_more(reader, &mut lane)?;
     reader.end()?;
     Ok(lane)
 }
@@ -606,7 +646,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "14000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000";
-        let golden = format!("0b 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
+        let golden = format!("0c 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 

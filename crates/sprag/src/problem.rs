@@ -112,6 +112,14 @@ codes! {
     EventNotWaiting = 409, "event-not-waiting", "The event waits for no acknowledgement";
     /// The destination acknowledges with its answers; `ack = "explicit"` makes 202 wait for a request of its own.
     AckNotExplicit = 409, "ack-not-explicit", "This destination acknowledges with its answers";
+    /// The lane is not at rest: an attempt is under way or waits for its acknowledgement, a range of events is being tried, or it sends history again already. Ask again; a paused destination is at rest.
+    LaneBusy = 409, "lane-busy", "The lane is not at rest";
+    /// The lane has stopped at an event that was given up. Redrive or drop it first.
+    LaneStopped = 409, "lane-stopped", "The lane has stopped";
+    /// The lane has settled none of these events, or the key released none in this time.
+    NothingToReplay = 409, "nothing-to-replay", "There is nothing to send again";
+    /// The source is `unordered`: its lanes cannot be set back. Its dead letters are redriven one by one.
+    SourceUnordered = 409, "source-unordered", "The events of this source have no order";
     /// One backup is made at a time. Wait for the one that is under way.
     BackupUnderWay = 409, "backup-under-way", "A backup is under way";
     /// The body of the event is older than `retention.bodies`, nothing waited for it, and it was deleted: it cannot be read or sent again. What history says of the event is still there.
@@ -217,6 +225,10 @@ impl From<Rejection> for Code {
             Rejection::BodyGone => Self::BodyGone,
             Rejection::NotWaiting => Self::EventNotWaiting,
             Rejection::NotExplicit => Self::AckNotExplicit,
+            Rejection::LaneBusy => Self::LaneBusy,
+            Rejection::Stopped => Self::LaneStopped,
+            Rejection::Unordered => Self::SourceUnordered,
+            Rejection::NothingToReplay => Self::NothingToReplay,
             Rejection::UnknownEvent => Self::UnknownEvent,
             Rejection::OutsideTolerance => Self::TimestampOutsideTolerance,
         }

@@ -130,7 +130,7 @@ pub(crate) fn deliveries(history: &History, deliveries: &Deliveries) -> Verdict 
 fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     for (sequence, fate) in &lane.fates {
         let acknowledged = seen.is_some_and(|seen| {
-            seen.may_have(*sequence) || seen.acknowledged_again.contains(sequence)
+            seen.ever_had(*sequence) || seen.acknowledged_again.contains(sequence)
         });
         must(*fate != Fate::Delivered || acknowledged, || {
             format!("{sequence} is called delivered, its consumer never acknowledged it")
@@ -138,6 +138,9 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     }
     // What a consumer was told is durable has that fate, and not another.
     for sequence in seen.into_iter().flat_map(|seen| seen.settled.keys()) {
+        if lane.was_set_back(*sequence) {
+            continue;
+        }
         let fate = lane.fates.get(sequence);
         must(fate == Some(&Fate::Delivered), || {
             format!("{sequence} is acknowledged for sure and {fate:?}")
@@ -146,7 +149,8 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     let acknowledged = seen.into_iter().flat_map(|seen| seen.acknowledged.keys());
     for sequence in acknowledged {
         let is_at_head = seen.is_some_and(|seen| seen.is_carried_at(lane.head(), *sequence));
-        must(lane.fates.contains_key(sequence) || is_at_head, || {
+        let waits_again = lane.was_set_back(*sequence) && lane.knows(*sequence);
+        must(lane.fates.contains_key(sequence) || is_at_head || waits_again, || {
             format!("{sequence} was acknowledged and has no fate")
         })?;
     }
@@ -164,6 +168,10 @@ fn superseded(lane: &LaneHistory, seen: Option<&Seen>, boundary: u64) -> Verdict
         })?;
     }
     for (sequence, reason) in &seen.omitted {
+        // Once for this, then for that.
+        if lane.was_set_back(*sequence) {
+            continue;
+        }
         let skipped = lane.superseded.contains_key(sequence);
         // What did not enter, or came before the lane, was never the lane's own.
         let is_own = lane.entered.contains(sequence);

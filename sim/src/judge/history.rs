@@ -253,6 +253,7 @@ fn about_order(
         Fact::GapFilled(_) => history.gap_filled(),
         Fact::GapAbandoned(abandoned) => history.abandon(abandoned, source, uptime),
         Fact::Redriven(redriven) => history.redrive(redriven),
+        Fact::Rewound(rewound) => history.rewind(rewound),
         Fact::Dropped(dropped) => match dropped.letter {
             DeadLetter::InLane { destination, sequence } => {
                 history.drop_letter(destination, sequence.0)

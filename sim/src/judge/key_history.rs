@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sprag_core::fact::{
     AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, LaneOpened, Received,
-    Recognised, Released, Stale,
+    Recognised, Released, Rewound, Stale,
 };
 use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;
@@ -346,6 +346,17 @@ impl KeyHistory {
             lane.open(sequence - 1, sequence)?;
         }
         Ok(())
+    }
+
+    /// An operator sets a lane back; a key that has none there gets one.
+    pub(crate) fn rewind(&mut self, fact: &Rewound) -> Verdict {
+        let (from, until) = (fact.from.0, fact.until.0);
+        must(!self.is_unordered && from > self.boundary, || {
+            format!("{fact:?} of {}", self.boundary)
+        })?;
+        let released = self.released.range(from..=until).map(|(sequence, _)| *sequence).collect();
+        let lane = self.lanes.entry((fact.destination, 0)).or_default();
+        lane.rewind((from, until), released, self.sequence)
     }
 
     /// Whether a lane that was opened may go past an event: one that came too early, or of a type

@@ -70,6 +70,10 @@ pub(crate) struct LaneHistory {
     range: Option<(u64, u64)>,
     /// Acknowledged by a request: of an attempt under way, only its end follows.
     acknowledged: BTreeSet<u64>,
+    /// What it sends again, up to this event.
+    rewound: Option<u64>,
+    /// What it ever sent again: it had a fate before.
+    again: BTreeSet<u64>,
 }
 
 /// What a consumer accepted and has not acknowledged.
@@ -136,12 +140,15 @@ impl LaneHistory {
     /// Says what was decided with it: which of what was released before the lane it does not take.
     pub(crate) fn pass(&mut self, from: u64, to: u64) -> Result<Vec<u64>, String> {
         let decided: Vec<u64> = self.undecided.range(from..=to).copied().collect();
+        // Behind the last that it sends again it goes on where it stood.
+        let ends_again = self.rewound == Some(to);
         for sequence in &decided {
             self.undecided.remove(sequence);
             self.fates.insert(*sequence, Fate::Filtered);
         }
+        self.end_rewind();
         let own = self.waiting.range(from..=to).next();
-        let goes_on = self.has_backlog() || to == self.tail;
+        let goes_on = self.has_backlog() || to == self.tail || ends_again;
         must(own.is_none() && goes_on && to < self.head(), || {
             format!("goes past {from} to {to}, {:?} is its own, {} is due", own, self.head())
         })?;
@@ -456,6 +463,7 @@ impl LaneHistory {
             Mode::Halted | Mode::Parked if !self.has_backlog() => self.mode = Mode::Delivers,
             _ => {}
         }
+        self.end_rewind();
         Ok(())
     }
 
@@ -511,6 +519,49 @@ impl LaneHistory {
             self.settle(Fate::Dead)?;
         }
         Ok(())
+    }
+
+    /// An operator has it send again what it had settled: all of that is as if the lane were opened over it,
+    /// and what waits stays behind (promises 2 and 4).
+    pub(crate) fn rewind(
+        &mut self,
+        (from, until): (u64, u64),
+        released: BTreeSet<u64>,
+        newest: u64,
+    ) -> Verdict {
+        if self.tail == 0 {
+            self.tail = newest;
+        }
+        let rests = !self.is_stopped() && self.range.is_none() && self.accepted.is_none();
+        let head = self.head();
+        must(
+            rests && self.rewound.is_none() && from <= until && until < head.max(newest + 1),
+            || format!("set back to {from} to {until}, {head} stands: {:?}", self.mode),
+        )?;
+        let waits = released.iter().find(|one| self.awaits(**one));
+        must(waits.is_none(), || format!("{waits:?} waits still and is sent again"))?;
+        for sequence in &released {
+            self.fates.remove(sequence);
+            self.superseded.remove(sequence);
+            self.acknowledged.remove(sequence);
+        }
+        self.rewound = Some(until);
+        self.redriven.retain(|sequence| *sequence < from);
+        (self.failures, self.failing_since) = (0, None);
+        self.again.extend(released.iter().copied());
+        self.undecided.extend(released);
+        self.end_rewind();
+        Ok(())
+    }
+
+    fn end_rewind(&mut self) {
+        let head = self.head();
+        self.rewound.take_if(|until| *until < head);
+    }
+
+    /// Whether it ever sent an event again that it had settled.
+    pub(crate) fn was_set_back(&self, sequence: u64) -> bool {
+        self.again.contains(&sequence)
     }
 
     /// An operator sent dead letters on their way again.

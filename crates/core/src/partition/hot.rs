@@ -249,6 +249,8 @@ impl Hot {
     pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting, most: usize) {
         let lane = &self.record.lanes[at];
         let is_foreign = lane.strand.is_some_and(|event| event != waiting.sequence);
+        let is_foreign =
+            is_foreign || (lane.reach() < lane.tail && waiting.sequence > lane.reach());
         if !lane.has_backlog() || is_foreign {
             return;
         }
@@ -275,7 +277,7 @@ impl Hot {
     /// is not at hand.
     pub(super) fn filtered_head(&mut self, at: usize) -> Option<Sequence> {
         self.head_of(at)?;
-        let tail = self.record.lanes[at].tail;
+        let tail = self.record.lanes[at].reach();
         let window = self.lanes[at].window.iter();
         let run = window.take_while(|waiting| !waiting.entered && waiting.sequence <= tail);
         run.last().map(|last| last.sequence)

@@ -251,7 +251,8 @@ impl<D: Digest> Partition<D> {
 /// Whether a lane still has to settle an event, or sends it again.
 fn waits_with(lane: &Lane, sequence: Sequence) -> bool {
     let accepted = lane.accepted.as_ref().is_some_and(|accepted| accepted.sequence == sequence);
-    accepted || (lane.head..=lane.tail).contains(&sequence) || lane.redrives.contains(&sequence)
+    let waits = (lane.head..=lane.tail).contains(&sequence) && !lane.jumps_over(sequence);
+    accepted || waits || lane.redrives.contains(&sequence)
 }
 
 /// About how many bytes a record is written in.

@@ -482,6 +482,13 @@ fn command(world: &mut World, words: &Words<'_>) {
             let (key, destination) = (key(name), destination(words));
             (at(name), Command::Redrive { key, destination, passed })
         }
+        ("replay", name) => {
+            let number = |name: &str| words.number(name).map(Sequence);
+            let from = number("from").unwrap_or(Sequence(1));
+            let until = number("until").unwrap_or(Sequence(u64::MAX));
+            let (key, destination) = (key(name), destination(words));
+            (at(name), Command::Rewind { key, destination, from, until })
+        }
         ("redrive-gone", name) => {
             let passed = Sequence(words.number("passed").expect("which event"));
             let (key, destination) = (key(name), destination(words));

@@ -322,6 +322,11 @@ fn lanes() -> impl Strategy<Value = Fact> {
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
             Fact::BacklogDropped(BacklogDropped { key, destination, from, to })
         }),
+        (key(), destination(), sequence(), sequence()).prop_map(
+            |(key, destination, from, until)| {
+                Fact::Rewound(Rewound { key, destination, from, until })
+            }
+        ),
         (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
             Fact::LaneOpened(LaneOpened { key, destination, through })
         }),

@@ -113,6 +113,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::BacklogDropped(_)
+        | Fact::Rewound(_)
         | Fact::KeysVisited(_) => of_lane(names, fact),
         Fact::Carried(fact) => carried(names, &fact.record),
         Fact::Forgotten(_) | Fact::Returned(_) | Fact::Tombstone(_) | Fact::Boundary(_) => {
@@ -186,6 +187,9 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
             "destination": to(fact.destination), "through": fact.through.0,
         }),
         Fact::BacklogDropped(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
+        Fact::Rewound(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "until": fact.until.0,
+        }),
         Fact::LaneEnded(fact) => json!({
             "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
             "strands": fact.strands.iter().map(|event| event.0).collect::<Vec<_>>(),

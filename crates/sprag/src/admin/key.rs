@@ -128,12 +128,24 @@ struct ShownLane {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     due: Option<String>,
+    /// What it sends again; absent while it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<Replaying>,
     /// What was settled without delivery since the last delivered event.
     omitted: Vec<Omitted>,
     /// Passed events that are being sent again.
     redrives: Vec<u64>,
     /// Why it does not deliver.
     why: String,
+}
+
+/// What a lane sends again.
+#[derive(Debug, Serialize, ToSchema)]
+struct Replaying {
+    /// The last event of it.
+    until: u64,
+    /// The event with which it then goes on.
+    then: u64,
 }
 
 /// What a lane settled without delivery.
@@ -308,6 +320,10 @@ fn shown_lane(state: &AdminState, names: &Names, known: &KnownKey, at: usize) ->
         delivered: lane.delivered.0,
         failures: lane.failures,
         due: Some(lane.due).filter(|due| *due != UnixMicros(0)).and_then(time),
+        replay: lane
+            .rewound
+            .as_ref()
+            .map(|rewind| Replaying { until: rewind.until.0, then: rewind.resume.0 }),
         omitted: omitted.collect(),
         redrives: lane.redrives.iter().map(|sequence| sequence.0).collect(),
         why: waits::lane(&known.record, lane, view, paused, now),

@@ -18,6 +18,7 @@ mod order;
 #[path = "../wire/post.rs"]
 mod post;
 mod record;
+mod replay;
 mod retention;
 mod scenario;
 mod server;

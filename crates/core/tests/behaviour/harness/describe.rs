@@ -86,6 +86,7 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Filtered(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
+        | Fact::Rewound(_)
         | Fact::BacklogDropped(_) => lane_fact(fact),
         Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) => gap_fact(fact),
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
@@ -222,6 +223,10 @@ fn lane_fact(fact: &Fact) -> String {
         Fact::BacklogDropped(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
+        }
+        Fact::Rewound(fact) => {
+            let lane = lane(&fact.key, fact.destination);
+            format!("{lane} from={} until={}", fact.from.0, fact.until.0)
         }
         Fact::LaneEnded(fact) => {
             let lane = lane(&fact.key, fact.destination);

@@ -12,7 +12,7 @@ use sha2::Digest as _;
 use sprag_core::fact::{
     Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Dropped, Fact,
     Filtered, Forgotten, Jumped, Kind, LaneEnded, LaneOpened, Outcome, Received, Redriven,
-    Released, Returned, Stale, Superseded,
+    Released, Returned, Rewound, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -141,6 +141,7 @@ impl Judge {
             Fact::Acknowledged(acknowledged) => self.acknowledge(acknowledged),
             Fact::Batched(batched) => self.fix_range(batched),
             Fact::Redriven(redriven) => self.redrive(redriven),
+            Fact::Rewound(rewound) => self.rewind(rewound),
             Fact::Dropped(dropped) => self.drop_letter(dropped),
             _ => {}
         }
@@ -216,6 +217,23 @@ impl Judge {
             |one: &Sequence| (ended.from..=ended.to).contains(one) || ended.strands.contains(one);
         let fits = waiting.iter().all(is_named);
         assert!(fits, "{waiting:?} end as {ended:?}");
+    }
+
+    /// A lane sends again what it had settled, before all that waits in it.
+    fn rewind(&mut self, rewound: &Rewound) {
+        let name = self.lane_of(&rewound.key, rewound.destination, Sequence(0));
+        assert!(!self.accepted.contains_key(&name), "accepted and set back: {rewound:?}");
+        assert!(!self.ranges.contains_key(&name), "a range is tried and set back: {rewound:?}");
+        let lane = self.lanes.entry(name.clone()).or_default();
+        let waits = lane.front().is_some_and(|front| *front <= rewound.until);
+        assert!(!waits && rewound.from <= rewound.until, "{lane:?} waits: {rewound:?}");
+        for sequence in (rewound.from.0..=rewound.until.0).rev() {
+            lane.push_front(Sequence(sequence));
+        }
+        self.redriven.entry(name.clone()).or_default().retain(|passed| *passed < rewound.from);
+        // Which of them are sent is decided when the lane comes to them.
+        let opened = self.opened.entry(name).or_default();
+        *opened = (*opened).max(rewound.until);
     }
 
     /// Passed events are sent again.

@@ -302,14 +302,14 @@ impl World {
                 Input::Page { queue: page.queue, keys, next }
             }
             Output::FindIdle(request) => node.state.idle(&request, self.habits.page),
-            Output::Backlog { lane, key, from, to, opened, .. } => {
+            Output::Backlog { lane, key, from, to, opened, again, .. } => {
                 let events = node.log.backlog(lane.destination, &key, from, to);
                 Input::Backlog {
                     lane,
                     events: if self.habits.backlogs { events } else { Vec::new() },
                     looked: self.habits.backlogs.then_some(to),
                     damaged: !self.habits.backlogs && self.habits.damage,
-                    earlier: node.log.earlier(lane.destination, &key, opened),
+                    earlier: node.log.earlier(lane.destination, &key, opened, again),
                 }
             }
             other => unreachable!("no read: {other:?}"),
