@@ -528,7 +528,12 @@ impl Seen {
                 || is_named(arrived.attempt, passed, OmitReason::Boundary)
                 || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
                 || self.given_up(passed, arrived, policies);
-            must(settled, || format!("attempted before {passed} was settled"))?;
+            must(settled, || {
+                let (previous, omitted) = (arrived.attempt.previous, &arrived.attempt.omitted);
+                format!(
+                    "attempted before {passed} was settled; it follows {previous:?}, {omitted:?}"
+                )
+            })?;
         }
         Ok(())
     }

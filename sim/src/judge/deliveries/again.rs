@@ -47,8 +47,11 @@ impl Seen {
         else {
             return;
         };
-        // What was sent and is not settled is sent again in its turn anyhow.
+        // What was sent and is not settled is sent again in its turn anyhow, and counts its tries on; what was
+        // given up begins anew.
+        let is_anew = sequence == self.highest && attempt.number == 1;
         let goes_back = sequence < self.highest
+            || is_anew
             || first_to_last(attempt).any(|sequence| self.may_have(sequence));
         // A lane that begins again says so: none before was delivered.
         let begins = attempt.redelivery && attempt.previous.0 == 0;
@@ -58,9 +61,11 @@ impl Seen {
         let highest =
             self.again.under_way.map_or(self.highest, |(before, _)| before.max(self.highest));
         self.again.times += 1;
-        self.again.under_way = Some((highest, until));
         let had: Vec<u64> = self.acknowledged.keys().copied().collect();
         self.again.before.extend(had.into_iter().chain(self.may_be_acknowledged.iter().copied()));
+        // Of a range that was taken the first was attempted, and all are settled.
+        let had = self.again.before.last().copied().unwrap_or_default();
+        self.again.under_way = Some((highest.max(had), until));
         // From here on everything is as for the first time.
         self.highest = 0;
         self.acknowledged.retain(|one, _| *one < sequence);
