@@ -102,13 +102,13 @@ impl<D: Digest> Partition<D> {
     ) {
         let record = self.keys.get(lane.slot).map(|hot| &hot.record.lanes[at]);
         let Some(record) = record else { return };
-        // What was tried was taken.
+        // What was tried was taken; behind what is sent again that is what the lane stood at.
         let tried = record.failures > 0 || record.accepted.is_some();
-        let tried = tried.then_some(record.head);
+        let tried = [tried.then_some(record.head), record.tried_before()];
         let fixed = record.batch.unwrap_or_default();
         for event in events {
             let sequence = event.sequence;
-            let was_taken = tried == Some(sequence) || sequence <= fixed;
+            let was_taken = tried.contains(&Some(sequence)) || sequence <= fixed;
             let event_type = types.get(&sequence);
             if record.sends_again(sequence) {
                 // Without a type it is kept no longer.
