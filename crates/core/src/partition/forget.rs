@@ -226,6 +226,7 @@ impl<D: Digest> Partition<D> {
             |lane: &LaneHot| lane.attempt.is_none() && !lane.is_seeking() && lane.timer.is_none();
         let is_at_rest =
             hot.arriving.is_none() && hot.outlived.is_empty() && hot.lanes.iter().all(is_at_rest);
+        let is_at_rest = is_at_rest && hot.refill.is_none();
         let is_old = hot.record.active <= self.idle_since(after);
         if self.visiting.is_empty() && is_old && is_at_rest && hot.record.is_idle() {
             let (key, record) = (hot.key.clone(), Box::new(hot.record.tombstone()));

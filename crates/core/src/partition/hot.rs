@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::jump;
+use super::refill::Refill;
 use crate::destination::{Request, Standing};
 use crate::id::{DestinationId, FrameNumber, Key, LaneId, Place, Sequence};
 use crate::input::{AttemptId, Waiting};
@@ -29,6 +30,8 @@ pub(super) struct Hot {
     pub(super) outlived: Vec<(LaneId, Ongoing)>,
     /// The open time at which waiting for the head gap ends, while a timer runs for it.
     pub(super) hold_timer: Option<OpenMicros>,
+    /// How far asking for the head gap has come; none where it is not asked for.
+    pub(super) refill: Option<Refill>,
 }
 
 /// An event between its `received` fact and the fact that follows.
@@ -143,7 +146,8 @@ impl Hot {
     /// A key with what the state store has of it.
     pub(super) fn new(key: Key, record: KeyRecord) -> Self {
         let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.id())).collect();
-        Self { key, record, arriving: None, lanes, outlived: Vec::new(), hold_timer: None }
+        let (arriving, outlived, hold_timer, refill) = (None, Vec::new(), None, None);
+        Self { key, record, arriving, lanes, outlived, hold_timer, refill }
     }
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a

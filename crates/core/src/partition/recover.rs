@@ -89,7 +89,11 @@ impl<D: Digest> Partition<D> {
                 }
                 Output::Load(_) | Output::Page(_) | Output::FindIdle(_) => {}
                 Output::Backlog { .. } => {}
-                Output::Request(_) | Output::Withdraw(_) => {}
+                Output::Request(_) | Output::Withdraw(_) | Output::WantFetch(_) => {}
+                Output::WithdrawFetch(_) => {}
+                Output::Fetch(fetch) => {
+                    self.outputs.push_back(Output::SpareFetch(fetch.key.source));
+                }
                 kept => self.outputs.push_back(kept),
             }
         }
@@ -103,6 +107,7 @@ impl<D: Digest> Partition<D> {
         self.timers.clear();
         self.holds.clear();
         self.acceptances.clear();
+        self.refilling.clear();
         self.moved.clear();
         self.sweeps_behind = None;
         self.overflows.clear();

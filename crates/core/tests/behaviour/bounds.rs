@@ -37,6 +37,7 @@ pub(crate) fn settings() -> Settings {
         forget_after: None,
         destinations: vec![DestinationId(1)],
         rate: None,
+        refill: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
@@ -96,6 +97,7 @@ fn receive(partition: &mut Partition<Sha>, now: Now, ticket: u64, name: &str, po
         digest: sprag_core::id::Hash::default(),
         size: 0,
         in_time: true,
+        origin: sprag_core::fact::Origin::Posted,
     });
     let seen = Seen { through: partition.taken(), ..Seen::default() };
     partition.handle(now, Input::Receive { arrival, seen });
