@@ -73,9 +73,10 @@ pub(super) struct LaneHot {
     /// Whether its last attempt failed or was slow, and when it got its last 2xx (DESIGN D4).
     pub(super) struggles: bool,
     pub(super) acknowledged: Option<ElapsedMicros>,
-    /// Of a lane with strands: how often one after another failed since a 2xx to any of them, where
-    /// those that were under way beside each other count once; and the last attempt that was counted
-    /// with. New ones do not begin as if nothing were known of their key (DESIGN D4).
+    /// How often its attempts failed one after another since a 2xx to any of its events, where those of
+    /// strands that were under way beside each other count once; and the last attempt that was counted
+    /// with. An event behind one that was given up, or one sent again, does not begin as if nothing were
+    /// known of its key: else such a lane takes every probe of an open breaker (DESIGN D4, L2).
     pub(super) failing: u32,
     pub(super) counted: u64,
     /// What its rate leaves (DESIGN L8).
