@@ -85,7 +85,13 @@ fn serving() -> Partition<Sha> {
     partition
 }
 
-pub(crate) fn receive(partition: &mut Partition<Sha>, now: Now, ticket: u64, name: &str, position: u64) {
+pub(crate) fn receive(
+    partition: &mut Partition<Sha>,
+    now: Now,
+    ticket: u64,
+    name: &str,
+    position: u64,
+) {
     let arrival = Box::new(Arrival {
         ticket: Ticket(ticket),
         key: Key { source: SourceId(1), name: Arc::from(name) },

@@ -75,9 +75,9 @@ fn behind_an_event_that_was_given_up_none_passes_for_untried() {
     let (_, outputs) = carry_out(&mut partition, at(0));
     let mut next = request(&outputs);
     assert_eq!(tries(next), None, "nothing is known of it");
-    for failed in 1..=3 {
-        next = end(&mut partition, failed, next, Outcome::Unreachable);
-        assert_eq!(tries(next), Some(failed as u32), "a lane that failed so often");
+    for failed in 1..=3_u32 {
+        next = end(&mut partition, u64::from(failed), next, Outcome::Unreachable);
+        assert_eq!(tries(next), Some(failed), "a lane that failed so often");
     }
     let next = end(&mut partition, 4, next, Outcome::Answered { status: 200 });
     assert_eq!(next.standing, Standing::Proven);
