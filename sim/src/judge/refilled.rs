@@ -151,7 +151,9 @@ fn strictly(contract: Contract) -> Option<u64> {
 
 /// What is asked for is missing, unless it came while the ask was on its way out.
 fn is_missing(contract: Contract, order: &Order, (from, to): (u64, u64)) -> Verdict {
-    let Some(next) = order.next.or(strictly(contract)).filter(|next| *next <= from) else { return Ok(()) };
+    let Some(next) = order.next.or(strictly(contract)).filter(|next| *next <= from) else {
+        return Ok(());
+    };
     let held = order.held.keys().find(|held| (from..=to).contains(&held.number));
     let beyond = order.held.last_key_value().is_some_and(|(highest, _)| highest.number > to);
     must(next == from && held.is_none() && beyond, || {

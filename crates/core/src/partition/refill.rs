@@ -32,8 +32,8 @@ use super::Partition;
 use super::hot::Hot;
 use super::order::{head_gap, next_position};
 use crate::chain::Digest;
-use crate::fact::{Fact, RefillEnded};
 use crate::fact::RefillOutcome;
+use crate::fact::{Fact, RefillEnded};
 use crate::input::{FetchId, Fetched};
 use crate::limits;
 use crate::output::{Fetch, Output};
@@ -208,7 +208,8 @@ impl<D: Digest> Partition<D> {
         let tail = refill.is_some_and(|known| known.tail);
         let wanted = if tail { self.tail_of(slot) } else { self.refillable(slot) };
         // What would have followed came by itself: the key is not quiet any more.
-        let came = |gap: &Range| refill.is_some_and(|known| known.tail && known.gap.from != gap.from);
+        let came =
+            |gap: &Range| refill.is_some_and(|known| known.tail && known.gap.from != gap.from);
         let wanted = wanted.filter(|(gap, _)| !came(gap));
         let Some((refill, (gap, _))) = refill.zip(wanted) else {
             self.outputs.push_back(Output::SpareFetch(source));
@@ -295,7 +296,9 @@ impl<D: Digest> Partition<D> {
             None | Some(Stage::Over) => false,
             Some(Stage::UnderWay(..)) => true,
             // There are few, and nothing would bring it back.
-            Some(Stage::Waits(_) | Stage::Wants) if hot.refill.is_some_and(|refill| refill.tail) => {
+            Some(Stage::Waits(_) | Stage::Wants)
+                if hot.refill.is_some_and(|refill| refill.tail) =>
+            {
                 true
             }
             Some(Stage::Waits(_) | Stage::Wants) => {

@@ -259,10 +259,11 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
     let every = proptest::option::of((500..5_000_u64).prop_map(Duration::from_millis));
-    let refill = (1..3_000_u64, 1..4_u32, rate(), every).prop_map(|(after, attempts, rate, every)| {
-        let after = Duration::from_millis(after);
-        Some(RefillSettings { after, attempts, rate: rate?, every })
-    });
+    let refill =
+        (1..3_000_u64, 1..4_u32, rate(), every).prop_map(|(after, attempts, rate, every)| {
+            let after = Duration::from_millis(after);
+            Some(RefillSettings { after, attempts, rate: rate?, every })
+        });
     let all = (contract(), on_gap, give_up, bounds, slow, refill);
     all.prop_map(|(contract, on_gap, give_up, bounds, slow, refill)| {
         let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;

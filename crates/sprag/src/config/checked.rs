@@ -112,6 +112,8 @@ pub struct Refill {
     pub after: Duration,
     /// Asks in vain after which no more are made.
     pub attempts: u32,
+    /// After how long a silence of a key what may follow is asked for.
+    pub every: Option<Duration>,
     /// Asks at the most, over all keys.
     pub rate: Rate,
     /// What a page is split by, and an element of it read by.

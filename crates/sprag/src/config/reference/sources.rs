@@ -318,6 +318,12 @@ pub(super) const KEYS: &[Key] = &[
         "Asks in vain after which no more are made for the same positions. `hold.wait` bounds them all.",
     ),
     key(
+        "sources.*.refill.every",
+        "duration 1s–400d",
+        Absent("only what is known to be missing is asked for"),
+        "After how long a silence of a key the positions that may follow its last are asked for, so that a lost last event is found: when it was quiet for that long, at the latest for twice as long, and again each time the silence has doubled.",
+    ),
+    key(
         "sources.*.refill.rate",
         "`N/s`, `N/m` or `N/h`",
         Value(r#""10/s""#),
