@@ -1,6 +1,7 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
 use super::check_order::contract;
+use super::check_refill::refill;
 use super::check_rules::{rules, total};
 use super::check_verify::verification;
 use super::checked::{Contract, Handshake, Latest, OnInvalid, Source};
@@ -64,6 +65,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let rules = rules(section);
     let position = rules.as_ref().map(|rules| &rules.position);
     let contract = contract(section, position);
+    let refill = refill(section, rules.as_ref(), contract.as_ref());
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
         entry.duration(Duration::from_secs(1)..=DAY * 400)
@@ -89,6 +91,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         dedupe: dedupe?,
         forget_after: forget_after?,
         max_body: max_body?,
+        refill: refill?,
     };
     consistent(section, &source);
     Some(source)

@@ -18,6 +18,7 @@ mod order;
 #[path = "../wire/post.rs"]
 mod post;
 mod record;
+mod refill;
 mod replay;
 mod retention;
 mod scenario;
@@ -30,6 +31,9 @@ mod support {
     pub(crate) mod clock;
     pub(crate) mod gateway;
 }
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../wire/server.rs"]
+mod authority;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../wire/consumer.rs"]
 mod consumer;
