@@ -312,7 +312,11 @@ impl Deliveries {
         must(taken, || "sent although its destination never took its type".to_owned())?;
         let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
         seen.same_range(attempt)?;
-        seen.in_order(arrived, policies, commands, coalesces)?;
+        let last = self.told.get(&(arrived.resource, seen.highest));
+        let is_taken =
+            |told: &Told| policies.always_takes(attempt.destination, type_of(&told.digest));
+        let may_be_left = policies.limits_backlog || last.is_some_and(|told| !is_taken(told));
+        seen.in_order(arrived, policies, commands, (coalesces, may_be_left))?;
         seen.accounts(attempt)?;
         seen.omits(attempt, coalesces)?;
         seen.highest = sequence;
@@ -500,7 +504,7 @@ impl Seen {
         arrived: &Arrived<'_>,
         policies: &Policies,
         commands: &Commands,
-        coalesces: bool,
+        (coalesces, may_be_left): (bool, bool),
     ) -> Verdict {
         let sequence = arrived.attempt.sequence.0;
         if self.highest == 0 {
@@ -526,9 +530,8 @@ impl Seen {
                 || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
                 || is_named(arrived.attempt, passed, OmitReason::Boundary)
-                || (policies.limits_backlog
-                    && (is_named(arrived.attempt, passed, OmitReason::Dead)
-                        || self.again.leaves(passed, self.highest, arrived.attempt)))
+                || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
+                || (may_be_left && self.again.leaves(passed, self.highest, arrived.attempt))
                 || self.given_up(passed, arrived, policies);
             must(settled, || {
                 let (previous, omitted) = (arrived.attempt.previous, &arrived.attempt.omitted);
