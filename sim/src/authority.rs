@@ -10,6 +10,7 @@ use sprag_core::id::{Key, PartitionId, Place};
 use sprag_core::input::{Fetched, Ticket};
 use sprag_core::output::{Answer, Busy, Fetch};
 use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::record::{HeldAt, Order};
 use sprag_core::settings::{Contract, OnGap, RefillSettings};
@@ -58,6 +59,8 @@ struct Ask {
     /// Events that have no answer yet.
     open: usize,
     events: u32,
+    /// Of what it says that there is none.
+    none: Ranges,
 }
 
 /// Some sources are asked for what is missing, in half of all worlds.
@@ -120,6 +123,20 @@ impl Authorities {
         known.map(|(_, post)| Post { in_time: true, twist: None, ..post.clone() }).collect()
     }
 
+    /// Whether an authority says of what it does not know that there is none: another Sprag does. Of who
+    /// counts anew it knows nothing.
+    fn knows_all(&self, resource: usize) -> bool {
+        let mut known = self.events.range((resource, 0)..=(resource, u64::MAX));
+        resource.is_multiple_of(2) && known.next().is_some()
+    }
+
+    /// Of what is asked for, what nobody told it.
+    fn unknown(&self, resource: usize, asked: Range) -> Ranges {
+        let unknown =
+            (asked.from..=asked.to).filter(|at| !self.events.contains_key(&(resource, *at)));
+        Ranges::from_ranges(unknown.map(Range::one))
+    }
+
     /// What is answered, when, and under which name.
     fn answer(
         &mut self,
@@ -137,11 +154,16 @@ impl Authorities {
             gives: gives.into_iter().map(|post| (post, 0)).collect(),
             open: 0,
             events: 0,
+            none: Ranges::default(),
         };
         let quick = self.dice.between(MILLISECOND, 300 * MILLISECOND);
         let roll = if faults { self.dice.below(100) } else { 0 };
         let fails = |ask: &mut Ask, outcome| (ask.outcome, ask.gives) = (outcome, Vec::new());
         let name = match roll {
+            0..40 if self.knows_all(resource) => {
+                ask.none = self.unknown(resource, fetch.asked);
+                if ask.none.is_empty() { "answers" } else { "says there is none" }
+            }
             0..40 => "answers",
             40..50 => return (ask, self.dice.between(SECOND, 12 * SECOND), "answers late"),
             50..58 => {
@@ -294,9 +316,10 @@ impl World {
         }
         let Some(ask) = self.authorities.asks.remove(&number) else { return };
         self.judge_end(&ask);
-        let Ask { partition, fetch, outcome, retry_after, events, .. } = ask;
+        let Ask { partition, resource, fetch, outcome, retry_after, events, none, .. } = ask;
         let source = fetch.key.source;
         self.watching.refilled.ended(source);
+        self.watching.refilled.said_none(resource, &none);
         let numbers = [number, events.into()];
         self.trace.note(self.now, '?', &numbers, || {
             format!(
@@ -308,7 +331,7 @@ impl World {
         });
         let now = self.clock();
         if let Some(process) = &mut self.process {
-            let fetched = Fetched { id: fetch.id, source, outcome, events, retry_after };
+            let fetched = Fetched { id: fetch.id, source, outcome, events, retry_after, none };
             process.node.fetched(now, partition, fetched);
         }
         self.turn();

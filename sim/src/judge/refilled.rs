@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::id::{Hash, Place, SourceId};
 use sprag_core::output::{Fetch, Status};
+use sprag_core::ranges::Ranges;
 use sprag_core::rate::Rate;
 use sprag_core::record::Order;
 use sprag_core::settings::{Contract, First, RefillSettings};
@@ -35,6 +36,8 @@ struct Asks {
 pub(crate) struct Refilled {
     asks: BTreeMap<SourceId, Asks>,
     given: BTreeSet<(usize, Hash)>,
+    /// Positions of which an authority said that there is none.
+    none: BTreeSet<(usize, u64)>,
     kept: BTreeSet<Place>,
 }
 
@@ -92,6 +95,21 @@ impl Refilled {
         if let Some(asks) = self.asks.get_mut(&source) {
             asks.under_way = asks.under_way.saturating_sub(1);
         }
+    }
+
+    /// Of these positions of a resource an authority says that there is none.
+    pub(crate) fn said_none(&mut self, resource: usize, none: &Ranges) {
+        let positions = none.as_slice().iter().flat_map(|range| range.from..=range.to);
+        self.none.extend(positions.map(|position| (resource, position)));
+    }
+
+    /// What was given up because there is none, an authority said so.
+    pub(crate) fn judge_gone(&self, resource: usize, gone: &[(u64, u64)]) -> Verdict {
+        let mut given_up = gone.iter().flat_map(|(from, to)| *from..=*to);
+        let unsaid = given_up.find(|position| !self.none.contains(&(resource, *position)));
+        must(unsaid.is_none(), || {
+            format!("resource {resource} gave {unsaid:?} up as if there were none")
+        })
     }
 
     /// History marks what came of asks, and nothing else.
