@@ -81,9 +81,10 @@ impl Wanted {
 
     fn limit(&self) -> Result<usize, Problem> {
         let limit = self.limit.map_or(Ok(limits::OUT_PAGE), usize::try_from);
-        limit.ok().filter(|limit| (1..=limits::OUT_PAGE_MOST).contains(limit)).ok_or_else(|| {
-            invalid(format!("`limit` is 1 to {}", limits::OUT_PAGE_MOST))
-        })
+        limit
+            .ok()
+            .filter(|limit| (1..=limits::OUT_PAGE_MOST).contains(limit))
+            .ok_or_else(|| invalid(format!("`limit` is 1 to {}", limits::OUT_PAGE_MOST)))
     }
 }
 
@@ -134,9 +135,7 @@ impl Page {
 
     fn omitted(&self) -> Vec<Value> {
         let omitted = self.omitted.iter();
-        let one = |(Range { from, to }, reason): &(Range, &str)| {
-            json!({ "from": from, "to": to, "reason": reason })
-        };
+        let one = |(Range { from, to }, reason): &(Range, &str)| json!({ "from": from, "to": to, "reason": reason });
         omitted.map(one).collect()
     }
 }
@@ -162,7 +161,8 @@ pub(super) async fn list(
     let wanted = Wanted::read(query)?;
     let (from, limit) = (wanted.first()?, wanted.limit()?);
     let source = destination.source(wanted.source.as_deref())?;
-    let name = wanted.key.as_deref().ok_or_else(|| invalid("`key` is needed, as `sprag-key` has it"))?;
+    let name =
+        wanted.key.as_deref().ok_or_else(|| invalid("`key` is needed, as `sprag-key` has it"))?;
     let unknown = || Problem::new(Code::UnknownKey);
     if name.len() > limits::KEY_BYTES {
         return Err(unknown());

@@ -88,7 +88,8 @@ impl Reading {
             return Ok(());
         }
         if let Some(began) = *stored {
-            let rests = limits::OUT_STORE_EVERY.saturating_sub(self.clock.now().elapsed.since(began));
+            let rests =
+                limits::OUT_STORE_EVERY.saturating_sub(self.clock.now().elapsed.since(began));
             tokio::time::sleep(rests).await;
         }
         let began = self.clock.now().elapsed;

@@ -48,7 +48,12 @@ pub(super) struct NotTaken;
 
 impl Entry {
     /// Reads an element. One that cannot be used is noted as a request would be (DESIGN D7).
-    pub(super) fn read(&self, node: &NodeHandle, source: SourceId, element: &[u8]) -> Option<Ready> {
+    pub(super) fn read(
+        &self,
+        node: &NodeHandle,
+        source: SourceId,
+        element: &[u8],
+    ) -> Option<Ready> {
         let opened = match &self.opener {
             Some(opener) => opener.open(element),
             None => Ok(Opened { headers: HeaderMap::new(), body: element.into() }),

@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn what_would_have_been_posted_is_taken_out() {
-        let element = br#"{"body":"{\"a\": \u0031}\n","headers":{"Sprag-Key":"a/b","x":7,"no name":"y"}}"#;
+        let element =
+            br#"{"body":"{\"a\": \u0031}\n","headers":{"Sprag-Key":"a/b","x":7,"no name":"y"}}"#;
         let opened = opener().open(element).unwrap();
         assert_eq!(&*opened.body, b"{\"a\": 1}\n");
         assert_eq!(opened.headers.get("sprag-key").unwrap(), "a/b");

@@ -78,8 +78,13 @@ fn none_at(body: &[u8], pointer: &Pointer) -> Result<Vec<Range>, String> {
         }
         _ => return Err(unreadable("no array")),
     };
-    let range = |Omitted { from, to }: &Omitted| (from <= to).then_some(Range { from: *from, to: *to });
-    omitted.iter().map(range).collect::<Option<_>>().ok_or_else(|| unreadable("it ends before it begins"))
+    let range =
+        |Omitted { from, to }: &Omitted| (from <= to).then_some(Range { from: *from, to: *to });
+    omitted
+        .iter()
+        .map(range)
+        .collect::<Option<_>>()
+        .ok_or_else(|| unreadable("it ends before it begins"))
 }
 
 /// Absent, null, false and empty say that there is none.
