@@ -98,7 +98,8 @@ impl World {
 
     fn get(&self, target: &str, token: &str) -> (u16, Value) {
         let head = format!("host: sprag\r\nauthorization: Bearer whsec_{token}{SECRET}");
-        let answer = self.gateway.ask(format!("GET {target} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes());
+        let answer =
+            self.gateway.ask(format!("GET {target} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes());
         let document = serde_json::from_slice(&answer.body);
         (answer.status(), document.unwrap_or_else(|_| panic!("{answer:?}")))
     }
@@ -143,7 +144,8 @@ const OF_ATTEMPTS: [&str; 7] = [
 #[test]
 fn what_was_delivered_is_told_as_it_was() {
     let world = World::start();
-    let bodies: [&[u8]; 3] = [b"{ \"a\":\t1e0 }\n", b"\xff\0\"", "\u{e9}\u{1f600}\\u0041".as_bytes()];
+    let bodies: [&[u8]; 3] =
+        [b"{ \"a\":\t1e0 }\n", b"\xff\0\"", "\u{e9}\u{1f600}\\u0041".as_bytes()];
     for (number, body) in (1..).zip(bodies) {
         world.post("1", &format!("i{number}"), "order.paid", body);
     }
@@ -206,12 +208,19 @@ fn pages_follow_one_another_and_end_at_the_newest() {
 #[test]
 fn of_what_is_not_there_it_says_why() {
     let world = World::start();
-    let posted = [("order.paid", "body"), ("cart.left", "x"), ("cart.left", "x"), ("order.paid", "drop"), ("order.paid", "body")];
+    let posted = [
+        ("order.paid", "body"),
+        ("cart.left", "x"),
+        ("cart.left", "x"),
+        ("order.paid", "drop"),
+        ("order.paid", "body"),
+    ];
     for (number, (event_type, body)) in (1..).zip(posted) {
         world.post("1", &format!("i{number}"), event_type, body.as_bytes());
     }
     world.delivered("1", 3);
-    let omitted = |from: u64, to: u64, reason: &str| json!({"from": from, "to": to, "reason": reason});
+    let omitted =
+        |from: u64, to: u64, reason: &str| json!({"from": from, "to": to, "reason": reason});
     let page = until("the fourth is a dead letter", || {
         Some(world.page("1", "")).filter(|page| sequences(page) == [1, 5])
     });

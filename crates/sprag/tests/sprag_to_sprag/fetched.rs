@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::wire::Connection;
 use crate::{
-    Gateway, LIMITS, Message, Reply, Server, admin, consumer, receiver, send, sender, until_delivered,
+    Gateway, LIMITS, Message, Reply, Server, admin, consumer, receiver, send, sender,
+    until_delivered,
 };
 
 fn raw(request: &Message) -> Vec<u8> {
@@ -61,7 +62,10 @@ fn a_repeat_of_what_was_fetched_is_a_plain_duplicate() {
         let answer = receives.ask(&raw(&request));
         let document: Value = serde_json::from_slice(&answer.body).unwrap();
         let sequence: u64 = request.header("sprag-sequence").parse().unwrap();
-        assert_eq!((&document["status"], &document["sequence"]), (&json!("duplicate"), &json!(sequence)));
+        assert_eq!(
+            (&document["status"], &document["sequence"]),
+            (&json!("duplicate"), &json!(sequence))
+        );
     }
     let repeats = admin(&receives, "/v1/facts?fact=duplicate");
     assert_eq!(repeats.len(), 3);

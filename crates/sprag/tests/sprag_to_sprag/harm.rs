@@ -77,7 +77,11 @@ fn harm(key: &str) -> Reply {
 fn asked(request: &Message) -> String {
     let target = request.start.split(' ').nth(1).unwrap();
     let pairs = target.split(['?', '&']).filter_map(|pair| pair.split_once('='));
-    pairs.clone().find(|(name, _)| *name == "key").map(|(_, key)| key.to_owned()).unwrap_or_default()
+    pairs
+        .clone()
+        .find(|(name, _)| *name == "key")
+        .map(|(_, key)| key.to_owned())
+        .unwrap_or_default()
 }
 
 /// Posts a delivery as the sender would.
@@ -86,7 +90,11 @@ fn deliver(gateway: &Gateway, key: &str, sequence: u64) -> Value {
     let seconds = i64::try_from(gateway.clock.now().clock.0 / 1_000_000).unwrap();
     let (id, sequence) = (format!("orders:{key}:{sequence}"), sequence.to_string());
     let own = [("sprag-key", key), ("sprag-sequence", &*sequence), ("sprag-source", "orders")];
-    let signed = keys.sprag_signature(&id, seconds, own.iter().map(|(name, value)| (*name, value.as_bytes())));
+    let signed = keys.sprag_signature(
+        &id,
+        seconds,
+        own.iter().map(|(name, value)| (*name, value.as_bytes())),
+    );
     let signature = keys.webhook_signature(&id, seconds, b"{}");
     let own: String = own.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let headers = format!(

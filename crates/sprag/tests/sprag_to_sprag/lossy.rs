@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::process::Background;
+use crate::record::observed;
 use crate::recorder::Sender;
 use crate::relay::Relay;
 use crate::server::{Reply, Server};
@@ -83,7 +84,18 @@ fn two_sprags_over_a_wire_that_drops_a_fifth_deliver_everything_in_order() {
     let side = Relay::start();
     let (_receives, receiver) = serve(&receiver(&side, &consumer));
     let target = format!("http://{}", receiver.listen);
-    let disorder = ["--drop", "0.2", "--duplicate", "0.1", "--reorder", "0.3", "--delay", "0..20ms", "--seed", "5"];
+    let disorder = [
+        "--drop",
+        "0.2",
+        "--duplicate",
+        "0.1",
+        "--reorder",
+        "0.3",
+        "--delay",
+        "0..20ms",
+        "--seed",
+        "5",
+    ];
     let listen = ["chaos", "--target", &target, "--listen", "127.0.0.1:0"];
     let mut wire = Background::start(&[listen.as_slice(), &disorder].concat());
     let (_sends, sender) = serve(&self::sender(&wire.address()));
@@ -136,6 +148,8 @@ fn two_sprags_over_a_wire_that_drops_a_fifth_deliver_everything_in_order() {
     // Nothing was given up, nothing came late.
     let is_missing = |request: &crate::wire::Message| !request.header("sprag-missing").is_empty();
     assert!(!consumer.requests().iter().any(is_missing));
+    observed("key", "sources.*.refill.sprag");
+    observed("key", "sources.*.refill.token");
     receiver.stop();
     sender.stop();
 }

@@ -17,6 +17,8 @@ mod post;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../chaos/process.rs"]
 mod process;
+#[path = "../observed/record.rs"]
+mod record;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../chaos/recorder.rs"]
 mod recorder;

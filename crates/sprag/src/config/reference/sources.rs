@@ -301,7 +301,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.refill.token",
-        "`env:NAME` or `file:PATH`",
+        "secret",
         Absent("required with `sprag`"),
         "The `token` of the destination there.",
     ),
