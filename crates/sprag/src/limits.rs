@@ -246,7 +246,7 @@ pub const CANCELLED_REQUESTS: usize = 20;
 /// Requests of one HTTP/2 connection that were reset because of what its sender did wrong; then it is closed.
 pub const FAULTY_REQUESTS: usize = 100;
 
-/// Bytes of answers to one HTTP/2 request that wait to be sent. All are smaller.
+/// Bytes of answers to one HTTP/2 request that wait to be sent. All are smaller but pages of events.
 pub const ANSWER_SEND_BYTES: usize = 64 * 1024;
 
 /// How long a connection has to end on which nothing came for `limits.request_time`: what crosses with the

@@ -58,7 +58,7 @@ codes! {
     UnreadableJson = 400, "unreadable-json", "The body is not JSON";
     /// An `OPTIONS` asks whether it may post and does not say who asks: `WebHook-Request-Origin` is absent.
     MissingOrigin = 400, "missing-origin", "The origin is missing";
-    /// A query parameter of the admin API is unknown or has a value that cannot be used.
+    /// A query parameter of the admin API, or of a request for events, is unknown or has a value that cannot be used.
     InvalidParameter = 400, "invalid-parameter", "A parameter cannot be used";
     /// The header with the signature is absent.
     MissingSignature = 401, "missing-signature", "The signature is missing";
