@@ -98,7 +98,7 @@ fn two_sprags_over_a_wire_that_drops_a_fifth_deliver_everything_in_order() {
     ];
     let listen = ["chaos", "--target", &target, "--listen", "127.0.0.1:0"];
     let mut wire = Background::start(&[listen.as_slice(), &disorder].concat());
-    let (_sends, sender) = serve(&self::sender(&wire.address()));
+    let (_sends, sender) = serve(&sender(&wire.address()));
     side.lead_to(sender.listen);
 
     let mut provider = Sender::to(&sender.listen.to_string());
