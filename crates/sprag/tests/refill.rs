@@ -468,9 +468,9 @@ fn another_sprag_is_asked_at_its_consumers_side_and_only_by_what_it_knows() {
         let range = sprag_core::ranges::Range { from: 3, to: 5 };
         refill.template.fill("o/a%252Fb", range).unwrap()
     };
-    assert_eq!(asked(""), "/out/app/events?source=o&key=a%252Fb&from=3&to=5");
+    assert_eq!(asked(""), "/out/app/events?source=o&key=a%252Fb&from=3&to=5&limit=500");
     let key = "key = \"header:sprag-key\"";
-    assert_eq!(asked(key), "/out/app/events?key=o/a%252Fb&from=3&to=5");
+    assert_eq!(asked(key), "/out/app/events?key=o/a%252Fb&from=3&to=5&limit=500");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::check_headers;
 use super::check_refill::How;
 use super::raw::{Entry, Section};
 use crate::extract::{KeyRule, Location, Pointer, PositionRule, Rules};
+use crate::limits;
 use crate::refill::Template;
 use crate::refill::envelope::Envelope;
 use crate::refill::page::{Next, Signs};
@@ -79,7 +80,8 @@ fn template(text: &str, key: &str) -> Result<Template, String> {
             "the consumers' side of the destination is needed: https://HOST/out/NAME".to_owned()
         );
     }
-    Template::parse(&format!("{side}/events?{key}&from={{from}}&to={{to}}"))
+    let most = limits::OUT_PAGE_MOST;
+    Template::parse(&format!("{side}/events?{key}&from={{from}}&to={{to}}&limit={most}"))
 }
 
 fn bearer(entry: &Entry<'_>) -> Option<HeaderValue> {
