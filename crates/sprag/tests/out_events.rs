@@ -36,6 +36,7 @@ verify = {{ scheme = "none" }}
 id = "none"
 key = "header:x-order"
 contract = "arrival"
+dedupe = "1s"
 [destinations.app]
 from = ["orders"]
 url = "{url}/app"

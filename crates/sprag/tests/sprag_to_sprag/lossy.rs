@@ -17,7 +17,7 @@ const KEYS: usize = 40;
 const EVENTS: u64 = 25;
 
 fn secrets() -> Vec<(&'static str, String)> {
-    ["HOP", "OUT", "CONSUMER"].map(|name| (name, format!("whsec_{SECRET}"))).to_vec()
+    ["HOP", "OUT", "CONSUMER"].map(|name| (name, format!("whsec_C{SECRET}"))).to_vec()
 }
 
 fn serve(sections: &str) -> (Setup, Gateway) {
