@@ -12,7 +12,7 @@ use sprag_core::output::{Answer, Busy, Fetch};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
-use sprag_core::record::{HeldAt, Order};
+use sprag_core::record::{HeldAt, KeyRecord};
 use sprag_core::settings::{Contract, OnGap, RefillSettings};
 
 use crate::dice::{Dice, Seed};
@@ -20,12 +20,14 @@ use crate::judge::commands::Asked;
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::Setting;
 use crate::workload::{Post, Workload, make};
-use crate::world::{Happening, Phase, World};
+use crate::world::{CLOCK, Happening, Phase, World};
 
 /// The stream of chance that decides which sources are asked.
 const ASKED_DICE: u64 = 51;
 /// The stream of chance that decides what they answer.
 const ANSWER_DICE: u64 = 52;
+/// The stream of chance that decides which are asked for what follows, and how often.
+const EVERY_DICE: u64 = 53;
 /// Tries to take an event in before the ask is given up.
 const TRIES: u32 = 6;
 /// A halted gap that is older than this was asked for.
@@ -42,8 +44,8 @@ pub(crate) struct Authorities {
     asked: u64,
     /// Sources that said in this life of the process that they are asked too often.
     throttling: BTreeSet<usize>,
-    /// Resources that were asked for in this life of the process.
-    resources: BTreeSet<usize>,
+    /// When resources were asked for last in this life of the process.
+    resources: BTreeMap<usize, Instant>,
 }
 
 /// An ask that an authority has.
@@ -69,12 +71,15 @@ pub(crate) fn draw(seed: &Seed, setting: &mut Setting) {
     if !dice.chance(500) {
         return;
     }
+    let mut every = Dice::new(seed, EVERY_DICE);
     for source in &mut setting.plan.sources {
+        let every = every.chance(500).then(|| Duration::from_secs(every.between(4, 15)));
         let count = dice.pick(&[2, 5, 20]);
         let refill = RefillSettings {
             after: Duration::from_millis(dice.between(50, 1_500)),
             attempts: u32::try_from(dice.between(1, 4)).unwrap_or(1),
             rate: Rate { count, period: Duration::from_secs(1) },
+            every,
         };
         let counts = matches!(source.settings.contract, Contract::Fifo { .. });
         source.settings.refill = Some(refill).filter(|_| counts && dice.chance(750));
@@ -106,7 +111,7 @@ impl Authorities {
             tickets: BTreeMap::new(),
             asked: 0,
             throttling: BTreeSet::new(),
-            resources: BTreeSet::new(),
+            resources: BTreeMap::new(),
         }
     }
 
@@ -234,7 +239,7 @@ impl World {
             let (from, to, attempt) = (fetch.asked.from, fetch.asked.to, fetch.attempt);
             format!("resource {resource} positions {from} to {to} try {attempt}: {name}")
         });
-        self.authorities.resources.insert(resource);
+        self.authorities.resources.insert(resource, self.now);
         self.authorities.asked += 1;
         let number = self.authorities.asked;
         self.authorities.asks.insert(number, Ask { partition, ..ask });
@@ -346,27 +351,37 @@ impl World {
             let what = format!("{fetch:?} of a source that is not asked");
             return self.judge("refill", Err(what));
         };
-        let order = self.order_of(&fetch.key);
+        let record = self.record_of(&fetch.key);
         let anew = self.watching.commands.possible(Asked::Rebase(resource)) > 0;
-        let order = order.filter(|_| !anew);
-        let verdict =
-            self.watching.refilled.asked(self.now, fetch, (contract, refill), order.as_ref());
+        let record = record.filter(|_| !anew);
+        let known = record.as_ref().map(|record| &record.order);
+        let is_tail = known.is_some_and(|order| order.held.is_empty());
+        self.counts.add("authority", "asked for what follows", is_tail.into());
+        let verdict = self.watching.refilled.asked(self.now, fetch, (contract, refill), known);
         self.judge("refill", verdict);
     }
 
-    /// The order of a key in memory, as history has it: while its partition takes history in, it is an
-    /// older one.
-    fn order_of(&self, key: &Key) -> Option<Order> {
+    /// A key in memory, as history has it: while its partition takes history in, it is an older one.
+    fn record_of(&self, key: &Key) -> Option<KeyRecord> {
         let node = &self.process.as_ref()?.node;
         let (id, view) = node.view(key)?;
         let serves = node.partitions().any(|one| one.id() == id && one.is_serving());
-        Some(view.record.order).filter(|_| serves)
+        Some(view.record).filter(|_| serves)
+    }
+
+    /// For how long nothing was written down of a key; none where a clock that stepped may tell of a
+    /// silence that was none, or none of one.
+    fn quiet(&self, record: &KeyRecord) -> Option<Duration> {
+        let now = CLOCK + self.now;
+        let told = self.skew == 0 && self.latest_clock <= now;
+        told.then(|| Duration::from_micros(now.saturating_sub(record.active.0)))
     }
 
     /// What was given whole is there.
     fn judge_end(&mut self, ask: &Ask) {
         let anew = self.watching.commands.possible(Asked::Rebase(ask.resource)) > 0;
-        let order = self.order_of(&ask.fetch.key).filter(|_| !anew);
+        let record = self.record_of(&ask.fetch.key).filter(|_| !anew);
+        let order = record.map(|record| record.order);
         let Some(order) = order.filter(|_| ask.outcome == RefillOutcome::Whole) else { return };
         // What came before positions began anew is known by its id.
         if order.since != Place::default() {
@@ -386,6 +401,37 @@ impl World {
         }
     }
 
+    /// Of a key that is quiet its source is asked what follows, at the latest when it is quiet for twice as
+    /// long as when the process began, or as `every`.
+    pub(crate) fn judge_tails(&mut self) {
+        let Some(process) = &self.process else { return };
+        let Some(settings) = process.settings.clone() else { return };
+        if self.now < process.started + process.away + SURELY_ASKED {
+            return;
+        }
+        let began = CLOCK + process.started + process.away;
+        let live = self.live_records(process).into_values().flatten();
+        let unasked = live.filter_map(|(key, record)| {
+            let every = settings.sources.get(&key.source)?.refill?.every?;
+            let resource = self.numbers.get(&key).copied()?;
+            let before = Duration::from_micros(began.saturating_sub(record.active.0));
+            let surely = every.max(before) * 2 + every + Duration::from_micros(SURELY_ASKED);
+            let is_due = self.quiet(&record)? >= surely && record.order.held.is_empty();
+            let is_throttled =
+                self.authorities.throttling.contains(&self.resources[resource].source);
+            let since = record.active.0.saturating_sub(CLOCK);
+            let asked = self.authorities.resources.get(&resource);
+            let was_asked = asked.is_some_and(|at| *at >= since);
+            let begins = record.order.next.is_some();
+            (is_due && begins && !is_throttled && !was_asked).then_some((key, record.active))
+        });
+        let unasked: Vec<_> = unasked.take(1).collect();
+        if let Some((key, active)) = unasked.first() {
+            let what = format!("nobody asked what follows of {key:?}, quiet since {active:?}");
+            self.judge("refill", Err(what));
+        }
+    }
+
     /// A gap that halts is asked for, if its source is and had the time to.
     pub(crate) fn judge_unasked(&mut self) {
         let Some(process) = &self.process else { return };
@@ -402,7 +448,7 @@ impl World {
             let is_throttled =
                 self.authorities.throttling.contains(&self.resources[resource].source);
             let is_new = self.latest_clock < record.active.0 + SURELY_ASKED;
-            let was_asked = self.authorities.resources.contains(&resource);
+            let was_asked = self.authorities.resources.contains_key(&resource);
             (!was_asked && !is_throttled && !is_new).then(|| (key.clone(), opened))
         });
         let unasked: Vec<(Key, _)> = unasked.take(1).collect();

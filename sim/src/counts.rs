@@ -104,6 +104,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
         &[
             "asked",
             "asked again",
+            "asked for what follows",
             "answers",
             "answers late",
             "unreachable",

@@ -50,6 +50,7 @@ impl World {
                 if self.is_settled() && self.is_through() || self.now >= self.phase_ends {
                     self.judge_isolation();
                     self.judge_unasked();
+                    self.judge_tails();
                     self.repair();
                 }
             }

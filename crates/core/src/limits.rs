@@ -156,6 +156,9 @@ pub const REFILLS_UNDER_WAY: usize = 4;
 pub const REFILL_PAUSE_MOST: Duration = Duration::from_secs(60);
 /// The longest that a source may have itself left alone with `Retry-After`.
 pub const REFILL_REST_MOST: Duration = Duration::from_secs(3_600);
+/// Keys of a partition that are asked for what follows their last position at a time: they stay in memory
+/// meanwhile, and what is missing for certain is asked for beside them.
+pub const TAIL_ASKS: usize = 4;
 /// One key in so many in memory may be kept there because it is about to ask for what it misses; beyond,
 /// keys go as if they were not.
 pub const REFILL_SHARE: usize = 4;

@@ -105,6 +105,9 @@ pub struct RefillSettings {
     pub attempts: u32,
     /// How many asks may be made of the source, over all its keys.
     pub rate: Rate,
+    /// After how long a silence of a key what may follow its last position is asked for, and again when
+    /// that has doubled; none never.
+    pub every: Option<Duration>,
 }
 
 impl Settings {

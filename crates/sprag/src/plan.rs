@@ -103,6 +103,7 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 after: refill.after,
                 attempts: refill.attempts,
                 rate: refill.rate,
+                every: refill.every,
             }),
         },
     }

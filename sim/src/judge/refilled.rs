@@ -4,8 +4,9 @@
 //! missing; and what came of them is marked as such in history, and nothing else is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use sprag_core::id::{Hash, Place, SourceId};
+use sprag_core::id::{Epoch, Hash, Key, Place, SourceId};
 use sprag_core::output::{Fetch, Status};
 use sprag_core::ranges::Ranges;
 use sprag_core::rate::Rate;
@@ -35,6 +36,8 @@ struct Asks {
 #[derive(Debug, Default)]
 pub(crate) struct Refilled {
     asks: BTreeMap<SourceId, Asks>,
+    /// Of what was asked for that may follow: after which position in which term, since when, how often.
+    tails: BTreeMap<Key, ((Epoch, u64), Instant, u32)>,
     given: BTreeSet<(usize, Hash)>,
     /// Positions of which an authority said that there is none.
     none: BTreeSet<(usize, u64)>,
@@ -45,6 +48,7 @@ impl Refilled {
     /// The process is gone, and what it knew of rates.
     pub(crate) fn disconnected(&mut self) {
         self.asks.clear();
+        self.tails.clear();
     }
 
     /// An event is given that was asked for.
@@ -87,7 +91,29 @@ impl Refilled {
         })?;
         let (from, to) = (fetch.asked.from, fetch.asked.to);
         must(from <= to && to - from < POSITIONS, || format!("{fetch:?} asks for too much"))?;
-        order.map_or(Ok(()), |order| is_missing(contract, order, (from, to)))
+        let Some(order) = order else { return Ok(()) };
+        if let Some(every) = settings.every.filter(|_| order.held.is_empty()) {
+            may_follow(contract, order, from)?;
+            return self.asked_seldom(now, fetch, every);
+        }
+        is_missing(contract, order, (from, to))
+    }
+
+    /// What follows the same position is asked for when a silence has doubled, in the same term.
+    fn asked_seldom(&mut self, now: Instant, fetch: &Fetch, every: Duration) -> Verdict {
+        if fetch.attempt > 1 {
+            return Ok(());
+        }
+        let of = (fetch.id.epoch, fetch.asked.from);
+        let (known, since, asks) = self.tails.entry(fetch.key.clone()).or_insert((of, now, 0));
+        if *known != of {
+            (*known, *since, *asks) = (of, now, 0);
+        }
+        *asks += 1;
+        let times = 1 + (now - *since) / u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
+        // One more for a turn that came late, and what a source that rests has asked again.
+        let most = 3 + times.ilog2();
+        must(*asks <= most, || format!("{fetch:?} is number {asks} in {times} times {every:?}"))
     }
 
     /// An ask is over.
@@ -128,13 +154,24 @@ impl Refilled {
     }
 }
 
-/// What is asked for is missing, unless it came while the ask was on its way out.
-fn is_missing(contract: Contract, order: &Order, (from, to): (u64, u64)) -> Verdict {
-    let strict = match contract {
+/// What may follow is asked for from the next position on, unless it came while the ask was on its way.
+fn may_follow(contract: Contract, order: &Order, from: u64) -> Verdict {
+    let next = order.next.or(strictly(contract));
+    must(next.is_some_and(|next| next >= from), || format!("{from} is asked for, {next:?} is next"))
+}
+
+fn strictly(contract: Contract) -> Option<u64> {
+    match contract {
         Contract::Fifo { first: First::Strictly(first) } => Some(first),
         _ => None,
+    }
+}
+
+/// What is asked for is missing, unless it came while the ask was on its way out.
+fn is_missing(contract: Contract, order: &Order, (from, to): (u64, u64)) -> Verdict {
+    let Some(next) = order.next.or(strictly(contract)).filter(|next| *next <= from) else {
+        return Ok(());
     };
-    let Some(next) = order.next.or(strict).filter(|next| *next <= from) else { return Ok(()) };
     let held = order.held.keys().find(|held| (from..=to).contains(&held.number));
     let beyond = order.held.last_key_value().is_some_and(|(highest, _)| highest.number > to);
     must(next == from && held.is_none() && beyond, || {

@@ -26,6 +26,7 @@ mod retain;
 mod revise;
 mod strands;
 mod supersede;
+mod tails;
 mod toll;
 mod view;
 mod visit;
@@ -137,6 +138,7 @@ pub struct Partition<D> {
     acceptances: BTreeSet<(OpenMicros, Slot, LaneId)>,
     /// Keys that ask for what they miss.
     refilling: refill::Refilling,
+    tails: tails::Tails,
     /// Attempts under way, and those of an earlier term that have not ended yet (DESIGN F10).
     attempts: BTreeMap<AttemptId, (Slot, LaneId)>,
     ending: BTreeMap<AttemptId, LaneRef>,
@@ -201,6 +203,7 @@ impl<D: Digest> Partition<D> {
             holds: BTreeSet::new(),
             acceptances: BTreeSet::new(),
             refilling: refill::Refilling::default(),
+            tails: tails::Tails::default(),
             attempts: BTreeMap::new(),
             ending: BTreeMap::new(),
             outages: toll::Outages::default(),
@@ -222,6 +225,7 @@ impl<D: Digest> Partition<D> {
                 self.give_up_oldest();
                 self.make_room(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
                 self.look_for_idle();
+                self.look_for_tails();
             }
             Phase::Recovering => self.refuse(input),
         }
@@ -323,7 +327,7 @@ impl<D: Digest> Partition<D> {
         let counted = !self.timers.is_empty() || !self.attempts.is_empty();
         let counted = counted || !self.outside.is_empty();
         let step = counted.then(|| self.now.elapsed.after(limits::OPEN_STEP));
-        let idle = self.looks_for_idle_at();
+        let idle = self.looks_for_idle_at().into_iter().chain(self.looks_for_tails_at());
         let refill = self.refilling.deadline();
         let outside = self.brings_back_at().into_iter().chain(idle).chain(refill);
         timer.into_iter().chain(hold).chain(step).chain(outside).min()

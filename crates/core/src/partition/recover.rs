@@ -178,6 +178,7 @@ impl<D: Digest> Partition<D> {
         self.settings = settings;
         self.epoch = epoch;
         self.now = now;
+        let last = self.recorded;
         self.recorded = self.recorded.max(now.clock);
         self.steady = self.steady.max(self.recorded);
         self.began = self.steady;
@@ -192,6 +193,7 @@ impl<D: Digest> Partition<D> {
         self.outside = Outside::unread(now.elapsed, self.settings.destinations.keys().copied());
         self.begin_visits();
         self.begin_forgetting();
+        self.begin_tails(last);
         self.bring_back();
         self.check();
     }

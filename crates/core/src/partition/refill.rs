@@ -32,9 +32,9 @@ use core::time::Duration;
 
 use super::Partition;
 use super::hot::Hot;
-use super::order::head_gap;
+use super::order::{head_gap, next_position};
 use crate::chain::Digest;
-use crate::fact::{AbandonReason, Fact, GapAbandoned, RefillEnded};
+use crate::fact::{AbandonReason, Fact, GapAbandoned, RefillEnded, RefillOutcome};
 use crate::id::Key;
 use crate::input::{FetchId, Fetched};
 use crate::limits;
@@ -48,8 +48,10 @@ use crate::time::ElapsedMicros;
 /// How far asking for what a key misses has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refill {
-    /// The missing positions, as last looked at.
+    /// The missing positions, as last looked at; those that may follow, where none is missing.
     gap: Range,
+    /// Whether none is known to be missing (`tails`).
+    tail: bool,
     /// Asks since something came.
     failed: u32,
     stage: Stage,
@@ -74,6 +76,8 @@ pub(super) struct Refilling {
     under_way: BTreeMap<FetchId, Slot>,
     /// Asks in this process.
     asked: u64,
+    /// Keys that are asked for what follows.
+    pub(super) tails: usize,
 }
 
 impl Refilling {
@@ -86,6 +90,7 @@ impl Refilling {
         self.timers.clear();
         self.wanting.clear();
         self.under_way.clear();
+        self.tails = 0;
     }
 }
 
@@ -106,16 +111,18 @@ impl<D: Digest> Partition<D> {
     /// What a key misses may be other than it was.
     pub(super) fn arm_refill(&mut self, slot: Slot) {
         let Some(hot) = self.keys.get(slot) else { return };
-        let known = hot.refill;
-        if known.is_none() && hot.record.order.held.is_empty() {
-            return;
-        }
+        let (known, nothing_waits) = (hot.refill, hot.record.order.held.is_empty());
         // What is under way is looked at when it ends.
         if known.is_some_and(|known| matches!(known.stage, Stage::UnderWay(..))) {
             return;
         }
+        if nothing_waits && known.is_none_or(|known| known.tail) {
+            // The settings may be others now.
+            let next = known.filter(|_| self.tail_of(slot).is_some());
+            return self.set_refill(slot, next);
+        }
         let next = self.refillable(slot).map(|(gap, settings)| {
-            let same = known.filter(|known| gap.from <= known.gap.to);
+            let same = known.filter(|known| !known.tail && gap.from <= known.gap.to);
             let anew = || self.asks_after(gap, 0, pause(&settings, 0));
             same.map_or_else(anew, |same| Refill { gap, ..same })
         });
@@ -123,13 +130,40 @@ impl<D: Digest> Partition<D> {
     }
 
     fn asks_after(&self, gap: Range, failed: u32, pause: Duration) -> Refill {
-        Refill { gap, failed, stage: Stage::Waits(self.now.elapsed.after(pause)) }
+        let stage = Stage::Waits(self.now.elapsed.after(pause));
+        Refill { gap, tail: false, failed, stage }
+    }
+
+    /// What may follow the last known position of a key, where its source is asked for that.
+    fn tail_of(&self, slot: Slot) -> Option<(Range, RefillSettings)> {
+        let hot = self.keys.get(slot)?;
+        let source = self.settings.sources.get(&hot.key.source)?;
+        let refill = source.refill.filter(|refill| refill.every.is_some())?;
+        let from = next_position(source, &hot.record.order)?;
+        let to = from.saturating_add(limits::REFILL_POSITIONS - 1);
+        hot.record.order.held.is_empty().then_some((Range { from, to }, refill))
+    }
+
+    /// A key was quiet for long: it asks for what may follow, or once more for what it misses.
+    pub(super) fn want_tail(&mut self, slot: Slot) {
+        let known = self.keys.get(slot).and_then(|hot| hot.refill);
+        if known.is_some_and(|known| known.stage != Stage::Over) {
+            return;
+        }
+        let (wanted, tail) = match self.refillable(slot) {
+            Some(missing) => (Some(missing), false),
+            None => (self.tail_of(slot), true),
+        };
+        let Some((gap, _)) = wanted else { return };
+        self.set_refill(slot, Some(Refill { gap, tail, failed: 0, stage: Stage::Wants }));
     }
 
     fn set_refill(&mut self, slot: Slot, next: Option<Refill>) {
         let Some(hot) = self.keys.get_mut(slot) else { return };
-        let was = core::mem::replace(&mut hot.refill, next).map(|was| was.stage);
-        let is = next.map(|is| is.stage);
+        let was = core::mem::replace(&mut hot.refill, next);
+        let is_tail = |refill: Option<Refill>| usize::from(refill.is_some_and(|known| known.tail));
+        self.refilling.tails = self.refilling.tails + is_tail(next) - is_tail(was);
+        let (was, is) = (was.map(|was| was.stage), next.map(|is| is.stage));
         if was == is {
             return;
         }
@@ -173,8 +207,18 @@ impl<D: Digest> Partition<D> {
     pub(super) fn may_fetch(&mut self, Wanted { source, slot, .. }: Wanted) {
         let hot = self.keys.get(slot);
         let refill = hot.and_then(|hot| hot.refill).filter(|known| known.stage == Stage::Wants);
-        let Some((refill, (gap, _))) = refill.zip(self.refillable(slot)) else {
+        let tail = refill.is_some_and(|known| known.tail);
+        let wanted = if tail { self.tail_of(slot) } else { self.refillable(slot) };
+        // What would have followed came by itself: the key is not quiet any more.
+        let came =
+            |gap: &Range| refill.is_some_and(|known| known.tail && known.gap.from != gap.from);
+        let wanted = wanted.filter(|(gap, _)| !came(gap));
+        let Some((refill, (gap, _))) = refill.zip(wanted) else {
             self.outputs.push_back(Output::SpareFetch(source));
+            if tail {
+                self.set_refill(slot, None);
+                self.arm_refill(slot);
+            }
             return;
         };
         self.refilling.asked += 1;
@@ -198,11 +242,18 @@ impl<D: Digest> Partition<D> {
         let key = hot.key.clone();
         let (attempt, events) = (refill.failed.saturating_add(1), fetched.events);
         let outcome = fetched.outcome;
-        let ended = RefillEnded { key: key.clone(), asked, attempt, outcome, events };
-        self.write(Fact::RefillEnded(ended));
+        if !refill.tail || events > 0 {
+            let ended = RefillEnded { key: key.clone(), asked, attempt, outcome, events };
+            self.write(Fact::RefillEnded(ended));
+        }
         self.give_up_what_is_not(slot, &key, asked, &fetched.none);
-        let next = self.refillable(slot).map(|(gap, settings)| {
-            if gap.from > refill.gap.to {
+        let missing = self.refillable(slot);
+        if refill.tail && missing.is_none() {
+            let next = self.tail_goes_on(slot, refill, outcome, asked);
+            return self.set_refill(slot, next);
+        }
+        let next = missing.map(|(gap, settings)| {
+            if refill.tail || gap.from > refill.gap.to {
                 // Another gap, of which nothing was asked.
                 return self.asks_after(gap, 0, pause(&settings, 0));
             }
@@ -214,7 +265,7 @@ impl<D: Digest> Partition<D> {
                 return self.asks_after(gap, refill.failed, Duration::ZERO);
             }
             if attempt >= settings.attempts {
-                return Refill { gap, failed: attempt, stage: Stage::Over };
+                return Refill { gap, tail: false, failed: attempt, stage: Stage::Over };
             }
             self.asks_after(gap, attempt, pause(&settings, attempt))
         });
@@ -234,11 +285,39 @@ impl<D: Digest> Partition<D> {
         }
     }
 
+    /// What is asked for after an ask for what may follow, which left nothing missing: what follows that, or
+    /// the same where it was in vain.
+    fn tail_goes_on(
+        &self,
+        slot: Slot,
+        refill: Refill,
+        outcome: RefillOutcome,
+        asked: Range,
+    ) -> Option<Refill> {
+        let (gap, settings) = self.tail_of(slot)?;
+        let failed = refill.failed.saturating_add(1);
+        let (failed, pause) = match outcome {
+            _ if gap.from > asked.from && outcome == RefillOutcome::Cut => (0, Duration::ZERO),
+            RefillOutcome::Whole if gap.from > asked.to => (0, Duration::ZERO),
+            RefillOutcome::Whole => return None,
+            _ if outcome.is_throttled() => (refill.failed, Duration::ZERO),
+            _ if failed >= settings.attempts => return None,
+            _ => (failed, pause(&settings, failed)),
+        };
+        Some(Refill { tail: true, ..self.asks_after(gap, failed, pause) })
+    }
+
     /// Whether a key must stay in memory because of what it asks, or is about to.
     pub(super) fn keeps_refill(&self, hot: &Hot, pressed: bool) -> bool {
         match hot.refill.map(|refill| refill.stage) {
             None | Some(Stage::Over) => false,
             Some(Stage::UnderWay(..)) => true,
+            // There are few, and nothing would bring it back.
+            Some(Stage::Waits(_) | Stage::Wants)
+                if hot.refill.is_some_and(|refill| refill.tail) =>
+            {
+                true
+            }
             Some(Stage::Waits(_) | Stage::Wants) => {
                 let kept = self.refilling.timers.len() + self.refilling.wanting.len();
                 !pressed && kept <= self.settings.hot_keys / limits::REFILL_SHARE
@@ -248,6 +327,7 @@ impl<D: Digest> Partition<D> {
 
     /// A key leaves memory.
     pub(super) fn leave_refill(&mut self, slot: Slot, hot: &Hot) {
+        self.refilling.tails -= usize::from(hot.refill.is_some_and(|refill| refill.tail));
         match hot.refill.map(|refill| refill.stage) {
             Some(Stage::Waits(due)) => drop(self.refilling.timers.remove(&(due, slot))),
             Some(Stage::Wants) => {
@@ -271,5 +351,7 @@ impl<D: Digest> Partition<D> {
         assert_eq!(of(|is| *is == Stage::Wants), self.refilling.wanting.len(), "wants");
         let under_way = of(|is| matches!(is, Stage::UnderWay(..)));
         assert_eq!(under_way, self.refilling.under_way.len(), "asks under way");
+        let tails = self.keys.iter().filter(|(_, hot)| hot.refill.is_some_and(|known| known.tail));
+        assert_eq!(tails.count(), self.refilling.tails, "keys that are asked for what follows");
     }
 }

@@ -67,6 +67,7 @@ impl<D: Digest> Partition<D> {
         if self.may_end_waits(&before) {
             self.outside.look_at_holds(now);
         }
+        self.revise_tails(self.recorded);
         slots.iter().for_each(|slot| self.arm_hold(*slot));
         self.visit_anew();
         self.wake_all();

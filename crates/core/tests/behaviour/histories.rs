@@ -247,6 +247,16 @@ fn contract() -> impl Strategy<Value = Contract> {
     ]
 }
 
+fn refill(
+    rate: impl Strategy<Value = Option<Rate>>,
+) -> impl Strategy<Value = Option<RefillSettings>> {
+    let every = proptest::option::of((500..5_000_u64).prop_map(Duration::from_millis));
+    (1..3_000_u64, 1..4_u32, rate, every).prop_map(|(after, attempts, rate, every)| {
+        let after = Duration::from_millis(after);
+        Some(RefillSettings { after, attempts, rate: rate?, every })
+    })
+}
+
 pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
@@ -259,11 +269,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
-    let refill = (1..3_000_u64, 1..4_u32, rate()).prop_map(|(after, attempts, rate)| {
-        let after = Duration::from_millis(after);
-        Some(RefillSettings { after, attempts, rate: rate? })
-    });
-    let all = (contract(), on_gap, give_up, bounds, slow, refill);
+    let all = (contract(), on_gap, give_up, bounds, slow, refill(rate()));
     all.prop_map(|(contract, on_gap, give_up, bounds, slow, refill)| {
         let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
         let source = SourceSettings {

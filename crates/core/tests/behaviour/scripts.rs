@@ -196,6 +196,7 @@ impl Story {
                 after,
                 attempts: words.number("asks").map_or(3, |most| u32::try_from(most).expect("few")),
                 rate: words.rate("ask_rate").unwrap_or(Rate { count: 10, period: duration("1s") }),
+                every: words.duration("every"),
             }),
         };
         self.settings.sources.insert(id, source);
@@ -322,7 +323,7 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
     if let Some(after) = words.duration("refill") {
         let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
         let rate = Rate { count: 10, period: duration("1s") };
-        let refill = RefillSettings { after, attempts: 3, rate };
+        let refill = RefillSettings { after, attempts: 3, rate, every: words.duration("every") };
         source.refill = (!after.is_zero()).then_some(refill);
     }
     if let Some(after) = words.duration("forget_after") {

@@ -31,6 +31,9 @@ pub(super) fn refill(
         entry.duration(Duration::from_millis(10)..=Duration::from_hours(24))
     });
     let attempts = or(section.get("attempts"), 5, |entry| entry.integer(1..=1_000));
+    let every = or(section.get("every"), None, |entry| {
+        entry.duration(Duration::from_secs(1)..=Duration::from_hours(24 * 400)).map(Some)
+    });
     let usual = Rate { count: 10, period: Duration::from_secs(1) };
     let rate = check_rate::rate(section, "rate").map(|rate| rate.unwrap_or(usual));
     let allow = check_destination::allow(section);
@@ -45,6 +48,7 @@ pub(super) fn refill(
         headers,
         after: after?,
         attempts: u32::try_from(attempts?).unwrap_or(u32::MAX),
+        every: every?,
         rate: rate?,
         rules,
         envelope,

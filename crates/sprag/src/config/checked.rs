@@ -96,6 +96,8 @@ pub struct Source {
     pub dedupe: Duration,
     /// How long a key is idle before it is forgotten (rule D8); none: it never is.
     pub forget_after: Option<Duration>,
+    /// How long a silence of it is no alert.
+    pub expect_every: Option<Duration>,
     /// Largest body, bytes.
     pub max_body: u64,
     /// How it is asked for positions that are missing; none: it is not.
@@ -113,6 +115,8 @@ pub struct Refill {
     pub after: Duration,
     /// Asks in vain after which no more are made.
     pub attempts: u32,
+    /// After how long a silence of a key what may follow is asked for.
+    pub every: Option<Duration>,
     /// Asks at the most, over all keys.
     pub rate: Rate,
     /// What a page is split by, and an element of it read by.

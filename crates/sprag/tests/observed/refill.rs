@@ -79,6 +79,12 @@ id = "none"
 key = "body:/key"
 position = {{ sequence = "body:/n" }}
 refill = {{ url = "{url}/closed/{{key}}", after = "10ms" }}
+[sources.quiet]
+verify = {{ scheme = "none" }}
+id = "none"
+key = "body:/key"
+position = {{ sequence = "body:/n" }}
+refill = {{ url = "{url}/quiet/{{key}}?from={{from}}&to={{to}}", every = "1s", rate = "1/s", allow = ["127.0.0.0/8"] }}
 "#
     )
 }
@@ -126,6 +132,13 @@ fn every_key_of_refill_has_its_effect() {
     observed("key", "sources.*.refill.headers_at");
     observed("key", "sources.*.refill.body_at");
     only_as_often_as_allowed(&authority, &server);
+    what_follows_is_asked_for(&authority, &server);
+}
+
+fn what_follows_is_asked_for(authority: &Authority, server: &Server) {
+    taken(&server.ask(&post("/in/quiet", "", r#"{"key":"q","n":1}"#)), "released");
+    until("a quiet key is asked for", || (asked(authority, "/quiet/q?from=2") > 0).then_some(()));
+    observed("key", "sources.*.refill.every");
 }
 
 fn only_as_often_as_allowed(authority: &Authority, server: &Server) {

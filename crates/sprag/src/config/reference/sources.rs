@@ -330,6 +330,12 @@ pub(super) const KEYS: &[Key] = &[
         "Asks in vain after which no more are made for the same positions. `hold.wait` bounds them all.",
     ),
     key(
+        "sources.*.refill.every",
+        "duration 1s–400d",
+        Absent("only what is known to be missing is asked for"),
+        "After how long a silence of a key the positions that may follow its last are asked for, so that a lost last event is found: when it was quiet for that long, at the latest for twice as long, and again each time the silence has doubled.",
+    ),
+    key(
         "sources.*.refill.rate",
         "`N/s`, `N/m` or `N/h`",
         Value(r#""10/s""#),
@@ -413,6 +419,12 @@ pub(super) const KEYS: &[Key] = &[
         "duration 1s–3650d",
         Absent("keys are never forgotten"),
         "A key about which nothing happened for so long, and for which nothing waits, is forgotten: its name goes, a tombstone by its fingerprint stays, and if it comes back it goes on where it was. No shorter than `retention.bodies`.",
+    ),
+    key(
+        "sources.*.expect_every",
+        "duration 1s–400d",
+        Absent("silence is no alert"),
+        "How often something is expected of the source: when it posted nothing for longer there is the alert `source-silent`. `sprag_source_silence_seconds` says how long.",
     ),
     key(
         "sources.*.max_body",
