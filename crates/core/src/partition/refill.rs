@@ -233,7 +233,7 @@ impl<D: Digest> Partition<D> {
     }
 
     /// An ask is over; all that it brought was received before.
-    pub(super) fn fetched(&mut self, fetched: Fetched) {
+    pub(super) fn fetched(&mut self, fetched: &Fetched) {
         // One of an earlier term is nobody's.
         let Some(slot) = self.refilling.under_way.get(&fetched.id).copied() else { return };
         let Some(hot) = self.keys.get(slot) else { return };
