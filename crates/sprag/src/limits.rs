@@ -67,7 +67,7 @@ pub const OUT_READS: usize = 4;
 pub const OUT_READS_OF_ALL: usize = 32;
 /// How often, for pages, what was decided is brought to the state store, which has the dead letters. Pages asked for
 /// meanwhile share it.
-pub const OUT_STORE_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
+pub const OUT_STORE_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// Digits of a sequence, leading zeros included. `u64` needs 20; padded ones seldom exceed 32.
 pub const SEQUENCE_DIGITS: usize = 64;

@@ -248,6 +248,11 @@ fn bodies_that_are_kept_no_longer_are_gone() {
     post(1);
     post(2);
     // Delivered, and older than `retention.bodies` allows.
+    for _ in 0..8 {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let counts = ["sprag_retention_rewritten_total", "sprag_retention_deleted_total"];
+        eprintln!("DIAG {} {:?} {:?}", page(), counts.map(|c| world.gateway.counted(c)), world.consumer.requests().len());
+    }
     let gone = until("both are gone", || Some(page()).filter(|page| sequences(page).is_empty()));
     assert_eq!(gone["omitted"], json!([{"from": 1, "to": 2, "reason": "gone"}]));
     assert_eq!((&gone["through"], &gone["next"]), (&json!(2), &Value::Null));
