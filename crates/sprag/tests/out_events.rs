@@ -251,7 +251,12 @@ fn bodies_that_are_kept_no_longer_are_gone() {
     for _ in 0..8 {
         std::thread::sleep(std::time::Duration::from_secs(1));
         let counts = ["sprag_retention_rewritten_total", "sprag_retention_deleted_total"];
-        eprintln!("DIAG {} {:?} {:?}", page(), counts.map(|c| world.gateway.counted(c)), world.consumer.requests().len());
+        eprintln!(
+            "DIAG {} {:?} {:?}",
+            page(),
+            counts.map(|c| world.gateway.counted(c)),
+            world.consumer.requests().len()
+        );
     }
     let gone = until("both are gone", || Some(page()).filter(|page| sequences(page).is_empty()));
     assert_eq!(gone["omitted"], json!([{"from": 1, "to": 2, "reason": "gone"}]));
