@@ -323,7 +323,7 @@ impl World {
         self.judge_end(&ask);
         let Ask { partition, resource, fetch, outcome, retry_after, events, none, .. } = ask;
         let source = fetch.key.source;
-        self.watching.refilled.ended(source);
+        self.watching.refilled.ended(&fetch.key, outcome.is_throttled());
         self.watching.refilled.said_none(resource, &none);
         let numbers = [number, events.into()];
         self.trace.note(self.now, '?', &numbers, || {

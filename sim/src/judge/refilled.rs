@@ -38,6 +38,8 @@ pub(crate) struct Refilled {
     asks: BTreeMap<SourceId, Asks>,
     /// Of what was asked for that may follow: after which position in which term, since when, how often.
     tails: BTreeMap<Key, ((Epoch, u64), Instant, u32)>,
+    /// Keys whose last ask came too often for their source: they ask once more.
+    resting: BTreeSet<Key>,
     given: BTreeSet<(usize, Hash)>,
     /// Positions of which an authority said that there is none.
     none: BTreeSet<(usize, u64)>,
@@ -49,6 +51,7 @@ impl Refilled {
     pub(crate) fn disconnected(&mut self) {
         self.asks.clear();
         self.tails.clear();
+        self.resting.clear();
     }
 
     /// An event is given that was asked for.
@@ -101,7 +104,8 @@ impl Refilled {
 
     /// What follows the same position is asked for when a silence has doubled, in the same term.
     fn asked_seldom(&mut self, now: Instant, fetch: &Fetch, every: Duration) -> Verdict {
-        if fetch.attempt > 1 {
+        // The same turn once more: of an ask in vain, or because the source rested.
+        if self.resting.remove(&fetch.key) || fetch.attempt > 1 {
             return Ok(());
         }
         let of = (fetch.id.epoch, fetch.asked.from);
@@ -111,15 +115,18 @@ impl Refilled {
         }
         *asks += 1;
         let times = 1 + (now - *since) / u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
-        // One more for a turn that came late, and what a source that rests has asked again.
+        // One more for a turn that came late, and one besides.
         let most = 3 + times.ilog2();
         must(*asks <= most, || format!("{fetch:?} is number {asks} in {times} times {every:?}"))
     }
 
-    /// An ask is over.
-    pub(crate) fn ended(&mut self, source: SourceId) {
-        if let Some(asks) = self.asks.get_mut(&source) {
+    /// An ask is over; `rests` says that it came too often for its source.
+    pub(crate) fn ended(&mut self, key: &Key, rests: bool) {
+        if let Some(asks) = self.asks.get_mut(&key.source) {
             asks.under_way = asks.under_way.saturating_sub(1);
+        }
+        if rests {
+            self.resting.insert(key.clone());
         }
     }
 
