@@ -99,7 +99,12 @@ impl Authorities {
             );
             usual && post.accepted && !post.is_unreadable && !anew.contains(&post.resource)
         };
-        let all = workload.posts.iter().chain(&workload.dropped).filter(told);
+        // What never comes, another Sprag may have passed on purpose.
+        let passed = |post: &&Post| {
+            says_none(post.resource) && post.position.number().is_some_and(|it| it % 3 == 0)
+        };
+        let dropped = workload.dropped.iter().filter(|post| !passed(post));
+        let all = workload.posts.iter().chain(dropped).filter(told);
         let numbered = all.filter_map(|post| match post.position {
             Position::Sequence(number) => Some(((post.resource, number), post.clone())),
             _ => None,
@@ -132,7 +137,7 @@ impl Authorities {
     /// counts anew it knows nothing.
     fn knows_all(&self, resource: usize) -> bool {
         let mut known = self.events.range((resource, 0)..=(resource, u64::MAX));
-        resource.is_multiple_of(2) && known.next().is_some()
+        says_none(resource) && known.next().is_some()
     }
 
     /// Of what is asked for, what nobody told it.
@@ -207,6 +212,11 @@ impl Authorities {
         };
         (ask, quick, name)
     }
+}
+
+/// Whether the authority of a resource says of what is missing that there is none.
+fn says_none(resource: usize) -> bool {
+    resource.is_multiple_of(2)
 }
 
 /// The same event as its source writes it when it is asked: where it has an id, that tells.

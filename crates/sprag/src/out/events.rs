@@ -13,6 +13,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use sprag_core::id::Key;
 use sprag_core::ranges::Range;
+use sprag_driver::cache::ReleasedEvent;
 
 use super::past::{Past, Told};
 use super::reading::Room;
@@ -111,26 +112,30 @@ struct Page {
 
 impl Page {
     /// Takes what becomes part of it; false where there is no room for it any more.
-    fn take(&mut self, told: Told, most: usize, write: impl Fn(&Told) -> Option<String>) -> bool {
-        if let Told::Omitted(range, reason) = told {
-            match self.omitted.last_mut() {
-                Some((last, same)) if *same == reason && last.to + 1 == range.from => {
-                    last.to = range.to;
-                }
-                _ => self.omitted.push((range, reason)),
+    fn take(&mut self, told: &Told, most: usize, write: impl Fn(&ReleasedEvent) -> String) -> bool {
+        let event = match told {
+            Told::Omitted(range, reason) => {
+                self.omit(*range, reason);
+                return true;
             }
-            return true;
-        }
-        if self.events.len() >= most {
-            return false;
-        }
-        let Some(event) = write(&told) else { return true };
+            Told::Event(_) if self.events.len() >= most => return false,
+            Told::Event(event) => write(event),
+        };
         if !self.events.is_empty() && self.bytes + event.len() > limits::OUT_PAGE_BYTES {
             return false;
         }
         self.bytes += event.len();
         self.events.push(event);
         true
+    }
+
+    fn omit(&mut self, range: Range, reason: &'static str) {
+        match self.omitted.last_mut() {
+            Some((last, same)) if *same == reason && last.to + 1 == range.from => {
+                last.to = range.to;
+            }
+            _ => self.omitted.push((range, reason)),
+        }
     }
 
     fn omitted(&self) -> Vec<Value> {
@@ -183,11 +188,9 @@ pub(super) async fn list(
     let tail = record.sequence.0;
     let to = wanted.to.unwrap_or(u64::MAX).min(tail);
     let mut page = Page::default();
-    let write = |told: &Told| match told {
-        Told::Event(event) => Some(envelope(source, event, None, &destination.forward).to_string()),
-        Told::Omitted(..) => None,
-    };
-    let told = past.tell((from, to), |told| page.take(told, limit, write)).await?;
+    let write =
+        |event: &ReleasedEvent| envelope(source, event, None, &destination.forward).to_string();
+    let told = past.tell((from, to), |told| page.take(&told, limit, write)).await?;
     let through = told.unwrap_or(from - 1);
     let next = (through < to).then(|| next(&wanted, (source, name), through + 1));
     let head = json!({ "source": source, "key": name, "from": from, "through": through,
