@@ -306,6 +306,10 @@ impl World {
         self.judge("loss", rebased);
         self.judge("refusals", refused);
         self.judge("refill", marked);
+        for (resource, key) in &history.keys {
+            let gone = self.watching.refilled.judge_gone(*resource, &key.gone);
+            self.judge("refill", gone);
+        }
         let delivered = audit::deliveries(&history, &self.watching.deliveries);
         self.judge("deliveries", delivered);
         let left = audit::nothing_is_left(&history, &self.context(), &|_, _| false);

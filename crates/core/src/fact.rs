@@ -496,6 +496,8 @@ pub enum AbandonReason {
     Start,
     /// An operator let the positions of the key begin anew.
     Rebased,
+    /// The source was asked for them and says that there is none.
+    Gone,
 }
 
 /// See [`Fact::GapAbandoned`].

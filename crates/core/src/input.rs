@@ -11,6 +11,7 @@ use crate::destination::{Grant, LaneRef};
 use crate::fact::{DeadLetter, Fact, Origin, Outcome, RefillOutcome, StoredHeader};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
+use crate::ranges::Ranges;
 use crate::recent::Seen;
 use crate::record::{KeyRecord, Queue};
 use crate::refill::Wanted;
@@ -180,7 +181,7 @@ pub struct Ended {
 }
 
 /// An ask for missing positions is over: every event that it brought is answered by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// Which.
     pub id: FetchId,
@@ -192,6 +193,8 @@ pub struct Fetched {
     pub events: u32,
     /// What was asked for with `Retry-After`.
     pub retry_after: Option<Duration>,
+    /// Of what was asked for, the positions of which the source said that there is none.
+    pub none: Ranges,
 }
 
 /// One thing that happened outside.

@@ -58,7 +58,7 @@ codes! {
     UnreadableJson = 400, "unreadable-json", "The body is not JSON";
     /// An `OPTIONS` asks whether it may post and does not say who asks: `WebHook-Request-Origin` is absent.
     MissingOrigin = 400, "missing-origin", "The origin is missing";
-    /// A query parameter of the admin API is unknown or has a value that cannot be used.
+    /// A query parameter of the admin API, or of a request for events, is unknown or has a value that cannot be used.
     InvalidParameter = 400, "invalid-parameter", "A parameter cannot be used";
     /// The header with the signature is absent.
     MissingSignature = 401, "missing-signature", "The signature is missing";
@@ -146,6 +146,8 @@ codes! {
     RateExceeded = 429, "rate-exceeded", "More events come in than are allowed";
     /// As many events of this key are held as `limits.key_backlog` allows. Other keys are not affected.
     KeyBacklogFull = 429, "key-backlog-full", "Too many events of this key are waiting";
+    /// As many pages of events as a destination's consumers may ask for at once are being read or sent. Read those to their end first.
+    TooManyReads = 429, "too-many-reads", "Too many pages are being read";
     /// More keys are active at once than fit in memory (`limits.hot_keys`).
     TooManyKeys = 429, "too-many-keys", "Too many keys are active";
     /// A fault of Sprag itself. It is logged; nothing was recorded.

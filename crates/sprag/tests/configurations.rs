@@ -47,6 +47,9 @@ fn sources() -> Vec<String> {
         signed("verify.scheme = \"hmac\"\nverify.header = \"x-mac\"\n"),
         signed("verify.scheme = \"square\"\nverify.public_url = \"https://example.com/in\"\n"),
         "preset = \"github\"\nverify.secrets = [\"env:A\"]\n".to_owned(),
+        "preset = \"sprag\"\nverify.secrets = [\"env:A\"]\nrefill.token = \"env:A\"\n\
+         refill.sprag = \"https://api.example/out/app\"\n"
+            .to_owned(),
     ]
 }
 

@@ -289,6 +289,7 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {
             Some("gap-abandoned: rebased")
         }
+        Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Gone => Some("gap-abandoned: gone"),
         Fact::BacklogDropped(dropped) if dropped.from < dropped.to => {
             Some("backlog-dropped: several")
         }

@@ -55,6 +55,8 @@ pub(crate) struct KeyHistory {
     /// The last position released in order.
     pub(super) last: Option<u64>,
     pub(super) abandoned: Vec<(u64, u64)>,
+    /// Positions given up because their source has none.
+    pub(crate) gone: Vec<(u64, u64)>,
     pub(super) gap: Option<(u64, u64)>,
     pub(super) newest: Newest,
     pub(crate) settled: Settled,
@@ -546,17 +548,20 @@ impl KeyHistory {
         let begins = match fact.reason {
             // Without a natural start, everything below the base is late (decision 006).
             AbandonReason::Start => source.first().or(Some(0)).filter(|_| self.next.is_none()),
-            AbandonReason::Rebased => self.next.or(strict),
+            AbandonReason::Rebased | AbandonReason::Gone => self.next.or(strict),
             AbandonReason::Waited | AbandonReason::Full => {
                 self.next.or(strict).filter(|_| source.on_gap == OnGap::Skip)
             }
         };
-        must(begins == Some(from) && lowest == Some(to + 1), || {
+        // Of what its source has none of, only that is given up.
+        let in_part = fact.reason == AbandonReason::Gone && lowest.is_some_and(|it| it > to);
+        must(begins == Some(from) && (lowest == Some(to + 1) || in_part), || {
             format!("{from}-{to} is given up, {begins:?} to before {lowest:?} is missing")
         })?;
         match fact.reason {
             AbandonReason::Rebased => self.hurried = Some(format!("{from}-{to} is given up")),
             AbandonReason::Start => self.begins_in_time(source, uptime),
+            AbandonReason::Gone => self.gone.push((from, to)),
             AbandonReason::Waited | AbandonReason::Full => self.waited_enough(source, uptime)?,
         }
         self.abandoned.push((from, to));

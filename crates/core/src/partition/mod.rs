@@ -256,7 +256,7 @@ impl<D: Digest> Partition<D> {
             }
             Input::Granted(grant) => self.granted(grant),
             Input::MayFetch(wanted) => self.may_fetch(wanted),
-            Input::Fetched(fetched) => self.fetched(fetched),
+            Input::Fetched(fetched) => self.fetched(&fetched),
             Input::Ended(ended) => self.ended(ended),
             Input::Overflow { destination, bytes } => self.overflow(destination, bytes),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),

@@ -16,6 +16,7 @@ use sprag_core::input::{Command, Input};
 use sprag_core::output::Fetch;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Retry, Settings,
@@ -444,7 +445,9 @@ fn fetched(world: &mut World, which: u8, status: Option<u16>) {
         });
     }
     let outcome = status.map_or(RefillOutcome::Whole, |status| RefillOutcome::Answered { status });
-    world.end_fetch(at, outcome, u32::from(brings), None);
+    // Now and then its source says of some of it that there is none.
+    let none = which.is_multiple_of(3).then_some(Range { from: asked.from, to: asked.from + 1 });
+    world.end_fetch(at, outcome, u32::from(brings), (None, Ranges::from_ranges(none)));
 }
 
 /// Some of the oldest history goes, as far as nothing waits for it.

@@ -17,6 +17,7 @@ use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, Source
 use sprag_core::input::{Command, Input};
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Restore, Retry,
@@ -471,7 +472,7 @@ fn end(world: &mut World, words: &Words<'_>, outcome: Outcome) {
     world.end_with(&attempt, outcome, words.duration("retry-after"), dropped);
 }
 
-/// `fetched a whole events=2`, `fetched a 429 retry-after=5s`
+/// `fetched a whole events=2 none=3-5,8`, `fetched a 429 retry-after=5s`
 fn fetched(world: &mut World, words: &Words<'_>) {
     let key = key(words.word(1));
     let which = world.fetches.iter().position(|fetch| fetch.key == key);
@@ -483,7 +484,16 @@ fn fetched(world: &mut World, words: &Words<'_>) {
         status => RefillOutcome::Answered { status: status.parse().expect("an HTTP status") },
     };
     let events = words.number("events").map_or(0, |events| u32::try_from(events).expect("few"));
-    world.end_fetch(which, outcome, events, words.duration("retry-after"));
+    let none = Ranges::from_ranges(words.get("none").into_iter().flat_map(ranges_of));
+    world.end_fetch(which, outcome, events, (words.duration("retry-after"), none));
+}
+
+/// `3-5,8`
+fn ranges_of(text: &str) -> impl Iterator<Item = Range> {
+    text.split(',').map(|range| {
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        Range { from: from.parse().expect("a position"), to: to.parse().expect("a position") }
+    })
 }
 
 fn clock(world: &mut World, by: &str) {

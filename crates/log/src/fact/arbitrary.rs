@@ -250,7 +250,8 @@ fn gaps() -> impl Strategy<Value = Fact> {
         Just(AbandonReason::Waited),
         Just(AbandonReason::Full),
         Just(AbandonReason::Start),
-        Just(AbandonReason::Rebased)
+        Just(AbandonReason::Rebased),
+        Just(AbandonReason::Gone)
     ];
     prop_oneof![
         (key(), range()).prop_map(|(key, missing)| Fact::GapOpened(GapOpened { key, missing })),

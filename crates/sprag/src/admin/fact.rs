@@ -292,5 +292,6 @@ fn abandoned(reason: AbandonReason) -> &'static str {
         AbandonReason::Full => "full",
         AbandonReason::Start => "start",
         AbandonReason::Rebased => "rebased",
+        AbandonReason::Gone => "gone",
     }
 }

@@ -6,7 +6,8 @@
 use super::network::Network;
 use crate::extract::{Extractor, Rules, RulesProblem};
 use crate::refill::Template;
-use crate::refill::page::Next;
+use crate::refill::envelope::Envelope;
+use crate::refill::page::Signs;
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
@@ -120,8 +121,10 @@ pub struct Refill {
     pub rate: Rate,
     /// What a page is split by, and an element of it read by.
     pub rules: Rules,
-    /// Where a page says that there is another.
-    pub next: Next,
+    /// Where headers and body of an event are in an element of a page; none: it is a body.
+    pub envelope: Option<Envelope>,
+    /// Where a page says that there is another, and what there is not.
+    pub signs: Signs,
     /// Private addresses that may be connected to all the same.
     pub allow: Vec<Network>,
     /// A PEM file with roots accepted besides the public ones.

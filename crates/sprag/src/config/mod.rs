@@ -12,6 +12,7 @@ mod check_headers;
 mod check_order;
 mod check_rate;
 mod check_refill;
+mod check_refill_sprag;
 mod check_retention;
 mod check_rules;
 mod check_server;

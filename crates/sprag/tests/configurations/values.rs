@@ -111,6 +111,10 @@ fn links(kind: &str) -> Option<Vec<Value>> {
                 "7",
             ],
         ),
+        "URL of a consumers' side" => values(
+            &["\"https://api.example/out/app\"", "\"http://127.0.0.1:9/a/out/app/\""],
+            &["\"https://api.example/\"", "\"https://api.example/out/app/events\"", "7"],
+        ),
         "`link` or `body:/pointer`" => {
             values(&["\"link\"", "\"body:/next\""], &["\"header:x-a\"", "\"page\"", "7"])
         }

@@ -290,8 +290,20 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "sources.*.refill.url",
         "URL with placeholders",
-        Required,
+        Absent("required without `sprag`"),
         "What is got: `{key}` is the key as `sprag-key` has it, `{key.1}` its first part, `{from}` and `{to}` the first and last of the positions; in path and query only.",
+    ),
+    key(
+        "sources.*.refill.sprag",
+        "URL of a consumers' side",
+        Absent("the source is no Sprag"),
+        "The source is another Sprag, and this is where its consumers ask, `https://HOST/out/NAME`: instead of `url`, `items`, `next` and all `…_at`. The position is `header:sprag-sequence`.",
+    ),
+    key(
+        "sources.*.refill.token",
+        "secret",
+        Absent("required with `sprag`"),
+        "The `token` of the destination there.",
     ),
     key(
         "sources.*.refill.headers",
@@ -370,6 +382,18 @@ pub(super) const KEYS: &[Key] = &[
         "location",
         Absent("as `position` says"),
         "Where the sequence is in an element.",
+    ),
+    key(
+        "sources.*.refill.headers_at",
+        "`body:/pointer`",
+        Absent("an event has no headers"),
+        "Where an element has the headers of the event, an object of texts: then a `header:` is read there. For APIs that tell what was posted.",
+    ),
+    key(
+        "sources.*.refill.body_at",
+        "`body:/pointer`",
+        Absent("the element is the body"),
+        "Where an element has the body of the event: an object or array as it is written, or a text that holds it. All `body:` begin there.",
     ),
     key(
         "sources.*.refill.allow",
