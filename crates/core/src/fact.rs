@@ -304,6 +304,8 @@ pub struct Released {
     pub unordered: bool,
     /// The names of its fields that are newer than all before, ascending: `sprag-fresh` (contract `merge`).
     pub fresh: Vec<Arc<str>>,
+    /// The states between that never came: `sprag-missing` (contract `states`).
+    pub passed: Vec<Arc<str>>,
 }
 
 /// By what a repeat was recognised.
@@ -360,6 +362,8 @@ pub enum InvalidReason {
     Unreadable,
     /// With its new fields the key would have more than `limits::FIELDS` (contract `merge`).
     TooManyFields,
+    /// The table of its source does not have its state (contract `states`).
+    UnknownState,
 }
 
 /// See [`Fact::Invalid`].

@@ -2,9 +2,10 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 
 use crate::chain::Digest;
-use crate::fields::Fields;
+use crate::fields::{At, Fields, push_name};
 use crate::instant::instant_text;
 use crate::limits;
 
@@ -25,6 +26,13 @@ pub enum Position {
     Timestamp(u64),
     /// How new each field of the event is: contract `merge`.
     Fields(Fields),
+    /// The state the resource is in, and perhaps how new that is: contract `states`.
+    State {
+        /// Its name, 1 to [`limits::STATE_BYTES`] bytes.
+        state: Arc<str>,
+        /// How new it is; none where the source does not say.
+        at: Option<At>,
+    },
 }
 
 impl Position {
@@ -32,10 +40,19 @@ impl Position {
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         match self {
-            Self::None | Self::Fields(_) => None,
+            Self::None | Self::Fields(_) | Self::State { .. } => None,
             Self::Sequence(number) | Self::Version(number) | Self::Timestamp(number) => {
                 Some(*number)
             }
+        }
+    }
+
+    /// The number an event of it stands by while it waits; 0 where it has none.
+    #[must_use]
+    pub fn standing(&self) -> u64 {
+        match self {
+            Self::State { at: Some(At::Version(number) | At::Instant(number)), .. } => *number,
+            position => position.number().unwrap_or_default(),
         }
     }
 
@@ -64,6 +81,22 @@ impl Position {
             Self::Sequence(number) | Self::Version(number) => number.to_string(),
             Self::Timestamp(nanoseconds) => instant_text(*nanoseconds),
             Self::Fields(fields) => fields.text(),
+            Self::State { state, at } => state_text(state, *at),
         }
     }
+}
+
+/// `confirmed`, or `confirmed@17` with how new it is; the name is percent-encoded as in a URL.
+fn state_text(state: &str, at: Option<At>) -> String {
+    let mut text = String::new();
+    push_name(&mut text, state);
+    match at {
+        Some(At::Version(version)) => text.push_str(&format!("@{version}")),
+        Some(At::Instant(nanoseconds)) => {
+            text.push('@');
+            text.push_str(&instant_text(nanoseconds));
+        }
+        None => {}
+    }
+    text
 }

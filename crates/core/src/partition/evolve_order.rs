@@ -65,7 +65,7 @@ pub(super) fn take_event(
     if hot.arriving.as_ref().is_some_and(|arriving| arriving.event == event) {
         return hot.arriving.take();
     }
-    let at = at_of(&hot.record.order, event, position.number()?)?;
+    let at = at_of(&hot.record.order, event, position.standing())?;
     let HeldEvent { event, reason, essence, .. } = hot.record.order.held.remove(&at)?;
     let rank = match reason {
         HoldReason::Settle { rank } => Some(rank),

@@ -23,6 +23,7 @@ mod recover;
 mod refuse;
 mod retain;
 mod revise;
+mod states;
 mod strands;
 mod supersede;
 mod toll;

@@ -19,6 +19,7 @@ use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
 };
+use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
 
 use crate::harness::outside::Post;
@@ -234,6 +235,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         1 => Just(Contract::Latest { coalesce: true }),
         2 => Just(Contract::Settle),
         2 => Just(Contract::Merge),
+        2 => Just(Contract::States),
     ]
 }
 
@@ -260,6 +262,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             hold_span: 20,
             facts: Duration::from_secs(34_560_000),
             max_ahead: Duration::from_secs(300),
+            states: states(),
             ranks: vec![Pattern::parse("even").expect("a pattern")],
             on_gap,
             dedupe: Duration::from_secs(3_600),
@@ -371,6 +374,22 @@ fn happen(world: &mut World, happening: &Happening) {
     world.settle();
 }
 
+/// A line of states with a short way and an end, and one state that nothing leads to.
+fn states() -> Arc<StateTable> {
+    let names = |text: &str| text.split_whitespace().map(Arc::from).collect::<Vec<Arc<str>>>();
+    let allow = [("a", "b e"), ("b", "c e"), ("c", "d"), ("d", "b"), ("lost", "a")];
+    let allow: Vec<_> = allow.iter().map(|(from, to)| (Arc::from(*from), names(to))).collect();
+    Arc::new(StateTable::new(&names("a"), &allow).expect("a table"))
+}
+
+/// Half of them say how new they are, some are of no table.
+fn state(number: u64) -> Position {
+    let states = ["a", "b", "c", "d", "b", "c", "e", "other", "lost"];
+    let state = states[usize::try_from(number % 9).expect("small")].into();
+    let at = number.is_multiple_of(2).then_some(At::Version(number));
+    Position::State { state, at }
+}
+
 /// Fields of which one grows while another falls, and one is not always there.
 fn crossing(number: u64) -> Position {
     let some = [("grows", number), ("falls", 100_u64.saturating_sub(number)), ("third", number)];
@@ -388,6 +407,7 @@ fn post(world: &mut World, happening: &Happening) {
         Contract::Latest { coalesce: false } => Position::Version(*position),
         Contract::Latest { coalesce: true } | Contract::Settle => Position::Timestamp(*position),
         Contract::Merge => crossing(*position),
+        Contract::States => state(*position),
     };
     let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
     let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
