@@ -115,10 +115,50 @@ impl StateTable {
         from.map_or(self.initial, |from| self.allow[from])
     }
 
-    /// The states between, on a shortest way; none where there is no way. Of several ways the one whose
-    /// names come first.
+    /// How many states there are.
     #[must_use]
-    pub fn between(&self, from: Where, to: usize) -> Option<Vec<Arc<str>>> {
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is none, as with other contracts.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The names of the states a resource may come to next from this one, ascending; from none those it may begin
+    /// with.
+    #[must_use]
+    pub fn next_of(&self, from: Option<&str>) -> Vec<Arc<str>> {
+        let next = match from.map(|from| self.index(from)) {
+            Some(None) => 0,
+            Some(from) => self.next(from),
+            None => self.next(None),
+        };
+        let states = (0..self.names.len()).filter(|state| next & 1 << state != 0);
+        states.map(|state| self.names[state].clone()).collect()
+    }
+
+    /// How many states lie between here and each; none where there is no way.
+    #[must_use]
+    pub fn distances(&self, from: Where) -> Vec<Option<usize>> {
+        let came = self.ways(from);
+        let far = |to: usize| {
+            let mut at = came[to]?;
+            let mut between = 0;
+            while at != from {
+                between += 1;
+                at = came[at?]?;
+            }
+            Some(between)
+        };
+        (0..self.names.len()).map(far).collect()
+    }
+
+    /// From where each state is come to on a shortest way; none where there is no way. Of several ways the one whose
+    /// names come first.
+    fn ways(&self, from: Where) -> Vec<Option<Where>> {
         let mut came: Vec<Option<Where>> = vec![None; self.names.len()];
         let mut queue = VecDeque::from([from]);
         while let Some(at) = queue.pop_front() {
@@ -130,6 +170,14 @@ impl StateTable {
                 }
             }
         }
+        came
+    }
+
+    /// The states between, on a shortest way; none where there is no way. Of several ways the one whose
+    /// names come first.
+    #[must_use]
+    pub fn between(&self, from: Where, to: usize) -> Option<Vec<Arc<str>>> {
+        let came = self.ways(from);
         let mut states = Vec::new();
         let mut at = came[to]?;
         while at != from {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sprag_core::fact::Kind;
 use sprag_core::id::{DestinationId, Hash};
 use sprag_core::output::Status;
+use sprag_core::position::Position;
 use sprag_core::record::OmitReason;
 use sprag_core::settings::OnGap;
 
@@ -67,6 +68,9 @@ fn acknowledged_by(key: &KeyHistory, acknowledged: &Acknowledged) -> Verdict {
         (Status::Released, IngressFate::Released(sequence, Kind::Event))
         | (Status::Late, IngressFate::Released(sequence, Kind::Late)) => {
             is_same && acknowledged.sequence == Some(sequence)
+        }
+        (Status::Held, IngressFate::Stale | IngressFate::Conflict) => {
+            is_same && matches!(event.position, Position::State { .. })
         }
         (Status::Held, IngressFate::Held | IngressFate::Released(..) | IngressFate::Invalid)
         | (Status::Conflict, IngressFate::Conflict)

@@ -1,10 +1,13 @@
 //! `states`: a table says how a resource may go from state to state. A step that it allows is released; what skips
 //! ahead waits for what lies between; what goes back is stale where it says that it is older, else a conflict.
 //!
-//! What waits is looked at again after each release: it may be next now, or out of the question. When waiting ends,
-//! what is nearest goes, and says which states were passed over. Decision 032.
+//! What waits is looked at again after each release, and when the table is another: it may be next now, or out of the
+//! question. When waiting ends, what is oldest goes, and of what does not say how old it is the nearest; it says which
+//! states were passed over. Decision 032.
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Evidence, Judgement};
@@ -15,7 +18,7 @@ use crate::limits;
 use crate::position::Position;
 use crate::record::{Machine, Order, Reached};
 use crate::settings::{OnGap, SourceSettings};
-use crate::states::Where;
+use crate::states::{StateTable, Where};
 use crate::time::{UnixMicros, micros};
 
 /// Judges an event that is no repeat by its id.
@@ -31,21 +34,16 @@ pub(super) fn judge(
     if let Some(reason) = at.and_then(|at| impossible(source, at, evidence.recorded)) {
         return Judgement::Invalid(reason);
     }
-    match step(source, order, evidence.position) {
-        Step::Next => Judgement::Release(Kind::Event),
-        Step::Ahead if source.on_gap == OnGap::Halt && order.held.len() >= key_backlog => {
-            Judgement::Full
+    match (step(source, order, evidence.position), machine(order)) {
+        (Step::Next, _) => Judgement::Release(Kind::Event),
+        (Step::Old, _) => Judgement::Stale,
+        (Step::Unknown, _) => Judgement::Invalid(InvalidReason::UnknownState),
+        (Step::Wrong, Some(Machine { event, digest, .. })) => {
+            Judgement::Conflict { other: *event, other_digest: *digest }
         }
-        Step::Ahead if machine(order).is_some() => Judgement::Hold(HoldReason::Gap),
-        Step::Ahead => Judgement::Hold(HoldReason::Start),
-        Step::Old => Judgement::Stale,
-        Step::Unknown => Judgement::Invalid(InvalidReason::UnknownState),
-        Step::Wrong => match machine(order) {
-            Some(Machine { event, digest, .. }) => {
-                Judgement::Conflict { other: *event, other_digest: *digest }
-            }
-            None => Judgement::Hold(HoldReason::Start),
-        },
+        _ if source.on_gap == OnGap::Halt && order.held.len() >= key_backlog => Judgement::Full,
+        (Step::Ahead | Step::Wrong, Some(_)) => Judgement::Hold(HoldReason::Gap),
+        (Step::Ahead | Step::Wrong, None) => Judgement::Hold(HoldReason::Start),
     }
 }
 
@@ -67,11 +65,11 @@ fn impossible(
 pub enum Step {
     /// The table allows it.
     Next,
-    /// The table leads there, over others.
+    /// The table leads there, over others; or nothing is known of the resource.
     Ahead,
     /// It says that it is older, or it is the state the resource has.
     Old,
-    /// The table does not lead there.
+    /// The table does not lead there, or it has the version of another state.
     Wrong,
     /// The table does not have it.
     Unknown,
@@ -80,21 +78,54 @@ pub enum Step {
 /// What the state of a position is for a resource as it is.
 #[must_use]
 pub fn step(source: &SourceSettings, order: &Order, position: &Position) -> Step {
-    let Position::State { state, at } = position else { return Step::Next };
+    // What tells no state is of no order.
+    let Position::State { state, at } = position else { return Step::Ahead };
     let Some(to) = source.states.index(state) else { return Step::Unknown };
-    let is_older = machine(order).is_some_and(|machine| *at < machine.at && at.is_some());
-    if is_older {
-        return Step::Old;
+    Standing::of(source, order).step(&source.states, to, *at)
+}
+
+/// Where a resource is, and how new that is.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    /// A state that the table does not have any more is none.
+    state: Where,
+    at: Option<At>,
+}
+
+impl Standing {
+    fn of(source: &SourceSettings, order: &Order) -> Self {
+        let machine = machine(order);
+        Self {
+            state: machine.and_then(|machine| source.states.index(&machine.state)),
+            at: machine.and_then(|machine| machine.at),
+        }
     }
-    let from = whereabouts(source, order);
-    if source.states.allows(from, to) {
-        Step::Next
-    } else if from == Some(to) {
-        Step::Old
-    } else if source.states.reaches(from, to) || from.is_none() {
-        Step::Ahead
-    } else {
-        Step::Wrong
+
+    /// Whether something this new is older than what it stands at.
+    fn is_behind(self, at: Option<At>) -> bool {
+        self.at.zip(at).is_some_and(|(newest, at)| at < newest)
+    }
+
+    /// A version is that of one change; an instant may be that of several.
+    fn is_same_change(self, at: Option<At>) -> bool {
+        matches!(at, Some(At::Version(_))) && at == self.at
+    }
+
+    fn step(self, table: &StateTable, to: usize, at: Option<At>) -> Step {
+        let (is_told_again, is_same_change) = (self.state == Some(to), self.is_same_change(at));
+        if self.is_behind(at) || (is_same_change && is_told_again) {
+            Step::Old
+        } else if is_same_change {
+            Step::Wrong
+        } else if table.allows(self.state, to) {
+            Step::Next
+        } else if is_told_again {
+            Step::Old
+        } else if self.state.is_none() || table.reaches(self.state, to) {
+            Step::Ahead
+        } else {
+            Step::Wrong
+        }
     }
 }
 
@@ -105,40 +136,84 @@ fn machine(order: &Order) -> Option<&Machine> {
     }
 }
 
-/// A state that the table does not have any more is none.
-fn whereabouts(source: &SourceSettings, order: &Order) -> Where {
-    machine(order).and_then(|machine| source.states.index(&machine.state))
+/// Whether anything that waits would not wait if it came now.
+#[must_use]
+pub fn is_out_of_place(source: &SourceSettings, order: &Order) -> bool {
+    let standing = Standing::of(source, order);
+    order.held.values().any(|held| match &held.essence.position {
+        Position::State { state, at } => {
+            let to = source.states.index(state);
+            to.is_none_or(|to| standing.step(&source.states, to, *at) != Step::Ahead)
+        }
+        _ => false,
+    })
 }
 
-/// The first of those that wait whose turn it is.
+/// Of those that wait the ones that are next, one after another as each is released in its turn.
 #[must_use]
-pub fn next_state<'a>(source: &SourceSettings, order: &'a Order) -> Option<&'a HeldEvent> {
-    order.held.values().find(|held| step(source, order, &held.essence.position) == Step::Next)
+pub fn in_turn<'a>(source: &SourceSettings, order: &'a Order) -> Vec<&'a HeldEvent> {
+    let table = &source.states;
+    let mut waiting: Vec<VecDeque<(&HeldAt, &HeldEvent, Option<At>)>> = vec![];
+    waiting.resize_with(table.len(), VecDeque::new);
+    for (place, held) in &order.held {
+        if let Some((state, at)) = told(table, held) {
+            waiting[state].push_back((place, held, at));
+        }
+    }
+    let mut standing = Standing::of(source, order);
+    let mut turns = Vec::new();
+    loop {
+        let mut next: Option<(&HeldAt, usize)> = None;
+        for (state, waiting) in waiting.iter_mut().enumerate() {
+            // Of one state the older ones stand before the newer.
+            let passed = |at| standing.is_behind(at) || standing.is_same_change(at);
+            while waiting.front().is_some_and(|(_, _, at)| passed(*at)) {
+                waiting.pop_front();
+            }
+            let Some((place, _, at)) = waiting.front() else { continue };
+            let is_first = next.is_none_or(|(first, _)| *place < first);
+            if is_first && standing.step(table, state, *at) == Step::Next {
+                next = Some((place, state));
+            }
+        }
+        let Some((_, state)) = next else { return turns };
+        let Some((_, held, at)) = waiting[state].pop_front() else { return turns };
+        turns.push(held);
+        standing = Standing { state: Some(state), at };
+    }
 }
 
-/// One of those that wait which never will be next, and what it is.
+fn told(table: &StateTable, held: &HeldEvent) -> Option<(usize, Option<At>)> {
+    match &held.essence.position {
+        Position::State { state, at } => Some((table.index(state)?, *at)),
+        _ => None,
+    }
+}
+
+/// Those that wait and never will be next, and what each is.
 #[must_use]
-pub fn left_behind<'a>(source: &SourceSettings, order: &'a Order) -> Option<(&'a HeldEvent, Step)> {
+pub fn left_behind<'a>(source: &SourceSettings, order: &'a Order) -> Vec<(&'a HeldEvent, Step)> {
     let of = |held: &'a HeldEvent| (held, step(source, order, &held.essence.position));
-    order.held.values().map(of).find(|(_, step)| !matches!(step, Step::Next | Step::Ahead))
+    let all = order.held.values().map(of);
+    all.filter(|(_, step)| !matches!(step, Step::Next | Step::Ahead)).collect()
 }
 
-/// Of those that wait the one with the fewest states between.
+/// Of those that wait the one that goes first when waiting ends: the oldest, then the one with the fewest states
+/// between.
 #[must_use]
-pub fn nearest_state<'a>(source: &SourceSettings, order: &'a Order) -> Option<&'a HeldEvent> {
-    let far = |(_, held): &(&HeldAt, &HeldEvent)| {
-        passed(source, order, &held.essence.position).map_or(usize::MAX, |passed| passed.len())
+pub fn nearest<'a>(source: &SourceSettings, order: &'a Order) -> Option<&'a HeldEvent> {
+    let far = source.states.distances(Standing::of(source, order).state);
+    let distance = |held: &HeldEvent| {
+        told(&source.states, held).and_then(|(state, _)| far[state]).unwrap_or(usize::MAX)
     };
-    order.held.iter().min_by_key(far).map(|(_, held)| held)
+    let all = order.held.iter();
+    all.min_by_key(|(at, held)| (at.number, distance(held))).map(|(_, held)| held)
 }
 
-/// The states that are passed over when this is released; none where there is no way.
+/// The states that are passed over when this is released; none where there is no way, and where it tells no state.
 #[must_use]
-pub fn passed(
-    source: &SourceSettings,
-    order: &Order,
-    position: &Position,
-) -> Option<Vec<Arc<str>>> {
-    let Position::State { state, .. } = position else { return None };
-    source.states.between(whereabouts(source, order), source.states.index(state)?)
+pub fn passed(source: &SourceSettings, order: &Order, position: &Position) -> Vec<Arc<str>> {
+    let Position::State { state, .. } = position else { return Vec::new() };
+    let Some(to) = source.states.index(state) else { return Vec::new() };
+    source.states.between(Standing::of(source, order).state, to).unwrap_or_default()
 }

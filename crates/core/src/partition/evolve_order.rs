@@ -10,7 +10,7 @@ use crate::fact::{
 use crate::id::Place;
 use crate::limits;
 use crate::position::Position;
-use crate::record::{HeldAt, HeldEvent, KeyRecord, Order};
+use crate::record::{Essence, HeldAt, HeldEvent, KeyRecord, Order};
 use crate::time::UnixMicros;
 
 /// Counts old positions with new ids in a row (DESIGN K9); a repeat by its id says nothing.
@@ -29,7 +29,11 @@ pub(super) fn count_old_positions(hot: &mut Hot, fact: &Fact) {
         }
         Fact::Stale(_) => has_id,
         Fact::Conflict(_) => {
-            has_id && arriving.is_some_and(|essence| lies_behind(&essence.position))
+            let goes_back = |position: &Position| matches!(position, Position::State { .. });
+            let is_old = |essence: &Essence| {
+                lies_behind(&essence.position) || goes_back(&essence.position)
+            };
+            has_id && arriving.is_some_and(is_old)
         }
         // An instant cannot begin anew: late events say nothing of how a source counts.
         Fact::Released(Released { kind: Kind::Late, position: Position::Timestamp(_), .. }) => {

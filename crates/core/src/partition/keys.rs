@@ -105,7 +105,7 @@ impl<D: Digest> Partition<D> {
     }
 
     /// Keeps one timer per key for the end of its wait: the earliest deadline of what it holds,
-    /// for the head gap is what all of it waits for (DESIGN G1).
+    /// for the head gap is what all of it waits for (DESIGN G1). What need not wait any more ends its wait at once.
     pub(super) fn arm_hold(&mut self, slot: Slot) {
         let wanted = self.hold_deadline(slot);
         let Some(hot) = self.keys.get_mut(slot) else { return };
@@ -124,6 +124,9 @@ impl<D: Digest> Partition<D> {
     fn hold_deadline(&self, slot: Slot) -> Option<OpenMicros> {
         let hot = self.keys.get(slot)?;
         let source = self.settings.sources.get(&hot.key.source)?;
+        if super::states::is_out_of_place(source, &hot.record.order) {
+            return Some(self.open);
+        }
         let waits_for_ever = super::order::waits_for_ever(source, &hot.record.order);
         let deadlines = hot.record.order.held.values().map(|held| held.deadline);
         if waits_for_ever { None } else { deadlines.min() }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::batch::window;
 use super::draft::Promise;
+use super::states::is_out_of_place;
 use crate::chain::{self, Digest};
 use crate::contract;
 use crate::fact::{
@@ -62,8 +63,7 @@ impl<D: Digest> Partition<D> {
             refers_to: None,
             unordered,
             fresh: contract::fresh(&hot.record.order, &essence.position),
-            passed: contract::passed(source, &hot.record.order, &essence.position)
-                .unwrap_or_default(),
+            passed: contract::passed(source, &hot.record.order, &essence.position),
         };
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
@@ -144,7 +144,7 @@ impl<D: Digest> Partition<D> {
 
     /// Waiting for what is missing before a key's held events ends: it is abandoned, or, for a
     /// key that only begins, its lowest position becomes its base (DESIGN G2, K7). What settles is not
-    /// given up by time, but released.
+    /// given up by time, but released; nor is what need not wait under another table.
     pub(super) fn end_wait(&mut self, slot: Slot, reason: AbandonReason) {
         let Some(hot) = self.keys.get(slot) else { return };
         let key = hot.key.clone();
@@ -152,7 +152,11 @@ impl<D: Digest> Partition<D> {
         if source.contract == Contract::Settle && reason == AbandonReason::Waited {
             return self.drain(slot, &key);
         }
-        if !waits_for_ever(source, &hot.record.order) {
+        let is_out_of_place = is_out_of_place(source, &hot.record.order);
+        let waits_for_ever = waits_for_ever(source, &hot.record.order);
+        if is_out_of_place {
+            self.drain(slot, &key);
+        } else if !waits_for_ever {
             self.give_up_head(slot, &key, reason);
         }
     }

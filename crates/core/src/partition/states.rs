@@ -2,35 +2,43 @@
 //!
 //! Must not know: how a table is made.
 
+use alloc::vec::Vec;
+
 use super::Partition;
 use crate::chain::Digest;
 use crate::contract::{self, Step};
 use crate::fact::{Conflict, Fact, Invalid, InvalidReason, Kind, Stale};
 use crate::id::{Key, Place};
 use crate::position::Position;
-use crate::record::Reached;
-use crate::settings::Contract;
+use crate::record::{Order, Reached};
+use crate::settings::{Contract, SourceSettings};
 use crate::slab::Slot;
 
 impl<D: Digest> Partition<D> {
     /// Releases what the table allows by now, one after another, and says of what will never be next what it is.
-    /// Each takes one from those that wait.
-    pub(super) fn drain_states(&mut self, slot: Slot, key: &Key) {
+    /// Whether there was any.
+    pub(super) fn drain_states(&mut self, slot: Slot, key: &Key) -> bool {
         let source = self.settings.sources.get(&key.source);
         let source = source.filter(|source| source.contract == Contract::States).cloned();
-        let Some(source) = source else { return };
-        while let Some(hot) = self.keys.get(slot) {
-            let order = &hot.record.order;
-            if let Some(held) = contract::next_state(&source, order) {
-                let (event, essence) = (held.event, held.essence.clone());
-                self.release(slot, key, event, &essence, Kind::Event);
-            } else if let Some((held, step)) = contract::left_behind(&source, order) {
-                let (event, position) = (held.event, held.essence.position.clone());
-                self.leave_behind(slot, key, event, position, step);
-            } else {
-                return;
-            }
+        let Some((source, order)) = source.zip(self.order_of(slot)) else { return false };
+        let turns = contract::in_turn(&source, order).into_iter();
+        let turns: Vec<_> = turns.map(|held| (held.event, held.essence.clone())).collect();
+        for (event, essence) in &turns {
+            self.release(slot, key, *event, essence, Kind::Event);
         }
+        let Some(order) = self.order_of(slot) else { return true };
+        let behind = contract::left_behind(&source, order).into_iter();
+        let behind: Vec<_> =
+            behind.map(|(held, step)| (held.event, held.essence.position.clone(), step)).collect();
+        let has_moved = !turns.is_empty() || !behind.is_empty();
+        for (event, position, step) in behind {
+            self.leave_behind(slot, key, event, position, step);
+        }
+        has_moved
+    }
+
+    fn order_of(&self, slot: Slot) -> Option<&Order> {
+        self.keys.get(slot).map(|hot| &hot.record.order)
     }
 
     fn leave_behind(
@@ -55,14 +63,18 @@ impl<D: Digest> Partition<D> {
         });
     }
 
-    /// Waiting ends in vain: what is nearest goes, over what never came.
+    /// Waiting ends in vain: one of those that wait goes, over what never came.
     pub(super) fn release_nearest(&mut self, slot: Slot, key: &Key) {
         let Some(source) = self.settings.sources.get(&key.source).cloned() else { return };
-        let order = self.keys.get(slot).map(|hot| &hot.record.order);
-        let nearest = order.and_then(|order| contract::nearest_state(&source, order));
+        let nearest = self.order_of(slot).and_then(|order| contract::nearest(&source, order));
         let Some((event, essence)) = nearest.map(|held| (held.event, held.essence.clone())) else {
             return;
         };
         self.release(slot, key, event, &essence, Kind::Event);
     }
+}
+
+/// Whether what a key holds has to be judged anew: its table is another than when it came.
+pub(super) fn is_out_of_place(source: &SourceSettings, order: &Order) -> bool {
+    source.contract == Contract::States && contract::is_out_of_place(source, order)
 }

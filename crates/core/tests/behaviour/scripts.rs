@@ -294,13 +294,16 @@ impl Story {
     }
 }
 
-/// The source gets other destinations or waits otherwise, a destination other types, rates or ranges,
+/// The source gets other destinations or states or waits otherwise, a destination other types, rates or ranges,
 /// another destination comes or one goes: from the next start on, or at once in a reload.
 fn reconfigure(world: &mut World, words: &Words<'_>) {
     let mut settings = (*world.settings).clone();
     if let Some(to) = words.get("to") {
         let to = to.split(',').map(|id| DestinationId(id.parse().expect("a number"))).collect();
         settings.sources.get_mut(&SourceId(1)).expect("the source").destinations = to;
+    }
+    if words.get("initial").is_some() {
+        settings.sources.get_mut(&SourceId(1)).expect("the source").states = states(words);
     }
     if let Some(number) = words.plain.get(1) {
         let to = DestinationId(number.parse().expect("a number"));

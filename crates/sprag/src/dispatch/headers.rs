@@ -158,7 +158,7 @@ impl Delivery<'_> {
         own.number("sprag-epoch", attempt.id.epoch.0);
         // Behind newer ones that were delivered, what was fresh when it was released is not.
         if !released.fresh.is_empty() && !attempt.out_of_order {
-            own.text("sprag-fresh", &fresh(&released.fresh));
+            own.text("sprag-fresh", &names(&released.fresh));
         }
         own.hash("sprag-hash", &released.hash);
         own.text("sprag-key", &attempt.key.name);
@@ -171,6 +171,9 @@ impl Delivery<'_> {
         }
         if attempt.out_of_order {
             own.text("sprag-out-of-order", "true");
+        }
+        if !released.passed.is_empty() {
+            own.text("sprag-passed", &names(&released.passed));
         }
         let position = released.position.header_text(&Sha256);
         if !position.is_empty() {
@@ -215,7 +218,7 @@ fn push_instant(text: &mut String, at: UnixMicros) {
 }
 
 /// `mail,name`, percent-encoded as in the position; beyond what a header may hold, `;more`.
-fn fresh(names: &[Arc<str>]) -> String {
+fn names(names: &[Arc<str>]) -> String {
     let mut text = String::new();
     for name in names {
         let before = text.len();
