@@ -84,7 +84,8 @@ impl Walk {
     /// Mostly a step that is allowed; seldom one that is not.
     pub(crate) fn next(&mut self, dice: &mut Dice, now: Instant) -> Position {
         let allowed = ALLOW.iter().find(|(state, _)| *state == self.state).map_or(&[][..], |a| a.1);
-        let goes_on = |state: &&&str| ALLOW.iter().any(|(from, to)| from == *state && !to.is_empty());
+        let goes_on =
+            |state: &&&str| ALLOW.iter().any(|(from, to)| from == *state && !to.is_empty());
         let rather: Vec<&str> = allowed.iter().filter(goes_on).copied().collect();
         self.state = match (std::mem::take(&mut self.begins), allowed, rather.as_slice()) {
             (true, ..) => self.state,

@@ -86,10 +86,18 @@ impl Position {
     }
 }
 
-/// `confirmed`, or `confirmed@17` with how new it is; the name is percent-encoded as in a URL.
+/// `confirmed`, or `confirmed@17` with how new it is; the name is percent-encoded as in a URL. Alone and made of digits it
+/// would pass for a number: then its first digit is encoded too, `%34` and so on.
 fn state_text(state: &str, at: Option<At>) -> String {
     let mut text = String::new();
-    push_name(&mut text, state);
+    let name = match state.bytes().next() {
+        Some(first) if at.is_none() && state.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.push_str(&format!("%{first:02X}"));
+            &state[1..]
+        }
+        _ => state,
+    };
+    push_name(&mut text, name);
     match at {
         Some(At::Version(version)) => text.push_str(&format!("@{version}")),
         Some(At::Instant(nanoseconds)) => {
@@ -99,4 +107,24 @@ fn state_text(state: &str, at: Option<At>) -> String {
         None => {}
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_no_number() {
+        let text = |state: &str, at| Position::State { state: state.into(), at }.text();
+        assert_eq!(text("checked in", Some(At::Version(17))), "checked%20in@17");
+        assert_eq!(
+            text("new", Some(At::Instant(1_500_000_000))),
+            "new@1970-01-01T00:00:01.500000000Z"
+        );
+        assert_eq!(
+            (text("done", None), text("407", None), text("4a", None)),
+            ("done".into(), "%3407".into(), "4a".into())
+        );
+        assert_eq!(text("407", Some(At::Version(1))), "407@1");
+    }
 }

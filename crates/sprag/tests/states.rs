@@ -96,7 +96,8 @@ fn at(position: &str) -> (String, String) {
 #[test]
 fn what_skips_ahead_waits_for_what_lies_between() {
     let consumer = Consumer::listen();
-    let more = "position = { state = \"body:/status\", version = \"body:/version\" }\nhold.wait = \"30d\"";
+    let more =
+        "position = { state = \"body:/status\", version = \"body:/version\" }\nhold.wait = \"30d\"";
     let gateway = gateway(more, &consumer);
     assert_eq!(told(&gateway, "c", "checked in", 3), "held");
     assert_eq!(told(&gateway, "b", "confirmed", 2), "held");
@@ -153,7 +154,7 @@ fn what_never_comes_is_named() {
 
 /// Cancelled before it was updated: what waited for what lies between is out of the question by then.
 #[test]
-fn what_waited_and_never_will_be_next_is_told() {
+fn cancellation_before_update() {
     let consumer = Consumer::listen();
     let more = "position = { state = \"body:/status\", timestamp = \"body:/version\", unit = \"s\" }\n\
                 hold.wait = \"30d\"\non_gap = \"halt\"";
@@ -163,7 +164,10 @@ fn what_waited_and_never_will_be_next_is_told() {
     let (_, conflict) = ask(&gateway, "d", &json!("done"), &json!(1_700_000_009));
     assert_eq!((&stale["status"], &conflict["status"]), (&json!("held"), &json!("held")));
     assert_eq!(told(&gateway, "e", "cancelled", 1_700_000_004), "released");
-    let expected = [at("pending@2023-11-14T22:13:20.000000000Z"), at("cancelled@2023-11-14T22:13:24.000000000Z")];
+    let expected = [
+        at("pending@2023-11-14T22:13:20.000000000Z"),
+        at("cancelled@2023-11-14T22:13:24.000000000Z"),
+    ];
     assert_eq!(delivered(&consumer, 2), expected);
     for (held, status) in [(stale, "stale"), (conflict, "conflict")] {
         let path = format!("/v1/events/{}", held["id"].as_str().unwrap());
@@ -171,7 +175,11 @@ fn what_waited_and_never_will_be_next_is_told() {
             let event = get(&gateway, &path);
             (event["status"] != "held" && event["status"] != "unknown").then_some(event)
         });
-        assert_eq!((&event["status"], &event["reason"]["is"]), (&json!(status), &json!(status)), "{event}");
+        assert_eq!(
+            (&event["status"], &event["reason"]["is"]),
+            (&json!(status), &json!(status)),
+            "{event}"
+        );
     }
     let ahead = told(&gateway, "f", "done", 4_000_000_000);
     assert_eq!(ahead, "invalid");

@@ -71,8 +71,7 @@ struct Plain {
 
 impl Plain {
     fn of(initial: &[Arc<str>], allow: &[Line]) -> Self {
-        let mut plain =
-            Self { initial: initial.iter().cloned().collect(), steps: BTreeMap::new() };
+        let mut plain = Self { initial: initial.iter().cloned().collect(), steps: BTreeMap::new() };
         for state in initial.iter().chain(allow.iter().flat_map(|(_, to)| to)) {
             plain.steps.entry(state.clone()).or_default();
         }
@@ -105,8 +104,7 @@ impl Plain {
         for distance in 1..=self.steps.len() + 1 {
             reached.retain(|state| !distances.contains_key(state));
             distances.extend(reached.iter().map(|state| (state.clone(), distance)));
-            reached =
-                reached.iter().flat_map(|state| self.next(Some(state))).cloned().collect();
+            reached = reached.iter().flat_map(|state| self.next(Some(state))).cloned().collect();
         }
         distances
     }

@@ -199,7 +199,8 @@ impl Answers {
     /// Whether something newer, or the same state, was sent otherwise too.
     fn may_be_behind(&self, resource: usize, state: &Arc<str>, at: Option<At>) -> bool {
         let same = self.states.get(&(resource, state.clone())).copied().unwrap_or(0);
-        let newest = self.state_ats.range((resource, At::Version(0))..(resource + 1, At::Version(0)));
+        let newest =
+            self.state_ats.range((resource, At::Version(0))..(resource + 1, At::Version(0)));
         let newest = newest.map(|((_, at), _)| *at).next_back();
         same > 1 || at.zip(newest).is_some_and(|(at, newest)| at < newest)
     }
@@ -310,10 +311,9 @@ impl Answers {
 fn orders(post: &Post) -> Option<u64> {
     match post.position {
         Position::Version(number) | Position::Timestamp(number) => Some(number),
-        Position::Sequence(_)
-        | Position::Fields(_)
-        | Position::State { .. }
-        | Position::None => None,
+        Position::Sequence(_) | Position::Fields(_) | Position::State { .. } | Position::None => {
+            None
+        }
     }
 }
 

@@ -214,9 +214,10 @@ impl KeyHistory {
             let demand = self.demand_of(fact.event, source)?;
             must(demand == Demand::Release(fact.kind), || format!("{fact:?}, {demand:?} is due"))?;
         }
-        must(self.machine.passes(&fact.passed, state) && (!is_step || fact.passed.is_empty()), || {
-            format!("{fact:?} behind {:?}", self.machine.now)
-        })?;
+        must(
+            self.machine.passes(&fact.passed, state) && (!is_step || fact.passed.is_empty()),
+            || format!("{fact:?} behind {:?}", self.machine.now),
+        )?;
         self.machine.passed_over += u64::from(!fact.passed.is_empty());
         self.machine.waiting.remove(&fact.event);
         self.machine.now = Some(Now { state: state.clone(), at: *at, by: fact.event });

@@ -7,7 +7,6 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Evidence, Judgement};
@@ -42,7 +41,7 @@ pub(super) fn judge(
             Judgement::Conflict { other: *event, other_digest: *digest }
         }
         _ if source.on_gap == OnGap::Halt && order.held.len() >= key_backlog => Judgement::Full,
-        (Step::Ahead | Step::Wrong, Some(_)) => Judgement::Hold(HoldReason::Gap),
+        (Step::Ahead, Some(_)) => Judgement::Hold(HoldReason::Gap),
         (Step::Ahead | Step::Wrong, None) => Judgement::Hold(HoldReason::Start),
     }
 }
@@ -149,11 +148,14 @@ pub fn is_out_of_place(source: &SourceSettings, order: &Order) -> bool {
     })
 }
 
+/// Where one that waits stands, and how new it is.
+type Told<'a> = (&'a HeldAt, &'a HeldEvent, Option<At>);
+
 /// Of those that wait the ones that are next, one after another as each is released in its turn.
 #[must_use]
 pub fn in_turn<'a>(source: &SourceSettings, order: &'a Order) -> Vec<&'a HeldEvent> {
     let table = &source.states;
-    let mut waiting: Vec<VecDeque<(&HeldAt, &HeldEvent, Option<At>)>> = vec![];
+    let mut waiting: Vec<VecDeque<Told<'_>>> = Vec::new();
     waiting.resize_with(table.len(), VecDeque::new);
     for (place, held) in &order.held {
         if let Some((state, at)) = told(table, held) {
@@ -215,5 +217,9 @@ pub fn nearest<'a>(source: &SourceSettings, order: &'a Order) -> Option<&'a Held
 pub fn passed(source: &SourceSettings, order: &Order, position: &Position) -> Vec<Arc<str>> {
     let Position::State { state, .. } = position else { return Vec::new() };
     let Some(to) = source.states.index(state) else { return Vec::new() };
-    source.states.between(Standing::of(source, order).state, to).unwrap_or_default()
+    let from = Standing::of(source, order).state;
+    if source.states.allows(from, to) {
+        return Vec::new();
+    }
+    source.states.between(from, to).unwrap_or_default()
 }

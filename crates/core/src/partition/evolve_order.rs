@@ -30,9 +30,8 @@ pub(super) fn count_old_positions(hot: &mut Hot, fact: &Fact) {
         Fact::Stale(_) => has_id,
         Fact::Conflict(_) => {
             let goes_back = |position: &Position| matches!(position, Position::State { .. });
-            let is_old = |essence: &Essence| {
-                lies_behind(&essence.position) || goes_back(&essence.position)
-            };
+            let is_old =
+                |essence: &Essence| lies_behind(&essence.position) || goes_back(&essence.position);
             has_id && arriving.is_some_and(is_old)
         }
         // An instant cannot begin anew: late events say nothing of how a source counts.

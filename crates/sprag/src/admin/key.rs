@@ -9,9 +9,7 @@ use sprag_core::fields::{At, KnownField};
 use sprag_core::input::Command;
 use sprag_core::instant::instant_text;
 use sprag_core::position::Position;
-use sprag_core::record::{
-    HeldAt, HeldEvent, Lane, LaneMode, Machine, OmitReason, Reached, Tie,
-};
+use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, Machine, OmitReason, Reached, Tie};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use utoipa::ToSchema;
 

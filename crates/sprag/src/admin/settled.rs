@@ -60,11 +60,7 @@ pub(super) async fn stale_of(
 }
 
 /// The sequence of the first release behind the receipt of an event; one more than the last where there is none.
-async fn first_behind(
-    state: &AdminState,
-    place: Place,
-    known: &KnownKey,
-) -> Result<u64, Problem> {
+async fn first_behind(state: &AdminState, place: Place, known: &KnownKey) -> Result<u64, Problem> {
     let (mut from, mut to) = (1, known.record.sequence.0.saturating_add(1));
     while from < to {
         let middle = from.midpoint(to);

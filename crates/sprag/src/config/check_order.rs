@@ -80,7 +80,8 @@ fn refuse_others(section: &Section<'_>, kind: Kind) {
         refuse(section, &["coalesce"], "only contract \"latest\" compares positions");
     }
     if !matches!(kind, Kind::Latest | Kind::Settle | Kind::Merge | Kind::States) {
-        let reason = "only contracts \"latest\", \"settle\", \"merge\" and \"states\" compare times";
+        let reason =
+            "only contracts \"latest\", \"settle\", \"merge\" and \"states\" compare times";
         refuse(section, &["max_ahead"], reason);
     }
     if kind != Kind::Settle {

@@ -24,7 +24,8 @@ pub(super) fn table(
         }
         names(&entry)
     });
-    let allow: Vec<_> = states.values("allow").into_iter().map(|(from, to)| step(from, &to)).collect();
+    let allow: Vec<_> =
+        states.values("allow").into_iter().map(|(from, to)| step(from, &to)).collect();
     let allow: Option<Vec<_>> = allow.into_iter().collect();
     match StateTable::new(&initial?, &allow?) {
         Ok(table) => {

@@ -237,7 +237,9 @@ fn contract_and_position_must_fit() {
     assert!(unordered.contains("\"unordered\" takes no position"), "{unordered}");
     let ahead = reasons(&fifo(r#"sources.s.max_ahead = "1m""#));
     assert!(
-        ahead.contains("sources.s.max_ahead: only contracts \"latest\", \"settle\", \"merge\" and \"states\""),
+        ahead.contains(
+            "sources.s.max_ahead: only contracts \"latest\", \"settle\", \"merge\" and \"states\""
+        ),
         "{ahead}"
     );
     let held = reasons(&small(HMAC, ARRIVAL, r#"sources.s.hold.wait = "1s""#));
@@ -441,12 +443,13 @@ fn states_need_a_table() {
             "",
         )
     };
-    let table = "sources.s.states = { initial = [\"a\"], allow = { a = [\"b\", \"c\"], b = [\"c\"] } }";
+    let table =
+        "sources.s.states = { initial = [\"a\"], allow = { a = [\"b\", \"c\"], b = [\"c\"] } }";
     let of = |position: &str, more: &str| {
         let config = checked(&states(position, &format!("{table}\n{more}"))).config;
-        let source = config.sources["s"].clone();
-        let Contract::States(states) = source.contract else { panic!("{:?}", source.contract) };
-        (source.rules.position.to_string(), states)
+        let source = &config.sources["s"];
+        let Contract::States(states) = &source.contract else { panic!("{:?}", source.contract) };
+        (source.rules.position.to_string(), states.clone())
     };
     let state = "{ state = \"body:/s\" }";
     let (rule, plain) = of(state, "");
@@ -524,7 +527,11 @@ fn a_table_that_is_odd_is_warned_of() {
     let typo = warned(state, "{ initial = [\"a\"], allow = { a = [\"bb\"], b = [\"c\"] } }");
     assert!(typo.contains("no resource comes to \"b\""), "{typo}");
     let again = "{ initial = [\"a\"], allow = { a = [\"b\"], b = [\"a\"] } }";
-    assert!(warned(state, again).contains("do not say how new they are"), "{}", warned(state, again));
+    assert!(
+        warned(state, again).contains("do not say how new they are"),
+        "{}",
+        warned(state, again)
+    );
     let versions = "{ state = \"body:/s\", version = \"body:/v\" }";
     assert_eq!(warned(versions, again), "");
 }
@@ -658,7 +665,11 @@ fn the_reference_and_the_checks_know_the_same_keys() {
         sources.u.verify = { scheme = "square", public_url = "https://a/" }
         sources.u.position = { timestamp = "body:/t", unit = "s" }
         sources.u.contract = "latest"
-        sources.u.key = { join = ["body:/k"] }"#;
+        sources.u.key = { join = ["body:/k"] }
+        sources.v.key = "body:/k"
+        sources.v.position = { state = "body:/s" }
+        sources.v.contract = "states"
+        sources.v.states = { initial = ["a"], allow = { a = [] } }"#;
     let text = fifo(by_type);
     let notes = Notes::new("sprag.toml", &text, &resolve);
     read(&notes, &text);

@@ -44,8 +44,7 @@ mod tests {
 
     fn walked(allow: &[(&str, &[&str])], count: u64) -> String {
         let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
-        let allow: Vec<_> =
-            allow.iter().map(|(from, to)| (Arc::from(*from), names(to))).collect();
+        let allow: Vec<_> = allow.iter().map(|(from, to)| (Arc::from(*from), names(to))).collect();
         let table = StateTable::new(&names(&["a"]), &allow).unwrap();
         let walk = Walk::through(&table);
         (1..=count).map(|number| walk.state(number)).collect::<Vec<_>>().join(" ")
