@@ -151,6 +151,8 @@ pub(crate) enum Order {
         destination: u8,
         sequence: u8,
     },
+    /// The source gets another table of states, where it goes by one.
+    Table(u8),
     /// What a consumer does, with what it has or something else.
     Acknowledge {
         which: u8,
@@ -207,6 +209,7 @@ fn order() -> impl Strategy<Value = Order> {
         1 => key.clone().prop_map(Order::PauseKey),
         2 => key.clone().prop_map(Order::ResumeKey),
         1 => key.clone().prop_map(Order::Rebase),
+        1 => (0..3_u8).prop_map(Order::Table),
         1 => destination.clone().prop_map(Order::PauseDestination),
         2 => destination.clone().prop_map(Order::ResumeDestination),
         4 => (key.clone(), destination.clone(), proptest::option::of(1..5_u8))
@@ -262,7 +265,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             hold_span: 20,
             facts: Duration::from_secs(34_560_000),
             max_ahead: Duration::from_secs(300),
-            states: states(),
+            states: states(0),
             ranks: vec![Pattern::parse("even").expect("a pattern")],
             on_gap,
             dedupe: Duration::from_secs(3_600),
@@ -374,12 +377,27 @@ fn happen(world: &mut World, happening: &Happening) {
     world.settle();
 }
 
-/// A line of states with a short way and an end, and one state that nothing leads to.
-fn states() -> Arc<StateTable> {
+/// A line of states with a short way and an end, and one state that nothing leads to; or one with other ways, or other
+/// states.
+fn states(number: u8) -> Arc<StateTable> {
     let names = |text: &str| text.split_whitespace().map(Arc::from).collect::<Vec<Arc<str>>>();
-    let allow = [("a", "b e"), ("b", "c e"), ("c", "d"), ("d", "b"), ("lost", "a")];
+    let (initial, allow): (&str, &[(&str, &str)]) = match number {
+        0 => ("a", &[("a", "b e"), ("b", "c e"), ("c", "d"), ("d", "b"), ("lost", "a")]),
+        1 => ("a lost", &[("a", "c"), ("b", "d a"), ("c", "b c e"), ("e", "lost")]),
+        _ => ("b", &[("b", "d"), ("d", "other b"), ("other", "e")]),
+    };
     let allow: Vec<_> = allow.iter().map(|(from, to)| (Arc::from(*from), names(to))).collect();
-    Arc::new(StateTable::new(&names("a"), &allow).expect("a table"))
+    Arc::new(StateTable::new(&names(initial), &allow).expect("a table"))
+}
+
+fn other_table(world: &mut World, number: u8) {
+    let mut settings = (*world.settings).clone();
+    let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+    if source.contract == Contract::States {
+        source.states = states(number);
+        world.settings = Arc::new(settings);
+        world.reload();
+    }
 }
 
 /// Half of them say how new they are, some are of no table.
@@ -461,6 +479,7 @@ fn give(world: &mut World, order: &Order) {
     let at = |number: u8| usize::from(partition_of(&key(number)).0);
     let (at, command) = match *order {
         Order::Acknowledge { which, passed } => return acknowledge(world, which, passed),
+        Order::Table(number) => return other_table(world, number),
         Order::PauseKey(number) => (at(number), Command::PauseKey(key(number))),
         Order::ResumeKey(number) => (at(number), Command::ResumeKey(key(number))),
         Order::Rebase(number) => (at(number), Command::Rebase(key(number))),

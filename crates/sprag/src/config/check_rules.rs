@@ -117,7 +117,7 @@ fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
     let section = entry.section()?;
     let unit = section.get("unit");
     if let Some(state) = section.get("state") {
-        return state_of(&section, &state, unit);
+        return state_of(&section, &state, unit.as_ref());
     }
     let kinds = ["sequence", "version", "timestamp", "fields"].map(|name| section.get(name));
     if kinds.iter().flatten().count() != 1 {
@@ -158,7 +158,7 @@ fn fields_of(entry: &Entry<'_>, unit: Option<Entry<'_>>) -> Option<PositionRule>
 fn state_of(
     section: &Section<'_>,
     state: &Entry<'_>,
-    unit: Option<Entry<'_>>,
+    unit: Option<&Entry<'_>>,
 ) -> Option<PositionRule> {
     for other in ["sequence", "fields"].iter().filter_map(|name| section.get(name)) {
         other.error("beside a state there is only a `version` or a `timestamp`: how new it is");
@@ -167,7 +167,7 @@ fn state_of(
     if let (Some(timestamp), true) = (&timestamp, version.is_some()) {
         timestamp.error("a state has a `version` or a `timestamp`, not both");
     }
-    if let (Some(unit), None) = (&unit, &timestamp) {
+    if let (Some(unit), None) = (unit, &timestamp) {
         unit.error("only a timestamp, or the times of fields, have a unit");
     }
     let unit = match timestamp {

@@ -506,7 +506,7 @@ fn states_need_a_table() {
 fn the_guide_of_states_has_a_sound_table() {
     let guide = include_str!("../../../../docs/guides/contracts/states.md");
     let shown = guide.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let rest = small(HMAC, "", "");
+    let rest = small(HMAC, ARRIVAL, "");
     let checked = checked(&format!("{rest}\n{}", shown.replace("env:TWILIO_TOKEN", "env:PLAIN")));
     let Contract::States(states) = &checked.config.sources["sms"].contract else { panic!() };
     assert_eq!(states.table.len(), 11);
@@ -545,7 +545,7 @@ fn unordered_goes_with_what_needs_no_order() {
     let batch = reasons(&small(HMAC, unordered, "destinations.d.batch = 3"));
     assert!(batch.contains("a range is events in order, and source `s` has none"), "{batch}");
     let hold = reasons(&small(HMAC, &format!("{unordered}\nsources.s.on_gap = \"halt\""), ""));
-    assert!(hold.contains("only contract \"fifo\" waits for positions"), "{hold}");
+    assert!(hold.contains("\"fifo\" and \"states\" wait for what is missing"), "{hold}");
 }
 
 #[test]
