@@ -10,7 +10,7 @@ mod merge;
 mod settle;
 mod states;
 
-pub use fifo::{base_poison, head_gap};
+pub use fifo::{base_poison, head_gap, next_position};
 pub use merge::{fresh, take_in};
 pub use settle::{newest, settled};
 pub use states::{Step, in_turn, is_out_of_place, left_behind, nearest, passed, step};

@@ -15,6 +15,9 @@ const FIFO_ONLY: [&str; 2] = ["first", "strict_first"];
 /// Of `hold`, what means something only where what is missing is waited for.
 const HOLD_OF_GAPS: [&str; 2] = ["wait", "span"];
 
+/// How long what is missing is waited for.
+const WAIT: Duration = Duration::from_secs(5);
+
 /// Keys that mean something only where what arrives settles.
 const SETTLE_ONLY: [&str; 2] = ["settle", "ranks"];
 
@@ -179,14 +182,17 @@ fn states(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Stat
     }
     let table = check_states::table(section, position);
     let hold = section.section("hold");
-    let (wait, events, on_gap) = (hold_wait(&hold), hold_events(&hold), on_gap(section));
+    let (wait, events, on_gap) = (hold_wait(&hold, WAIT), hold_events(&hold), on_gap(section));
     let max_ahead = max_ahead(section)?;
     Some(States { table: table?, wait: wait?, events: events?, on_gap: on_gap?, max_ahead })
 }
 
 fn fifo(section: &Section<'_>) -> Option<Fifo> {
     let first = first(section);
-    let hold = hold(&section.section("hold"));
+    // What is asked for takes longer than what is only shuffled.
+    let is_asked = section.get("refill").is_some();
+    let wait = if is_asked { Duration::from_mins(1) } else { WAIT };
+    let hold = hold(&section.section("hold"), wait);
     let on_gap = on_gap(section);
     Some(Fifo { first: first?, hold: hold?, on_gap: on_gap? })
 }
@@ -207,7 +213,9 @@ fn first(section: &Section<'_>) -> Option<First> {
     });
     let entry = section.get("strict_first");
     let strict = or(entry.clone(), false, Entry::boolean);
+    let is_refilled = entry.is_none() && section.get("refill").is_some();
     match (at?, strict?) {
+        (Some(at), false) if is_refilled => Some(First::Refilled(at)),
         (Some(at), false) => Some(First::At(at)),
         (Some(at), true) => Some(First::Strictly(at)),
         (None, false) => Some(First::Any),
@@ -218,15 +226,15 @@ fn first(section: &Section<'_>) -> Option<First> {
     }
 }
 
-fn hold(section: &Section<'_>) -> Option<Hold> {
-    let wait = hold_wait(section);
+fn hold(section: &Section<'_>, wait: Duration) -> Option<Hold> {
+    let wait = hold_wait(section, wait);
     let events = hold_events(section);
     let span = or(section.get("span"), 10_000, |entry| entry.integer(1..=1_000_000_000));
     Some(Hold { wait: wait?, events: events?, span: span? })
 }
 
-fn hold_wait(section: &Section<'_>) -> Option<Duration> {
-    or(section.get("wait"), Duration::from_secs(5), |entry| {
+fn hold_wait(section: &Section<'_>, wait: Duration) -> Option<Duration> {
+    or(section.get("wait"), wait, |entry| {
         entry.duration(Duration::from_millis(1)..=Duration::from_hours(30 * 24))
     })
 }
