@@ -3,7 +3,7 @@
 //!
 //! The consumer here knows nothing of order: it applies what it gets, one event after another.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 mod consumer;
 #[path = "wire/post.rs"]
 mod post;
-#[expect(dead_code, reason = "other tests need more of it")]
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 mod wire;
 
 use consumer::{Consumer, acknowledge};
@@ -112,6 +112,27 @@ ranks = ["*.created", "*.updated"]"#,
     let (applied, state) = situation.state_after(2, "/order");
     assert_eq!(applied, ["create", "update"]);
     assert_eq!(state["7"]["status"], "confirmed");
+}
+
+/// A booking is cancelled while an update of it is on its way and the confirmation is not there yet: behind the
+/// cancellation nothing of that is delivered.
+#[test]
+fn cancellation_before_update() {
+    let situation = Situation::of(
+        r#"key = "body:/booking"
+position = { state = "body:/data/status", version = "body:/version" }
+contract = "states"
+states = { initial = ["pending"], allow = { pending = ["confirmed", "cancelled"], confirmed = ["updated", "cancelled"], updated = ["updated", "cancelled"] } }"#,
+    );
+    let event = |id: &str, version: u64, status: &str| json!({ "id": id, "type": "booking", "booking": 9, "version": version, "data": { "status": status } });
+    situation.comes(&event("created", 1, "pending"), "released");
+    situation.comes(&event("update", 3, "updated"), "held");
+    situation.comes(&event("cancelled", 4, "cancelled"), "released");
+    situation.comes(&event("confirmed", 2, "confirmed"), "stale");
+    situation.comes(&event("back again", 5, "confirmed"), "conflict");
+    let (applied, state) = situation.state_after(2, "/booking");
+    assert_eq!(applied, ["created", "cancelled"]);
+    assert_eq!(state["9"]["status"], "cancelled");
 }
 
 /// The upgrade failed and is tried again after the downgrade was delivered: it is stale then, and known

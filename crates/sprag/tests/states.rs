@@ -154,7 +154,7 @@ fn what_never_comes_is_named() {
 
 /// Cancelled before it was updated: what waited for what lies between is out of the question by then.
 #[test]
-fn cancellation_before_update() {
+fn what_waited_and_never_will_be_next_is_told() {
     let consumer = Consumer::listen();
     let more = "position = { state = \"body:/status\", timestamp = \"body:/version\", unit = \"s\" }\n\
                 hold.wait = \"30d\"\non_gap = \"halt\"";

@@ -509,7 +509,7 @@ fn the_guide_of_states_has_a_sound_table() {
     let rest = small(HMAC, ARRIVAL, "");
     let checked = checked(&format!("{rest}\n{}", shown.replace("env:TWILIO_TOKEN", "env:PLAIN")));
     let Contract::States(states) = &checked.config.sources["sms"].contract else { panic!() };
-    assert_eq!(states.table.len(), 11);
+    assert_eq!(states.table.len(), 10);
     assert!(checked.warnings.iter().all(|warning| !warning.key.contains("states")));
 }
 
