@@ -135,6 +135,24 @@ states = { initial = ["pending"], allow = { pending = ["confirmed", "cancelled"]
     assert_eq!(state["9"]["status"], "cancelled");
 }
 
+/// A refund is delivered before the charge it refunds: it waits for it, and is applied behind it.
+#[test]
+fn refund_before_charge() {
+    let situation = Situation::of(
+        r#"key = "body:/payment"
+position = { state = "body:/data/status" }
+contract = "states"
+states = { initial = ["charged"], allow = { charged = ["refunded"] } }"#,
+    );
+    let event = |id: &str, status: &str, balance: i64| json!({ "id": id, "type": "payment", "payment": 3, "data": { "status": status, "balance": balance } });
+    situation.comes(&event("refund", "refunded", 0), "held");
+    situation.comes(&event("charge", "charged", 2_000), "released");
+    situation.comes(&event("charge again", "charged", 2_000), "conflict");
+    let (applied, state) = situation.state_after(2, "/payment");
+    assert_eq!(applied, ["charge", "refund"]);
+    assert_eq!(state["3"]["balance"], 0);
+}
+
 /// The upgrade failed and is tried again after the downgrade was delivered: it is stale then, and known
 /// to be.
 #[test]

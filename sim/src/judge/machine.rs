@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sprag_core::fact::{Conflict, Kind, Released, Stale};
 use sprag_core::fields::At;
-use sprag_core::id::Place;
+use sprag_core::id::{Hash, Place};
 use sprag_core::position::Position;
 use sprag_core::settings::OnGap;
 
@@ -27,11 +27,20 @@ const SLACK: u64 = 80_000_000;
 pub(crate) struct Machine {
     now: Option<Now>,
     /// What waits, and the uptime when its provider first sent it.
-    pub(super) waiting: BTreeMap<Place, (Arc<str>, Option<At>, u64)>,
+    pub(super) waiting: BTreeMap<Place, Waiting>,
     /// Events released over states that never came.
     pub(crate) passed_over: u64,
     /// Events that waited and never were next.
     pub(crate) left_behind: u64,
+}
+
+/// An event that waits.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    state: Arc<str>,
+    at: Option<At>,
+    digest: Hash,
+    sent: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -39,6 +48,7 @@ struct Now {
     state: Arc<str>,
     at: Option<At>,
     by: Place,
+    digest: Hash,
 }
 
 fn number(at: Option<At>) -> u64 {
@@ -89,7 +99,7 @@ impl Machine {
         self.now.as_ref().map(|now| &*now.state)
     }
 
-    fn means(&self, state: &str, at: Option<At>) -> Means {
+    fn means(&self, state: &str, at: Option<At>, digest: Hash) -> Means {
         let Some(now) = &self.now else {
             return if INITIAL.contains(&state) { Means::Step } else { Means::Ahead };
         };
@@ -98,9 +108,10 @@ impl Machine {
             if at < then {
                 return Means::Old;
             }
-            // A version belongs to one change.
+            // A version belongs to one change, and that has one body (K5).
             if at == then && matches!(at, At::Version(_)) {
-                return if is_same { Means::Old } else { Means::Contradiction };
+                let is_it = is_same && now.digest == digest;
+                return if is_it { Means::Old } else { Means::Contradiction };
             }
         }
         if after(Some(&now.state)).contains(&state) {
@@ -112,6 +123,11 @@ impl Machine {
         } else {
             Means::Contradiction
         }
+    }
+
+    /// Whether it is in a state: what is missing behind it may be waited for without end.
+    pub(super) fn stands(&self) -> bool {
+        self.now.is_some()
     }
 
     /// Nothing of before says anything any more.
@@ -132,7 +148,7 @@ impl Machine {
         if !may_be || !is_known(state) {
             return Demand::Invalid;
         }
-        match (self.means(state, *at), &self.now) {
+        match (self.means(state, *at, event.digest), &self.now) {
             (Means::Step, _) => Demand::Release(Kind::Event),
             (Means::Ahead, _) => Demand::Hold,
             (Means::Old, _) => Demand::Stale,
@@ -143,8 +159,8 @@ impl Machine {
 
     /// Nothing waits that is next, and nothing that never will be.
     pub(super) fn waits_in_vain(&self) -> Verdict {
-        for (place, (state, at, _)) in &self.waiting {
-            let means = self.means(state, *at);
+        for (place, Waiting { state, at, digest, .. }) in &self.waiting {
+            let means = self.means(state, *at, *digest);
             must(means == Means::Ahead, || {
                 format!("{place} waits with {state}, which is {means:?} behind {:?}", self.now)
             })?;
@@ -154,24 +170,28 @@ impl Machine {
 
     /// Whether it is the first of those that wait which are a step.
     fn is_first_step(&self, place: Place, at: Option<At>) -> bool {
-        let earlier = |(other, (state, its, _)): &(&Place, &(Arc<str>, Option<At>, u64))| {
-            let is_step = self.means(state, *its) == Means::Step;
-            is_step && (number(*its), **other) < (number(at), place)
+        let earlier = |(other, waits): (&Place, &Waiting)| {
+            let means = self.means(&waits.state, waits.at, waits.digest);
+            means == Means::Step && (number(waits.at), *other) < (number(at), place)
         };
-        !self.waiting.iter().any(|waiting| earlier(&waiting))
+        !self.waiting.iter().any(earlier)
     }
 
     /// Whether it goes first when waiting ends: the oldest, then the one with the fewest states between.
     fn goes_first(&self, place: Place) -> bool {
         let steps = steps(self.state());
-        let stands = |(other, (state, at, _)): (&Place, &(Arc<str>, Option<At>, u64))| {
-            (number(*at), steps.get(&**state).copied().unwrap_or(usize::MAX), *other)
+        let stands = |(other, waits): (&Place, &Waiting)| {
+            let far = steps.get(&*waits.state).copied().unwrap_or(usize::MAX);
+            (number(waits.at), far, *other)
         };
         self.waiting.iter().map(stands).min().is_some_and(|(_, _, first)| first == place)
     }
 
-    /// Whether these are the states of a shortest way.
-    fn passes(&self, passed: &[Arc<str>], to: &str) -> bool {
+    /// Whether these are the states of a shortest way; what was before nothing was known is not known.
+    fn passes(&self, passed: &[Arc<str>], to: &str, begins: bool) -> bool {
+        if self.now.is_none() && !begins {
+            return passed.is_empty();
+        }
         let count = steps(self.state()).get(to).map_or(0, |steps| steps - 1);
         let mut at = self.state();
         let way = passed.iter().map(|state| &**state).chain([to]).collect::<Vec<_>>();
@@ -186,9 +206,10 @@ impl Machine {
 
 impl KeyHistory {
     pub(super) fn waits_for_states(&mut self, place: Place) {
-        let EventHistory { position, sent, .. } = &self.events[&place];
+        let EventHistory { position, digest, sent, .. } = &self.events[&place];
         if let Position::State { state, at } = position {
-            self.machine.waiting.insert(place, (state.clone(), *at, *sent));
+            let (state, at, digest, sent) = (state.clone(), *at, *digest, *sent);
+            self.machine.waiting.insert(place, Waiting { state, at, digest, sent });
         }
     }
 
@@ -202,25 +223,27 @@ impl KeyHistory {
         let is_plain = fact.kind == Kind::Event && fact.missing.as_slice().is_empty();
         must(is_plain, || format!("{fact:?} under a table"))?;
         let Position::State { state, at } = &event.position else { return Ok(()) };
-        let is_step = self.machine.means(state, *at) == Means::Step;
+        let is_step = self.machine.means(state, *at, event.digest) == Means::Step;
         if event.fate == IngressFate::Held {
             match is_step {
                 true => must(self.machine.is_first_step(fact.event, *at), || {
                     format!("{fact:?} before others that are next")
                 })?,
-                false => self.ends_its_wait(fact, source, uptime)?,
+                false => self.ends_its_wait(fact, event, source, uptime)?,
             }
         } else {
             let demand = self.demand_of(fact.event, source)?;
             must(demand == Demand::Release(fact.kind), || format!("{fact:?}, {demand:?} is due"))?;
         }
-        must(
-            self.machine.passes(&fact.passed, state) && (!is_step || fact.passed.is_empty()),
-            || format!("{fact:?} behind {:?}", self.machine.now),
-        )?;
+        let begins = self.hash == Hash::default();
+        let names_them = self.machine.passes(&fact.passed, state, begins);
+        must(names_them && (!is_step || fact.passed.is_empty()), || {
+            format!("{fact:?} behind {:?}", self.machine.now)
+        })?;
         self.machine.passed_over += u64::from(!fact.passed.is_empty());
         self.machine.waiting.remove(&fact.event);
-        self.machine.now = Some(Now { state: state.clone(), at: *at, by: fact.event });
+        self.machine.now =
+            Some(Now { state: state.clone(), at: *at, by: fact.event, digest: event.digest });
         Ok(())
     }
 
@@ -229,16 +252,17 @@ impl KeyHistory {
     fn ends_its_wait(
         &mut self,
         fact: &Released,
+        event: &EventHistory,
         source: &SourcePolicy,
         uptime: Option<u64>,
     ) -> Verdict {
-        let Position::State { state, at } = &fact.position else { return Ok(()) };
-        let is_ahead = self.machine.means(state, *at) == Means::Ahead;
+        let Position::State { state, at } = &event.position else { return Ok(()) };
+        let is_ahead = self.machine.means(state, *at, event.digest) == Means::Ahead;
         must(is_ahead && self.machine.goes_first(fact.event), || {
             format!("{fact:?} behind {:?}, of {:?}", self.machine.now, self.machine.waiting)
         })?;
         let halts = source.on_gap == OnGap::Halt && self.machine.now.is_some();
-        let since = self.machine.waiting.values().map(|(_, _, sent)| *sent).min();
+        let since = self.machine.waiting.values().map(|waits| waits.sent).min();
         let waited = uptime.zip(since).map(|(now, since)| now.saturating_sub(since));
         let is_full = self.machine.waiting.len() > source.hold_events;
         let enough = is_full || waited.is_none_or(|waited| waited >= source.hold_wait);
@@ -247,7 +271,7 @@ impl KeyHistory {
             self.hurried.get_or_insert(what);
         }
         let most = source.longest_wait + SLACK;
-        must(source.on_gap == OnGap::Halt || waited.is_none_or(|waited| waited <= most), || {
+        must(halts || waited.is_none_or(|waited| waited <= most), || {
             format!("{fact:?} waited for {waited:?} µs of open time")
         })
     }
@@ -255,7 +279,7 @@ impl KeyHistory {
     /// An event that waited never will be next: it is older by now.
     pub(super) fn became_stale(&mut self, fact: &Stale) -> Verdict {
         let waited = self.machine.waiting.remove(&fact.event);
-        let means = waited.map(|(state, at, _)| self.machine.means(&state, at));
+        let means = waited.map(|it| self.machine.means(&it.state, it.at, it.digest));
         must(means == Some(Means::Old) && fact.newest.0 == self.sequence, || {
             format!("{fact:?} waited, and is {means:?} behind {:?}", self.machine.now)
         })?;
@@ -267,7 +291,7 @@ impl KeyHistory {
     /// An event that waited never will be next: no way leads there any more.
     pub(super) fn became_a_conflict(&mut self, fact: &Conflict) -> Verdict {
         let waited = self.machine.waiting.remove(&fact.event);
-        let means = waited.map(|(state, at, _)| self.machine.means(&state, at));
+        let means = waited.map(|it| self.machine.means(&it.state, it.at, it.digest));
         let by = self.machine.now.as_ref().map(|now| now.by);
         let digest = self.events.get(&fact.other).map(|other| other.digest);
         let names_it = by == Some(fact.other) && digest == Some(fact.other_digest);

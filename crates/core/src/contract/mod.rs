@@ -13,7 +13,7 @@ mod states;
 pub use fifo::{base_poison, head_gap, next_position};
 pub use merge::{fresh, take_in};
 pub use settle::{newest, settled};
-pub use states::{Step, in_turn, is_out_of_place, left_behind, nearest, passed, step};
+pub use states::{Step, in_turn, is_out_of_place, left_behind, nearest, passed, stands};
 
 use crate::chain::Fingerprint;
 use crate::fact::{HoldReason, InvalidReason, Kind, Recognised};

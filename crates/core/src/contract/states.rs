@@ -13,6 +13,7 @@ use super::{Evidence, Judgement};
 use crate::fact::{HoldReason, InvalidReason, Kind};
 use crate::fields::At;
 use crate::held::{HeldAt, HeldEvent};
+use crate::id::Hash;
 use crate::limits;
 use crate::position::Position;
 use crate::record::{Machine, Order, Reached};
@@ -33,7 +34,9 @@ pub(super) fn judge(
     if let Some(reason) = at.and_then(|at| impossible(source, at, evidence.recorded)) {
         return Judgement::Invalid(reason);
     }
-    match (step(source, order, evidence.position), machine(order)) {
+    let standing = Standing::of(source, order);
+    let step = standing.step_to(&source.states, evidence.position, evidence.digest);
+    match (step, machine(order)) {
         (Step::Next, _) => Judgement::Release(Kind::Event),
         (Step::Old, _) => Judgement::Stale,
         (Step::Unknown, _) => Judgement::Invalid(InvalidReason::UnknownState),
@@ -41,8 +44,8 @@ pub(super) fn judge(
             Judgement::Conflict { other: *event, other_digest: *digest }
         }
         _ if source.on_gap == OnGap::Halt && order.held.len() >= key_backlog => Judgement::Full,
-        (Step::Ahead, Some(_)) => Judgement::Hold(HoldReason::Gap),
-        (Step::Ahead | Step::Wrong, None) => Judgement::Hold(HoldReason::Start),
+        _ if standing.state.is_some() => Judgement::Hold(HoldReason::Gap),
+        _ => Judgement::Hold(HoldReason::Start),
     }
 }
 
@@ -74,13 +77,10 @@ pub enum Step {
     Unknown,
 }
 
-/// What the state of a position is for a resource as it is.
+/// Whether a resource is somewhere by its table: else what comes may be its beginning.
 #[must_use]
-pub fn step(source: &SourceSettings, order: &Order, position: &Position) -> Step {
-    // What tells no state is of no order.
-    let Position::State { state, at } = position else { return Step::Ahead };
-    let Some(to) = source.states.index(state) else { return Step::Unknown };
-    Standing::of(source, order).step(&source.states, to, *at)
+pub fn stands(source: &SourceSettings, order: &Order) -> bool {
+    Standing::of(source, order).state.is_some()
 }
 
 /// Where a resource is, and how new that is.
@@ -89,6 +89,8 @@ struct Standing {
     /// A state that the table does not have any more is none.
     state: Where,
     at: Option<At>,
+    /// SHA-256 of the body that told it.
+    digest: Option<Hash>,
 }
 
 impl Standing {
@@ -97,7 +99,18 @@ impl Standing {
         Self {
             state: machine.and_then(|machine| source.states.index(&machine.state)),
             at: machine.and_then(|machine| machine.at),
+            digest: machine.map(|machine| machine.digest),
         }
+    }
+
+    fn step_to(self, table: &StateTable, position: &Position, digest: Hash) -> Step {
+        // What tells no state is of no order.
+        let Position::State { state, at } = position else { return Step::Ahead };
+        table.index(state).map_or(Step::Unknown, |to| self.step(table, to, *at, digest))
+    }
+
+    fn step_of(self, table: &StateTable, held: &HeldEvent) -> Step {
+        self.step_to(table, &held.essence.position, held.essence.digest)
     }
 
     /// Whether something this new is older than what it stands at.
@@ -110,12 +123,14 @@ impl Standing {
         matches!(at, Some(At::Version(_))) && at == self.at
     }
 
-    fn step(self, table: &StateTable, to: usize, at: Option<At>) -> Step {
-        let (is_told_again, is_same_change) = (self.state == Some(to), self.is_same_change(at));
-        if self.is_behind(at) || (is_same_change && is_told_again) {
+    fn step(self, table: &StateTable, to: usize, at: Option<At>, digest: Hash) -> Step {
+        let is_told_again = self.state == Some(to);
+        if self.is_behind(at) {
             Step::Old
-        } else if is_same_change {
-            Step::Wrong
+        } else if self.is_same_change(at) {
+            // The same position with another body (DESIGN K5).
+            let is_same = is_told_again && self.digest == Some(digest);
+            if is_same { Step::Old } else { Step::Wrong }
         } else if table.allows(self.state, to) {
             Step::Next
         } else if is_told_again {
@@ -139,13 +154,7 @@ fn machine(order: &Order) -> Option<&Machine> {
 #[must_use]
 pub fn is_out_of_place(source: &SourceSettings, order: &Order) -> bool {
     let standing = Standing::of(source, order);
-    order.held.values().any(|held| match &held.essence.position {
-        Position::State { state, at } => {
-            let to = source.states.index(state);
-            to.is_none_or(|to| standing.step(&source.states, to, *at) != Step::Ahead)
-        }
-        _ => false,
-    })
+    order.held.values().any(|held| standing.step_of(&source.states, held) != Step::Ahead)
 }
 
 /// Where one that waits stands, and how new it is.
@@ -172,16 +181,16 @@ pub fn in_turn<'a>(source: &SourceSettings, order: &'a Order) -> Vec<&'a HeldEve
             while waiting.front().is_some_and(|(_, _, at)| passed(*at)) {
                 waiting.pop_front();
             }
-            let Some((place, _, at)) = waiting.front() else { continue };
+            let Some((place, held, _)) = waiting.front() else { continue };
             let is_first = next.is_none_or(|(first, _)| *place < first);
-            if is_first && standing.step(table, state, *at) == Step::Next {
+            if is_first && standing.step_of(table, held) == Step::Next {
                 next = Some((place, state));
             }
         }
         let Some((_, state)) = next else { return turns };
         let Some((_, held, at)) = waiting[state].pop_front() else { return turns };
         turns.push(held);
-        standing = Standing { state: Some(state), at };
+        standing = Standing { state: Some(state), at, digest: Some(held.essence.digest) };
     }
 }
 
@@ -195,7 +204,8 @@ fn told(table: &StateTable, held: &HeldEvent) -> Option<(usize, Option<At>)> {
 /// Those that wait and never will be next, and what each is.
 #[must_use]
 pub fn left_behind<'a>(source: &SourceSettings, order: &'a Order) -> Vec<(&'a HeldEvent, Step)> {
-    let of = |held: &'a HeldEvent| (held, step(source, order, &held.essence.position));
+    let standing = Standing::of(source, order);
+    let of = |held: &'a HeldEvent| (held, standing.step_of(&source.states, held));
     let all = order.held.values().map(of);
     all.filter(|(_, step)| !matches!(step, Step::Next | Step::Ahead)).collect()
 }
@@ -213,12 +223,18 @@ pub fn nearest<'a>(source: &SourceSettings, order: &'a Order) -> Option<&'a Held
 }
 
 /// The states that are passed over when this is released; none where there is no way, and where it tells no state.
+/// What a resource that does not begin went through before nothing was known of it is not known.
 #[must_use]
-pub fn passed(source: &SourceSettings, order: &Order, position: &Position) -> Vec<Arc<str>> {
+pub fn passed(
+    source: &SourceSettings,
+    order: &Order,
+    position: &Position,
+    begins: bool,
+) -> Vec<Arc<str>> {
     let Position::State { state, .. } = position else { return Vec::new() };
     let Some(to) = source.states.index(state) else { return Vec::new() };
     let from = Standing::of(source, order).state;
-    if source.states.allows(from, to) {
+    if source.states.allows(from, to) || (from.is_none() && !begins) {
         return Vec::new();
     }
     source.states.between(from, to).unwrap_or_default()

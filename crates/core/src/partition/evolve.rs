@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::acknowledge::accepted;
 use super::draft::Times;
-use super::evolve_order::{abandon, count_old_positions, hold, remember_instant, take_event};
+use super::evolve_order::{
+    abandon, count_old_positions, hold, leave, remember_instant, take_event,
+};
 use super::hot::{Arriving, Hot};
 use super::jump;
 use crate::chain::{Digest, Fingerprint};
@@ -248,8 +250,10 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
     match fact {
         Fact::Held(held) => hold(hot, held),
         Fact::Conflict(conflict) => {
-            hot.arriving.take_if(|arriving| arriving.event == conflict.event);
-            hot.record.order.held.retain(|_, held| held.event != conflict.event);
+            let arrived = hot.arriving.take_if(|arriving| arriving.event == conflict.event);
+            if arrived.is_none() {
+                leave(&mut hot.record.order, conflict.event);
+            }
         }
         Fact::Invalid(invalid) => {
             take_event(hot, invalid.event, &invalid.position, times.recorded);

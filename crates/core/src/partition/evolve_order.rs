@@ -77,6 +77,12 @@ pub(super) fn take_event(
     Some(Arriving { event, recorded, essence, rank })
 }
 
+/// An event waits no more: those that leave together stand before the others, so it is found soon.
+pub(super) fn leave(order: &mut Order, event: Place) {
+    let at = order.held.iter().find(|(_, held)| held.event == event).map(|(at, _)| at.clone());
+    at.map(|at| order.held.remove(&at));
+}
+
 /// Where an event of this number waits.
 fn at_of(order: &Order, event: Place, number: u64) -> Option<HeldAt> {
     let of_number = order.held.range(HeldAt::numbered(number)..);

@@ -17,7 +17,7 @@ use crate::input::Waiting;
 use crate::limits;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
-use crate::record::{Essence, Order, Reached};
+use crate::record::{Essence, Order};
 use crate::settings::{Contract, First, OnGap, SourceSettings};
 use crate::slab::Slot;
 
@@ -63,7 +63,12 @@ impl<D: Digest> Partition<D> {
             refers_to: None,
             unordered,
             fresh: contract::fresh(&hot.record.order, &essence.position),
-            passed: contract::passed(source, &hot.record.order, &essence.position),
+            passed: contract::passed(
+                source,
+                &hot.record.order,
+                &essence.position,
+                hot.record.begins(),
+            ),
         };
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
@@ -241,7 +246,7 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
 /// Whether a key waits for what is missing however long that takes (DESIGN G2): not for where it begins.
 pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
     let misses = match source.contract {
-        Contract::States => matches!(order.reached, Reached::State(_)),
+        Contract::States => contract::stands(source, order),
         _ => head_gap(source, order).is_some(),
     };
     misses && source.on_gap == OnGap::Halt

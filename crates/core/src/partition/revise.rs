@@ -68,7 +68,10 @@ impl<D: Digest> Partition<D> {
             self.outside.look_at_holds(now);
         }
         self.revise_tails(self.recorded);
-        slots.iter().for_each(|slot| self.arm_hold(*slot));
+        for slot in slots {
+            self.keys.get_mut(slot).into_iter().for_each(|hot| hot.judges_anew = true);
+            self.arm_hold(slot);
+        }
         self.visit_anew();
         self.wake_all();
     }

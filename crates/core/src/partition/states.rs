@@ -16,25 +16,22 @@ use crate::slab::Slot;
 
 impl<D: Digest> Partition<D> {
     /// Releases what the table allows by now, one after another, and says of what will never be next what it is.
-    /// Whether there was any.
-    pub(super) fn drain_states(&mut self, slot: Slot, key: &Key) -> bool {
+    pub(super) fn drain_states(&mut self, slot: Slot, key: &Key) {
         let source = self.settings.sources.get(&key.source);
         let source = source.filter(|source| source.contract == Contract::States).cloned();
-        let Some((source, order)) = source.zip(self.order_of(slot)) else { return false };
+        let Some((source, order)) = source.zip(self.order_of(slot)) else { return };
         let turns = contract::in_turn(&source, order).into_iter();
         let turns: Vec<_> = turns.map(|held| (held.event, held.essence.clone())).collect();
         for (event, essence) in &turns {
             self.release(slot, key, *event, essence, Kind::Event);
         }
-        let Some(order) = self.order_of(slot) else { return true };
+        let Some(order) = self.order_of(slot) else { return };
         let behind = contract::left_behind(&source, order).into_iter();
         let behind: Vec<_> =
             behind.map(|(held, step)| (held.event, held.essence.position.clone(), step)).collect();
-        let has_moved = !turns.is_empty() || !behind.is_empty();
         for (event, position, step) in behind {
             self.leave_behind(slot, key, event, position, step);
         }
-        has_moved
     }
 
     fn order_of(&self, slot: Slot) -> Option<&Order> {

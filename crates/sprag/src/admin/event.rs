@@ -406,16 +406,15 @@ async fn judged_later(
     received: &Received,
     known: &KnownKey,
 ) -> Result<Arrived, Problem> {
-    if let Position::State { .. } = received.position
-        && let Some(newest) = settled::stale_of(state, place, known).await?
-    {
-        return Ok(Arrived::Stale(newest));
-    }
     let (partition, key) = (known.partition, known.key.clone());
     let name = DeadLetter::AtIngress { event: place };
     let Some(letter) = state.read(move |reader| reader.letter(partition, &key, &name)).await?
     else {
-        return Ok(Arrived::Unknown);
+        let stale = match received.position {
+            Position::State { .. } => settled::stale_of(state, place, known).await?,
+            _ => None,
+        };
+        return Ok(stale.map_or(Arrived::Unknown, Arrived::Stale));
     };
     let judged = state.ask(Query::Fact { place: letter.place }).await?;
     let reason = match judged {

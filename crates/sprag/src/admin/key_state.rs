@@ -148,7 +148,10 @@ pub(super) async fn show(
         sequence: sequence.0,
         hash: hash.to_string(),
         position: text.filter(|position| !position.is_empty()),
-        machine: position.and_then(machine),
+        // A resource that begins anew is in none.
+        machine: position
+            .filter(|_| matches!(known.record.order.reached, Reached::State(_)))
+            .and_then(machine),
         forgotten: known.record.forgotten,
         key: known.key.name.to_string(),
         last,

@@ -137,12 +137,12 @@ pub(super) fn hold(
     if let Position::State { state, .. } = &first.essence.position {
         return Some(match &record.order.reached {
             Reached::State(machine) => format!(
-                "{events}: from {} to {state} its states go over others that have not come; {until}.",
+                "{events}: {state} does not follow {} at once, and what lies between has not come; {until}.",
                 machine.state
             ),
             _ => format!(
-                "{events}: the key is new and no resource begins with {state}, what comes before may still come; \
-                 {until}."
+                "{events}: no state of the key is known and no resource begins with {state}, so what comes before \
+                 may still come; {until}."
             ),
         });
     }

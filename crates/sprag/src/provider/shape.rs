@@ -113,8 +113,10 @@ impl Shape {
             draft.put(location, &id);
         }
         draft.put_position(&rules.position, sequence, &self.states);
-        // Last: where the type is part of the key, the rules read it as the type first.
-        if let Some(location) = &rules.event_type {
+        // Last: where the type is part of the key, the rules read it as the type first. Where it is the state, it
+        // is written already.
+        let is_state = |location: &Location| matches!(&rules.position, PositionRule::State { state, .. } if state == location);
+        if let Some(location) = rules.event_type.as_ref().filter(|location| !is_state(location)) {
             draft.put(location, &self.event_type);
         }
         if let Some(split) = &rules.split {
