@@ -11,7 +11,7 @@ use crate::dice::Dice;
 use crate::merge::{self, Versions};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::HOLD_SPAN;
-use crate::states::{self, Walk};
+use crate::states::{self, Says, Walk};
 use crate::world::CLOCK;
 
 /// How far ahead of its receipt an instant may be.
@@ -29,7 +29,7 @@ pub(crate) enum Counted {
     /// Not one number, but one of each field.
     Fields,
     /// States, and perhaps how new they are.
-    States,
+    States(Says),
 }
 
 /// How far a provider's telling of one resource has come.
@@ -77,10 +77,13 @@ impl Counted {
         let last = match (self, base) {
             (Self::Versions, 0) => dice.between(0, 3_000),
             (Self::Versions, base) => base,
-            (Self::Instants | Self::Fields | Self::States, _) => at,
+            (Self::Instants | Self::Fields | Self::States(_), _) => at,
         };
         let fields = if self == Self::Fields { Versions::begin(dice) } else { Versions::default() };
-        let states = if self == Self::States { Walk::begin(dice) } else { Walk::default() };
+        let states = match self {
+            Self::States(says) => Walk::begin(dice, says),
+            _ => Walk::default(),
+        };
         let step = dice.pick(&[MILLISECOND, 100 * MILLISECOND, 4 * SECOND]);
         Newest { counted: self, last, step, fields, states }
     }
@@ -95,7 +98,7 @@ impl Newest {
                 Position::Version(self.last)
             }
             Counted::Fields => self.fields.next(dice, at),
-            Counted::States => self.states.next(dice, at),
+            Counted::States(_) => self.states.next(dice, at),
             Counted::Instants => {
                 if !dice.chance(250) {
                     self.last = self.last.max(at - at % self.step);

@@ -33,13 +33,13 @@ pub(crate) const ALLOW: &[(&str, &[&str])] = &[
 #[derive(Debug)]
 pub(crate) struct Walk {
     state: &'static str,
-    /// How it says how new its state is: not at all, by a version, or by an instant.
     says: Says,
     begins: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Says {
+/// How a source says how new a state is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Says {
     Nothing,
     Version,
     Instant,
@@ -64,7 +64,8 @@ pub(crate) fn draw_source(
     source.identity = format!("{:?}", source.settings.contract).into();
     let name = source.settings.name.clone();
     sources.push(source);
-    Some((name, Counted::States))
+    let says = dice.pick(&[Says::Nothing, Says::Version, Says::Version, Says::Instant]);
+    Some((name, Counted::States(says)))
 }
 
 fn table() -> StateTable {
@@ -75,8 +76,7 @@ fn table() -> StateTable {
 
 impl Walk {
     /// Of a resource that is told of for the first time, or was there before Sprag.
-    pub(crate) fn begin(dice: &mut Dice) -> Self {
-        let says = dice.pick(&[Says::Nothing, Says::Version, Says::Version, Says::Instant]);
+    pub(crate) fn begin(dice: &mut Dice, says: Says) -> Self {
         let state = if dice.chance(700) { dice.pick(INITIAL) } else { any(dice) };
         Self { state, says, begins: true }
     }
