@@ -11,6 +11,7 @@ use crate::dice::Dice;
 use crate::merge::{self, Versions};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::HOLD_SPAN;
+use crate::states::{self, Says, Walk};
 use crate::world::CLOCK;
 
 /// How far ahead of its receipt an instant may be.
@@ -27,6 +28,8 @@ pub(crate) enum Counted {
     Instants,
     /// Not one number, but one of each field.
     Fields,
+    /// States, and perhaps how new they are.
+    States(Says),
 }
 
 /// How far a provider's telling of one resource has come.
@@ -38,6 +41,7 @@ pub(crate) struct Newest {
     /// Instants are told in steps of this: a second, or less.
     step: Instant,
     fields: Versions,
+    states: Walk,
 }
 
 /// Adds sources in half of all worlds.
@@ -73,11 +77,15 @@ impl Counted {
         let last = match (self, base) {
             (Self::Versions, 0) => dice.between(0, 3_000),
             (Self::Versions, base) => base,
-            (Self::Instants | Self::Fields, _) => at,
+            (Self::Instants | Self::Fields | Self::States(_), _) => at,
         };
         let fields = if self == Self::Fields { Versions::begin(dice) } else { Versions::default() };
+        let states = match self {
+            Self::States(says) => Walk::begin(dice, says),
+            _ => Walk::default(),
+        };
         let step = dice.pick(&[MILLISECOND, 100 * MILLISECOND, 4 * SECOND]);
-        Newest { counted: self, last, step, fields }
+        Newest { counted: self, last, step, fields, states }
     }
 }
 
@@ -90,6 +98,7 @@ impl Newest {
                 Position::Version(self.last)
             }
             Counted::Fields => self.fields.next(dice, at),
+            Counted::States(_) => self.states.next(dice, at),
             Counted::Instants => {
                 if !dice.chance(250) {
                     self.last = self.last.max(at - at % self.step);
@@ -114,6 +123,7 @@ pub(crate) fn poison(dice: &mut Dice, position: Position) -> Position {
             Position::Version(dice.pick(&[far, far, far, highest[0], highest[1]]))
         }
         Position::Fields(_) => merge::poison(dice),
+        Position::State { .. } => states::poison(dice),
         position => position,
     }
 }

@@ -50,17 +50,18 @@ pub enum Fact {
     DestinationResumed(DestinationResumed),
     /// An event came in and is kept. The fact after it says what became of it.
     Received(Received),
-    /// The event that was just received waits behind missing positions.
+    /// The event that was just received waits behind missing positions, for states between, or to settle.
     Held(Held),
     /// An event got its sequence and entered its lanes.
     Released(Released),
     /// An event that was known already; nothing but this line is kept.
     Duplicate(Duplicate),
-    /// The event just received contradicts one with the same position: dead-lettered (K5).
+    /// An event contradicts one with the same position (K5), or the state of its key: dead-lettered. It was just
+    /// received, or waited.
     Conflict(Conflict),
     /// The event just received has an impossible position: dead-lettered (K4).
     Invalid(Invalid),
-    /// The event just received is older than what its key released: kept, not delivered.
+    /// An event is older than what its key released: kept, not delivered. It was just received, or waited.
     Stale(Stale),
     /// An event of a type the source does not accept; nothing but this line is kept.
     Ignored(Ignored),
@@ -314,6 +315,8 @@ pub struct Released {
     pub unordered: bool,
     /// The names of its fields that are newer than all before, ascending: `sprag-fresh` (contract `merge`).
     pub fresh: Vec<Arc<str>>,
+    /// The states between that never came: `sprag-passed` (contract `states`).
+    pub passed: Vec<Arc<str>>,
 }
 
 /// By what a repeat was recognised.
@@ -370,6 +373,8 @@ pub enum InvalidReason {
     Unreadable,
     /// With its new fields the key would have more than `limits::FIELDS` (contract `merge`).
     TooManyFields,
+    /// The table of its source does not have its state (contract `states`).
+    UnknownState,
 }
 
 /// See [`Fact::Invalid`].

@@ -15,7 +15,7 @@ use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
     SourceDeclared, Toll,
 };
-use crate::fields::KnownField;
+use crate::fields::{At, KnownField};
 pub use crate::held::{HeldAt, HeldEvent, Tie};
 use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
 use crate::limits;
@@ -108,6 +108,21 @@ pub enum Reached {
     },
     /// How new each field is, ascending by name (contract `merge`).
     Fields(Vec<KnownField>),
+    /// The state it is in (contract `states`).
+    State(Machine),
+}
+
+/// The state of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Its name.
+    pub state: Arc<str>,
+    /// How new it is; none where its source does not say.
+    pub at: Option<At>,
+    /// The event that brought it.
+    pub event: Place,
+    /// SHA-256 of that event's body.
+    pub digest: Hash,
 }
 
 /// What the release of an event needs of its `received` fact (DESIGN C1).

@@ -284,6 +284,7 @@ pub fn event_with(
         refers_to: None,
         unordered: false,
         fresh: Vec::new(),
+        passed: Vec::new(),
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

@@ -18,10 +18,10 @@ use sprag_core::chain::Fingerprint;
 use sprag_core::fact::{Floor, Toll};
 use sprag_core::fields::KnownField;
 use sprag_core::id::{FrameNumber, Sequence};
-use sprag_core::limits::{FIELD_BYTES, FIELDS};
+use sprag_core::limits::{FIELD_BYTES, FIELDS, STATE_BYTES};
 use sprag_core::record::{
-    Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission,
-    OmitReason, Order, Reached, Rewind,
+    Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Machine,
+    Omission, OmitReason, Order, Reached, Rewind,
 };
 use sprag_core::totals::{Backlog, Totals};
 
@@ -288,6 +288,7 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
 /// What stands behind all else of an order where its contract came to more than numbers.
 const SETTLED: u8 = 1;
 const FIELDS_REACHED: u8 = 2;
+const STATE_REACHED: u8 = 3;
 
 fn write_reached(writer: &mut Writer<'_>, reached: &Reached) {
     match reached {
@@ -295,6 +296,13 @@ fn write_reached(writer: &mut Writer<'_>, reached: &Reached) {
         Reached::Settled { rank } => {
             writer.byte(SETTLED);
             writer.number(u64::from(*rank));
+        }
+        Reached::State(machine) => {
+            writer.byte(STATE_REACHED);
+            writer.text("state", &machine.state, STATE_BYTES);
+            writer.option(machine.at.as_ref(), |writer, at| write_at(writer, *at));
+            write_place(writer, &machine.event);
+            writer.hash(&machine.digest);
         }
         Reached::Fields(fields) => {
             writer.byte(FIELDS_REACHED);
@@ -314,6 +322,12 @@ fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeError> {
     }
     match reader.byte()? {
         SETTLED => Ok(Reached::Settled { rank: reader.narrow("rank")? }),
+        STATE_REACHED => Ok(Reached::State(Machine {
+            state: reader.text("state", STATE_BYTES)?.into(),
+            at: reader.option(read_at)?,
+            event: read_place(reader)?,
+            digest: reader.hash()?,
+        })),
         FIELDS_REACHED => {
             let fields = reader.list("fields", FIELDS, read_field)?;
             let ascend = fields.windows(2).all(|pair| pair[0].name < pair[1].name);

@@ -318,6 +318,9 @@ pub const ADMIN_CLIENT_BYTES: usize = 16 << 20;
 /// Releases of a key that are looked through for one that settled: as many as may wait beside it by default, and
 /// those that come in while it does.
 pub const SETTLED_RELEASES: u64 = 10_000;
+/// Releases behind the receipt of an event whose frames are looked at for what became of it while it waited. What
+/// skips ahead waits for a few.
+pub const STALE_FRAMES: usize = 256;
 /// Releases that are read at once meanwhile.
 pub const SETTLED_PAGE: usize = 256;
 

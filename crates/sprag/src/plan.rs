@@ -70,10 +70,15 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
         config::Contract::Settle(settle) => Some(settle),
         _ => None,
     };
-    let (hold_wait, hold_events) = match (fifo, settle) {
-        (Some(fifo), _) => (fifo.hold.wait, fifo.hold.events),
-        (None, Some(settle)) => (settle.settle, settle.events),
-        (None, None) => (Duration::ZERO, 0),
+    let states = match &source.contract {
+        config::Contract::States(states) => Some(states),
+        _ => None,
+    };
+    let (hold_wait, hold_events) = match (fifo, settle, states) {
+        (Some(fifo), _, _) => (fifo.hold.wait, fifo.hold.events),
+        (_, Some(settle), _) => (settle.settle, settle.events),
+        (_, _, Some(states)) => (states.wait, states.events),
+        (None, None, None) => (Duration::ZERO, 0),
     };
     PlannedSource {
         identity: Arc::from(identity(source)),
@@ -87,10 +92,12 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 config::Contract::Latest(latest) => latest.max_ahead,
                 config::Contract::Settle(settle) => settle.max_ahead,
                 config::Contract::Merge(merge) => merge.max_ahead,
+                config::Contract::States(states) => states.max_ahead,
                 _ => Duration::ZERO,
             },
             ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
-            on_gap: match fifo.map(|fifo| fifo.on_gap) {
+            states: states.map_or_else(Arc::default, |states| states.table.clone()),
+            on_gap: match fifo.map(|fifo| fifo.on_gap).or(states.map(|states| states.on_gap)) {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
             },
@@ -135,6 +142,8 @@ fn identity(source: &Source) -> String {
         config::Contract::Unordered => "unordered".to_owned(),
         config::Contract::Settle(_) => "settle".to_owned(),
         config::Contract::Merge(_) => "merge".to_owned(),
+        // The table may change: what it allows by then counts.
+        config::Contract::States(_) => "states".to_owned(),
     };
     // Keys of a source that splits begin at its elements.
     let split = rules.split.as_ref().map(|at| format!(" split=body:{}", at.as_str()));

@@ -41,6 +41,10 @@ fn sources() -> Vec<String> {
         open("position.version = \"body:/n\"\ncontract = \"latest\"\n"),
         open("position.timestamp = \"body:/n\"\nposition.unit = \"s\"\ncontract = \"latest\"\n"),
         open("contract = \"arrival\"\n"),
+        open(
+            "position.state = \"body:/s\"\ncontract = \"states\"\nstates.initial = [\"a\"]\n\
+             states.allow.a = [\"b\"]\n",
+        ),
         format!("{OPEN}id = \"header:x-id\"\ntotal = true\nposition.sequence = \"body:/n\"\n"),
         signed("verify.scheme = \"standard-webhooks\"\n"),
         signed("verify.scheme = \"token\"\n"),

@@ -25,6 +25,7 @@ pub mod recovery;
 mod reference;
 pub mod refill_page;
 pub mod simulation;
+pub mod tables;
 pub mod verify;
 
 /// A target.
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "configuration", run: configuration::run },
     Target { name: "core", run: core::run },
     Target { name: "simulation", run: simulation::run },
+    Target { name: "tables", run: tables::run },
 ];
 
 /// The bytes that no choice has taken.

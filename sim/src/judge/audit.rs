@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use sprag_core::fact::Kind;
 use sprag_core::id::{DestinationId, Hash};
 use sprag_core::output::Status;
+use sprag_core::position::Position;
 use sprag_core::record::OmitReason;
-use sprag_core::settings::OnGap;
+use sprag_core::settings::{Contract, OnGap};
 
 use super::answers::{Acknowledged, Answers};
 use super::commands::Commands;
@@ -67,6 +68,9 @@ fn acknowledged_by(key: &KeyHistory, acknowledged: &Acknowledged) -> Verdict {
         (Status::Released, IngressFate::Released(sequence, Kind::Event))
         | (Status::Late, IngressFate::Released(sequence, Kind::Late)) => {
             is_same && acknowledged.sequence == Some(sequence)
+        }
+        (Status::Held, IngressFate::Stale | IngressFate::Conflict) => {
+            is_same && matches!(event.position, Position::State { .. })
         }
         (Status::Held, IngressFate::Held | IngressFate::Released(..) | IngressFate::Invalid)
         | (Status::Conflict, IngressFate::Conflict)
@@ -203,7 +207,11 @@ pub(crate) fn nothing_is_left(
     for (key, resource) in context.resources {
         let Some(known) = history.keys.get(resource) else { continue };
         let source = context.policies.sources.get(&key.source);
-        let halts = source.is_some_and(|source| source.on_gap == OnGap::Halt);
+        let halts = source.is_some_and(|source| {
+            // Where a resource begins is not waited for without end.
+            let begins = source.contract == Contract::States && !known.machine.stands();
+            source.on_gap == OnGap::Halt && !begins
+        });
         must(halts || known.holds().is_empty(), || {
             format!("resource {resource} holds {:?} still", known.holds())
         })?;

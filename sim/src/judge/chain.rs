@@ -43,6 +43,11 @@ pub(crate) fn hash(link: &Link<'_>) -> Hash {
         Position::Sequence(number) | Position::Version(number) => number.to_string(),
         Position::Timestamp(nanoseconds) => instant_text(*nanoseconds),
         Position::Fields(fields) => fields_text(fields),
+        Position::State { state, at: None } => state.to_string(),
+        Position::State { state, at: Some(At::Version(number)) } => format!("{state}@{number}"),
+        Position::State { state, at: Some(At::Instant(nanoseconds)) } => {
+            format!("{state}@{}", instant_text(*nanoseconds))
+        }
     };
     let kind = match link.kind {
         Kind::Event => "event",

@@ -82,6 +82,12 @@ impl History {
         history.facts.insert("released: by rank", ranked);
         let partly = history.keys.values().map(|key| key.merged.partly).sum();
         history.facts.insert("released: fresh in part", partly);
+        let machines = history.keys.values().map(|key| &key.machine);
+        let (over, behind) = machines.fold((0, 0), |(over, behind), machine| {
+            (over + machine.passed_over, behind + machine.left_behind)
+        });
+        history.facts.insert("released: over states that never came", over);
+        history.facts.insert("held, then never next", behind);
         Ok(history)
     }
 
@@ -284,6 +290,7 @@ fn variety(fact: &Fact) -> Option<&'static str> {
             InvalidReason::AheadOfTime => Some("invalid: ahead of time"),
             InvalidReason::Unreadable => Some("invalid: unreadable"),
             InvalidReason::TooManyFields => Some("invalid: too many fields"),
+            InvalidReason::UnknownState => Some("invalid: unknown state"),
             InvalidReason::BeyondSpan | InvalidReason::BeforeFirst => None,
         },
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {

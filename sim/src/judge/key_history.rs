@@ -15,6 +15,7 @@ use sprag_core::settings::{Contract, OnGap, Start};
 use super::chain::{self, Link};
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
+use super::machine::Machine;
 use super::merged::Merged;
 use super::newest::{Described, Due, Newest};
 use super::policies::{Policies, SourcePolicy};
@@ -61,6 +62,7 @@ pub(crate) struct KeyHistory {
     pub(super) newest: Newest,
     pub(crate) settled: Settled,
     pub(crate) merged: Merged,
+    pub(crate) machine: Machine,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     pub(crate) sequence: u64,
@@ -101,6 +103,7 @@ impl KeyHistory {
             (Contract::Latest { .. }, _) => return self.demand_of_latest(source, event),
             (Contract::Settle, _) => return self.demand_of_settle(source, event, None),
             (Contract::Merge, _) => return self.merged.demand(source, event),
+            (Contract::States, _) => return self.machine.demand(source, event),
             _ => return Demand::Release(Kind::Event),
         };
         if position > HIGHEST || source.first().is_some_and(|first| position < first) {
@@ -226,7 +229,7 @@ impl KeyHistory {
         Ok(self.demand_by_position(source, &event.described()))
     }
 
-    fn give(&mut self, place: Place, fate: IngressFate) {
+    pub(super) fn give(&mut self, place: Place, fate: IngressFate) {
         if let Some(event) = self.events.get_mut(&place) {
             event.fate = fate;
         }
@@ -245,6 +248,7 @@ impl KeyHistory {
                 self.held.insert(position, place);
             }
             Position::Timestamp(_) => self.settles(place, uptime),
+            Position::State { .. } => self.waits_for_states(place),
             _ => return Err(format!("{place} is held without a position")),
         }
         self.row.end();
@@ -256,13 +260,17 @@ impl KeyHistory {
     }
 
     pub(crate) fn conflict(&mut self, fact: &Conflict, source: &SourcePolicy) -> Verdict {
+        if self.has_waited(fact.event) {
+            return self.became_a_conflict(fact);
+        }
         let demand = self.demand_of(fact.event, source)?;
         let other = self.events.get(&fact.other).map(|event| event.digest);
         must(demand == Demand::Conflict(fact.other) && other == Some(fact.other_digest), || {
             format!("{fact:?}, {demand:?} is due")
         })?;
         let event = &self.events[&fact.event];
-        if event.id.is_some() && self.is_behind(&event.position) {
+        let goes_back = matches!(event.position, Position::State { .. });
+        if event.id.is_some() && (goes_back || self.is_behind(&event.position)) {
             self.row.grow();
         }
         self.give(fact.event, IngressFate::Conflict);
@@ -296,8 +304,15 @@ impl KeyHistory {
         Ok(())
     }
 
+    fn has_waited(&self, place: Place) -> bool {
+        self.events.get(&place).is_some_and(|event| event.fate == IngressFate::Held)
+    }
+
     /// Older than what was released: kept, not delivered.
     pub(crate) fn stale(&mut self, fact: &Stale, source: &SourcePolicy) -> Verdict {
+        if self.has_waited(fact.event) {
+            return self.became_stale(fact);
+        }
         let demand = self.demand_of(fact.event, source)?;
         let EventHistory { position, recorded, .. } = &self.events[&fact.event];
         let is_its_own = *position == fact.position;
@@ -457,6 +472,9 @@ impl KeyHistory {
         }
         if source.contract == Contract::Merge {
             return self.brings_something_newer(fact, event, source);
+        }
+        if source.contract == Contract::States {
+            return self.is_a_step(fact, event, source, uptime);
         }
         if source.contract == Contract::Settle && event.position != Position::None {
             return self.settles_in_its_place(fact, event, source, uptime);

@@ -37,6 +37,7 @@ impl KeyHistory {
         (self.newest, self.row) = (Newest::default(), Row::default());
         self.settled.begin_anew();
         self.merged.begin_anew();
+        self.machine.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         Ok(())
@@ -57,6 +58,8 @@ impl KeyHistory {
                 | Fact::GapOpened(_)
                 | Fact::Released(_)
                 | Fact::Invalid(_)
+                | Fact::Stale(_)
+                | Fact::Conflict(_)
                 // What a release does to the key's lanes.
                 | Fact::LaneOpened(_)
                 | Fact::LaneEnded(_)
@@ -68,6 +71,7 @@ impl KeyHistory {
     /// A frame ends: what began in it is complete.
     pub(crate) fn frame_ends(&self) -> Verdict {
         must(self.row.is_settled(), || "a sequence reset is due".to_owned())?;
+        self.machine.waits_in_vain()?;
         self.hurried.clone().map_or(Ok(()), Err)
     }
 }

@@ -174,6 +174,7 @@ impl KeyHistory {
     /// Everything that waits, of any contract.
     pub(crate) fn holds(&self) -> BTreeSet<Place> {
         let settling = self.settled.waiting.keys().map(|standing| standing.3);
-        self.held.values().copied().chain(settling).collect()
+        let ahead = self.machine.waiting.keys().copied();
+        self.held.values().copied().chain(settling).chain(ahead).collect()
     }
 }

@@ -8,10 +8,12 @@ mod fifo;
 mod latest;
 mod merge;
 mod settle;
+mod states;
 
 pub use fifo::{base_poison, head_gap, next_position};
 pub use merge::{fresh, take_in};
 pub use settle::{newest, settled};
+pub use states::{Step, in_turn, is_out_of_place, left_behind, nearest, passed, stands};
 
 use crate::chain::Fingerprint;
 use crate::fact::{HoldReason, InvalidReason, Kind, Recognised};
@@ -97,6 +99,7 @@ pub fn judge(
         Contract::Latest { .. } => latest::judge(source, order, evidence),
         Contract::Settle => settle::judge(source, order, evidence),
         Contract::Merge => merge::judge(source, order, evidence),
+        Contract::States => states::judge(source, key_backlog, order, evidence),
         Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
     }
 }

@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::acknowledge::accepted;
 use super::draft::Times;
-use super::evolve_order::{abandon, count_old_positions, hold, remember_instant, take_event};
+use super::evolve_order::{
+    abandon, count_old_positions, hold, leave, remember_instant, take_event,
+};
 use super::hot::{Arriving, Hot};
 use super::{jump, letter, rewind, supersede};
 use crate::chain::{Digest, Fingerprint};
@@ -23,7 +25,7 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::recent::Prior;
 use crate::record::{
-    Acceptance, Essence, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order, Reached,
+    Acceptance, Essence, KeyRecord, Lane, LaneMode, Machine, Omission, OmitReason, Order, Reached,
 };
 use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros, micros};
@@ -211,8 +213,15 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
             };
         }
     }
-    if let Position::Fields(fields) = &released.position {
-        contract::take_in(&mut record.order, fields, &released.fresh, released.event);
+    match &released.position {
+        Position::Fields(fields) => {
+            contract::take_in(&mut record.order, fields, &released.fresh, released.event);
+        }
+        Position::State { state, at } => {
+            let (state, event, digest) = (state.clone(), released.event, arriving.essence.digest);
+            record.order.reached = Reached::State(Machine { state, at: *at, event, digest });
+        }
+        _ => {}
     }
     for destination in &released.lanes {
         let head = if begins { Sequence(1) } else { released.sequence };
@@ -248,13 +257,16 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
     match fact {
         Fact::Held(held) => hold(hot, held),
         Fact::Conflict(conflict) => {
-            hot.arriving.take_if(|arriving| arriving.event == conflict.event);
+            let arrived = hot.arriving.take_if(|arriving| arriving.event == conflict.event);
+            if arrived.is_none() {
+                leave(&mut hot.record.order, conflict.event);
+            }
         }
         Fact::Invalid(invalid) => {
             take_event(hot, invalid.event, &invalid.position, times.recorded);
         }
         Fact::Stale(stale) => {
-            hot.arriving.take_if(|arriving| arriving.event == stale.event);
+            take_event(hot, stale.event, &stale.position, times.recorded);
         }
         Fact::Superseded(superseded) => supersede::note(&mut hot.record, superseded),
         Fact::Filtered(filtered) => pass_filtered(&mut hot.record, filtered),

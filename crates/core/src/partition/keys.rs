@@ -13,7 +13,6 @@ use crate::limits;
 use crate::output::{Answer, Busy, Checkpoint, Output};
 use crate::record::KeyRecord;
 use crate::retry::RETRY_AFTER_MAX;
-use crate::settings::OnGap;
 use crate::slab::Slot;
 use crate::time::OpenMicros;
 
@@ -100,16 +99,19 @@ impl<D: Digest> Partition<D> {
                 };
                 lane.due = now.after(record.due.min(latest).since(steady));
             }
+            hot.judges_anew = true;
         }
         self.arm_hold(slot);
         self.arm_acceptances(slot);
     }
 
     /// Keeps one timer per key for the end of its wait: the earliest deadline of what it holds,
-    /// for the head gap is what all of it waits for (DESIGN G1).
+    /// for the head gap is what all of it waits for (DESIGN G1). What need not wait any more ends its wait at once.
     pub(super) fn arm_hold(&mut self, slot: Slot) {
-        let wanted = self.hold_deadline(slot);
+        let is_out_of_place = self.is_out_of_place(slot);
+        let wanted = if is_out_of_place { Some(self.open) } else { self.hold_deadline(slot) };
         let Some(hot) = self.keys.get_mut(slot) else { return };
+        hot.judges_anew = is_out_of_place;
         let was = core::mem::replace(&mut hot.hold_timer, wanted);
         if was != wanted {
             was.map(|old| self.holds.remove(&(old, slot)));
@@ -118,11 +120,18 @@ impl<D: Digest> Partition<D> {
         self.arm_refill(slot);
     }
 
+    /// Whether what a key holds is to be judged anew, and need not wait: where it is neither just loaded nor are its
+    /// settings others, nothing is looked at.
+    fn is_out_of_place(&self, slot: Slot) -> bool {
+        let Some(hot) = self.keys.get(slot).filter(|hot| hot.judges_anew) else { return false };
+        let source = self.settings.sources.get(&hot.key.source);
+        source.is_some_and(|source| super::states::is_out_of_place(source, &hot.record.order))
+    }
+
     fn hold_deadline(&self, slot: Slot) -> Option<OpenMicros> {
         let hot = self.keys.get(slot)?;
         let source = self.settings.sources.get(&hot.key.source)?;
-        let gap = super::order::head_gap(source, &hot.record.order);
-        let waits_for_ever = gap.is_some() && source.on_gap == OnGap::Halt;
+        let waits_for_ever = super::order::waits_for_ever(source, &hot.record.order);
         let deadlines = hot.record.order.held.values().map(|held| held.deadline);
         if waits_for_ever { None } else { deadlines.min() }
     }

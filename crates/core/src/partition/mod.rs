@@ -26,6 +26,7 @@ mod refuse;
 mod retain;
 mod revise;
 mod rewind;
+mod states;
 mod strands;
 mod supersede;
 mod tails;

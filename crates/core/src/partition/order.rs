@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::batch::window;
 use super::draft::Promise;
+use super::states::is_out_of_place;
 use crate::chain::{self, Digest};
 use crate::contract;
 use crate::fact::{
@@ -62,6 +63,12 @@ impl<D: Digest> Partition<D> {
             refers_to: None,
             unordered,
             fresh: contract::fresh(&hot.record.order, &essence.position),
+            passed: contract::passed(
+                source,
+                &hot.record.order,
+                &essence.position,
+                hot.record.begins(),
+            ),
         };
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
@@ -102,6 +109,7 @@ impl<D: Digest> Partition<D> {
     /// Releases what waited for nothing but what was just released, and writes down what became
     /// of the gap.
     pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
+        self.drain_states(slot, key);
         let settled = self.settled(slot);
         while let Some((event, essence)) = self.next_held(slot, settled.as_ref()) {
             self.release(slot, key, event, &essence, Kind::Event);
@@ -141,7 +149,7 @@ impl<D: Digest> Partition<D> {
 
     /// Waiting for what is missing before a key's held events ends: it is abandoned, or, for a
     /// key that only begins, its lowest position becomes its base (DESIGN G2, K7). What settles is not
-    /// given up by time, but released.
+    /// given up by time, but released; nor is what need not wait under another table.
     pub(super) fn end_wait(&mut self, slot: Slot, reason: AbandonReason) {
         let Some(hot) = self.keys.get(slot) else { return };
         let key = hot.key.clone();
@@ -149,8 +157,11 @@ impl<D: Digest> Partition<D> {
         if source.contract == Contract::Settle && reason == AbandonReason::Waited {
             return self.drain(slot, &key);
         }
-        let halts = source.on_gap == OnGap::Halt;
-        if !halts || head_gap(source, &hot.record.order).is_none() {
+        let is_out_of_place = is_out_of_place(source, &hot.record.order);
+        let waits_for_ever = waits_for_ever(source, &hot.record.order);
+        if is_out_of_place {
+            self.drain(slot, &key);
+        } else if !waits_for_ever {
             self.give_up_head(slot, &key, reason);
         }
     }
@@ -165,6 +176,7 @@ impl<D: Digest> Partition<D> {
                 self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
             }
             None if source.contract == Contract::Settle => self.release_first(slot, key),
+            None if source.contract == Contract::States => self.release_nearest(slot, key),
             None => self.choose_base(slot, key, &source),
         }
         self.drain(slot, key);
@@ -205,6 +217,7 @@ impl<D: Digest> Partition<D> {
     pub(super) fn judge_held(&mut self, slot: Slot, key: &Key) {
         let Some(hot) = self.keys.get(slot) else { return };
         let Some(source) = self.settings.sources.get(&key.source) else { return };
+        let Contract::Fifo { .. } = source.contract else { return };
         let poison: Vec<_> = contract::base_poison(source.hold_span, &hot.record.order)
             .into_iter()
             .filter_map(|position| hot.record.order.held.get(&position))
@@ -225,8 +238,18 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
         | Contract::Unordered
         | Contract::Latest { .. }
         | Contract::Settle
-        | Contract::Merge => None,
+        | Contract::Merge
+        | Contract::States => None,
     }
+}
+
+/// Whether a key waits for what is missing however long that takes (DESIGN G2): not for where it begins.
+pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
+    let misses = match source.contract {
+        Contract::States => contract::stands(source, order),
+        _ => head_gap(source, order).is_some(),
+    };
+    misses && source.on_gap == OnGap::Halt
 }
 
 /// The position that follows all that a key has released; none where its base is not settled.
@@ -237,7 +260,8 @@ pub(super) fn next_position(source: &SourceSettings, order: &Order) -> Option<u6
         | Contract::Unordered
         | Contract::Latest { .. }
         | Contract::Settle
-        | Contract::Merge => None,
+        | Contract::Merge
+        | Contract::States => None,
     }
 }
 
@@ -252,6 +276,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         | Contract::Unordered
         | Contract::Latest { .. }
         | Contract::Settle
-        | Contract::Merge => None,
+        | Contract::Merge
+        | Contract::States => None,
     }
 }

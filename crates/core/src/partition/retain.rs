@@ -261,6 +261,7 @@ fn rough_bytes(record: &KeyRecord) -> usize {
     let lanes: usize = record.lanes.iter().map(|lane| 64 + 8 * lane.omitted.len()).sum();
     let reached = match &record.order.reached {
         Reached::Fields(fields) => fields.iter().map(|field| field.name.len() + 24).sum(),
+        Reached::State(machine) => machine.state.len() + 64,
         Reached::Nothing | Reached::Settled { .. } => 8,
     };
     let order = 8 * lists + 512 * record.order.held.len() + 16 * record.order.instant.len();

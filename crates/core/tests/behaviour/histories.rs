@@ -22,6 +22,7 @@ use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Retry, Settings,
     SourceSettings,
 };
+use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
 
 use crate::harness::outside::Post;
@@ -158,6 +159,8 @@ pub(crate) enum Order {
         destination: u8,
         sequence: u8,
     },
+    /// The source gets another table of states, where it goes by one.
+    Table(u8),
     /// What a consumer does, with what it has or something else.
     Acknowledge {
         which: u8,
@@ -216,6 +219,7 @@ fn order() -> impl Strategy<Value = Order> {
         1 => key.clone().prop_map(Order::PauseKey),
         2 => key.clone().prop_map(Order::ResumeKey),
         1 => key.clone().prop_map(Order::Rebase),
+        1 => (0..3_u8).prop_map(Order::Table),
         1 => destination.clone().prop_map(Order::PauseDestination),
         2 => destination.clone().prop_map(Order::ResumeDestination),
         4 => (key.clone(), destination.clone(), proptest::option::of(1..5_u8))
@@ -244,6 +248,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         1 => Just(Contract::Latest { coalesce: true }),
         2 => Just(Contract::Settle),
         2 => Just(Contract::Merge),
+        2 => Just(Contract::States),
     ]
 }
 
@@ -280,6 +285,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             hold_span: 20,
             facts: Duration::from_secs(34_560_000),
             max_ahead: Duration::from_secs(300),
+            states: states(0),
             ranks: vec![Pattern::parse("even").expect("a pattern")],
             on_gap,
             dedupe: Duration::from_secs(3_600),
@@ -393,6 +399,37 @@ fn happen(world: &mut World, happening: &Happening) {
     world.settle();
 }
 
+/// A line of states with a short way and an end, and one state that nothing leads to; or one with other ways, or other
+/// states.
+fn states(number: u8) -> Arc<StateTable> {
+    let names = |text: &str| text.split_whitespace().map(Arc::from).collect::<Vec<Arc<str>>>();
+    let (initial, allow): (&str, &[(&str, &str)]) = match number {
+        0 => ("a", &[("a", "b e"), ("b", "c e"), ("c", "d"), ("d", "b"), ("lost", "a")]),
+        1 => ("a lost", &[("a", "c"), ("b", "d a"), ("c", "b c e"), ("e", "lost")]),
+        _ => ("b", &[("b", "d"), ("d", "other b"), ("other", "e")]),
+    };
+    let allow: Vec<_> = allow.iter().map(|(from, to)| (Arc::from(*from), names(to))).collect();
+    Arc::new(StateTable::new(&names(initial), &allow).expect("a table"))
+}
+
+fn other_table(world: &mut World, number: u8) {
+    let mut settings = (*world.settings).clone();
+    let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+    if source.contract == Contract::States {
+        source.states = states(number);
+        world.settings = Arc::new(settings);
+        world.reload();
+    }
+}
+
+/// Half of them say how new they are, some are of no table.
+fn state(number: u64) -> Position {
+    let states = ["a", "b", "c", "d", "b", "c", "e", "other", "lost"];
+    let state = states[usize::try_from(number % 9).expect("small")].into();
+    let at = number.is_multiple_of(2).then_some(At::Version(number));
+    Position::State { state, at }
+}
+
 /// Fields of which one grows while another falls, and one is not always there.
 fn crossing(number: u64) -> Position {
     let some = [("grows", number), ("falls", 100_u64.saturating_sub(number)), ("third", number)];
@@ -410,6 +447,7 @@ fn post(world: &mut World, happening: &Happening) {
         Contract::Latest { coalesce: false } => Position::Version(*position),
         Contract::Latest { coalesce: true } | Contract::Settle => Position::Timestamp(*position),
         Contract::Merge => crossing(*position),
+        Contract::States => state(*position),
     };
     let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
     let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
@@ -489,6 +527,7 @@ fn give(world: &mut World, order: &Order) {
     let at = |number: u8| usize::from(partition_of(&key(number)).0);
     let (at, command) = match *order {
         Order::Acknowledge { which, passed } => return acknowledge(world, which, passed),
+        Order::Table(number) => return other_table(world, number),
         Order::PauseKey(number) => (at(number), Command::PauseKey(key(number))),
         Order::ResumeKey(number) => (at(number), Command::ResumeKey(key(number))),
         Order::Rebase(number) => (at(number), Command::Rebase(key(number))),

@@ -23,6 +23,7 @@ use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Restore, Retry,
     Settings, SourceSettings, Start,
 };
+use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
 
 use crate::harness::describe;
@@ -173,6 +174,7 @@ impl Story {
             "unordered" => Contract::Unordered,
             "settle" => Contract::Settle,
             "merge" => Contract::Merge,
+            "states" => Contract::States,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
@@ -186,6 +188,7 @@ impl Story {
             hold_span: words.number("span").unwrap_or(10_000),
             facts: words.duration("facts").unwrap_or(Duration::from_secs(34_560_000)),
             max_ahead: words.duration("max_ahead").unwrap_or(Duration::from_secs(300)),
+            states: states(words),
             ranks: patterns(words.get("ranks").unwrap_or("")),
             on_gap,
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
@@ -299,13 +302,16 @@ impl Story {
     }
 }
 
-/// The source gets other destinations or waits otherwise, a destination other types, rates or ranges,
+/// The source gets other destinations or states or waits otherwise, a destination other types, rates or ranges,
 /// another destination comes or one goes: from the next start on, or at once in a reload.
 fn reconfigure(world: &mut World, words: &Words<'_>) {
     let mut settings = (*world.settings).clone();
     if let Some(to) = words.get("to") {
         let to = to.split(',').map(|id| DestinationId(id.parse().expect("a number"))).collect();
         settings.sources.get_mut(&SourceId(1)).expect("the source").destinations = to;
+    }
+    if words.get("initial").is_some() {
+        settings.sources.get_mut(&SourceId(1)).expect("the source").states = states(words);
     }
     if let Some(number) = words.plain.get(1) {
         let to = DestinationId(number.parse().expect("a number"));
@@ -408,7 +414,19 @@ fn refuse(world: &mut World, words: &Words<'_>) {
     }
 }
 
-/// `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story, or `fields=mail:2,name:3`.
+/// `initial=new allow=new:paid,new:off,paid:sent`
+fn states(words: &Words<'_>) -> Arc<StateTable> {
+    let Some(initial) = words.get("initial") else { return Arc::default() };
+    let initial: Vec<Arc<str>> = initial.split(',').map(Arc::from).collect();
+    let allow = words.get("allow").unwrap_or_default().split(',');
+    let allow = allow.map(|step| {
+        let (from, to) = step.split_once(':').expect("from:to");
+        (Arc::from(from), vec![Arc::from(to)])
+    });
+    Arc::new(StateTable::new(&initial, &allow.collect::<Vec<_>>()).expect("a table"))
+}
+
+/// `state=paid@3`, `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story, or `fields=mail:2,name:3`.
 fn position(words: &Words<'_>) -> Position {
     let numbered = words.number("position").map(Position::Sequence);
     let version = || words.number("version").map(Position::Version);
@@ -424,7 +442,14 @@ fn position(words: &Words<'_>) -> Position {
         let fields = words.get("fields")?.split(',').map(field).collect();
         Some(Position::Fields(Fields::new(fields).expect("fields")))
     };
-    numbered.or_else(version).or_else(instant).or_else(fields).unwrap_or_default()
+    let state = || {
+        let text = words.get("state")?;
+        let (state, at) =
+            text.split_once('@').map_or((text, None), |(state, at)| (state, Some(at)));
+        let at = at.map(|at| At::Version(at.parse().expect("a number")));
+        Some(Position::State { state: state.into(), at })
+    };
+    numbered.or_else(version).or_else(instant).or_else(fields).or_else(state).unwrap_or_default()
 }
 
 fn destination(words: &Words<'_>) -> DestinationId {

@@ -44,6 +44,7 @@ pub(crate) fn position() -> impl Strategy<Value = Position> {
         any::<u64>().prop_map(Position::Version),
         any::<u64>().prop_map(Position::Timestamp),
         fields().prop_map(Position::Fields),
+        (field_name(), option::of(at())).prop_map(|(state, at)| Position::State { state, at }),
     ]
 }
 
@@ -113,7 +114,7 @@ fn released() -> impl Strategy<Value = Released> {
     let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late)];
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
-    let fresh = vec(field_name(), 0..4);
+    let fresh = (vec(field_name(), 0..4), vec(field_name(), 0..4));
     let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh);
     (key(), place(), order, lanes, reserved).prop_map(|(key, event, order, lanes, reserved)| {
         Released {
@@ -131,7 +132,8 @@ fn released() -> impl Strategy<Value = Released> {
             salt: reserved.0,
             refers_to: reserved.1,
             unordered: reserved.2,
-            fresh: reserved.3,
+            fresh: reserved.3.0,
+            passed: reserved.3.1,
         }
     })
 }
@@ -272,7 +274,8 @@ fn fates() -> impl Strategy<Value = Fact> {
         Just(InvalidReason::BeforeFirst),
         Just(InvalidReason::AheadOfTime),
         Just(InvalidReason::Unreadable),
-        Just(InvalidReason::TooManyFields)
+        Just(InvalidReason::TooManyFields),
+        Just(InvalidReason::UnknownState)
     ];
     prop_oneof![
         duplicate().prop_map(Fact::Duplicate),

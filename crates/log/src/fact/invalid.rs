@@ -17,6 +17,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Invalid) {
         InvalidReason::AheadOfTime => 2,
         InvalidReason::Unreadable => 3,
         InvalidReason::TooManyFields => 4,
+        InvalidReason::UnknownState => 5,
     });
 }
 
@@ -36,6 +37,7 @@ fn reason(reader: &mut Reader<'_>) -> Result<InvalidReason, DecodeError> {
         2 => Ok(InvalidReason::AheadOfTime),
         3 => Ok(InvalidReason::Unreadable),
         4 => Ok(InvalidReason::TooManyFields),
+        5 => Ok(InvalidReason::UnknownState),
         byte => unknown(reader, "unknown reason of an invalid position", byte),
     }
 }

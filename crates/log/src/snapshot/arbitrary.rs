@@ -8,8 +8,8 @@ use sprag_core::fact::Toll;
 use sprag_core::fields::KnownField;
 use sprag_core::id::{DestinationId, FrameNumber, Sequence};
 use sprag_core::record::{
-    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
-    Reached, Rewind,
+    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Machine, Omission,
+    OmitReason, Order, Reached, Rewind,
 };
 use sprag_core::time::{OpenMicros, UnixMicros};
 
@@ -45,6 +45,14 @@ fn held() -> impl Strategy<Value = HeldEvent> {
 fn reached() -> impl Strategy<Value = Reached> {
     let field = (arbitrary::field_name(), arbitrary::at(), arbitrary::place());
     let field = field.prop_map(|(name, at, event)| KnownField { name, at, event });
+    let machine = (
+        arbitrary::field_name(),
+        option::of(arbitrary::at()),
+        arbitrary::place(),
+        arbitrary::hash(),
+    );
+    let machine =
+        machine.prop_map(|(state, at, event, digest)| Machine { state, at, event, digest });
     prop_oneof![
         Just(Reached::Nothing),
         any::<u32>().prop_map(|rank| Reached::Settled { rank }),
@@ -53,6 +61,7 @@ fn reached() -> impl Strategy<Value = Reached> {
             fields.dedup_by(|one, other| one.name == other.name);
             Reached::Fields(fields)
         }),
+        machine.prop_map(Reached::State),
     ]
 }
 

@@ -190,7 +190,7 @@ async fn halted_gaps(
         );
         items.push(Alert {
             alert: "gap-halted",
-            text: "Positions are missing, and its source halts until they come.".to_owned(),
+            text: "What comes before is missing, and its source halts until it comes.".to_owned(),
             remedy,
             since: selector::shown(Some(since)),
             source: Some(source),

@@ -241,8 +241,10 @@ fn released(names: &Names, fact: &Released) -> Value {
         "destinations": destinations(&fact.lanes), "filtered": destinations(&fact.filtered),
         "revision": fact.revision.0, "unordered": fact.unordered,
     });
-    if !fact.fresh.is_empty() {
-        shown["fresh"] = fact.fresh.iter().map(|name| json!(**name)).collect();
+    for (member, names) in [("fresh", &fact.fresh), ("passed", &fact.passed)] {
+        if !names.is_empty() {
+            shown[member] = names.iter().map(|name| json!(**name)).collect();
+        }
     }
     shown
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use sprag_core::fields::{At, KnownField};
 use sprag_core::input::Command;
 use sprag_core::instant::instant_text;
-use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, OmitReason, Reached, Tie};
+use sprag_core::position::Position;
+use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, Machine, OmitReason, Reached, Tie};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use utoipa::ToSchema;
 
@@ -60,6 +61,9 @@ pub(super) struct Shown {
     /// What it has come to of each field, by name (contract `merge`); absent under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<BTreeMap<String, ShownField>>,
+    /// The state it is in (contract `states`); absent before its first event, and under other contracts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<ShownState>,
     /// Seconds of open time until waiting ends; absent when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold_seconds: Option<f64>,
@@ -78,9 +82,27 @@ struct Held {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     instant: Option<String>,
+    /// The state it tells, where states between are missing (contract `states`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
     event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+}
+
+/// The state a resource is in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyMachine)]
+struct ShownState {
+    state: String,
+    /// How new it is, where its source says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    instant: Option<String>,
+    /// The event that brought it.
+    event: String,
 }
 
 /// The newest value of a field that was released.
@@ -248,6 +270,7 @@ fn shown(
         held: order.held.iter().take(limits::SHOWN_POSITIONS).map(held).collect(),
         missing: missing(order.next, &order.held),
         fields: fields(&order.reached),
+        state: machine(&order.reached),
         hold_seconds: remaining.map(|remaining| remaining.as_secs_f64()),
         lanes,
         why,
@@ -256,22 +279,32 @@ fn shown(
 
 fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
     let (id, event) = (held.essence.id.as_ref().map(ToString::to_string), held.event.to_string());
-    match at.tie {
-        Tie::Only => Held { position: Some(at.number), instant: None, event, id },
-        Tie::Of(..) => {
-            let instant = Some(held.essence.position.text());
-            Held { position: None, instant, event, id }
-        }
+    let shown = Held { position: None, instant: None, state: None, event, id };
+    match (&held.essence.position, &at.tie) {
+        (position @ Position::State { .. }, _) => Held { state: Some(position.text()), ..shown },
+        (_, Tie::Only) => Held { position: Some(at.number), ..shown },
+        (position, Tie::Of(..)) => Held { instant: Some(position.text()), ..shown },
+    }
+}
+
+fn machine(reached: &Reached) -> Option<ShownState> {
+    let Reached::State(Machine { state, at, event, .. }) = reached else { return None };
+    let (version, instant) = at.map_or((None, None), how_new);
+    Some(ShownState { state: state.to_string(), version, instant, event: event.to_string() })
+}
+
+/// A version, or a time.
+pub(super) fn how_new(at: At) -> (Option<u64>, Option<String>) {
+    match at {
+        At::Version(version) => (Some(version), None),
+        At::Instant(instant) => (None, Some(instant_text(instant))),
     }
 }
 
 fn fields(reached: &Reached) -> Option<BTreeMap<String, ShownField>> {
     let Reached::Fields(fields) = reached else { return None };
     let shown = |field: &KnownField| {
-        let (version, instant) = match field.at {
-            At::Version(version) => (Some(version), None),
-            At::Instant(instant) => (None, Some(instant_text(instant))),
-        };
+        let (version, instant) = how_new(field.at);
         (field.name.to_string(), ShownField { version, instant, event: field.event.to_string() })
     };
     Some(fields.iter().map(shown).collect())

@@ -5,7 +5,8 @@ use std::time::Duration;
 use sprag_core::fact::HoldReason;
 use sprag_core::limits::STRANDS;
 use sprag_core::partition::{LaneView, WaitsFor};
-use sprag_core::record::{KeyRecord, Lane, LaneMode};
+use sprag_core::position::Position;
+use sprag_core::record::{KeyRecord, Lane, LaneMode, Reached};
 use sprag_core::time::Now;
 
 /// Why a lane does not deliver. `view` is none while its key is not in memory.
@@ -133,6 +134,18 @@ pub(super) fn hold(
         None if in_memory => "waiting ends when they come".to_owned(),
         None => "the key waits outside memory and comes back when its wait ends".to_owned(),
     };
+    if let Position::State { state, .. } = &first.essence.position {
+        return Some(match &record.order.reached {
+            Reached::State(machine) => format!(
+                "{events}: {state} does not follow {} at once, and what lies between has not come; {until}.",
+                machine.state
+            ),
+            _ => format!(
+                "{events}: no state of the key is known and no resource begins with {state}, so what comes before \
+                 may still come; {until}."
+            ),
+        });
+    }
     Some(match (first.reason, record.order.next) {
         (HoldReason::Settle { .. }, _) => {
             format!("{events} to settle: what sorts before may still come; {until}.")

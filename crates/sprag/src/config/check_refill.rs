@@ -142,7 +142,7 @@ fn consistent(section: &Section<'_>, refill: &Refill) {
     let keys = rules.key.locations().map(|location| ("key_at", location));
     let others = [
         ("id_at", id),
-        ("position_at", rules.position.location()),
+        ("position_at", rules.position.locations().next()),
         ("type_at", rules.event_type.as_ref()),
     ];
     let others = others.into_iter().filter_map(|(name, location)| Some((name, location?)));

@@ -14,10 +14,12 @@ use http::{HeaderName, HeaderValue};
 use sprag_core::pattern::Pattern;
 use sprag_core::rate::Rate;
 use sprag_core::settings::Start;
+use sprag_core::states::StateTable;
 use sprag_log::pack::Packing;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything an instance needs to start.
@@ -171,6 +173,23 @@ pub enum Contract {
     Settle(Settle),
     /// What brings anything newer, field by field.
     Merge(Merge),
+    /// From state to state, as a table says.
+    States(States),
+}
+
+/// The settings of `contract = "states"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct States {
+    /// How a resource may go from state to state.
+    pub table: Arc<StateTable>,
+    /// How long what skips ahead waits for what lies between.
+    pub wait: Duration,
+    /// Events of a key that may wait; beyond, waiting ends.
+    pub events: u64,
+    /// What ends the waiting.
+    pub on_gap: OnGap,
+    /// How far a state's time may be ahead of the time of receipt (rule K4).
+    pub max_ahead: Duration,
 }
 
 /// The settings of `contract = "merge"`.

@@ -17,6 +17,7 @@ mod check_retention;
 mod check_rules;
 mod check_server;
 mod check_source;
+mod check_states;
 mod check_verify;
 mod checked;
 mod finding;

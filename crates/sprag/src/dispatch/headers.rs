@@ -172,7 +172,7 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     }
     // Behind newer ones that were delivered, what was fresh when it was released is not.
     if !released.fresh.is_empty() && in_order {
-        own.text("sprag-fresh", &fresh(&released.fresh));
+        own.text("sprag-fresh", &names(&released.fresh));
     }
     own.hash("sprag-hash", &released.hash);
     own.text("sprag-key", &released.key.name);
@@ -188,6 +188,9 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     }
     if !in_order {
         own.text("sprag-out-of-order", "true");
+    }
+    if !released.passed.is_empty() {
+        own.text("sprag-passed", &names(&released.passed));
     }
     let position = released.position.header_text(&Sha256);
     if !position.is_empty() {
@@ -231,7 +234,7 @@ fn push_instant(text: &mut String, at: UnixMicros) {
 }
 
 /// `mail,name`, percent-encoded as in the position; beyond what a header may hold, `;more`.
-fn fresh(names: &[Arc<str>]) -> String {
+fn names(names: &[Arc<str>]) -> String {
     let mut text = String::new();
     for name in names {
         let before = text.len();

@@ -47,19 +47,36 @@ pub enum PositionRule {
         /// How times are written; versions are numbers.
         unit: Option<InstantUnit>,
     },
+    /// The state of the resource.
+    State {
+        /// Where its name is.
+        state: Location,
+        /// Where the source says how new it is.
+        at: Option<StateAt>,
+    },
+}
+
+/// How new a state is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateAt {
+    /// Where it is.
+    pub at: Location,
+    /// How a time is written; a version is a number.
+    pub unit: Option<InstantUnit>,
 }
 
 impl PositionRule {
-    /// Where the position is.
-    #[must_use]
-    pub fn location(&self) -> Option<&Location> {
-        match self {
-            Self::None => None,
+    /// Every location of the position.
+    pub fn locations(&self) -> impl Iterator<Item = &Location> {
+        let (one, other) = match self {
+            Self::None => (None, None),
             Self::Sequence(location)
             | Self::Version(location)
             | Self::Timestamp { at: location, .. }
-            | Self::Fields { at: location, .. } => Some(location),
-        }
+            | Self::Fields { at: location, .. } => (Some(location), None),
+            Self::State { state, at } => (Some(state), at.as_ref().map(|at| &at.at)),
+        };
+        one.into_iter().chain(other)
     }
 }
 
@@ -100,6 +117,11 @@ impl fmt::Display for PositionRule {
             Self::Fields { at, unit } => {
                 let unit = unit.map_or("version", InstantUnit::word);
                 write!(formatter, "fields {at} {unit}")
+            }
+            Self::State { state, at: None } => write!(formatter, "state {state}"),
+            Self::State { state, at: Some(StateAt { at, unit }) } => {
+                let unit = unit.map_or("version", InstantUnit::word);
+                write!(formatter, "state {state} {at} {unit}")
             }
         }
     }
@@ -152,7 +174,7 @@ impl Rules {
             IdRule::At(location) => Some(location),
             IdRule::Sha256 | IdRule::None => None,
         };
-        let position = self.position.location();
+        let position = self.position.locations();
         id.into_iter().chain(self.event_type.as_ref()).chain(position).chain(self.key.locations())
     }
 }

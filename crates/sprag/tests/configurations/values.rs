@@ -65,6 +65,9 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         // Its table has a value already, which is one location.
         "array of locations" => return None,
         "array of patterns" => values(&["[\"*\"]", "[\"a.*\", \"b\"]"], &["[]", "\"*\"", "[7]"]),
+        "array of states" => {
+            values(&["[\"a\"]", "[\"a\", \"b\"]"], &["\"a\"", "[7]", "[\"\"]", "[\"a\", \"a\"]"])
+        }
         "pattern" => values(&["\"*\"", "\"a.*\""], &["7"]),
         "array of source names" => values(&["[\"made\"]"], &["[]", "[\"nobody\"]", "\"made\""]),
         "array of header names" => {
@@ -85,7 +88,7 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "name of a provider" => presets(),
         // Needs its other keys; `position.*` sets them.
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `none`" =>
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ state = … }`, `none`" =>
         {
             return None;
         }

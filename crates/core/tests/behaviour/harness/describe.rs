@@ -42,7 +42,7 @@ fn position(position: &Position) -> String {
         Position::Sequence(number) => number.to_string(),
         Position::Version(number) => format!("v{number}"),
         Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
-        Position::Fields(fields) => fields.text(),
+        Position::Fields(_) | Position::State { .. } => position.text(),
     }
 }
 
@@ -362,12 +362,16 @@ fn release(fact: &Released) -> String {
     if !fact.fresh.is_empty() {
         let _ = write!(line, " fresh={}", fact.fresh.join(","));
     }
+    if !fact.passed.is_empty() {
+        let _ = write!(line, " passed={}", fact.passed.join(","));
+    }
     line
 }
 
 fn held_at(at: &HeldAt) -> String {
     match &at.tie {
         Tie::Only => at.number.to_string(),
+        Tie::Of(id, event) if id.is_empty() => format!("{} of {}", at.number, place(*event)),
         Tie::Of(id, _) => {
             format!("{} rank={} id={id}", position(&Position::Timestamp(at.number)), at.rank)
         }
@@ -387,6 +391,10 @@ pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
         order.gap.map_or("none".to_owned(), range),
         if record.paused { " paused" } else { "" }
     )];
+    if let Reached::State(machine) = &order.reached {
+        let at = position(&Position::State { state: machine.state.clone(), at: machine.at });
+        lines.push(format!("state {at} of {}", place(machine.event)));
+    }
     if let Reached::Fields(fields) = &order.reached {
         let of = |field: &KnownField| {
             let (At::Version(at) | At::Instant(at)) = field.at;

@@ -295,6 +295,9 @@ impl Judge {
     /// Only what is older than something released is stale.
     fn stale(&mut self, stale: &Stale) {
         self.fate(stale.event, Fate::Stale);
+        if let Position::State { .. } = stale.position {
+            return;
+        }
         if let Position::Fields(fields) = &stale.position {
             return self.fields.stale(&stale.key, fields);
         }
@@ -351,6 +354,8 @@ impl Judge {
                 let newest = self.newest.insert(key.clone(), number);
                 assert!(newest.is_none_or(|newest| newest < number), "not newer: {released:?}");
             }
+            // The simulator has a judge of tables.
+            Position::State { .. } => assert_eq!(released.kind, Kind::Event),
             Position::Fields(ref fields) => self.fields.release(released, fields),
             Position::Timestamp(number) if released.kind == Kind::Late => {
                 let newest = self.newest.get(key);
@@ -377,7 +382,7 @@ impl Judge {
             Position::None => String::new(),
             Position::Sequence(number) | Position::Version(number) => format!("{number}"),
             Position::Timestamp(number) => january_1970(number),
-            Position::Fields(ref fields) => fields.text(),
+            Position::Fields(_) | Position::State { .. } => received.position.text(),
         };
         let kind = if released.kind == Kind::Late { "late" } else { "event" };
         let sequence = released.sequence.0.to_be_bytes();

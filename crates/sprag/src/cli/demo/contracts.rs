@@ -48,7 +48,7 @@ impl Contract {
     }
 }
 
-const CONTRACTS: [Contract; 6] = [
+const CONTRACTS: [Contract; 7] = [
     Contract {
         name: "latest",
         rules: r#"key      = "body:/plan"
@@ -91,6 +91,21 @@ contract = "merge""#,
             ("name", r#"{"id":"name","contact":"c","versions":{"mail":1,"name":2}}"#),
         ],
         right: &["new", "mail", "name"],
+        any_order: false,
+    },
+    Contract {
+        name: "states",
+        rules: r#"key      = "body:/booking"
+position = { state = "body:/status" }
+contract = "states"
+states   = { initial = ["pending"], allow = { pending = ["confirmed", "cancelled"], confirmed = ["done"] } }"#,
+        comes: &[
+            ("done", r#"{"id":"done","booking":5,"status":"done"}"#),
+            ("confirmed", r#"{"id":"confirmed","booking":5,"status":"confirmed"}"#),
+            ("pending", r#"{"id":"pending","booking":5,"status":"pending"}"#),
+            ("done again", r#"{"id":"again","booking":5,"status":"done"}"#),
+        ],
+        right: &["pending", "confirmed", "done"],
         any_order: false,
     },
     Contract {
