@@ -3,6 +3,7 @@
 //! A record is what the state store keeps of a cold key. It holds nothing that is only true in
 //! one process (attempts under way, timers): that is `partition::hot`.
 
+mod machine;
 mod rewind;
 
 use alloc::boxed::Box;
@@ -15,7 +16,7 @@ use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
     SourceDeclared, Toll,
 };
-use crate::fields::{At, KnownField};
+use crate::fields::KnownField;
 pub use crate::held::{HeldAt, HeldEvent, Tie};
 use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
 use crate::limits;
@@ -23,6 +24,7 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
 
+pub use machine::Machine;
 pub use rewind::Rewind;
 
 /// The durable state of a key.
@@ -110,19 +112,6 @@ pub enum Reached {
     Fields(Vec<KnownField>),
     /// The state it is in (contract `states`).
     State(Machine),
-}
-
-/// The state of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Machine {
-    /// Its name.
-    pub state: Arc<str>,
-    /// How new it is; none where its source does not say.
-    pub at: Option<At>,
-    /// The event that brought it.
-    pub event: Place,
-    /// SHA-256 of that event's body.
-    pub digest: Hash,
 }
 
 /// What the release of an event needs of its `received` fact (DESIGN C1).

@@ -10,6 +10,7 @@ pub(crate) mod audit;
 pub(crate) mod chain;
 pub(crate) mod commands;
 pub(crate) mod deliveries;
+mod demands;
 pub(crate) mod event_history;
 pub(crate) mod forgetting;
 pub(crate) mod history;
