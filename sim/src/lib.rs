@@ -8,6 +8,7 @@ mod acker;
 mod anew;
 mod batches;
 mod case;
+mod causal;
 mod consumer;
 mod counts;
 mod dice;

@@ -17,6 +17,7 @@ use sprag_core::settings::{
 
 use crate::acker;
 use crate::batches;
+use crate::causal;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
 use crate::merge;
@@ -65,13 +66,14 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
-        (settle_dice, merge_dice): (&mut Dice, &mut Dice),
+        (settle_dice, merge_dice, causal_dice): (&mut Dice, &mut Dice, &mut Dice),
         (ack_dice, batch_dice, unordered_dice): (&mut Dice, &mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
         let mut latest = latest::draw_sources(latest_dice, &mut sources);
         latest.extend(settle::draw_source(settle_dice, &mut sources));
         latest.extend(merge::draw_source(merge_dice, &mut sources));
+        latest.extend(causal::draw_source(causal_dice, &mut sources));
         let names: Vec<Arc<str>> =
             sources.iter().map(|source| source.settings.name.clone()).collect();
         let count = dice.between(1, 3);

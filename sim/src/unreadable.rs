@@ -32,7 +32,8 @@ fn send(dice: &mut Dice, workload: &mut Workload, resource: usize, length: Insta
         | Contract::Unordered
         | Contract::Latest { .. }
         | Contract::Settle
-        | Contract::Merge => Position::None,
+        | Contract::Merge
+        | Contract::Causal => Position::None,
     };
     let id = source.has_ids.then(|| format!("unreadable-{resource}-{}", dice.draw()));
     let at = dice.below(length);

@@ -49,6 +49,8 @@ const LATEST_DICE: u64 = 25;
 const SETTLE_DICE: u64 = 47;
 /// The stream of chance that decides about sources of contract `merge`.
 const MERGE_DICE: u64 = 48;
+/// The stream of chance that decides about sources of contract `causal`.
+const CAUSAL_DICE: u64 = 70;
 /// Decides how much may wait for a destination.
 const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
@@ -300,7 +302,9 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
     let mut unordered = Dice::new(seed, UNORDERED_DICE);
     let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
-    let contracts = (&mut Dice::new(seed, SETTLE_DICE), &mut Dice::new(seed, MERGE_DICE));
+    let mut causal = Dice::new(seed, CAUSAL_DICE);
+    let contracts =
+        (&mut Dice::new(seed, SETTLE_DICE), &mut Dice::new(seed, MERGE_DICE), &mut causal);
     let others = (&mut ack, &mut batch, &mut unordered);
     let mut setting = Setting::draw(usual, latest, types, retire, contracts, others);
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 
 use crate::fact::HoldReason;
 use crate::id::Place;
+use crate::position::Position;
 use crate::record::Essence;
 use crate::time::OpenMicros;
 
@@ -39,7 +40,7 @@ pub struct HeldAt {
 pub enum Tie {
     /// Nothing: only one can wait.
     Only,
-    /// Its id, and for those that have none their places.
+    /// Its id or the node that wrote it, then its place.
     Of(Arc<str>, Place),
 }
 
@@ -53,7 +54,10 @@ impl HeldAt {
     /// Where this event stands.
     #[must_use]
     pub fn of(held: &HeldEvent) -> Self {
-        let number = held.essence.position.number().unwrap_or_default();
+        let number = held.essence.position.standing();
+        if let Position::Clock(clock) = &held.essence.position {
+            return Self { number, rank: 0, tie: Tie::Of(clock.node().clone(), held.event) };
+        }
         match held.reason {
             HoldReason::Gap | HoldReason::Start => Self::numbered(number),
             HoldReason::Settle { rank } => {

@@ -54,6 +54,9 @@ fn broken_order(order: &Order) -> Option<&'static str> {
     if order.abandoned.as_slice().len() > limits::ABANDONED_RANGES {
         return Some("more abandoned ranges than allowed");
     }
+    if contract::next_turn(order, None).is_some() {
+        return Some("an event waits although everything its clock knows came");
+    }
     let next = order.next?;
     if let Some((lowest, held)) = order.held.first_key_value() {
         let settles = matches!(held.reason, HoldReason::Settle { .. });

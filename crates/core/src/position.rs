@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use crate::chain::Digest;
+use crate::clocks::Clock;
 use crate::fields::Fields;
 use crate::instant::instant_text;
 use crate::limits;
@@ -25,6 +26,8 @@ pub enum Position {
     Timestamp(u64),
     /// How new each field of the event is: contract `merge`.
     Fields(Fields),
+    /// What its node knew of the events of all nodes: contract `causal`.
+    Clock(Clock),
 }
 
 impl Position {
@@ -32,17 +35,37 @@ impl Position {
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         match self {
-            Self::None | Self::Fields(_) => None,
+            Self::None | Self::Fields(_) | Self::Clock(_) => None,
             Self::Sequence(number) | Self::Version(number) | Self::Timestamp(number) => {
                 Some(*number)
             }
         }
     }
 
+    /// The number an event of it stands by while it waits; 0 where it has none.
+    #[must_use]
+    pub fn standing(&self) -> u64 {
+        match self {
+            Self::Clock(clock) => clock.sum(),
+            position => position.number().unwrap_or_default(),
+        }
+    }
+
     /// Whether no two events of a key have it: an instant may be that of several (DESIGN K3).
     #[must_use]
     pub fn is_unique(&self) -> bool {
-        matches!(self, Self::Sequence(_) | Self::Version(_))
+        matches!(self, Self::Sequence(_) | Self::Version(_) | Self::Clock(_))
+    }
+
+    /// Whether both are the position of one event: of clocks, the same event of the same node.
+    #[must_use]
+    pub fn names_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Clock(one), Self::Clock(other)) => {
+                (one.count(), one.node()) == (other.count(), other.node())
+            }
+            _ => self == other,
+        }
     }
 
     /// The text of the `sprag-position` header and of the chain (DESIGN C1, C4): the position's, or its digest
@@ -64,6 +87,7 @@ impl Position {
             Self::Sequence(number) | Self::Version(number) => number.to_string(),
             Self::Timestamp(nanoseconds) => instant_text(*nanoseconds),
             Self::Fields(fields) => fields.text(),
+            Self::Clock(clock) => clock.text(),
         }
     }
 }

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::chain::Fingerprint;
+use crate::clocks::Seen;
 use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
     SourceDeclared, Toll,
@@ -83,6 +84,12 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether its base is settled: something was released that says where its positions are.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.next.is_some() || matches!(self.reached, Reached::Clock(_))
+    }
+
     /// The newest position released; none before the first.
     #[must_use]
     pub fn newest(&self) -> Option<u64> {
@@ -103,6 +110,8 @@ pub enum Reached {
     },
     /// How new each field is, ascending by name (contract `merge`).
     Fields(Vec<KnownField>),
+    /// How many events of each node came, and what the last of each knew (contract `causal`).
+    Clock(Seen),
 }
 
 /// What the release of an event needs of its `received` fact (DESIGN C1).

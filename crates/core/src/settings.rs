@@ -132,6 +132,8 @@ pub enum Contract {
     Settle,
     /// Each field of an event has a version of its own; an event is released when it brings anything newer.
     Merge,
+    /// Vector clocks: an event is released behind everything its clock knows.
+    Causal,
 }
 
 /// Where the positions of a key begin (DESIGN K7).

@@ -283,6 +283,8 @@ pub fn event_with(
         refers_to: None,
         unordered: false,
         fresh: Vec::new(),
+        concurrent: false,
+        causes: Vec::new(),
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

@@ -15,10 +15,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use sprag_core::chain::Fingerprint;
+use sprag_core::clocks::{KnownNode, Seen};
 use sprag_core::fact::{Floor, Toll};
 use sprag_core::fields::KnownField;
 use sprag_core::id::{FrameNumber, Sequence};
-use sprag_core::limits::{FIELD_BYTES, FIELDS};
+use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES};
 use sprag_core::record::{
     Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission,
     OmitReason, Order, Reached,
@@ -39,7 +40,7 @@ use crate::fact::parts::{
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
 
 /// The version of the format.
-pub const VERSION: u8 = 11;
+pub const VERSION: u8 = 12;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,6 +286,7 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
 /// What stands behind all else of an order where its contract came to more than numbers.
 const SETTLED: u8 = 1;
 const FIELDS_REACHED: u8 = 2;
+const CLOCK_REACHED: u8 = 4;
 
 fn write_reached(writer: &mut Writer<'_>, reached: &Reached) {
     match reached {
@@ -300,6 +302,16 @@ fn write_reached(writer: &mut Writer<'_>, reached: &Reached) {
                 writer.text("field", &field.name, FIELD_BYTES);
                 write_at(writer, field.at);
                 write_place(writer, &field.event);
+            }
+        }
+        Reached::Clock(seen) => {
+            writer.byte(CLOCK_REACHED);
+            writer.count("nodes", seen.nodes().len(), CLOCK_NODES);
+            for node in seen.nodes() {
+                writer.text("node", &node.name, NODE_BYTES);
+                writer.number(node.count);
+                write_ranges(writer, &node.given_up);
+                node.knows.iter().for_each(|known| writer.number(*known));
             }
         }
     }
@@ -319,6 +331,12 @@ fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeError> {
             }
             Ok(Reached::Fields(fields))
         }
+        CLOCK_REACHED => {
+            let count = reader.count("nodes", CLOCK_NODES)?;
+            let nodes = (0..count).map(|_| read_node(reader, count)).collect::<Result<_, _>>()?;
+            let seen = Seen::of(nodes).map(Reached::Clock);
+            seen.ok_or_else(|| reader.error("nodes are none, or do not ascend", None))
+        }
         byte => unknown(reader, "unknown kind of what a contract reached", byte),
     }
 }
@@ -326,6 +344,13 @@ fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeError> {
 fn read_field(reader: &mut Reader<'_>) -> Result<KnownField, DecodeError> {
     let name = reader.text("field", FIELD_BYTES)?.into();
     Ok(KnownField { name, at: read_at(reader)?, event: read_place(reader)? })
+}
+
+fn read_node(reader: &mut Reader<'_>, nodes: usize) -> Result<KnownNode, DecodeError> {
+    let name = reader.text("node", NODE_BYTES)?.into();
+    let (count, given_up) = (reader.number()?, read_ranges(reader)?);
+    let knows = (0..nodes).map(|_| reader.number()).collect::<Result<_, _>>()?;
+    Ok(KnownNode { name, count, given_up, knows })
 }
 
 pub(crate) fn read_fingerprint(reader: &mut Reader<'_>) -> Result<Fingerprint, DecodeError> {
@@ -560,6 +585,7 @@ mod tests {
     use super::arbitrary::record;
     use super::*;
     use proptest::prelude::*;
+    use sprag_core::clocks::{Clock, Counter};
     use sprag_core::fact::{
         DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored, Start, Visit,
     };
@@ -606,7 +632,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "14000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000";
-        let golden = format!("0b 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
+        let golden = format!("0c 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -619,6 +645,28 @@ mod tests {
         encode(&record, &mut bytes).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let order = "0e000000 00 00 00 00 00 00 00 000000 00 01 ac02".replace(' ', "");
+        assert!(hex.contains(&order), "{hex}");
+        assert_eq!(decode(&bytes), Ok(record));
+    }
+
+    /// Each node with what the last of its events knew, one counter per node.
+    #[test]
+    fn golden_bytes_of_a_key_with_clocks() {
+        let clock = |node: &str, counters: &[(&str, u64)]| {
+            let counter =
+                |(node, count): &(&str, u64)| Counter { node: (*node).into(), count: *count };
+            Clock::new(node, counters.iter().map(counter).collect()).unwrap()
+        };
+        let mut seen = Seen::default();
+        seen.pass(&clock("a", &[("a", 1)]));
+        seen.pass(&clock("b", &[("a", 3), ("b", 300)]));
+        let mut record = KeyRecord::default();
+        record.order.reached = Reached::Clock(seen);
+        let mut bytes = Vec::new();
+        encode(&record, &mut bytes).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let nodes = "04 02 0161 03 01 02 01 01 00 0162 ac02 01 01 aa02 03 ac02";
+        let order = format!("00 00 00 00 00 00 00 000000 00 {nodes}").replace(' ', "");
         assert!(hex.contains(&order), "{hex}");
         assert_eq!(decode(&bytes), Ok(record));
     }

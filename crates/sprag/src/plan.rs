@@ -61,16 +61,17 @@ fn revision(config: &Config) -> Revision {
 }
 
 fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource {
-    let fifo = match &source.contract {
-        config::Contract::Fifo(fifo) => Some(fifo),
+    let hold = match &source.contract {
+        config::Contract::Fifo(fifo) => Some((fifo.hold, fifo.on_gap)),
+        config::Contract::Causal(causal) => Some((causal.hold, causal.on_gap)),
         _ => None,
     };
     let settle = match &source.contract {
         config::Contract::Settle(settle) => Some(settle),
         _ => None,
     };
-    let (hold_wait, hold_events) = match (fifo, settle) {
-        (Some(fifo), _) => (fifo.hold.wait, fifo.hold.events),
+    let (hold_wait, hold_events) = match (hold, settle) {
+        (Some((hold, _)), _) => (hold.wait, hold.events),
         (None, Some(settle)) => (settle.settle, settle.events),
         (None, None) => (Duration::ZERO, 0),
     };
@@ -89,7 +90,7 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 _ => Duration::ZERO,
             },
             ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
-            on_gap: match fifo.map(|fifo| fifo.on_gap) {
+            on_gap: match hold.map(|(_, on_gap)| on_gap) {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
             },
@@ -106,6 +107,7 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
 fn span(source: &Source) -> u64 {
     match (&source.contract, &source.rules.position) {
         (config::Contract::Fifo(fifo), _) => fifo.hold.span,
+        (config::Contract::Causal(causal), _) => causal.hold.span,
         (_, PositionRule::Sequence(_)) => limits::SEQUENCE_SPAN,
         _ => u64::MAX,
     }
@@ -125,6 +127,7 @@ fn identity(source: &Source) -> String {
         config::Contract::Unordered => "unordered".to_owned(),
         config::Contract::Settle(_) => "settle".to_owned(),
         config::Contract::Merge(_) => "merge".to_owned(),
+        config::Contract::Causal(_) => "causal".to_owned(),
     };
     // Keys of a source that splits begin at its elements.
     let split = rules.split.as_ref().map(|at| format!(" split=body:{}", at.as_str()));

@@ -353,11 +353,12 @@ impl Starting {
     /// What the configured sources do about missing positions.
     fn gaps(&self, configured: &Configured) -> BTreeMap<SourceId, admin::GapPolicy> {
         let policy = |(id, name): (&SourceId, &Arc<str>)| {
-            let Contract::Fifo(fifo) = self.config.sources.get(&**name)?.contract else {
-                return None;
+            let (hold, on_gap) = match self.config.sources.get(&**name)?.contract {
+                Contract::Fifo(fifo) => (fifo.hold, fifo.on_gap),
+                Contract::Causal(causal) => (causal.hold, causal.on_gap),
+                _ => return None,
             };
-            let halts = fifo.on_gap == OnGap::Halt;
-            Some((*id, admin::GapPolicy { wait: fifo.hold.wait, halts }))
+            Some((*id, admin::GapPolicy { wait: hold.wait, halts: on_gap == OnGap::Halt }))
         };
         configured.sources.iter().filter_map(policy).collect()
     }

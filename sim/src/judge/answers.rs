@@ -12,6 +12,7 @@ use sprag_core::position::Position;
 
 use super::memory::Memory;
 use super::{Verdict, must};
+use crate::causal;
 use crate::schedule::Instant;
 use crate::workload::Post;
 
@@ -129,6 +130,7 @@ impl Answers {
         }
         let position = match post.position {
             Position::Sequence(number) | Position::Version(number) => number,
+            Position::Clock(ref clock) => causal::number(clock),
             Position::Timestamp(_) | Position::Fields(_) | Position::None => {
                 return self.expect_of_instant(post);
             }
@@ -267,7 +269,12 @@ impl Answers {
         let released = matches!(status, Status::Released | Status::Late);
         must(released == sequence.is_some(), || format!("{} got {sequence:?}", name(post)))?;
         if let Some(sequence) = sequence {
-            if let Position::Sequence(number) | Position::Version(number) = post.position {
+            let number = match post.position {
+                Position::Sequence(number) | Position::Version(number) => Some(number),
+                Position::Clock(ref clock) => Some(causal::number(clock)),
+                _ => None,
+            };
+            if let Some(number) = number {
                 self.by_position.insert((resource, number), (place, digest, sent));
             }
             self.reach(post);
@@ -285,7 +292,7 @@ impl Answers {
 fn orders(post: &Post) -> Option<u64> {
     match post.position {
         Position::Version(number) | Position::Timestamp(number) => Some(number),
-        Position::Sequence(_) | Position::Fields(_) | Position::None => None,
+        Position::Sequence(_) | Position::Fields(_) | Position::Clock(_) | Position::None => None,
     }
 }
 
@@ -326,7 +333,7 @@ fn fits(
         Position::Timestamp(_) => {
             matches!(status, Status::Held | Status::Late | Status::Conflict)
         }
-        Position::Sequence(_) | Position::None => status == Status::Stale,
+        Position::Sequence(_) | Position::Clock(_) | Position::None => status == Status::Stale,
     };
     must(!strange, wrong)?;
     let fine = match expectation {

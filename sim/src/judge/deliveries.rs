@@ -593,5 +593,5 @@ fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
 
 /// Whether events follow one another by their positions.
 fn orders(position: &Position) -> bool {
-    !matches!(position, Position::None | Position::Fields(_))
+    !matches!(position, Position::None | Position::Fields(_) | Position::Clock(_))
 }

@@ -10,6 +10,7 @@ use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place,
 use sprag_log::ReadFrame;
 
 use super::answers::Answers;
+use super::causal::Causal;
 use super::chain;
 use super::commands::{Asked, Commands};
 use super::forgetting::Buried;
@@ -80,6 +81,16 @@ impl History {
         history.facts.insert("released: by rank", ranked);
         let partly = history.keys.values().map(|key| key.merged.partly).sum();
         history.facts.insert("released: fresh in part", partly);
+        let causal = |count: fn(&Causal) -> u64| {
+            history.keys.values().map(|key| count(&key.causal)).sum::<u64>()
+        };
+        let counts = [
+            ("released: concurrent", causal(|key| key.concurrent)),
+            ("released: without its causes", causal(|key| key.in_vain)),
+            ("released: behind its causes", causal(|key| key.in_their_turn)),
+            ("released: passed while it waited", causal(|key| key.untrue)),
+        ];
+        history.facts.extend(counts);
         Ok(history)
     }
 
@@ -278,6 +289,8 @@ fn variety(fact: &Fact) -> Option<&'static str> {
             InvalidReason::AheadOfTime => Some("invalid: ahead of time"),
             InvalidReason::Unreadable => Some("invalid: unreadable"),
             InvalidReason::TooManyFields => Some("invalid: too many fields"),
+            InvalidReason::ShrinkingClock => Some("invalid: shrinking clock"),
+            InvalidReason::TooManyNodes => Some("invalid: too many nodes"),
             InvalidReason::BeyondSpan | InvalidReason::BeforeFirst => None,
         },
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {

@@ -12,6 +12,7 @@ use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;
 use sprag_core::settings::{Contract, OnGap, Start};
 
+use super::causal::Causal;
 use super::chain::{self, Link};
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
@@ -59,6 +60,7 @@ pub(crate) struct KeyHistory {
     pub(super) newest: Newest,
     pub(crate) settled: Settled,
     pub(crate) merged: Merged,
+    pub(crate) causal: Causal,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     pub(crate) sequence: u64,
@@ -99,6 +101,7 @@ impl KeyHistory {
             (Contract::Latest { .. }, _) => return self.demand_of_latest(source, event),
             (Contract::Settle, _) => return self.demand_of_settle(source, event, None),
             (Contract::Merge, _) => return self.merged.demand(source, event),
+            (Contract::Causal, _) => return self.demand_of_causal(source, event),
             _ => return Demand::Release(Kind::Event),
         };
         if position > HIGHEST || source.first().is_some_and(|first| position < first) {
@@ -134,7 +137,7 @@ impl KeyHistory {
     }
 
     /// The position is that of another event (K5).
-    fn demand_of_taken(&self, place: Place, digest: Hash) -> Demand {
+    pub(super) fn demand_of_taken(&self, place: Place, digest: Hash) -> Demand {
         match self.events.get(&place).is_some_and(|event| event.digest == digest) {
             true => Demand::Duplicate(Some(place), Recognised::Position),
             false => Demand::Conflict(place),
@@ -238,9 +241,12 @@ impl KeyHistory {
     ) -> Verdict {
         let demand = self.demand_of(place, source)?;
         must(demand == Demand::Hold, || format!("{place} is held, {demand:?} is due"))?;
-        match self.events[&place].position {
+        match &self.events[&place].position {
             Position::Sequence(position) => {
-                self.held.insert(position, place);
+                self.held.insert(*position, place);
+            }
+            Position::Clock(clock) => {
+                self.causal.waiting.insert(place, clock.clone());
             }
             Position::Timestamp(_) => self.settles(place, uptime),
             _ => return Err(format!("{place} is held without a position")),
@@ -277,15 +283,8 @@ impl KeyHistory {
         must(self.is_no_resource == (reason == InvalidReason::Unreadable), || {
             format!("{place} is invalid: {reason:?}")
         })?;
-        if let Some(EventHistory { fate: IngressFate::Held, position, .. }) =
-            self.events.get(&place)
-        {
-            let Position::Sequence(position) = *position else { return Ok(()) };
-            let below = self.held.range(..position).next_back().map(|(known, _)| *known);
-            let known = below.max(self.next.map(|next| next - 1));
-            let far = known.is_some_and(|known| position > known + source.hold_span);
-            must(far, || format!("{place} at {position} was held and is invalid after {known:?}"))?;
-            self.held.remove(&position);
+        if self.is_held(place) {
+            self.was_impossible(place, source)?;
         } else {
             let demand = self.demand_of(place, source)?;
             must(demand == Demand::Invalid, || format!("{place} is invalid, {demand:?} is due"))?;
@@ -412,6 +411,8 @@ impl KeyHistory {
         match fact.kind {
             Kind::Event => self.row.end(),
             Kind::Late if matches!(event.position, Position::Timestamp(_)) => {}
+            // What was passed while it waited came long before.
+            Kind::Late if event.fate == IngressFate::Held => {}
             Kind::Late if event.id.is_some() => self.row.grow(),
             Kind::Late => {}
         }
@@ -444,6 +445,9 @@ impl KeyHistory {
         }
         if source.contract == Contract::Merge {
             return self.brings_something_newer(fact, event, source);
+        }
+        if source.contract == Contract::Causal {
+            return self.comes_behind_its_causes(fact, event, source, uptime);
         }
         if source.contract == Contract::Settle && event.position != Position::None {
             return self.settles_in_its_place(fact, event, source, uptime);

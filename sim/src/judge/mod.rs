@@ -7,12 +7,14 @@
 pub(crate) mod answers;
 pub(crate) mod apart;
 pub(crate) mod audit;
-pub(crate) mod chain;
+pub(crate) mod causal;
+mod chain;
 pub(crate) mod commands;
 pub(crate) mod deliveries;
 pub(crate) mod event_history;
 pub(crate) mod forgetting;
-pub(crate) mod history;
+pub(crate) mod held;
+mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;
 pub(crate) mod memory;

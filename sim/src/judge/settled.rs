@@ -173,6 +173,7 @@ impl KeyHistory {
     /// Everything that waits, of any contract.
     pub(crate) fn holds(&self) -> BTreeSet<Place> {
         let settling = self.settled.waiting.keys().map(|standing| standing.3);
-        self.held.values().copied().chain(settling).collect()
+        let clocks = self.causal.waiting.keys().copied();
+        self.held.values().copied().chain(settling).chain(clocks).collect()
     }
 }

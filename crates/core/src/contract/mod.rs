@@ -4,11 +4,15 @@
 //! `partition::receive`'s. Must not know: lanes, frames, answers.
 
 mod arrival;
+mod causal;
 mod fifo;
 mod latest;
 mod merge;
 mod settle;
 
+pub use causal::{
+    Turn, causes, clock_poison, first_to_go, is_concurrent, missing_causes, next_turn, take_clock,
+};
 pub use fifo::{base_poison, head_gap};
 pub use merge::{fresh, take_in};
 pub use settle::{newest, settled};
@@ -97,6 +101,7 @@ pub fn judge(
         Contract::Latest { .. } => latest::judge(source, order, evidence),
         Contract::Settle => settle::judge(source, order, evidence),
         Contract::Merge => merge::judge(source, order, evidence),
+        Contract::Causal => causal::judge(source, key_backlog, order, evidence),
         Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
     }
 }

@@ -204,8 +204,12 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
             };
         }
     }
-    if let Position::Fields(fields) = &released.position {
-        contract::take_in(&mut record.order, fields, &released.fresh, released.event);
+    match &released.position {
+        Position::Fields(fields) => {
+            contract::take_in(&mut record.order, fields, &released.fresh, released.event);
+        }
+        Position::Clock(clock) => contract::take_clock(&mut record.order, clock, released.kind),
+        _ => {}
     }
     for destination in &released.lanes {
         let head = if begins { Sequence(1) } else { released.sequence };

@@ -13,7 +13,6 @@ use crate::limits;
 use crate::output::{Answer, Busy, Checkpoint, Output};
 use crate::record::KeyRecord;
 use crate::retry::RETRY_AFTER_MAX;
-use crate::settings::OnGap;
 use crate::slab::Slot;
 use crate::time::OpenMicros;
 
@@ -125,8 +124,7 @@ impl<D: Digest> Partition<D> {
     fn hold_deadline(&self, slot: Slot) -> Option<OpenMicros> {
         let hot = self.keys.get(slot)?;
         let source = self.settings.sources.get(&hot.key.source)?;
-        let gap = super::order::head_gap(source, &hot.record.order);
-        let waits_for_ever = gap.is_some() && source.on_gap == OnGap::Halt;
+        let waits_for_ever = super::order::waits_for_ever(source, &hot.record.order);
         let deadlines = hot.record.order.held.values().map(|held| held.deadline);
         if waits_for_ever { None } else { deadlines.min() }
     }

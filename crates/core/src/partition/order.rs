@@ -62,6 +62,8 @@ impl<D: Digest> Partition<D> {
             refers_to: None,
             unordered,
             fresh: contract::fresh(&hot.record.order, &essence.position),
+            concurrent: contract::is_concurrent(&hot.record.order, &essence.position, kind),
+            causes: contract::causes(&hot.record.order, &essence.position, kind),
         };
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
@@ -102,6 +104,7 @@ impl<D: Digest> Partition<D> {
     /// Releases what waited for nothing but what was just released, and writes down what became
     /// of the gap.
     pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
+        self.drain_clocks(slot, key);
         let settled = self.settled(slot);
         while let Some((event, essence)) = self.next_held(slot, settled.as_ref()) {
             self.release(slot, key, event, &essence, Kind::Event);
@@ -149,8 +152,7 @@ impl<D: Digest> Partition<D> {
         if source.contract == Contract::Settle && reason == AbandonReason::Waited {
             return self.drain(slot, &key);
         }
-        let halts = source.on_gap == OnGap::Halt;
-        if !halts || head_gap(source, &hot.record.order).is_none() {
+        if !waits_for_ever(source, &hot.record.order) {
             self.give_up_head(slot, &key, reason);
         }
     }
@@ -165,6 +167,7 @@ impl<D: Digest> Partition<D> {
                 self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
             }
             None if source.contract == Contract::Settle => self.release_first(slot, key),
+            None if source.contract == Contract::Causal => self.release_in_vain(slot, key),
             None => self.choose_base(slot, key, &source),
         }
         self.drain(slot, key);
@@ -205,7 +208,11 @@ impl<D: Digest> Partition<D> {
     pub(super) fn judge_held(&mut self, slot: Slot, key: &Key) {
         let Some(hot) = self.keys.get(slot) else { return };
         let Some(source) = self.settings.sources.get(&key.source) else { return };
-        let poison: Vec<_> = contract::base_poison(source.hold_span, &hot.record.order)
+        let poison = match source.contract {
+            Contract::Causal => contract::clock_poison(source.hold_span, &hot.record.order),
+            _ => contract::base_poison(source.hold_span, &hot.record.order),
+        };
+        let poison: Vec<_> = poison
             .into_iter()
             .filter_map(|position| hot.record.order.held.get(&position))
             .map(|held| (held.event, held.essence.position.clone()))
@@ -225,8 +232,18 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
         | Contract::Unordered
         | Contract::Latest { .. }
         | Contract::Settle
-        | Contract::Merge => None,
+        | Contract::Merge
+        | Contract::Causal => None,
     }
+}
+
+/// Whether a key waits for what is missing however long that takes (DESIGN G2): not for where it begins.
+pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
+    let misses = match source.contract {
+        Contract::Causal => order.has_begun(),
+        _ => head_gap(source, order).is_some(),
+    };
+    misses && source.on_gap == OnGap::Halt
 }
 
 /// Where the positions of a key could have begun: what lies from there to its base is late when it
@@ -240,6 +257,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         | Contract::Unordered
         | Contract::Latest { .. }
         | Contract::Settle
-        | Contract::Merge => None,
+        | Contract::Merge
+        | Contract::Causal => None,
     }
 }

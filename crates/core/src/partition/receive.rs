@@ -106,7 +106,7 @@ impl<D: Digest> Partition<D> {
             Judgement::Hold(reason) => {
                 let from = self.filling.facts.len();
                 let event = self.hold(slot, arrival, reason);
-                let (status, sequence) = self.became(slot, event, from);
+                let (status, sequence) = self.became(event, from);
                 (status, Some(event), sequence)
             }
             Judgement::Release(kind) => {
@@ -228,24 +228,22 @@ impl<D: Digest> Partition<D> {
 
     /// What an event that had to wait became by the end of the same step, of which the frame has these facts
     /// and those behind.
-    fn became(&self, slot: Slot, event: Place, from: usize) -> (Status, Option<Sequence>) {
+    fn became(&self, event: Place, from: usize) -> (Status, Option<Sequence>) {
         let mut written = self.filling.facts.iter().skip(from);
-        let released = written.find_map(|fact| match fact {
-            Fact::Released(released) if released.event == event => Some(released.sequence),
+        let became = written.find_map(|fact| match fact {
+            Fact::Released(released) if released.event == event => {
+                Some((released_status(released.kind), Some(released.sequence)))
+            }
+            Fact::Invalid(invalid) if invalid.event == event => Some((Status::Invalid, None)),
             _ => None,
         });
-        if released.is_some() {
-            return (Status::Released, released);
-        }
-        let held = self.keys.get(slot).map(|hot| &hot.record.order.held);
-        let waits = held.is_some_and(|held| held.values().any(|held| held.event == event));
-        (if waits { Status::Held } else { Status::Invalid }, None)
+        became.unwrap_or((Status::Held, None))
     }
 
     fn release_arrival(&mut self, slot: Slot, arrival: Arrival, kind: Kind) -> (Place, Sequence) {
         let key = arrival.key.clone();
         let (event, essence) = self.write_received(arrival);
-        let unsettled = self.keys.get(slot).is_some_and(|hot| hot.record.order.next.is_none());
+        let unsettled = self.keys.get(slot).is_some_and(|hot| !hot.record.order.has_begun());
         let sequence = self.release(slot, &key, event, &essence, kind);
         if unsettled {
             self.judge_held(slot, &key);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprag_core::clocks::{Clock, Counter};
 use sprag_core::fact::{DeadLetter, Outcome};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
@@ -172,6 +173,7 @@ impl Story {
             "unordered" => Contract::Unordered,
             "settle" => Contract::Settle,
             "merge" => Contract::Merge,
+            "causal" => Contract::Causal,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
@@ -390,7 +392,8 @@ fn refuse(world: &mut World, words: &Words<'_>) {
     }
 }
 
-/// `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story, or `fields=mail:2,name:3`.
+/// `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story, `fields=mail:2,name:3`, or
+/// `clock=a:2,b:1 node=a`.
 fn position(words: &Words<'_>) -> Position {
     let numbered = words.number("position").map(Position::Sequence);
     let version = || words.number("version").map(Position::Version);
@@ -406,7 +409,17 @@ fn position(words: &Words<'_>) -> Position {
         let fields = words.get("fields")?.split(',').map(field).collect();
         Some(Position::Fields(Fields::new(fields).expect("fields")))
     };
-    numbered.or_else(version).or_else(instant).or_else(fields).unwrap_or_default()
+    let clock = || {
+        let counter = |text: &str| {
+            let (node, count) = text.split_once(':').expect("a node and a counter");
+            Counter { node: node.into(), count: count.parse().expect("a number") }
+        };
+        let counters = words.get("clock")?.split(',').map(counter).collect();
+        let node = words.get("node").expect("the node of a clock");
+        Some(Position::Clock(Clock::new(node, counters).expect("a clock")))
+    };
+    let other = || fields().or_else(clock);
+    numbered.or_else(version).or_else(instant).or_else(other).unwrap_or_default()
 }
 
 fn destination(words: &Words<'_>) -> DestinationId {

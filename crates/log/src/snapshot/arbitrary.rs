@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use sprag_core::chain::Fingerprint;
+use sprag_core::clocks::{KnownNode, Seen};
 use sprag_core::fact::Toll;
 use sprag_core::fields::KnownField;
 use sprag_core::id::{DestinationId, FrameNumber, Sequence};
@@ -45,7 +46,18 @@ fn held() -> impl Strategy<Value = HeldEvent> {
 fn reached() -> impl Strategy<Value = Reached> {
     let field = (arbitrary::field_name(), arbitrary::at(), arbitrary::place());
     let field = field.prop_map(|(name, at, event)| KnownField { name, at, event });
+    let names = proptest::collection::btree_set(arbitrary::field_name(), 1..5);
+    let node = (any::<u64>(), arbitrary::ranges(), any::<u64>());
+    let seen = (names, vec(node, 4)).prop_map(|(names, all)| {
+        let many = names.len() as u64;
+        let of = |(name, (count, given_up, knows)): (_, (_, _, u64))| {
+            let knows = (0..many).map(|at| knows.rotate_left(at as u32)).collect();
+            KnownNode { name, count, given_up, knows }
+        };
+        Reached::Clock(Seen::of(names.into_iter().zip(all).map(of).collect()).expect("in order"))
+    });
     prop_oneof![
+        seen,
         Just(Reached::Nothing),
         any::<u32>().prop_map(|rank| Reached::Settled { rank }),
         vec(field, 1..4).prop_map(|mut fields: Vec<KnownField>| {

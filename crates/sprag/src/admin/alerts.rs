@@ -161,7 +161,8 @@ async fn halted_gaps(
         );
         items.push(Alert {
             alert: "gap-halted",
-            text: "Positions are missing, and its source halts until they come.".to_owned(),
+            text: "Something is missing before what it holds, and its source halts until it comes."
+                .to_owned(),
             remedy,
             since: selector::shown(Some(since)),
             source: Some(source),

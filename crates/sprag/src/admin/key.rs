@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use sprag_core::contract;
 use sprag_core::fields::{At, KnownField};
 use sprag_core::input::Command;
 use sprag_core::instant::instant_text;
-use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, OmitReason, Reached, Tie};
+use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
+use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, OmitReason, Order, Reached, Tie};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use utoipa::ToSchema;
 
@@ -60,6 +63,13 @@ pub(super) struct Shown {
     /// What it has come to of each field, by name (contract `merge`); absent under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<BTreeMap<String, ShownField>>,
+    /// How many events of each node came (contract `causal`); absent under other contracts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<BTreeMap<String, u64>>,
+    /// What the clocks of the events that wait know and did not come, by node (contract `causal`); absent where
+    /// nothing is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_causes: Option<BTreeMap<String, Vec<Span>>>,
     /// Seconds of open time until waiting ends; absent when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold_seconds: Option<f64>,
@@ -78,6 +88,9 @@ struct Held {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     instant: Option<String>,
+    /// Where it waits for what its clock knows (contract `causal`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<String>,
     event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -236,6 +249,8 @@ fn shown(
         held: order.held.iter().take(limits::SHOWN_POSITIONS).map(held).collect(),
         missing: missing(order.next, &order.held),
         fields: fields(&order.reached),
+        clock: clock(&order.reached),
+        missing_causes: missing_causes(order),
         hold_seconds: remaining.map(|remaining| remaining.as_secs_f64()),
         lanes,
         why,
@@ -244,13 +259,29 @@ fn shown(
 
 fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
     let (id, event) = (held.essence.id.as_ref().map(ToString::to_string), held.event.to_string());
-    match at.tie {
-        Tie::Only => Held { position: Some(at.number), instant: None, event, id },
-        Tie::Of(..) => {
-            let instant = Some(held.essence.position.text());
-            Held { position: None, instant, event, id }
-        }
+    let mut shown = Held { position: None, instant: None, clock: None, event, id };
+    match (&held.essence.position, &at.tie) {
+        (clock @ Position::Clock(_), _) => shown.clock = Some(clock.text()),
+        (_, Tie::Only) => shown.position = Some(at.number),
+        (instant, Tie::Of(..)) => shown.instant = Some(instant.text()),
     }
+    shown
+}
+
+/// Up to where the events of each node came or were given up.
+pub(super) fn clock(reached: &Reached) -> Option<BTreeMap<String, u64>> {
+    let Reached::Clock(seen) = reached else { return None };
+    Some(seen.nodes().iter().map(|node| (node.name.to_string(), node.count)).collect())
+}
+
+fn missing_causes(order: &Order) -> Option<BTreeMap<String, Vec<Span>>> {
+    let span = |range: &Range| Span { from: range.from, to: range.to };
+    let shown =
+        |ranges: Ranges| ranges.as_slice().iter().take(limits::SHOWN_POSITIONS).map(span).collect();
+    let missing = contract::missing_causes(order).into_iter();
+    let missing: BTreeMap<_, _> =
+        missing.map(|(node, ranges)| (node.to_string(), shown(ranges))).collect();
+    (!missing.is_empty()).then_some(missing)
 }
 
 fn fields(reached: &Reached) -> Option<BTreeMap<String, ShownField>> {

@@ -8,6 +8,8 @@
 //! clock, the tip of a chain of links) tells it in a member of its own beside `position`, absent under other
 //! contracts: so members are only ever added, and readers ignore those they do not know.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use data_encoding::BASE64;
@@ -18,6 +20,7 @@ use sprag_log::{Answer, Query, StoredFact};
 use utoipa::ToSchema;
 
 use super::answer::{Answered, time};
+use super::key::clock;
 use super::limits;
 use super::problems::ReadProblems;
 use super::request::Segments;
@@ -40,6 +43,9 @@ pub(super) struct Shown {
     /// before the first event.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<String>,
+    /// How many events of each node came, by the record as it is (contract `causal`); absent under other contracts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<BTreeMap<String, u64>>,
     /// Whether the key is forgotten: this is what it goes on from (rule D8).
     forgotten: bool,
     /// The newest event in order: one that came late is not it, whatever its sequence. Absent before the
@@ -122,6 +128,7 @@ pub(super) async fn show(
         partition: known.partition.0,
         sequence: sequence.0,
         hash: hash.to_string(),
+        clock: clock(&known.record.order.reached),
         position: position.or_else(number).filter(|position| !position.is_empty()),
         forgotten: known.record.forgotten,
         key: known.key.name.to_string(),

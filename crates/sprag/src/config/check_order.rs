@@ -2,14 +2,14 @@
 //! `coalesce`, `max_ahead`, `settle`, `ranks` (rules K4, K6, K7, G1, G2).
 
 use super::check_rules::patterns;
-use super::checked::{Contract, Fifo, First, Hold, Latest, Merge, OnGap, Settle};
+use super::checked::{Causal, Contract, Fifo, First, Hold, Latest, Merge, OnGap, Settle};
 use super::raw::{Entry, Section, or};
 use crate::extract::PositionRule;
 use crate::limits;
 use std::time::Duration;
 
-/// Keys that mean something only where positions are waited for.
-const FIFO_ONLY: [&str; 3] = ["first", "strict_first", "on_gap"];
+/// Keys that mean something only where positions are numbers that are waited for.
+const FIFO_ONLY: [&str; 2] = ["first", "strict_first"];
 
 /// Of `hold`, what means something only where positions are waited for.
 const HOLD_OF_FIFO: [&str; 2] = ["wait", "span"];
@@ -25,15 +25,17 @@ enum Kind {
     Unordered,
     Settle,
     Merge,
+    Causal,
 }
 
-const KINDS: [(&str, Kind); 6] = [
+const KINDS: [(&str, Kind); 7] = [
     ("fifo", Kind::Fifo),
     ("latest", Kind::Latest),
     ("arrival", Kind::Arrival),
     ("unordered", Kind::Unordered),
     ("settle", Kind::Settle),
     ("merge", Kind::Merge),
+    ("causal", Kind::Causal),
 ];
 
 pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Contract> {
@@ -53,17 +55,21 @@ pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -
         Kind::Unordered => Some(Contract::Unordered),
         Kind::Settle => settle(section).map(Contract::Settle),
         Kind::Merge => merge(section, position).map(Contract::Merge),
+        Kind::Causal => causal(section).map(Contract::Causal),
     }
 }
 
 /// What belongs to other contracts.
 fn refuse_others(section: &Section<'_>, kind: Kind) {
-    let waits = "only contract \"fifo\" waits for positions";
+    let waits = "only contracts \"fifo\" and \"causal\" wait for what is missing";
     if kind != Kind::Fifo {
-        refuse(section, &FIFO_ONLY, waits);
+        refuse(section, &FIFO_ONLY, "only contract \"fifo\" has a first position");
+    }
+    if !matches!(kind, Kind::Fifo | Kind::Causal) {
+        refuse(section, &["on_gap"], waits);
     }
     match kind {
-        Kind::Fifo => {}
+        Kind::Fifo | Kind::Causal => {}
         Kind::Settle => refuse(&section.section("hold"), &HOLD_OF_FIFO, waits),
         _ => refuse(section, &["hold"], waits),
     }
@@ -85,11 +91,18 @@ fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
         (Kind::Fifo, PositionRule::Sequence(_))
         | (Kind::Settle, PositionRule::Timestamp { .. })
         | (Kind::Merge, PositionRule::Fields { .. })
+        | (Kind::Causal, PositionRule::Clock { .. })
         | (Kind::Arrival | Kind::Unordered, PositionRule::None) => None,
         (Kind::Merge, _) => Some(
             "contract \"merge\" needs position = { fields = \"body:/…\" }, an object of the version or time of each field",
         ),
-        (Kind::Latest, PositionRule::None | PositionRule::Fields { .. }) => Some(
+        (Kind::Causal, _) => Some(
+            "contract \"causal\" needs position = { clock = \"body:/…\", node = LOCATION }, an object of how many events of each node are known, and the node",
+        ),
+        (
+            Kind::Latest,
+            PositionRule::None | PositionRule::Fields { .. } | PositionRule::Clock { .. },
+        ) => Some(
             "contract \"latest\" needs position = { version = LOCATION }, \
              { timestamp = LOCATION, unit = UNIT } or { sequence = LOCATION }",
         ),
@@ -148,12 +161,21 @@ fn merge(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Merge
     Some(Merge { max_ahead: max_ahead(section)? })
 }
 
+fn causal(section: &Section<'_>) -> Option<Causal> {
+    let hold = hold(&section.section("hold"));
+    Some(Causal { hold: hold?, on_gap: on_gap(section)? })
+}
+
+fn on_gap(section: &Section<'_>) -> Option<OnGap> {
+    or(section.get("on_gap"), OnGap::Skip, |entry| {
+        entry.choice(&[("skip", OnGap::Skip), ("halt", OnGap::Halt)])
+    })
+}
+
 fn fifo(section: &Section<'_>) -> Option<Fifo> {
     let first = first(section);
     let hold = hold(&section.section("hold"));
-    let on_gap = or(section.get("on_gap"), OnGap::Skip, |entry| {
-        entry.choice(&[("skip", OnGap::Skip), ("halt", OnGap::Halt)])
-    });
+    let on_gap = on_gap(section);
     Some(Fifo { first: first?, hold: hold?, on_gap: on_gap? })
 }
 

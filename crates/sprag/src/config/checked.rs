@@ -130,6 +130,17 @@ pub enum Contract {
     Settle(Settle),
     /// What brings anything newer, field by field.
     Merge(Merge),
+    /// By vector clock, waiting for what an event knows.
+    Causal(Causal),
+}
+
+/// The settings of `contract = "causal"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Causal {
+    /// How long and how much is held for what is missing.
+    pub hold: Hold,
+    /// What ends the waiting.
+    pub on_gap: OnGap,
 }
 
 /// The settings of `contract = "merge"`.

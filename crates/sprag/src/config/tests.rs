@@ -241,7 +241,7 @@ fn contract_and_position_must_fit() {
         "{ahead}"
     );
     let held = reasons(&small(HMAC, ARRIVAL, r#"sources.s.hold.wait = "1s""#));
-    assert!(held.contains("sources.s.hold: only contract \"fifo\""), "{held}");
+    assert!(held.contains("sources.s.hold: only contracts \"fifo\""), "{held}");
     assert_eq!(checked(&small(HMAC, ARRIVAL, "")).config.sources["s"].contract, Contract::Arrival);
 }
 
@@ -381,9 +381,9 @@ fn settling_needs_instants_and_ids() {
     assert_eq!(of("sources.s.hold.events = 7\nsources.s.max_ahead = \"1s\"").events, 7);
     for (more, reason) in [
         ("sources.s.ranks = [\"a\"]", "`type` must say where the type is"),
-        ("sources.s.hold.wait = \"1s\"", "only contract \"fifo\" waits for positions"),
-        ("sources.s.hold.span = 5", "only contract \"fifo\" waits for positions"),
-        ("sources.s.on_gap = \"halt\"", "only contract \"fifo\" waits for positions"),
+        ("sources.s.hold.wait = \"1s\"", "only contracts \"fifo\" and \"causal\" wait"),
+        ("sources.s.hold.span = 5", "only contracts \"fifo\" and \"causal\" wait"),
+        ("sources.s.on_gap = \"halt\"", "only contracts \"fifo\" and \"causal\" wait"),
         ("sources.s.settle = \"11m\"", "must be 1ms to 10m"),
     ] {
         let told = reasons(&settle(more));
@@ -417,7 +417,7 @@ fn merging_needs_fields() {
         ("{ fields = \"header:x-versions\" }", "", "body:/pointer of an object is needed"),
         ("{ version = \"body:/v\" }", "", "\"merge\" needs position = { fields"),
         (fields, "sources.s.max_ahead = \"1s\"", "only a time can be ahead"),
-        (fields, "sources.s.hold.events = 3", "only contract \"fifo\" waits"),
+        (fields, "sources.s.hold.events = 3", "only contracts \"fifo\" and \"causal\" wait"),
         (fields, "sources.s.coalesce = true", "only contract \"latest\" compares"),
     ] {
         let told = reasons(&merge(position, more));
@@ -431,6 +431,48 @@ fn merging_needs_fields() {
     assert!(latest.contains("\"latest\" needs position"), "{latest}");
 }
 
+/// A clock is an object of the body, its node anywhere; it waits as a sequence does.
+#[test]
+fn causal_needs_a_clock_and_its_node() {
+    let causal = |position: &str, more: &str| {
+        let lines =
+            format!("sources.s.contract = \"causal\"\nsources.s.position = {position}\n{more}");
+        small(HMAC, &lines, "")
+    };
+    let clock = "{ clock = \"body:/clock\", node = \"header:x-node\" }";
+    let of = |more: &str| {
+        let source = checked(&causal(clock, more)).config.sources["s"].clone();
+        let Contract::Causal(causal) = source.contract else { panic!("{:?}", source.contract) };
+        assert_eq!(source.rules.position.to_string(), "clock body:/clock node header:x-node");
+        causal
+    };
+    let usual = of("");
+    assert_eq!((usual.hold.wait, usual.hold.events), (Duration::from_secs(5), 1_000));
+    assert_eq!((usual.hold.span, usual.on_gap), (10_000, OnGap::Skip));
+    let halts = of("sources.s.on_gap = \"halt\"\nsources.s.hold = { wait = \"1s\", span = 5 }");
+    assert_eq!((halts.hold.wait, halts.hold.span), (Duration::from_secs(1), 5));
+    assert_eq!(halts.on_gap, OnGap::Halt);
+    for (position, more, reason) in [
+        ("{ clock = \"body:/clock\" }", "", "sources.s.position.node"),
+        ("{ version = \"body:/v\", node = \"body:/n\" }", "", "only a clock has a node"),
+        (
+            "{ clock = \"header:x\", node = \"body:/n\" }",
+            "",
+            "body:/pointer of an object is needed",
+        ),
+        ("{ version = \"body:/v\" }", "", "\"causal\" needs position = { clock"),
+        (clock, "sources.s.first = 3", "only contract \"fifo\" has a first position"),
+        (clock, "sources.s.max_ahead = \"1s\"", "compare times"),
+        (clock, "sources.s.settle = \"1s\"", "only contract \"settle\""),
+    ] {
+        let told = reasons(&causal(position, more));
+        assert!(told.contains(reason), "{position} {more}: {told}");
+    }
+    let latest = format!("sources.s.contract = \"latest\"\nsources.s.position = {clock}");
+    let latest = reasons(&small(HMAC, &latest, ""));
+    assert!(latest.contains("\"latest\" needs position"), "{latest}");
+}
+
 /// Without an order there is no range of events, and nothing to hold.
 #[test]
 fn unordered_goes_with_what_needs_no_order() {
@@ -440,7 +482,7 @@ fn unordered_goes_with_what_needs_no_order() {
     let batch = reasons(&small(HMAC, unordered, "destinations.d.batch = 3"));
     assert!(batch.contains("a range is events in order, and source `s` has none"), "{batch}");
     let hold = reasons(&small(HMAC, &format!("{unordered}\nsources.s.on_gap = \"halt\""), ""));
-    assert!(hold.contains("only contract \"fifo\" waits for positions"), "{hold}");
+    assert!(hold.contains("only contracts \"fifo\" and \"causal\" wait"), "{hold}");
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! The rules of a source on one request: type, then acceptance, then id, key and position.
 
+use sprag_core::clocks::Clock;
 use sprag_core::fields::Fields;
 
-use super::fields;
 use super::json::{Found, elements, scan, unescape};
 use super::{
     ExtractError, IdRule, Invalid, KeyRule, Location, Paths, PositionRule, Reason, Rules,
     RulesProblem, Subject, encode, form,
 };
+use super::{clock, fields};
 use crate::limits;
 use http::HeaderMap;
 use std::borrow::Cow;
@@ -51,6 +52,8 @@ pub enum ExtractedPosition {
     Timestamp(u64),
     /// How new each field is.
     Fields(Fields),
+    /// What its node knew of the events of all nodes.
+    Clock(Clock),
 }
 
 /// An event, or one of a type that is not taken.
@@ -235,12 +238,21 @@ impl Extractor {
             let found = self.paths.find(at, values.found);
             return fields::read(found, at, *unit).map(ExtractedPosition::Fields);
         }
+        if let PositionRule::Clock { at: Location::Body(at), node } = rule {
+            let of_node =
+                |reason| Invalid { subject: Subject::Position, at: node.to_string(), reason };
+            let node = values.text(node).map_err(of_node)?;
+            let found = self.paths.find(at, values.found);
+            return clock::read(found, at, node).map(ExtractedPosition::Clock);
+        }
         let Some(location) = rule.location() else { return Ok(ExtractedPosition::None) };
         let invalid =
             |reason| Invalid { subject: Subject::Position, at: location.to_string(), reason };
         let text = values.text(location).map_err(invalid)?;
         match rule {
-            PositionRule::None | PositionRule::Fields { .. } => Ok(ExtractedPosition::None),
+            PositionRule::None | PositionRule::Fields { .. } | PositionRule::Clock { .. } => {
+                Ok(ExtractedPosition::None)
+            }
             PositionRule::Sequence(_) => number(&text).map(ExtractedPosition::Sequence),
             PositionRule::Version(_) => number(&text).map(ExtractedPosition::Version),
             PositionRule::Timestamp { unit, .. } => {

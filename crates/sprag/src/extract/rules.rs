@@ -47,6 +47,13 @@ pub enum PositionRule {
         /// How times are written; versions are numbers.
         unit: Option<InstantUnit>,
     },
+    /// What its node knew of the events of all nodes.
+    Clock {
+        /// Where the object of the body is whose members count the events of each node.
+        at: Location,
+        /// Where the node is that wrote the event.
+        node: Location,
+    },
 }
 
 impl PositionRule {
@@ -58,8 +65,18 @@ impl PositionRule {
             Self::Sequence(location)
             | Self::Version(location)
             | Self::Timestamp { at: location, .. }
-            | Self::Fields { at: location, .. } => Some(location),
+            | Self::Fields { at: location, .. }
+            | Self::Clock { at: location, .. } => Some(location),
         }
+    }
+
+    /// Everything it is read from.
+    pub fn locations(&self) -> impl Iterator<Item = &Location> {
+        let node = match self {
+            Self::Clock { node, .. } => Some(node),
+            _ => None,
+        };
+        self.location().into_iter().chain(node)
     }
 }
 
@@ -101,6 +118,7 @@ impl fmt::Display for PositionRule {
                 let unit = unit.map_or("version", InstantUnit::word);
                 write!(formatter, "fields {at} {unit}")
             }
+            Self::Clock { at, node } => write!(formatter, "clock {at} node {node}"),
         }
     }
 }
@@ -152,7 +170,7 @@ impl Rules {
             IdRule::At(location) => Some(location),
             IdRule::Sha256 | IdRule::None => None,
         };
-        let position = self.position.location();
+        let position = self.position.locations();
         id.into_iter().chain(self.event_type.as_ref()).chain(position).chain(self.key.locations())
     }
 }

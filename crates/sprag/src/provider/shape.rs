@@ -66,7 +66,8 @@ impl Shape {
             | Contract::Arrival
             | Contract::Unordered
             | Contract::Settle(_)
-            | Contract::Merge(_) => 1,
+            | Contract::Merge(_)
+            | Contract::Causal(_) => 1,
         };
         Ok(Self { extractor, event_type: event_type.to_owned(), first })
     }
@@ -199,6 +200,11 @@ impl Draft {
                     unit.map(|unit| unit.write(u32::try_from(number).unwrap_or(u32::MAX)));
                 let version = written.map_or_else(|| number.into(), Value::from);
                 self.put_value(at, json!({ "change": version }));
+            }
+            // All events are of one node, each behind the one before.
+            PositionRule::Clock { at, node } => {
+                self.put_value(at, json!({ "node": number }));
+                self.put(node, "node");
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Judges of DESIGN promises 2, 4 and 5 and rules C1, C2, G3 and L5, from the consumer's side
 //! alone: it must not know how the gateway decides.
 
+use super::clocks::{Clocks, Told};
 use super::delivery::Delivery;
 use super::limits::SEEN;
 use super::numbers::first_uncovered;
@@ -21,6 +22,8 @@ pub(super) struct Lane {
     settled: u64,
     /// The highest position of an event that came in its place.
     position: Option<u64>,
+    /// What came by clocks.
+    clocks: Clocks,
     /// The newest epoch.
     epoch: u64,
     /// The sequence that the key began behind; none where it began with its first.
@@ -73,6 +76,7 @@ impl Lane {
         }
         self.check_link(delivery, &mut notes);
         if repeated.is_none() {
+            self.check_clock(delivery, &mut notes);
             self.remember(delivery);
         } else if !delivery.out_of_order {
             self.head = self.head.max(delivery.sequence);
@@ -90,6 +94,7 @@ impl Lane {
             self.head = self.head.min(previous);
             self.settled = self.settled.min(previous);
             self.position = None;
+            self.clocks = Clocks::default();
         }
     }
 
@@ -100,6 +105,7 @@ impl Lane {
         if let Some(boundary) = boundary {
             self.boundary = Some(boundary);
             self.position = self.position.filter(|_| boundary < self.head);
+            self.clocks = Clocks::default();
         }
     }
 
@@ -253,6 +259,21 @@ impl Lane {
         if let Some(missing) = first_uncovered(highest + 1, position - 1, &delivery.missing) {
             let detail = format!("position {missing} is missing and not in sprag-missing");
             notes.note(ViolationKind::UnnamedGap, detail);
+        }
+    }
+
+    /// What an event knows came before it, or is named. A consumer that did not get all that was released cannot
+    /// tell.
+    fn check_clock(&mut self, delivery: &Delivery, notes: &mut Notes<'_>) {
+        let Some(clock) = &delivery.clock else { return };
+        if delivery.out_of_order || !delivery.is_in_place() {
+            return;
+        }
+        let missing = delivery.missing_causes.as_ref();
+        let told = Told { clock, missing, concurrent: delivery.concurrent };
+        let follows = self.known && self.head + 1 == delivery.sequence;
+        if let Some(detail) = self.clocks.follow(told, follows) {
+            notes.note(ViolationKind::Order, detail);
         }
     }
 

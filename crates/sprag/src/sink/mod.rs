@@ -13,6 +13,7 @@
 
 mod batch;
 mod checker;
+mod clocks;
 mod delivery;
 mod faults;
 mod inspect;

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use sprag_core::clocks::{Causes, KnownNode};
 use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Outcome, PauseReason, Released};
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
-use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Reached, Tie};
+use sprag_core::record::{HeldAt, HeldEvent, KeyRecord, OmitReason, Reached, Tie};
 use sprag_core::time::UnixMicros;
 
 /// The machine's clock when a story begins.
@@ -41,6 +42,7 @@ fn position(position: &Position) -> String {
         Position::Version(number) => format!("v{number}"),
         Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
         Position::Fields(fields) => fields.text(),
+        Position::Clock(clock) => clock.text(),
     }
 }
 
@@ -338,10 +340,21 @@ fn release(fact: &Released) -> String {
     if !fact.fresh.is_empty() {
         let _ = write!(line, " fresh={}", fact.fresh.join(","));
     }
+    if fact.concurrent {
+        line.push_str(" concurrent");
+    }
+    if !fact.causes.is_empty() {
+        let of = |causes: &Causes| format!("{}:{}", causes.node, range(causes.range));
+        let causes: Vec<_> = fact.causes.iter().map(of).collect();
+        let _ = write!(line, " missing={}", causes.join(","));
+    }
     line
 }
 
-fn held_at(at: &HeldAt) -> String {
+fn held_at(at: &HeldAt, held: &HeldEvent) -> String {
+    if let Position::Clock(clock) = &held.essence.position {
+        return clock.text();
+    }
     match &at.tie {
         Tie::Only => at.number.to_string(),
         Tie::Of(id, _) => {
@@ -353,7 +366,7 @@ fn held_at(at: &HeldAt) -> String {
 /// What a key adds up to.
 pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
     let order = &record.order;
-    let held: Vec<_> = order.held.keys().map(held_at).collect();
+    let held: Vec<_> = order.held.iter().map(|(at, held)| held_at(at, held)).collect();
     let held = held.join(", ");
     let mut lines = vec![format!(
         "sequence={} next={:?} held=[{held}] abandoned={} gap={}{}",
@@ -369,6 +382,13 @@ pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
             format!("{}={at} of {}", field.name, place(field.event))
         };
         lines.push(format!("fields {}", fields.iter().map(of).collect::<Vec<_>>().join(", ")));
+    }
+    if let Reached::Clock(seen) = &order.reached {
+        let of = |node: &KnownNode| match node.given_up.is_empty() {
+            true => format!("{}={}", node.name, node.count),
+            false => format!("{}={} without {}", node.name, node.count, ranges(&node.given_up)),
+        };
+        lines.push(format!("clock {}", seen.nodes().iter().map(of).collect::<Vec<_>>().join(", ")));
     }
     for lane in &record.lanes {
         let redrives: Vec<_> = lane.redrives.iter().map(|sequence| sequence.0).collect();

@@ -2,6 +2,7 @@
 //!
 //! It reads durable facts in their order, and is told of every answer and attempt as it leaves.
 
+mod clocks;
 mod fields;
 mod waits;
 
@@ -47,6 +48,7 @@ pub(crate) struct Judge {
     /// The newest version or instant released of each key.
     newest: BTreeMap<Key, u64>,
     fields: fields::Newest,
+    clocks: clocks::Causality,
     /// The last position of each key that was released in its place.
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
@@ -152,6 +154,7 @@ impl Judge {
         self.in_place.remove(key);
         self.newest.remove(key);
         self.fields.begin(key);
+        self.clocks.begin(key);
         self.abandoned.remove(key);
     }
 
@@ -334,6 +337,7 @@ impl Judge {
                 assert!(newest.is_none_or(|newest| newest < number), "not newer: {released:?}");
             }
             Position::Fields(ref fields) => self.fields.release(released, fields),
+            Position::Clock(ref clock) => self.clocks.release(released, clock),
             Position::Timestamp(number) if released.kind == Kind::Late => {
                 let newest = self.newest.get(key);
                 assert!(newest.is_some_and(|newest| number <= *newest), "not late: {released:?}");
@@ -360,6 +364,7 @@ impl Judge {
             Position::Sequence(number) | Position::Version(number) => format!("{number}"),
             Position::Timestamp(number) => january_1970(number),
             Position::Fields(ref fields) => fields.text(),
+            Position::Clock(ref clock) => clock.text(),
         };
         let kind = if released.kind == Kind::Late { "late" } else { "event" };
         let sequence = released.sequence.0.to_be_bytes();

@@ -163,7 +163,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.position",
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `none`",
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `none`",
         Value(r#""none""#),
         "What the source says about order.",
     ),
@@ -192,6 +192,18 @@ pub(super) const KEYS: &[Key] = &[
         "An object in which each field of the event, by its name, has a version or a time: at most 64 of 64 bytes. A version is written as a sequence is.",
     ),
     key(
+        "sources.*.position.clock",
+        "`body:/pointer`",
+        Absent("no position"),
+        "An object in which each node, by its name, has the number of its events of this key that the event knows, its own among them: at most 64 of 64 bytes.",
+    ),
+    key(
+        "sources.*.position.node",
+        "location",
+        Absent("required with a clock"),
+        "The name of the node that wrote the event.",
+    ),
+    key(
         "sources.*.position.unit",
         "`s`, `ms`, `us`, `ns`, `rfc3339`",
         Absent("required with a timestamp; with `fields` their values are versions"),
@@ -199,9 +211,9 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.contract",
-        "`fifo`, `latest`, `settle`, `merge`, `arrival`, `unordered`",
+        "`fifo`, `latest`, `settle`, `merge`, `causal`, `arrival`, `unordered`",
         Value(r#""fifo""#),
-        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `merge` needs versions of fields, and releases what brings anything newer; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
+        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `merge` needs versions of fields, and releases what brings anything newer; `causal` needs clocks, and releases an event behind everything its clock knows; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
     ),
     key(
         "sources.*.coalesce",
@@ -255,7 +267,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.hold",
         "table",
         Absent("the defaults below"),
-        "Contract `fifo`: how long and how much is held behind a gap. Of `settle` it has only `events`.",
+        "Contracts `fifo` and `causal`: how long and how much is held for what is missing. Of `settle` it has only `events`.",
     ),
     key(
         "sources.*.hold.wait",
@@ -273,13 +285,13 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.hold.span",
         "integer 1–1000000000",
         Value("10000"),
-        "How far a position may be ahead of the highest known one; beyond it the event is dead-lettered.",
+        "How far a position, or a counter of a clock, may be ahead of the highest known one; beyond it the event is dead-lettered.",
     ),
     key(
         "sources.*.on_gap",
         "`skip`, `halt`",
         Value(r#""skip""#),
-        "Contract `fifo`: after `hold.wait`, go on without what is missing, or wait until it comes.",
+        "Contracts `fifo` and `causal`: after `hold.wait`, go on without what is missing, or wait until it comes.",
     ),
     key(
         "sources.*.rate",
