@@ -222,12 +222,12 @@ mod tests {
     /// Of clocks stands behind what is fresh, the causes behind whether it is concurrent.
     #[test]
     fn golden_bytes_of_clocks() {
-        check(of_a_clock(false, Vec::new()), &format!("08 5b000000 {CLOCK}"));
-        check(of_a_clock(true, Vec::new()), &format!("08 5d000000 {CLOCK} 08 01"));
+        check(of_a_clock(false, Vec::new()), &format!("08 5c000000 {CLOCK}"));
+        check(of_a_clock(true, Vec::new()), &format!("08 5e000000 {CLOCK} 08 01"));
         let causes = Causes { node: "a".into(), range: Range { from: 2, to: 4 } };
         let (one, all) = (vec![causes.clone()], vec![causes]);
-        check(of_a_clock(false, one), &format!("08 62000000 {CLOCK} 08 02 01 0161 02 02"));
-        check(of_a_clock(true, all), &format!("08 62000000 {CLOCK} 08 03 01 0161 02 02"));
+        check(of_a_clock(false, one), &format!("08 63000000 {CLOCK} 08 02 01 0161 02 02"));
+        check(of_a_clock(true, all), &format!("08 63000000 {CLOCK} 08 03 01 0161 02 02"));
     }
 
     #[test]

@@ -49,9 +49,11 @@ fn reached() -> impl Strategy<Value = Reached> {
     let names = proptest::collection::btree_set(arbitrary::field_name(), 1..5);
     let node = (any::<u64>(), arbitrary::ranges(), any::<u64>());
     let seen = (names, vec(node, 4)).prop_map(|(names, all)| {
-        let many = names.len() as u64;
+        let many = names.len();
         let of = |(name, (count, given_up, knows)): (_, (_, _, u64))| {
-            let knows = (0..many).map(|at| knows.rotate_left(at as u32)).collect();
+            let knows =
+                std::iter::successors(Some(knows), |known: &u64| Some(known.rotate_left(9)));
+            let knows = knows.take(many).collect();
             KnownNode { name, count, given_up, knows }
         };
         Reached::Clock(Seen::of(names.into_iter().zip(all).map(of).collect()).expect("in order"))
