@@ -19,9 +19,12 @@ pub(crate) const HIGHEST_COUNTER: u64 = u64::MAX / 2 / 64;
 /// Nodes of a key at the most.
 pub(crate) const MOST_NODES: usize = 64;
 
-/// What each node that writes of one resource has heard: events of each, its own among them.
+/// How many events of each node are known.
+type Knows = BTreeMap<Arc<str>, u64>;
+
+/// What each node that writes of one resource has heard, its own events among it.
 #[derive(Debug, Default)]
-pub(crate) struct Nodes(Vec<(Arc<str>, BTreeMap<Arc<str>, u64>)>);
+pub(crate) struct Nodes(Vec<(Arc<str>, Knows)>);
 
 /// Adds one in a third of all worlds.
 pub(crate) fn draw_source(
@@ -62,7 +65,7 @@ impl Nodes {
     }
 }
 
-fn clock(node: &str, knows: &BTreeMap<Arc<str>, u64>) -> Position {
+fn clock(node: &str, knows: &Knows) -> Position {
     let counter = |(node, count): (&Arc<str>, &u64)| Counter { node: node.clone(), count: *count };
     let counters = knows.iter().map(counter).collect();
     Position::Clock(Clock::new(node, counters).expect("a few nodes, the own among them"))
@@ -71,7 +74,7 @@ fn clock(node: &str, knows: &BTreeMap<Arc<str>, u64>) -> Position {
 /// A clock that cannot be, or that is not true.
 pub(crate) fn poison(dice: &mut Dice, of: &Clock) -> Position {
     let of_counters = of.counters().iter();
-    let mut knows: BTreeMap<Arc<str>, u64> =
+    let mut knows: Knows =
         of_counters.map(|counter| (counter.node.clone(), counter.count)).collect();
     let own = of.node().clone();
     match dice.below(5) {

@@ -95,14 +95,9 @@ impl Causal {
     }
 
     /// Whether a counter lies far beyond what is known of its node, by these others among it.
-    fn is_beyond<'a>(
-        &self,
-        clock: &Clock,
-        span: u64,
-        others: impl Iterator<Item = &'a Clock> + Clone,
-    ) -> bool {
+    fn is_beyond(&self, clock: &Clock, span: u64, others: &[&Clock]) -> bool {
         clock.counters().iter().any(|one| {
-            let highest = others.clone().map(|other| other.of(&one.node)).max().unwrap_or(0);
+            let highest = others.iter().map(|other| other.of(&one.node)).max().unwrap_or(0);
             one.count > self.passed(&one.node).max(highest).saturating_add(span)
         })
     }
@@ -146,7 +141,7 @@ impl Causal {
     /// Whether a released event is not known to a clock of another node.
     fn is_concurrent(&self, clock: &Clock) -> bool {
         let is_unknown = |(node, count): &Named| node != clock.node() && clock.of(node) < *count;
-        self.released.keys().any(|event| is_unknown(event))
+        self.released.keys().any(is_unknown)
     }
 }
 
@@ -173,7 +168,8 @@ impl KeyHistory {
         if causal.is_ready(clock) {
             return Demand::Release(Kind::Event);
         }
-        let is_beyond = causal.is_beyond(clock, source.hold_span, causal.waiting.values());
+        let others: Vec<&Clock> = causal.waiting.values().collect();
+        let is_beyond = causal.is_beyond(clock, source.hold_span, &others);
         if causal.has_begun() && is_beyond { Demand::Invalid } else { Demand::Hold }
     }
 
@@ -188,7 +184,7 @@ impl KeyHistory {
         let waiting = causal.waiting.iter();
         let lower = waiting.filter(|(place, other)| stands(other, **place) < at);
         let lower: Vec<&Clock> = lower.map(|(_, other)| other).collect();
-        let is_far = causal.is_beyond(&clock, span, lower.iter().copied());
+        let is_far = causal.is_beyond(&clock, span, &lower);
         must(causal.shrinks(&clock) || causal.is_too_many(&clock) || is_far, || {
             format!("{place} waited and is invalid: {clock:?}")
         })

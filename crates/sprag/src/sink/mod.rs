@@ -27,6 +27,7 @@ mod tests;
 mod violation;
 
 pub use checker::{Checker, Observed};
+pub use clocks::ClockText;
 pub use delivery::Delivery;
 pub use faults::{Faults, Reaction};
 pub use inspect::{Inspected, Inspector};
