@@ -10,6 +10,7 @@ mod attempted;
 mod batched;
 mod forgotten;
 mod lane;
+mod refill_ended;
 mod strands_taken;
 
 use alloc::boxed::Box;
@@ -28,6 +29,7 @@ pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
 pub use batched::Batched;
 pub use forgotten::{Boundary, Floor, Forgotten, Returned, Tombstone};
 pub use lane::{BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
+pub use refill_ended::{Origin, RefillEnded, RefillOutcome};
 pub use strands_taken::StrandsTaken;
 
 /// One line of history.
@@ -77,6 +79,8 @@ pub enum Fact {
     GapFilled(GapFilled),
     /// The missing positions were given up.
     GapAbandoned(GapAbandoned),
+    /// An ask for missing positions is over.
+    RefillEnded(RefillEnded),
     /// A try to deliver, and what came of it.
     Attempted(Attempted),
     /// The next attempt of a lane carries a range of events: the same on every retry.
@@ -222,6 +226,8 @@ pub struct Received {
     pub size: u32,
     /// Which body of the frame is its own, from 0.
     pub body: u32,
+    /// How it came.
+    pub origin: Origin,
 }
 
 /// Why an event waits.

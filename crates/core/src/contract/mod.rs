@@ -13,7 +13,7 @@ mod settle;
 pub use causal::{
     Turn, causes, clock_poison, first_to_go, is_concurrent, missing_causes, next_turn, take_clock,
 };
-pub use fifo::{base_poison, head_gap};
+pub use fifo::{base_poison, head_gap, next_position};
 pub use merge::{fresh, take_in};
 pub use settle::{newest, settled};
 

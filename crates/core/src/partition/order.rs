@@ -246,6 +246,19 @@ pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
     misses && source.on_gap == OnGap::Halt
 }
 
+/// The position that follows all that a key has released; none where its base is not settled.
+pub(super) fn next_position(source: &SourceSettings, order: &Order) -> Option<u64> {
+    match source.contract {
+        Contract::Fifo { first } => contract::next_position(first, order),
+        Contract::Arrival
+        | Contract::Unordered
+        | Contract::Latest { .. }
+        | Contract::Settle
+        | Contract::Merge
+        | Contract::Causal => None,
+    }
+}
+
 /// Where the positions of a key could have begun: what lies from there to its base is late when it
 /// still comes (DESIGN K7; decision 006 for sources without a natural start).
 fn beginning(contract: Contract) -> Option<u64> {

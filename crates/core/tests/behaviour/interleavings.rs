@@ -54,6 +54,7 @@ fn settings() -> Settings {
         forget_after: None,
         destinations: vec![DestinationId(1)],
         rate: None,
+        refill: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
@@ -105,7 +106,7 @@ fn post(world: &mut World, position: u64) {
         event_type: String::new(),
         position: Position::Sequence(position),
         body: format!("body {position}"),
-        outside_tolerance: false,
+        ..Post::default()
     });
 }
 

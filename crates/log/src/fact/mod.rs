@@ -46,6 +46,7 @@ pub(crate) mod parts;
 mod rebased;
 mod received;
 mod redriven;
+mod refill_ended;
 mod refused;
 mod released;
 mod restored;
@@ -104,6 +105,7 @@ mod tag {
     pub(super) const BOUNDARY: u8 = 44;
     pub(super) const RESTORED: u8 = 46;
     pub(super) const JUMPED: u8 = 47;
+    pub(super) const REFILL_ENDED: u8 = 50;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -152,6 +154,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Boundary(fact) => boundary::encode(writer, fact),
         Fact::Restored(fact) => restored::encode(writer, fact),
         Fact::Jumped(fact) => jumped::encode(writer, fact),
+        Fact::RefillEnded(fact) => refill_ended::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -209,6 +212,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::BOUNDARY => Fact::Boundary(boundary::decode(fields)?),
         tag::RESTORED => Fact::Restored(restored::decode(fields)?),
         tag::JUMPED => Fact::Jumped(jumped::decode(fields)?),
+        tag::REFILL_ENDED => Fact::RefillEnded(refill_ended::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -270,6 +274,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Boundary(_) => tag::BOUNDARY,
         Fact::Restored(_) => tag::RESTORED,
         Fact::Jumped(_) => tag::JUMPED,
+        Fact::RefillEnded(_) => tag::REFILL_ENDED,
     }
 }
 

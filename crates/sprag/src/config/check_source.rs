@@ -1,6 +1,7 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
 use super::check_order::contract;
+use super::check_refill::refill;
 use super::check_rules::{rules, total};
 use super::check_verify::verification;
 use super::checked::{Contract, Handshake, Latest, OnInvalid, Source};
@@ -64,12 +65,16 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let rules = rules(section);
     let position = rules.as_ref().map(|rules| &rules.position);
     let contract = contract(section, position);
+    let refill = refill(section, rules.as_ref(), contract.as_ref());
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
         entry.duration(Duration::from_secs(1)..=DAY * 400)
     });
     let forget_after = or(section.get("forget_after"), None, |entry| {
         entry.duration(Duration::from_secs(1)..=DAY * 3_650).map(Some)
+    });
+    let expect_every = or(section.get("expect_every"), None, |entry| {
+        entry.duration(Duration::from_secs(1)..=DAY * 400).map(Some)
     });
     let max_body = or(section.get("max_body"), 1 << 20, |entry| entry.size(1..=limits::BODY_BYTES));
     let handshake = handshake(section, verification.as_ref().map(|found| &found.scheme));
@@ -88,7 +93,9 @@ fn source(written: &Section<'_>) -> Option<Source> {
         rate: rate?,
         dedupe: dedupe?,
         forget_after: forget_after?,
+        expect_every: expect_every?,
         max_body: max_body?,
+        refill: refill?,
     };
     consistent(section, &source);
     Some(source)

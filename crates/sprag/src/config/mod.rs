@@ -11,6 +11,7 @@ mod check_destination;
 mod check_headers;
 mod check_order;
 mod check_rate;
+mod check_refill;
 mod check_retention;
 mod check_rules;
 mod check_server;
@@ -31,7 +32,7 @@ pub use admin_access::{AdminAccess, admin_access};
 pub use changes::{changes, line_of, needs_restart};
 pub use checked::{
     Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
-    Limits, OnGap, OnGiveUp, OnInvalid, Retention, Retry, Server, Source, Url,
+    Limits, OnGap, OnGiveUp, OnInvalid, Refill, Retention, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};

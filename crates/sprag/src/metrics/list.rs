@@ -54,6 +54,9 @@ list! {
     "sprag_refused_total" "counter" ["source", "code"] "requests":
         "Requests refused, by problem code",
         "Since the process began. The codes are those of [problems](problems.md); only those that occurred have a line. A rise of `signature-mismatch` is a changed secret, of `not-durable` a disk in trouble.";
+    "sprag_refills_total" "counter" ["source", "outcome"] "asks":
+        "Asks for missing positions, by what came of them",
+        "Since the process began. `whole`: all that the source has of them was read, and is durable; `cut`: a part. `throttled` is 429, `declined` another answer below 500, `failed` one from 500 on. `unreachable`, `refused` (the address is not allowed), `unreadable` (not what is configured), `unfinished` (no end in time). What came is in `sprag_events_total` like any event.";
     "sprag_held_events" "gauge" ["source"] "events":
         "Events that wait behind missing positions, or settle",
         "Of all keys, in memory or not, from the state store; at most 5 s old.";
@@ -63,6 +66,9 @@ list! {
     "sprag_oldest_gap_seconds" "gauge" ["source"] "seconds":
         "How long the longest wait for missing positions, or for what may still come, has lasted",
         "Since the receipt of the first event beyond the gap, by the machine's clock; downtime counts, unlike for `hold.wait` (rule G1). Absent while nothing waits; at most 5 s old.";
+    "sprag_source_silence_seconds" "gauge" ["source"] "seconds":
+        "How long the source has posted nothing",
+        "Since its last event that was answered, be it a duplicate, or since this process knows of the source; requests that are refused, and what it was asked for, are no sign of life. `expect_every` makes it an alert.";
     "sprag_sequence_drift" "gauge" ["source", "partition"] "positions":
         "How far the positions received are ahead of those released",
         "The distance from the next position to the highest held, summed over all keys. A provider that loses events lets it grow; one that only shuffles does not.";

@@ -9,6 +9,8 @@ mod destination;
 mod history;
 mod list;
 mod observed;
+mod refill;
+mod silence;
 mod source;
 
 use std::time::Duration;
@@ -24,11 +26,13 @@ pub use destination::DestinationMetrics;
 pub use history::History;
 pub use list::{Described, LIST, metrics_markdown};
 pub use observed::Observed;
+pub use refill::RefillMetrics;
 pub use source::SourceMetrics;
 
 use configuration::ConfigurationMetrics;
 use list::help;
 use observed::Levels;
+use silence::Silences;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -51,6 +55,12 @@ struct EventLabels {
 struct RefusedLabels {
     source: String,
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefillLabels {
+    source: String,
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -106,6 +116,7 @@ pub struct Metrics {
     registry: Registry,
     events: Family<EventLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
+    refills: Family<RefillLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     filtered: Family<DestinationLabel, Counter>,
     lag_seconds: Lags,
@@ -116,6 +127,7 @@ pub struct Metrics {
     descriptors_missing: Counter,
     configuration: ConfigurationMetrics,
     levels: Levels,
+    silences: Silences,
 }
 
 type Lags = Family<LaneLabels, Histogram, fn() -> Histogram>;
@@ -138,6 +150,7 @@ impl Metrics {
             registry: Registry::with_prefix("sprag"),
             events: Family::default(),
             refused: Family::default(),
+            refills: Family::default(),
             attempts: Family::default(),
             filtered: Family::default(),
             lag_seconds: Family::new_with_constructor(|| histogram(LAG_BUCKETS)),
@@ -148,6 +161,7 @@ impl Metrics {
             descriptors_missing: Counter::default(),
             configuration: ConfigurationMetrics::default(),
             levels: Levels::default(),
+            silences: Silences::new(),
         };
         metrics.register();
         metrics
@@ -157,6 +171,7 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("events", help("events"), self.events.clone());
         registry.register("refused", help("refused"), self.refused.clone());
+        registry.register("refills", help("refills"), self.refills.clone());
         registry.register("attempts", help("attempts"), self.attempts.clone());
         registry.register("filtered", help("filtered"), self.filtered.clone());
         registry.register("lag_seconds", help("lag_seconds"), self.lag_seconds.clone());
@@ -177,6 +192,18 @@ impl Metrics {
     #[must_use]
     pub fn source(&self, name: &str) -> SourceMetrics {
         SourceMetrics::new(self, name)
+    }
+
+    /// How long a source has posted nothing: since it was heard last, or known first, in this process.
+    #[must_use]
+    pub fn silence(&self, name: &str) -> Duration {
+        self.silences.of(name).silence()
+    }
+
+    /// The counters of a source that is asked for missing positions.
+    #[must_use]
+    pub fn refill(&self, name: &str) -> RefillMetrics {
+        RefillMetrics::new(self, name)
     }
 
     /// The counters of a destination.
@@ -232,7 +259,7 @@ impl Metrics {
 mod tests {
     use super::*;
     use crate::problem::Code;
-    use sprag_core::fact::Outcome;
+    use sprag_core::fact::{Outcome, RefillOutcome};
     use sprag_core::id::PartitionId;
     use sprag_core::output::Status;
     use std::collections::BTreeSet;
@@ -245,6 +272,7 @@ mod tests {
         source.event(Status::Released);
         metrics.source("billing").event(Status::Held);
         source.refused(Code::SignatureMismatch);
+        metrics.refill("billing").ended(RefillOutcome::Answered { status: 429 });
         app.attempt(Outcome::Answered { status: 204 });
         app.attempt(Outcome::Answered { status: 503 });
         app.attempt(Outcome::Unknown);
@@ -258,6 +286,7 @@ mod tests {
             "sprag_events_total{source=\"billing\",fate=\"held\"} 1",
             "sprag_events_total{source=\"billing\",fate=\"duplicate\"} 0",
             "sprag_refused_total{source=\"billing\",code=\"signature-mismatch\"} 1",
+            "sprag_refills_total{source=\"billing\",outcome=\"throttled\"} 1",
             "sprag_attempts_total{destination=\"app\",outcome=\"2xx\"} 1",
             "sprag_attempts_total{destination=\"app\",outcome=\"5xx\"} 1",
             "sprag_attempts_total{destination=\"app\",outcome=\"unknown\"} 1",
@@ -302,6 +331,7 @@ mod tests {
             dedupe_ids: 9,
             held_events: vec![("billing".into(), 4)],
             gaps_open: vec![("billing".into(), 1)],
+            silences: vec![("billing".into(), 12.5)],
             lanes_waiting: vec![(("app".into(), "retry"), 6)],
             in_flight: vec![("app".into(), 7)],
             in_flight_slow: vec![("app".into(), 3)],

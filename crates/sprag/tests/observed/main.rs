@@ -18,10 +18,12 @@ mod order;
 #[path = "../wire/post.rs"]
 mod post;
 mod record;
+mod refill;
 mod retention;
 mod scenario;
 mod server;
 mod signatures;
+mod silence;
 mod sources;
 #[path = "../support"]
 mod support {
@@ -29,6 +31,9 @@ mod support {
     pub(crate) mod clock;
     pub(crate) mod gateway;
 }
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../wire/server.rs"]
+mod authority;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../wire/consumer.rs"]
 mod consumer;

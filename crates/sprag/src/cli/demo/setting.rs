@@ -2,6 +2,7 @@
 //! that anybody could have written.
 
 use super::super::Failure;
+use super::api::PATH;
 use crate::config::{self, Config, SecretReference};
 use crate::secret::Secret;
 use aws_lc_rs::rand;
@@ -34,8 +35,9 @@ impl Setting {
         Ok(Self { directory, destination_secret })
     }
 
-    /// The configuration of a gateway that delivers to `consumer`, as text.
-    pub(super) fn text(&self, consumer: SocketAddr) -> String {
+    /// The configuration of a gateway that delivers to `consumer` and asks `api` for what is missing, as
+    /// text.
+    pub(super) fn text(&self, consumer: SocketAddr, api: SocketAddr) -> String {
         let path = |name: &str| quoted(&self.directory.path().join(name).display().to_string());
         let secret =
             |name: &str| quoted(&format!("file:{}", self.directory.path().join(name).display()));
@@ -53,6 +55,13 @@ type     = "body:/type"
 position = {{ sequence = "body:/sequence" }}
 contract = "fifo"
 hold     = {{ wait = "{hold}" }}
+
+[sources.{SOURCE}.refill]
+url   = "http://{api}{PATH}"
+id_at = "body:/id"
+after = "100ms"
+rate  = "1000/s"
+allow = ["127.0.0.0/8"]
 
 [destinations.app]
 from       = ["{SOURCE}"]
@@ -101,7 +110,9 @@ mod tests {
     #[test]
     fn the_printed_configuration_can_be_used() {
         let setting = Setting::make().unwrap();
-        let text = setting.text("127.0.0.1:3000".parse().unwrap());
+        let [consumer, api] =
+            ["127.0.0.1:3000", "127.0.0.1:3001"].map(|text| text.parse().unwrap());
+        let text = setting.text(consumer, api);
         let config = Setting::check(&text).unwrap();
         assert_eq!(config.destinations["app"].secrets, from_ref(&setting.destination_secret));
         assert_ne!(config.sources[SOURCE].secrets, from_ref(&setting.destination_secret));

@@ -3,17 +3,19 @@
 use super::super::Failure;
 use super::super::words::say;
 use super::Arguments;
+use super::api::{self, Api};
 use super::ledger::{Deeds, Ledger, Promises, key_name};
 use super::report::{Counted, Report};
 use super::setting::{HOLD, SOURCE, Setting};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::provider::{self, Disorder, Event, Run, Shape, Tally, Target};
 use crate::serve;
 use crate::share::Share;
 use crate::sink::{self, Faults, Inspector, Settings};
 use indicatif::{ProgressBar, ProgressStyle};
 use sprag_core::random::Random;
+use std::collections::HashSet;
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +46,7 @@ pub(super) struct Story {
     clock: Clock,
     gateway: serve::Running,
     consumer: sink::Running,
+    api: JoinHandle<()>,
     ledger: Arc<Ledger>,
     cast: Arc<Cast>,
 }
@@ -52,16 +55,16 @@ pub(super) struct Story {
 struct Cast {
     events: Vec<Event>,
     order: Vec<usize>,
-    never_sent: u64,
+    never_sent: HashSet<Event>,
 }
 
 impl Cast {
     fn draw(arguments: &Arguments) -> Self {
         let mut random = Random::new(arguments.seed);
         let mut events = provider::events(arguments.events, arguments.keys, 1, &mut random);
-        let dropped = provider::drop_some(&mut events, DROPPED, &mut random);
+        let never_sent = provider::drop_some(&mut events, DROPPED, &mut random);
         let order = DISORDER.apply(events.len(), &mut random);
-        Self { events, order, never_sent: dropped.len() as u64 }
+        Self { events, order, never_sent }
     }
 }
 
@@ -75,11 +78,13 @@ impl Story {
         let consumer =
             sink::start(consumer_settings(&setting, arguments.seed)?, clock, Deeds(ledger.clone()));
         let consumer = consumer.await.map_err(Failure::new)?;
-        let text = setting.text(consumer.address);
+        let (listener, address) = api::listen().await?;
+        let text = setting.text(consumer.address, address);
         eprintln!("{text}");
         let config = Setting::check(&text)?;
+        let api = Api::new(&cast.events, &cast.never_sent, shape(&config)?).start(listener);
         let gateway = serve::start(config.clone()).await.map_err(Failure::new)?;
-        Ok(Self { _setting: setting, config, clock, gateway, consumer, ledger, cast })
+        Ok(Self { _setting: setting, config, clock, gateway, consumer, api, ledger, cast })
     }
 
     /// Sends everything and waits until everything acknowledged was delivered, or nothing more
@@ -95,7 +100,7 @@ impl Story {
             tally,
             summary: self.consumer.summary(),
             reordered: provider::reordered(&self.cast.events, &self.cast.order),
-            never_sent: self.cast.never_sent,
+            never_sent: self.cast.never_sent.len() as u64,
         }))
     }
 
@@ -118,9 +123,8 @@ impl Story {
     }
 
     fn provider(&self) -> Result<Run<Promises>, Failure> {
-        let source = self.config.sources.get(SOURCE);
-        let source = source.ok_or_else(|| Failure::new("the source is not configured"))?;
-        let shape = Shape::new(source, "customer.updated").map_err(Failure::new)?;
+        let source = source(&self.config)?;
+        let shape = shape(&self.config)?;
         let url = format!("http://{}/in/{SOURCE}", self.gateway.listen);
         let cast = self.cast.clone();
         Ok(Run {
@@ -150,7 +154,17 @@ impl Story {
     pub(super) async fn end(self) {
         self.gateway.stop().await;
         self.consumer.stop().await;
+        self.api.abort();
     }
+}
+
+fn source(config: &Config) -> Result<&Source, Failure> {
+    let source = config.sources.get(SOURCE);
+    source.ok_or_else(|| Failure::new("the source is not configured"))
+}
+
+fn shape(config: &Config) -> Result<Shape, Failure> {
+    Shape::new(source(config)?, "customer.updated").map_err(Failure::new)
 }
 
 /// A consumer that fails, is slow, and acts without answering; and checks everything.
