@@ -3,7 +3,7 @@
 //!
 //! The consumer here knows nothing of order: it applies what it gets, one event after another.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 mod consumer;
 #[path = "wire/post.rs"]
 mod post;
-#[expect(dead_code, reason = "other tests need more of it")]
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 mod wire;
 
 use consumer::{Consumer, acknowledge};

@@ -282,3 +282,34 @@ fn what_hangs_to_several_destinations_leaves_room_beside_it() {
     }
     world.end_well(false);
 }
+
+/// Events that a configuration lets a key hold at the most, and facts that a frame of the log has room for.
+const HELD_MOST: usize = 30_000;
+const FRAME_MOST: usize = 65_536;
+
+/// All that a key may hold goes in one frame when what is missing comes, for more facts than a frame has room
+/// for could never be written: seen with fewer, so each held event is no more facts than there is room for.
+#[test]
+fn what_a_key_holds_is_released_in_one_frame_that_has_room_for_the_most_it_may_hold() {
+    let held = 1_500;
+    let mut settings = settings();
+    settings.key_backlog = HELD_MOST;
+    if let Some(source) = settings.sources.get_mut(&SourceId(1)) {
+        (source.hold_events, source.hold_span) = (HELD_MOST, 2 * HELD_MOST as u64);
+        source.hold_wait = Duration::from_secs(3_600);
+    }
+    let settings = Arc::new(settings);
+    let mut partition = Partition::new(PartitionId(0), settings.clone(), 7, Sha);
+    partition.begin(&Head::default());
+    partition.resume(at(0), Epoch(1), settings);
+    for position in 2..held + 2 {
+        receive(&mut partition, at(0), position, "a", position);
+        carry_out(&mut partition, at(0));
+    }
+    receive(&mut partition, at(0), 1, "a", 1);
+    let (frames, _) = carry_out(&mut partition, at(0));
+    let most = frames.iter().max().copied().unwrap_or_default();
+    assert!(most as u64 > held, "{frames:?}: all at once");
+    let room = usize::try_from(held).expect("few") * FRAME_MOST / HELD_MOST;
+    assert!(most <= room, "{most} facts for {held} events, there is room for {room}");
+}

@@ -6,37 +6,39 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::Clock;
 
 /// When sources were heard, by name.
 #[derive(Debug)]
 pub(super) struct Silences {
-    began: Instant,
+    clock: Clock,
     heard: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
 }
 
 /// When a source was heard.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
-    began: Instant,
-    /// Microseconds after the beginning.
+    clock: Clock,
+    /// In elapsed microseconds.
     at: Arc<AtomicU64>,
 }
 
 impl Silences {
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), heard: Mutex::default() }
+        Self { clock: Clock::start(), heard: Mutex::default() }
     }
 
     /// Of a source that was never heard silence begins now.
     pub(super) fn of(&self, name: &str) -> Heard {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let at = heard.entry(name.to_owned()).or_insert_with(|| {
-            let heard = Heard { began: self.began, at: Arc::default() };
+            let heard = Heard { clock: self.clock, at: Arc::default() };
             heard.now();
             heard.at
         });
-        Heard { began: self.began, at: Arc::clone(at) }
+        Heard { clock: self.clock, at: Arc::clone(at) }
     }
 }
 
@@ -51,6 +53,6 @@ impl Heard {
     }
 
     fn elapsed(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+        self.clock.now().elapsed.0
     }
 }

@@ -4,6 +4,7 @@ use super::super::Failure;
 use super::super::words::say;
 use super::Arguments;
 use super::api::{self, Api};
+use super::contracts::{self, Seen, Watching};
 use super::ledger::{Deeds, Ledger, Promises, key_name};
 use super::report::{Counted, Report};
 use super::setting::{HOLD, SOURCE, Setting};
@@ -45,9 +46,11 @@ pub(super) struct Story {
     config: Config,
     clock: Clock,
     gateway: serve::Running,
-    consumer: sink::Running,
+    /// The one that is flaky, and the one of the other contracts.
+    consumers: [sink::Running; 2],
     api: JoinHandle<()>,
     ledger: Arc<Ledger>,
+    seen: Arc<Seen>,
     cast: Arc<Cast>,
 }
 
@@ -78,13 +81,17 @@ impl Story {
         let consumer =
             sink::start(consumer_settings(&setting, arguments.seed)?, clock, Deeds(ledger.clone()));
         let consumer = consumer.await.map_err(Failure::new)?;
+        let seen = Arc::new(Seen::default());
+        let other = sink::start(steady_settings(&setting)?, clock, Watching(seen.clone()));
+        let other = other.await.map_err(Failure::new)?;
         let (listener, address) = api::listen().await?;
-        let text = setting.text(consumer.address, address);
+        let text = setting.text(consumer.address, other.address, address);
         eprintln!("{text}");
         let config = Setting::check(&text)?;
         let api = Api::new(&cast.events, &cast.never_sent, shape(&config)?).start(listener);
         let gateway = serve::start(config.clone()).await.map_err(Failure::new)?;
-        Ok(Self { _setting: setting, config, clock, gateway, consumer, api, ledger, cast })
+        let consumers = [consumer, other];
+        Ok(Self { _setting: setting, config, clock, gateway, consumers, api, ledger, seen, cast })
     }
 
     /// Sends everything and waits until everything acknowledged was delivered, or nothing more
@@ -95,10 +102,12 @@ impl Story {
         self.watch(&provider, &bar).await;
         bar.finish_and_clear();
         let tally: Tally = provider.await.map_err(Failure::new)?;
+        let shown = contracts::show(self.gateway.listen, self.clock, &self.seen, PATIENCE).await?;
         Ok(Report::new(Counted {
             ledger: &self.ledger,
             tally,
-            summary: self.consumer.summary(),
+            summary: self.consumers[0].summary(),
+            shown,
             reordered: provider::reordered(&self.cast.events, &self.cast.order),
             never_sent: self.cast.never_sent.len() as u64,
         }))
@@ -153,7 +162,9 @@ impl Story {
     /// Stops everything and removes the data directory.
     pub(super) async fn end(self) {
         self.gateway.stop().await;
-        self.consumer.stop().await;
+        for consumer in self.consumers {
+            consumer.stop().await;
+        }
         self.api.abort();
     }
 }
@@ -180,6 +191,16 @@ fn consumer_settings(setting: &Setting, seed: u64) -> Result<Settings, Failure> 
             delay: Duration::from_millis(20),
             seed,
         },
+    })
+}
+
+/// A consumer that takes everything.
+fn steady_settings(setting: &Setting) -> Result<Settings, Failure> {
+    Ok(Settings {
+        listen: ([127, 0, 0, 1], 0).into(),
+        inspector: Inspector::new(from_ref(&setting.destination_secret)).map_err(Failure::new)?,
+        from_first: true,
+        faults: Faults::default(),
     })
 }
 
