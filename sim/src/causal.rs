@@ -46,7 +46,15 @@ impl Nodes {
     pub(crate) fn begin(dice: &mut Dice) -> Self {
         let first = dice.below(1_000);
         let names = first..first + dice.between(2, 4);
-        Self(names.map(|number| (format!("n{number}").into(), BTreeMap::new())).collect())
+        let names: Vec<Arc<str>> = names.map(|number| format!("n{number}").into()).collect();
+        // Some wrote before Sprag was there, some more than any event may lie ahead; and heard of one another.
+        let wrote = dice.chance(400);
+        let mut begun = Knows::new();
+        for name in names.iter().filter(|_| wrote) {
+            begun.insert(name.clone(), dice.pick(&[0, 1, 7, 150, 3 * HOLD_SPAN]) + dice.below(5));
+        }
+        begun.retain(|_, count| *count > 0);
+        Self(names.into_iter().map(|name| (name, begun.clone())).collect())
     }
 
     /// One of them writes, perhaps after it heard from another.

@@ -189,6 +189,13 @@ impl Seen {
         self.node(name).map_or(0, |node| node.count)
     }
 
+    /// Whether one of a node's own events was released in its place: what is missing of it is known from then on. As a key
+    /// under `fifo`, a node may have written long before Sprag was there.
+    #[must_use]
+    pub fn has_begun(&self, name: &str) -> bool {
+        self.find(name).is_ok_and(|at| self.0[at].knows.get(at).is_some_and(|own| *own > 0))
+    }
+
     /// Whether its place is gone past: it is released or given up.
     #[must_use]
     pub fn is_behind(&self, clock: &Clock) -> bool {
@@ -245,6 +252,14 @@ impl Seen {
         clock.counters().iter().filter_map(missing).collect()
     }
 
+    /// What of that is missing of nodes that have begun: a gap, where the rest only came before they did.
+    #[must_use]
+    pub fn lacks(&self, clock: &Clock) -> Vec<Causes> {
+        let mut missing = self.missing(clock);
+        missing.retain(|causes| self.has_begun(&causes.node));
+        missing
+    }
+
     /// The event was released in its place: what it knows and did not come is given up.
     pub fn pass(&mut self, clock: &Clock) {
         let missing = self.missing(clock);
@@ -270,6 +285,7 @@ impl Seen {
     pub fn came_late(&mut self, clock: &Clock) {
         if let Ok(at) = self.find(clock.node()) {
             self.0[at].given_up.remove(clock.count());
+            self.0[at].given_up.merge_oldest(limits::NODE_RANGES);
         }
     }
 
@@ -367,6 +383,28 @@ mod tests {
         let cause = |node: &str, from, to| Causes { node: node.into(), range: Range { from, to } };
         assert_eq!(seen.missing(&clock("a=3,b=2;a")), [cause("a", 2, 2), cause("b", 1, 2)]);
         assert_eq!(seen.missing(&clock("a=2;a")), []);
+    }
+
+    /// A node has begun once an event of its own was released: what others know of it before is no gap.
+    #[test]
+    fn what_a_node_lacks_is_known_once_it_has_begun() {
+        let seen = seen(&["a=3,b=7;b"]);
+        assert!(seen.has_begun("b") && !seen.has_begun("a") && !seen.has_begun("c"));
+        let lacks = |text: &str| seen.lacks(&clock(text)).len();
+        assert_eq!(
+            (lacks("a=9;a"), lacks("a=9,b=9;b"), lacks("c=5;c"), lacks("b=9,c=5;c")),
+            (0, 1, 0, 1)
+        );
+    }
+
+    /// Late events split what was given up; it stays bounded.
+    #[test]
+    fn what_was_given_up_is_bounded_whatever_comes_late() {
+        let mut seen = seen(&["a=1000;a"]);
+        for count in (2..1000).step_by(2) {
+            seen.came_late(&clock(&alloc::format!("a={count};a")));
+        }
+        assert_eq!(seen.nodes()[0].given_up.as_slice().len(), limits::NODE_RANGES);
     }
 
     #[test]

@@ -313,7 +313,7 @@ pub struct Released {
     pub fresh: Vec<Arc<str>>,
     /// Whether it is concurrent with one that was released before it: `sprag-concurrent` (contract `causal`).
     pub concurrent: bool,
-    /// What its clock knows and never came: `sprag-missing` (contract `causal`).
+    /// What its clock knows and had not come when waiting for it ended: `sprag-missing` (contract `causal`).
     pub causes: Vec<Causes>,
 }
 

@@ -23,6 +23,9 @@ pub const CLOCK_BYTES: usize = 1 + CLOCK_NODES * (1 + NODE_BYTES + 10) + 1;
 pub const COUNTER_MAX: u64 = POSITION_MAX / CLOCK_NODES as u64;
 /// Ranges of events of one node that were given up, of those a key remembers; the oldest merge.
 pub const NODE_RANGES: usize = 32;
+/// Events a key may hold under contract `causal`, whatever is configured: when what they wait for comes they are
+/// released in one frame, each with a clock of up to [`CLOCK_BYTES`], and a frame has 64 MiB for facts.
+pub const CLOCKS_HELD: usize = 10_000;
 /// Bytes of a source's event id, an event type, a content type: longer ones are refused.
 pub const TEXT_BYTES: usize = 256;
 /// How often a lane of an unordered key that has had its turn looks whether it may go on. Longer and

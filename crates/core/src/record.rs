@@ -84,12 +84,6 @@ pub struct Order {
 }
 
 impl Order {
-    /// Whether its base is settled: something was released that says where its positions are.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
-        self.next.is_some() || matches!(self.reached, Reached::Clock(_))
-    }
-
     /// The newest position released; none before the first.
     #[must_use]
     pub fn newest(&self) -> Option<u64> {

@@ -4,7 +4,7 @@
 use arbitrary::{Result, Unstructured};
 use sprag::extract::{IdRule, KeyRule, Location, Pattern, PositionRule, Rules};
 use sprag_core::clocks::{Clock, Counter};
-use sprag_core::fact::Outcome;
+use sprag_core::fact::{Origin, Outcome};
 use sprag_core::id::SourceId;
 use sprag_core::position::Position;
 use sprag_core::settings::{Contract, OnGap};
@@ -100,6 +100,7 @@ fn post(world: &mut World, choices: &mut Unstructured<'_>) -> Result<()> {
         event_type: "even".to_owned(),
         body: format!("body {}", choices.int_in_range(0..=3)?),
         outside_tolerance: false,
+        origin: Origin::Posted,
     });
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sprag_core::clocks::{Causes, Clock};
+use sprag_core::clocks::{Causes, Clock, Counter};
 use sprag_core::fact::{Kind, Recognised, Released};
 use sprag_core::id::Place;
 use sprag_core::position::Position;
@@ -23,6 +23,9 @@ use crate::causal::{HIGHEST_COUNTER, MOST_NODES};
 /// An event as its node counts it.
 type Named = (Arc<str>, u64);
 
+/// Where an event stands among those that are ready at the same moment.
+type Standing = (u64, Arc<str>, Place);
+
 /// What a key has of events with clocks.
 #[derive(Debug, Default)]
 pub(crate) struct Causal {
@@ -34,11 +37,18 @@ pub(crate) struct Causal {
     /// The clock of the last event of each node that was released in its place.
     last: BTreeMap<Arc<str>, Clock>,
     pub(super) waiting: BTreeMap<Place, Clock>,
+    /// Where the event stands that was released last.
+    stood: Option<Standing>,
     /// Events that were called concurrent, that waited in vain, that waited and went, and that were passed.
     pub(crate) concurrent: u64,
     pub(crate) in_vain: u64,
     pub(crate) in_their_turn: u64,
     pub(crate) untrue: u64,
+}
+
+fn standing(clock: &Clock, place: Place) -> Standing {
+    let sum = clock.counters().iter().map(|one| one.count).sum();
+    (sum, clock.node().clone(), place)
 }
 
 fn named(clock: &Clock) -> Named {
@@ -83,6 +93,23 @@ impl Causal {
         missing
     }
 
+    /// What of that is missing of nodes of which an event was released in its place: of others nobody knows where
+    /// they began.
+    fn lacks(&self, clock: &Clock) -> Vec<Causes> {
+        let mut missing = self.missing(clock);
+        missing.retain(|causes| self.last.contains_key(&causes.node));
+        missing
+    }
+
+    /// Whether an event is the first of those that are ready since the last release.
+    fn is_first_of_the_ready(&self, clock: &Clock, place: Place) -> bool {
+        let at = standing(clock, place);
+        let others =
+            self.waiting.iter().filter(|(other, of)| **other != place && self.is_ready(of));
+        let mut others = others.map(|(other, of)| standing(of, *other));
+        others.all(|other| other > at || self.stood.as_ref().is_some_and(|stood| other < *stood))
+    }
+
     fn shrinks(&self, clock: &Clock) -> bool {
         let last = self.last.get(clock.node());
         last.is_some_and(|last| last.counters().iter().any(|one| clock.of(&one.node) < one.count))
@@ -96,7 +123,8 @@ impl Causal {
 
     /// Whether a counter lies far beyond what is known of its node, by these others among it.
     fn is_beyond(&self, clock: &Clock, span: u64, others: &[&Clock]) -> bool {
-        clock.counters().iter().any(|one| {
+        let begun = |one: &&Counter| self.last.contains_key(&one.node);
+        clock.counters().iter().filter(begun).any(|one| {
             let highest = others.iter().map(|other| other.of(&one.node)).max().unwrap_or(0);
             one.count > self.passed(&one.node).max(highest).saturating_add(span)
         })
@@ -104,10 +132,6 @@ impl Causal {
 
     fn is_ready(&self, clock: &Clock) -> bool {
         clock.count() == self.passed(clock.node()) + 1 && self.missing(clock).is_empty()
-    }
-
-    fn has_begun(&self) -> bool {
-        !self.passed.is_empty()
     }
 
     fn waits_as(&self, clock: &Clock) -> Option<Place> {
@@ -118,10 +142,11 @@ impl Causal {
     /// Nothing of what waits could go, or never can.
     pub(super) fn nothing_could_go(&self) -> Verdict {
         let could = |clock: &&Clock| {
+            let impossible = self.shrinks(clock) || self.is_too_many(clock);
+            let is_next = clock.count() == self.passed(clock.node()) + 1;
             self.is_ready(clock)
                 || clock.count() <= self.passed(clock.node())
-                || self.shrinks(clock)
-                || self.is_too_many(clock)
+                || (is_next && impossible)
         };
         let stays = self.waiting.values().find(could);
         must(stays.is_none(), || format!("{stays:?} waits and need not"))
@@ -170,7 +195,7 @@ impl KeyHistory {
         }
         let others: Vec<&Clock> = causal.waiting.values().collect();
         let is_beyond = causal.is_beyond(clock, source.hold_span, &others);
-        if causal.has_begun() && is_beyond { Demand::Invalid } else { Demand::Hold }
+        if is_beyond { Demand::Invalid } else { Demand::Hold }
     }
 
     /// One that waited is impossible: by what was released since, or as the key began with another.
@@ -179,10 +204,9 @@ impl KeyHistory {
             return Err(format!("{place} is invalid and did not wait"));
         };
         let causal = &self.causal;
-        let stands = |clock: &Clock, place: Place| (clock.sum(), clock.node().clone(), place);
-        let at = stands(&clock, place);
+        let at = standing(&clock, place);
         let waiting = causal.waiting.iter();
-        let lower = waiting.filter(|(place, other)| stands(other, **place) < at);
+        let lower = waiting.filter(|(place, other)| standing(other, **place) < at);
         let lower: Vec<&Clock> = lower.map(|(_, other)| other).collect();
         let is_far = causal.is_beyond(&clock, span, &lower);
         must(causal.shrinks(&clock) || causal.is_too_many(&clock) || is_far, || {
@@ -213,6 +237,11 @@ impl KeyHistory {
             }
             self.causal.in_vain += 1;
         }
+        if waited && fact.kind == Kind::Event && missing.is_empty() {
+            must(self.causal.is_first_of_the_ready(clock, fact.event), || {
+                format!("{fact:?} goes before others that are ready")
+            })?;
+        }
         if waited {
             let waits = self.causal.waiting.remove(&fact.event).is_some();
             must(waits, || format!("{fact:?} does not wait"))?;
@@ -224,7 +253,7 @@ impl KeyHistory {
             })?;
             self.causal.untrue += u64::from(waited);
         } else {
-            let told = if self.causal.has_begun() { missing.clone() } else { Vec::new() };
+            let told = self.causal.lacks(clock);
             must(fact.causes == told, || format!("{fact:?}, {told:?} is missing"))?;
             let concurrent = self.causal.is_concurrent(clock);
             must(fact.concurrent == concurrent, || {
@@ -234,6 +263,7 @@ impl KeyHistory {
             self.causal.in_their_turn += u64::from(waited && missing.is_empty());
             self.causal.pass(clock, missing);
         }
+        self.causal.stood = Some(standing(clock, fact.event));
         let again = self.causal.released.insert(named(clock), fact.event);
         must(again.is_none(), || format!("{fact:?} is released again"))
     }
@@ -247,17 +277,19 @@ impl KeyHistory {
         uptime: Option<u64>,
     ) -> Verdict {
         let waiting = &self.causal.waiting;
+        let knows = |(other, of): &(&Place, &Clock)| **other == place || clock.is_known_to(of);
+        let behind: Vec<(&Place, &Clock)> = waiting.iter().filter(knows).collect();
         let before = |(other, of): (&Place, &Clock)| {
-            *other != place && of.is_known_to(clock) && of.sum() < clock.sum()
+            let is_lower = standing(of, *other) < standing(clock, place);
+            is_lower && behind.iter().all(|(_, behind)| of.is_known_to(behind))
         };
         must(!waiting.iter().any(before), || format!("{place} goes before what it knows"))?;
         let is_full = waiting.len() > source.hold_events;
         let halts = source.on_gap == OnGap::Halt;
-        must(!halts || !self.causal.has_begun(), || {
-            format!("{place} goes although its key halts")
-        })?;
-        let behind = waiting.iter().filter(|(other, of)| **other == place || clock.is_known_to(of));
-        let sent = behind.filter_map(|(other, _)| self.events.get(other)).map(|event| event.sent);
+        let misses = waiting.values().any(|clock| !self.causal.lacks(clock).is_empty());
+        must(!halts || !misses, || format!("{place} goes although its key halts"))?;
+        let sent = behind.iter().filter_map(|(other, _)| self.events.get(other));
+        let sent = sent.map(|event| event.sent);
         let waited = uptime.zip(sent.min()).map(|(now, since)| now.saturating_sub(since));
         must(is_full || waited.is_none_or(|waited| waited >= source.hold_wait), || {
             format!("{place} goes in vain after {waited:?} µs of open time")

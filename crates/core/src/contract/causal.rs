@@ -50,13 +50,11 @@ pub(super) fn judge(
     if seen.is_ready(clock) {
         return Judgement::Release(Kind::Event);
     }
-    if !order.has_begun() {
-        return hold_if_room(source, key_backlog, order, HoldReason::Start);
-    }
     if is_beyond(source.hold_span, order, clock) {
         return Judgement::Invalid(InvalidReason::BeyondSpan);
     }
-    hold_if_room(source, key_backlog, order, HoldReason::Gap)
+    let reason = if seen.lacks(clock).is_empty() { HoldReason::Start } else { HoldReason::Gap };
+    hold_if_room(source, key_backlog.min(limits::CLOCKS_HELD), order, reason)
 }
 
 fn seen(order: &Order) -> &Seen {
@@ -94,10 +92,11 @@ fn impossible(seen: &Seen, clock: &Clock) -> Option<InvalidReason> {
     (seen.nodes_with(clock) > limits::CLOCK_NODES).then_some(InvalidReason::TooManyNodes)
 }
 
-/// Whether one of its counters lies further ahead than `span` of all that is known of its node (DESIGN K4).
+/// Whether one of its counters lies further ahead than `span` of all that is known of its node, once that has begun (DESIGN
+/// K4).
 fn is_beyond(span: u64, order: &Order, clock: &Clock) -> bool {
     let seen = seen(order);
-    clock.counters().iter().any(|counter| {
+    clock.counters().iter().filter(|counter| seen.has_begun(&counter.node)).any(|counter| {
         let is_beyond = |known: u64| counter.count > known.saturating_add(span);
         is_beyond(seen.count(&counter.node))
             && clocks(order).all(|held| is_beyond(held.of(&counter.node)))
@@ -120,7 +119,11 @@ pub fn next_turn<'a>(order: &'a Order, behind: Option<&HeldAt>) -> Option<(&'a H
     let begin = behind.map_or(Bound::Unbounded, Bound::Excluded);
     order.held.range((begin, Bound::Unbounded)).find_map(|(at, held)| {
         let clock = clock_of(held)?;
-        let turn = if seen.is_behind(clock) {
+        let (count, passed) = (clock.count(), seen.count(clock.node()));
+        if count > passed.saturating_add(1) {
+            return None;
+        }
+        let turn = if count <= passed {
             // Only a clock that is not true can be passed while it waits.
             Turn::Release(Kind::Late)
         } else if let Some(reason) = impossible(seen, clock) {
@@ -134,6 +137,31 @@ pub fn next_turn<'a>(order: &'a Order, behind: Option<&HeldAt>) -> Option<(&'a H
     })
 }
 
+/// What becomes of an event that goes although what it knows did not come.
+#[must_use]
+pub fn turn_in_vain(order: &Order, position: &Position) -> Turn {
+    let reason = match position {
+        Position::Clock(clock) => impossible(seen(order), clock),
+        _ => None,
+    };
+    reason.map_or(Turn::Release(Kind::Event), Turn::Invalid)
+}
+
+/// Whether something that waits lacks events of a node that has begun: a gap, and not only where nodes begin.
+#[must_use]
+pub fn lacks_any(order: &Order) -> bool {
+    clocks(order).any(|clock| !seen(order).lacks(clock).is_empty())
+}
+
+/// Whether this is the first event of its node, or of its key where positions are numbers.
+#[must_use]
+pub fn begins(order: &Order, position: &Position) -> bool {
+    match position {
+        Position::Clock(clock) => !seen(order).has_begun(clock.node()),
+        _ => order.next.is_none(),
+    }
+}
+
 /// The waiting event that goes when waiting ends in vain: of the one that waited longest and what it knows, the first.
 #[must_use]
 pub fn first_to_go(order: &Order) -> Option<&HeldEvent> {
@@ -145,7 +173,7 @@ pub fn first_to_go(order: &Order) -> Option<&HeldEvent> {
     order.held.values().find(knows)
 }
 
-/// The waiting events that are impossible now that a key has begun, in ascending order (DESIGN K4).
+/// The waiting events that are impossible now that a node has begun, in ascending order (DESIGN K4).
 #[must_use]
 pub fn clock_poison(span: u64, order: &Order) -> Vec<HeldAt> {
     let seen = seen(order);
@@ -154,7 +182,7 @@ pub fn clock_poison(span: u64, order: &Order) -> Vec<HeldAt> {
     for (at, held) in &order.held {
         let Some(clock) = clock_of(held) else { continue };
         let of = |node: &str| highest.get(node).copied().unwrap_or_default().max(seen.count(node));
-        let mut counters = clock.counters().iter();
+        let mut counters = clock.counters().iter().filter(|one| seen.has_begun(&one.node));
         if counters.any(|counter| counter.count > of(&counter.node).saturating_add(span)) {
             poison.push(at.clone());
             continue;
@@ -167,13 +195,11 @@ pub fn clock_poison(span: u64, order: &Order) -> Vec<HeldAt> {
     poison
 }
 
-/// What an event's clock knows and is given up by its release: nothing where a key only begins.
+/// What an event's clock knows and is given up by its release, of nodes that have begun.
 #[must_use]
 pub fn causes(order: &Order, position: &Position, kind: Kind) -> Vec<Causes> {
     match position {
-        Position::Clock(clock) if kind == Kind::Event && order.has_begun() => {
-            seen(order).missing(clock)
-        }
+        Position::Clock(clock) if kind == Kind::Event => seen(order).lacks(clock),
         _ => Vec::new(),
     }
 }

@@ -11,7 +11,8 @@ mod merge;
 mod settle;
 
 pub use causal::{
-    Turn, causes, clock_poison, first_to_go, is_concurrent, missing_causes, next_turn, take_clock,
+    Turn, begins, causes, clock_poison, first_to_go, is_concurrent, lacks_any, missing_causes,
+    next_turn, take_clock, turn_in_vain,
 };
 pub use fifo::{base_poison, head_gap, next_position};
 pub use merge::{fresh, take_in};

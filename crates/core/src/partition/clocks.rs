@@ -5,9 +5,10 @@
 use super::Partition;
 use crate::chain::Digest;
 use crate::contract::{self, Turn};
-use crate::fact::{Fact, Invalid, Kind};
+use crate::fact::{Fact, Invalid};
 use crate::held::HeldAt;
-use crate::id::Key;
+use crate::id::{Key, Place};
+use crate::record::Essence;
 use crate::settings::Contract;
 use crate::slab::Slot;
 
@@ -40,9 +41,19 @@ impl<D: Digest> Partition<D> {
         let Some((event, essence)) = held.map(|held| (held.event, held.essence.clone())) else {
             return;
         };
+        self.go(slot, key, event, essence, turn);
+    }
+
+    /// What waited goes. Where its node begins by it, what waits is judged by that.
+    fn go(&mut self, slot: Slot, key: &Key, event: Place, essence: Essence, turn: Turn) {
         match turn {
             Turn::Release(kind) => {
+                let order = self.keys.get(slot).map(|hot| &hot.record.order);
+                let begins = order.is_some_and(|order| contract::begins(order, &essence.position));
                 self.release(slot, key, event, &essence, kind);
+                if begins {
+                    self.judge_held(slot, key);
+                }
             }
             Turn::Invalid(reason) => {
                 let (key, position) = (key.clone(), essence.position);
@@ -51,18 +62,12 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// Waiting ends in vain: what goes gives up what its clock knows and never came. Where a key begins by it,
-    /// what waits is judged by that.
+    /// Waiting ends in vain: what goes gives up what its clock knows and never came.
     pub(super) fn release_in_vain(&mut self, slot: Slot, key: &Key) {
         let Some(order) = self.keys.get(slot).map(|hot| &hot.record.order) else { return };
-        let begins = !order.has_begun();
-        let first = contract::first_to_go(order);
-        let Some((event, essence)) = first.map(|held| (held.event, held.essence.clone())) else {
-            return;
-        };
-        self.release(slot, key, event, &essence, Kind::Event);
-        if begins {
-            self.judge_held(slot, key);
-        }
+        let Some(first) = contract::first_to_go(order) else { return };
+        let turn = contract::turn_in_vain(order, &first.essence.position);
+        let (event, essence) = (first.event, first.essence.clone());
+        self.go(slot, key, event, essence, turn);
     }
 }

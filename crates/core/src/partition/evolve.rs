@@ -191,6 +191,7 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
     if let Some(position) = released.position.number() {
         let order = &mut record.order;
         order.abandoned.remove(position);
+        order.abandoned.merge_oldest(limits::ABANDONED_RANGES);
         order.highest = order.highest.max(position);
         if released.kind == Kind::Event {
             if order.newest() != Some(position) {

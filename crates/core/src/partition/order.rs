@@ -240,7 +240,7 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
 /// Whether a key waits for what is missing however long that takes (DESIGN G2): not for where it begins.
 pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
     let misses = match source.contract {
-        Contract::Causal => order.has_begun(),
+        Contract::Causal => contract::lacks_any(order),
         _ => head_gap(source, order).is_some(),
     };
     misses && source.on_gap == OnGap::Halt

@@ -244,7 +244,8 @@ impl<D: Digest> Partition<D> {
     fn release_arrival(&mut self, slot: Slot, arrival: Arrival, kind: Kind) -> (Place, Sequence) {
         let key = arrival.key.clone();
         let (event, essence) = self.write_received(arrival);
-        let unsettled = self.keys.get(slot).is_some_and(|hot| !hot.record.order.has_begun());
+        let order = self.keys.get(slot).map(|hot| &hot.record.order);
+        let unsettled = order.is_some_and(|order| contract::begins(order, &essence.position));
         let sequence = self.release(slot, &key, event, &essence, kind);
         if unsettled {
             self.judge_held(slot, &key);

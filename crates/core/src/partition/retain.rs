@@ -12,6 +12,7 @@ use crate::clocks::KnownNode;
 use crate::fact::{Carried, Consequence, Fact, KeysVisited, Received, Visit};
 use crate::id::{FrameNumber, Key, Place, Sequence};
 use crate::limits;
+use crate::position::Position;
 use crate::record::{Directory, KeyRecord, Lane, Reached};
 use crate::retention::Looked;
 use crate::slab::Slot;
@@ -270,6 +271,11 @@ fn rough_bytes(record: &KeyRecord) -> usize {
         }
         Reached::Nothing | Reached::Settled { .. } => 8,
     };
-    let order = 8 * lists + 512 * record.order.held.len() + 16 * record.order.instant.len();
+    let clocks = record.order.held.values().map(|held| match &held.essence.position {
+        Position::Clock(clock) => clock.counters().iter().map(|one| one.node.len() + 11).sum(),
+        _ => 0,
+    });
+    let held = 512 * record.order.held.len() + clocks.sum::<usize>();
+    let order = 8 * lists + held + 16 * record.order.instant.len();
     256 + order + reached + lanes
 }

@@ -63,7 +63,7 @@ pub(super) struct Shown {
     /// What it has come to of each field, by name (contract `merge`); absent under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<BTreeMap<String, ShownField>>,
-    /// How many events of each node came (contract `causal`); absent under other contracts.
+    /// Up to where the events of each node are released or given up (contract `causal`); absent under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<BTreeMap<String, u64>>,
     /// What the clocks of the events that wait know and did not come, by node (contract `causal`); absent where
@@ -268,7 +268,7 @@ fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
     shown
 }
 
-/// Up to where the events of each node came or were given up.
+/// Up to where the events of each node are released or given up.
 pub(super) fn clock(reached: &Reached) -> Option<BTreeMap<String, u64>> {
     let Reached::Clock(seen) = reached else { return None };
     Some(seen.nodes().iter().map(|node| (node.name.to_string(), node.count)).collect())

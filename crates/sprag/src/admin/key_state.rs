@@ -43,7 +43,8 @@ pub(super) struct Shown {
     /// before the first event.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<String>,
-    /// How many events of each node came, by the record as it is (contract `causal`); absent under other contracts.
+    /// Up to where the events of each node are released or given up, by the record as it is (contract `causal`); absent
+    /// under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<BTreeMap<String, u64>>,
     /// Whether the key is forgotten: this is what it goes on from (rule D8).

@@ -140,7 +140,7 @@ pub(super) fn hold(
         None => "the key waits outside memory and comes back when its wait ends".to_owned(),
     };
     if let Position::Clock(_) = first.essence.position {
-        return Some(knows(&events, &until, first.reason, &record.order));
+        return Some(knows(&events, &until, &record.order));
     }
     Some(match (first.reason, record.order.next) {
         (HoldReason::Settle { .. }, _) => {
@@ -159,10 +159,10 @@ pub(super) fn hold(
 }
 
 /// What the clocks of those that wait know and did not come.
-fn knows(events: &str, until: &str, reason: HoldReason, order: &Order) -> String {
-    if reason == HoldReason::Start && !order.has_begun() {
+fn knows(events: &str, until: &str, order: &Order) -> String {
+    if !contract::lacks_any(order) {
         return format!(
-            "{events}: the key is new and its events may begin before what their clocks know; {until}."
+            "{events}: the nodes their clocks know are new here and may begin before that; {until}."
         );
     }
     let missing = contract::missing_causes(order);

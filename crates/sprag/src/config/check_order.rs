@@ -163,6 +163,14 @@ fn merge(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Merge
 
 fn causal(section: &Section<'_>) -> Option<Causal> {
     let hold = hold(&section.section("hold"), Duration::from_secs(5));
+    let most = sprag_core::limits::CLOCKS_HELD;
+    if let (Some(entry), Some(hold)) = (section.section("hold").get("events"), hold)
+        && hold.events > most as u64
+    {
+        entry.error(&format!(
+            "contract \"causal\" holds at most {most} events of a key: clocks are long"
+        ));
+    }
     Some(Causal { hold: hold?, on_gap: on_gap(section)? })
 }
 

@@ -204,7 +204,7 @@ fn uncovered(section: &Section<'_>, scheme: &Scheme, rules: &Rules) {
         IdRule::At(location) => Some(location),
         IdRule::Sha256 | IdRule::None => None,
     };
-    let position = rules.position.location();
+    let position = rules.position.locations();
     let subjects = id.map(|location| ("id", location)).into_iter();
     let subjects = subjects.chain(rules.key.locations().map(|location| ("key", location)));
     let subjects = subjects.chain(position.map(|location| ("position", location)));

@@ -453,7 +453,7 @@ fn causal_needs_a_clock_and_its_node() {
     assert_eq!((halts.hold.wait, halts.hold.span), (Duration::from_secs(1), 5));
     assert_eq!(halts.on_gap, OnGap::Halt);
     for (position, more, reason) in [
-        ("{ clock = \"body:/clock\" }", "", "sources.s.position.node"),
+        ("{ clock = \"body:/clock\" }", "", "`node` is missing"),
         ("{ version = \"body:/v\", node = \"body:/n\" }", "", "only a clock has a node"),
         (
             "{ clock = \"header:x\", node = \"body:/n\" }",
@@ -461,6 +461,7 @@ fn causal_needs_a_clock_and_its_node() {
             "body:/pointer of an object is needed",
         ),
         ("{ version = \"body:/v\" }", "", "\"causal\" needs position = { clock"),
+        (clock, "sources.s.hold.events = 10001", "at most 10000"),
         (clock, "sources.s.first = 3", "only contract \"fifo\" has a first position"),
         (clock, "sources.s.max_ahead = \"1s\"", "compare times"),
         (clock, "sources.s.settle = \"1s\"", "only contract \"settle\""),

@@ -1,7 +1,5 @@
 //! The vector clock of an event: an object of a JSON body, by node how many of its events are known (contract `causal`).
 
-use std::borrow::Cow;
-
 use sprag_core::clocks::{Clock, ClockProblem, Counter};
 use sprag_core::limits;
 
@@ -11,8 +9,8 @@ use super::fields::not_an_object;
 use super::invalid::{Invalid, Reason, Subject};
 use super::json::{Found, members};
 
-/// Reads it where the pointer led to. `node` is the text of the node that wrote the event.
-pub(super) fn read(found: Found<'_>, at: &Pointer, node: Cow<'_, [u8]>) -> Result<Clock, Invalid> {
+/// Reads it where the pointer led to. `node` is the node that wrote the event.
+pub(super) fn read(found: Found<'_>, at: &Pointer, node: &str) -> Result<Clock, Invalid> {
     let invalid = |name: &str, reason| {
         let at = if name.is_empty() {
             format!("body:{}", at.as_str())
@@ -41,8 +39,7 @@ pub(super) fn read(found: Found<'_>, at: &Pointer, node: Cow<'_, [u8]>) -> Resul
         let count = count(found).map_err(|reason| invalid(&shown, reason))?;
         counters.push(Counter { node: name.into(), count });
     }
-    let node = String::from_utf8(node.into_owned()).map_err(|_| invalid("", Reason::NotUtf8))?;
-    Clock::new(&node, counters).map_err(|problem| invalid("", problem_of(problem)))
+    Clock::new(node, counters).map_err(|problem| invalid("", problem_of(problem)))
 }
 
 fn count(found: Found<'_>) -> Result<u64, Reason> {

@@ -2,6 +2,7 @@
 
 use sprag_core::clocks::Clock;
 use sprag_core::fields::Fields;
+use sprag_core::limits::NODE_BYTES;
 
 use super::json::{Found, elements, scan, unescape};
 use super::{
@@ -239,11 +240,9 @@ impl Extractor {
             return fields::read(found, at, *unit).map(ExtractedPosition::Fields);
         }
         if let PositionRule::Clock { at: Location::Body(at), node } = rule {
-            let of_node =
-                |reason| Invalid { subject: Subject::Position, at: node.to_string(), reason };
-            let node = values.text(node).map_err(of_node)?;
+            let node = values.bounded(node, Subject::Position, NODE_BYTES)?;
             let found = self.paths.find(at, values.found);
-            return clock::read(found, at, node).map(ExtractedPosition::Clock);
+            return clock::read(found, at, &node).map(ExtractedPosition::Clock);
         }
         let Some(location) = rule.location() else { return Ok(ExtractedPosition::None) };
         let invalid =

@@ -135,7 +135,7 @@ impl Shape {
         if let Some(location) = rules.event_type.as_ref().filter(|l| headers(l)) {
             draft.put(location, &self.event_type);
         }
-        if rules.position.location().is_some_and(headers) {
+        if rules.position.locations().any(headers) {
             draft.put_position(&rules.position, number);
         }
         let mut post = draft.finish(id, number, self.extractor.body_form());

@@ -46,6 +46,8 @@ pub(super) struct Clocks {
     passed: BTreeMap<String, u64>,
     /// By node, the last of its events that came in its place.
     came: BTreeMap<String, u64>,
+    /// Whether a node seems to have counted anew.
+    anew: bool,
 }
 
 /// What a delivery says of its causes.
@@ -58,15 +60,17 @@ pub(super) struct Told<'a> {
 }
 
 impl Clocks {
-    /// The first thing that is wrong with an event that came in its place, if anything is. `follows`: everything that was
-    /// released before it came here.
-    pub(super) fn follow(&mut self, told: Told<'_>, follows: bool) -> Option<String> {
-        let wrong = if follows { self.wrong(told) } else { None };
+    /// The first thing that is wrong with an event that came in its place, if anything is. `is_whole`: everything that the
+    /// key released before it came here. A node that counts anew says that its key may have been begun anew, which
+    /// only the gateway knows: then nothing is judged any more.
+    pub(super) fn follow(&mut self, told: Told<'_>, is_whole: bool) -> Option<String> {
+        let own = told.clock.counters.get(&told.clock.node).copied().unwrap_or_default();
+        self.anew |= self.came.get(&told.clock.node).is_some_and(|came| own <= *came);
+        let wrong = if is_whole && !self.anew { self.wrong(told) } else { None };
         for (node, count) in &told.clock.counters {
             let passed = self.passed.entry(node.clone()).or_default();
             *passed = (*passed).max(*count);
         }
-        let own = told.clock.counters.get(&told.clock.node).copied().unwrap_or_default();
         self.came.insert(told.clock.node.clone(), own);
         wrong
     }
@@ -74,6 +78,10 @@ impl Clocks {
     fn wrong(&self, told: Told<'_>) -> Option<String> {
         let missing = told.missing?;
         for (node, count) in &told.clock.counters {
+            // Where a node begins is not told.
+            if !self.came.contains_key(node) {
+                continue;
+            }
             // Of its own node it comes behind the one before it.
             let needs = count - u64::from(*node == told.clock.node);
             let passed = self.passed.get(node).copied().unwrap_or_default();
@@ -133,6 +141,9 @@ mod tests {
             "it says what is missing"
         );
         assert_eq!(follow(&mut clocks, "a=4,b=1;a", "", false), None);
+        let began = follow(&mut clocks, "a=4,b=1,c=9;c", "", false);
+        assert_eq!(began, None, "where c began is not told");
+        assert_eq!(follow(&mut clocks, "a=1;a", "", false), None, "it begins anew");
     }
 
     #[test]

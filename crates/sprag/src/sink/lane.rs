@@ -22,8 +22,9 @@ pub(super) struct Lane {
     settled: u64,
     /// The highest position of an event that came in its place.
     position: Option<u64>,
-    /// What came by clocks.
+    /// What came by clocks, and whether everything came since the key began.
     clocks: Clocks,
+    is_whole: bool,
     /// The newest epoch.
     epoch: u64,
     /// The sequence that the key began behind; none where it began with its first.
@@ -94,7 +95,7 @@ impl Lane {
             self.head = self.head.min(previous);
             self.settled = self.settled.min(previous);
             self.position = None;
-            self.clocks = Clocks::default();
+            (self.clocks, self.is_whole) = (Clocks::default(), false);
         }
     }
 
@@ -105,7 +106,7 @@ impl Lane {
         if let Some(boundary) = boundary {
             self.boundary = Some(boundary);
             self.position = self.position.filter(|_| boundary < self.head);
-            self.clocks = Clocks::default();
+            (self.clocks, self.is_whole) = (Clocks::default(), false);
         }
     }
 
@@ -265,14 +266,18 @@ impl Lane {
     /// What an event knows came before it, or is named. A consumer that did not get all that was released cannot
     /// tell.
     fn check_clock(&mut self, delivery: &Delivery, notes: &mut Notes<'_>) {
-        let Some(clock) = &delivery.clock else { return };
-        if delivery.out_of_order || !delivery.is_in_place() {
+        if delivery.out_of_order {
             return;
         }
+        let is_first = delivery.sequence == self.boundary.map_or(1, |boundary| boundary + 1);
+        let follows = self.known && self.head + 1 == delivery.sequence;
+        self.is_whole = (self.is_whole && follows) || is_first;
+        let Some(clock) = delivery.clock.as_ref().filter(|_| delivery.is_in_place()) else {
+            return;
+        };
         let missing = delivery.missing_causes.as_ref();
         let told = Told { clock, missing, concurrent: delivery.concurrent };
-        let follows = self.known && self.head + 1 == delivery.sequence;
-        if let Some(detail) = self.clocks.follow(told, follows) {
+        if let Some(detail) = self.clocks.follow(told, self.is_whole) {
             notes.note(ViolationKind::Order, detail);
         }
     }

@@ -89,7 +89,9 @@ fn held(event: &Value) -> Option<String> {
     let why = match hold["reason"].as_str() {
         Some("start") => "its key was new, and where it begins was not settled",
         Some("settle") => "what sorts before it could still come",
-        _ => "positions before it, or what its clock knows, were missing",
+        // A clock ends with its node.
+        _ if member(event, "position").contains(';') => "what its clock knows had not come",
+        _ => "positions before it were missing",
     };
     Some(match hold["seconds"].as_f64() {
         Some(seconds) => format!("It was held for {}: {why}.", duration(seconds)),

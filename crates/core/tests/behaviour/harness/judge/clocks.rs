@@ -14,6 +14,8 @@ type Event = (Arc<str>, u64);
 struct Known {
     released: BTreeSet<Event>,
     given_up: BTreeSet<Event>,
+    /// The nodes of which an event was released in its place.
+    begun: BTreeSet<Arc<str>>,
 }
 
 #[derive(Debug, Default)]
@@ -21,7 +23,6 @@ pub(super) struct Causality(BTreeMap<Key, Known>);
 
 impl Causality {
     pub(super) fn release(&mut self, released: &Released, clock: &Clock) {
-        let begins = !self.0.contains_key(&released.key);
         let known = self.0.entry(released.key.clone()).or_default();
         let own = (clock.node().clone(), clock.count());
         if released.kind == Kind::Late {
@@ -29,11 +30,13 @@ impl Causality {
             assert!(released.causes.is_empty() && !released.concurrent, "{released:?}");
         } else {
             let missing = known.missing(clock);
-            let told = if begins { Vec::new() } else { causes(&missing) };
+            let begun = |(node, _): &&Event| known.begun.contains(node);
+            let told = causes(&missing.iter().filter(begun).cloned().collect::<Vec<_>>());
             assert_eq!(released.causes, told, "{released:?}");
             let unknown = |(node, count): &Event| clock.of(node) < *count;
             assert_eq!(released.concurrent, known.released.iter().any(unknown), "{released:?}");
             known.given_up.extend(missing);
+            known.begun.insert(clock.node().clone());
             assert!(!known.given_up.contains(&own), "was given up: {released:?}");
         }
         assert!(known.released.insert(own), "released twice: {released:?}");
