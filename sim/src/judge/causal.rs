@@ -288,7 +288,7 @@ impl KeyHistory {
         let halts = source.on_gap == OnGap::Halt;
         let misses = waiting.values().any(|clock| !self.causal.lacks(clock).is_empty());
         must(!halts || !misses, || format!("{place} goes although its key halts"))?;
-        let sent = behind.iter().filter_map(|(other, _)| self.events.get(other));
+        let sent = behind.iter().filter_map(|(other, _)| self.events.get(*other));
         let sent = sent.map(|event| event.sent);
         let waited = uptime.zip(sent.min()).map(|(now, since)| now.saturating_sub(since));
         must(is_full || waited.is_none_or(|waited| waited >= source.hold_wait), || {

@@ -272,7 +272,9 @@ fn rough_bytes(record: &KeyRecord) -> usize {
         Reached::Nothing | Reached::Settled { .. } => 8,
     };
     let clocks = record.order.held.values().map(|held| match &held.essence.position {
-        Position::Clock(clock) => clock.counters().iter().map(|one| one.node.len() + 11).sum(),
+        Position::Clock(clock) => {
+            clock.counters().iter().map(|one| one.node.len() + 11).sum::<usize>()
+        }
         _ => 0,
     });
     let held = 512 * record.order.held.len() + clocks.sum::<usize>();
