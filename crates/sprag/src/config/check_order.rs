@@ -167,7 +167,7 @@ fn causal(section: &Section<'_>) -> Option<Causal> {
     if let (Some(entry), Some(hold)) = (section.section("hold").get("events"), hold)
         && hold.events > most as u64
     {
-        entry.error(&format!(
+        entry.error(format!(
             "contract \"causal\" holds at most {most} events of a key: clocks are long"
         ));
     }
