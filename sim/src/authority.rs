@@ -10,6 +10,7 @@ use sprag_core::id::{Key, PartitionId, Place};
 use sprag_core::input::{Fetched, Ticket};
 use sprag_core::output::{Answer, Busy, Fetch};
 use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::record::{HeldAt, KeyRecord};
 use sprag_core::settings::{Contract, OnGap, RefillSettings};
@@ -60,6 +61,8 @@ struct Ask {
     /// Events that have no answer yet.
     open: usize,
     events: u32,
+    /// Of what it says that there is none.
+    none: Ranges,
 }
 
 /// Some sources are asked for what is missing, in half of all worlds.
@@ -96,7 +99,12 @@ impl Authorities {
             );
             usual && post.accepted && !post.is_unreadable && !anew.contains(&post.resource)
         };
-        let all = workload.posts.iter().chain(&workload.dropped).filter(told);
+        // What never comes, another Sprag may have passed on purpose.
+        let passed = |post: &&Post| {
+            says_none(post.resource) && post.position.number().is_some_and(|it| it % 3 == 0)
+        };
+        let dropped = workload.dropped.iter().filter(|post| !passed(post));
+        let all = workload.posts.iter().chain(dropped).filter(told);
         let numbered = all.filter_map(|post| match post.position {
             Position::Sequence(number) => Some(((post.resource, number), post.clone())),
             _ => None,
@@ -125,6 +133,20 @@ impl Authorities {
         known.map(|(_, post)| Post { in_time: true, twist: None, ..post.clone() }).collect()
     }
 
+    /// Whether an authority says of what it does not know that there is none: another Sprag does. Of who
+    /// counts anew it knows nothing.
+    fn knows_all(&self, resource: usize) -> bool {
+        let mut known = self.events.range((resource, 0)..=(resource, u64::MAX));
+        says_none(resource) && known.next().is_some()
+    }
+
+    /// Of what is asked for, what nobody told it.
+    fn unknown(&self, resource: usize, asked: Range) -> Ranges {
+        let unknown =
+            (asked.from..=asked.to).filter(|at| !self.events.contains_key(&(resource, *at)));
+        Ranges::from_ranges(unknown.map(Range::one))
+    }
+
     /// What is answered, when, and under which name.
     fn answer(
         &mut self,
@@ -142,11 +164,16 @@ impl Authorities {
             gives: gives.into_iter().map(|post| (post, 0)).collect(),
             open: 0,
             events: 0,
+            none: Ranges::default(),
         };
         let quick = self.dice.between(MILLISECOND, 300 * MILLISECOND);
         let roll = if faults { self.dice.below(100) } else { 0 };
         let fails = |ask: &mut Ask, outcome| (ask.outcome, ask.gives) = (outcome, Vec::new());
         let name = match roll {
+            0..40 if self.knows_all(resource) => {
+                ask.none = self.unknown(resource, fetch.asked);
+                if ask.none.is_empty() { "answers" } else { "says there is none" }
+            }
             0..40 => "answers",
             40..50 => return (ask, self.dice.between(SECOND, 12 * SECOND), "answers late"),
             50..58 => {
@@ -185,6 +212,11 @@ impl Authorities {
         };
         (ask, quick, name)
     }
+}
+
+/// Whether the authority of a resource says of what is missing that there is none.
+fn says_none(resource: usize) -> bool {
+    resource.is_multiple_of(2)
 }
 
 /// The same event as its source writes it when it is asked: where it has an id, that tells.
@@ -299,9 +331,10 @@ impl World {
         }
         let Some(ask) = self.authorities.asks.remove(&number) else { return };
         self.judge_end(&ask);
-        let Ask { partition, fetch, outcome, retry_after, events, .. } = ask;
+        let Ask { partition, resource, fetch, outcome, retry_after, events, none, .. } = ask;
         let source = fetch.key.source;
         self.watching.refilled.ended(&fetch.key, outcome.is_throttled());
+        self.watching.refilled.said_none(resource, &none);
         let numbers = [number, events.into()];
         self.trace.note(self.now, '?', &numbers, || {
             format!(
@@ -313,7 +346,7 @@ impl World {
         });
         let now = self.clock();
         if let Some(process) = &mut self.process {
-            let fetched = Fetched { id: fetch.id, source, outcome, events, retry_after };
+            let fetched = Fetched { id: fetch.id, source, outcome, events, retry_after, none };
             process.node.fetched(now, partition, fetched);
         }
         self.turn();

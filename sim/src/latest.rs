@@ -12,6 +12,7 @@ use crate::dice::Dice;
 use crate::merge::{self, Versions};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::HOLD_SPAN;
+use crate::states::{self, Says, Walk};
 use crate::world::CLOCK;
 
 /// How far ahead of its receipt an instant may be.
@@ -30,6 +31,8 @@ pub(crate) enum Counted {
     Fields,
     /// … or one of each node.
     Clocks,
+    /// States, and perhaps how new they are.
+    States(Says),
 }
 
 /// How far a provider's telling of one resource has come.
@@ -42,6 +45,7 @@ pub(crate) struct Newest {
     step: Instant,
     fields: Versions,
     nodes: Nodes,
+    states: Walk,
 }
 
 /// Adds sources in half of all worlds.
@@ -77,12 +81,16 @@ impl Counted {
         let last = match (self, base) {
             (Self::Versions, 0) => dice.between(0, 3_000),
             (Self::Versions, base) => base,
-            (Self::Instants | Self::Fields | Self::Clocks, _) => at,
+            (Self::Instants | Self::Fields | Self::Clocks | Self::States(_), _) => at,
         };
         let fields = if self == Self::Fields { Versions::begin(dice) } else { Versions::default() };
         let nodes = if self == Self::Clocks { Nodes::begin(dice) } else { Nodes::default() };
+        let states = match self {
+            Self::States(says) => Walk::begin(dice, says),
+            _ => Walk::default(),
+        };
         let step = dice.pick(&[MILLISECOND, 100 * MILLISECOND, 4 * SECOND]);
-        Newest { counted: self, last, step, fields, nodes }
+        Newest { counted: self, last, step, fields, nodes, states }
     }
 }
 
@@ -96,6 +104,7 @@ impl Newest {
             }
             Counted::Fields => self.fields.next(dice, at),
             Counted::Clocks => self.nodes.next(dice),
+            Counted::States(_) => self.states.next(dice, at),
             Counted::Instants => {
                 if !dice.chance(250) {
                     self.last = self.last.max(at - at % self.step);
@@ -121,6 +130,7 @@ pub(crate) fn poison(dice: &mut Dice, position: Position) -> Position {
         }
         Position::Fields(_) => merge::poison(dice),
         Position::Clock(clock) => causal::poison(dice, &clock),
+        Position::State { .. } => states::poison(dice),
         position => position,
     }
 }

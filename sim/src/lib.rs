@@ -31,6 +31,7 @@ mod settle;
 mod silence;
 mod sim_log;
 mod state_model;
+mod states;
 mod strike;
 pub mod sweep;
 mod talk;

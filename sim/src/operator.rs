@@ -45,14 +45,34 @@ pub(crate) struct Operator {
     rebase_dice: Dice,
     /// How often it rebases, per thousand.
     rebases: u64,
+    replay_dice: Dice,
+    /// How often it sets a lane back, per thousand.
+    replays: u64,
     /// What seems to count anew.
     pub(crate) alerted: Vec<(usize, Key)>,
 }
 
 impl Operator {
-    pub(crate) fn new(dice: Dice, mut rebase_dice: Dice) -> Self {
+    pub(crate) fn new(dice: Dice, mut rebase_dice: Dice, mut replay_dice: Dice) -> Self {
         let rebases = rebase_dice.pick(&[0, 0, 60, 300]);
-        Self { dice, rebase_dice, rebases, alerted: Vec::new() }
+        let replays = replay_dice.pick(&[0, 0, 100, 500]);
+        Self { dice, rebase_dice, rebases, replay_dice, replays, alerted: Vec::new() }
+    }
+
+    /// The lane it sets back, and from where to where: seldom one that is not there, or beyond its head.
+    pub(crate) fn rewind(&mut self, shown: &Shown) -> Option<Ordered> {
+        let dice = &mut self.replay_dice;
+        if self.replays == 0 || !dice.chance(self.replays) || shown.lanes.is_empty() {
+            return None;
+        }
+        let lane = shown.lanes[dice.index(shown.lanes.len())].clone();
+        let to = match dice.chance(100) && !shown.destinations.is_empty() {
+            true => dice.pick(&shown.destinations),
+            false => lane.destination,
+        };
+        let from = dice.between(1, lane.head.0 + 1);
+        let until = if dice.chance(500) { u64::MAX } else { dice.between(from, lane.head.0 + 2) };
+        Some(rewind(lane.resource, lane.key, to, (from, until)))
     }
 
     /// Whose positions it lets begin anew: what it was told of, what holds much or stands, or
@@ -172,6 +192,17 @@ pub(crate) fn redrive(resource: usize, key: Key, destination: DestinationId) -> 
 
 fn rebase(resource: usize, key: Key) -> Ordered {
     (Command::Rebase(key), Asked::Rebase(resource), "rebase")
+}
+
+fn rewind(
+    resource: usize,
+    key: Key,
+    destination: DestinationId,
+    (from, until): (u64, u64),
+) -> Ordered {
+    let asked = Asked::Rewind(resource, destination, from, until);
+    let (from, until) = (Sequence(from), Sequence(until));
+    (Command::Rewind { key, destination, from, until }, asked, "rewind")
 }
 
 fn redrive_passed(lane: &LaneShown, sequence: u64) -> Ordered {

@@ -176,7 +176,7 @@ impl World {
     }
 
     /// Whether everything is through that can be.
-    fn is_through(&self) -> bool {
+    pub(crate) fn is_through(&self) -> bool {
         let Some(process) = &self.process else { return false };
         let is_calm = self
             .under_way
@@ -306,6 +306,10 @@ impl World {
         self.judge("loss", rebased);
         self.judge("refusals", refused);
         self.judge("refill", marked);
+        for (resource, key) in &history.keys {
+            let gone = self.watching.refilled.judge_gone(*resource, &key.gone);
+            self.judge("refill", gone);
+        }
         let delivered = audit::deliveries(&history, &self.watching.deliveries);
         self.judge("deliveries", delivered);
         let left = audit::nothing_is_left(&history, &self.context(), &|_, _| false);

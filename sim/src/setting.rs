@@ -22,6 +22,7 @@ use crate::dice::Dice;
 use crate::latest::{self, Counted};
 use crate::merge;
 use crate::settle;
+use crate::states;
 use crate::unordered;
 use crate::world::CLOCK;
 use sprag_core::time::UnixMicros;
@@ -66,13 +67,19 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
-        (settle_dice, merge_dice, causal_dice): (&mut Dice, &mut Dice, &mut Dice),
+        (settle_dice, merge_dice, causal_dice, states_dice): (
+            &mut Dice,
+            &mut Dice,
+            &mut Dice,
+            &mut Dice,
+        ),
         (ack_dice, batch_dice, unordered_dice): (&mut Dice, &mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
         let mut latest = latest::draw_sources(latest_dice, &mut sources);
         latest.extend(settle::draw_source(settle_dice, &mut sources));
         latest.extend(merge::draw_source(merge_dice, &mut sources));
+        latest.extend(states::draw_source(states_dice, &mut sources));
         latest.extend(causal::draw_source(causal_dice, &mut sources));
         let names: Vec<Arc<str>> =
             sources.iter().map(|source| source.settings.name.clone()).collect();
@@ -242,6 +249,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 hold_events: draw_hold_events(dice),
                 hold_span: HOLD_SPAN,
                 max_ahead: latest::MAX_AHEAD,
+                states: Arc::default(),
                 ranks: Vec::new(),
                 on_gap,
                 dedupe: DEDUPE,

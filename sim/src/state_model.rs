@@ -231,6 +231,15 @@ impl Kept {
                     self.letters.insert((letter.key.clone(), letter.letter), letter);
                 }
                 LetterChange::Removed(key, letter) => drop(self.letters.remove(&(key, letter))),
+                LetterChange::Again { key, destination, from, until } => {
+                    self.letters.retain(|(of, letter), _| match letter {
+                        DeadLetter::InLane { destination: to, sequence } => {
+                            let is_in = (from..=until).contains(sequence);
+                            !(is_in && *of == key && *to == destination)
+                        }
+                        DeadLetter::AtIngress { .. } => true,
+                    });
+                }
                 LetterChange::Stopped(_) => {}
                 LetterChange::Trimmed(before) => {
                     self.letters.retain(|_, letter| letter.place.frame >= before);

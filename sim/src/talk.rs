@@ -137,7 +137,8 @@ impl World {
         }
         let shown = self.show();
         let rebase = self.operator.rebase(&shown);
-        for ordered in self.operator.next(&shown).into_iter().chain(rebase) {
+        let replay = self.operator.rewind(&shown);
+        for ordered in self.operator.next(&shown).into_iter().chain(rebase).chain(replay) {
             self.order(ordered);
         }
         let at = self.now + self.operator.dice.between(100 * MILLISECOND, 2 * SECOND);
@@ -232,6 +233,10 @@ fn name_of(answer: &Answer) -> &'static str {
             Rejection::NotWaiting => "rejected: not waiting",
             Rejection::UnknownEvent => "rejected: unknown event",
             Rejection::NotExplicit => "rejected: not explicit",
+            Rejection::LaneBusy => "rejected: lane busy",
+            Rejection::Stopped => "rejected: stopped",
+            Rejection::Unordered => "rejected: unordered",
+            Rejection::NothingToReplay => "rejected: nothing to replay",
         },
     }
 }

@@ -33,7 +33,8 @@ fn send(dice: &mut Dice, workload: &mut Workload, resource: usize, length: Insta
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
-        | Contract::Causal => Position::None,
+        | Contract::Causal
+        | Contract::States => Position::None,
     };
     let id = source.has_ids.then(|| format!("unreadable-{resource}-{}", dice.draw()));
     let at = dice.below(length);

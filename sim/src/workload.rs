@@ -214,7 +214,8 @@ fn first_position(dice: &mut Dice, contract: Contract) -> u64 {
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
-        | Contract::Causal => 0,
+        | Contract::Causal
+        | Contract::States => 0,
         Contract::Fifo { first: First::Any } => dice.between(1, 5_000),
         Contract::Fifo { first: First::Strictly(number) } => number,
         Contract::Fifo { first: First::At(number) } => {
@@ -233,7 +234,11 @@ pub(crate) fn type_of(digest: &Hash) -> &'static str {
 pub(crate) fn flood_post(dice: &mut Dice, resource: usize, source: &Source, at: Instant) -> Post {
     let position = match source.contract {
         Contract::Arrival | Contract::Unordered => Position::None,
-        Contract::Latest { .. } | Contract::Settle | Contract::Merge | Contract::Causal => source
+        Contract::Latest { .. }
+        | Contract::Settle
+        | Contract::Merge
+        | Contract::Causal
+        | Contract::States => source
             .latest
             .map_or(Position::None, |counted| counted.begin(dice, 1, at).next(dice, at)),
         Contract::Fifo { first: First::Any } => Position::Sequence(1),
@@ -305,10 +310,7 @@ fn poison(dice: &mut Dice, post: &Post) -> Post {
             let far = number + dice.between(250, 100_000);
             Position::Sequence(dice.pick(&[0, far, far, far, u64::MAX / 2 + 1, u64::MAX]))
         }
-        position @ (Position::Version(_)
-        | Position::Timestamp(_)
-        | Position::Fields(_)
-        | Position::Clock(_)) => latest::poison(dice, position.clone()),
+        position => latest::poison(dice, position.clone()),
     };
     let id = post.id.is_some().then(|| format!("poison-{}-{}", post.resource, dice.draw()));
     // Some instants come before anything is known of their key.

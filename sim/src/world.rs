@@ -53,6 +53,8 @@ const SETTLE_DICE: u64 = 47;
 const MERGE_DICE: u64 = 48;
 /// The stream of chance that decides about sources of contract `causal`.
 const CAUSAL_DICE: u64 = 70;
+/// The stream of chance that decides about sources of contract `states`.
+const STATES_DICE: u64 = 61;
 /// Decides how much may wait for a destination.
 const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
@@ -67,6 +69,8 @@ const RETENTION_DICE: u64 = 38;
 const RETAINING_DICE: u64 = 39;
 /// The stream of chance that decides about rebases.
 const REBASE_DICE: u64 = 29;
+/// The stream that decides which lanes an operator sets back.
+const REPLAY_DICE: u64 = 56;
 /// The stream of chance that decides who acknowledges by a request of its own.
 const ACK_DICE: u64 = 30;
 /// The stream of chance that decides about ranges of events.
@@ -299,6 +303,12 @@ pub(crate) struct World {
     pub(crate) places: Places,
 }
 
+/// The operator, with the chance of each thing it does apart.
+fn operator(seed: &Seed) -> Operator {
+    let [rebase, replay] = [REBASE_DICE, REPLAY_DICE].map(|organ| Dice::new(seed, organ));
+    Operator::new(Dice::new(seed, 7), rebase, replay)
+}
+
 /// Chance that packs bodies, in half of the seeds.
 fn packing_dice(seed: &Seed) -> Option<Dice> {
     let mut dice = Dice::new(seed, PACKING_DICE);
@@ -312,9 +322,9 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
     let mut unordered = Dice::new(seed, UNORDERED_DICE);
     let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
-    let mut causal = Dice::new(seed, CAUSAL_DICE);
-    let contracts =
-        (&mut Dice::new(seed, SETTLE_DICE), &mut Dice::new(seed, MERGE_DICE), &mut causal);
+    let (settle, merge) = (&mut Dice::new(seed, SETTLE_DICE), &mut Dice::new(seed, MERGE_DICE));
+    let causal = &mut Dice::new(seed, CAUSAL_DICE);
+    let contracts = (settle, merge, causal, &mut Dice::new(seed, STATES_DICE));
     let others = (&mut ack, &mut batch, &mut unordered);
     let mut setting = Setting::draw(usual, latest, types, retire, contracts, others);
     authority::draw(seed, &mut setting);
@@ -362,7 +372,7 @@ impl World {
             frozen_until: 0,
             provider: Provider::new(workload.posts, Dice::new(seed, 6)),
             consumers,
-            operator: Operator::new(Dice::new(seed, 7), Dice::new(seed, REBASE_DICE)),
+            operator: operator(seed),
             refuser: Refuser::new(Dice::new(seed, REFUSED_DICE)),
             acker: Acker::new(ack),
             reloads: Reloads::new(Dice::new(seed, RELOAD_DICE)),

@@ -28,7 +28,9 @@ pub use acknowledged::Acknowledged;
 pub use attempted::{Attempted, Batch, Consequence, Outcome, Toll};
 pub use batched::Batched;
 pub use forgotten::{Boundary, Floor, Forgotten, Returned, Tombstone};
-pub use lane::{BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Superseded, Visit};
+pub use lane::{
+    BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Rewound, Superseded, Visit,
+};
 pub use refill_ended::{Origin, RefillEnded, RefillOutcome};
 pub use strands_taken::StrandsTaken;
 
@@ -49,17 +51,18 @@ pub enum Fact {
     DestinationResumed(DestinationResumed),
     /// An event came in and is kept. The fact after it says what became of it.
     Received(Received),
-    /// The event that was just received waits behind missing positions.
+    /// The event that was just received waits behind missing positions, for states between, or to settle.
     Held(Held),
     /// An event got its sequence and entered its lanes.
     Released(Released),
     /// An event that was known already; nothing but this line is kept.
     Duplicate(Duplicate),
-    /// The event just received contradicts one with the same position: dead-lettered (K5).
+    /// An event contradicts one with the same position (K5), or the state of its key: dead-lettered. It was just
+    /// received, or waited.
     Conflict(Conflict),
     /// The event just received has an impossible position: dead-lettered (K4).
     Invalid(Invalid),
-    /// The event just received is older than what its key released: kept, not delivered.
+    /// An event is older than what its key released: kept, not delivered. It was just received, or waited.
     Stale(Stale),
     /// An event of a type the source does not accept; nothing but this line is kept.
     Ignored(Ignored),
@@ -95,6 +98,8 @@ pub enum Fact {
     Filtered(Filtered),
     /// More waited for a destination than may: the oldest of what waited in a lane is given up.
     BacklogDropped(BacklogDropped),
+    /// A lane was set back by an operator: it sends what it had settled again, in order.
+    Rewound(Rewound),
     /// A lane was opened over what its key had released before.
     LaneOpened(LaneOpened),
     /// The lane to a retired destination ended.
@@ -315,6 +320,8 @@ pub struct Released {
     pub concurrent: bool,
     /// What its clock knows and had not come when waiting for it ended: `sprag-missing` (contract `causal`).
     pub causes: Vec<Causes>,
+    /// The states between that never came: `sprag-passed` (contract `states`).
+    pub passed: Vec<Arc<str>>,
 }
 
 /// By what a repeat was recognised.
@@ -375,6 +382,8 @@ pub enum InvalidReason {
     ShrinkingClock,
     /// With its clock the key would have more than `limits::CLOCK_NODES` (contract `causal`).
     TooManyNodes,
+    /// The table of its source does not have its state (contract `states`).
+    UnknownState,
 }
 
 /// See [`Fact::Invalid`].
@@ -501,6 +510,8 @@ pub enum AbandonReason {
     Start,
     /// An operator let the positions of the key begin anew.
     Rebased,
+    /// The source was asked for them and says that there is none.
+    Gone,
 }
 
 /// See [`Fact::GapAbandoned`].

@@ -58,6 +58,9 @@ impl HeldAt {
         if let Position::Clock(clock) = &held.essence.position {
             return Self { number, rank: 0, tie: Tie::Of(clock.node().clone(), held.event) };
         }
+        if let Position::State { .. } = held.essence.position {
+            return Self { number, rank: 0, tie: Tie::Of(Arc::from(""), held.event) };
+        }
         match held.reason {
             HoldReason::Gap | HoldReason::Start => Self::numbered(number),
             HoldReason::Settle { rank } => {

@@ -11,6 +11,7 @@ use crate::destination::{Grant, LaneRef};
 use crate::fact::{DeadLetter, Fact, Origin, Outcome, RefillOutcome, StoredHeader};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
+use crate::ranges::Ranges;
 use crate::recent::Seen;
 use crate::record::{KeyRecord, Queue};
 use crate::refill::Wanted;
@@ -118,6 +119,17 @@ pub enum Command {
         /// The event.
         passed: Sequence,
     },
+    /// Set a lane back: it sends what it has settled again, in order (decision record 037).
+    Rewind {
+        /// The resource.
+        key: Key,
+        /// The lane's destination.
+        destination: DestinationId,
+        /// The first event.
+        from: Sequence,
+        /// The last event; of what the lane has not settled nothing is sent before its turn.
+        until: Sequence,
+    },
     /// Let the positions of a key begin anew: what it holds is released in order, what is missing
     /// is given up.
     Rebase(Key),
@@ -169,7 +181,7 @@ pub struct Ended {
 }
 
 /// An ask for missing positions is over: every event that it brought is answered by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// Which.
     pub id: FetchId,
@@ -181,6 +193,8 @@ pub struct Fetched {
     pub events: u32,
     /// What was asked for with `Retry-After`.
     pub retry_after: Option<Duration>,
+    /// Of what was asked for, the positions of which the source said that there is none.
+    pub none: Ranges,
 }
 
 /// One thing that happened outside.

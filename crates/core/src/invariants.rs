@@ -107,6 +107,13 @@ fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
     if lane.batch.is_some_and(|to| to < lane.head || to > lane.tail) {
         return Some("a lane's range is not at its head");
     }
+    if lane.rewound.as_ref().is_some_and(|rewind| {
+        lane.head > rewind.until
+            || rewind.until >= rewind.resume
+            || rewind.resume.0 > lane.tail.0 + 1
+    }) {
+        return Some("a lane that sends again is through, or never was");
+    }
     match lane.mode {
         LaneMode::Halted | LaneMode::Parked if !lane.has_backlog() => {
             Some("a lane stopped at nothing")

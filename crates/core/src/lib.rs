@@ -38,5 +38,6 @@ pub mod retention;
 pub mod retry;
 pub mod settings;
 pub mod slab;
+pub mod states;
 pub mod time;
 pub mod totals;

@@ -11,6 +11,10 @@ pub const POSITION_BYTES: usize = 256;
 pub const FIELDS: usize = 64;
 /// Bytes of a field's name.
 pub const FIELD_BYTES: usize = 64;
+/// States a table of contract `states` may have: sets of them are bits of 64.
+pub const STATES: usize = 64;
+/// Bytes of a state's name.
+pub const STATE_BYTES: usize = 64;
 /// Bytes of a stored position of fields: each with its name, the kind and the number of its version.
 pub const FIELDS_BYTES: usize = 1 + FIELDS * (1 + FIELD_BYTES + 1 + 10);
 /// Nodes a key may have under contract `causal`: its record keeps a counter per node for each.

@@ -84,6 +84,14 @@ pub enum Rejection {
     UnknownEvent,
     /// The destination acknowledges with its answers.
     NotExplicit,
+    /// The lane is not at rest: an attempt is under way, or it is set back already.
+    LaneBusy,
+    /// The lane has stopped: it is redriven first.
+    Stopped,
+    /// The events of the key have no order: its lanes cannot be set back.
+    Unordered,
+    /// Nothing of this is settled.
+    NothingToReplay,
 }
 
 /// The answer to a ticket.
@@ -273,6 +281,9 @@ pub enum Output {
         /// Up to here events were released before the lane was opened: their types are wanted too
         /// where their release says nothing of the lane.
         opened: Sequence,
+        /// Up to here events are sent again: the types are wanted of those that are kept, whatever their
+        /// releases say.
+        again: Sequence,
     },
     /// Bring a committed fact to every other partition and to the destinations.
     Forward {

@@ -2,10 +2,11 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 
 use crate::chain::Digest;
 use crate::clocks::Clock;
-use crate::fields::Fields;
+use crate::fields::{At, Fields, push_name};
 use crate::instant::instant_text;
 use crate::limits;
 
@@ -28,6 +29,13 @@ pub enum Position {
     Fields(Fields),
     /// What its node knew of the events of all nodes: contract `causal`.
     Clock(Clock),
+    /// The state the resource is in, and perhaps how new that is: contract `states`.
+    State {
+        /// Its name, 1 to [`limits::STATE_BYTES`] bytes.
+        state: Arc<str>,
+        /// How new it is; none where the source does not say.
+        at: Option<At>,
+    },
 }
 
 impl Position {
@@ -35,7 +43,7 @@ impl Position {
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         match self {
-            Self::None | Self::Fields(_) | Self::Clock(_) => None,
+            Self::None | Self::Fields(_) | Self::Clock(_) | Self::State { .. } => None,
             Self::Sequence(number) | Self::Version(number) | Self::Timestamp(number) => {
                 Some(*number)
             }
@@ -47,6 +55,7 @@ impl Position {
     pub fn standing(&self) -> u64 {
         match self {
             Self::Clock(clock) => clock.sum(),
+            Self::State { at: Some(At::Version(number) | At::Instant(number)), .. } => *number,
             position => position.number().unwrap_or_default(),
         }
     }
@@ -88,6 +97,50 @@ impl Position {
             Self::Timestamp(nanoseconds) => instant_text(*nanoseconds),
             Self::Fields(fields) => fields.text(),
             Self::Clock(clock) => clock.text(),
+            Self::State { state, at } => state_text(state, *at),
         }
+    }
+}
+
+/// `confirmed`, or `confirmed@17` with how new it is; the name is percent-encoded as in a URL. Alone and made of digits it
+/// would pass for a number: then its first digit is encoded too, `%34` and so on.
+fn state_text(state: &str, at: Option<At>) -> String {
+    let mut text = String::new();
+    let name = match state.bytes().next() {
+        Some(first) if at.is_none() && state.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.push_str(&format!("%{first:02X}"));
+            &state[1..]
+        }
+        _ => state,
+    };
+    push_name(&mut text, name);
+    match at {
+        Some(At::Version(version)) => text.push_str(&format!("@{version}")),
+        Some(At::Instant(nanoseconds)) => {
+            text.push('@');
+            text.push_str(&instant_text(nanoseconds));
+        }
+        None => {}
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_no_number() {
+        let text = |state: &str, at| Position::State { state: state.into(), at }.text();
+        assert_eq!(text("checked in", Some(At::Version(17))), "checked%20in@17");
+        assert_eq!(
+            text("new", Some(At::Instant(1_500_000_000))),
+            "new@1970-01-01T00:00:01.500000000Z"
+        );
+        assert_eq!(
+            (text("done", None), text("407", None), text("4a", None)),
+            ("done".into(), "%3407".into(), "4a".into())
+        );
+        assert_eq!(text("407", Some(At::Version(1))), "407@1");
     }
 }

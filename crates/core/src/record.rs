@@ -3,6 +3,9 @@
 //! A record is what the state store keeps of a cold key. It holds nothing that is only true in
 //! one process (attempts under way, timers): that is `partition::hot`.
 
+mod rewind;
+
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -13,13 +16,15 @@ use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
     SourceDeclared, Toll,
 };
-use crate::fields::KnownField;
+use crate::fields::{At, KnownField};
 pub use crate::held::{HeldAt, HeldEvent, Tie};
 use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
 use crate::limits;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
+
+pub use rewind::Rewind;
 
 /// The durable state of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -106,6 +111,21 @@ pub enum Reached {
     Fields(Vec<KnownField>),
     /// How many events of each node came, and what the last of each knew (contract `causal`).
     Clock(Seen),
+    /// The state it is in (contract `states`).
+    State(Machine),
+}
+
+/// The state of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Its name.
+    pub state: Arc<str>,
+    /// How new it is; none where its source does not say.
+    pub at: Option<At>,
+    /// The event that brought it.
+    pub event: Place,
+    /// SHA-256 of that event's body.
+    pub digest: Hash,
 }
 
 /// What the release of an event needs of its `received` fact (DESIGN C1).
@@ -273,6 +293,8 @@ pub struct Lane {
     pub since: UnixMicros,
     /// The event of a strand, the only one that was ever in it; none is a lane.
     pub strand: Option<Sequence>,
+    /// That it sends history again; none while it does not.
+    pub rewound: Option<Box<Rewind>>,
 }
 
 impl Lane {
@@ -301,6 +323,7 @@ impl Lane {
             sent: Sequence::default(),
             since: UnixMicros::default(),
             strand: None,
+            rewound: None,
         }
     }
 

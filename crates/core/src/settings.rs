@@ -10,6 +10,7 @@ use crate::id::{DestinationId, Revision, SourceId};
 pub use crate::fact::Start;
 use crate::pattern::{self, Pattern};
 use crate::rate::Rate;
+use crate::states::StateTable;
 
 /// How long history is kept (DESIGN D6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub struct SourceSettings {
     /// The patterns of types in the order in which events of one instant are released; a type that none
     /// fits comes last (contract `settle`).
     pub ranks: Vec<Pattern>,
+    /// How a resource may go from state to state (contract `states`).
+    pub states: Arc<StateTable>,
     /// What ends a wait that was in vain.
     pub on_gap: OnGap,
     /// How long an id is remembered (DESIGN D3).
@@ -150,6 +153,8 @@ pub enum Contract {
     Merge,
     /// Vector clocks: an event is released behind everything its clock knows.
     Causal,
+    /// A table says how a resource may go from state to state; what skips ahead waits for what lies between.
+    States,
 }
 
 /// Where the positions of a key begin (DESIGN K7).

@@ -31,7 +31,8 @@ pub(crate) enum Asked {
     PositionOwner(PartitionId, Box<Arrival>, Seen, Box<StoredFact>),
     /// Waiting events of a lane.
     Backlog(PartitionId, Box<WantedBacklog>),
-    /// An event that was released before its lane was opened: whether it is kept, and its type.
+    /// An event that was released before its lane was opened, or is sent again: whether it is kept, and its
+    /// type.
     Earlier(PartitionId, Box<EarlierEvents>),
     /// The `released` fact of a cold event.
     ColdRelease(PartitionId, Gathering),
@@ -57,6 +58,8 @@ pub(crate) struct WantedBacklog {
     pub(crate) most: usize,
     /// Up to here the types of events are wanted whose release says nothing of the lane.
     pub(crate) opened: Sequence,
+    /// Up to here the types of all that are kept are wanted.
+    pub(crate) again: Sequence,
     /// While they are read one by one: those before the one that is asked for.
     pub(crate) singly: Option<Vec<StoredFact>>,
 }
@@ -455,7 +458,7 @@ fn position_prior(released: &StoredFact, received: &StoredFact) -> Option<Prior>
 }
 
 fn waiting(wanted: &WantedBacklog, result: Result<Answer, ReadError>) -> EarlierEvents {
-    let WantedBacklog { lane, to: last, opened, .. } = *wanted;
+    let WantedBacklog { lane, to: last, opened, again, .. } = *wanted;
     let to = lane.destination;
     let mut all = EarlierEvents {
         lane,
@@ -469,7 +472,7 @@ fn waiting(wanted: &WantedBacklog, result: Result<Answer, ReadError>) -> Earlier
     all.looked = Some(last);
     let is_unsaid = |released: &Released| {
         let is_said = released.lanes.contains(&to) || released.filtered.contains(&to);
-        released.sequence <= opened && !is_said
+        released.sequence <= again || (released.sequence <= opened && !is_said)
     };
     all.unread = stored
         .iter()

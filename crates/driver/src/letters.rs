@@ -1,6 +1,6 @@
 //! Which facts make and unmake dead letters that no lane stands at, and which stop a lane.
 
-use sprag_core::fact::{Attempted, BacklogDropped, Batch, Consequence, DeadLetter, Fact};
+use sprag_core::fact::{Attempted, BacklogDropped, Batch, Consequence, DeadLetter, Fact, Rewound};
 use sprag_core::id::{Key, Place, Sequence};
 use sprag_core::time::UnixMicros;
 
@@ -79,6 +79,10 @@ fn change(place: Place, recorded: UnixMicros, fact: &Fact) -> Option<LetterChang
             let (destination, sequence) = (acknowledged.destination, acknowledged.from);
             let letter = DeadLetter::InLane { destination, sequence };
             Some(LetterChange::Removed(acknowledged.key.clone(), letter))
+        }
+        Fact::Rewound(rewound) => {
+            let Rewound { key, destination, from, until } = rewound.clone();
+            Some(LetterChange::Again { key, destination, from, until })
         }
         Fact::Dropped(dropped) => Some(LetterChange::Removed(dropped.key.clone(), dropped.letter)),
         _ => None,

@@ -179,6 +179,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Command::Rebase(key)
             | Command::Redrive { key, .. }
             | Command::RedriveGone { key, .. }
+            | Command::Rewind { key, .. }
             | Command::Acknowledge { key, .. }
             | Command::Drop { key, .. } => self.partition_of(key),
             Command::PauseDestination(_)
@@ -186,10 +187,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Command::ResumeDestination(_)
             | Command::Declare(_) => PartitionId(0),
         };
-        if matches!(command, Command::Redrive { passed: Some(_), .. }) {
-            self.redrive(partition, ticket, command);
-        } else {
-            self.input(now, partition, Input::Command { ticket, command });
+        match command {
+            Command::Redrive { passed: Some(_), .. } | Command::Rewind { .. } => {
+                self.redrive(now, partition, ticket, command);
+            }
+            command => self.input(now, partition, Input::Command { ticket, command }),
         }
     }
 
@@ -281,8 +283,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
             Output::FindIdle(request) => self.state.submit(StateRequest::Idle(partition, request)),
-            Output::Backlog { lane, key, from, to, most, opened } => {
-                let wanted = WantedBacklog { lane, key, from, to, most, opened, singly: None };
+            Output::Backlog { lane, key, from, to, most, opened, again } => {
+                let singly = None;
+                let wanted = WantedBacklog { lane, key, from, to, most, opened, again, singly };
                 self.ask_backlog(partition, Box::new(wanted));
             }
             Output::SequenceReset(key) => {

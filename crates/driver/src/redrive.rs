@@ -1,7 +1,9 @@
 //! Redrives of events that their lane has passed: first the log is asked whether there is still a
-//! body to send (DESIGN D6).
+//! body to send (DESIGN D6). And lanes that are set back: their lane asks for what is kept when it comes to
+//! it.
 //!
-//! While retention deletes they wait, for what the log would say may not be so a moment later.
+//! While retention deletes both wait, for what the log would say may not be so a moment later, and what was
+//! judged dead before a lane is set back would go after it.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -26,15 +28,24 @@ pub(crate) struct Redrives {
 }
 
 impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
-    /// Looks for the event that is to be sent again.
-    pub(crate) fn redrive(&mut self, partition: PartitionId, ticket: Ticket, command: Command) {
-        let Command::Redrive { key, passed: Some(sequence), .. } = &command else { return };
+    /// Looks for the event that is to be sent again, or has a lane set back.
+    pub(crate) fn redrive(
+        &mut self,
+        now: Now,
+        partition: PartitionId,
+        ticket: Ticket,
+        command: Command,
+    ) {
         if self.retention.is_deleting() {
             self.redrives.waiting.push_back((partition, ticket, command));
             return;
         }
         self.retention.redrive_begins();
         self.redrives.under_way.insert(ticket);
+        let Command::Redrive { key, passed: Some(sequence), .. } = &command else {
+            self.input(now, partition, Input::Command { ticket, command });
+            return;
+        };
         let (key, from, to) = (key.clone(), *sequence, *sequence);
         let query = Query::Sequences { partition, key, from, to, most: 1 };
         self.ask(Asked::Redriven(partition, ticket, Box::new(command)), query);
@@ -77,9 +88,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 
     /// Nothing is being deleted any more.
-    pub(crate) fn redrives_go_on(&mut self) {
+    pub(crate) fn redrives_go_on(&mut self, now: Now) {
         for (partition, ticket, command) in std::mem::take(&mut self.redrives.waiting) {
-            self.redrive(partition, ticket, command);
+            self.redrive(now, partition, ticket, command);
         }
     }
 }

@@ -37,7 +37,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
 
     /// An ask is over. Everything it brought was answered before.
     pub fn fetched(&mut self, now: Now, partition: PartitionId, fetched: Fetched) {
-        let Fetched { source, outcome, retry_after, .. } = fetched;
+        let (source, outcome, retry_after) = (fetched.source, fetched.outcome, fetched.retry_after);
         self.refills.ended(now.elapsed, source, outcome, retry_after);
         self.input(now, partition, Input::Fetched(fetched));
     }

@@ -165,12 +165,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             }
         }
         self.retention.trimmed(now, done);
-        self.redrives_go_on();
+        self.redrives_go_on(now);
     }
 
     pub(crate) fn rewritten(&mut self, now: Now, result: Option<u64>) {
         self.retention.rewritten(now, result);
-        self.redrives_go_on();
+        self.redrives_go_on(now);
     }
 }
 

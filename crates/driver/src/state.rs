@@ -158,6 +158,17 @@ pub enum LetterChange {
     Removed(Key, DeadLetter),
     /// History before this frame was deleted, and with it what made these dead letters.
     Trimmed(FrameNumber),
+    /// Those of a lane from one event to another are on their way again, in order.
+    Again {
+        /// The resource.
+        key: Key,
+        /// Where the lane leads.
+        destination: DestinationId,
+        /// The first event.
+        from: Sequence,
+        /// The last.
+        until: Sequence,
+    },
     /// All that follows in a lane may be one: the lane stopped.
     Stopped(Stop),
 }

@@ -106,6 +106,7 @@ impl World {
             hold_span: 10,
             facts: Duration::from_secs(34_560_000),
             max_ahead: Duration::from_secs(1),
+            states: Arc::default(),
             ranks: Vec::new(),
             on_gap: OnGap::Skip,
             dedupe: Duration::from_secs(86_400),

@@ -286,6 +286,7 @@ pub fn event_with(
         fresh: Vec::new(),
         concurrent: false,
         causes: Vec::new(),
+        passed: Vec::new(),
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

@@ -19,10 +19,10 @@ use sprag_core::clocks::{KnownNode, Seen};
 use sprag_core::fact::{Floor, Toll};
 use sprag_core::fields::KnownField;
 use sprag_core::id::{FrameNumber, Sequence};
-use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES};
+use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES, STATE_BYTES};
 use sprag_core::record::{
-    Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission,
-    OmitReason, Order, Reached,
+    Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Machine,
+    Omission, OmitReason, Order, Reached, Rewind,
 };
 use sprag_core::totals::{Backlog, Totals};
 
@@ -38,6 +38,9 @@ use crate::fact::parts::{
     write_text,
 };
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
+
+/// What follows in a lane: what it sends again. Others may come beside it.
+const REWOUND: u8 = 1;
 
 /// The version of the format.
 pub const VERSION: u8 = 12;
@@ -287,6 +290,7 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
 const SETTLED: u8 = 1;
 const FIELDS_REACHED: u8 = 2;
 const CLOCK_REACHED: u8 = 4;
+const STATE_REACHED: u8 = 3;
 
 fn write_reached(writer: &mut Writer<'_>, reached: &Reached) {
     match reached {
@@ -294,6 +298,13 @@ fn write_reached(writer: &mut Writer<'_>, reached: &Reached) {
         Reached::Settled { rank } => {
             writer.byte(SETTLED);
             writer.number(u64::from(*rank));
+        }
+        Reached::State(machine) => {
+            writer.byte(STATE_REACHED);
+            writer.text("state", &machine.state, STATE_BYTES);
+            writer.option(machine.at.as_ref(), |writer, at| write_at(writer, *at));
+            write_place(writer, &machine.event);
+            writer.hash(&machine.digest);
         }
         Reached::Fields(fields) => {
             writer.byte(FIELDS_REACHED);
@@ -323,6 +334,12 @@ fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeError> {
     }
     match reader.byte()? {
         SETTLED => Ok(Reached::Settled { rank: reader.narrow("rank")? }),
+        STATE_REACHED => Ok(Reached::State(Machine {
+            state: reader.text("state", STATE_BYTES)?.into(),
+            at: reader.option(read_at)?,
+            event: read_place(reader)?,
+            digest: reader.hash()?,
+        })),
         FIELDS_REACHED => {
             let fields = reader.list("fields", FIELDS, read_field)?;
             let ascend = fields.windows(2).all(|pair| pair[0].name < pair[1].name);
@@ -419,18 +436,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.head.0);
     writer.number(lane.tail.0);
     writer.number(lane.delivered.0);
-    writer.count("omissions", lane.omitted.len(), LANE_LIST);
-    for omission in &lane.omitted {
-        write_range(writer, omission.range);
-        writer.byte(match omission.reason {
-            OmitReason::Filtered => 0,
-            OmitReason::Dead => 1,
-            OmitReason::Skipped => 2,
-            OmitReason::Restored => 3,
-            OmitReason::Boundary => 4,
-        });
-        writer.flag(omission.merged);
-    }
+    write_omissions(writer, &lane.omitted);
     writer.number(u64::from(lane.failures));
     writer.number(lane.due.0);
     writer.number(u64::from(lane.toll.failures));
@@ -444,10 +450,61 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.waiting);
     writer.number(lane.bytes);
     writer.number(lane.since.0);
-    if let Some(event) = lane.strand {
-        writer.number(event.0);
-    }
+    write_more(writer, lane);
     writer.close_length("lane", opened);
+}
+
+/// What few lanes have: a strand, and behind it, which is 0 where there is none, what it sends again.
+fn write_more(writer: &mut Writer<'_>, lane: &Lane) {
+    if lane.strand.is_some() || lane.rewound.is_some() {
+        writer.number(lane.strand.map_or(0, |event| event.0));
+    }
+    let Some(rewind) = &lane.rewound else { return };
+    writer.byte(REWOUND);
+    writer.number(rewind.until.0);
+    writer.number(rewind.resume.0);
+    writer.number(rewind.delivered.0);
+    write_omissions(writer, &rewind.omitted);
+    writer.number(rewind.failures.into());
+}
+
+fn read_more(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError> {
+    if reader.left() == 0 {
+        return Ok(());
+    }
+    lane.strand = Some(read_sequence(reader)?).filter(|event| *event > Sequence(0));
+    if reader.left() == 0 {
+        let is_strand = lane.strand.is_some();
+        return if is_strand { Ok(()) } else { Err(reader.error("a strand of no event", None)) };
+    }
+    match reader.byte()? {
+        REWOUND => {
+            lane.rewound = Some(Box::new(Rewind {
+                until: read_sequence(reader)?,
+                resume: read_sequence(reader)?,
+                delivered: read_sequence(reader)?,
+                omitted: reader.list("omissions", LANE_LIST, read_omission)?,
+                failures: reader.narrow("failures where it stood")?,
+            }));
+            Ok(())
+        }
+        byte => unknown(reader, "unknown part of a lane", byte),
+    }
+}
+
+fn write_omissions(writer: &mut Writer<'_>, omitted: &[Omission]) {
+    writer.count("omissions", omitted.len(), LANE_LIST);
+    for omission in omitted {
+        write_range(writer, omission.range);
+        writer.byte(match omission.reason {
+            OmitReason::Filtered => 0,
+            OmitReason::Dead => 1,
+            OmitReason::Skipped => 2,
+            OmitReason::Restored => 3,
+            OmitReason::Boundary => 4,
+        });
+        writer.flag(omission.merged);
+    }
 }
 
 /// What `batch` adds to a lane (rule L9); history before it has nothing there.
@@ -516,6 +573,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         waiting: 0,
         bytes: 0,
         strand: None,
+        rewound: None,
     };
     read_range_of(reader, &mut lane)?;
     // History that was carried before had no such counts: what waits entered, of unknown size.
@@ -528,9 +586,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
     if reader.left() > 0 {
         lane.since = read_unix(reader)?;
     }
-    if reader.left() > 0 {
-        lane.strand = Some(read_sequence(reader)?);
-    }
+    read_more(reader, &mut lane)?;
     reader.end()?;
     Ok(lane)
 }

@@ -50,6 +50,25 @@ pub const ACK_IDS: usize = 1_000;
 /// Ids of one destination whose acknowledgement waits for the node. Beyond, its consumers try again.
 pub const ACK_IDS_UNDER_WAY: usize = 10_000;
 
+/// Events on a page that a consumer asks for, unless it says how many.
+pub const OUT_PAGE: usize = 100;
+/// Events on a page at the most.
+pub const OUT_PAGE_MOST: usize = 500;
+/// Bytes of the events of a page, as written; one event more may be on it than fits. Half of what a page of
+/// missing events may have ([`REFILL_PAGE_BYTES`]).
+pub const OUT_PAGE_BYTES: usize = 4 << 20;
+/// Sequences that are looked for at once: the thread that reads for the node as well is not held for longer.
+pub const OUT_SEQUENCES: u64 = 512;
+/// Looks for a page: what is no longer kept, or is another destination's, takes looks as well.
+pub const OUT_LOOKS: usize = 16;
+/// Pages of one destination's consumers that are made or sent at once: as many as one source may be asked for.
+pub const OUT_READS: usize = 4;
+/// The same of all destinations: 128 MiB at the most.
+pub const OUT_READS_OF_ALL: usize = 32;
+/// How often, for pages, what was decided is brought to the state store, which has the dead letters. Pages asked for
+/// meanwhile share it.
+pub const OUT_STORE_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// Digits of a sequence, leading zeros included. `u64` needs 20; padded ones seldom exceed 32.
 pub const SEQUENCE_DIGITS: usize = 64;
 
@@ -227,7 +246,7 @@ pub const CANCELLED_REQUESTS: usize = 20;
 /// Requests of one HTTP/2 connection that were reset because of what its sender did wrong; then it is closed.
 pub const FAULTY_REQUESTS: usize = 100;
 
-/// Bytes of answers to one HTTP/2 request that wait to be sent. All are smaller.
+/// Bytes of answers to one HTTP/2 request that wait to be sent. All are smaller but pages of events.
 pub const ANSWER_SEND_BYTES: usize = 64 * 1024;
 
 /// How long a connection has to end on which nothing came for `limits.request_time`: what crosses with the
@@ -299,6 +318,9 @@ pub const ADMIN_CLIENT_BYTES: usize = 16 << 20;
 /// Releases of a key that are looked through for one that settled: as many as may wait beside it by default, and
 /// those that come in while it does.
 pub const SETTLED_RELEASES: u64 = 10_000;
+/// Releases behind the receipt of an event whose frames are looked at for what became of it while it waited. What
+/// skips ahead waits for a few.
+pub const STALE_FRAMES: usize = 256;
 /// Releases that are read at once meanwhile.
 pub const SETTLED_PAGE: usize = 256;
 

@@ -71,10 +71,15 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
         config::Contract::Settle(settle) => Some(settle),
         _ => None,
     };
-    let (hold_wait, hold_events) = match (hold, settle) {
-        (Some((hold, _)), _) => (hold.wait, hold.events),
-        (None, Some(settle)) => (settle.settle, settle.events),
-        (None, None) => (Duration::ZERO, 0),
+    let states = match &source.contract {
+        config::Contract::States(states) => Some(states),
+        _ => None,
+    };
+    let (hold_wait, hold_events) = match (hold, settle, states) {
+        (Some((hold, _)), _, _) => (hold.wait, hold.events),
+        (_, Some(settle), _) => (settle.settle, settle.events),
+        (_, _, Some(states)) => (states.wait, states.events),
+        (None, None, None) => (Duration::ZERO, 0),
     };
     PlannedSource {
         identity: Arc::from(identity(source)),
@@ -88,10 +93,12 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 config::Contract::Latest(latest) => latest.max_ahead,
                 config::Contract::Settle(settle) => settle.max_ahead,
                 config::Contract::Merge(merge) => merge.max_ahead,
+                config::Contract::States(states) => states.max_ahead,
                 _ => Duration::ZERO,
             },
             ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
-            on_gap: match hold.map(|(_, on_gap)| on_gap) {
+            states: states.map_or_else(Arc::default, |states| states.table.clone()),
+            on_gap: match hold.map(|(_, on_gap)| on_gap).or(states.map(|states| states.on_gap)) {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
             },
@@ -138,6 +145,8 @@ fn identity(source: &Source) -> String {
         config::Contract::Settle(_) => "settle".to_owned(),
         config::Contract::Merge(_) => "merge".to_owned(),
         config::Contract::Causal(_) => "causal".to_owned(),
+        // The table may change: what it allows by then counts.
+        config::Contract::States(_) => "states".to_owned(),
     };
     // Keys of a source that splits begin at its elements.
     let split = rules.split.as_ref().map(|at| format!(" split=body:{}", at.as_str()));

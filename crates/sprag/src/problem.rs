@@ -58,7 +58,7 @@ codes! {
     UnreadableJson = 400, "unreadable-json", "The body is not JSON";
     /// An `OPTIONS` asks whether it may post and does not say who asks: `WebHook-Request-Origin` is absent.
     MissingOrigin = 400, "missing-origin", "The origin is missing";
-    /// A query parameter of the admin API is unknown or has a value that cannot be used.
+    /// A query parameter of the admin API, or of a request for events, is unknown or has a value that cannot be used.
     InvalidParameter = 400, "invalid-parameter", "A parameter cannot be used";
     /// The header with the signature is absent.
     MissingSignature = 401, "missing-signature", "The signature is missing";
@@ -112,6 +112,14 @@ codes! {
     EventNotWaiting = 409, "event-not-waiting", "The event waits for no acknowledgement";
     /// The destination acknowledges with its answers; `ack = "explicit"` makes 202 wait for a request of its own.
     AckNotExplicit = 409, "ack-not-explicit", "This destination acknowledges with its answers";
+    /// The lane is not at rest: an attempt is under way or waits for its acknowledgement, a range of events is being tried, or it sends history again already. Ask again; a paused destination is at rest.
+    LaneBusy = 409, "lane-busy", "The lane is not at rest";
+    /// The lane has stopped at an event that was given up. Redrive or drop it first.
+    LaneStopped = 409, "lane-stopped", "The lane has stopped";
+    /// The lane has settled none of these events, or the key released none in this time.
+    NothingToReplay = 409, "nothing-to-replay", "There is nothing to send again";
+    /// The source is `unordered`: its lanes cannot be set back. Its dead letters are redriven one by one.
+    SourceUnordered = 409, "source-unordered", "The events of this source have no order";
     /// One backup is made at a time. Wait for the one that is under way.
     BackupUnderWay = 409, "backup-under-way", "A backup is under way";
     /// The body of the event is older than `retention.bodies`, nothing waited for it, and it was deleted: it cannot be read or sent again. What history says of the event is still there.
@@ -138,6 +146,8 @@ codes! {
     RateExceeded = 429, "rate-exceeded", "More events come in than are allowed";
     /// As many events of this key are held as `limits.key_backlog` allows. Other keys are not affected.
     KeyBacklogFull = 429, "key-backlog-full", "Too many events of this key are waiting";
+    /// As many pages of events as a destination's consumers may ask for at once are being read or sent. Read those to their end first.
+    TooManyReads = 429, "too-many-reads", "Too many pages are being read";
     /// More keys are active at once than fit in memory (`limits.hot_keys`).
     TooManyKeys = 429, "too-many-keys", "Too many keys are active";
     /// A fault of Sprag itself. It is logged; nothing was recorded.
@@ -217,6 +227,10 @@ impl From<Rejection> for Code {
             Rejection::BodyGone => Self::BodyGone,
             Rejection::NotWaiting => Self::EventNotWaiting,
             Rejection::NotExplicit => Self::AckNotExplicit,
+            Rejection::LaneBusy => Self::LaneBusy,
+            Rejection::Stopped => Self::LaneStopped,
+            Rejection::Unordered => Self::SourceUnordered,
+            Rejection::NothingToReplay => Self::NothingToReplay,
             Rejection::UnknownEvent => Self::UnknownEvent,
             Rejection::OutsideTolerance => Self::TimestampOutsideTolerance,
         }

@@ -99,7 +99,8 @@ impl Running {
         let sources = next.sources(&configured).map_err(unusable)?;
         self.outgoing = outgoing;
         let before = self.ingress.current();
-        let mut ingress = next.ingress(&self.node, &configured, sources, before.disk.clone());
+        let node = (&self.node, before.out.reading().clone());
+        let mut ingress = next.ingress(node, &configured, sources, before.disk.clone());
         ingress.out = ingress.out.after(&before.out);
         self.ingress.replace(ingress);
         let state = self.admin_api.state();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use http::HeaderName;
 use sprag_core::id::{DestinationId, SourceId};
 use sprag_core::plan::SourceChanged;
 use sprag_core::settings::Restore;
@@ -32,12 +33,11 @@ use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::node::{self, LogQueries, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
-use crate::out::{Out, OutDestination};
+use crate::out::{Out, OutDestination, Reading};
 use crate::plan;
 use crate::refill::{Refiller, Refillers};
 use crate::secret::Secret;
 use crate::state;
-use crate::token::Token;
 
 /// Why a gateway does not start.
 #[derive(Debug)]
@@ -174,7 +174,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let disk = starting.disk.clone();
     disk.clone().watch(server.data.clone(), starting.config.limits.disk_reserve);
     let sources = starting.sources(&node.configured)?;
-    let ingress = starting.ingress(&node.handle, &node.configured, sources, disk);
+    let reading = starting.reading(&node)?;
+    let ingress = starting.ingress((&node.handle, reading), &node.configured, sources, disk);
     let (token, made_token) = starting.admin_token()?;
     let admin_api = starting.admin(&node, admin_listener, token)?;
     let most = starting.config.limits.connections;
@@ -253,11 +254,19 @@ impl Starting {
     fn refillers(&self) -> Result<Refillers, StartError> {
         let refiller = |(name, config): (&String, &Source)| {
             let metrics = (self.metrics.refill(name), self.metrics.source(name));
-            let refiller = Refiller::new(name, config, metrics, &self.disk);
+            let forwarded = self.forwarded(name);
+            let refiller = Refiller::new(name, config, forwarded, metrics, &self.disk);
             let refiller = refiller.map_err(|p| StartError::Refill(name.clone(), p)).transpose()?;
             Some(refiller.map(|refiller| (name.clone(), Arc::new(refiller))))
         };
         self.config.sources.iter().filter_map(refiller).collect()
+    }
+
+    /// The headers that destinations pass on of a source's events.
+    fn forwarded<'a>(&'a self, source: &'a str) -> impl Iterator<Item = HeaderName> + 'a {
+        let takers = self.config.destinations.values();
+        let takers = takers.filter(move |to| to.from.iter().any(|from| *from == *source));
+        takers.flat_map(|to| to.forward.iter().cloned())
     }
 
     /// An endpoint for each destination. One whose configuration is what it was `before` stays, with
@@ -331,9 +340,7 @@ impl Starting {
         let mut sources = BTreeMap::new();
         for (id, name) in &configured.sources {
             let Some(config) = self.config.sources.get(&**name) else { continue };
-            let takers = self.config.destinations.values();
-            let takers = takers.filter(|to| to.from.iter().any(|from| **from == **name));
-            let forwarded = takers.flat_map(|to| to.forward.iter().cloned());
+            let forwarded = self.forwarded(name);
             let metrics = self.metrics.source(name);
             let source = IngressSource::new(*id, config, forwarded, metrics);
             let source = source.map_err(|p| StartError::Source(name.to_string(), p))?;
@@ -344,13 +351,13 @@ impl Starting {
 
     pub(crate) fn ingress(
         &self,
-        node: &NodeHandle,
+        (node, reading): (&NodeHandle, Arc<Reading>),
         configured: &Configured,
         sources: BTreeMap<String, IngressSource>,
         disk: Arc<DiskReserve>,
     ) -> Ingress {
         Ingress {
-            out: self.out(node, configured),
+            out: self.out((node.clone(), reading), configured),
             sources,
             node: node.clone(),
             clock: self.clock,
@@ -359,16 +366,24 @@ impl Starting {
         }
     }
 
+    /// What consumers' pages are read with: a connection to the store of their own, so that none waits for
+    /// an operator's list, nor the other way round.
+    fn reading(&self, node: &StartedNode) -> Result<Arc<Reading>, StartError> {
+        let store = state::StateReader::open(&self.config.server.data)
+            .map_err(|error| StartError::State(error.to_string()))?;
+        let (queries, partitions) = (node.queries.clone(), self.config.server.partitions);
+        Ok(Arc::new(Reading::new(queries, store, partitions, self.clock)))
+    }
+
     /// The consumers' side of every configured destination.
-    fn out(&self, node: &NodeHandle, configured: &Configured) -> Out {
+    fn out(&self, node: (NodeHandle, Arc<Reading>), configured: &Configured) -> Out {
         let destination = |(id, name): (&DestinationId, &Arc<str>)| {
             let config = self.config.destinations.get(&**name)?;
-            let token = config.token.as_ref().map(Token::new);
-            Some((name.to_string(), OutDestination::new(*id, token)))
+            Some((name.to_string(), OutDestination::new(*id, config)))
         };
         let destinations = configured.destinations.iter().filter_map(destination).collect();
         let sources = configured.sources.iter().map(|(id, name)| (&**name, *id));
-        Out::new(destinations, sources, node.clone(), self.config.limits.request_time)
+        Out::new(destinations, sources, node, self.config.limits.request_time)
     }
 
     /// The configured admin token, or a random one on a loopback address.
@@ -383,12 +398,13 @@ impl Starting {
     /// What the configured sources do about missing positions.
     fn gaps(&self, configured: &Configured) -> BTreeMap<SourceId, admin::GapPolicy> {
         let policy = |(id, name): (&SourceId, &Arc<str>)| {
-            let (hold, on_gap) = match self.config.sources.get(&**name)?.contract {
-                Contract::Fifo(fifo) => (fifo.hold, fifo.on_gap),
-                Contract::Causal(causal) => (causal.hold, causal.on_gap),
+            let (wait, on_gap) = match &self.config.sources.get(&**name)?.contract {
+                Contract::Fifo(fifo) => (fifo.hold.wait, fifo.on_gap),
+                Contract::Causal(causal) => (causal.hold.wait, causal.on_gap),
+                Contract::States(states) => (states.wait, states.on_gap),
                 _ => return None,
             };
-            Some((*id, admin::GapPolicy { wait: hold.wait, halts: on_gap == OnGap::Halt }))
+            Some((*id, admin::GapPolicy { wait, halts: on_gap == OnGap::Halt }))
         };
         configured.sources.iter().filter_map(policy).collect()
     }

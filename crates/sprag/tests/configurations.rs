@@ -41,12 +41,19 @@ fn sources() -> Vec<String> {
         open("position.version = \"body:/n\"\ncontract = \"latest\"\n"),
         open("position.timestamp = \"body:/n\"\nposition.unit = \"s\"\ncontract = \"latest\"\n"),
         open("contract = \"arrival\"\n"),
+        open(
+            "position.state = \"body:/s\"\ncontract = \"states\"\nstates.initial = [\"a\"]\n\
+             states.allow.a = [\"b\"]\n",
+        ),
         format!("{OPEN}id = \"header:x-id\"\ntotal = true\nposition.sequence = \"body:/n\"\n"),
         signed("verify.scheme = \"standard-webhooks\"\n"),
         signed("verify.scheme = \"token\"\n"),
         signed("verify.scheme = \"hmac\"\nverify.header = \"x-mac\"\n"),
         signed("verify.scheme = \"square\"\nverify.public_url = \"https://example.com/in\"\n"),
         "preset = \"github\"\nverify.secrets = [\"env:A\"]\n".to_owned(),
+        "preset = \"sprag\"\nverify.secrets = [\"env:A\"]\nrefill.token = \"env:A\"\n\
+         refill.sprag = \"https://api.example/out/app\"\n"
+            .to_owned(),
     ]
 }
 

@@ -114,6 +114,45 @@ ranks = ["*.created", "*.updated"]"#,
     assert_eq!(state["7"]["status"], "confirmed");
 }
 
+/// A booking is cancelled while an update of it is on its way and the confirmation is not there yet: behind the
+/// cancellation nothing of that is delivered.
+#[test]
+fn cancellation_before_update() {
+    let situation = Situation::of(
+        r#"key = "body:/booking"
+position = { state = "body:/data/status", version = "body:/version" }
+contract = "states"
+states = { initial = ["pending"], allow = { pending = ["confirmed", "cancelled"], confirmed = ["updated", "cancelled"], updated = ["updated", "cancelled"] } }"#,
+    );
+    let event = |id: &str, version: u64, status: &str| json!({ "id": id, "type": "booking", "booking": 9, "version": version, "data": { "status": status } });
+    situation.comes(&event("created", 1, "pending"), "released");
+    situation.comes(&event("update", 3, "updated"), "held");
+    situation.comes(&event("cancelled", 4, "cancelled"), "released");
+    situation.comes(&event("confirmed", 2, "confirmed"), "stale");
+    situation.comes(&event("back again", 5, "confirmed"), "conflict");
+    let (applied, state) = situation.state_after(2, "/booking");
+    assert_eq!(applied, ["created", "cancelled"]);
+    assert_eq!(state["9"]["status"], "cancelled");
+}
+
+/// A refund is delivered before the charge it refunds: it waits for it, and is applied behind it.
+#[test]
+fn refund_before_charge() {
+    let situation = Situation::of(
+        r#"key = "body:/payment"
+position = { state = "body:/data/status" }
+contract = "states"
+states = { initial = ["charged"], allow = { charged = ["refunded"] } }"#,
+    );
+    let event = |id: &str, status: &str, balance: i64| json!({ "id": id, "type": "payment", "payment": 3, "data": { "status": status, "balance": balance } });
+    situation.comes(&event("refund", "refunded", 0), "held");
+    situation.comes(&event("charge", "charged", 2_000), "released");
+    situation.comes(&event("charge again", "charged", 2_000), "conflict");
+    let (applied, state) = situation.state_after(2, "/payment");
+    assert_eq!(applied, ["charge", "refund"]);
+    assert_eq!(state["3"]["balance"], 0);
+}
+
 /// The upgrade failed and is tried again after the downgrade was delivered: it is stale then, and known
 /// to be.
 #[test]

@@ -69,6 +69,25 @@ fn every_value_is_where_its_rule_looks_for_it() {
     }
 }
 
+/// Status callbacks have their state where their type is: what is sent goes the way of the table.
+#[test]
+fn a_state_may_be_the_type() {
+    let table =
+        r#"states = { initial = ["queued"], allow = { queued = ["sent"], sent = ["delivered"] } }"#;
+    for at in ["form:MessageStatus", "body:/status"] {
+        let key = at.replace("MessageStatus", "MessageSid").replace("status", "sid");
+        let rules = format!(
+            "id = \"header:x-id\"\nkey = \"{key}\"\ntype = \"{at}\"\nposition = {{ state = \"{at}\" }}\n\
+             contract = \"states\"\n{table}"
+        );
+        let source = source(&format!("{STANDARD}\n{rules}"));
+        let shape = Shape::new(&source, "customer.updated").unwrap();
+        let states: Vec<_> =
+            (1..=4).map(|number| read(&source, &shape.event("m", number)).event_type).collect();
+        assert_eq!(states, ["queued", "sent", "delivered", "delivered"]);
+    }
+}
+
 #[test]
 fn a_type_that_is_not_accepted_is_told() {
     let source = source(&format!(

@@ -391,6 +391,20 @@ fn what_cannot_be_asked_for_is_refused_and_says_why() {
             format!("position = {{ sequence = \"header:x-n\" }}\nrefill = {{ {url} }}"),
             "`position_at` is needed",
         ),
+        (
+            format!(
+                "position = {{ sequence = \"header:x-n\" }}\nrefill = {{ {url}, body_at = \"body:/b\" }}"
+            ),
+            "`position_at` is needed",
+        ),
+        (
+            format!(
+                "position = {{ sequence = \"query:n\" }}\nrefill = {{ {url}, headers_at = \"body:/h\" }}"
+            ),
+            "`position_at` is needed",
+        ),
+        (format!("{COUNTED}\nrefill = {{ {url}, headers_at = \"header:x\" }}"), "body:/pointer"),
+        (format!("{COUNTED}\nrefill = {{ {url}, token = \"env:A\" }}"), "one of `headers`"),
     ];
     for (lines, why) in cases {
         let findings = check(&source(&lines)).expect_err(&lines);
@@ -413,4 +427,65 @@ fn refill_may_come_and_go_without_another_reading_of_history() {
     assert_eq!(written.identity, without.identity);
     assert_eq!(written.settings.contract, without.settings.contract);
     assert_ne!(with.settings.contract, without.settings.contract, "its beginning is a gap");
+}
+
+/// A source whose events another Sprag sends, with these lines of `refill`.
+fn of_sprag(lines: &str, refill: &str) -> String {
+    format!(
+        "[sources.s]\npreset = \"sprag\"\nverify = {{ secrets = [\"env:A\"] }}\n{lines}\nrefill = {{ {refill} }}\n"
+    )
+}
+
+#[test]
+fn another_sprag_is_asked_at_its_consumers_side_and_only_by_what_it_knows() {
+    let side = "sprag = \"https://s.example/out/app\"";
+    let whole = format!("{side}, token = \"env:T\"");
+    for (lines, refill, why) in [
+        ("", side, "`token` is missing"),
+        ("", "sprag = \"https://s.example/app\", token = \"env:T\"", "consumers' side"),
+        ("", "sprag = \"https://s.example/out/app?a\", token = \"env:T\"", "consumers' side"),
+        ("", "sprag = \"https://s.example/out/app/events\", token = \"env:T\"", "consumers' side"),
+        ("", "sprag = \"https://{key}/out/app\", token = \"env:T\"", "path and query"),
+        ("", &format!("{whole}, url = \"https://s.example/{{key}}\""), "says it already"),
+        ("", &format!("{whole}, body_at = \"body:/b\""), "says it already"),
+        ("position = { sequence = \"header:x-n\" }", &whole, "header:sprag-sequence"),
+        ("key = \"header:x-key\"", &whole, "header:sprag-key"),
+        (
+            "key = { join = [\"header:sprag-key\", \"header:sprag-source\"] }",
+            &whole,
+            "header:sprag-key",
+        ),
+        ("contract = \"latest\"", &whole, "only contract"),
+    ] {
+        let findings = check(&of_sprag(lines, refill)).expect_err(refill);
+        assert!(
+            findings.iter().any(|finding| finding.contains(why)),
+            "{lines} {refill}: {findings:?}"
+        );
+    }
+    let asked = |lines: &str| {
+        let checked =
+            check(&of_sprag(lines, &format!("{whole}, headers = {{ x-a = \"b\" }}"))).unwrap();
+        let refill = checked.config.sources["s"].refill.clone().unwrap();
+        let (name, value) = refill.headers.last().unwrap();
+        let token = format!("Bearer whsec_A{SECRET}");
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("authorization", &*token));
+        assert_eq!(refill.headers.len(), 2);
+        let range = sprag_core::ranges::Range { from: 3, to: 5 };
+        refill.template.fill("o/a%252Fb", range).unwrap()
+    };
+    assert_eq!(asked(""), "/out/app/events?source=o&key=a%252Fb&from=3&to=5&limit=500");
+    let key = "key = \"header:sprag-key\"";
+    assert_eq!(asked(key), "/out/app/events?key=o/a%252Fb&from=3&to=5&limit=500");
+}
+
+#[test]
+fn another_sprag_may_be_asked_or_not_without_another_reading_of_history() {
+    let plan = |text: &str| {
+        let checked = check(text).unwrap();
+        sprag::plan::plan(&checked.config, None).sources.remove(0)
+    };
+    let with = of_sprag("", "sprag = \"https://s.example/out/app\", token = \"env:T\"");
+    let without = with.split("refill").next().unwrap();
+    assert_eq!(plan(&with).identity, plan(without).identity);
 }

@@ -97,6 +97,7 @@ fn order(one: u8, two: u8, three: u8) -> Order {
             Order::Redrive { key, destination, passed }
         }
         8 => Order::Drop { key, destination, sequence: 1 + three % 4 },
+        9 => Order::Table(three % 3),
         _ => Order::Acknowledge { which: two % 8, passed: three % 12 },
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sprag::extract::json::{Found, scan, unescape};
 use sprag::extract::{
     ExtractError, Extracted, ExtractedPosition, Extraction, Extractor, IdRule, InstantUnit,
-    KeyRule, Location, Paths, Pattern, Pointer, PositionRule, Received, Rules, Subject,
+    KeyRule, Location, Paths, Pattern, Pointer, PositionRule, Received, Rules, StateAt, Subject,
 };
 use sprag::limits::{ID_BYTES, JSON_DEPTH, KEY_BYTES, TYPE_BYTES};
 
@@ -152,7 +152,7 @@ fn rules(choices: &mut Unstructured<'_>) -> Result<Rules> {
     let event_type = if choices.ratio(1, 2)? { Some(location(choices, is_form)?) } else { None };
     let accept =
         if choices.ratio(1, 4)? { vec![pattern("a*"), pattern("b")] } else { vec![pattern("*")] };
-    let position = match choices.int_in_range(0..=5)? {
+    let position = match choices.int_in_range(0..=7)? {
         0 => PositionRule::None,
         1 => PositionRule::Sequence(location(choices, is_form)?),
         2 => PositionRule::Version(location(choices, is_form)?),
@@ -164,6 +164,11 @@ fn rules(choices: &mut Unstructured<'_>) -> Result<Rules> {
             let at = Location::parse(&format!("body:{}", pointer(choices)?)).expect("a location");
             PositionRule::Fields { at, unit: None }
         }
+        6 => PositionRule::State { state: location(choices, is_form)?, at: None },
+        7 => PositionRule::State {
+            state: location(choices, is_form)?,
+            at: Some(StateAt { at: location(choices, is_form)?, unit: None }),
+        },
         _ => {
             PositionRule::Timestamp { at: location(choices, is_form)?, unit: InstantUnit::Rfc3339 }
         }

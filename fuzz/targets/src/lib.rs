@@ -26,6 +26,7 @@ pub mod recovery;
 mod reference;
 pub mod refill_page;
 pub mod simulation;
+pub mod tables;
 pub mod verify;
 
 /// A target.
@@ -49,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "core", run: core::run },
     Target { name: "simulation", run: simulation::run },
     Target { name: "clocks", run: clocks::run },
+    Target { name: "tables", run: tables::run },
 ];
 
 /// The bytes that no choice has taken.

@@ -6,13 +6,16 @@ use serde_json::Value;
 use sprag::config::Url;
 use sprag::extract::{Extractor, IdRule, KeyRule, Location, Pattern, Pointer, PositionRule, Rules};
 use sprag::limits::{REFILL_URL_BYTES, SPLIT_EVENTS};
+use sprag::refill::envelope::{Envelope, Opener};
 use sprag::refill::link::{next_of, resolve};
-use sprag::refill::page::{Next, read};
+use sprag::refill::page::{Next, Signs, read};
 
 /// Where the events are, in this order of choice.
 const ITEMS: [&str; 3] = ["", "/data", "/a/0"];
 /// Where the next page is said.
 const NEXT: &str = "/next";
+/// Where it is said of which positions there is none.
+const NONE: &str = "/omitted";
 /// The server that is asked.
 const SERVER: &str = "https://api.example:8443/events";
 
@@ -37,10 +40,12 @@ fn compare(choices: &mut Unstructured<'_>) -> Result<()> {
         follow(link);
         next_of(link).iter().for_each(|link| follow(link));
     }
+    let none = choices.arbitrary::<bool>()?.then(|| pointer(NONE));
+    let signs = Signs { next, none };
     if choices.arbitrary()? {
-        made(choices, &next, link)
+        made(choices, &signs, link)
     } else {
-        found(crate::rest(choices), items, &next, link);
+        found(crate::rest(choices), items, &signs, link);
         Ok(())
     }
 }
@@ -63,8 +68,11 @@ fn extractor(items: &str) -> Extractor {
 }
 
 /// What is read of any bytes is there.
-fn found(body: &[u8], items: &str, next: &Next, link: Option<&str>) {
-    let Ok(page) = read(body, link, &extractor(items), next) else { return };
+fn found(body: &[u8], items: &str, signs: &Signs, link: Option<&str>) {
+    open(body);
+    let Ok(page) = read(body, link, &extractor(items), signs) else { return };
+    page.events.iter().for_each(|event| open(event));
+    assert!(page.none.iter().all(|none| none.from <= none.to));
     let Ok(tree) = serde_json::from_slice::<Value>(body) else {
         // A surrogate half, or a number that is too large, where nothing is read.
         return;
@@ -74,7 +82,7 @@ fn found(body: &[u8], items: &str, next: &Next, link: Option<&str>) {
     let events: Vec<Value> =
         page.events.iter().map(|event| serde_json::from_slice(event).expect("JSON")).collect();
     assert_eq!(&events, array);
-    let expected = match next {
+    let expected = match &signs.next {
         Next::None => None,
         Next::Link => link.and_then(next_of),
         Next::At(_) => tree.pointer(NEXT).and_then(Value::as_str).filter(|text| !text.is_empty()),
@@ -83,22 +91,45 @@ fn found(body: &[u8], items: &str, next: &Next, link: Option<&str>) {
 }
 
 /// What is a page is read as one.
-fn made(choices: &mut Unstructured<'_>, next: &Next, link: Option<&str>) -> Result<()> {
+fn made(choices: &mut Unstructured<'_>, signs: &Signs, link: Option<&str>) -> Result<()> {
     let count = choices.int_in_range(0..=5)?;
     let event = |_| Ok(serde_json::json!({"id": choices.arbitrary::<&str>()?, "number": 7}));
     let events: Vec<Value> = (0..count).map(event).collect::<Result<_>>()?;
     let said: Option<&str> = choices.arbitrary()?;
     let said = said.filter(|text| text.len() <= REFILL_URL_BYTES);
-    let body = serde_json::json!({"data": events, "next": said}).to_string();
-    let page = read(body.as_bytes(), link, &extractor("/data"), next).expect("it is a page");
+    let omitted: Vec<(u64, u64)> = choices.arbitrary()?;
+    let omitted: Vec<(u64, u64)> = omitted.into_iter().filter(|(from, to)| from <= to).collect();
+    let range =
+        |(from, to): &(u64, u64)| serde_json::json!({"from": from, "to": to, "reason": "dead"});
+    let ranges: Vec<Value> = omitted.iter().map(range).collect();
+    let body = serde_json::json!({"data": events, "next": said, "omitted": ranges}).to_string();
+    let page = read(body.as_bytes(), link, &extractor("/data"), signs).expect("it is a page");
+    let none: Vec<(u64, u64)> = page.none.iter().map(|none| (none.from, none.to)).collect();
+    assert_eq!(none, if signs.none.is_some() { omitted } else { Vec::new() });
     assert_eq!(page.events.len(), count);
-    if matches!(next, Next::At(_)) {
+    if matches!(signs.next, Next::At(_)) {
         assert_eq!(page.next.as_deref(), said.filter(|text| !text.is_empty()));
     }
     if let Some(next) = &page.next {
         follow(next);
     }
     Ok(())
+}
+
+/// Headers and body of an envelope are what a tree has, and never more.
+fn open(element: &[u8]) {
+    let at = |text| Some(pointer(text));
+    let (headers, body, base64) = (at("/headers"), at("/body"), at("/body_base64"));
+    let Ok(opened) = Opener::new(Envelope { headers, body, base64 }).open(element) else { return };
+    let Ok(tree) = serde_json::from_slice::<Value>(element) else { return };
+    match tree.get("body") {
+        Some(Value::String(text)) => assert_eq!(&*opened.body, text.as_bytes()),
+        Some(body) => {
+            assert_eq!(serde_json::from_slice::<Value>(&opened.body).as_ref().ok(), Some(body))
+        }
+        None => assert!(tree.get("body_base64").is_some_and(Value::is_string)),
+    }
+    assert!(opened.headers.len() <= sprag::limits::REQUEST_HEADERS);
 }
 
 /// A link leads to the server that was asked, or nowhere.

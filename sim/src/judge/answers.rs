@@ -68,6 +68,9 @@ pub(crate) struct Answers {
     reached: BTreeMap<(usize, u64), u64>,
     /// Requests by each version of each field.
     fields: BTreeMap<(usize, Arc<str>, At), u64>,
+    /// Requests by each state, and by how new states are.
+    states: BTreeMap<(usize, Arc<str>), u64>,
+    state_ats: BTreeMap<(usize, At), u64>,
     /// The newest version or instant acknowledged as released, and at which instants which bodies
     /// without an id were.
     newest: BTreeMap<usize, u64>,
@@ -94,6 +97,14 @@ impl Answers {
         if let Position::Fields(fields) = &post.position {
             for Field { name, at } in fields.as_slice().iter().filter(|_| post.accepted) {
                 *self.fields.entry((post.resource, name.clone(), *at)).or_default() += 1;
+            }
+        }
+        if let Position::State { state, at } = &post.position
+            && post.accepted
+        {
+            *self.states.entry((post.resource, state.clone())).or_default() += 1;
+            if let Some(at) = at {
+                *self.state_ats.entry((post.resource, *at)).or_default() += 1;
             }
         }
         let rebases = self.rebases(post.resource);
@@ -131,7 +142,10 @@ impl Answers {
         let position = match post.position {
             Position::Sequence(number) | Position::Version(number) => number,
             Position::Clock(ref clock) => causal::number(clock),
-            Position::Timestamp(_) | Position::Fields(_) | Position::None => {
+            Position::Timestamp(_)
+            | Position::Fields(_)
+            | Position::State { .. }
+            | Position::None => {
                 return self.expect_of_instant(post);
             }
         };
@@ -175,10 +189,22 @@ impl Answers {
         if let Position::Fields(fields) = &post.position {
             return fields.as_slice().iter().all(|field| self.may_be_old(post.resource, field));
         }
+        if let Position::State { state, at } = &post.position {
+            return self.may_be_behind(post.resource, state, *at);
+        }
         let Some(number) = orders(post) else { return false };
         let newer = (post.resource, number.saturating_add(1))..=(post.resource, u64::MAX);
         let same = self.reached.get(&(post.resource, number)).copied().unwrap_or(0);
         same > 1 || self.reached.range(newer).any(|(_, count)| *count > 0)
+    }
+
+    /// Whether something newer, or the same state, was sent otherwise too.
+    fn may_be_behind(&self, resource: usize, state: &Arc<str>, at: Option<At>) -> bool {
+        let same = self.states.get(&(resource, state.clone())).copied().unwrap_or(0);
+        let newest =
+            self.state_ats.range((resource, At::Version(0))..(resource + 1, At::Version(0)));
+        let newest = newest.map(|((_, at), _)| *at).next_back();
+        same > 1 || at.zip(newest).is_some_and(|(at, newest)| at < newest)
     }
 
     /// Whether this version of a field, or a newer one, was sent otherwise too.
@@ -292,7 +318,11 @@ impl Answers {
 fn orders(post: &Post) -> Option<u64> {
     match post.position {
         Position::Version(number) | Position::Timestamp(number) => Some(number),
-        Position::Sequence(_) | Position::Fields(_) | Position::Clock(_) | Position::None => None,
+        Position::Sequence(_)
+        | Position::Fields(_)
+        | Position::Clock(_)
+        | Position::State { .. }
+        | Position::None => None,
     }
 }
 
@@ -329,6 +359,7 @@ fn fits(
         Position::Fields(_) => {
             matches!(status, Status::Held | Status::Late | Status::Conflict)
         }
+        Position::State { .. } => status == Status::Late,
         Position::Timestamp(_) if settles => status == Status::Conflict,
         Position::Timestamp(_) => {
             matches!(status, Status::Held | Status::Late | Status::Conflict)

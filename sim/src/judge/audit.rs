@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use sprag_core::fact::Kind;
 use sprag_core::id::{DestinationId, Hash};
 use sprag_core::output::Status;
+use sprag_core::position::Position;
 use sprag_core::record::OmitReason;
-use sprag_core::settings::OnGap;
+use sprag_core::settings::{Contract, OnGap};
 
 use super::answers::{Acknowledged, Answers};
 use super::causal::causes_come_first;
@@ -68,6 +69,9 @@ fn acknowledged_by(key: &KeyHistory, acknowledged: &Acknowledged) -> Verdict {
         (Status::Released, IngressFate::Released(sequence, Kind::Event))
         | (Status::Late, IngressFate::Released(sequence, Kind::Late)) => {
             is_same && acknowledged.sequence == Some(sequence)
+        }
+        (Status::Held, IngressFate::Stale | IngressFate::Conflict) => {
+            is_same && matches!(event.position, Position::State { .. })
         }
         (Status::Held, IngressFate::Held | IngressFate::Released(..) | IngressFate::Invalid)
         | (Status::Conflict, IngressFate::Conflict)
@@ -132,7 +136,7 @@ pub(crate) fn deliveries(history: &History, deliveries: &Deliveries) -> Verdict 
 fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     for (sequence, fate) in &lane.fates {
         let acknowledged = seen.is_some_and(|seen| {
-            seen.may_have(*sequence) || seen.acknowledged_again.contains(sequence)
+            seen.ever_had(*sequence) || seen.acknowledged_again.contains(sequence)
         });
         must(*fate != Fate::Delivered || acknowledged, || {
             format!("{sequence} is called delivered, its consumer never acknowledged it")
@@ -140,6 +144,9 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     }
     // What a consumer was told is durable has that fate, and not another.
     for sequence in seen.into_iter().flat_map(|seen| seen.settled.keys()) {
+        if lane.was_set_back(*sequence) {
+            continue;
+        }
         let fate = lane.fates.get(sequence);
         must(fate == Some(&Fate::Delivered), || {
             format!("{sequence} is acknowledged for sure and {fate:?}")
@@ -147,8 +154,11 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     }
     let acknowledged = seen.into_iter().flat_map(|seen| seen.acknowledged.keys());
     for sequence in acknowledged {
-        let is_at_head = seen.is_some_and(|seen| seen.is_carried_at(lane.head(), *sequence));
-        must(lane.fates.contains_key(sequence) || is_at_head, || {
+        let heads = [lane.head(), lane.stands_or_stood()];
+        let is_at_head =
+            heads.iter().any(|head| seen.is_some_and(|seen| seen.is_carried_at(*head, *sequence)));
+        let waits_again = lane.was_set_back(*sequence) && lane.knows(*sequence);
+        must(lane.fates.contains_key(sequence) || is_at_head || waits_again, || {
             format!("{sequence} was acknowledged and has no fate")
         })?;
     }
@@ -166,6 +176,10 @@ fn superseded(lane: &LaneHistory, seen: Option<&Seen>, boundary: u64) -> Verdict
         })?;
     }
     for (sequence, reason) in &seen.omitted {
+        // Once for this, then for that.
+        if lane.was_set_back(*sequence) {
+            continue;
+        }
         let skipped = lane.superseded.contains_key(sequence);
         // What did not enter, or came before the lane, was never the lane's own.
         let is_own = lane.entered.contains(sequence);
@@ -195,7 +209,11 @@ pub(crate) fn nothing_is_left(
     for (key, resource) in context.resources {
         let Some(known) = history.keys.get(resource) else { continue };
         let source = context.policies.sources.get(&key.source);
-        let halts = source.is_some_and(|source| source.on_gap == OnGap::Halt);
+        let halts = source.is_some_and(|source| {
+            // Where a resource begins is not waited for without end.
+            let begins = source.contract == Contract::States && !known.machine.stands();
+            source.on_gap == OnGap::Halt && !begins
+        });
         must(halts || known.holds().is_empty(), || {
             format!("resource {resource} holds {:?} still", known.holds())
         })?;

@@ -53,6 +53,11 @@ pub(crate) fn hash(link: &Link<'_>) -> Hash {
         Position::Timestamp(nanoseconds) => instant_text(*nanoseconds),
         Position::Fields(fields) => fields_text(fields),
         Position::Clock(clock) => clock_text(clock),
+        Position::State { state, at: None } => state.to_string(),
+        Position::State { state, at: Some(At::Version(number)) } => format!("{state}@{number}"),
+        Position::State { state, at: Some(At::Instant(nanoseconds)) } => {
+            format!("{state}@{}", instant_text(*nanoseconds))
+        }
     };
     let kind = match link.kind {
         Kind::Event => "event",

@@ -21,6 +21,8 @@ pub(crate) enum Asked {
     Drop(usize, DestinationId, u64),
     DropAtIngress(usize, Place),
     Rebase(usize),
+    /// From the first of these events to the last.
+    Rewind(usize, DestinationId, u64, u64),
 }
 
 impl Asked {
@@ -157,6 +159,27 @@ impl Commands {
         rebases.collect()
     }
 
+    /// How often a lane may have been set back, and the least event up to which, among those times that
+    /// reach this one.
+    pub(crate) fn rewinds(
+        &self,
+        key: usize,
+        to: DestinationId,
+        sequence: u64,
+    ) -> (u64, Option<u64>) {
+        let of = Asked::Rewind(key, to, 0, 0)..=Asked::Rewind(key, to, u64::MAX, u64::MAX);
+        let mut least = None;
+        let mut count = 0;
+        for (asked, possible) in self.possible.range(of).filter(|(_, possible)| **possible > 0) {
+            let Asked::Rewind(_, _, from, until) = *asked else { continue };
+            count += possible;
+            if (from..=until).contains(&sequence) {
+                least = Some(least.map_or(until, |least: u64| least.min(until)));
+            }
+        }
+        (count, least)
+    }
+
     /// How often a lane was redriven, or may have been.
     pub(crate) fn redrives(&self, key: usize, to: DestinationId) -> u64 {
         self.redrives.get(&(key, to)).copied().unwrap_or(0)
@@ -173,8 +196,14 @@ pub(crate) fn is_plausible(asked: Asked, rejection: Rejection) -> bool {
     match rejection {
         Rejection::UnknownKey => !matches!(asked, Asked::PauseDestination(_)),
         Rejection::UnknownLane | Rejection::NotStopped | Rejection::NotPassed => {
-            matches!(asked, Asked::Redrive(..) | Asked::RedrivePassed(..) | Asked::Drop(..))
+            let of_lane =
+                matches!(asked, Asked::Redrive(..) | Asked::RedrivePassed(..) | Asked::Drop(..));
+            of_lane || (rejection == Rejection::UnknownLane && matches!(asked, Asked::Rewind(..)))
         }
+        Rejection::LaneBusy
+        | Rejection::Stopped
+        | Rejection::Unordered
+        | Rejection::NothingToReplay => matches!(asked, Asked::Rewind(..)),
         Rejection::UnknownDestination => {
             matches!(
                 asked,
@@ -182,6 +211,7 @@ pub(crate) fn is_plausible(asked: Asked, rejection: Rejection) -> bool {
                     | Asked::ResumeDestination(_)
                     | Asked::Redrive(..)
                     | Asked::RedrivePassed(..)
+                    | Asked::Rewind(..)
             )
         }
         Rejection::AlreadyRedriven => {

@@ -1,7 +1,9 @@
 //! The judge of deliveries: what consumers got, in which order, how often, and what each repeat
 //! was called (promises 2, 5, 6; rules F11, C2, G3, G4, L1, L4). Sees only the wire.
 
+mod again;
 mod alone;
+mod omitted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +16,8 @@ use sprag_core::settings::{Contract, OnGiveUp};
 use sprag_driver::cache::ReleasedEvent;
 use sprag_log::digest::sha256;
 
+use self::again::Again;
+use self::omitted::is_named;
 use super::commands::{Asked, Commands};
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
@@ -102,6 +106,8 @@ pub(crate) struct Seen {
     may_be_acknowledged: BTreeSet<u64>,
     /// Acknowledged for sure by a request, since this uptime.
     pub(crate) settled: BTreeMap<u64, u64>,
+    /// That it was set back, and how often.
+    again: Again,
 }
 
 /// The judge.
@@ -286,6 +292,8 @@ impl Deliveries {
         if is_apart {
             return seen.alone(arrived, policies, commands, redrives);
         }
+        let (rewinds, until) = commands.rewinds(arrived.resource, attempt.destination, sequence);
+        seen.may_begin_again(attempt, rewinds, until);
         seen.waits(arrived)?;
         if attempt.out_of_order {
             // An operator may send what did not enter.
@@ -304,10 +312,15 @@ impl Deliveries {
         must(taken, || "sent although its destination never took its type".to_owned())?;
         let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
         seen.same_range(attempt)?;
-        seen.in_order(arrived, policies, commands, coalesces)?;
+        let last = self.told.get(&(arrived.resource, seen.highest));
+        let is_taken =
+            |told: &Told| policies.always_takes(attempt.destination, type_of(&told.digest));
+        let may_be_left = policies.limits_backlog || last.is_some_and(|told| !is_taken(told));
+        seen.in_order(arrived, policies, commands, (coalesces, may_be_left))?;
         seen.accounts(attempt)?;
         seen.omits(attempt, coalesces)?;
         seen.highest = sequence;
+        seen.again.went_on(sequence);
         seen.last = Some((sequence, attempt.id.epoch));
         for sequence in first_to_last(attempt) {
             seen.sent.insert(sequence, arrived.uptime);
@@ -491,7 +504,7 @@ impl Seen {
         arrived: &Arrived<'_>,
         policies: &Policies,
         commands: &Commands,
-        coalesces: bool,
+        (coalesces, may_be_left): (bool, bool),
     ) -> Verdict {
         let sequence = arrived.attempt.sequence.0;
         if self.highest == 0 {
@@ -507,6 +520,9 @@ impl Seen {
             });
         }
         for passed in self.highest..sequence {
+            if self.again.jumps_over(passed, self.highest, arrived.attempt) {
+                continue;
+            }
             let dropped = Asked::Drop(arrived.resource, arrived.attempt.destination, passed);
             let settled = self.may_have(passed)
                 || self.dropped.contains(&passed)
@@ -515,20 +531,14 @@ impl Seen {
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
                 || is_named(arrived.attempt, passed, OmitReason::Boundary)
                 || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
+                || (may_be_left && self.again.leaves(passed, self.highest, arrived.attempt))
                 || self.given_up(passed, arrived, policies);
-            must(settled, || format!("attempted before {passed} was settled"))?;
-        }
-        Ok(())
-    }
-
-    /// `skipped` is what newer events took the place of: only under `coalesce` (C5).
-    fn omits(&mut self, attempt: &Attempt, coalesces: bool) -> Verdict {
-        for omission in attempt.omitted.iter().filter(|omission| !omission.merged) {
-            let skipped = omission.reason == OmitReason::Skipped;
-            must(coalesces || !skipped, || format!("omits {omission:?} without coalesce"))?;
-            for sequence in omission.range.from..=omission.range.to {
-                self.omitted.insert(sequence, omission.reason);
-            }
+            must(settled, || {
+                let (previous, omitted) = (arrived.attempt.previous, &arrived.attempt.omitted);
+                format!(
+                    "attempted before {passed} was settled; it follows {previous:?}, {omitted:?}"
+                )
+            })?;
         }
         Ok(())
     }
@@ -549,32 +559,6 @@ impl Seen {
         let waited = arrived.uptime - first + GIVE_UP_SLACK;
         tried_enough || waited >= policy.give_up_after
     }
-
-    /// `sprag-previous-sequence` and `sprag-omitted` account for everything before, from 1 on.
-    fn accounts(&self, attempt: &Attempt) -> Verdict {
-        let previous = attempt.previous.0;
-        must(previous < attempt.sequence.0, || format!("follows {previous}"))?;
-        must(previous == 0 || self.may_have(previous), || {
-            format!("says that {previous} was delivered")
-        })?;
-        let mut next = previous + 1;
-        for omission in &attempt.omitted {
-            must(omission.merged || omission.range.from == next, || {
-                format!("omits {:?} where {next} is due", omission.range)
-            })?;
-            next = omission.range.to + 1;
-        }
-        must(next == attempt.sequence.0, || format!("does not account for {next}"))
-    }
-}
-
-/// Whether a delivery says that its lane went past this event for this reason. Whether that is
-/// true is seen when history is read.
-fn is_named(attempt: &Attempt, sequence: u64, reason: OmitReason) -> bool {
-    attempt.omitted.iter().any(|omission| {
-        let is_in = (omission.range.from..=omission.range.to).contains(&sequence);
-        is_in && (omission.merged || omission.reason == reason)
-    })
 }
 
 /// The events that an attempt carries.
@@ -593,5 +577,6 @@ fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
 
 /// Whether events follow one another by their positions.
 fn orders(position: &Position) -> bool {
-    !matches!(position, Position::None | Position::Fields(_) | Position::Clock(_))
+    use Position as P;
+    !matches!(position, P::None | P::Fields(_) | P::Clock(_) | P::State { .. })
 }

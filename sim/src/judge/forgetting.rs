@@ -153,6 +153,7 @@ impl KeyHistory {
         self.settled.begin_anew();
         self.merged.begin_anew();
         self.causal.begin_anew();
+        self.machine.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         self.lanes.values_mut().for_each(super::lane_history::LaneHistory::forget);

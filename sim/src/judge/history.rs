@@ -93,6 +93,12 @@ impl History {
             ("released: passed while it waited", causal(|key| key.untrue)),
         ];
         history.facts.extend(counts);
+        let machines = history.keys.values().map(|key| &key.machine);
+        let (over, behind) = machines.fold((0, 0), |(over, behind), machine| {
+            (over + machine.passed_over, behind + machine.left_behind)
+        });
+        history.facts.insert("released: over states that never came", over);
+        history.facts.insert("held, then never next", behind);
         Ok(history)
     }
 
@@ -269,6 +275,7 @@ fn about_order(
         Fact::GapFilled(_) => history.gap_filled(),
         Fact::GapAbandoned(abandoned) => history.abandon(abandoned, source, uptime),
         Fact::Redriven(redriven) => history.redrive(redriven),
+        Fact::Rewound(rewound) => history.rewind(rewound),
         Fact::Dropped(dropped) => match dropped.letter {
             DeadLetter::InLane { destination, sequence } => {
                 history.drop_letter(destination, sequence.0)
@@ -296,11 +303,13 @@ fn variety(fact: &Fact) -> Option<&'static str> {
             InvalidReason::TooManyFields => Some("invalid: too many fields"),
             InvalidReason::ShrinkingClock => Some("invalid: shrinking clock"),
             InvalidReason::TooManyNodes => Some("invalid: too many nodes"),
+            InvalidReason::UnknownState => Some("invalid: unknown state"),
             InvalidReason::BeyondSpan | InvalidReason::BeforeFirst => None,
         },
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Rebased => {
             Some("gap-abandoned: rebased")
         }
+        Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Gone => Some("gap-abandoned: gone"),
         Fact::BacklogDropped(dropped) if dropped.from < dropped.to => {
             Some("backlog-dropped: several")
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sprag_core::fact::{
     AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, LaneOpened, Received,
-    Recognised, Released, Stale,
+    Recognised, Released, Rewound, Stale,
 };
 use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;
@@ -16,6 +16,7 @@ use super::causal::Causal;
 use super::chain::{self, Link};
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
+use super::machine::Machine;
 use super::merged::Merged;
 use super::newest::{Described, Due, Newest};
 use super::policies::{Policies, SourcePolicy};
@@ -56,11 +57,14 @@ pub(crate) struct KeyHistory {
     /// The last position released in order.
     pub(super) last: Option<u64>,
     pub(super) abandoned: Vec<(u64, u64)>,
+    /// Positions given up because their source has none.
+    pub(crate) gone: Vec<(u64, u64)>,
     pub(super) gap: Option<(u64, u64)>,
     pub(super) newest: Newest,
     pub(crate) settled: Settled,
     pub(crate) merged: Merged,
     pub(crate) causal: Causal,
+    pub(crate) machine: Machine,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     pub(crate) sequence: u64,
@@ -102,6 +106,7 @@ impl KeyHistory {
             (Contract::Settle, _) => return self.demand_of_settle(source, event, None),
             (Contract::Merge, _) => return self.merged.demand(source, event),
             (Contract::Causal, _) => return self.demand_of_causal(source, event),
+            (Contract::States, _) => return self.machine.demand(source, event),
             _ => return Demand::Release(Kind::Event),
         };
         if position > HIGHEST || source.first().is_some_and(|first| position < first) {
@@ -227,7 +232,7 @@ impl KeyHistory {
         Ok(self.demand_by_position(source, &event.described()))
     }
 
-    fn give(&mut self, place: Place, fate: IngressFate) {
+    pub(super) fn give(&mut self, place: Place, fate: IngressFate) {
         if let Some(event) = self.events.get_mut(&place) {
             event.fate = fate;
         }
@@ -249,6 +254,7 @@ impl KeyHistory {
                 self.causal.waiting.insert(place, clock.clone());
             }
             Position::Timestamp(_) => self.settles(place, uptime),
+            Position::State { .. } => self.waits_for_states(place),
             _ => return Err(format!("{place} is held without a position")),
         }
         self.row.end();
@@ -260,13 +266,17 @@ impl KeyHistory {
     }
 
     pub(crate) fn conflict(&mut self, fact: &Conflict, source: &SourcePolicy) -> Verdict {
+        if self.has_waited(fact.event) {
+            return self.became_a_conflict(fact);
+        }
         let demand = self.demand_of(fact.event, source)?;
         let other = self.events.get(&fact.other).map(|event| event.digest);
         must(demand == Demand::Conflict(fact.other) && other == Some(fact.other_digest), || {
             format!("{fact:?}, {demand:?} is due")
         })?;
         let event = &self.events[&fact.event];
-        if event.id.is_some() && self.is_behind(&event.position) {
+        let goes_back = matches!(event.position, Position::State { .. });
+        if event.id.is_some() && (goes_back || self.is_behind(&event.position)) {
             self.row.grow();
         }
         self.give(fact.event, IngressFate::Conflict);
@@ -293,8 +303,15 @@ impl KeyHistory {
         Ok(())
     }
 
+    fn has_waited(&self, place: Place) -> bool {
+        self.events.get(&place).is_some_and(|event| event.fate == IngressFate::Held)
+    }
+
     /// Older than what was released: kept, not delivered.
     pub(crate) fn stale(&mut self, fact: &Stale, source: &SourcePolicy) -> Verdict {
+        if self.has_waited(fact.event) {
+            return self.became_stale(fact);
+        }
         let demand = self.demand_of(fact.event, source)?;
         let EventHistory { position, recorded, .. } = &self.events[&fact.event];
         let is_its_own = *position == fact.position;
@@ -345,6 +362,17 @@ impl KeyHistory {
             lane.open(sequence - 1, sequence)?;
         }
         Ok(())
+    }
+
+    /// An operator sets a lane back; a key that has none there gets one.
+    pub(crate) fn rewind(&mut self, fact: &Rewound) -> Verdict {
+        let (from, until) = (fact.from.0, fact.until.0);
+        must(!self.is_unordered && from > self.boundary, || {
+            format!("{fact:?} of {}", self.boundary)
+        })?;
+        let released = self.released.range(from..=until).map(|(sequence, _)| *sequence).collect();
+        let lane = self.lanes.entry((fact.destination, 0)).or_default();
+        lane.rewind((from, until), released, self.sequence)
     }
 
     /// Whether a lane that was opened may go past an event: one that came too early, or of a type
@@ -449,6 +477,9 @@ impl KeyHistory {
         if source.contract == Contract::Causal {
             return self.comes_behind_its_causes(fact, event, source, uptime);
         }
+        if source.contract == Contract::States {
+            return self.is_a_step(fact, event, source, uptime);
+        }
         if source.contract == Contract::Settle && event.position != Position::None {
             return self.settles_in_its_place(fact, event, source, uptime);
         }
@@ -539,17 +570,20 @@ impl KeyHistory {
         let begins = match fact.reason {
             // Without a natural start, everything below the base is late (decision 006).
             AbandonReason::Start => source.first().or(Some(0)).filter(|_| self.next.is_none()),
-            AbandonReason::Rebased => self.next.or(strict),
+            AbandonReason::Rebased | AbandonReason::Gone => self.next.or(strict),
             AbandonReason::Waited | AbandonReason::Full => {
                 self.next.or(strict).filter(|_| source.on_gap == OnGap::Skip)
             }
         };
-        must(begins == Some(from) && lowest == Some(to + 1), || {
+        // Of what its source has none of, only that is given up.
+        let in_part = fact.reason == AbandonReason::Gone && lowest.is_some_and(|it| it > to);
+        must(begins == Some(from) && (lowest == Some(to + 1) || in_part), || {
             format!("{from}-{to} is given up, {begins:?} to before {lowest:?} is missing")
         })?;
         match fact.reason {
             AbandonReason::Rebased => self.hurried = Some(format!("{from}-{to} is given up")),
             AbandonReason::Start => self.begins_in_time(source, uptime),
+            AbandonReason::Gone => self.gone.push((from, to)),
             AbandonReason::Waited | AbandonReason::Full => self.waited_enough(source, uptime)?,
         }
         self.abandoned.push((from, to));

@@ -1,5 +1,7 @@
 //! What history says of one lane: every event enters it once, in order, and gets one fate.
 
+mod again;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{Attempted, Batch, Consequence, Outcome};
@@ -70,6 +72,12 @@ pub(crate) struct LaneHistory {
     range: Option<(u64, u64)>,
     /// Acknowledged by a request: of an attempt under way, only its end follows.
     acknowledged: BTreeSet<u64>,
+    /// What it sends again, up to this event.
+    rewound: Option<u64>,
+    /// Where it stood then, and how often that had failed: behind what it sends again it goes on there.
+    stood: (u64, u32),
+    /// What it ever sent again: it had a fate before.
+    again: BTreeSet<u64>,
 }
 
 /// What a consumer accepted and has not acknowledged.
@@ -136,12 +144,15 @@ impl LaneHistory {
     /// Says what was decided with it: which of what was released before the lane it does not take.
     pub(crate) fn pass(&mut self, from: u64, to: u64) -> Result<Vec<u64>, String> {
         let decided: Vec<u64> = self.undecided.range(from..=to).copied().collect();
+        // Behind the last that it sends again it goes on where it stood.
+        let ends_again = self.rewound == Some(to);
         for sequence in &decided {
             self.undecided.remove(sequence);
             self.fates.insert(*sequence, Fate::Filtered);
         }
+        self.end_rewind();
         let own = self.waiting.range(from..=to).next();
-        let goes_on = self.has_backlog() || to == self.tail;
+        let goes_on = self.has_backlog() || to == self.tail || ends_again;
         must(own.is_none() && goes_on && to < self.head(), || {
             format!("goes past {from} to {to}, {:?} is its own, {} is due", own, self.head())
         })?;
@@ -456,6 +467,7 @@ impl LaneHistory {
             Mode::Halted | Mode::Parked if !self.has_backlog() => self.mode = Mode::Delivers,
             _ => {}
         }
+        self.end_rewind();
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod held;
 pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;
+mod machine;
 pub(crate) mod memory;
 mod merged;
 pub(crate) mod newest;

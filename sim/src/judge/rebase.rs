@@ -38,6 +38,7 @@ impl KeyHistory {
         self.settled.begin_anew();
         self.merged.begin_anew();
         self.causal.begin_anew();
+        self.machine.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         Ok(())
@@ -58,6 +59,8 @@ impl KeyHistory {
                 | Fact::GapOpened(_)
                 | Fact::Released(_)
                 | Fact::Invalid(_)
+                | Fact::Stale(_)
+                | Fact::Conflict(_)
                 // What a release does to the key's lanes.
                 | Fact::LaneOpened(_)
                 | Fact::LaneEnded(_)
@@ -70,6 +73,7 @@ impl KeyHistory {
     pub(crate) fn frame_ends(&self) -> Verdict {
         must(self.row.is_settled(), || "a sequence reset is due".to_owned())?;
         self.causal.nothing_could_go()?;
+        self.machine.waits_in_vain()?;
         self.hurried.clone().map_or(Ok(()), Err)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sprag_core::id::{Epoch, Hash, Key, Place, SourceId};
 use sprag_core::output::{Fetch, Status};
+use sprag_core::ranges::Ranges;
 use sprag_core::rate::Rate;
 use sprag_core::record::Order;
 use sprag_core::settings::{Contract, First, RefillSettings};
@@ -37,7 +38,11 @@ pub(crate) struct Refilled {
     asks: BTreeMap<SourceId, Asks>,
     /// Of what was asked for that may follow: after which position in which term, since when, how often.
     tails: BTreeMap<Key, ((Epoch, u64), Instant, u32)>,
+    /// Keys whose last ask came too often for their source: they ask once more.
+    resting: BTreeSet<Key>,
     given: BTreeSet<(usize, Hash)>,
+    /// Positions of which an authority said that there is none.
+    none: BTreeSet<(usize, u64)>,
     kept: BTreeSet<Place>,
 }
 
@@ -46,6 +51,7 @@ impl Refilled {
     pub(crate) fn disconnected(&mut self) {
         self.asks.clear();
         self.tails.clear();
+        self.resting.clear();
     }
 
     /// An event is given that was asked for.
@@ -98,7 +104,8 @@ impl Refilled {
 
     /// What follows the same position is asked for when a silence has doubled, in the same term.
     fn asked_seldom(&mut self, now: Instant, fetch: &Fetch, every: Duration) -> Verdict {
-        if fetch.attempt > 1 {
+        // The same turn once more: of an ask in vain, or because the source rested.
+        if self.resting.remove(&fetch.key) || fetch.attempt > 1 {
             return Ok(());
         }
         let of = (fetch.id.epoch, fetch.asked.from);
@@ -108,19 +115,34 @@ impl Refilled {
         }
         *asks += 1;
         let times = 1 + (now - *since) / u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
-        // One more for a turn that came late.
+        // One more for a turn that came late, and one besides.
         let most = 3 + times.ilog2();
         must(*asks <= most, || format!("{fetch:?} is number {asks} in {times} times {every:?}"))
     }
 
-    /// An ask is over. One that its source did not want now is asked once more, and that is no other.
-    pub(crate) fn ended(&mut self, key: &Key, throttled: bool) {
+    /// An ask is over; `rests` says that it came too often for its source.
+    pub(crate) fn ended(&mut self, key: &Key, rests: bool) {
         if let Some(asks) = self.asks.get_mut(&key.source) {
             asks.under_way = asks.under_way.saturating_sub(1);
         }
-        if let Some((_, _, asks)) = self.tails.get_mut(key).filter(|_| throttled) {
-            *asks = asks.saturating_sub(1);
+        if rests {
+            self.resting.insert(key.clone());
         }
+    }
+
+    /// Of these positions of a resource an authority says that there is none.
+    pub(crate) fn said_none(&mut self, resource: usize, none: &Ranges) {
+        let positions = none.as_slice().iter().flat_map(|range| range.from..=range.to);
+        self.none.extend(positions.map(|position| (resource, position)));
+    }
+
+    /// What was given up because there is none, an authority said so.
+    pub(crate) fn judge_gone(&self, resource: usize, gone: &[(u64, u64)]) -> Verdict {
+        let mut given_up = gone.iter().flat_map(|(from, to)| *from..=*to);
+        let unsaid = given_up.find(|position| !self.none.contains(&(resource, *position)));
+        must(unsaid.is_none(), || {
+            format!("resource {resource} gave {unsaid:?} up as if there were none")
+        })
     }
 
     /// History marks what came of asks, and nothing else.

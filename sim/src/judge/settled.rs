@@ -175,6 +175,8 @@ impl KeyHistory {
     pub(crate) fn holds(&self) -> BTreeSet<Place> {
         let settling = self.settled.waiting.keys().map(|standing| standing.3);
         let clocks = self.causal.waiting.keys().copied();
-        self.held.values().copied().chain(settling).chain(clocks).collect()
+        let ahead = self.machine.waiting.keys().copied();
+        let others = settling.chain(clocks).chain(ahead);
+        self.held.values().copied().chain(others).collect()
     }
 }

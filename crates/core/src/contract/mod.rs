@@ -9,6 +9,7 @@ mod fifo;
 mod latest;
 mod merge;
 mod settle;
+mod states;
 
 pub use causal::{
     Turn, begins, causes, clock_poison, first_to_go, is_concurrent, lacks_any, missing_causes,
@@ -17,6 +18,7 @@ pub use causal::{
 pub use fifo::{base_poison, head_gap, next_position};
 pub use merge::{fresh, take_in};
 pub use settle::{newest, settled};
+pub use states::{Step, in_turn, is_out_of_place, left_behind, nearest, passed, stands};
 
 use crate::chain::Fingerprint;
 use crate::fact::{HoldReason, InvalidReason, Kind, Recognised};
@@ -103,6 +105,7 @@ pub fn judge(
         Contract::Settle => settle::judge(source, order, evidence),
         Contract::Merge => merge::judge(source, order, evidence),
         Contract::Causal => causal::judge(source, key_backlog, order, evidence),
+        Contract::States => states::judge(source, key_backlog, order, evidence),
         Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
     }
 }

@@ -19,6 +19,7 @@ impl Fact {
             Self::LaneOpened(fact) => slice::from_ref(&fact.destination),
             Self::LaneEnded(fact) => slice::from_ref(&fact.destination),
             Self::BacklogDropped(fact) => slice::from_ref(&fact.destination),
+            Self::Rewound(fact) => slice::from_ref(&fact.destination),
             Self::Dropped(fact) => match &fact.letter {
                 DeadLetter::InLane { destination, .. } => slice::from_ref(destination),
                 DeadLetter::AtIngress { .. } => &[],
@@ -58,6 +59,7 @@ impl Fact {
             Self::LaneOpened(fact) => Some(&fact.key),
             Self::LaneEnded(fact) => Some(&fact.key),
             Self::BacklogDropped(fact) => Some(&fact.key),
+            Self::Rewound(fact) => Some(&fact.key),
             Self::GapOpened(fact) => Some(&fact.key),
             Self::GapFilled(fact) => Some(&fact.key),
             Self::GapAbandoned(fact) => Some(&fact.key),
@@ -102,6 +104,7 @@ impl Fact {
             Self::LaneOpened(_) => "lane-opened",
             Self::LaneEnded(_) => "lane-ended",
             Self::BacklogDropped(_) => "backlog-dropped",
+            Self::Rewound(_) => "rewound",
             Self::KeysVisited(_) => "keys-visited",
             Self::DestinationRetired(_) => "destination-retired",
             Self::Ignored(_) => "ignored",

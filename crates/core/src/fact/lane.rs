@@ -73,6 +73,20 @@ pub struct BacklogDropped {
     pub to: Sequence,
 }
 
+/// See [`Fact::Rewound`](super::Fact::Rewound). Which of them are sent is written down when the lane comes
+/// to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewound {
+    /// The resource.
+    pub key: Key,
+    /// The lane's destination.
+    pub destination: DestinationId,
+    /// The first event that is sent again.
+    pub from: Sequence,
+    /// The last; the lane had settled it.
+    pub until: Sequence,
+}
+
 /// What a key is visited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Visit {

@@ -63,7 +63,7 @@ pub(super) fn at_head(hot: &Hot, at: usize, most: usize) -> AtHead {
     let most = u64::try_from(most).unwrap_or(u64::MAX);
     let wanted = match record.batch {
         Some(to) => to,
-        None => Sequence(record.tail.0.min(record.head.0.saturating_add(most - 1))),
+        None => Sequence(record.reach().0.min(record.head.0.saturating_add(most - 1))),
     };
     let entered = lane.window.iter().take_while(|waiting| waiting.entered);
     let entered = entered.last().map_or(record.head, |last| last.sequence);

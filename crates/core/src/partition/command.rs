@@ -57,6 +57,9 @@ impl<D: Digest> Partition<D> {
             Command::Redrive { key, destination, passed } => {
                 self.redrive(slot, key, destination, passed)?;
             }
+            Command::Rewind { key, destination, from, until } => {
+                self.rewind(slot, key, destination, (from, until))?;
+            }
             Command::RedriveGone { destination, passed, .. } => {
                 self.may_redrive(slot, destination, passed)?;
                 return Err(Rejection::BodyGone);
@@ -221,6 +224,7 @@ fn key_of(command: &Command) -> Option<&Key> {
         | Command::Rebase(key)
         | Command::Redrive { key, .. }
         | Command::RedriveGone { key, .. }
+        | Command::Rewind { key, .. }
         | Command::Acknowledge { key, .. }
         | Command::Drop { key, .. } => Some(key),
         Command::PauseDestination(_)

@@ -8,14 +8,16 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::acknowledge::accepted;
 use super::draft::Times;
-use super::evolve_order::{abandon, count_old_positions, hold, remember_instant, take_event};
+use super::evolve_order::{
+    abandon, count_old_positions, hold, leave, remember_instant, take_event,
+};
 use super::hot::{Arriving, Hot};
-use super::jump;
+use super::{jump, letter, rewind, supersede};
 use crate::chain::{Digest, Fingerprint};
 use crate::contract;
 use crate::fact::{
-    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Dropped, Fact,
-    Filtered, Kind, Received, Redriven, Released, Superseded, Toll,
+    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, Fact, Filtered, Kind, Received,
+    Released, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
 use crate::limits;
@@ -23,7 +25,7 @@ use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::recent::Prior;
 use crate::record::{
-    Acceptance, Essence, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order, Reached,
+    Acceptance, Essence, KeyRecord, Lane, LaneMode, Machine, Omission, OmitReason, Order, Reached,
 };
 use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros, micros};
@@ -118,6 +120,7 @@ impl<D: Digest> Partition<D> {
             _ => evolve_record(hot, times, fact),
         }
         jump::pass(&mut hot.record);
+        rewind::pass(&mut hot.record);
         if let Fact::Received(received) = fact {
             self.remember_received(place, times, received);
         }
@@ -215,6 +218,10 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
             contract::take_in(&mut record.order, fields, &released.fresh, released.event);
         }
         Position::Clock(clock) => contract::take_clock(&mut record.order, clock, released.kind),
+        Position::State { state, at } => {
+            let (state, event, digest) = (state.clone(), released.event, arriving.essence.digest);
+            record.order.reached = Reached::State(Machine { state, at: *at, event, digest });
+        }
         _ => {}
     }
     for destination in &released.lanes {
@@ -251,15 +258,18 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
     match fact {
         Fact::Held(held) => hold(hot, held),
         Fact::Conflict(conflict) => {
-            hot.arriving.take_if(|arriving| arriving.event == conflict.event);
+            let arrived = hot.arriving.take_if(|arriving| arriving.event == conflict.event);
+            if arrived.is_none() {
+                leave(&mut hot.record.order, conflict.event);
+            }
         }
         Fact::Invalid(invalid) => {
             take_event(hot, invalid.event, &invalid.position, times.recorded);
         }
         Fact::Stale(stale) => {
-            hot.arriving.take_if(|arriving| arriving.event == stale.event);
+            take_event(hot, stale.event, &stale.position, times.recorded);
         }
-        Fact::Superseded(superseded) => supersede(&mut hot.record, superseded),
+        Fact::Superseded(superseded) => supersede::note(&mut hot.record, superseded),
         Fact::Filtered(filtered) => pass_filtered(&mut hot.record, filtered),
         Fact::GapOpened(opened) => hot.record.order.gap = Some(opened.missing),
         Fact::GapFilled(_) => hot.record.order.gap = None,
@@ -269,15 +279,16 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         Fact::BacklogDropped(dropped) => drop_backlog(&mut hot.record, dropped),
         Fact::Batched(batched) => fix_range(&mut hot.record, batched),
         Fact::StrandsTaken(taken) => hot.take_strands(taken.destination, taken.to),
-        Fact::Redriven(redriven) => redrive(hot, redriven),
-        Fact::Dropped(dropped) => drop_letter(&mut hot.record, dropped),
+        Fact::Redriven(redriven) => letter::redrive(hot, redriven),
+        Fact::Rewound(rewound) => rewind::note(hot, rewound),
+        Fact::Dropped(dropped) => letter::drop(&mut hot.record, dropped),
         Fact::KeyPaused(_) => hot.record.paused = true,
         Fact::KeyResumed(_) => hot.record.paused = false,
         _ => {}
     }
 }
 
-fn lane_mut(record: &mut KeyRecord, id: LaneId) -> Option<&mut Lane> {
+pub(super) fn lane_mut(record: &mut KeyRecord, id: LaneId) -> Option<&mut Lane> {
     let at = record.index_of(id)?;
     Some(&mut record.lanes[at])
 }
@@ -402,19 +413,19 @@ fn fail_head(lane: &mut Lane, open: OpenMicros, attempted: &Attempted, due: Unix
 }
 
 /// What the lane has gone past need not be known as sent.
-fn forget_sent(lane: &mut Lane) {
+pub(super) fn forget_sent(lane: &mut Lane) {
     if lane.sent < lane.head {
         lane.sent = Sequence::default();
     }
 }
 
 /// What failed before counts no more.
-fn forget_failures(lane: &mut Lane) {
+pub(super) fn forget_failures(lane: &mut Lane) {
     (lane.toll, lane.failed_at) = (Toll::default(), OpenMicros::default());
 }
 
 /// So many events are left; each takes the same share of the bytes with it.
-fn keep_waiting(lane: &mut Lane, left: u64) {
+pub(super) fn keep_waiting(lane: &mut Lane, left: u64) {
     let share = u128::from(lane.bytes) * u128::from(left) / u128::from(lane.waiting.max(1));
     lane.bytes = u64::try_from(share).unwrap_or(u64::MAX);
     lane.waiting = left;
@@ -433,7 +444,7 @@ pub(super) fn settle_head(lane: &mut Lane) {
 }
 
 /// A drain that is through ends, and a lane in which nothing waits is stopped at nothing.
-fn end_drain(lane: &mut Lane) {
+pub(super) fn end_drain(lane: &mut Lane) {
     let drained = match lane.mode {
         LaneMode::DrainingHalted { until } | LaneMode::DrainingParked { until } => {
             lane.head > until
@@ -463,20 +474,6 @@ pub(super) fn omit(lane: &mut Lane, range: Range, reason: OmitReason) {
     }
 }
 
-/// The lane goes on with the event that took the place of its oldest. A wait after a failure goes
-/// on: it spares the consumer, whatever the event.
-fn supersede(record: &mut KeyRecord, superseded: &Superseded) {
-    let Some(lane) = lane_mut(record, superseded.destination.into()) else { return };
-    let passed = Range { from: superseded.from.0, to: superseded.by.0.saturating_sub(1) };
-    omit(lane, passed, OmitReason::Skipped);
-    lane.head = superseded.by;
-    keep_waiting(lane, 1);
-    forget_sent(lane);
-    lane.batch = None;
-    lane.failures = 0;
-    forget_failures(lane);
-}
-
 /// The lane goes past events that did not enter it.
 fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
     let Some(lane) = lane_mut(record, filtered.destination.into()) else { return };
@@ -500,40 +497,4 @@ fn drop_backlog(record: &mut KeyRecord, dropped: &BacklogDropped) {
         settle_head(lane);
     }
     lane.batch = None;
-}
-
-fn redrive(hot: &mut Hot, redriven: &Redriven) {
-    if hot.record.unordered {
-        return hot.redrive_strands(redriven);
-    }
-    let Some(lane) = lane_mut(&mut hot.record, redriven.destination.into()) else { return };
-    match redriven.passed {
-        Some(sequence) => lane.redrives.push(sequence),
-        None => drain(lane),
-    }
-}
-
-/// A stopped lane goes on.
-pub(super) fn drain(lane: &mut Lane) {
-    // Failures stay counted: what is sent again was sent before (DESIGN F11).
-    lane.due = UnixMicros::default();
-    forget_failures(lane);
-    lane.mode = match lane.mode {
-        LaneMode::Halted => LaneMode::DrainingHalted { until: lane.tail },
-        LaneMode::Parked => LaneMode::DrainingParked { until: lane.tail },
-        mode => mode,
-    };
-}
-
-fn drop_letter(record: &mut KeyRecord, dropped: &Dropped) {
-    let DeadLetter::InLane { destination, sequence } = dropped.letter else { return };
-    let id = record.sender_of(destination, sequence);
-    let Some(lane) = lane_mut(record, id) else { return };
-    if sequence == lane.head && !lane.mode.delivers() {
-        omit(lane, Range::one(sequence.0), OmitReason::Dead);
-        settle_head(lane);
-        lane.batch = None;
-    } else {
-        lane.redrives.retain(|redriven| *redriven != sequence);
-    }
 }

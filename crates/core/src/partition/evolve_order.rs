@@ -10,7 +10,7 @@ use crate::fact::{
 use crate::id::Place;
 use crate::limits;
 use crate::position::Position;
-use crate::record::{HeldAt, HeldEvent, KeyRecord, Order, Reached};
+use crate::record::{Essence, HeldAt, HeldEvent, KeyRecord, Order, Reached};
 use crate::time::UnixMicros;
 
 /// Counts old positions with new ids in a row (DESIGN K9); a repeat by its id says nothing.
@@ -34,7 +34,10 @@ pub(super) fn count_old_positions(hot: &mut Hot, fact: &Fact) {
         }
         Fact::Stale(_) => has_id,
         Fact::Conflict(_) => {
-            has_id && arriving.is_some_and(|essence| lies_behind(&essence.position))
+            let goes_back = |position: &Position| matches!(position, Position::State { .. });
+            let is_old =
+                |essence: &Essence| lies_behind(&essence.position) || goes_back(&essence.position);
+            has_id && arriving.is_some_and(is_old)
         }
         // An instant cannot begin anew: late events say nothing of how a source counts.
         Fact::Released(Released { kind: Kind::Late, position: Position::Timestamp(_), .. }) => {
@@ -77,6 +80,12 @@ pub(super) fn take_event(
         HoldReason::Gap | HoldReason::Start => None,
     };
     Some(Arriving { event, recorded, essence, rank })
+}
+
+/// An event waits no more: those that leave together stand before the others, so it is found soon.
+pub(super) fn leave(order: &mut Order, event: Place) {
+    let at = order.held.iter().find(|(_, held)| held.event == event).map(|(at, _)| at.clone());
+    at.map(|at| order.held.remove(&at));
 }
 
 /// Where an event of this number waits.

@@ -30,6 +30,8 @@ pub(super) struct Hot {
     pub(super) outlived: Vec<(LaneId, Ongoing)>,
     /// The open time at which waiting for the head gap ends, while a timer runs for it.
     pub(super) hold_timer: Option<OpenMicros>,
+    /// Whether what it holds may be out of place: it was loaded, or its settings are others.
+    pub(super) judges_anew: bool,
     /// How far asking for the head gap has come; none where it is not asked for.
     pub(super) refill: Option<Refill>,
 }
@@ -148,7 +150,8 @@ impl Hot {
     pub(super) fn new(key: Key, record: KeyRecord) -> Self {
         let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.id())).collect();
         let (arriving, outlived, hold_timer, refill) = (None, Vec::new(), None, None);
-        Self { key, record, arriving, lanes, outlived, hold_timer, refill }
+        let judges_anew = false;
+        Self { key, record, arriving, lanes, outlived, hold_timer, judges_anew, refill }
     }
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a
@@ -254,6 +257,8 @@ impl Hot {
     pub(super) fn extend_window(&mut self, at: usize, waiting: Waiting, most: usize) {
         let lane = &self.record.lanes[at];
         let is_foreign = lane.strand.is_some_and(|event| event != waiting.sequence);
+        let is_foreign =
+            is_foreign || (lane.reach() < lane.tail && waiting.sequence > lane.reach());
         if !lane.has_backlog() || is_foreign {
             return;
         }
@@ -280,7 +285,7 @@ impl Hot {
     /// is not at hand.
     pub(super) fn filtered_head(&mut self, at: usize) -> Option<Sequence> {
         self.head_of(at)?;
-        let tail = self.record.lanes[at].tail;
+        let tail = self.record.lanes[at].reach();
         let window = self.lanes[at].window.iter();
         let run = window.take_while(|waiting| !waiting.entered && waiting.sequence <= tail);
         run.last().map(|last| last.sequence)

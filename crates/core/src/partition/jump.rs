@@ -82,7 +82,7 @@ pub(super) fn begin(lane: &mut Lane, first: Sequence, boundary: Sequence) {
 fn skip(lane: &mut Lane, jump: Range, reason: OmitReason) {
     omit(lane, jump, reason);
     // Of what was released before the lane was opened, all was counted.
-    let counted = (jump.to.min(lane.opened.0) + 1).saturating_sub(jump.from);
+    let counted = (jump.to.min(lane.opened.min(lane.reach()).0) + 1).saturating_sub(jump.from);
     lane.waiting = lane.waiting.saturating_sub(counted);
     lane.head = Sequence(jump.to.saturating_add(1));
     lane.tail = Sequence(lane.tail.0.max(jump.to));

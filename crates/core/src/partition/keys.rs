@@ -99,22 +99,33 @@ impl<D: Digest> Partition<D> {
                 };
                 lane.due = now.after(record.due.min(latest).since(steady));
             }
+            hot.judges_anew = true;
         }
         self.arm_hold(slot);
         self.arm_acceptances(slot);
     }
 
     /// Keeps one timer per key for the end of its wait: the earliest deadline of what it holds,
-    /// for the head gap is what all of it waits for (DESIGN G1).
+    /// for the head gap is what all of it waits for (DESIGN G1). What need not wait any more ends its wait at once.
     pub(super) fn arm_hold(&mut self, slot: Slot) {
-        let wanted = self.hold_deadline(slot);
+        let is_out_of_place = self.is_out_of_place(slot);
+        let wanted = if is_out_of_place { Some(self.open) } else { self.hold_deadline(slot) };
         let Some(hot) = self.keys.get_mut(slot) else { return };
+        hot.judges_anew = is_out_of_place;
         let was = core::mem::replace(&mut hot.hold_timer, wanted);
         if was != wanted {
             was.map(|old| self.holds.remove(&(old, slot)));
             wanted.map(|new| self.holds.insert((new, slot)));
         }
         self.arm_refill(slot);
+    }
+
+    /// Whether what a key holds is to be judged anew, and need not wait: where it is neither just loaded nor are its
+    /// settings others, nothing is looked at.
+    fn is_out_of_place(&self, slot: Slot) -> bool {
+        let Some(hot) = self.keys.get(slot).filter(|hot| hot.judges_anew) else { return false };
+        let source = self.settings.sources.get(&hot.key.source);
+        source.is_some_and(|source| super::states::is_out_of_place(source, &hot.record.order))
     }
 
     fn hold_deadline(&self, slot: Slot) -> Option<OpenMicros> {

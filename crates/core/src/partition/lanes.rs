@@ -1,17 +1,17 @@
-//! Lanes: who may be attempted, what an attempt's end means, where waiting events come from.
+//! Lanes: who may be attempted, and what an attempt's end means. Where waiting events come from is
+//! `window`'s.
 //!
 //! Nothing leaves before the facts it rests on are committed: the release of the event, and the
 //! outcome of the attempt before it (DESIGN F11).
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Partition;
 use super::acknowledge::is_settled;
-use super::batch::{AtHead, at_head, is_whole, part, rest_of, window};
+use super::batch::{AtHead, at_head, is_whole, part, rest_of};
 use super::draft::Promise;
 use super::hot::{Hot, Ongoing, Tried};
 use super::strands::feeds;
@@ -193,91 +193,6 @@ impl<D: Digest> Partition<D> {
         self.outputs.push_back(Output::Request(request));
     }
 
-    fn ask_backlog(&mut self, slot: Slot, at: usize) {
-        let Some(hot) = self.keys.get(slot) else { return };
-        if let Some(until) = hot.lanes[at].damaged_until.filter(|until| *until > self.now.elapsed) {
-            self.set_timer(slot, at, until);
-            return;
-        }
-        let record = &hot.record.lanes[at];
-        let most = window(&self.settings, record);
-        // Where all that was looked for is gone, the oldest that is kept may be far away.
-        let reach = if hot.lanes[at].is_gone { limits::BACKLOG_REACH } else { most as u64 };
-        let to = Sequence(record.tail.0.min(record.head.0.saturating_add(reach - 1)));
-        let (from, key, opened) = (record.head, hot.key.clone(), record.opened);
-        if hot.lanes[at].asked {
-            return;
-        }
-        let asked = self.seek(slot, at, |lane| {
-            lane.asked = true;
-            lane.window.clear();
-            lane.id
-        });
-        let Some(id) = asked else { return };
-        let lane = self.lane_ref(slot, id);
-        self.outputs.push_back(Output::Backlog { lane, key, from, to, most, opened });
-    }
-
-    /// Waiting events of a lane came. Where its head is not among them (it cannot be read now, or
-    /// is not committed yet), it asks again later, or when a commit wakes it.
-    pub(super) fn backlog(
-        &mut self,
-        lane: LaneRef,
-        mut events: Vec<Waiting>,
-        looked: Option<Sequence>,
-        earlier: &BTreeMap<Sequence, Arc<str>>,
-    ) {
-        let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.id()));
-        let Some(at) = at else { return };
-        self.seek(lane.slot, at, |lane| {
-            lane.asked = false;
-            lane.damaged_until = None;
-        });
-        if !self.settings.destinations.contains_key(&lane.destination) {
-            // Which of them are its own is decided when it is configured again.
-            return;
-        }
-        self.pass_gone(lane.slot, at, events.first().map(|event| event.sequence), looked);
-        // What was tried was taken.
-        let hot = self.keys.get(lane.slot);
-        let record = hot.map(|hot| &hot.record.lanes[at]);
-        let tried = record.filter(|lane| lane.failures > 0 || lane.accepted.is_some());
-        let tried = tried.map(|lane| lane.head);
-        let range = record.map(|lane| lane.batch.unwrap_or_default().max(lane.sent));
-        let range = range.unwrap_or_default();
-        for event in &mut events {
-            // What has a strand has it because it entered.
-            event.entered |= lane.strand.is_some();
-            event.entered |= tried == Some(event.sequence) || event.sequence <= range;
-            let event_type = earlier.get(&event.sequence);
-            let takes = |of: &Arc<str>| self.takes_earlier(lane.destination, event.recorded, of);
-            event.entered |= event_type.is_some_and(takes);
-        }
-        let Some(hot) = self.keys.get_mut(lane.slot) else { return };
-        let most = window(&self.settings, &hot.record.lanes[at]);
-        let head = hot.record.lanes[at].head;
-        hot.lanes[at].window.clear();
-        for event in events.into_iter().filter(|event| event.sequence >= head) {
-            hot.extend_window(at, event, most);
-        }
-        hot.lanes[at].is_reread = true;
-        if hot.lanes[at].window.is_empty() {
-            self.set_timer(lane.slot, at, self.now.elapsed.after(limits::BACKLOG_RETRY));
-        } else {
-            self.wake_lane(lane.slot, at);
-        }
-    }
-
-    /// Waiting events of a lane are damaged on disk. Nobody writes them anew, so they are seldom looked at
-    /// again, whatever else wakes the lane; an operator is told meanwhile.
-    pub(super) fn backlog_is_damaged(&mut self, lane: LaneRef) {
-        let until = self.now.elapsed.after(limits::DAMAGED_RETRY);
-        let Some(hot) = self.keys.get_mut(lane.slot) else { return };
-        let Some(at) = hot.lane_at(lane.id()) else { return };
-        hot.lanes[at].damaged_until = Some(until);
-        self.set_timer(lane.slot, at, until);
-    }
-
     /// A permit came: the attempt leaves, unless the lane cannot use it any more.
     pub(super) fn granted(&mut self, grant: Grant) {
         let lane = grant.lane;
@@ -331,7 +246,7 @@ impl<D: Digest> Partition<D> {
             others,
             released: work.released,
             number,
-            redelivery: work.redelivery || sequence <= record.sent,
+            redelivery: work.redelivery || sequence <= record.sent || record.sends_again(sequence),
             out_of_order: out_of_order || hot.record.unordered,
             previous: record.delivered,
             omitted: if out_of_order { Vec::new() } else { record.omitted.clone() },
@@ -556,11 +471,15 @@ fn head_readiness(
     if waiting.released.frame > committed || !waiting.entered {
         return Readiness::Waits;
     }
+    // What is sent again is no older than its lane's last progress: else history would go before all that
+    // comes to other keys (promise 3).
+    let record = &hot.record.lanes[at];
+    let again = record.sends_again(waiting.sequence).then_some(record.since);
     Readiness::Ready(Work {
         sequence: waiting.sequence,
         last: None,
         released: Some(waiting.released),
-        recorded: waiting.recorded,
+        recorded: waiting.recorded.max(again.unwrap_or_default()),
         failures,
         redelivery: failures > 0 || waiting.epoch < epoch,
         out_of_order: false,

@@ -14,6 +14,7 @@ mod hot;
 mod jump;
 mod keys;
 mod lanes;
+mod letter;
 mod names;
 mod order;
 mod outside;
@@ -25,6 +26,8 @@ mod refill;
 mod refuse;
 mod retain;
 mod revise;
+mod rewind;
+mod states;
 mod strands;
 mod supersede;
 mod tails;
@@ -32,6 +35,7 @@ mod toll;
 mod view;
 mod visit;
 mod waiting;
+mod window;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -254,7 +258,7 @@ impl<D: Digest> Partition<D> {
             }
             Input::Granted(grant) => self.granted(grant),
             Input::MayFetch(wanted) => self.may_fetch(wanted),
-            Input::Fetched(fetched) => self.fetched(fetched),
+            Input::Fetched(fetched) => self.fetched(&fetched),
             Input::Ended(ended) => self.ended(ended),
             Input::Overflow { destination, bytes } => self.overflow(destination, bytes),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::batch::window;
 use super::draft::Promise;
+use super::states::is_out_of_place;
 use crate::chain::{self, Digest};
 use crate::contract;
 use crate::fact::{
@@ -64,6 +65,12 @@ impl<D: Digest> Partition<D> {
             fresh: contract::fresh(&hot.record.order, &essence.position),
             concurrent: contract::is_concurrent(&hot.record.order, &essence.position, kind),
             causes: contract::causes(&hot.record.order, &essence.position, kind),
+            passed: contract::passed(
+                source,
+                &hot.record.order,
+                &essence.position,
+                hot.record.begins(),
+            ),
         };
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
@@ -105,6 +112,7 @@ impl<D: Digest> Partition<D> {
     /// of the gap.
     pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
         self.drain_clocks(slot, key);
+        self.drain_states(slot, key);
         let settled = self.settled(slot);
         while let Some((event, essence)) = self.next_held(slot, settled.as_ref()) {
             self.release(slot, key, event, &essence, Kind::Event);
@@ -144,7 +152,7 @@ impl<D: Digest> Partition<D> {
 
     /// Waiting for what is missing before a key's held events ends: it is abandoned, or, for a
     /// key that only begins, its lowest position becomes its base (DESIGN G2, K7). What settles is not
-    /// given up by time, but released.
+    /// given up by time, but released; nor is what need not wait under another table.
     pub(super) fn end_wait(&mut self, slot: Slot, reason: AbandonReason) {
         let Some(hot) = self.keys.get(slot) else { return };
         let key = hot.key.clone();
@@ -152,7 +160,11 @@ impl<D: Digest> Partition<D> {
         if source.contract == Contract::Settle && reason == AbandonReason::Waited {
             return self.drain(slot, &key);
         }
-        if !waits_for_ever(source, &hot.record.order) {
+        let is_out_of_place = is_out_of_place(source, &hot.record.order);
+        let waits_for_ever = waits_for_ever(source, &hot.record.order);
+        if is_out_of_place {
+            self.drain(slot, &key);
+        } else if !waits_for_ever {
             self.give_up_head(slot, &key, reason);
         }
     }
@@ -168,6 +180,7 @@ impl<D: Digest> Partition<D> {
             }
             None if source.contract == Contract::Settle => self.release_first(slot, key),
             None if source.contract == Contract::Causal => self.release_in_vain(slot, key),
+            None if source.contract == Contract::States => self.release_nearest(slot, key),
             None => self.choose_base(slot, key, &source),
         }
         self.drain(slot, key);
@@ -209,8 +222,9 @@ impl<D: Digest> Partition<D> {
         let Some(hot) = self.keys.get(slot) else { return };
         let Some(source) = self.settings.sources.get(&key.source) else { return };
         let poison = match source.contract {
+            Contract::Fifo { .. } => contract::base_poison(source.hold_span, &hot.record.order),
             Contract::Causal => contract::clock_poison(source.hold_span, &hot.record.order),
-            _ => contract::base_poison(source.hold_span, &hot.record.order),
+            _ => return,
         };
         let poison: Vec<_> = poison
             .into_iter()
@@ -233,7 +247,8 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
-        | Contract::Causal => None,
+        | Contract::Causal
+        | Contract::States => None,
     }
 }
 
@@ -241,6 +256,7 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
 pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
     let misses = match source.contract {
         Contract::Causal => contract::lacks_any(order),
+        Contract::States => contract::stands(source, order),
         _ => head_gap(source, order).is_some(),
     };
     misses && source.on_gap == OnGap::Halt
@@ -255,7 +271,8 @@ pub(super) fn next_position(source: &SourceSettings, order: &Order) -> Option<u6
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
-        | Contract::Causal => None,
+        | Contract::Causal
+        | Contract::States => None,
     }
 }
 
@@ -271,6 +288,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
-        | Contract::Causal => None,
+        | Contract::Causal
+        | Contract::States => None,
     }
 }

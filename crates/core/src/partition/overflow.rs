@@ -137,7 +137,7 @@ impl<D: Digest> Partition<D> {
         let Some((lane, _)) = idle.next() else { return (0, false) };
         let are_others = idle.next().is_some();
         let from = lane.head;
-        let to = Sequence(lane.tail.0.min(from.0.saturating_add(limits::DROPPED_EVENTS - 1)));
+        let to = Sequence(lane.reach().0.min(from.0.saturating_add(limits::DROPPED_EVENTS - 1)));
         let is_left = to < lane.tail || are_others;
         let before = self.totals.backlog_of(destination).bytes;
         let key = key.clone();

@@ -27,6 +27,7 @@ impl<D: Digest> Partition<D> {
     /// The positions of a key begin anew. What it holds belongs to those before: it is released in
     /// order, and what is missing there is given up.
     pub(super) fn rebase(&mut self, slot: Slot, key: &Key) {
+        self.drain_states(slot, key);
         let holds = |partition: &Self| {
             partition.keys.get(slot).map_or(0, |hot| hot.record.order.held.len())
         };

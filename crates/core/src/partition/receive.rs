@@ -235,6 +235,8 @@ impl<D: Digest> Partition<D> {
             Fact::Released(released) if released.event == event => {
                 Some((released_status(released.kind), Some(released.sequence)))
             }
+            Fact::Stale(stale) if stale.event == event => Some((Status::Stale, None)),
+            Fact::Conflict(conflict) if conflict.event == event => Some((Status::Conflict, None)),
             Fact::Invalid(invalid) if invalid.event == event => Some((Status::Invalid, None)),
             _ => None,
         });

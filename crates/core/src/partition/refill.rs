@@ -15,6 +15,8 @@
 //!   fills a gap; that what was asked for is there is seen as with any event.
 //! - **The wait** of the events behind the gap goes on as it does without (DESIGN G1, G2). An ask in vain
 //!   does not shorten it, for what is missing may still come by itself; its end ends the asking.
+//! - **What its source has none of** is given up at once: it cannot come. Only some sources can say so, and
+//!   only what was asked for is taken from them.
 //! - **A source that rests** (429) is no ask in vain: the key wants again, and waits for its turn.
 //!
 //! **Crashes and failed commits.** All of it is memory: a new term asks anew for what is still missing,
@@ -32,13 +34,12 @@ use super::Partition;
 use super::hot::Hot;
 use super::order::{head_gap, next_position};
 use crate::chain::Digest;
-use crate::fact::RefillOutcome;
-use crate::fact::{Fact, RefillEnded};
-use crate::id::SourceId;
+use crate::fact::{AbandonReason, Fact, GapAbandoned, RefillEnded, RefillOutcome};
+use crate::id::{Key, SourceId};
 use crate::input::{FetchId, Fetched};
 use crate::limits;
 use crate::output::{Fetch, Output};
-use crate::ranges::Range;
+use crate::ranges::{Range, Ranges};
 use crate::refill::Wanted;
 use crate::settings::RefillSettings;
 use crate::slab::Slot;
@@ -248,7 +249,7 @@ impl<D: Digest> Partition<D> {
     }
 
     /// An ask is over; all that it brought was received before.
-    pub(super) fn fetched(&mut self, fetched: Fetched) {
+    pub(super) fn fetched(&mut self, fetched: &Fetched) {
         // One of an earlier term is nobody's.
         let Some(slot) = self.refilling.under_way.get(&fetched.id).copied() else { return };
         let Some(hot) = self.keys.get(slot) else { return };
@@ -258,8 +259,10 @@ impl<D: Digest> Partition<D> {
         let (attempt, events) = (refill.failed.saturating_add(1), fetched.events);
         let outcome = fetched.outcome;
         if !refill.tail || events > 0 {
-            self.write(Fact::RefillEnded(RefillEnded { key, asked, attempt, outcome, events }));
+            let ended = RefillEnded { key: key.clone(), asked, attempt, outcome, events };
+            self.write(Fact::RefillEnded(ended));
         }
+        self.give_up_what_is_not(slot, &key, asked, &fetched.none);
         let missing = self.refillable(slot);
         if refill.tail && missing.is_none() {
             let next = self.tail_goes_on(slot, refill, outcome, asked);
@@ -283,6 +286,19 @@ impl<D: Digest> Partition<D> {
             self.asks_after(gap, attempt, pause(&settings, attempt))
         });
         self.set_refill(slot, next);
+    }
+
+    /// What a key waits for and its source has none of is given up, as far as that was asked for; what
+    /// waited for nothing else goes on.
+    fn give_up_what_is_not(&mut self, slot: Slot, key: &Key, asked: Range, none: &Ranges) {
+        while let Some((gap, _)) = self.refillable(slot) {
+            let mut none = none.as_slice().iter().filter(|_| asked.contains(gap.from));
+            let Some(range) = none.find(|range| range.contains(gap.from)) else { return };
+            let missing = Range { from: gap.from, to: range.to.min(gap.to).min(asked.to) };
+            let reason = AbandonReason::Gone;
+            self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
+            self.drain(slot, key);
+        }
     }
 
     /// What is asked for after an ask for what may follow, which left nothing missing: what follows that, or

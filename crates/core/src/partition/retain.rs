@@ -253,7 +253,8 @@ impl<D: Digest> Partition<D> {
 /// Whether a lane still has to settle an event, or sends it again.
 fn waits_with(lane: &Lane, sequence: Sequence) -> bool {
     let accepted = lane.accepted.as_ref().is_some_and(|accepted| accepted.sequence == sequence);
-    accepted || (lane.head..=lane.tail).contains(&sequence) || lane.redrives.contains(&sequence)
+    let waits = (lane.head..=lane.tail).contains(&sequence) && !lane.jumps_over(sequence);
+    accepted || waits || lane.redrives.contains(&sequence)
 }
 
 /// About how many bytes a record is written in.
@@ -269,6 +270,7 @@ fn rough_bytes(record: &KeyRecord) -> usize {
             };
             nodes.iter().map(of).sum()
         }
+        Reached::State(machine) => machine.state.len() + 64,
         Reached::Nothing | Reached::Settled { .. } => 8,
     };
     let clocks = record.order.held.values().map(|held| match &held.essence.position {

@@ -54,8 +54,9 @@ use alloc::vec::Vec;
 
 use super::Partition;
 use super::draft::Promise;
-use super::evolve::{drain, settle_head};
+use super::evolve::settle_head;
 use super::hot::{Hot, LaneHot, Ongoing};
+use super::letter::drain;
 use crate::chain::Digest;
 use crate::destination::Request;
 use crate::fact::{Fact, Outcome, Redriven, StrandsTaken};

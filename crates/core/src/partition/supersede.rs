@@ -6,10 +6,12 @@
 use alloc::vec::Vec;
 
 use super::Partition;
+use super::evolve::{forget_failures, forget_sent, keep_waiting, lane_mut, omit};
 use super::hot::Hot;
 use crate::chain::Digest;
 use crate::fact::{Fact, Superseded};
-use crate::record::LaneMode;
+use crate::ranges::Range;
+use crate::record::{KeyRecord, LaneMode, OmitReason};
 use crate::settings::Contract;
 use crate::slab::Slot;
 
@@ -43,7 +45,8 @@ fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
     let is_known = hot.knows_head(at);
     let lane = &hot.record.lanes[at];
     let idle = is_known && hot.lanes[at].attempt.is_none() && lane.accepted.is_none();
-    let idle = idle && lane.mode == LaneMode::Active;
+    // What an operator sends again is sent.
+    let idle = idle && lane.mode == LaneMode::Active && lane.rewound.is_none();
     // What was released before the lane was opened may be none of its own: then it is no newer one.
     let is_own = lane.tail > lane.opened;
     (idle && is_own && lane.head < lane.tail).then(|| Superseded {
@@ -52,4 +55,18 @@ fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
         from: lane.head,
         by: lane.tail,
     })
+}
+
+/// The lane goes on with the event that took the place of its oldest. A wait after a failure goes
+/// on: it spares the consumer, whatever the event.
+pub(super) fn note(record: &mut KeyRecord, superseded: &Superseded) {
+    let Some(lane) = lane_mut(record, superseded.destination.into()) else { return };
+    let passed = Range { from: superseded.from.0, to: superseded.by.0.saturating_sub(1) };
+    omit(lane, passed, OmitReason::Skipped);
+    lane.head = superseded.by;
+    keep_waiting(lane, 1);
+    forget_sent(lane);
+    lane.batch = None;
+    lane.failures = 0;
+    forget_failures(lane);
 }

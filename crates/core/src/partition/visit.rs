@@ -152,7 +152,8 @@ impl<D: Digest> Partition<D> {
             Some(first) => looked.map(|_| Sequence(first.0.saturating_sub(1))),
             None => looked,
         };
-        let gone = gone.map(|to| to.min(lane.opened)).filter(|to| *to >= lane.head);
+        let gone = gone.map(|to| to.min(lane.opened).min(lane.reach()));
+        let gone = gone.filter(|to| *to >= lane.head);
         hot.lanes[at].is_gone = gone.is_some() && first.is_none();
         // What was tried or fixed is of the lane: it is waited for.
         let is_untouched = lane.failures == 0 && lane.accepted.is_none() && lane.batch.is_none();

@@ -31,6 +31,7 @@ pub(crate) fn settings() -> Settings {
         hold_span: 10,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),
+        states: Arc::default(),
         ranks: Vec::new(),
         on_gap: OnGap::Skip,
         dedupe: Duration::from_secs(60),

@@ -17,11 +17,13 @@ use sprag_core::input::{Command, Input};
 use sprag_core::output::Fetch;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Retry, Settings,
     SourceSettings,
 };
+use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
 
 use crate::harness::outside::Post;
@@ -158,6 +160,8 @@ pub(crate) enum Order {
         destination: u8,
         sequence: u8,
     },
+    /// The source gets another table of states, where it goes by one.
+    Table(u8),
     /// What a consumer does, with what it has or something else.
     Acknowledge {
         which: u8,
@@ -216,6 +220,7 @@ fn order() -> impl Strategy<Value = Order> {
         1 => key.clone().prop_map(Order::PauseKey),
         2 => key.clone().prop_map(Order::ResumeKey),
         1 => key.clone().prop_map(Order::Rebase),
+        1 => (0..3_u8).prop_map(Order::Table),
         1 => destination.clone().prop_map(Order::PauseDestination),
         2 => destination.clone().prop_map(Order::ResumeDestination),
         4 => (key.clone(), destination.clone(), proptest::option::of(1..5_u8))
@@ -245,6 +250,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         2 => Just(Contract::Settle),
         2 => Just(Contract::Merge),
         3 => Just(Contract::Causal),
+        2 => Just(Contract::States),
     ]
 }
 
@@ -281,6 +287,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             hold_span: 20,
             facts: Duration::from_secs(34_560_000),
             max_ahead: Duration::from_secs(300),
+            states: states(0),
             ranks: vec![Pattern::parse("even").expect("a pattern")],
             on_gap,
             dedupe: Duration::from_secs(3_600),
@@ -394,6 +401,37 @@ fn happen(world: &mut World, happening: &Happening) {
     world.settle();
 }
 
+/// A line of states with a short way and an end, and one state that nothing leads to; or one with other ways, or other
+/// states.
+fn states(number: u8) -> Arc<StateTable> {
+    let names = |text: &str| text.split_whitespace().map(Arc::from).collect::<Vec<Arc<str>>>();
+    let (initial, allow): (&str, &[(&str, &str)]) = match number {
+        0 => ("a", &[("a", "b e"), ("b", "c e"), ("c", "d"), ("d", "b"), ("lost", "a")]),
+        1 => ("a lost", &[("a", "c"), ("b", "d a"), ("c", "b c e"), ("e", "lost")]),
+        _ => ("b", &[("b", "d"), ("d", "other b"), ("other", "e")]),
+    };
+    let allow: Vec<_> = allow.iter().map(|(from, to)| (Arc::from(*from), names(to))).collect();
+    Arc::new(StateTable::new(&names(initial), &allow).expect("a table"))
+}
+
+fn other_table(world: &mut World, number: u8) {
+    let mut settings = (*world.settings).clone();
+    let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+    if source.contract == Contract::States {
+        source.states = states(number);
+        world.settings = Arc::new(settings);
+        world.reload();
+    }
+}
+
+/// Half of them say how new they are, some are of no table.
+fn state(number: u64) -> Position {
+    let states = ["a", "b", "c", "d", "b", "c", "e", "other", "lost"];
+    let state = states[usize::try_from(number % 9).expect("small")].into();
+    let at = number.is_multiple_of(2).then_some(At::Version(number));
+    Position::State { state, at }
+}
+
 /// Fields of which one grows while another falls, and one is not always there.
 fn crossing(number: u64) -> Position {
     let some = [("grows", number), ("falls", 100_u64.saturating_sub(number)), ("third", number)];
@@ -427,6 +465,7 @@ fn post(world: &mut World, happening: &Happening) {
         Contract::Latest { coalesce: true } | Contract::Settle => Position::Timestamp(*position),
         Contract::Merge => crossing(*position),
         Contract::Causal => told_among_nodes(*position),
+        Contract::States => state(*position),
     };
     let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
     let body = if *body == 0 { position.standing() } else { 99 };
@@ -462,7 +501,9 @@ fn fetched(world: &mut World, which: u8, status: Option<u16>) {
         });
     }
     let outcome = status.map_or(RefillOutcome::Whole, |status| RefillOutcome::Answered { status });
-    world.end_fetch(at, outcome, u32::from(brings), None);
+    // Now and then its source says of some of it that there is none.
+    let none = which.is_multiple_of(3).then_some(Range { from: asked.from, to: asked.from + 1 });
+    world.end_fetch(at, outcome, u32::from(brings), (None, Ranges::from_ranges(none)));
 }
 
 /// Some of the oldest history goes, as far as nothing waits for it.
@@ -504,6 +545,7 @@ fn give(world: &mut World, order: &Order) {
     let at = |number: u8| usize::from(partition_of(&key(number)).0);
     let (at, command) = match *order {
         Order::Acknowledge { which, passed } => return acknowledge(world, which, passed),
+        Order::Table(number) => return other_table(world, number),
         Order::PauseKey(number) => (at(number), Command::PauseKey(key(number))),
         Order::ResumeKey(number) => (at(number), Command::ResumeKey(key(number))),
         Order::Rebase(number) => (at(number), Command::Rebase(key(number))),

@@ -48,6 +48,7 @@ fn settings() -> Settings {
         hold_span: 10,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),
+        states: Arc::default(),
         ranks: Vec::new(),
         on_gap: OnGap::Halt,
         dedupe: Duration::from_secs(3_600),

@@ -18,11 +18,13 @@ use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, Source
 use sprag_core::input::{Command, Input};
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
+use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Restore, Retry,
     Settings, SourceSettings, Start,
 };
+use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
 
 use crate::harness::describe;
@@ -174,6 +176,7 @@ impl Story {
             "settle" => Contract::Settle,
             "merge" => Contract::Merge,
             "causal" => Contract::Causal,
+            "states" => Contract::States,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
@@ -187,6 +190,7 @@ impl Story {
             hold_span: words.number("span").unwrap_or(10_000),
             facts: words.duration("facts").unwrap_or(Duration::from_secs(34_560_000)),
             max_ahead: words.duration("max_ahead").unwrap_or(Duration::from_secs(300)),
+            states: states(words),
             ranks: patterns(words.get("ranks").unwrap_or("")),
             on_gap,
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
@@ -300,13 +304,16 @@ impl Story {
     }
 }
 
-/// The source gets other destinations or waits otherwise, a destination other types, rates or ranges,
+/// The source gets other destinations or states or waits otherwise, a destination other types, rates or ranges,
 /// another destination comes or one goes: from the next start on, or at once in a reload.
 fn reconfigure(world: &mut World, words: &Words<'_>) {
     let mut settings = (*world.settings).clone();
     if let Some(to) = words.get("to") {
         let to = to.split(',').map(|id| DestinationId(id.parse().expect("a number"))).collect();
         settings.sources.get_mut(&SourceId(1)).expect("the source").destinations = to;
+    }
+    if words.get("initial").is_some() {
+        settings.sources.get_mut(&SourceId(1)).expect("the source").states = states(words);
     }
     if let Some(number) = words.plain.get(1) {
         let to = DestinationId(number.parse().expect("a number"));
@@ -409,8 +416,20 @@ fn refuse(world: &mut World, words: &Words<'_>) {
     }
 }
 
-/// `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story, `fields=mail:2,name:3`, or
-/// `clock=a:2,b:1 node=a`.
+/// `initial=new allow=new:paid,new:off,paid:sent`
+fn states(words: &Words<'_>) -> Arc<StateTable> {
+    let Some(initial) = words.get("initial") else { return Arc::default() };
+    let initial: Vec<Arc<str>> = initial.split(',').map(Arc::from).collect();
+    let allow = words.get("allow").unwrap_or_default().split(',');
+    let allow = allow.map(|step| {
+        let (from, to) = step.split_once(':').expect("from:to");
+        (Arc::from(from), vec![Arc::from(to)])
+    });
+    Arc::new(StateTable::new(&initial, &allow.collect::<Vec<_>>()).expect("a table"))
+}
+
+/// `state=paid@3`, `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story,
+/// `fields=mail:2,name:3`, or `clock=a:2,b:1 node=a`.
 fn position(words: &Words<'_>) -> Position {
     let numbered = words.number("position").map(Position::Sequence);
     let version = || words.number("version").map(Position::Version);
@@ -435,7 +454,14 @@ fn position(words: &Words<'_>) -> Position {
         let node = words.get("node").expect("the node of a clock");
         Some(Position::Clock(Clock::new(node, counters).expect("a clock")))
     };
-    let other = || fields().or_else(clock);
+    let state = || {
+        let text = words.get("state")?;
+        let (state, at) =
+            text.split_once('@').map_or((text, None), |(state, at)| (state, Some(at)));
+        let at = at.map(|at| At::Version(at.parse().expect("a number")));
+        Some(Position::State { state: state.into(), at })
+    };
+    let other = || fields().or_else(clock).or_else(state);
     numbered.or_else(version).or_else(instant).or_else(other).unwrap_or_default()
 }
 
@@ -484,7 +510,7 @@ fn end(world: &mut World, words: &Words<'_>, outcome: Outcome) {
     world.end_with(&attempt, outcome, words.duration("retry-after"), dropped);
 }
 
-/// `fetched a whole events=2`, `fetched a 429 retry-after=5s`
+/// `fetched a whole events=2 none=3-5,8`, `fetched a 429 retry-after=5s`
 fn fetched(world: &mut World, words: &Words<'_>) {
     let key = key(words.word(1));
     let which = world.fetches.iter().position(|fetch| fetch.key == key);
@@ -496,7 +522,16 @@ fn fetched(world: &mut World, words: &Words<'_>) {
         status => RefillOutcome::Answered { status: status.parse().expect("an HTTP status") },
     };
     let events = words.number("events").map_or(0, |events| u32::try_from(events).expect("few"));
-    world.end_fetch(which, outcome, events, words.duration("retry-after"));
+    let none = Ranges::from_ranges(words.get("none").into_iter().flat_map(ranges_of));
+    world.end_fetch(which, outcome, events, (words.duration("retry-after"), none));
+}
+
+/// `3-5,8`
+fn ranges_of(text: &str) -> impl Iterator<Item = Range> {
+    text.split(',').map(|range| {
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        Range { from: from.parse().expect("a position"), to: to.parse().expect("a position") }
+    })
 }
 
 fn clock(world: &mut World, by: &str) {
@@ -526,6 +561,13 @@ fn command(world: &mut World, words: &Words<'_>) {
             let passed = words.number("passed").map(Sequence);
             let (key, destination) = (key(name), destination(words));
             (at(name), Command::Redrive { key, destination, passed })
+        }
+        ("replay", name) => {
+            let number = |name: &str| words.number(name).map(Sequence);
+            let from = number("from").unwrap_or(Sequence(1));
+            let until = number("until").unwrap_or(Sequence(u64::MAX));
+            let (key, destination) = (key(name), destination(words));
+            (at(name), Command::Rewind { key, destination, from, until })
         }
         ("redrive-gone", name) => {
             let passed = Sequence(words.number("passed").expect("which event"));

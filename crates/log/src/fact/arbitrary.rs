@@ -46,6 +46,7 @@ pub(crate) fn position() -> impl Strategy<Value = Position> {
         any::<u64>().prop_map(Position::Timestamp),
         fields().prop_map(Position::Fields),
         clock().prop_map(Position::Clock),
+        (field_name(), option::of(at())).prop_map(|(state, at)| Position::State { state, at }),
     ]
 }
 
@@ -125,9 +126,9 @@ fn released() -> impl Strategy<Value = Released> {
     let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late)];
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
-    let fresh = vec(field_name(), 0..4);
     let causes = (field_name(), range()).prop_map(|(node, range)| Causes { node, range });
     let of_clocks = (any::<bool>(), vec(causes, 0..3));
+    let fresh = (vec(field_name(), 0..4), vec(field_name(), 0..4));
     let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks);
     (key(), place(), order, lanes, reserved).prop_map(|(key, event, order, lanes, reserved)| {
         Released {
@@ -145,7 +146,8 @@ fn released() -> impl Strategy<Value = Released> {
             salt: reserved.0,
             refers_to: reserved.1,
             unordered: reserved.2,
-            fresh: reserved.3,
+            fresh: reserved.3.0,
+            passed: reserved.3.1,
             concurrent: reserved.4.0,
             causes: reserved.4.1,
         }
@@ -266,7 +268,8 @@ fn gaps() -> impl Strategy<Value = Fact> {
         Just(AbandonReason::Waited),
         Just(AbandonReason::Full),
         Just(AbandonReason::Start),
-        Just(AbandonReason::Rebased)
+        Just(AbandonReason::Rebased),
+        Just(AbandonReason::Gone)
     ];
     prop_oneof![
         (key(), range()).prop_map(|(key, missing)| Fact::GapOpened(GapOpened { key, missing })),
@@ -289,7 +292,8 @@ fn fates() -> impl Strategy<Value = Fact> {
         Just(InvalidReason::Unreadable),
         Just(InvalidReason::TooManyFields),
         Just(InvalidReason::ShrinkingClock),
-        Just(InvalidReason::TooManyNodes)
+        Just(InvalidReason::TooManyNodes),
+        Just(InvalidReason::UnknownState)
     ];
     prop_oneof![
         duplicate().prop_map(Fact::Duplicate),
@@ -359,6 +363,11 @@ fn lanes() -> impl Strategy<Value = Fact> {
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
             Fact::BacklogDropped(BacklogDropped { key, destination, from, to })
         }),
+        (key(), destination(), sequence(), sequence()).prop_map(
+            |(key, destination, from, until)| {
+                Fact::Rewound(Rewound { key, destination, from, until })
+            }
+        ),
         (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
             Fact::LaneOpened(LaneOpened { key, destination, through })
         }),

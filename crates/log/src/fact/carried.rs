@@ -45,6 +45,7 @@ mod tests {
         Lane {
             destination: DestinationId(2),
             strand: None,
+            rewound: None,
             mode: LaneMode::DrainingParked { until: Sequence(7) },
             head: Sequence(4),
             tail: Sequence(7),

@@ -13,6 +13,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &GapAbandoned) {
         AbandonReason::Full => 1,
         AbandonReason::Start => 2,
         AbandonReason::Rebased => 3,
+        AbandonReason::Gone => 4,
     });
 }
 
@@ -30,6 +31,7 @@ fn reason(reader: &mut Reader<'_>) -> Result<AbandonReason, DecodeError> {
         1 => Ok(AbandonReason::Full),
         2 => Ok(AbandonReason::Start),
         3 => Ok(AbandonReason::Rebased),
+        4 => Ok(AbandonReason::Gone),
         byte => unknown(reader, "unknown reason of an abandoned gap", byte),
     }
 }
@@ -50,6 +52,20 @@ mod tests {
             Fact::GapAbandoned(fact),
             "0f 08000000 \
              0103612f62030202",
+        );
+    }
+
+    #[test]
+    fn golden_bytes_of_what_its_source_has_none_of() {
+        let fact = GapAbandoned {
+            key: key(),
+            missing: Range { from: 3, to: 5 },
+            reason: AbandonReason::Gone,
+        };
+        check(
+            Fact::GapAbandoned(fact),
+            "0f 08000000 \
+             0103612f62030204",
         );
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Invalid) {
         InvalidReason::TooManyFields => 4,
         InvalidReason::ShrinkingClock => 6,
         InvalidReason::TooManyNodes => 7,
+        InvalidReason::UnknownState => 5,
     });
 }
 
@@ -40,6 +41,7 @@ fn reason(reader: &mut Reader<'_>) -> Result<InvalidReason, DecodeError> {
         4 => Ok(InvalidReason::TooManyFields),
         6 => Ok(InvalidReason::ShrinkingClock),
         7 => Ok(InvalidReason::TooManyNodes),
+        5 => Ok(InvalidReason::UnknownState),
         byte => unknown(reader, "unknown reason of an invalid position", byte),
     }
 }

@@ -7,7 +7,7 @@ use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::limits::{
     CLOCK_BYTES, CLOCK_NODES, FIELD_BYTES, FIELDS, FIELDS_BYTES, KEY_BYTES, NODE_BYTES,
-    POSITION_BYTES, TEXT_BYTES,
+    POSITION_BYTES, STATE_BYTES, TEXT_BYTES,
 };
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
@@ -128,6 +128,7 @@ const POSITION_VERSION: u8 = 2;
 const POSITION_TIMESTAMP: u8 = 3;
 const POSITION_FIELDS: u8 = 4;
 pub(crate) const POSITION_CLOCK: u8 = 6;
+const POSITION_STATE: u8 = 5;
 
 /// A tag, a length, and the bytes, so that a position of a later contract is a new tag. A number is eight
 /// bytes, big-endian, as it also is in index hashes; fields are a list, and so is a clock.
@@ -135,17 +136,37 @@ pub(crate) fn write_position(writer: &mut Writer<'_>, position: &Position) {
     writer.byte(match position {
         Position::Fields(_) => POSITION_FIELDS,
         Position::Clock(_) => POSITION_CLOCK,
+        Position::State { .. } => POSITION_STATE,
         Position::None => POSITION_NONE,
         Position::Sequence(_) => POSITION_SEQUENCE,
         Position::Version(_) => POSITION_VERSION,
         Position::Timestamp(_) => POSITION_TIMESTAMP,
     });
     match (position, position.number()) {
+        (Position::State { state, at }, _) => {
+            writer.bytes("position", &packed_state(state, *at), POSITION_BYTES);
+        }
         (Position::Fields(fields), _) => writer.bytes("position", &packed(fields), FIELDS_BYTES),
         (Position::Clock(clock), _) => writer.bytes("position", &packed_clock(clock), CLOCK_BYTES),
         (_, Some(number)) => writer.bytes("position", &number.to_be_bytes(), POSITION_BYTES),
         (_, None) => writer.bytes("position", &[], POSITION_BYTES),
     }
+}
+
+fn packed_state(state: &str, at: Option<At>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes);
+    writer.text("state", state, STATE_BYTES);
+    writer.option(at.as_ref(), |writer, at| write_at(writer, *at));
+    bytes
+}
+
+fn unpacked_state(bytes: &[u8]) -> Decoded<Position> {
+    let reader = &mut Reader::new(bytes);
+    let state = Arc::from(reader.text("state", STATE_BYTES)?);
+    let at = reader.option(read_at)?;
+    reader.end()?;
+    Ok(Position::State { state, at })
 }
 
 fn packed(fields: &Fields) -> Vec<u8> {
@@ -239,6 +260,7 @@ pub(crate) fn read_position(reader: &mut Reader<'_>) -> Decoded<Position> {
         (POSITION_SEQUENCE, _) => Position::Sequence,
         (POSITION_VERSION, _) => Position::Version,
         (POSITION_TIMESTAMP, _) => Position::Timestamp,
+        (POSITION_STATE, _) => return unpacked_state(bytes),
         _ => return Err(reader.error("unknown position tag", Some(u64::from(tag)))),
     };
     match <[u8; 8]>::try_from(bytes) {

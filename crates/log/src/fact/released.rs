@@ -1,7 +1,8 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
 //! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where there is more to say: what that
-//! is as a set of bits (1 unordered, 2 fresh, 8 of clocks), and of what is in it the names of the fresh fields, then of
-//! clocks a set of bits (1 concurrent, 2 causes) and the causes: of each the node and the range.
+//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks), and of what is in it the names of the fresh fields
+//! and of the states that were passed over, then of clocks a set of bits (1 concurrent, 2 causes) and the causes: of each
+//! the node and the range.
 
 use super::parts::{
     read_destinations, read_key, read_place, read_position, read_range, read_ranges, read_sequence,
@@ -11,7 +12,7 @@ use crate::codec::{DecodeError, Reader, Writer};
 use sprag_core::clocks::Causes;
 use sprag_core::fact::{Kind, Released};
 use sprag_core::id::Revision;
-use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES};
+use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES, STATE_BYTES, STATES};
 use std::sync::Arc;
 
 pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
@@ -33,15 +34,21 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     writer.option(fact.refers_to.as_ref(), write_place);
     let of_clocks =
         CONCURRENT * u8::from(fact.concurrent) + CAUSES * u8::from(!fact.causes.is_empty());
+    let (has_fresh, has_passed) = (!fact.fresh.is_empty(), !fact.passed.is_empty());
     let more = UNORDERED * u8::from(fact.unordered)
-        + FRESH * u8::from(!fact.fresh.is_empty())
+        + FRESH * u8::from(has_fresh)
+        + PASSED * u8::from(has_passed)
         + OF_CLOCKS * u8::from(of_clocks > 0);
     if more > 0 {
         writer.byte(more);
     }
-    if !fact.fresh.is_empty() {
+    if has_fresh {
         writer.count("fresh fields", fact.fresh.len(), FIELDS);
         fact.fresh.iter().for_each(|name| writer.text("field", name, FIELD_BYTES));
+    }
+    if has_passed {
+        writer.count("passed states", fact.passed.len(), STATES);
+        fact.passed.iter().for_each(|name| writer.text("state", name, STATE_BYTES));
     }
     if of_clocks > 0 {
         writer.byte(of_clocks);
@@ -57,6 +64,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
 
 const UNORDERED: u8 = 1;
 const FRESH: u8 = 2;
+const PASSED: u8 = 4;
 const OF_CLOCKS: u8 = 8;
 
 const CONCURRENT: u8 = 1;
@@ -68,20 +76,21 @@ fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
         return Ok(0);
     }
     match reader.byte()? {
-        more if more > 0 && more & !(UNORDERED | FRESH | OF_CLOCKS) == 0 => Ok(more),
+        more @ 1..=15 => Ok(more),
         byte => unknown(reader, "unknown bits of a release", byte),
     }
 }
 
-fn read_fresh(reader: &mut Reader<'_>, more: u8) -> Result<Vec<Arc<str>>, DecodeError> {
-    if more & FRESH == 0 {
-        return Ok(Vec::new());
-    }
-    let fresh = reader
-        .list("fresh fields", FIELDS, |reader| reader.text("field", FIELD_BYTES).map(Arc::from))?;
-    match fresh.is_empty() {
-        true => Err(reader.error("fresh fields are none", None)),
-        false => Ok(fresh),
+/// Names that are there; one list has one encoding, so an empty one is not written.
+fn read_names(
+    reader: &mut Reader<'_>,
+    what: &'static str,
+    (count, bytes): (usize, usize),
+) -> Result<Vec<Arc<str>>, DecodeError> {
+    let names = reader.list(what, count, |reader| reader.text(what, bytes).map(Arc::from))?;
+    match names.is_empty() {
+        true => Err(reader.error("a list of names is empty", None)),
+        false => Ok(names),
     }
 }
 
@@ -126,10 +135,16 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         fresh: Vec::new(),
         concurrent: false,
         causes: Vec::new(),
+        passed: Vec::new(),
     };
     let more = read_more(reader)?;
     released.unordered = more & UNORDERED > 0;
-    released.fresh = read_fresh(reader, more)?;
+    if more & FRESH > 0 {
+        released.fresh = read_names(reader, "fresh fields", (FIELDS, FIELD_BYTES))?;
+    }
+    if more & PASSED > 0 {
+        released.passed = read_names(reader, "passed states", (STATES, STATE_BYTES))?;
+    }
     (released.concurrent, released.causes) = read_of_clocks(reader, more)?;
     Ok(released)
 }
@@ -168,6 +183,7 @@ mod tests {
             fresh: Vec::new(),
             concurrent: false,
             causes: Vec::new(),
+            passed: Vec::new(),
         }
     }
 
@@ -228,6 +244,23 @@ mod tests {
         let (one, all) = (vec![causes.clone()], vec![causes]);
         check(of_a_clock(false, one), &format!("08 63000000 {CLOCK} 08 02 01 0161 02 02"));
         check(of_a_clock(true, all), &format!("08 63000000 {CLOCK} 08 03 01 0161 02 02"));
+    }
+
+    #[test]
+    fn golden_bytes_of_a_state() {
+        let position = Position::State { state: "done".into(), at: Some(At::Version(300)) };
+        let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+        let (salt, refers_to, passed) = (None, None, vec!["paid".into()]);
+        let released =
+            Released { position, lanes, filtered, missing, salt, refers_to, passed, ..released() };
+        check(
+            Fact::Released(released),
+            "08 63000000 \
+             0103612f62 03920807 05 09 04646f6e65 01 00 ac02 04 01 \
+             0101010101010101010101010101010101010101010101010101010101010101 \
+             0202020202020202020202020202020202020202020202020202020202020202 \
+             00 00 05 00 00 00 04 01 0470616964",
+        );
     }
 
     #[test]

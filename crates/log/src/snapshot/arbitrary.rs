@@ -9,8 +9,8 @@ use sprag_core::fact::Toll;
 use sprag_core::fields::KnownField;
 use sprag_core::id::{DestinationId, FrameNumber, Sequence};
 use sprag_core::record::{
-    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission, OmitReason, Order,
-    Reached,
+    Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Machine, Omission,
+    OmitReason, Order, Reached, Rewind,
 };
 use sprag_core::time::{OpenMicros, UnixMicros};
 
@@ -58,6 +58,14 @@ fn reached() -> impl Strategy<Value = Reached> {
         };
         Reached::Clock(Seen::of(names.into_iter().zip(all).map(of).collect()).expect("in order"))
     });
+    let machine = (
+        arbitrary::field_name(),
+        option::of(arbitrary::at()),
+        arbitrary::place(),
+        arbitrary::hash(),
+    );
+    let machine =
+        machine.prop_map(|(state, at, event, digest)| Machine { state, at, event, digest });
     prop_oneof![
         seen,
         Just(Reached::Nothing),
@@ -67,6 +75,7 @@ fn reached() -> impl Strategy<Value = Reached> {
             fields.dedup_by(|one, other| one.name == other.name);
             Reached::Fields(fields)
         }),
+        machine.prop_map(Reached::State),
     ]
 }
 
@@ -80,7 +89,7 @@ fn mode() -> impl Strategy<Value = LaneMode> {
     })
 }
 
-fn lane() -> impl Strategy<Value = Lane> {
+fn omission() -> impl Strategy<Value = Omission> {
     let reason = prop_oneof![
         Just(OmitReason::Filtered),
         Just(OmitReason::Dead),
@@ -88,15 +97,26 @@ fn lane() -> impl Strategy<Value = Lane> {
         Just(OmitReason::Restored),
         Just(OmitReason::Boundary)
     ];
-    let omission = (arbitrary::range(), reason, any::<bool>())
-        .prop_map(|(range, reason, merged)| Omission { range, reason, merged });
+    (arbitrary::range(), reason, any::<bool>()).prop_map(|(range, reason, merged)| Omission {
+        range,
+        reason,
+        merged,
+    })
+}
+
+fn lane() -> impl Strategy<Value = Lane> {
+    let rewind = (any::<(u64, u64, u64, u32)>(), vec(omission(), 0..3));
+    let rewind = rewind.prop_map(|((until, resume, delivered, failures), omitted)| {
+        let [until, resume, delivered] = [until, resume, delivered].map(Sequence);
+        Box::new(Rewind { until, resume, delivered, omitted, failures })
+    });
     let redrive = any::<u64>().prop_map(Sequence);
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
-    let range = (option::of(any::<u64>()), any::<u64>());
-    let lists = (vec(omission, 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
+    let range = (option::of(any::<u64>()), any::<u64>(), option::of(rewind));
+    let lists = (vec(omission(), 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
     let counts = any::<(u64, u64, u64, Option<u64>, u64)>();
     ((numbers, counts), mode(), lists).prop_map(
-        |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent)))| Lane {
+        |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent, rewound)))| Lane {
             destination: DestinationId(numbers.0),
             mode,
             head: Sequence(numbers.1),
@@ -115,7 +135,8 @@ fn lane() -> impl Strategy<Value = Lane> {
             since: UnixMicros(counts.4),
             batch: batch.map(Sequence),
             sent: Sequence(sent),
-            strand: counts.3.map(Sequence),
+            strand: counts.3.map(|event| Sequence(event.max(1))),
+            rewound,
         },
     )
 }

@@ -190,8 +190,7 @@ async fn halted_gaps(
         );
         items.push(Alert {
             alert: "gap-halted",
-            text: "Something is missing before what it holds, and its source halts until it comes."
-                .to_owned(),
+            text: "What comes before is missing, and its source halts until it comes.".to_owned(),
             remedy,
             since: selector::shown(Some(since)),
             source: Some(source),

@@ -103,12 +103,14 @@ enum Reason {
     ShrinkingClock,
     /// With its clock the key would have more than 64 nodes (contract `causal`).
     TooManyNodes,
+    /// The table of its source does not have its state (contract `states`).
+    UnknownState,
 }
 
 /// How long an event waited for others.
 #[derive(Debug, Serialize, ToSchema)]
 struct Hold {
-    /// `gap`: positions before it were missing, or what its clock knows; `start`: where its key begins was not settled; `settle`: what sorts
+    /// `gap`: positions before it, states between, or what its clock knows, were missing; `start`: where its key begins was not settled; `settle`: what sorts
     /// before it could still come.
     reason: &'static str,
     /// Until its release; absent while it waits.
@@ -341,7 +343,7 @@ async fn arrived(
     }
     match released_later(state, place, received, known).await? {
         Some(released) => Ok(Arrived::Released(released)),
-        None => judged_later(state, place, known).await,
+        None => judged_later(state, place, received, known).await,
     }
 }
 
@@ -355,6 +357,7 @@ pub(super) fn invalid_name(reason: InvalidReason) -> &'static str {
         InvalidReason::TooManyFields => "too-many-fields",
         InvalidReason::ShrinkingClock => "shrinking-clock",
         InvalidReason::TooManyNodes => "too-many-nodes",
+        InvalidReason::UnknownState => "unknown-state",
     }
 }
 
@@ -372,6 +375,7 @@ fn dead_letter(place: Place, fact: &Fact) -> Option<Reason> {
             InvalidReason::TooManyFields => Reason::TooManyFields,
             InvalidReason::ShrinkingClock => Reason::ShrinkingClock,
             InvalidReason::TooManyNodes => Reason::TooManyNodes,
+            InvalidReason::UnknownState => Reason::UnknownState,
         }),
         _ => None,
     }
@@ -385,7 +389,7 @@ async fn released_later(
 ) -> Result<Option<Box<StoredFact>>, Problem> {
     let partition = known.partition;
     // Only what waits is released later than in the frame it came in: for positions, or to settle.
-    if let Position::Timestamp(_) = received.position {
+    if let Position::Timestamp(_) | Position::State { .. } = received.position {
         return settled::release_of(state, place, known).await;
     }
     if !received.position.is_unique() {
@@ -402,18 +406,23 @@ async fn released_later(
     Ok(found.facts.into_iter().flatten().find(is_it).map(Box::new))
 }
 
-/// A held event can be judged invalid when the base of its key is chosen (rule K4): the list of
-/// dead letters has where.
+/// A held event can be judged invalid when the base of its key is chosen (rule K4), or turn out to be stale or a
+/// conflict (contract `states`): the list of dead letters has where, and of what is stale the key's history.
 async fn judged_later(
     state: &AdminState,
     place: Place,
+    received: &Received,
     known: &KnownKey,
 ) -> Result<Arrived, Problem> {
     let (partition, key) = (known.partition, known.key.clone());
     let name = DeadLetter::AtIngress { event: place };
     let Some(letter) = state.read(move |reader| reader.letter(partition, &key, &name)).await?
     else {
-        return Ok(Arrived::Unknown);
+        let stale = match received.position {
+            Position::State { .. } => settled::stale_of(state, place, known).await?,
+            _ => None,
+        };
+        return Ok(stale.map_or(Arrived::Unknown, Arrived::Stale));
     };
     let judged = state.ask(Query::Fact { place: letter.place }).await?;
     let reason = match judged {

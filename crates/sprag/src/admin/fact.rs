@@ -111,6 +111,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::BacklogDropped(_)
+        | Fact::Rewound(_)
         | Fact::KeysVisited(_) => of_lane(names, fact),
         Fact::Carried(fact) => carried(names, &fact.record),
         Fact::Forgotten(_) | Fact::Returned(_) | Fact::Tombstone(_) | Fact::Boundary(_) => {
@@ -203,6 +204,9 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
             "destination": to(fact.destination), "through": fact.through.0,
         }),
         Fact::BacklogDropped(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
+        Fact::Rewound(fact) => json!({
+            "destination": to(fact.destination), "from": fact.from.0, "until": fact.until.0,
+        }),
         Fact::LaneEnded(fact) => json!({
             "destination": to(fact.destination), "from": fact.from.0, "to": fact.to.0,
             "strands": fact.strands.iter().map(|event| event.0).collect::<Vec<_>>(),
@@ -238,8 +242,10 @@ fn released(names: &Names, fact: &Released) -> Value {
         "destinations": destinations(&fact.lanes), "filtered": destinations(&fact.filtered),
         "revision": fact.revision.0, "unordered": fact.unordered,
     });
-    if !fact.fresh.is_empty() {
-        shown["fresh"] = fact.fresh.iter().map(|name| json!(**name)).collect();
+    for (member, names) in [("fresh", &fact.fresh), ("passed", &fact.passed)] {
+        if !names.is_empty() {
+            shown[member] = names.iter().map(|name| json!(**name)).collect();
+        }
     }
     if fact.concurrent {
         shown["concurrent"] = true.into();
@@ -296,5 +302,6 @@ fn abandoned(reason: AbandonReason) -> &'static str {
         AbandonReason::Full => "full",
         AbandonReason::Start => "start",
         AbandonReason::Rebased => "rebased",
+        AbandonReason::Gone => "gone",
     }
 }

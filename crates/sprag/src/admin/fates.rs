@@ -319,7 +319,7 @@ async fn status(
     let strand = known.record.strand(destination, sequence);
     let lane = strand.or_else(|| known.record.lane(destination));
     let Some(lane) = lane else { return Ok(gone) };
-    if sequence < lane.head {
+    if sequence < lane.head || lane.jumps_over(sequence) {
         return match omitted(lane, sequence) {
             Some(fate) => Ok(fate),
             None if listed(state, known, destination, sequence).await? => Ok(InLane::Dead),

@@ -11,7 +11,9 @@ use sprag_core::input::Command;
 use sprag_core::instant::instant_text;
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
-use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, OmitReason, Order, Reached, Tie};
+use sprag_core::record::{
+    HeldAt, HeldEvent, Lane, LaneMode, Machine, OmitReason, Order, Reached, Tie,
+};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use utoipa::ToSchema;
 
@@ -70,6 +72,9 @@ pub(super) struct Shown {
     /// nothing is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     missing_causes: Option<BTreeMap<String, Vec<Span>>>,
+    /// The state it is in (contract `states`); absent before its first event, and under other contracts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<ShownState>,
     /// Seconds of open time until waiting ends; absent when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold_seconds: Option<f64>,
@@ -91,9 +96,27 @@ struct Held {
     /// Where it waits for what its clock knows (contract `causal`).
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<String>,
+    /// The state it tells, where states between are missing (contract `states`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
     event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+}
+
+/// The state a resource is in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyMachine)]
+struct ShownState {
+    state: String,
+    /// How new it is, where its source says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    instant: Option<String>,
+    /// The event that brought it.
+    event: String,
 }
 
 /// The newest value of a field that was released.
@@ -141,12 +164,24 @@ struct ShownLane {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     due: Option<String>,
+    /// What it sends again; absent while it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<Replaying>,
     /// What was settled without delivery since the last delivered event.
     omitted: Vec<Omitted>,
     /// Passed events that are being sent again.
     redrives: Vec<u64>,
     /// Why it does not deliver.
     why: String,
+}
+
+/// What a lane sends again.
+#[derive(Debug, Serialize, ToSchema)]
+struct Replaying {
+    /// The last event of it.
+    until: u64,
+    /// The event with which it then goes on.
+    then: u64,
 }
 
 /// What a lane settled without delivery.
@@ -251,6 +286,7 @@ fn shown(
         fields: fields(&order.reached),
         clock: clock(&order.reached),
         missing_causes: missing_causes(order),
+        state: machine(&order.reached),
         hold_seconds: remaining.map(|remaining| remaining.as_secs_f64()),
         lanes,
         why,
@@ -259,11 +295,26 @@ fn shown(
 
 fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
     let (id, event) = (held.essence.id.as_ref().map(ToString::to_string), held.event.to_string());
-    let mut shown = Held { position: None, instant: None, clock: None, event, id };
+    let shown = Held { position: None, instant: None, clock: None, state: None, event, id };
     match (&held.essence.position, &at.tie) {
-        (clock @ Position::Clock(_), _) => shown.clock = Some(clock.text()),
-        (_, Tie::Only) => shown.position = Some(at.number),
-        (instant, Tie::Of(..)) => shown.instant = Some(instant.text()),
+        (position @ Position::Clock(_), _) => Held { clock: Some(position.text()), ..shown },
+        (position @ Position::State { .. }, _) => Held { state: Some(position.text()), ..shown },
+        (_, Tie::Only) => Held { position: Some(at.number), ..shown },
+        (position, Tie::Of(..)) => Held { instant: Some(position.text()), ..shown },
+    }
+}
+
+fn machine(reached: &Reached) -> Option<ShownState> {
+    let Reached::State(Machine { state, at, event, .. }) = reached else { return None };
+    let (version, instant) = at.map_or((None, None), how_new);
+    Some(ShownState { state: state.to_string(), version, instant, event: event.to_string() })
+}
+
+/// A version, or a time.
+pub(super) fn how_new(at: At) -> (Option<u64>, Option<String>) {
+    match at {
+        At::Version(version) => (Some(version), None),
+        At::Instant(instant) => (None, Some(instant_text(instant))),
     }
     shown
 }
@@ -287,10 +338,7 @@ fn missing_causes(order: &Order) -> Option<BTreeMap<String, Vec<Span>>> {
 fn fields(reached: &Reached) -> Option<BTreeMap<String, ShownField>> {
     let Reached::Fields(fields) = reached else { return None };
     let shown = |field: &KnownField| {
-        let (version, instant) = match field.at {
-            At::Version(version) => (Some(version), None),
-            At::Instant(instant) => (None, Some(instant_text(instant))),
-        };
+        let (version, instant) = how_new(field.at);
         (field.name.to_string(), ShownField { version, instant, event: field.event.to_string() })
     };
     Some(fields.iter().map(shown).collect())
@@ -339,6 +387,10 @@ fn shown_lane(state: &AdminState, names: &Names, known: &KnownKey, at: usize) ->
         delivered: lane.delivered.0,
         failures: lane.failures,
         due: Some(lane.due).filter(|due| *due != UnixMicros(0)).and_then(time),
+        replay: lane
+            .rewound
+            .as_ref()
+            .map(|rewind| Replaying { until: rewind.until.0, then: rewind.resume.0 }),
         omitted: omitted.collect(),
         redrives: lane.redrives.iter().map(|sequence| sequence.0).collect(),
         why: waits::lane(&known.record, lane, view, paused, now),

@@ -16,11 +16,13 @@ use data_encoding::BASE64;
 use serde::Serialize;
 use sprag_core::fact::{Fact, Kind, Received, Released};
 use sprag_core::id::{Place, Sequence};
+use sprag_core::position::Position;
+use sprag_core::record::{Order, Reached};
 use sprag_log::{Answer, Query, StoredFact};
 use utoipa::ToSchema;
 
 use super::answer::{Answered, time};
-use super::key::clock;
+use super::key::{clock, how_new};
 use super::limits;
 use super::problems::ReadProblems;
 use super::request::Segments;
@@ -47,12 +49,29 @@ pub(super) struct Shown {
     /// under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<BTreeMap<String, u64>>,
+    /// The state the resource is in (contract `states`); absent before the first event, and under other
+    /// contracts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<Machine>,
     /// Whether the key is forgotten: this is what it goes on from (rule D8).
     forgotten: bool,
     /// The newest event in order: one that came late is not it, whatever its sequence. Absent before the
     /// first, and where the last hundred all were late.
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<Last>,
+}
+
+/// A state, by the newest event in order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MachineState)]
+struct Machine {
+    state: String,
+    /// How new it is, where its source says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    instant: Option<String>,
 }
 
 /// An event, as far as it is kept.
@@ -121,20 +140,41 @@ pub(super) async fn show(
         None if releases.is_empty() && sequence > Sequence(0) => Some(deleted(&source, &known)),
         None => None,
     };
-    let position = in_order.map(|(_, released)| released.position.text());
-    // Of deleted history the record still knows the number.
+    // Of deleted history the record still knows the number, or the state.
+    let position = match in_order {
+        Some((_, released)) => Some(released.position.clone()),
+        None if releases.is_empty() => of_record(&known.record.order),
+        None => None,
+    };
     let number = || known.record.order.newest().map(|newest| newest.to_string());
+    let text = position.as_ref().map(Position::text).or_else(number);
     Ok(Json(Shown {
         source,
         partition: known.partition.0,
         sequence: sequence.0,
         hash: hash.to_string(),
         clock: clock(&known.record.order.reached),
-        position: position.or_else(number).filter(|position| !position.is_empty()),
+        position: text.filter(|position| !position.is_empty()),
+        // A resource that begins anew is in none.
+        machine: position
+            .filter(|_| matches!(known.record.order.reached, Reached::State(_)))
+            .and_then(machine),
         forgotten: known.record.forgotten,
         key: known.key.name.to_string(),
         last,
     }))
+}
+
+/// The position of an event that history does not have any more, where it was a state.
+fn of_record(order: &Order) -> Option<Position> {
+    let Reached::State(machine) = &order.reached else { return None };
+    Some(Position::State { state: machine.state.clone(), at: machine.at })
+}
+
+fn machine(position: Position) -> Option<Machine> {
+    let Position::State { state, at } = position else { return None };
+    let (version, instant) = at.map_or((None, None), how_new);
+    Some(Machine { state: state.to_string(), version, instant })
 }
 
 /// The newest committed releases of a key, ascending: one, where that is in order.

@@ -48,6 +48,7 @@ mod overrides;
 mod problems;
 mod redrive;
 mod redrive_many;
+mod replay;
 mod request;
 mod selector;
 mod settled;
@@ -87,6 +88,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/facts", get(facts::stream))
         .route("/lanes", get(lanes::list))
         .route("/lanes/resume", post(lanes::resume))
+        .route("/replay", post(replay::replay))
         .route("/backup", post(backup::make))
         .route("/configuration", get(configuration::show))
         .route("/restore", get(backup::restored))

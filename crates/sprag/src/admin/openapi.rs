@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use super::problems::ProblemDocument;
 use super::{
     alerts, backup, configuration, dead_letters, destinations, event, events, facts, key,
-    key_state, keys, lanes, metrics, observe, overridden, overrides, redrive, redrive_many,
+    key_state, keys, lanes, metrics, observe, overridden, overrides, redrive, redrive_many, replay,
     sources,
 };
 
@@ -26,7 +26,7 @@ use super::{
         sources::list, keys::list, key::show, key::pause, key::resume, key_state::show, events::list, event::show,
         event::attempts, event::body, facts::stream, dead_letters::list, redrive::redrive,
         redrive::drop_letter, redrive_many::redrive, redrive_many::drop_letters, lanes::list,
-        lanes::resume, overridden::list, overrides::carry_out, backup::make, backup::restored, destinations::list, destinations::pause,
+        lanes::resume, replay::replay, overridden::list, overrides::carry_out, backup::make, backup::restored, destinations::list, destinations::pause,
         destinations::resume, alerts::list, configuration::show, observe::alive, observe::ready, metrics::show, show,
     ),
     components(schemas(ProblemDocument)),

@@ -47,7 +47,7 @@ pub(super) struct Overridden {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     at: Option<String>,
-    /// `rebase`, `pause-key`, `resume-key`, `pause-destination`, `resume-destination`, `redrive`, `drop`
+    /// `rebase`, `pause-key`, `resume-key`, `pause-destination`, `resume-destination`, `redrive`, `replay`, `drop`
     r#override: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -58,6 +58,9 @@ pub(super) struct Overridden {
     /// The event that was redriven out of order or dropped; absent where a whole lane was redriven
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
+    /// The last event of a replay, which begins with `sequence`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
     /// The event of ingress that was dropped
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<String>,
@@ -208,6 +211,7 @@ fn shown(names: &Names, place: Place, recorded: UnixMicros, fact: &Fact) -> Opti
         }
         Fact::DestinationResumed(fact) => ("resume-destination", of(fact.destination, None)),
         Fact::Redriven(fact) => ("redrive", of(fact.destination, fact.passed)),
+        Fact::Rewound(fact) => ("replay", of(fact.destination, Some(fact.from))),
         Fact::Dropped(fact) => match fact.letter {
             DeadLetter::InLane { destination, sequence } => {
                 ("drop", of(destination, Some(sequence)))
@@ -224,6 +228,10 @@ fn shown(names: &Names, place: Place, recorded: UnixMicros, fact: &Fact) -> Opti
         key: fact.key().map(|key| key.name.to_string()),
         destination: destination.map(|id| names.destination(id).to_string()),
         sequence,
+        until: match fact {
+            Fact::Rewound(fact) => Some(fact.until.0),
+            _ => None,
+        },
         event: event.map(|event| event.to_string()),
     })
 }

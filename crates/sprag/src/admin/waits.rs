@@ -9,7 +9,7 @@ use sprag_core::limits::STRANDS;
 use sprag_core::partition::{LaneView, WaitsFor};
 use sprag_core::position::Position;
 use sprag_core::ranges::Ranges;
-use sprag_core::record::{KeyRecord, Lane, LaneMode, Order};
+use sprag_core::record::{KeyRecord, Lane, LaneMode, Order, Reached};
 use sprag_core::time::Now;
 
 use super::limits;
@@ -141,6 +141,18 @@ pub(super) fn hold(
     };
     if let Position::Clock(_) = first.essence.position {
         return Some(knows(&events, &until, &record.order));
+    }
+    if let Position::State { state, .. } = &first.essence.position {
+        return Some(match &record.order.reached {
+            Reached::State(machine) => format!(
+                "{events}: {state} does not follow {} at once, and what lies between has not come; {until}.",
+                machine.state
+            ),
+            _ => format!(
+                "{events}: no state of the key is known and no resource begins with {state}, so what comes before \
+                 may still come; {until}."
+            ),
+        });
     }
     Some(match (first.reason, record.order.next) {
         (HoldReason::Settle { .. }, _) => {

@@ -125,9 +125,10 @@ async fn one(client: &mut Client, key: &KeyName, json: bool) -> Result<Verdict, 
         say(&shown);
         return Ok(Verdict::found_if(!why.is_empty()));
     }
-    let next = match member(&shown, "next_position") {
-        next if next.is_empty() => String::new(),
-        next => format!("; position {next} is next"),
+    let next = match (member(&shown, "next_position"), member(&shown["state"], "state")) {
+        (next, _) if !next.is_empty() => format!("; position {next} is next"),
+        (_, state) if !state.is_empty() => format!("; its state is {state}"),
+        _ => String::new(),
     };
     say(format!(
         "{key} (partition {}): {} released, {} held{next}",

@@ -21,6 +21,7 @@ mod keys_state;
 mod lanes;
 mod log;
 mod overrides;
+mod replay;
 mod restore;
 mod secret;
 mod send;
@@ -57,6 +58,7 @@ enum Command {
     Events(events::Arguments),
     Lanes(lanes::Arguments),
     Dead(dead::Arguments),
+    Replay(replay::Arguments),
     Top(top::Arguments),
     Sources(sources::Arguments),
     Destinations(destinations::Arguments),
@@ -107,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Events(arguments) => events::run(&arguments),
         Command::Lanes(arguments) => lanes::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Sources(arguments) => sources::run(&arguments),
         Command::Destinations(arguments) => destinations::run(&arguments),

@@ -1,8 +1,9 @@
 //! `contract` and what goes with one of them: `first`, `strict_first`, `hold`, `on_gap`,
-//! `coalesce`, `max_ahead`, `settle`, `ranks` (rules K4, K6, K7, G1, G2).
+//! `coalesce`, `max_ahead`, `settle`, `ranks`, `states` (rules K4, K6, K7, G1, G2).
 
 use super::check_rules::patterns;
-use super::checked::{Causal, Contract, Fifo, First, Hold, Latest, Merge, OnGap, Settle};
+use super::check_states;
+use super::checked::{Causal, Contract, Fifo, First, Hold, Latest, Merge, OnGap, Settle, States};
 use super::raw::{Entry, Section, or};
 use crate::extract::PositionRule;
 use crate::limits;
@@ -11,8 +12,11 @@ use std::time::Duration;
 /// Keys that mean something only where positions are numbers that are waited for.
 const FIFO_ONLY: [&str; 2] = ["first", "strict_first"];
 
-/// Of `hold`, what means something only where positions are waited for.
-const HOLD_OF_FIFO: [&str; 2] = ["wait", "span"];
+/// Of `hold`, what means something only where what is missing is waited for.
+const HOLD_OF_GAPS: [&str; 2] = ["wait", "span"];
+
+/// How long what is missing is waited for.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// Keys that mean something only where what arrives settles.
 const SETTLE_ONLY: [&str; 2] = ["settle", "ranks"];
@@ -26,9 +30,10 @@ enum Kind {
     Settle,
     Merge,
     Causal,
+    States,
 }
 
-const KINDS: [(&str, Kind); 7] = [
+const KINDS: [(&str, Kind); 8] = [
     ("fifo", Kind::Fifo),
     ("latest", Kind::Latest),
     ("arrival", Kind::Arrival),
@@ -36,6 +41,7 @@ const KINDS: [(&str, Kind); 7] = [
     ("settle", Kind::Settle),
     ("merge", Kind::Merge),
     ("causal", Kind::Causal),
+    ("states", Kind::States),
 ];
 
 pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Contract> {
@@ -56,32 +62,39 @@ pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -
         Kind::Settle => settle(section).map(Contract::Settle),
         Kind::Merge => merge(section, position).map(Contract::Merge),
         Kind::Causal => causal(section).map(Contract::Causal),
+        Kind::States => states(section, position).map(Contract::States),
     }
 }
 
 /// What belongs to other contracts.
 fn refuse_others(section: &Section<'_>, kind: Kind) {
-    let waits = "only contracts \"fifo\" and \"causal\" wait for what is missing";
+    let waits = "only contract \"fifo\" waits for positions";
     if kind != Kind::Fifo {
-        refuse(section, &FIFO_ONLY, "only contract \"fifo\" has a first position");
+        refuse(section, &FIFO_ONLY, waits);
     }
-    if !matches!(kind, Kind::Fifo | Kind::Causal) {
-        refuse(section, &["on_gap"], waits);
+    if !matches!(kind, Kind::Fifo | Kind::Causal | Kind::States) {
+        let reason = "only contracts \"fifo\", \"causal\" and \"states\" wait for what is missing";
+        refuse(section, &["on_gap"], reason);
     }
     match kind {
         Kind::Fifo | Kind::Causal => {}
-        Kind::Settle => refuse(&section.section("hold"), &HOLD_OF_FIFO, waits),
+        Kind::Settle => refuse(&section.section("hold"), &HOLD_OF_GAPS, waits),
+        Kind::States => refuse(&section.section("hold"), &["span"], waits),
         _ => refuse(section, &["hold"], waits),
     }
     if kind != Kind::Latest {
         refuse(section, &["coalesce"], "only contract \"latest\" compares positions");
     }
-    if !matches!(kind, Kind::Latest | Kind::Settle | Kind::Merge) {
-        let reason = "only contracts \"latest\", \"settle\" and \"merge\" compare times";
+    if !matches!(kind, Kind::Latest | Kind::Settle | Kind::Merge | Kind::States) {
+        let reason =
+            "only contracts \"latest\", \"settle\", \"merge\" and \"states\" compare times";
         refuse(section, &["max_ahead"], reason);
     }
     if kind != Kind::Settle {
         refuse(section, &SETTLE_ONLY, "only contract \"settle\" waits for what may still come");
+    }
+    if kind != Kind::States {
+        refuse(section, &["states"], "only contract \"states\" goes by a table");
     }
 }
 
@@ -92,6 +105,7 @@ fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
         | (Kind::Settle, PositionRule::Timestamp { .. })
         | (Kind::Merge, PositionRule::Fields { .. })
         | (Kind::Causal, PositionRule::Clock { .. })
+        | (Kind::States, PositionRule::State { .. })
         | (Kind::Arrival | Kind::Unordered, PositionRule::None) => None,
         (Kind::Merge, _) => Some(
             "contract \"merge\" needs position = { fields = \"body:/…\" }, an object of the version or time of each field",
@@ -99,9 +113,16 @@ fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
         (Kind::Causal, _) => Some(
             "contract \"causal\" needs position = { clock = \"body:/…\", node = LOCATION }, an object of how many events of each node are known, and the node",
         ),
+        (Kind::States, _) => Some(
+            "contract \"states\" needs position = { state = LOCATION }, and with it `version` or `timestamp` where the \
+             source says how new it is",
+        ),
         (
             Kind::Latest,
-            PositionRule::None | PositionRule::Fields { .. } | PositionRule::Clock { .. },
+            PositionRule::None
+            | PositionRule::Fields { .. }
+            | PositionRule::Clock { .. }
+            | PositionRule::State { .. },
         ) => Some(
             "contract \"latest\" needs position = { version = LOCATION }, \
              { timestamp = LOCATION, unit = UNIT } or { sequence = LOCATION }",
@@ -162,7 +183,7 @@ fn merge(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Merge
 }
 
 fn causal(section: &Section<'_>) -> Option<Causal> {
-    let hold = hold(&section.section("hold"), Duration::from_secs(5));
+    let hold = hold(&section.section("hold"), WAIT);
     let most = sprag_core::limits::CLOCKS_HELD;
     if let (Some(entry), Some(hold)) = (section.section("hold").get("events"), hold)
         && hold.events > most as u64
@@ -174,19 +195,35 @@ fn causal(section: &Section<'_>) -> Option<Causal> {
     Some(Causal { hold: hold?, on_gap: on_gap(section)? })
 }
 
-fn on_gap(section: &Section<'_>) -> Option<OnGap> {
-    or(section.get("on_gap"), OnGap::Skip, |entry| {
-        entry.choice(&[("skip", OnGap::Skip), ("halt", OnGap::Halt)])
-    })
+fn states(section: &Section<'_>, position: Option<&PositionRule>) -> Option<States> {
+    let is_time = match position {
+        Some(PositionRule::State { at, .. }) => at.as_ref().is_some_and(|at| at.unit.is_some()),
+        _ => true,
+    };
+    if let (Some(entry), false) = (section.get("max_ahead"), is_time) {
+        entry.error("only a timestamp can be ahead of the clock");
+    }
+    let table = check_states::table(section, position);
+    let hold = section.section("hold");
+    let (wait, events, on_gap) = (hold_wait(&hold, WAIT), hold_events(&hold), on_gap(section));
+    let max_ahead = max_ahead(section)?;
+    Some(States { table: table?, wait: wait?, events: events?, on_gap: on_gap?, max_ahead })
 }
 
 fn fifo(section: &Section<'_>) -> Option<Fifo> {
     let first = first(section);
     // What is asked for takes longer than what is only shuffled.
-    let wait = if section.get("refill").is_some() { 60 } else { 5 };
-    let hold = hold(&section.section("hold"), Duration::from_secs(wait));
+    let is_asked = section.get("refill").is_some();
+    let wait = if is_asked { Duration::from_mins(1) } else { WAIT };
+    let hold = hold(&section.section("hold"), wait);
     let on_gap = on_gap(section);
     Some(Fifo { first: first?, hold: hold?, on_gap: on_gap? })
+}
+
+fn on_gap(section: &Section<'_>) -> Option<OnGap> {
+    or(section.get("on_gap"), OnGap::Skip, |entry| {
+        entry.choice(&[("skip", OnGap::Skip), ("halt", OnGap::Halt)])
+    })
 }
 
 fn first(section: &Section<'_>) -> Option<First> {
@@ -213,12 +250,16 @@ fn first(section: &Section<'_>) -> Option<First> {
 }
 
 fn hold(section: &Section<'_>, wait: Duration) -> Option<Hold> {
-    let wait = or(section.get("wait"), wait, |entry| {
-        entry.duration(Duration::from_millis(1)..=Duration::from_hours(30 * 24))
-    });
+    let wait = hold_wait(section, wait);
     let events = hold_events(section);
     let span = or(section.get("span"), 10_000, |entry| entry.integer(1..=1_000_000_000));
     Some(Hold { wait: wait?, events: events?, span: span? })
+}
+
+fn hold_wait(section: &Section<'_>, wait: Duration) -> Option<Duration> {
+    or(section.get("wait"), wait, |entry| {
+        entry.duration(Duration::from_millis(1)..=Duration::from_hours(30 * 24))
+    })
 }
 
 fn hold_events(section: &Section<'_>) -> Option<u64> {

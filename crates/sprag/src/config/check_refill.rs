@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use sprag_core::rate::Rate;
 
 use super::checked::{Contract, Refill};
 use super::raw::{Entry, Section, or};
-use super::{check_destination, check_headers, check_rate, check_rules};
+use super::{check_destination, check_headers, check_rate, check_refill_sprag, check_rules};
 use crate::extract::{IdRule, Location, Pointer, PositionRule, Rules};
 use crate::refill::Template;
-use crate::refill::page::Next;
+use crate::refill::envelope::Envelope;
+use crate::refill::page::{Next, Signs};
 
 /// What a source is asked with, where it is; `rules` and `contract` are its own.
 pub(super) fn refill(
@@ -25,8 +27,6 @@ pub(super) fn refill(
              asked for",
         );
     }
-    let template = section.required("url").and_then(|entry| entry.parsed(Template::parse));
-    let headers = check_headers::headers(section);
     let after = or(section.get("after"), Duration::from_millis(250), |entry| {
         entry.duration(Duration::from_millis(10)..=Duration::from_hours(24))
     });
@@ -36,24 +36,61 @@ pub(super) fn refill(
     });
     let usual = Rate { count: 10, period: Duration::from_secs(1) };
     let rate = check_rate::rate(section, "rate").map(|rate| rate.unwrap_or(usual));
-    let next = or(section.get("next"), Next::None, next);
     let allow = check_destination::allow(section);
     let ca = check_destination::ca(section);
-    let read = rules.and_then(|rules| of_element(section, rules));
+    let how = match section.get("sprag") {
+        Some(entry) => check_refill_sprag::how(section, &entry, rules),
+        None => by_url(section, rules),
+    };
+    let How { template, headers, rules, envelope, signs } = how?;
     let refill = Refill {
-        template: template?,
-        headers: headers?,
+        template,
+        headers,
         after: after?,
         attempts: u32::try_from(attempts?).unwrap_or(u32::MAX),
         every: every?,
         rate: rate?,
-        rules: read?,
-        next: next?,
+        rules,
+        envelope,
+        signs,
         allow: allow?,
         ca: ca?,
     };
     consistent(section, &refill);
     Some(Some(refill))
+}
+
+/// What is asked, and how an answer is read.
+pub(super) struct How {
+    pub(super) template: Template,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) rules: Rules,
+    pub(super) envelope: Option<Envelope>,
+    pub(super) signs: Signs,
+}
+
+/// As the source's API is described.
+fn by_url(section: &Section<'_>, rules: Option<&Rules>) -> Option<How> {
+    let template = section.required("url").and_then(|entry| entry.parsed(Template::parse));
+    if let Some(entry) = section.get("token") {
+        entry.error("only another Sprag is asked with it (`sprag`); a token of another API is one of `headers`");
+    }
+    let headers = check_headers::headers(section);
+    let next = or(section.get("next"), Next::None, next);
+    let envelope = envelope(section);
+    let rules = rules.and_then(|rules| of_element(section, rules));
+    let signs = Signs { next: next?, none: None };
+    Some(How { template: template?, headers: headers?, rules: rules?, envelope: envelope?, signs })
+}
+
+/// Where headers and body are in an element that holds both.
+fn envelope(section: &Section<'_>) -> Option<Option<Envelope>> {
+    let place =
+        |name: &str| or(section.get(name), None, |entry| pointer(entry, "body:/pointer").map(Some));
+    let (headers, body) = (place("headers_at"), place("body_at"));
+    let (headers, body) = (headers?, body?);
+    let is_one = headers.is_some() || body.is_some();
+    Some(is_one.then_some(Envelope { headers, body, base64: None }))
 }
 
 /// `link`, or a place in the body.
@@ -105,12 +142,18 @@ fn consistent(section: &Section<'_>, refill: &Refill) {
     let keys = rules.key.locations().map(|location| ("key_at", location));
     let others = [
         ("id_at", id),
-        ("position_at", rules.position.location()),
+        ("position_at", rules.position.locations().next()),
         ("type_at", rules.event_type.as_ref()),
     ];
     let others = others.into_iter().filter_map(|(name, location)| Some((name, location?)));
+    let has_headers = refill.envelope.as_ref().is_some_and(|envelope| envelope.headers.is_some());
     for (name, location) in keys.chain(others) {
-        if !matches!(location, Location::Body(_) | Location::Const(_)) {
+        let is_there = match location {
+            Location::Body(_) | Location::Const(_) => true,
+            Location::Header(_) => has_headers,
+            Location::Form(_) | Location::Query(_) => false,
+        };
+        if !is_there {
             section.error(&format!(
                 "`{name}` is needed: an event that is asked for has no {location}, only a body"
             ));

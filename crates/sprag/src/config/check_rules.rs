@@ -2,7 +2,7 @@
 
 use super::raw::{Entry, Section, or};
 use crate::extract::{
-    INSTANT_UNITS, IdRule, KeyRule, Location, Pattern, Pointer, PositionRule, Rules,
+    INSTANT_UNITS, IdRule, KeyRule, Location, Pattern, Pointer, PositionRule, Rules, StateAt,
 };
 use crate::limits;
 
@@ -112,14 +112,20 @@ fn position(section: &Section<'_>) -> Option<PositionRule> {
 }
 
 /// `{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = …, unit = … }` or
-/// `{ clock = …, node = … }`.
+/// `{ clock = …, node = … }` or
+/// `{ state = …, … }`.
 fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
     let section = entry.section()?;
     let unit = section.get("unit");
+    if let Some(state) = section.get("state") {
+        return state_of(&section, &state, unit.as_ref());
+    }
     let kinds =
         ["sequence", "version", "timestamp", "fields", "clock"].map(|name| section.get(name));
     if kinds.iter().flatten().count() != 1 {
-        entry.error("one of `sequence`, `version`, `timestamp`, `fields`, `clock` is needed");
+        entry.error(
+            "one of `sequence`, `version`, `timestamp`, `fields`, `clock`, `state` is needed",
+        );
         return None;
     }
     let [sequence, version, timestamp, fields, clock] = kinds;
@@ -169,6 +175,33 @@ fn clock_of(entry: &Entry<'_>, node: Option<Entry<'_>>) -> Option<PositionRule> 
         return None;
     }
     Some(PositionRule::Clock { at, node })
+}
+
+/// Where the state is, and how new it is where the source says that.
+fn state_of(
+    section: &Section<'_>,
+    state: &Entry<'_>,
+    unit: Option<&Entry<'_>>,
+) -> Option<PositionRule> {
+    for other in ["sequence", "fields"].iter().filter_map(|name| section.get(name)) {
+        other.error("beside a state there is only a `version` or a `timestamp`: how new it is");
+    }
+    let (version, timestamp) = (section.get("version"), section.get("timestamp"));
+    if let (Some(timestamp), true) = (&timestamp, version.is_some()) {
+        timestamp.error("a state has a `version` or a `timestamp`, not both");
+    }
+    if let (Some(unit), None) = (unit, &timestamp) {
+        unit.error("only a timestamp, or the times of fields, have a unit");
+    }
+    let unit = match timestamp {
+        Some(_) => section.required("unit")?.choice(&INSTANT_UNITS).map(Some)?,
+        None => None,
+    };
+    let at = match timestamp.or(version) {
+        Some(entry) => Some(StateAt { at: location(&entry)?, unit }),
+        None => None,
+    };
+    Some(PositionRule::State { state: location(state)?, at })
 }
 
 /// `body:/pointer` of the array.

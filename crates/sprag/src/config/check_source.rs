@@ -23,7 +23,7 @@ pub(super) fn sources(root: &Section<'_>) -> Named<Source> {
 }
 
 /// Keys that a preset gives together: with one of them written anew, the others mean nothing.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "position",
     "contract",
     "first",
@@ -34,6 +34,7 @@ const ORDER: [&str; 10] = [
     "max_ahead",
     "settle",
     "ranks",
+    "states",
 ];
 
 /// The source with what its preset adds. A preset that does not exist is told; then what it would
@@ -167,6 +168,9 @@ fn one_order(total: &Entry<'_>, contract: &Contract) {
         Contract::Merge(_) => {
             total.error("contract \"merge\" knows fields of one resource, not of all together");
         }
+        Contract::States(_) => {
+            total.error("contract \"states\" knows the state of one resource, not of all together");
+        }
         Contract::Latest(_) => total.warn(
             "with `total = true` an event is stale as soon as a newer one of any resource was released",
         ),
@@ -181,10 +185,9 @@ fn same_for_all(section: &Section<'_>, rules: &Rules) {
         IdRule::At(location) => Some(location),
         IdRule::Sha256 | IdRule::None => None,
     };
-    for (subject, location) in [("id", id), ("position", rules.position.location())]
-        .into_iter()
-        .filter_map(|(s, l)| Some((s, l?)))
-    {
+    let subjects = id.map(|location| ("id", location)).into_iter();
+    let positions = rules.position.locations().map(|location| ("position", location));
+    for (subject, location) in subjects.chain(positions) {
         if !matches!(location, Location::Body(_)) {
             section.error(&format!(
                 "with `split` the {subject} at {location} would be the same for all events of a \
@@ -204,10 +207,10 @@ fn uncovered(section: &Section<'_>, scheme: &Scheme, rules: &Rules) {
         IdRule::At(location) => Some(location),
         IdRule::Sha256 | IdRule::None => None,
     };
-    let position = rules.position.locations();
     let subjects = id.map(|location| ("id", location)).into_iter();
     let subjects = subjects.chain(rules.key.locations().map(|location| ("key", location)));
-    let subjects = subjects.chain(position.map(|location| ("position", location)));
+    let positions = rules.position.locations().map(|location| ("position", location));
+    let subjects = subjects.chain(positions);
     for (subject, location) in subjects {
         if !covered(scheme, location) {
             section.warn(&format!("the signature does not cover the {subject} at {location}"));
@@ -228,7 +231,8 @@ fn covered(scheme: &Scheme, location: &Location) -> bool {
 fn bound_sequence(section: &Section<'_>, scheme: &Scheme, position: &PositionRule) {
     let Scheme::Hmac(declared) = scheme else { return };
     let Some(bound) = &declared.sequence else { return };
-    if position.location() != Some(&Location::Header(bound.clone())) {
+    let bound_at = Location::Header(bound.clone());
+    if !position.locations().any(|location| *location == bound_at) {
         section.warn(&format!(
             "the signature binds the sequence in header:{bound}, but the position is not read there"
         ));

@@ -6,17 +6,20 @@
 use super::network::Network;
 use crate::extract::{Extractor, Rules, RulesProblem};
 use crate::refill::Template;
-use crate::refill::page::Next;
+use crate::refill::envelope::Envelope;
+use crate::refill::page::Signs;
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
 use sprag_core::pattern::Pattern;
 use sprag_core::rate::Rate;
 use sprag_core::settings::Start;
+use sprag_core::states::StateTable;
 use sprag_log::pack::Packing;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything an instance needs to start.
@@ -120,8 +123,10 @@ pub struct Refill {
     pub rate: Rate,
     /// What a page is split by, and an element of it read by.
     pub rules: Rules,
-    /// Where a page says that there is another.
-    pub next: Next,
+    /// Where headers and body of an event are in an element of a page; none: it is a body.
+    pub envelope: Option<Envelope>,
+    /// Where a page says that there is another, and what there is not.
+    pub signs: Signs,
     /// Private addresses that may be connected to all the same.
     pub allow: Vec<Network>,
     /// A PEM file with roots accepted besides the public ones.
@@ -170,6 +175,8 @@ pub enum Contract {
     Merge(Merge),
     /// By vector clock, waiting for what an event knows.
     Causal(Causal),
+    /// From state to state, as a table says.
+    States(States),
 }
 
 /// The settings of `contract = "causal"`.
@@ -179,6 +186,21 @@ pub struct Causal {
     pub hold: Hold,
     /// What ends the waiting.
     pub on_gap: OnGap,
+}
+
+/// The settings of `contract = "states"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct States {
+    /// How a resource may go from state to state.
+    pub table: Arc<StateTable>,
+    /// How long what skips ahead waits for what lies between.
+    pub wait: Duration,
+    /// Events of a key that may wait; beyond, waiting ends.
+    pub events: u64,
+    /// What ends the waiting.
+    pub on_gap: OnGap,
+    /// How far a state's time may be ahead of the time of receipt (rule K4).
+    pub max_ahead: Duration,
 }
 
 /// The settings of `contract = "merge"`.

@@ -1,18 +1,18 @@
 //! A range of events as one request (rule L9): an array of envelopes, signed as a whole.
 //!
-//! The form is written down in docs/guides/batches.md; it must not know which range is sent, nor what
-//! an answer means.
+//! The form is written down in docs/guides/batches.md; consumers that ask for events (`out/events`) get
+//! the same envelopes. It must not know which range is sent, nor what an answer means.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
 use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use sprag_core::id::Sequence;
 use sprag_core::output::Attempt;
 use sprag_driver::cache::ReleasedEvent;
 
-use super::headers::{Delivery, Values, omitted};
+use super::headers::{Delivery, Values, forwarded, omitted, own};
 use crate::extract::encode::webhook_id;
 
 /// The array of envelopes: for each event its delivery headers and its body.
@@ -21,7 +21,7 @@ pub(super) fn body(delivery: &Delivery<'_>, others: &[ReleasedEvent]) -> Bytes {
     let events = std::iter::once(delivery.event).chain(others);
     let envelopes = (first..).zip(events).map(|(sequence, event)| {
         let attempt = of_event(delivery.attempt, sequence);
-        envelope(&Delivery { attempt: &attempt, event, ..*delivery })
+        envelope(delivery.source, event, Some(&attempt), delivery.forward)
     });
     Bytes::from(Value::Array(envelopes.collect()).to_string())
 }
@@ -40,25 +40,28 @@ fn of_event(attempt: &Attempt, sequence: u64) -> Attempt {
 }
 
 /// `{"headers": {…}, "body": "…"}`. A body is the text as received, so that its digest follows from
-/// it; one that is no text is `body_base64`.
-fn envelope(delivery: &Delivery<'_>) -> Value {
-    let received = &delivery.event.event.received;
+/// it; one that is no text is `body_base64`. Without an attempt, as the event is in history.
+pub(crate) fn envelope(
+    source: &str,
+    event: &ReleasedEvent,
+    attempt: Option<&Attempt>,
+    forward: &[HeaderName],
+) -> Value {
+    let (released, received) = (&event.released, &event.event.received);
     let mut headers = Map::new();
     let mut put = |name: &str, value: &[u8]| {
         // What a provider sent and is no text is told as far as it is.
         headers.insert(name.to_owned(), String::from_utf8_lossy(value).into());
     };
-    for (name, value) in delivery.forwarded() {
+    for (name, value) in forwarded(event, forward) {
         put(name.as_str(), value);
     }
-    let attempt = delivery.attempt;
-    let id = webhook_id(delivery.source, &attempt.key.name, attempt.sequence.0);
-    put("webhook-id", id.as_bytes());
+    put("webhook-id", webhook_id(source, &released.key.name, released.sequence.0).as_bytes());
     if !received.content_type.is_empty() {
         put("content-type", received.content_type.as_bytes());
     }
-    delivery.own().iter().for_each(|(name, value)| put(name, value));
-    let body = &delivery.event.event.body;
+    own(source, event, attempt).iter().for_each(|(name, value)| put(name, value));
+    let body = &event.event.body;
     let (name, body) = match std::str::from_utf8(body) {
         Ok(text) => ("body", text.to_owned()),
         Err(_) => ("body_base64", BASE64.encode(body)),

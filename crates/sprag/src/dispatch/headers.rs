@@ -132,17 +132,9 @@ impl Delivery<'_> {
         values.put("webhook-timestamp", |text| push(text, seconds));
     }
 
-    /// The provider's headers that are passed on.
-    pub(super) fn forwarded(&self) -> impl Iterator<Item = (&HeaderName, &[u8])> {
-        self.event.event.received.headers.iter().filter_map(|stored| {
-            let name = self.forward.iter().find(|name| *name.as_str() == *stored.name)?;
-            Some((name, &stored.value[..]))
-        })
-    }
-
     /// The provider's headers, then the operator's, which win.
     fn add_foreign(&self, headers: &mut HeaderMap) {
-        for (name, value) in self.forwarded() {
+        for (name, value) in forwarded(self.event, self.forward) {
             if let Ok(value) = HeaderValue::from_bytes(value) {
                 headers.insert(name, value);
             }
@@ -154,61 +146,82 @@ impl Delivery<'_> {
 
     /// The `sprag-*` headers but the signature, sorted by name.
     pub(super) fn own(&self) -> Values {
-        let (attempt, released) = (self.attempt, &self.event.released);
-        let mut own = Values::new();
+        own(self.source, self.event, Some(self.attempt))
+    }
+}
+
+/// The provider's headers that are passed on.
+pub(super) fn forwarded<'a>(
+    event: &'a ReleasedEvent,
+    forward: &'a [HeaderName],
+) -> impl Iterator<Item = (&'a HeaderName, &'a [u8])> {
+    event.event.received.headers.iter().filter_map(|stored| {
+        let name = forward.iter().find(|name| *name.as_str() == *stored.name)?;
+        Some((name, &stored.value[..]))
+    })
+}
+
+/// The `sprag-*` headers of an event but the signature, sorted by name. Without an attempt those are
+/// left out that only one has.
+pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>) -> Values {
+    let released = &event.released;
+    let in_order = !attempt.is_some_and(|attempt| attempt.out_of_order);
+    let mut own = Values::new();
+    if let Some(attempt) = attempt {
         own.number("sprag-attempt", attempt.number.into());
         if released.concurrent {
             own.text("sprag-concurrent", "true");
         }
         own.number("sprag-epoch", attempt.id.epoch.0);
-        // Behind newer ones that were delivered, what was fresh when it was released is not.
-        if !released.fresh.is_empty() && !attempt.out_of_order {
-            own.text("sprag-fresh", &fresh(&released.fresh));
-        }
-        own.hash("sprag-hash", &released.hash);
-        own.text("sprag-key", &attempt.key.name);
-        own.text("sprag-kind", released.kind.as_str());
-        if !released.missing.is_empty() {
-            own.text("sprag-missing", &missing(&released.missing));
-        } else if !released.causes.is_empty() {
-            own.text("sprag-missing", &causes(&released.causes));
-        }
-        if !attempt.omitted.is_empty() {
-            own.text("sprag-omitted", &omitted(&attempt.omitted));
-        }
-        if self.event.event.received.origin == Origin::Refilled {
-            own.text("sprag-origin", "refilled");
-        }
-        if attempt.out_of_order {
-            own.text("sprag-out-of-order", "true");
-        }
-        let position = released.position.header_text(&Sha256);
-        if !position.is_empty() {
-            own.text("sprag-position", &position);
-        }
-        own.hash("sprag-previous-hash", &released.previous_hash);
-        if !attempt.out_of_order {
-            own.number("sprag-previous-sequence", attempt.previous.0);
-        }
-        own.put("sprag-received-at", |text| push_instant(text, self.event.event.recorded));
-        self.own_of_source(&mut own);
-        own
     }
+    // Behind newer ones that were delivered, what was fresh when it was released is not.
+    if !released.fresh.is_empty() && in_order {
+        own.text("sprag-fresh", &names(&released.fresh));
+    }
+    own.hash("sprag-hash", &released.hash);
+    own.text("sprag-key", &released.key.name);
+    own.text("sprag-kind", released.kind.as_str());
+    if !released.missing.is_empty() {
+        own.text("sprag-missing", &missing(&released.missing));
+    }
+    if let Some(attempt) = attempt.filter(|attempt| !attempt.omitted.is_empty()) {
+        own.text("sprag-omitted", &omitted(&attempt.omitted));
+    }
+    if event.event.received.origin == Origin::Refilled {
+        own.text("sprag-origin", "refilled");
+    }
+    if !in_order {
+        own.text("sprag-out-of-order", "true");
+    }
+    if !released.passed.is_empty() {
+        own.text("sprag-passed", &names(&released.passed));
+    }
+    let position = released.position.header_text(&Sha256);
+    if !position.is_empty() {
+        own.text("sprag-position", &position);
+    }
+    own.hash("sprag-previous-hash", &released.previous_hash);
+    if let Some(attempt) = attempt.filter(|_| in_order) {
+        own.number("sprag-previous-sequence", attempt.previous.0);
+    }
+    own.put("sprag-received-at", |text| push_instant(text, event.event.recorded));
+    if attempt.is_some_and(|attempt| attempt.redelivery) {
+        own.text("sprag-redelivery", "true");
+    }
+    own.number("sprag-sequence", released.sequence.0);
+    own_of_source(&mut own, source, event);
+    own
+}
 
-    /// The second half of the alphabet.
-    fn own_of_source(&self, own: &mut Values) {
-        let (attempt, received) = (self.attempt, &self.event.event.received);
-        if attempt.redelivery {
-            own.text("sprag-redelivery", "true");
-        }
-        own.number("sprag-sequence", attempt.sequence.0);
-        own.text("sprag-source", self.source);
-        if let Some(id) = &received.id {
-            own.encoded("sprag-source-id", id);
-        }
-        if !received.event_type.is_empty() {
-            own.encoded("sprag-type", &received.event_type);
-        }
+/// The end of the alphabet.
+fn own_of_source(own: &mut Values, source: &str, event: &ReleasedEvent) {
+    let received = &event.event.received;
+    own.text("sprag-source", source);
+    if let Some(id) = &received.id {
+        own.encoded("sprag-source-id", id);
+    }
+    if !received.event_type.is_empty() {
+        own.encoded("sprag-type", &received.event_type);
     }
 }
 
@@ -225,7 +238,7 @@ fn push_instant(text: &mut String, at: UnixMicros) {
 }
 
 /// `mail,name`, percent-encoded as in the position; beyond what a header may hold, `;more`.
-fn fresh(names: &[Arc<str>]) -> String {
+fn names(names: &[Arc<str>]) -> String {
     let mut text = String::new();
     for name in names {
         let before = text.len();
@@ -276,13 +289,7 @@ fn causes(causes: &[Causes]) -> String {
 /// `4-6;filtered,8;dead`; a merged range says `;more`.
 pub(super) fn omitted(omitted: &[Omission]) -> String {
     let text = join(omitted.iter().map(|omission| {
-        let reason = match omission.reason {
-            OmitReason::Filtered => "filtered",
-            OmitReason::Dead => "dead",
-            OmitReason::Skipped => "skipped",
-            OmitReason::Restored => "restored",
-            OmitReason::Boundary => "boundary",
-        };
+        let reason = reason(omission.reason);
         let more = if omission.merged { ";more" } else { "" };
         format!("{};{reason}{more}", range_text(omission.range))
     }));
@@ -290,6 +297,17 @@ pub(super) fn omitted(omitted: &[Omission]) -> String {
         return text;
     }
     enclosing(omitted.first().map(|o| o.range), omitted.last().map(|o| o.range))
+}
+
+/// Why an event was passed, in one word.
+pub(crate) fn reason(reason: OmitReason) -> &'static str {
+    match reason {
+        OmitReason::Filtered => "filtered",
+        OmitReason::Dead => "dead",
+        OmitReason::Skipped => "skipped",
+        OmitReason::Restored => "restored",
+        OmitReason::Boundary => "boundary",
+    }
 }
 
 fn enclosing(first: Option<Range>, last: Option<Range>) -> String {

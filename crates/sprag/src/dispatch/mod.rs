@@ -21,6 +21,7 @@ use sprag_core::fact::{Outcome, RefillOutcome};
 use sprag_core::id::{DestinationId, PartitionId, SourceId};
 use sprag_core::input::{AttemptId, Fetched};
 use sprag_core::output::{Attempt, Fetch};
+use sprag_core::ranges::Ranges;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::{Configured, Notice};
 use tokio::runtime;
@@ -31,9 +32,11 @@ use crate::life;
 use crate::node::{Network, NodeHandle};
 use crate::refill::{Refiller, Refillers};
 
+pub(crate) use batch::envelope;
 pub(crate) use endpoint::tls;
 pub use endpoint::{Endpoint, EndpointProblem};
 pub use guard::is_public;
+pub(crate) use headers::reason;
 
 /// What came of an attempt, as the wire showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +219,8 @@ impl Network for Dispatcher {
         let Some(refiller) = self.refillers.get(&source).cloned() else {
             // No longer configured: nothing was asked.
             let (outcome, retry_after) = (RefillOutcome::Unreachable, None);
-            let nothing = Fetched { id: fetch.id, source, outcome, events: 0, retry_after };
+            let (id, none) = (fetch.id, Ranges::default());
+            let nothing = Fetched { id, source, outcome, events: 0, retry_after, none };
             self.node.fetched(partition, nothing);
             return;
         };

@@ -1,13 +1,13 @@
 //! The rules of a source on one request: type, then acceptance, then id, key and position.
 
 use sprag_core::clocks::Clock;
-use sprag_core::fields::Fields;
-use sprag_core::limits::NODE_BYTES;
+use sprag_core::fields::{At, Fields};
+use sprag_core::limits::{NODE_BYTES, STATE_BYTES};
 
 use super::json::{Found, elements, scan, unescape};
 use super::{
     ExtractError, IdRule, Invalid, KeyRule, Location, Paths, PositionRule, Reason, Rules,
-    RulesProblem, Subject, encode, form,
+    RulesProblem, StateAt, Subject, encode, form,
 };
 use super::{clock, fields};
 use crate::limits;
@@ -55,6 +55,13 @@ pub enum ExtractedPosition {
     Fields(Fields),
     /// What its node knew of the events of all nodes.
     Clock(Clock),
+    /// The state of the resource.
+    State {
+        /// Its name, at most [`STATE_BYTES`].
+        state: String,
+        /// How new it is; none where the source does not say.
+        at: Option<At>,
+    },
 }
 
 /// An event, or one of a type that is not taken.
@@ -244,21 +251,22 @@ impl Extractor {
             let found = self.paths.find(at, values.found);
             return clock::read(found, at, &node).map(ExtractedPosition::Clock);
         }
-        let Some(location) = rule.location() else { return Ok(ExtractedPosition::None) };
-        let invalid =
-            |reason| Invalid { subject: Subject::Position, at: location.to_string(), reason };
-        let text = values.text(location).map_err(invalid)?;
         match rule {
             PositionRule::None | PositionRule::Fields { .. } | PositionRule::Clock { .. } => {
                 Ok(ExtractedPosition::None)
             }
-            PositionRule::Sequence(_) => number(&text).map(ExtractedPosition::Sequence),
-            PositionRule::Version(_) => number(&text).map(ExtractedPosition::Version),
-            PositionRule::Timestamp { unit, .. } => {
-                unit.read_ns(&text).map(ExtractedPosition::Timestamp)
+            PositionRule::Sequence(at) => values.number(at).map(ExtractedPosition::Sequence),
+            PositionRule::Version(at) => values.number(at).map(ExtractedPosition::Version),
+            PositionRule::Timestamp { at, unit } => {
+                let read = |text: &[u8]| unit.read_ns(text);
+                values.position(at, read).map(ExtractedPosition::Timestamp)
+            }
+            PositionRule::State { state, at } => {
+                let state = values.bounded(state, Subject::Position, STATE_BYTES)?;
+                let at = at.as_ref().map(|at| values.state_at(at)).transpose()?;
+                Ok(ExtractedPosition::State { state, at })
             }
         }
-        .map_err(invalid)
     }
 }
 
@@ -332,6 +340,28 @@ impl<'a> Values<'a> {
             return Err(Reason::Repeated);
         }
         Ok(Cow::Borrowed(value.as_bytes()))
+    }
+
+    /// What a position, or a part of it, is read as.
+    fn position<T>(
+        &self,
+        location: &'a Location,
+        read: impl FnOnce(&[u8]) -> Result<T, Reason>,
+    ) -> Result<T, Invalid> {
+        let value = self.text(location).and_then(|text| read(&text));
+        let subject = Subject::Position;
+        value.map_err(|reason| Invalid { subject, at: location.to_string(), reason })
+    }
+
+    fn number(&self, location: &'a Location) -> Result<u64, Invalid> {
+        self.position(location, number)
+    }
+
+    fn state_at(&self, StateAt { at, unit }: &'a StateAt) -> Result<At, Invalid> {
+        match unit {
+            Some(unit) => self.position(at, |text| unit.read_ns(text)).map(At::Instant),
+            None => self.number(at).map(At::Version),
+        }
     }
 
     /// UTF-8 text of bounded length.

@@ -54,7 +54,7 @@ pub enum Reason {
     Array,
     /// A JSON string with half of a UTF-16 pair.
     LoneSurrogate,
-    /// An id or type whose bytes are not UTF-8.
+    /// An id, a type or a state whose bytes are not UTF-8.
     NotUtf8,
     /// More bytes than allowed.
     TooLong {

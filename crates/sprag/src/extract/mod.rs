@@ -35,5 +35,5 @@ pub use invalid::{ExtractError, Invalid, Reason, Subject};
 pub use location::{Location, LocationProblem};
 pub use paths::Paths;
 pub use pointer::{Pointer, PointerProblem};
-pub use rules::{IdRule, KeyRule, PositionRule, Rules, RulesProblem};
+pub use rules::{IdRule, KeyRule, PositionRule, Rules, RulesProblem, StateAt};
 pub use sprag_core::pattern::{Pattern, PatternProblem};

@@ -54,29 +54,37 @@ pub enum PositionRule {
         /// Where the node is that wrote the event.
         node: Location,
     },
+    /// The state of the resource.
+    State {
+        /// Where its name is.
+        state: Location,
+        /// Where the source says how new it is.
+        at: Option<StateAt>,
+    },
+}
+
+/// How new a state is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateAt {
+    /// Where it is.
+    pub at: Location,
+    /// How a time is written; a version is a number.
+    pub unit: Option<InstantUnit>,
 }
 
 impl PositionRule {
-    /// Where the position is.
-    #[must_use]
-    pub fn location(&self) -> Option<&Location> {
-        match self {
-            Self::None => None,
+    /// Every location of the position.
+    pub fn locations(&self) -> impl Iterator<Item = &Location> {
+        let (one, other) = match self {
+            Self::None => (None, None),
             Self::Sequence(location)
             | Self::Version(location)
             | Self::Timestamp { at: location, .. }
-            | Self::Fields { at: location, .. }
-            | Self::Clock { at: location, .. } => Some(location),
-        }
-    }
-
-    /// Everything it is read from.
-    pub fn locations(&self) -> impl Iterator<Item = &Location> {
-        let node = match self {
-            Self::Clock { node, .. } => Some(node),
-            _ => None,
+            | Self::Fields { at: location, .. } => (Some(location), None),
+            Self::Clock { at, node } => (Some(at), Some(node)),
+            Self::State { state, at } => (Some(state), at.as_ref().map(|at| &at.at)),
         };
-        self.location().into_iter().chain(node)
+        one.into_iter().chain(other)
     }
 }
 
@@ -119,6 +127,11 @@ impl fmt::Display for PositionRule {
                 write!(formatter, "fields {at} {unit}")
             }
             Self::Clock { at, node } => write!(formatter, "clock {at} node {node}"),
+            Self::State { state, at: None } => write!(formatter, "state {state}"),
+            Self::State { state, at: Some(StateAt { at, unit }) } => {
+                let unit = unit.map_or("version", InstantUnit::word);
+                write!(formatter, "state {state} {at} {unit}")
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod source;
 
 pub use connections::{Listening, listen};
 pub use source::{IngressSource, SourceProblem};
+pub(crate) use source::{kept_headers, stored_headers};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

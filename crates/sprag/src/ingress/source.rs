@@ -79,13 +79,7 @@ impl IngressSource {
     /// The headers of a request that are kept.
     #[must_use]
     pub fn stored_headers(&self, headers: &http::HeaderMap) -> Vec<StoredHeader> {
-        let present = self.kept.iter().filter_map(|name| headers.get(name).map(|v| (name, v)));
-        let fits = present.filter(|(_, value)| value.len() <= limits::STORED_HEADER_BYTES);
-        fits.map(|(name, value)| StoredHeader {
-            name: Arc::from(name.as_str()),
-            value: Arc::from(value.as_bytes()),
-        })
-        .collect()
+        stored_headers(&self.kept, headers)
     }
 
     /// Whether a content type fits what is read from the body.
@@ -100,6 +94,17 @@ impl IngressSource {
     }
 }
 
+/// Of these headers of an event those that are to be kept and fit.
+pub(crate) fn stored_headers(kept: &[HeaderName], headers: &http::HeaderMap) -> Vec<StoredHeader> {
+    let present = kept.iter().filter_map(|name| headers.get(name).map(|v| (name, v)));
+    let fits = present.filter(|(_, value)| value.len() <= limits::STORED_HEADER_BYTES);
+    fits.map(|(name, value)| StoredHeader {
+        name: Arc::from(name.as_str()),
+        value: Arc::from(value.as_bytes()),
+    })
+    .collect()
+}
+
 /// `application/json`, `text/json`, or a `+json` suffix (RFC 6839); absent is taken as JSON, since
 /// the body says soon enough whether it is.
 fn is_json(media: &str) -> bool {
@@ -108,7 +113,10 @@ fn is_json(media: &str) -> bool {
 }
 
 /// Never tokens, authorization or cookies (DESIGN F13): they grant something.
-fn kept_headers(config: &Source, forwarded: impl Iterator<Item = HeaderName>) -> Vec<HeaderName> {
+pub(crate) fn kept_headers(
+    config: &Source,
+    forwarded: impl Iterator<Item = HeaderName>,
+) -> Vec<HeaderName> {
     let evidence = config.scheme.evidence_headers();
     let read = config.rules.header_names();
     let mut kept: Vec<HeaderName> = evidence.into_iter().chain(read).chain(forwarded).collect();

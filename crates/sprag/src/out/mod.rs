@@ -2,8 +2,20 @@
 //!
 //! It reads requests and writes answers; what they mean for a lane is the core's. Must not know: how
 //! events are delivered.
+//!
+//! | file | what |
+//! |---|---|
+//! | `ack` | `POST ack`: what was accepted with 202 is done |
+//! | `events` | `GET events`: a page of what entered the lane of a key |
+//! | `past` | what entered a lane, and what became of the rest |
+//! | `reading` | what pages are read with, and how many at once |
 
 mod ack;
+mod events;
+mod past;
+mod reading;
+
+pub use reading::Reading;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +24,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Response};
+use http::{HeaderName, HeaderValue, Method, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use sprag_core::id::{DestinationId, SourceId};
+use sprag_core::pattern::Pattern;
 use tokio::sync::Semaphore;
 
+use crate::config::Destination;
 use crate::extract::encode::encode_part;
 use crate::ingress::answer::problem;
 use crate::limits;
@@ -32,6 +46,7 @@ pub struct Out {
     /// By name as it stands in a `webhook-id`.
     sources: BTreeMap<String, SourceId>,
     node: NodeHandle,
+    reading: Arc<Reading>,
     /// For the body of one request, and for its commit.
     request_time: Duration,
 }
@@ -46,19 +61,41 @@ pub struct OutDestination {
     pub id: DestinationId,
     /// What its consumers bring; without one its side is closed.
     pub token: Option<Token>,
+    /// The sources that it takes events of.
+    from: Vec<String>,
+    /// The types that it takes.
+    types: Vec<Pattern>,
+    /// The provider's headers that are passed on.
+    forward: Vec<HeaderName>,
     /// Room for ids that wait for the node: it must not queue without a bound.
     room: UnderWay,
+    /// Room for pages of events.
+    reads: Arc<Semaphore>,
 }
 
 impl OutDestination {
-    /// A destination whose consumers bring this token.
+    /// The consumers' side of a destination.
     #[must_use]
-    pub fn new(id: DestinationId, token: Option<Token>) -> Self {
-        Self { id, token, room: Arc::new(Semaphore::new(limits::ACK_IDS_UNDER_WAY)) }
+    pub fn new(id: DestinationId, config: &Destination) -> Self {
+        Self {
+            id,
+            token: config.token.as_ref().map(Token::new),
+            from: config.from.clone(),
+            types: config.types.clone(),
+            forward: config.forward.clone(),
+            room: Arc::new(Semaphore::new(limits::ACK_IDS_UNDER_WAY)),
+            reads: Arc::new(Semaphore::new(limits::OUT_READS)),
+        }
     }
 }
 
 impl Out {
+    /// What pages of events are read with.
+    #[must_use]
+    pub fn reading(&self) -> &Arc<Reading> {
+        &self.reading
+    }
+
     /// A destination by its number.
     fn numbered(&self, id: DestinationId) -> Option<&OutDestination> {
         self.destinations.values().find(|destination| destination.id == id)
@@ -70,6 +107,7 @@ impl Out {
         for destination in self.destinations.values_mut() {
             if let Some(known) = before.numbered(destination.id) {
                 destination.room = known.room.clone();
+                destination.reads = known.reads.clone();
             }
         }
         self
@@ -79,11 +117,11 @@ impl Out {
     pub fn new<'a>(
         destinations: BTreeMap<String, OutDestination>,
         sources: impl Iterator<Item = (&'a str, SourceId)>,
-        node: NodeHandle,
+        (node, reading): (NodeHandle, Arc<Reading>),
         request_time: Duration,
     ) -> Self {
         let sources = sources.map(|(name, id)| (encode_part(name.as_bytes()), id)).collect();
-        Self { destinations, sources, node, request_time }
+        Self { destinations, sources, node, reading, request_time }
     }
 }
 
@@ -97,19 +135,31 @@ pub(crate) async fn respond(
         Ok(route) => route,
         Err(refused) => return refuse(&refused),
     };
-    if what != "ack" {
-        let detail = "the path is /out/{destination}/ack";
-        return problem(&Problem::new(Code::UnknownPath).with_detail(detail));
-    }
-    if parts.method != Method::POST {
+    let allowed = match what {
+        "ack" => Method::POST,
+        "events" => Method::GET,
+        _ => {
+            let detail = "the path is /out/{destination}/ack or /out/{destination}/events";
+            return problem(&Problem::new(Code::UnknownPath).with_detail(detail));
+        }
+    };
+    if parts.method != allowed {
         let mut response = problem(&Problem::new(Code::MethodNotAllowed));
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
+            response.headers_mut().insert(ALLOW, allowed);
+        }
         return response;
     }
-    let given = ack::acknowledge(out, destination, body);
+    let given = async {
+        match what {
+            "ack" => ack::acknowledge(out, destination, body).await,
+            _ => events::list(out, destination, parts.uri.query().unwrap_or_default()).await,
+        }
+    };
     match tokio::time::timeout(out.request_time, given).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(refused)) => problem(&refused),
+        Err(_) if what == "events" => problem(&Problem::new(Code::NotReady).retry_after(1)),
         Err(_) => problem(&Problem::new(Code::NotDurable).retry_after(1)),
     }
 }

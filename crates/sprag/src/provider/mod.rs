@@ -8,6 +8,7 @@
 //! | `events` | which events happen, per key in sequence; the same for the same seed |
 //! | `disorder` | shuffled, delayed, repeated, dropped for ever |
 //! | `shape` | an event as a request the source's rules can read |
+//! | `walk` | the states that the events of a resource go through |
 //! | `target`, `connection` | where to, and one connection that tries again what may pass |
 //! | `client` | signs and posts over one |
 //! | `run`, `tally` | many of them at once, and what was answered |
@@ -22,6 +23,7 @@ mod run;
 mod shape;
 mod tally;
 mod target;
+mod walk;
 
 pub use client::Answer;
 pub(crate) use client::request;

@@ -1,10 +1,11 @@
 //! An event as a request that the rules of a source can read: each value where it is looked for.
 
 use super::post::Post;
+use super::walk::Walk;
 use crate::config::{Contract, First, Source};
 use crate::extract::{
-    BodyForm, ExtractError, Extracted, ExtractedPosition, Extraction, Extractor, IdRule, KeyRule,
-    Location, PositionRule, Received, RulesProblem,
+    BodyForm, ExtractError, Extracted, ExtractedPosition, Extraction, Extractor, IdRule,
+    InstantUnit, KeyRule, Location, PositionRule, Received, RulesProblem, StateAt,
 };
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -20,6 +21,7 @@ pub struct Shape {
     extractor: Extractor,
     event_type: String,
     first: u64,
+    states: Walk,
 }
 
 /// Why no request can be made that the source would take.
@@ -67,9 +69,14 @@ impl Shape {
             | Contract::Unordered
             | Contract::Settle(_)
             | Contract::Merge(_)
-            | Contract::Causal(_) => 1,
+            | Contract::Causal(_)
+            | Contract::States(_) => 1,
         };
-        Ok(Self { extractor, event_type: event_type.to_owned(), first })
+        let states = match &source.contract {
+            Contract::States(states) => Walk::through(&states.table),
+            _ => Walk::default(),
+        };
+        Ok(Self { extractor, event_type: event_type.to_owned(), first, states })
     }
 
     /// Prepares a source for events that are made; refuses one for which none can be made.
@@ -106,9 +113,11 @@ impl Shape {
         if let IdRule::At(location) = &rules.id {
             draft.put(location, &id);
         }
-        draft.put_position(&rules.position, sequence);
-        // Last: where the type is part of the key, the rules read it as the type first.
-        if let Some(location) = &rules.event_type {
+        draft.put_position(&rules.position, sequence, &self.states);
+        // Last: where the type is part of the key, the rules read it as the type first. Where it is the state, it
+        // is written already.
+        let is_state = |location: &Location| matches!(&rules.position, PositionRule::State { state, .. } if state == location);
+        if let Some(location) = rules.event_type.as_ref().filter(|location| !is_state(location)) {
             draft.put(location, &self.event_type);
         }
         if let Some(split) = &rules.split {
@@ -136,7 +145,7 @@ impl Shape {
             draft.put(location, &self.event_type);
         }
         if rules.position.locations().any(headers) {
-            draft.put_position(&rules.position, number);
+            draft.put_position(&rules.position, number, &self.states);
         }
         let mut post = draft.finish(id, number, self.extractor.body_form());
         post.body = body;
@@ -186,25 +195,30 @@ impl Draft {
         self.put_value(location, value.into());
     }
 
-    fn put_position(&mut self, rule: &PositionRule, number: u64) {
+    fn put_position(&mut self, rule: &PositionRule, number: u64, states: &Walk) {
+        let time = |unit: InstantUnit| unit.write(u32::try_from(number).unwrap_or(u32::MAX));
         match rule {
             PositionRule::None => {}
             PositionRule::Sequence(at) | PositionRule::Version(at) => {
                 self.put_value(at, number.into());
             }
-            PositionRule::Timestamp { at, unit } => {
-                self.put(at, &unit.write(u32::try_from(number).unwrap_or(u32::MAX)));
-            }
+            PositionRule::Timestamp { at, unit } => self.put(at, &time(*unit)),
             PositionRule::Fields { at, unit } => {
-                let written =
-                    unit.map(|unit| unit.write(u32::try_from(number).unwrap_or(u32::MAX)));
-                let version = written.map_or_else(|| number.into(), Value::from);
+                let version = unit.map_or_else(|| number.into(), |unit| Value::from(time(unit)));
                 self.put_value(at, json!({ "change": version }));
             }
             // All events are of one node, each behind the one before.
             PositionRule::Clock { at, node } => {
                 self.put_value(at, json!({ "node": number }));
                 self.put(node, "node");
+            }
+            PositionRule::State { state, at } => {
+                self.put(state, states.state(number));
+                if let Some(StateAt { at, unit }) = at {
+                    let version =
+                        unit.map_or_else(|| number.into(), |unit| Value::from(time(unit)));
+                    self.put_value(at, version);
+                }
             }
         }
     }

@@ -90,6 +90,7 @@ fn source(name: &str, contract: Contract, forget_after: Option<Duration>) -> Sou
         forget_after,
         destinations: vec![APP],
         rate: None,
+        states: Arc::default(),
         ranks: vec![Pattern::any()],
         facts: Duration::from_secs(1_000_000),
     }

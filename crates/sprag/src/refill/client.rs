@@ -17,13 +17,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sprag_core::fact::{Outcome, RefillOutcome};
-use sprag_core::id::SourceId;
 use sprag_core::input::Fetched;
 use sprag_core::output::Fetch;
+use sprag_core::ranges::{Range, Ranges};
 
 use super::entry::{Entry, NotTaken};
+use super::envelope::Opener;
 use super::link::{self, LinkProblem};
-use super::page::{self, Next};
+use super::page::{self, Signs};
 use super::template::Template;
 use crate::clock::{Clock, within};
 use crate::config::{HttpVersion, Source};
@@ -31,6 +32,7 @@ use crate::disk_reserve::DiskReserve;
 use crate::dispatch::connect::{Connected, Target, Unconnected};
 use crate::dispatch::http1::{Connection, Sent};
 use crate::dispatch::{EndpointProblem, answer, tls};
+use crate::ingress::kept_headers;
 use crate::limits;
 use crate::metrics::{RefillMetrics, SourceMetrics};
 use crate::node::NodeHandle;
@@ -45,7 +47,7 @@ pub struct Refiller {
     host: HeaderValue,
     template: Template,
     headers: Vec<(HeaderName, HeaderValue)>,
-    next: Next,
+    signs: Signs,
     entry: Entry,
     disk: Arc<DiskReserve>,
     metrics: RefillMetrics,
@@ -86,6 +88,8 @@ struct Answered {
 #[derive(Default)]
 struct Progress {
     events: u32,
+    /// Of what is asked for, what the source says it has none of.
+    none: Ranges,
 }
 
 impl Refiller {
@@ -96,6 +100,7 @@ impl Refiller {
     pub fn new(
         name: &str,
         config: &Source,
+        forwarded: impl Iterator<Item = HeaderName>,
         (metrics, events): (RefillMetrics, SourceMetrics),
         disk: &Arc<DiskReserve>,
     ) -> Result<Option<Self>, EndpointProblem> {
@@ -108,6 +113,8 @@ impl Refiller {
         let extractor = refill.extractor().map_err(|_| EndpointProblem::Url)?;
         let entry = Entry {
             extractor,
+            opener: refill.envelope.clone().map(Opener::new),
+            kept: kept_headers(config, forwarded),
             on_invalid: config.on_invalid,
             max_body: usize::try_from(config.max_body).unwrap_or(usize::MAX),
             metrics: events,
@@ -118,7 +125,7 @@ impl Refiller {
             host,
             template: refill.template.clone(),
             headers: refill.headers.clone(),
-            next: refill.next.clone(),
+            signs: refill.signs.clone(),
             entry,
             disk: disk.clone(),
             metrics,
@@ -140,8 +147,8 @@ impl Refiller {
         });
         self.tell(fetch, &ended, progress.events);
         let Ended { outcome, retry_after, .. } = ended;
-        let source = fetch.key.source;
-        Fetched { id: fetch.id, source, outcome, events: progress.events, retry_after }
+        let (id, source) = (fetch.id, fetch.key.source);
+        Fetched { id, source, outcome, events: progress.events, retry_after, none: progress.none }
     }
 
     /// Counts it, and tells an operator when a source begins to fail, and when it is back.
@@ -185,7 +192,7 @@ impl Refiller {
                 Ok(answered) => answered,
                 Err(ended) => return ended,
             };
-            let next = match self.take_in(node, fetch.key.source, &answered, progress).await {
+            let next = match self.take_in(node, fetch, &answered, progress).await {
                 Ok(Some(next)) => next,
                 Ok(None) => return Ended::with(RefillOutcome::Whole, ""),
                 Err(ended) => return ended,
@@ -208,7 +215,7 @@ impl Refiller {
     async fn take_in(
         &self,
         node: &NodeHandle,
-        source: SourceId,
+        fetch: &Fetch,
         answered: &Answered,
         progress: &mut Progress,
     ) -> Result<Option<String>, Ended> {
@@ -216,8 +223,9 @@ impl Refiller {
         let links = answered.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
         let links = links.collect::<Vec<_>>().join(", ");
         let link = Some(links.as_str()).filter(|links| !links.is_empty());
-        let page = page::read(&answered.body, link, &self.entry.extractor, &self.next);
+        let page = page::read(&answered.body, link, &self.entry.extractor, &self.signs);
         let page = page.map_err(unreadable)?;
+        let (source, asked) = (fetch.key.source, fetch.asked);
         let read = page.events.iter().filter_map(|event| self.entry.read(node, source, event));
         let mut events: Vec<_> = read.collect();
         if events.is_empty() && !page.events.is_empty() {
@@ -239,6 +247,10 @@ impl Refiller {
                 return Err(Ended::cut("an event of it cannot be taken in"));
             }
         }
+        // What comes beyond the range that was asked for was not asked about.
+        let none = page.none.iter().map(|none| (none.from.max(asked.from), none.to.min(asked.to)));
+        none.filter(|(from, to)| from <= to)
+            .for_each(|(from, to)| progress.none.insert(Range { from, to }));
         if progress.events as usize >= limits::REFILL_EVENTS && page.next.is_some() {
             let most = limits::REFILL_EVENTS;
             return Err(Ended::cut(format!("it has more than {most} events")));

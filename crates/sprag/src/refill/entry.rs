@@ -4,15 +4,18 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use http::HeaderMap;
-use sprag_core::fact::Origin;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName};
+use sprag_core::fact::{Origin, StoredHeader};
 use sprag_core::id::{Hash, Key, SourceId};
 use sprag_core::output::{Answer, Busy};
 use sprag_core::position::Position;
 use sprag_log::digest::sha256;
 
+use super::envelope::{Opened, Opener};
 use crate::config::OnInvalid;
 use crate::extract::{ExtractError, Extracted, Extraction, Extractor, Received};
+use crate::ingress::stored_headers;
 use crate::metrics::SourceMetrics;
 use crate::node::{NewArrival, NodeHandle};
 use crate::problem::Code;
@@ -22,6 +25,10 @@ use crate::{limits, order};
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) extractor: Extractor,
+    /// Opens elements that hold more than a body.
+    pub(super) opener: Option<Opener>,
+    /// The headers to keep, of those.
+    pub(super) kept: Vec<HeaderName>,
     pub(super) on_invalid: OnInvalid,
     /// Largest event, bytes.
     pub(super) max_body: usize,
@@ -41,28 +48,76 @@ pub(super) struct NotTaken;
 
 impl Entry {
     /// Reads an element. One that cannot be used is noted as a request would be (DESIGN D7).
-    pub(super) fn read(&self, node: &NodeHandle, source: SourceId, event: &[u8]) -> Option<Ready> {
-        let digest = sha256(&[event]);
-        let headers = HeaderMap::new();
-        let received = Received { headers: &headers, query: "", body: event, digest: &digest.0 };
-        let refused = match self.extractor.extract(received) {
-            _ if event.len() > self.max_body => Code::BodyTooLarge,
+    pub(super) fn read(
+        &self,
+        node: &NodeHandle,
+        source: SourceId,
+        element: &[u8],
+    ) -> Option<Ready> {
+        let opened = match &self.opener {
+            Some(opener) => opener.open(element),
+            None => Ok(Opened { headers: HeaderMap::new(), body: element.into() }),
+        };
+        let read = opened.map_err(|code| (code, sha256(&[element])));
+        let read = read.and_then(|opened| {
+            let digest = sha256(&[&opened.body]);
+            self.read_event(source, &opened, digest).map_err(|code| (code, digest))
+        });
+        match read {
+            Ok(ready) => Some(ready),
+            Err((refused, digest)) => {
+                self.metrics.refused(refused);
+                node.refuse_refilled(source, refused.as_str(), digest);
+                None
+            }
+        }
+    }
+
+    fn read_event(
+        &self,
+        source: SourceId,
+        opened: &Opened<'_>,
+        digest: Hash,
+    ) -> Result<Ready, Code> {
+        let Opened { headers, body } = opened;
+        let received = Received { headers, query: "", body, digest: &digest.0 };
+        if body.len() > self.max_body {
+            return Err(Code::BodyTooLarge);
+        }
+        let came = Came { source, content_type: self.content_type(headers)?, digest };
+        let came = |key: Arc<str>| came.as_arrival(key, stored_headers(&self.kept, headers));
+        match self.extractor.extract(received) {
             Ok(Extraction::Ignored { event_type }) => {
-                return Some(Ready::Ignored { event_type: event_type.into(), digest });
+                Ok(Ready::Ignored { event_type: event_type.into(), digest })
             }
-            Ok(Extraction::Event(extracted)) => {
-                return Some(ready(arrival(source, extracted, digest), event));
+            Ok(Extraction::Event(Extracted { id, key, event_type, position })) => {
+                let arrival = NewArrival {
+                    id: id.map(Arc::from),
+                    position: order::position(position),
+                    event_type: Arc::from(event_type),
+                    ..came(Arc::from(key))
+                };
+                Ok(ready(arrival, body))
             }
+            // An event that belongs to no resource, whose body is its id: see `ingress::request`.
             Err(_) if self.on_invalid == OnInvalid::DeadLetter => {
-                return Some(ready(unreadable(source, digest), event));
+                let id = Some(Arc::from(digest.to_string()));
+                Ok(ready(NewArrival { id, ..came(Arc::from("")) }, body))
             }
             Err(error @ (ExtractError::Invalid(_) | ExtractError::Unreadable(_))) => {
-                (&error).into()
+                Err((&error).into())
             }
-        };
-        self.metrics.refused(refused);
-        node.refuse_refilled(source, refused.as_str(), digest);
-        None
+        }
+    }
+
+    /// What an element says, where it has headers; a body alone is JSON.
+    fn content_type(&self, headers: &HeaderMap) -> Result<Arc<str>, Code> {
+        if self.opener.is_none() {
+            return Ok(Arc::from("application/json"));
+        }
+        let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Arc::from("")) };
+        let text = value.to_str().ok().filter(|text| text.len() <= sprag_core::limits::TEXT_BYTES);
+        text.map(Arc::from).ok_or(Code::UnsupportedContentType)
     }
 
     /// Takes an event in; waits as long as that cannot be done now.
@@ -115,31 +170,27 @@ fn ready(new: NewArrival, body: &[u8]) -> Ready {
     Ready::Arrival(Box::new(new), Arc::from(body))
 }
 
-fn arrival(source: SourceId, extracted: Extracted, digest: Hash) -> NewArrival {
-    NewArrival {
-        key: Key { source, name: Arc::from(extracted.key) },
-        id: extracted.id.map(Arc::from),
-        position: order::position(extracted.position),
-        event_type: Arc::from(extracted.event_type),
-        content_type: Arc::from("application/json"),
-        headers: Vec::new(),
-        digest,
-        in_time: true,
-        origin: Origin::Refilled,
-    }
+/// What all that comes has in common.
+#[derive(Clone)]
+struct Came {
+    source: SourceId,
+    content_type: Arc<str>,
+    digest: Hash,
 }
 
-/// See `ingress::request`: an event that belongs to no resource, whose body is its id.
-fn unreadable(source: SourceId, digest: Hash) -> NewArrival {
-    NewArrival {
-        key: Key { source, name: Arc::from("") },
-        id: Some(Arc::from(digest.to_string())),
-        position: Position::None,
-        event_type: Arc::from(""),
-        content_type: Arc::from("application/json"),
-        headers: Vec::new(),
-        digest,
-        in_time: true,
-        origin: Origin::Refilled,
+impl Came {
+    /// An event of this key that says nothing else.
+    fn as_arrival(&self, key: Arc<str>, headers: Vec<StoredHeader>) -> NewArrival {
+        NewArrival {
+            key: Key { source: self.source, name: key },
+            id: None,
+            position: Position::None,
+            event_type: Arc::from(""),
+            content_type: self.content_type.clone(),
+            headers,
+            digest: self.digest,
+            in_time: true,
+            origin: Origin::Refilled,
+        }
     }
 }

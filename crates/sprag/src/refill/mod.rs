@@ -10,6 +10,7 @@
 //! | `client` | one ask over HTTP: connections, pages, bounds of bytes, pages, events and time |
 //! | `page` | what a page holds, and where the next one is |
 //! | `link` | the `Link` header (RFC 8288), and where a link leads |
+//! | `envelope` | headers and body of an event, where an element holds both |
 //! | `entry` | from an element of a page to an event in the log |
 //!
 //! What a source answers is not trusted further than its events are: a page leads to no other server, no
@@ -18,6 +19,7 @@
 
 mod client;
 mod entry;
+pub mod envelope;
 pub mod link;
 pub mod page;
 mod template;

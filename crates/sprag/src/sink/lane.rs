@@ -35,7 +35,12 @@ pub(super) struct Lane {
     within: Option<u64>,
     /// The range that came last.
     range: Option<(u64, u64)>,
+    /// Where it stood when it was set back; none while nothing comes again.
+    before: Option<Before>,
 }
+
+/// Where a lane stood: head, settled, position.
+type Before = (u64, u64, Option<u64>);
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
@@ -69,6 +74,7 @@ impl Lane {
     pub(super) fn follow(&mut self, delivery: &Delivery, from_first: bool) -> Followed {
         let mut notes = Notes(delivery, Vec::new());
         self.go_back(delivery);
+        self.begin_again(delivery);
         self.begin_anew(delivery);
         let repeated = self.seen(delivery.sequence).copied();
         match repeated {
@@ -96,6 +102,27 @@ impl Lane {
             self.settled = self.settled.min(previous);
             self.position = None;
             (self.clocks, self.is_whole) = (Clocks::default(), false);
+        }
+    }
+
+    /// An operator has the gateway send history again: its first event says at its first try that it may have
+    /// come before, and accounts for nothing before it. From there all comes in order; behind what had come, the lane is
+    /// where it was (decision 037).
+    fn begin_again(&mut self, delivery: &Delivery) {
+        // A retry counts its tries on.
+        let is_first = delivery.redelivery && delivery.attempt == 1 && !delivery.out_of_order;
+        let begins = is_first && delivery.previous == Some(0);
+        if begins && self.known && delivery.sequence < self.head {
+            let before = self.before.unwrap_or((self.head, self.settled, self.position));
+            self.before = Some(before);
+            self.head = delivery.sequence - 1;
+            self.settled = self.settled.min(self.head);
+            self.position = None;
+            self.range = None;
+        } else if let Some(before) = self.before.take_if(|before| delivery.sequence > before.0) {
+            self.head = self.head.max(before.0);
+            self.settled = self.settled.max(before.1);
+            self.position = self.position.max(before.2);
         }
     }
 

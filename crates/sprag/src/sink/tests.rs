@@ -185,6 +185,31 @@ fn a_restored_gateway_goes_back_and_jumps() {
     assert_eq!(take(&mut checker, &since(second.again())), [Order], "once, not twice");
 }
 
+/// An operator has history sent again (decision 037): from an event that accounts for nothing before it, in
+/// order, and behind it the lane is where it was. Going back otherwise is a violation as ever.
+#[test]
+fn a_replay_goes_back_once_and_comes_in_order() {
+    use ViolationKind::*;
+    let mut checker = checker();
+    let mut key = Key::new("cus_1");
+    let all: Vec<Attempt> = (1..=6).map(|position| key.next(position)).collect();
+    for attempt in &all[..5] {
+        assert_eq!(take(&mut checker, attempt), []);
+    }
+    let again = |at: usize| all[at].again();
+    let begins = again(1).with("sprag-previous-sequence", "0");
+    let begins = begins.with("sprag-omitted", "1-1;filtered;more").with("sprag-attempt", "1");
+    assert_eq!(take(&mut checker, &begins), []);
+    assert_eq!(take(&mut checker, &again(2)), []);
+    assert_eq!(take(&mut checker, &again(1)), [Order], "back without saying so");
+    // Up to the third event only: it goes on where it stood.
+    assert_eq!(take(&mut checker, &all[5]), []);
+    assert_eq!(take(&mut checker, &again(3)), [Order], "the replay is over");
+    let unmarked = all[2].clone().with("sprag-previous-sequence", "0");
+    let unmarked = unmarked.with("sprag-omitted", "1-2;filtered;more");
+    assert_eq!(take(&mut checker, &unmarked), [UnflaggedRedelivery, Order]);
+}
+
 /// The gateway had forgotten the key for good: it goes on behind a boundary, with positions and a chain of
 /// its own (rule D8). Only that is forgiven.
 #[test]

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, Params};
 use sprag_core::fact::DeadLetter;
 use sprag_core::id::{DestinationId, Key, PartitionId};
+use sprag_core::ranges::Range;
 use sprag_driver::state::Letter;
 
-use super::bytes::{Fault, number};
+use super::bytes::{Fault, column, number};
 use super::reader::StateReader;
 use super::selection::Selection;
 use super::{limits, rows};
@@ -95,6 +96,32 @@ impl StateReader {
         let name = (partition.0, key.source.0, &*key.name, destination, sequence, event);
         let found = letters(&connection, &select, name)?;
         Ok(found.into_iter().next().map(|(_, letter)| letter))
+    }
+
+    /// The events of a key's lane in a range that are dead letters and no lane stands at.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn letters_of(
+        &self,
+        partition: PartitionId,
+        key: &Key,
+        destination: DestinationId,
+        range: Range,
+    ) -> Result<Vec<u64>, Fault> {
+        let connection = self.connection();
+        let mut select = connection.prepare_cached(
+            "SELECT sequence FROM letters WHERE partition = ?1 AND source = ?2 AND key = ?3 \
+             AND destination = ?4 AND sequence BETWEEN ?5 AND ?6",
+        )?;
+        let range = (column(range.from), column(range.to));
+        let lane = (partition.0, key.source.0, &*key.name, destination.0, range.0, range.1);
+        let mut rows = select.query(lane)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(number(row.get(0)?)?);
+        }
+        Ok(found)
     }
 
     /// How many letters left the list because it was full. History has them.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Row, Transaction, TransactionBehavior,
 };
-use sprag_core::id::{FrameNumber, Key, PartitionId, SourceId};
+use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Sequence, SourceId};
 use sprag_core::record::KeyRecord;
 use sprag_driver::state::{Batch, Letter, LetterChange, Stop};
 
@@ -270,6 +270,10 @@ fn write_letter(
         LetterChange::Added(letter) => (&letter.key, &letter.letter),
         LetterChange::Removed(key, name) => (key, name),
         LetterChange::Stopped(stop) => return write_stop(transaction, partition, stop),
+        LetterChange::Again { key, destination, from, until } => {
+            let range = (*from, *until);
+            return remove_letters(transaction, partition, (key, *destination), range, counts);
+        }
     };
     let (destination, sequence, event) = rows::letter_name(name);
     // One that is added again (redriven, and given up again) is listed once, as the newest.
@@ -283,6 +287,28 @@ fn write_letter(
         insert_letter(transaction, partition, letter)?;
         counts.letters += 1;
     }
+    Ok(())
+}
+
+/// Dead letters of a lane that is set back leave the list.
+fn remove_letters(
+    transaction: &Transaction<'_>,
+    partition: PartitionId,
+    (key, destination): (&Key, DestinationId),
+    (from, until): (Sequence, Sequence),
+    counts: &mut Counts,
+) -> Result<(), Fault> {
+    if counts.letters == 0 {
+        return Ok(());
+    }
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM letters WHERE partition = ?1 AND source = ?2 AND key = ?3 \
+         AND destination = ?4 AND sequence BETWEEN ?5 AND ?6",
+    )?;
+    let range = (column(from.0), column(until.0));
+    let (source, name) = (key.source.0, &*key.name);
+    let gone = delete.execute((partition.0, source, name, destination.0, range.0, range.1))?;
+    counts.letters -= i64::try_from(gone)?;
     Ok(())
 }
 

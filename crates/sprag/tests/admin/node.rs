@@ -145,6 +145,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         refill: None,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),
+        states: Arc::default(),
         ranks: Vec::new(),
         on_gap: OnGap::Skip,
         dedupe: Duration::from_secs(3_600),

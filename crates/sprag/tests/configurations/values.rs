@@ -65,6 +65,9 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         // Its table has a value already, which is one location.
         "array of locations" => return None,
         "array of patterns" => values(&["[\"*\"]", "[\"a.*\", \"b\"]"], &["[]", "\"*\"", "[7]"]),
+        "array of states" => {
+            values(&["[\"a\"]", "[\"a\", \"b\"]"], &["\"a\"", "[7]", "[\"\"]", "[\"a\", \"a\"]"])
+        }
         "pattern" => values(&["\"*\"", "\"a.*\""], &["7"]),
         "array of source names" => values(&["[\"made\"]"], &["[]", "[\"nobody\"]", "\"made\""]),
         "array of header names" => {
@@ -85,7 +88,7 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "name of a provider" => presets(),
         // Needs its other keys; `position.*` sets them.
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `none`" =>
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `none`" =>
         {
             return None;
         }
@@ -110,6 +113,10 @@ fn links(kind: &str) -> Option<Vec<Value>> {
                 "\"https://api.example/{id}\"",
                 "7",
             ],
+        ),
+        "URL of a consumers' side" => values(
+            &["\"https://api.example/out/app\"", "\"http://127.0.0.1:9/a/out/app/\""],
+            &["\"https://api.example/\"", "\"https://api.example/out/app/events\"", "7"],
         ),
         "`link` or `body:/pointer`" => {
             values(&["\"link\"", "\"body:/next\""], &["\"header:x-a\"", "\"page\"", "7"])

@@ -19,6 +19,7 @@ mod order;
 mod post;
 mod record;
 mod refill;
+mod replay;
 mod retention;
 mod scenario;
 mod server;

@@ -164,6 +164,23 @@ const ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        shows: &["position.state", "states", "states.initial", "states.allow", "states.allow.*"],
+        lines: "position = { state = \"body:/s\" }\ncontract = \"states\"\nhold.wait = \"30d\"\n\
+                states = { initial = [\"new\"], allow = { new = [\"paid\"], paid = [\"sent\"] } }",
+        act: |source| {
+            let tells = |id: &str, status: &str, state: &str| {
+                source.taken(status, id, &json!({"key": "a", "s": state}).to_string())
+            };
+            tells("1", "held", "sent");
+            tells("2", "released", "new");
+            tells("3", "released", "paid");
+            tells("4", "conflict", "new");
+            tells("5", "stale", "sent");
+            tells("6", "invalid", "lost");
+            source.refused("invalid-position", "x-id: 7\r\n", r#"{"key":"a","s":null}"#);
+        },
+    },
+    Scenario {
         shows: &["settle"],
         lines: "position = { timestamp = \"body:/at\", unit = \"s\" }\ncontract = \"settle\"\nsettle = \"10m\"",
         act: |source| {

@@ -13,6 +13,14 @@ const MEANWHILE: Duration = Duration::from_millis(300);
 
 /// Elements that say everything elsewhere than what is posted; on the second page, the second.
 fn answer(request: &Message) -> Reply {
+    if request.start.contains("/told/") {
+        // What was posted, as an API tells it that keeps that.
+        let headers = r#"{"X-Id":"e2","X-N":"2"}"#;
+        let payload = r#"{"key":"7"}"#;
+        return Reply::json(format!(
+            r#"[{{"request":{{"headers":{headers},"payload":{payload}}}}}]"#
+        ));
+    }
     let number = if request.start.contains("page=2") { 3 } else { 2 };
     let next = if number == 2 { "\"?page=2\"" } else { "null" };
     let element = format!(
@@ -41,6 +49,17 @@ id_at = "body:/of/id"
 key_at = {{ join = ["body:/of/shop", "body:/of/order"] }}
 type_at = "body:/of/kind"
 position_at = "body:/of/no"
+allow = ["127.0.0.0/8"]
+[sources.told]
+verify = {{ scheme = "none" }}
+id = "header:x-id"
+key = "body:/key"
+position = {{ sequence = "header:x-n" }}
+[sources.told.refill]
+url = "{url}/told/{{key}}"
+after = "10ms"
+headers_at = "body:/request/headers"
+body_at = "body:/request/payload"
 allow = ["127.0.0.0/8"]
 [sources.seldom]
 verify = {{ scheme = "none" }}
@@ -104,6 +123,14 @@ fn every_key_of_refill_has_its_effect() {
         .iter()
         .chain(&[".id_at", ".key_at", ".key_at.join", ".type_at", ".position_at"])
         .for_each(|key| observed("key", &format!("sources.*.refill{key}")));
+    for number in ["1", "3"] {
+        let headers = format!("x-id: e{number}\r\nx-n: {number}\r\n");
+        assert_eq!(server.ask(&post("/in/told", &headers, r#"{"key":"7"}"#)).status(), 200);
+    }
+    let second = "/v1/events/told:7:2";
+    server.until(second, "it is told", |event| event["source_id"] == "e2");
+    observed("key", "sources.*.refill.headers_at");
+    observed("key", "sources.*.refill.body_at");
     only_as_often_as_allowed(&authority, &server);
     what_follows_is_asked_for(&authority, &server);
 }

@@ -8,5 +8,6 @@ mod explain;
 mod keys;
 mod metrics;
 mod rebuild;
+mod replay;
 mod top;
 mod world;

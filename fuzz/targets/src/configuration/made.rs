@@ -6,7 +6,7 @@ use arbitrary::{Result, Unstructured};
 use sprag::config::reference::KEYS;
 
 const BODY: &str = "id = \"header:x-id\"\nkey = \"body:/key\"\n";
-const SOURCES: [(&str, &str); 7] = [
+const SOURCES: [(&str, &str); 8] = [
     ("verify.scheme = \"none\"\n", "position.sequence = \"body:/n\"\n"),
     ("verify.scheme = \"none\"\n", "position.version = \"body:/n\"\ncontract = \"latest\"\n"),
     ("verify.scheme = \"none\"\n", "contract = \"unordered\"\n"),
@@ -20,10 +20,14 @@ const SOURCES: [(&str, &str); 7] = [
         "contract = \"arrival\"\n",
     ),
     ("preset = \"github\"\nverify.secrets = [\"env:A\"]\n", ""),
+    (
+        "verify.scheme = \"none\"\n",
+        "position.state = \"body:/s\"\ncontract = \"states\"\nstates.initial = [\"a\"]\nstates.allow.a = [\"b\"]\n",
+    ),
 ];
 const DESTINATION: &str = "from = [\"made\"]\nurl = \"http://127.0.0.1:9/\"\nsecrets = [\"env:A\"]\nallow = [\"127.0.0.0/8\"]\n";
 /// Values that fit many keys; the bytes make others.
-const VALUES: [&str; 28] = [
+const VALUES: [&str; 30] = [
     "0",
     "1",
     "7",
@@ -52,6 +56,8 @@ const VALUES: [&str; 28] = [
     "{ join = [\"body:/a\", \"const:b\"] }",
     "\"now\"",
     "\"2026-01-01T00:00:00Z\"",
+    "[\"a\", \"b\"]",
+    "{ initial = [\"a\"], allow = { a = [\"b\", \"a\"], c = [] } }",
 ];
 /// Words of all keys that are one of several words.
 const WORDS: [&str; 27] = [

@@ -11,7 +11,7 @@ use sprag::extract::{
 use sprag::limits::{ID_BYTES, KEY_BYTES, SEQUENCE_DIGITS, TYPE_BYTES};
 use sprag_core::clocks::{Clock, Counter};
 use sprag_core::fields::{At, Field, Fields};
-use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, NODE_BYTES};
+use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, NODE_BYTES, STATE_BYTES};
 
 use super::json::{Led, Tree};
 use super::{form, mac};
@@ -62,6 +62,14 @@ impl Reading<'_> {
             PositionRule::Version(at) => ExtractedPosition::Version(number(&self.bytes(at)?)?),
             PositionRule::Fields { at, .. } => ExtractedPosition::Fields(self.fields(at)?),
             PositionRule::Clock { at, node } => ExtractedPosition::Clock(self.clock(at, node)?),
+            PositionRule::State { state, at } => {
+                let state = self.text(state, STATE_BYTES)?;
+                let at = match at {
+                    Some(at) => Some(At::Version(number(&self.bytes(&at.at)?)?)),
+                    None => None,
+                };
+                ExtractedPosition::State { state, at }
+            }
             PositionRule::Timestamp { at, unit: InstantUnit::Milliseconds } => {
                 let ns = digits(&self.bytes(at)?)?.checked_mul(1_000_000)?;
                 ExtractedPosition::Timestamp(i64::try_from(ns).ok()?.unsigned_abs())

@@ -43,8 +43,7 @@ fn position(position: &Position) -> String {
         Position::Sequence(number) => number.to_string(),
         Position::Version(number) => format!("v{number}"),
         Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
-        Position::Fields(fields) => fields.text(),
-        Position::Clock(clock) => clock.text(),
+        Position::Fields(_) | Position::Clock(_) | Position::State { .. } => position.text(),
     }
 }
 
@@ -90,6 +89,7 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Filtered(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
+        | Fact::Rewound(_)
         | Fact::BacklogDropped(_) => lane_fact(fact),
         Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => {
             gap_fact(fact)
@@ -239,6 +239,10 @@ fn lane_fact(fact: &Fact) -> String {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
         }
+        Fact::Rewound(fact) => {
+            let lane = lane(&fact.key, fact.destination);
+            format!("{lane} from={} until={}", fact.from.0, fact.until.0)
+        }
         Fact::LaneEnded(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
@@ -367,6 +371,9 @@ fn release(fact: &Released) -> String {
         let causes: Vec<_> = fact.causes.iter().map(of).collect();
         let _ = write!(line, " missing={}", causes.join(","));
     }
+    if !fact.passed.is_empty() {
+        let _ = write!(line, " passed={}", fact.passed.join(","));
+    }
     line
 }
 
@@ -376,6 +383,7 @@ fn held_at(at: &HeldAt, held: &HeldEvent) -> String {
     }
     match &at.tie {
         Tie::Only => at.number.to_string(),
+        Tie::Of(id, event) if id.is_empty() => format!("{} of {}", at.number, place(*event)),
         Tie::Of(id, _) => {
             format!("{} rank={} id={id}", position(&Position::Timestamp(at.number)), at.rank)
         }
@@ -395,6 +403,10 @@ pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
         order.gap.map_or("none".to_owned(), range),
         if record.paused { " paused" } else { "" }
     )];
+    if let Reached::State(machine) = &order.reached {
+        let at = position(&Position::State { state: machine.state.clone(), at: machine.at });
+        lines.push(format!("state {at} of {}", place(machine.event)));
+    }
     if let Reached::Fields(fields) = &order.reached {
         let of = |field: &KnownField| {
             let (At::Version(at) | At::Instant(at)) = field.at;

@@ -13,7 +13,7 @@ use sha2::Digest as _;
 use sprag_core::fact::{
     Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Dropped, Fact,
     Filtered, Forgotten, Jumped, Kind, LaneEnded, LaneOpened, Outcome, Received, Redriven,
-    Released, Returned, Stale, Superseded,
+    Released, Returned, Rewound, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -143,6 +143,7 @@ impl Judge {
             Fact::Acknowledged(acknowledged) => self.acknowledge(acknowledged),
             Fact::Batched(batched) => self.fix_range(batched),
             Fact::Redriven(redriven) => self.redrive(redriven),
+            Fact::Rewound(rewound) => self.rewind(rewound),
             Fact::Dropped(dropped) => self.drop_letter(dropped),
             _ => {}
         }
@@ -221,6 +222,23 @@ impl Judge {
         assert!(fits, "{waiting:?} end as {ended:?}");
     }
 
+    /// A lane sends again what it had settled, before all that waits in it.
+    fn rewind(&mut self, rewound: &Rewound) {
+        let name = self.lane_of(&rewound.key, rewound.destination, Sequence(0));
+        assert!(!self.accepted.contains_key(&name), "accepted and set back: {rewound:?}");
+        assert!(!self.ranges.contains_key(&name), "a range is tried and set back: {rewound:?}");
+        let lane = self.lanes.entry(name.clone()).or_default();
+        let waits = lane.front().is_some_and(|front| *front <= rewound.until);
+        assert!(!waits && rewound.from <= rewound.until, "{lane:?} waits: {rewound:?}");
+        for sequence in (rewound.from.0..=rewound.until.0).rev() {
+            lane.push_front(Sequence(sequence));
+        }
+        self.redriven.entry(name.clone()).or_default().retain(|passed| *passed < rewound.from);
+        // Which of them are sent is decided when the lane comes to them.
+        let opened = self.opened.entry(name).or_default();
+        *opened = (*opened).max(rewound.until);
+    }
+
     /// Passed events are sent again.
     fn redrive(&mut self, redriven: &Redriven) {
         let Some(passed) = redriven.passed else { return };
@@ -280,6 +298,9 @@ impl Judge {
     /// Only what is older than something released is stale.
     fn stale(&mut self, stale: &Stale) {
         self.fate(stale.event, Fate::Stale);
+        if let Position::State { .. } = stale.position {
+            return;
+        }
         if let Position::Fields(fields) = &stale.position {
             return self.fields.stale(&stale.key, fields);
         }
@@ -336,6 +357,8 @@ impl Judge {
                 let newest = self.newest.insert(key.clone(), number);
                 assert!(newest.is_none_or(|newest| newest < number), "not newer: {released:?}");
             }
+            // The simulator has a judge of tables.
+            Position::State { .. } => assert_eq!(released.kind, Kind::Event),
             Position::Fields(ref fields) => self.fields.release(released, fields),
             Position::Clock(ref clock) => self.clocks.release(released, clock),
             Position::Timestamp(number) if released.kind == Kind::Late => {
@@ -363,8 +386,9 @@ impl Judge {
             Position::None => String::new(),
             Position::Sequence(number) | Position::Version(number) => format!("{number}"),
             Position::Timestamp(number) => january_1970(number),
-            Position::Fields(ref fields) => fields.text(),
-            Position::Clock(ref clock) => clock.text(),
+            Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
+                received.position.text()
+            }
         };
         let kind = if released.kind == Kind::Late { "late" } else { "event" };
         let sequence = released.sequence.0.to_be_bytes();

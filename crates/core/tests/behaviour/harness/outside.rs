@@ -66,7 +66,7 @@ impl World {
     pub(crate) fn order(&mut self, at: usize, command: Command) -> Ticket {
         let ticket = self.ticket();
         // What was dead may be sent again: it is looked at another time.
-        if matches!(command, Command::Redrive { .. }) {
+        if matches!(command, Command::Redrive { .. } | Command::Rewind { .. }) {
             self.nodes[at].retaining = None;
         }
         self.handle(at, Input::Command { ticket, command });

@@ -113,6 +113,11 @@ fn letters(log: &FrameLog, key: &Key) -> Vec<(Sequence, UnixMicros)> {
                     *to != fact.destination || fact.passed.is_some_and(|passed| passed != *sequence)
                 });
             }
+            Fact::Rewound(fact) => {
+                letters.retain(|(to, sequence), _| {
+                    *to != fact.destination || !(fact.from..=fact.until).contains(sequence)
+                });
+            }
             Fact::Dropped(fact) => {
                 if let DeadLetter::InLane { destination, sequence } = fact.letter {
                     letters.remove(&(destination, sequence));

@@ -101,12 +101,14 @@ impl FrameLog {
         waiting.collect()
     }
 
-    /// The types of events whose release says nothing of a lane, up to this one.
+    /// The types of events whose release says nothing of a lane, up to this one, and of all up to the one
+    /// up to which it sends again.
     pub(crate) fn earlier(
         &self,
         lane: DestinationId,
         key: &Key,
         opened: Sequence,
+        again: Sequence,
     ) -> BTreeMap<Sequence, Arc<str>> {
         let event_type = |event: Place| match self.facts().find(|(place, ..)| *place == event) {
             Some((_, _, Fact::Received(received))) => received.event_type.clone(),
@@ -116,9 +118,10 @@ impl FrameLog {
         let unsaid = kept.filter_map(|(_, _, fact)| match fact {
             Fact::Released(fact)
                 if fact.key == *key
-                    && fact.sequence <= opened
-                    && !fact.lanes.contains(&lane)
-                    && !fact.filtered.contains(&lane) =>
+                    && (fact.sequence <= again
+                        || (fact.sequence <= opened
+                            && !fact.lanes.contains(&lane)
+                            && !fact.filtered.contains(&lane))) =>
             {
                 Some((fact.sequence, event_type(fact.event)))
             }

@@ -11,6 +11,7 @@ use sprag_core::input::{AttemptId, Command, Ended, Fetched, Input, Ticket};
 use sprag_core::intake::Intake;
 use sprag_core::output::{Attempt, Draft, Fetch, Output};
 use sprag_core::partition::Partition;
+use sprag_core::ranges::Ranges;
 use sprag_core::refill::Refills;
 use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros, micros};
@@ -317,14 +318,14 @@ impl World {
                 Input::Page { queue: page.queue, keys, next }
             }
             Output::FindIdle(request) => node.state.idle(&request, self.habits.page),
-            Output::Backlog { lane, key, from, to, opened, .. } => {
+            Output::Backlog { lane, key, from, to, opened, again, .. } => {
                 let events = node.log.backlog(lane.destination, &key, from, to);
                 Input::Backlog {
                     lane,
                     events: if self.habits.backlogs { events } else { Vec::new() },
                     looked: self.habits.backlogs.then_some(to),
                     damaged: !self.habits.backlogs && self.habits.damage,
-                    earlier: node.log.earlier(lane.destination, &key, opened),
+                    earlier: node.log.earlier(lane.destination, &key, opened, again),
                 }
             }
             other => unreachable!("no read: {other:?}"),
@@ -471,12 +472,12 @@ impl World {
         which: usize,
         outcome: RefillOutcome,
         events: u32,
-        retry_after: Option<Duration>,
+        (retry_after, none): (Option<Duration>, Ranges),
     ) {
         let Fetch { id, key, .. } = self.fetches.remove(which);
         let source = key.source;
         self.refills.ended(self.now.elapsed, source, outcome, retry_after);
-        let fetched = Fetched { id, source, outcome, events, retry_after };
+        let fetched = Fetched { id, source, outcome, events, retry_after, none };
         self.handle(usize::from(partition_of(&key).0), Input::Fetched(fetched));
     }
 

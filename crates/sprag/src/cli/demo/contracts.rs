@@ -48,7 +48,7 @@ impl Contract {
     }
 }
 
-const CONTRACTS: [Contract; 7] = [
+const CONTRACTS: [Contract; 8] = [
     Contract {
         name: "latest",
         rules: r#"key      = "body:/plan"
@@ -104,6 +104,21 @@ contract = "causal""#,
             ("question", r#"{"id":"question","record":"r","node":"a","clock":{"a":1}}"#),
         ],
         right: &["question", "answer", "thanks"],
+        any_order: false,
+    },
+    Contract {
+        name: "states",
+        rules: r#"key      = "body:/booking"
+position = { state = "body:/status" }
+contract = "states"
+states   = { initial = ["pending"], allow = { pending = ["confirmed", "cancelled"], confirmed = ["done"] } }"#,
+        comes: &[
+            ("done", r#"{"id":"done","booking":5,"status":"done"}"#),
+            ("confirmed", r#"{"id":"confirmed","booking":5,"status":"confirmed"}"#),
+            ("pending", r#"{"id":"pending","booking":5,"status":"pending"}"#),
+            ("done again", r#"{"id":"again","booking":5,"status":"done"}"#),
+        ],
+        right: &["pending", "confirmed", "done"],
         any_order: false,
     },
     Contract {

@@ -91,7 +91,7 @@ fn held(event: &Value) -> Option<String> {
         Some("settle") => "what sorts before it could still come",
         // A clock ends with its node.
         _ if member(event, "position").contains(';') => "what its clock knows had not come",
-        _ => "positions before it were missing",
+        _ => "positions before it, or states between, were missing",
     };
     Some(match hold["seconds"].as_f64() {
         Some(seconds) => format!("It was held for {}: {why}.", duration(seconds)),
@@ -104,7 +104,10 @@ fn judged(event: &Value) -> Option<String> {
     let reason = &event["reason"];
     let because = match reason["is"].as_str() {
         Some("conflict") => {
-            format!("event {} has its position and another body", member(reason, "other"))
+            format!(
+                "event {} has its position and another body, or no way leads from its state to this one",
+                member(reason, "other")
+            )
         }
         Some("stale") => {
             format!("its key had released a newer one, sequence {}", member(reason, "newest"))
@@ -118,6 +121,7 @@ fn judged(event: &Value) -> Option<String> {
             "its clock knows less than that of an event before it of the same node".to_owned()
         }
         Some("too-many-nodes") => "its key would have more than 64 nodes".to_owned(),
+        Some("unknown-state") => "the `states` of its source do not have its state".to_owned(),
         Some("too-many-fields") => "its key would have more than 64 fields".to_owned(),
         Some("unreadable") => "its key, type or position cannot be read".to_owned(),
         _ => String::new(),
@@ -286,7 +290,7 @@ mod tests {
             of_event(&event),
             [
                 "- 2026-11-25 20:59:00 received, type a.b, position 7.",
-                "- It was held for 1 min 1 s: positions before it were missing.",
+                "- It was held for 1 min 1 s: positions before it, or states between, were missing.",
                 "- 2026-11-25 21:00:01 released as 5.",
                 "- app: it waited 1.0 s for its turn.",
                 "- 2026-11-25 21:00:02 app, attempt 1: answered 503 after 0.2 s; given up, the \

@@ -141,7 +141,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.total",
         "boolean",
         Value("false"),
-        "Whether all events of the source are in one order, whatever they are about, in place of a `key`: the key is `all`, each destination has one attempt at a time, and an event that fails or is missing keeps all behind it waiting. Not with the contracts `unordered` and `merge`, nor with `coalesce`.",
+        "Whether all events of the source are in one order, whatever they are about, in place of a `key`: the key is `all`, each destination has one attempt at a time, and an event that fails or is missing keeps all behind it waiting. Not with the contracts `unordered`, `merge` and `states`, nor with `coalesce`.",
     ),
     key(
         "sources.*.type",
@@ -163,7 +163,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.position",
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `none`",
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `none`",
         Value(r#""none""#),
         "What the source says about order.",
     ),
@@ -177,13 +177,13 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.position.version",
         "location",
         Absent("no position"),
-        "A number that grows with every change of a key, with gaps, written as a sequence is.",
+        "A number that grows with every change of a key, with gaps, written as a sequence is. Beside a state: how new that is.",
     ),
     key(
         "sources.*.position.timestamp",
         "location",
         Absent("no position"),
-        "A time, compared as an instant in nanoseconds.",
+        "A time, compared as an instant in nanoseconds. Beside a state: how new that is.",
     ),
     key(
         "sources.*.position.fields",
@@ -204,6 +204,12 @@ pub(super) const KEYS: &[Key] = &[
         "The name of the node that wrote the event.",
     ),
     key(
+        "sources.*.position.state",
+        "location",
+        Absent("no position"),
+        "The state the resource is in: a string or an integer of at most 64 bytes, one of the `states` of the source; an event with another is dead-lettered.",
+    ),
+    key(
         "sources.*.position.unit",
         "`s`, `ms`, `us`, `ns`, `rfc3339`",
         Absent("required with a timestamp; with `fields` their values are versions"),
@@ -211,9 +217,9 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.contract",
-        "`fifo`, `latest`, `settle`, `merge`, `causal`, `arrival`, `unordered`",
+        "`fifo`, `latest`, `settle`, `merge`, `causal`, `states`, `arrival`, `unordered`",
         Value(r#""fifo""#),
-        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `merge` needs versions of fields, and releases what brings anything newer; `causal` needs clocks, and releases an event behind everything its clock knows; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
+        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `merge` needs versions of fields, and releases what brings anything newer; `causal` needs clocks, and releases an event behind everything its clock knows; `states` needs a state, releases the steps that a table allows and waits for those that were left out; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
     ),
     key(
         "sources.*.coalesce",
@@ -225,7 +231,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.max_ahead",
         "duration 1s–30d",
         Value(r#""5m""#),
-        "Contracts `latest` with a timestamp, `settle`, and `merge` with times: how far one may be ahead of the time of receipt; beyond it the event is dead-lettered.",
+        "Contracts `latest` and `states` with a timestamp, `settle`, and `merge` with times: how far one may be ahead of the time of receipt; beyond it the event is dead-lettered.",
     ),
     key(
         "sources.*.settle",
@@ -238,6 +244,30 @@ pub(super) const KEYS: &[Key] = &[
         "array of patterns",
         Absent("types have no order"),
         "Contract `settle`: the order of types among events of one instant, such as `[\"*.created\", \"*.updated\", \"*.deleted\"]`. The first pattern that fits counts; a type that fits none comes last. At most 64.",
+    ),
+    key(
+        "sources.*.states",
+        "table",
+        Absent("required with `states`"),
+        "Contract `states`: how a resource may go from state to state. At most 64 states, of 1 to 64 bytes each; every one that is named here is one of them.",
+    ),
+    key(
+        "sources.*.states.initial",
+        "array of states",
+        Required,
+        "The states a resource may begin with.",
+    ),
+    key(
+        "sources.*.states.allow",
+        "table",
+        Absent("no state follows another"),
+        "By state, those that may follow it.",
+    ),
+    key(
+        "sources.*.states.allow.*",
+        "array of states",
+        Absent("the state is terminal: nothing leads out of it"),
+        "The states that may follow this one; its own name among them where it may be told again.",
     ),
     key(
         "sources.*.handshake",
@@ -267,7 +297,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.hold",
         "table",
         Absent("the defaults below"),
-        "Contracts `fifo` and `causal`: how long and how much is held for what is missing. Of `settle` it has only `events`.",
+        "Contracts `fifo`, `causal` and `states`: how long and how much is held for what is missing. Of `states` it has no `span`, of `settle` only `events`.",
     ),
     key(
         "sources.*.hold.wait",
@@ -302,8 +332,20 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "sources.*.refill.url",
         "URL with placeholders",
-        Required,
+        Absent("required without `sprag`"),
         "What is got: `{key}` is the key as `sprag-key` has it, `{key.1}` its first part, `{from}` and `{to}` the first and last of the positions; in path and query only.",
+    ),
+    key(
+        "sources.*.refill.sprag",
+        "URL of a consumers' side",
+        Absent("the source is no Sprag"),
+        "The source is another Sprag, and this is where its consumers ask, `https://HOST/out/NAME`: instead of `url`, `items`, `next` and all `…_at`. The position is `header:sprag-sequence`.",
+    ),
+    key(
+        "sources.*.refill.token",
+        "secret",
+        Absent("required with `sprag`"),
+        "The `token` of the destination there.",
     ),
     key(
         "sources.*.refill.headers",
@@ -382,6 +424,18 @@ pub(super) const KEYS: &[Key] = &[
         "location",
         Absent("as `position` says"),
         "Where the sequence is in an element.",
+    ),
+    key(
+        "sources.*.refill.headers_at",
+        "`body:/pointer`",
+        Absent("an event has no headers"),
+        "Where an element has the headers of the event, an object of texts: then a `header:` is read there. For APIs that tell what was posted.",
+    ),
+    key(
+        "sources.*.refill.body_at",
+        "`body:/pointer`",
+        Absent("the element is the body"),
+        "Where an element has the body of the event: an object or array as it is written, or a text that holds it. All `body:` begin there.",
     ),
     key(
         "sources.*.refill.allow",

@@ -1,0 +1,125 @@
+//! Where the waiting events of a lane come from: a few at a time, from the log.
+//!
+//! A lane is a cursor (DESIGN F5); of what waits in it memory has a window, which a release fills and which
+//! is read again where that is not at hand. Which of what was read are the lane's own is said by their
+//! releases, but for what was released before the lane was opened (`visit`) and what it sends again
+//! (`rewind`): that is decided here, by what is configured now.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Partition;
+use super::batch::window;
+use crate::chain::Digest;
+use crate::destination::LaneRef;
+use crate::id::Sequence;
+use crate::input::Waiting;
+use crate::limits;
+use crate::output::Output;
+use crate::slab::Slot;
+
+impl<D: Digest> Partition<D> {
+    pub(super) fn ask_backlog(&mut self, slot: Slot, at: usize) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        if let Some(until) = hot.lanes[at].damaged_until.filter(|until| *until > self.now.elapsed) {
+            self.set_timer(slot, at, until);
+            return;
+        }
+        let record = &hot.record.lanes[at];
+        let most = window(&self.settings, record);
+        // Where all that was looked for is gone, the oldest that is kept may be far away.
+        let reach = if hot.lanes[at].is_gone { limits::BACKLOG_REACH } else { most as u64 };
+        let to = Sequence(record.reach().0.min(record.head.0.saturating_add(reach - 1)));
+        let (from, key, opened) = (record.head, hot.key.clone(), record.opened);
+        let again = record.rewound.as_ref().map_or(Sequence(0), |rewind| rewind.until);
+        if hot.lanes[at].asked {
+            return;
+        }
+        let asked = self.seek(slot, at, |lane| {
+            lane.asked = true;
+            lane.window.clear();
+            lane.id
+        });
+        let Some(id) = asked else { return };
+        let lane = self.lane_ref(slot, id);
+        self.outputs.push_back(Output::Backlog { lane, key, from, to, most, opened, again });
+    }
+
+    /// Waiting events of a lane came. Where its head is not among them (it cannot be read now, or
+    /// is not committed yet), it asks again later, or when a commit wakes it.
+    pub(super) fn backlog(
+        &mut self,
+        lane: LaneRef,
+        mut events: Vec<Waiting>,
+        looked: Option<Sequence>,
+        earlier: &BTreeMap<Sequence, Arc<str>>,
+    ) {
+        let at = self.keys.get(lane.slot).and_then(|hot| hot.lane_at(lane.id()));
+        let Some(at) = at else { return };
+        self.seek(lane.slot, at, |lane| {
+            lane.asked = false;
+            lane.damaged_until = None;
+        });
+        if !self.settings.destinations.contains_key(&lane.destination) {
+            // Which of them are its own is decided when it is configured again.
+            return;
+        }
+        self.pass_gone(lane.slot, at, events.first().map(|event| event.sequence), looked);
+        self.judge_entered(lane, at, &mut events, earlier);
+        let Some(hot) = self.keys.get_mut(lane.slot) else { return };
+        let most = window(&self.settings, &hot.record.lanes[at]);
+        let head = hot.record.lanes[at].head;
+        hot.lanes[at].window.clear();
+        for event in events.into_iter().filter(|event| event.sequence >= head) {
+            hot.extend_window(at, event, most);
+        }
+        hot.lanes[at].is_reread = true;
+        if hot.lanes[at].window.is_empty() {
+            self.set_timer(lane.slot, at, self.now.elapsed.after(limits::BACKLOG_RETRY));
+        } else {
+            self.wake_lane(lane.slot, at);
+        }
+    }
+
+    /// Waiting events of a lane are damaged on disk. Nobody writes them anew, so they are seldom looked at
+    /// again, whatever else wakes the lane; an operator is told meanwhile.
+    pub(super) fn backlog_is_damaged(&mut self, lane: LaneRef) {
+        let until = self.now.elapsed.after(limits::DAMAGED_RETRY);
+        let Some(hot) = self.keys.get_mut(lane.slot) else { return };
+        let Some(at) = hot.lane_at(lane.id()) else { return };
+        hot.lanes[at].damaged_until = Some(until);
+        self.set_timer(lane.slot, at, until);
+    }
+
+    /// Which of a lane's waiting events are its own, as far as their releases do not say it.
+    fn judge_entered(
+        &self,
+        lane: LaneRef,
+        at: usize,
+        events: &mut [Waiting],
+        types: &BTreeMap<Sequence, Arc<str>>,
+    ) {
+        let record = self.keys.get(lane.slot).map(|hot| &hot.record.lanes[at]);
+        let Some(record) = record else { return };
+        // What was tried was taken; behind what is sent again that is what the lane stood at.
+        let tried = record.failures > 0 || record.accepted.is_some();
+        let tried = [tried.then_some(record.head), record.tried_before()];
+        let fixed = record.batch.unwrap_or_default();
+        for event in events {
+            let sequence = event.sequence;
+            let was_taken = tried.contains(&Some(sequence)) || sequence <= fixed;
+            let event_type = types.get(&sequence);
+            if record.sends_again(sequence) {
+                // Without a type it is kept no longer.
+                let takes = |of: &Arc<str>| self.takes_type(lane.destination, of);
+                event.entered = was_taken || event_type.is_some_and(takes);
+                continue;
+            }
+            // What has a strand has it because it entered.
+            event.entered |= lane.strand.is_some() || was_taken || sequence <= record.sent;
+            let takes = |of: &Arc<str>| self.takes_earlier(lane.destination, event.recorded, of);
+            event.entered |= event_type.is_some_and(takes);
+        }
+    }
+}
