@@ -125,7 +125,7 @@ fn open(element: &[u8]) {
     match tree.get("body") {
         Some(Value::String(text)) => assert_eq!(&*opened.body, text.as_bytes()),
         Some(body) => {
-            assert_eq!(serde_json::from_slice::<Value>(&opened.body).as_ref().ok(), Some(body))
+            assert_eq!(serde_json::from_slice::<Value>(&opened.body).as_ref().ok(), Some(body));
         }
         None => assert!(tree.get("body_base64").is_some_and(Value::is_string)),
     }
