@@ -31,6 +31,7 @@ pub mod position;
 pub mod random;
 pub mod ranges;
 pub mod rate;
+pub mod reached;
 pub mod recent;
 pub mod record;
 pub mod refill;

@@ -11,18 +11,17 @@
 //! read only if bytes are left (`reader.left() > 0`), with the meaning that history without it had.
 //! Nothing else may change; `fact/carried.rs` has golden bytes. Must not know where records are kept.
 
+mod reached;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use sprag_core::chain::Fingerprint;
-use sprag_core::clocks::{KnownNode, Seen};
 use sprag_core::fact::{Floor, Toll};
-use sprag_core::fields::KnownField;
 use sprag_core::id::{FrameNumber, Sequence};
-use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES, STATE_BYTES};
 use sprag_core::record::{
-    Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Machine,
-    Omission, OmitReason, Order, Reached, Rewind,
+    Acceptance, Directory, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Omission,
+    OmitReason, Order, Rewind,
 };
 use sprag_core::totals::{Backlog, Totals};
 
@@ -32,12 +31,12 @@ use crate::fact::boundary::{read_floor, write_floor};
 use crate::fact::held::{read_reason, write_reason};
 use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
-    read_at, read_destination, read_id, read_open, read_place, read_position, read_range,
-    read_ranges, read_said, read_sequence, read_text, read_unix, unknown, write_at,
-    write_destination, write_id, write_place, write_position, write_range, write_ranges,
-    write_text,
+    read_destination, read_id, read_open, read_place, read_position, read_range, read_ranges,
+    read_said, read_sequence, read_text, read_unix, unknown, write_destination, write_id,
+    write_place, write_position, write_range, write_ranges, write_text,
 };
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
+use reached::{read_reached, write_reached};
 
 /// What follows in a lane: what it sends again. Others may come beside it.
 const REWOUND: u8 = 1;
@@ -284,90 +283,6 @@ fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {
     };
     reader.end()?;
     Ok(order)
-}
-
-/// What stands behind all else of an order where its contract came to more than numbers.
-const SETTLED: u8 = 1;
-const FIELDS_REACHED: u8 = 2;
-const CLOCK_REACHED: u8 = 4;
-const STATE_REACHED: u8 = 3;
-
-fn write_reached(writer: &mut Writer<'_>, reached: &Reached) {
-    match reached {
-        Reached::Nothing => {}
-        Reached::Settled { rank } => {
-            writer.byte(SETTLED);
-            writer.number(u64::from(*rank));
-        }
-        Reached::State(machine) => {
-            writer.byte(STATE_REACHED);
-            writer.text("state", &machine.state, STATE_BYTES);
-            writer.option(machine.at.as_ref(), |writer, at| write_at(writer, *at));
-            write_place(writer, &machine.event);
-            writer.hash(&machine.digest);
-        }
-        Reached::Fields(fields) => {
-            writer.byte(FIELDS_REACHED);
-            writer.count("fields", fields.len(), FIELDS);
-            for field in fields {
-                writer.text("field", &field.name, FIELD_BYTES);
-                write_at(writer, field.at);
-                write_place(writer, &field.event);
-            }
-        }
-        Reached::Clock(seen) => {
-            writer.byte(CLOCK_REACHED);
-            writer.count("nodes", seen.nodes().len(), CLOCK_NODES);
-            for node in seen.nodes() {
-                writer.text("node", &node.name, NODE_BYTES);
-                writer.number(node.count);
-                write_ranges(writer, &node.given_up);
-                node.knows.iter().for_each(|known| writer.number(*known));
-            }
-        }
-    }
-}
-
-fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeError> {
-    if reader.left() == 0 {
-        return Ok(Reached::Nothing);
-    }
-    match reader.byte()? {
-        SETTLED => Ok(Reached::Settled { rank: reader.narrow("rank")? }),
-        STATE_REACHED => Ok(Reached::State(Machine {
-            state: reader.text("state", STATE_BYTES)?.into(),
-            at: reader.option(read_at)?,
-            event: read_place(reader)?,
-            digest: reader.hash()?,
-        })),
-        FIELDS_REACHED => {
-            let fields = reader.list("fields", FIELDS, read_field)?;
-            let ascend = fields.windows(2).all(|pair| pair[0].name < pair[1].name);
-            if fields.is_empty() || !ascend {
-                return Err(reader.error("fields are none, or do not ascend", None));
-            }
-            Ok(Reached::Fields(fields))
-        }
-        CLOCK_REACHED => {
-            let count = reader.count("nodes", CLOCK_NODES)?;
-            let nodes = (0..count).map(|_| read_node(reader, count)).collect::<Result<_, _>>()?;
-            let seen = Seen::of(nodes).map(Reached::Clock);
-            seen.ok_or_else(|| reader.error("nodes are none, or do not ascend", None))
-        }
-        byte => unknown(reader, "unknown kind of what a contract reached", byte),
-    }
-}
-
-fn read_field(reader: &mut Reader<'_>) -> Result<KnownField, DecodeError> {
-    let name = reader.text("field", FIELD_BYTES)?.into();
-    Ok(KnownField { name, at: read_at(reader)?, event: read_place(reader)? })
-}
-
-fn read_node(reader: &mut Reader<'_>, nodes: usize) -> Result<KnownNode, DecodeError> {
-    let name = reader.text("node", NODE_BYTES)?.into();
-    let (count, given_up) = (reader.number()?, read_ranges(reader)?);
-    let knows = (0..nodes).map(|_| reader.number()).collect::<Result<_, _>>()?;
-    Ok(KnownNode { name, count, given_up, knows })
 }
 
 pub(crate) fn read_fingerprint(reader: &mut Reader<'_>) -> Result<Fingerprint, DecodeError> {
@@ -641,11 +556,12 @@ mod tests {
     use super::arbitrary::record;
     use super::*;
     use proptest::prelude::*;
-    use sprag_core::clocks::{Clock, Counter};
+    use sprag_core::clocks::{Clock, Counter, Seen};
     use sprag_core::fact::{
         DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored, Start, Visit,
     };
     use sprag_core::id::DestinationId;
+    use sprag_core::record::Reached;
 
     proptest! {
         #[test]

@@ -238,33 +238,6 @@ impl KeyHistory {
         }
     }
 
-    pub(crate) fn hold(
-        &mut self,
-        place: Place,
-        source: &SourcePolicy,
-        uptime: Option<u64>,
-    ) -> Verdict {
-        let demand = self.demand_of(place, source)?;
-        must(demand == Demand::Hold, || format!("{place} is held, {demand:?} is due"))?;
-        match &self.events[&place].position {
-            Position::Sequence(position) => {
-                self.held.insert(*position, place);
-            }
-            Position::Clock(clock) => {
-                self.causal.waiting.insert(place, clock.clone());
-            }
-            Position::Timestamp(_) => self.settles(place, uptime),
-            Position::State { .. } => self.waits_for_states(place),
-            _ => return Err(format!("{place} is held without a position")),
-        }
-        self.row.end();
-        self.give(place, IngressFate::Held);
-        let held = self.holds().len();
-        must(held <= source.most_held, || {
-            format!("{held} events are held, {} are allowed", source.most_held)
-        })
-    }
-
     pub(crate) fn conflict(&mut self, fact: &Conflict, source: &SourcePolicy) -> Verdict {
         if self.has_waited(fact.event) {
             return self.became_a_conflict(fact);

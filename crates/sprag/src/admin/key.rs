@@ -316,7 +316,6 @@ pub(super) fn how_new(at: At) -> (Option<u64>, Option<String>) {
         At::Version(version) => (Some(version), None),
         At::Instant(instant) => (None, Some(instant_text(instant))),
     }
-    shown
 }
 
 /// Up to where the events of each node are released or given up.
