@@ -169,9 +169,11 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     let mut own = Values::new();
     if let Some(attempt) = attempt {
         own.number("sprag-attempt", attempt.number.into());
-        if released.concurrent {
-            own.text("sprag-concurrent", "true");
-        }
+    }
+    if released.concurrent {
+        own.text("sprag-concurrent", "true");
+    }
+    if let Some(attempt) = attempt {
         own.number("sprag-epoch", attempt.id.epoch.0);
     }
     // Behind newer ones that were delivered, what was fresh when it was released is not.
@@ -183,6 +185,8 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     own.text("sprag-kind", released.kind.as_str());
     if !released.missing.is_empty() {
         own.text("sprag-missing", &missing(&released.missing));
+    } else if !released.causes.is_empty() {
+        own.text("sprag-missing", &causes(&released.causes));
     }
     if let Some(attempt) = attempt.filter(|attempt| !attempt.omitted.is_empty()) {
         own.text("sprag-omitted", &omitted(&attempt.omitted));
