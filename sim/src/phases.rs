@@ -8,8 +8,8 @@ use sprag_core::destination::Destination;
 use sprag_core::fact::Visit;
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId};
 use sprag_core::partition::Partition;
-use sprag_core::record::{KeyRecord, Lane};
-use sprag_core::settings::{OnGap, RetentionSettings, Start};
+use sprag_core::record::{KeyRecord, Lane, Reached};
+use sprag_core::settings::{Contract, OnGap, RetentionSettings, Start};
 use sprag_log::embedded::simulated::SimulatedDisk;
 use sprag_log::embedded::{Options, Reader, open};
 use sprag_log::{Answer, Query, ReadError};
@@ -218,7 +218,7 @@ impl World {
     fn is_busy(&self, key: &Key, record: &KeyRecord) -> bool {
         let Some(resource) = self.numbers.get(key).copied() else { return false };
         let halts = self.sources[self.resources[resource].source].on_gap == OnGap::Halt;
-        if !record.order.held.is_empty() && !halts {
+        if !record.order.held.is_empty() && (!halts || self.begins(key, record)) {
             return true;
         }
         let paused = |lane: &&Lane| {
@@ -228,6 +228,17 @@ impl World {
         let lanes = record.lanes.iter().filter(|_| !record.paused).filter(|lane| !paused(lane));
         let served = lanes.filter(|lane| self.is_served(lane.destination, resource));
         served.into_iter().any(|lane| lane.has_work() && !self.is_crowded_out(lane.destination))
+    }
+
+    /// Whether a resource is in no state that its table has: its beginning is not waited for without end.
+    fn begins(&self, key: &Key, record: &KeyRecord) -> bool {
+        let settings = self.process.as_ref().and_then(|process| process.settings.as_ref());
+        let source = settings.and_then(|settings| settings.sources.get(&key.source));
+        let Some(source) = source.filter(|source| source.contract == Contract::States) else {
+            return false;
+        };
+        let Reached::State(machine) = &record.order.reached else { return true };
+        source.states.index(&machine.state).is_none()
     }
 
     /// Whether a destination processes a resource in this phase.

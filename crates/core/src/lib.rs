@@ -31,7 +31,6 @@ pub mod position;
 pub mod random;
 pub mod ranges;
 pub mod rate;
-pub mod reached;
 pub mod recent;
 pub mod record;
 pub mod refill;

@@ -3,6 +3,7 @@
 //! A record is what the state store keeps of a cold key. It holds nothing that is only true in
 //! one process (attempts under way, timers): that is `partition::hot`.
 
+mod machine;
 mod rewind;
 
 use alloc::boxed::Box;
@@ -11,18 +12,20 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::chain::Fingerprint;
+use crate::clocks::Seen;
 use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
     SourceDeclared, Toll,
 };
+use crate::fields::KnownField;
 pub use crate::held::{HeldAt, HeldEvent, Tie};
 use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
 use crate::limits;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
-pub use crate::reached::{Machine, Reached};
 use crate::time::{OpenMicros, UnixMicros};
 
+pub use machine::Machine;
 pub use rewind::Rewind;
 
 /// The durable state of a key.
@@ -93,6 +96,25 @@ impl Order {
     pub fn newest(&self) -> Option<u64> {
         self.next.map(|next| next.saturating_sub(1))
     }
+}
+
+/// What a contract needs to know of the events it released besides their highest number.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Reached {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Events of the newest instant up to this rank are released (contract `settle`).
+    Settled {
+        /// The highest of their ranks.
+        rank: u32,
+    },
+    /// How new each field is, ascending by name (contract `merge`).
+    Fields(Vec<KnownField>),
+    /// How many events of each node came, and what the last of each knew (contract `causal`).
+    Clock(Seen),
+    /// The state it is in (contract `states`).
+    State(Machine),
 }
 
 /// What the release of an event needs of its `received` fact (DESIGN C1).

@@ -18,7 +18,7 @@ use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
 use super::machine::Machine;
 use super::merged::Merged;
-use super::newest::{Described, Due, Newest};
+use super::newest::{Described, Newest};
 use super::policies::{Policies, SourcePolicy};
 use super::row::Row;
 use super::settled::Settled;
@@ -48,7 +48,7 @@ pub(crate) struct KeyHistory {
     pub(super) hurried: Option<String>,
     /// Repeats by what they were.
     pub(crate) duplicates: BTreeMap<Hash, u64>,
-    ids: BTreeMap<Arc<str>, Place>,
+    pub(super) ids: BTreeMap<Arc<str>, Place>,
     /// Positions of released events.
     pub(super) positions: BTreeMap<u64, Place>,
     pub(crate) held: BTreeMap<u64, Place>,
@@ -146,49 +146,6 @@ impl KeyHistory {
         match self.events.get(&place).is_some_and(|event| event.digest == digest) {
             true => Demand::Duplicate(Some(place), Recognised::Position),
             false => Demand::Conflict(place),
-        }
-    }
-
-    fn demand_of_latest(&self, source: &SourcePolicy, event: &Described<'_>) -> Demand {
-        match self.newest.due(source, event) {
-            Due::Release => Demand::Release(Kind::Event),
-            Due::Invalid => Demand::Invalid,
-            // Of one instant, ids are remembered beyond their time.
-            Due::Repeat => match event.id.and_then(|id| self.ids.get(id)) {
-                Some(place) => Demand::Duplicate(Some(*place), Recognised::Id),
-                None => Demand::Duplicate(None, Recognised::Position),
-            },
-            Due::Old => {
-                let taken = version(event.position).and_then(|number| self.positions.get(&number));
-                taken.map_or(Demand::Stale, |place| self.demand_of_taken(*place, event.digest))
-            }
-        }
-    }
-
-    fn demand_of_new(&self, source: &SourcePolicy, position: u64) -> Demand {
-        let strict = source.first().filter(|_| source.is_strict());
-        let Some(next) = self.next.or(strict) else {
-            return match source.first() == Some(position) {
-                true => Demand::Release(Kind::Event),
-                false => Demand::Hold,
-            };
-        };
-        if position == next {
-            return Demand::Release(Kind::Event);
-        }
-        if position < next {
-            let abandoned =
-                self.abandoned.iter().any(|(from, to)| (*from..=*to).contains(&position));
-            return match abandoned {
-                true => Demand::Release(Kind::Late),
-                false => Demand::Duplicate(None, Recognised::Position),
-            };
-        }
-        let highest = self.held.last_key_value().map_or(0, |(held, _)| *held);
-        let highest = highest.max(next.saturating_sub(1));
-        match position > highest.saturating_add(source.hold_span) {
-            true => Demand::Invalid,
-            false => Demand::Hold,
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod causal;
 pub(crate) mod chain;
 pub(crate) mod commands;
 pub(crate) mod deliveries;
+mod demands;
 pub(crate) mod event_history;
 pub(crate) mod forgetting;
 mod held;

@@ -1,5 +1,6 @@
-//! What the released events of a key came to under its contract, as bytes: behind all else of an order, a tag and what
-//! goes with it; nothing where there is nothing but numbers.
+//! What a contract reached of a key, as bytes: the last part of an order, absent where it is nothing.
+//!
+//! Must not know: what a contract makes of it.
 
 use sprag_core::clocks::{KnownNode, Seen};
 use sprag_core::fields::KnownField;
@@ -11,10 +12,11 @@ use crate::fact::parts::{
     read_at, read_place, read_ranges, unknown, write_at, write_place, write_ranges,
 };
 
+/// What stands behind all else of an order where its contract came to more than numbers.
 const SETTLED: u8 = 1;
 const FIELDS_REACHED: u8 = 2;
-const CLOCK_REACHED: u8 = 4;
 const STATE_REACHED: u8 = 3;
+const CLOCK_REACHED: u8 = 4;
 
 pub(super) fn write_reached(writer: &mut Writer<'_>, reached: &Reached) {
     match reached {
