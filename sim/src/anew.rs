@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use sprag_core::position::Position;
+
 use crate::dice::Dice;
 use crate::schedule::{Instant, MILLISECOND};
 use crate::workload::{Workload, make};
@@ -18,13 +20,21 @@ pub(crate) fn add(dice: &mut Dice, workload: &mut Workload, length: Instant) {
     }
 }
 
+/// Where a position stands among those of its resource, where it stands anywhere.
+fn told_at(position: &Position) -> Option<u64> {
+    match position {
+        Position::Clock(clock) => Some(clock.sum()),
+        position => position.number(),
+    }
+}
+
 fn count_anew(dice: &mut Dice, workload: &mut Workload, resource: usize, length: Instant) {
     let begins = dice.between(length / 4, length);
     let told = workload.posts.iter().filter(|post| {
         post.resource == resource && post.at < begins && post.twist != Some("poison")
     });
     let told: BTreeMap<u64, _> =
-        told.filter_map(|post| Some((post.position.number()?, post.position.clone()))).collect();
+        told.filter_map(|post| Some((told_at(&post.position)?, post.position.clone()))).collect();
     let told: Vec<_> = told.into_values().collect();
     if told.is_empty() {
         return;

@@ -7,6 +7,7 @@ use sprag_core::plan::PlannedSource;
 use sprag_core::position::Position;
 use sprag_core::settings::Contract;
 
+use crate::causal::{self, Nodes};
 use crate::dice::Dice;
 use crate::merge::{self, Versions};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
@@ -28,6 +29,8 @@ pub(crate) enum Counted {
     Instants,
     /// Not one number, but one of each field.
     Fields,
+    /// … or one of each node.
+    Clocks,
     /// States, and perhaps how new they are.
     States(Says),
 }
@@ -41,6 +44,7 @@ pub(crate) struct Newest {
     /// Instants are told in steps of this: a second, or less.
     step: Instant,
     fields: Versions,
+    nodes: Nodes,
     states: Walk,
 }
 
@@ -77,15 +81,16 @@ impl Counted {
         let last = match (self, base) {
             (Self::Versions, 0) => dice.between(0, 3_000),
             (Self::Versions, base) => base,
-            (Self::Instants | Self::Fields | Self::States(_), _) => at,
+            (Self::Instants | Self::Fields | Self::Clocks | Self::States(_), _) => at,
         };
         let fields = if self == Self::Fields { Versions::begin(dice) } else { Versions::default() };
+        let nodes = if self == Self::Clocks { Nodes::begin(dice) } else { Nodes::default() };
         let states = match self {
             Self::States(says) => Walk::begin(dice, says),
             _ => Walk::default(),
         };
         let step = dice.pick(&[MILLISECOND, 100 * MILLISECOND, 4 * SECOND]);
-        Newest { counted: self, last, step, fields, states }
+        Newest { counted: self, last, step, fields, nodes, states }
     }
 }
 
@@ -98,6 +103,7 @@ impl Newest {
                 Position::Version(self.last)
             }
             Counted::Fields => self.fields.next(dice, at),
+            Counted::Clocks => self.nodes.next(dice),
             Counted::States(_) => self.states.next(dice, at),
             Counted::Instants => {
                 if !dice.chance(250) {
@@ -123,6 +129,7 @@ pub(crate) fn poison(dice: &mut Dice, position: Position) -> Position {
             Position::Version(dice.pick(&[far, far, far, highest[0], highest[1]]))
         }
         Position::Fields(_) => merge::poison(dice),
+        Position::Clock(clock) => causal::poison(dice, &clock),
         Position::State { .. } => states::poison(dice),
         position => position,
     }

@@ -9,6 +9,7 @@ mod anew;
 mod authority;
 mod batches;
 mod case;
+mod causal;
 mod consumer;
 mod counts;
 mod dice;

@@ -17,6 +17,7 @@ use sprag_core::settings::{
 
 use crate::acker;
 use crate::batches;
+use crate::causal;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
 use crate::merge;
@@ -66,7 +67,12 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
-        (settle_dice, merge_dice, states_dice): (&mut Dice, &mut Dice, &mut Dice),
+        (settle_dice, merge_dice, causal_dice, states_dice): (
+            &mut Dice,
+            &mut Dice,
+            &mut Dice,
+            &mut Dice,
+        ),
         (ack_dice, batch_dice, unordered_dice): (&mut Dice, &mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
@@ -74,6 +80,7 @@ impl Setting {
         latest.extend(settle::draw_source(settle_dice, &mut sources));
         latest.extend(merge::draw_source(merge_dice, &mut sources));
         latest.extend(states::draw_source(states_dice, &mut sources));
+        latest.extend(causal::draw_source(causal_dice, &mut sources));
         let names: Vec<Arc<str>> =
             sources.iter().map(|source| source.settings.name.clone()).collect();
         let count = dice.between(1, 3);

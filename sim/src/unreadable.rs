@@ -33,6 +33,7 @@ fn send(dice: &mut Dice, workload: &mut Workload, resource: usize, length: Insta
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
+        | Contract::Causal
         | Contract::States => Position::None,
     };
     let id = source.has_ids.then(|| format!("unreadable-{resource}-{}", dice.draw()));

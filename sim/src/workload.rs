@@ -214,6 +214,7 @@ fn first_position(dice: &mut Dice, contract: Contract) -> u64 {
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
+        | Contract::Causal
         | Contract::States => 0,
         Contract::Fifo { first: First::Any } => dice.between(1, 5_000),
         Contract::Fifo { first: First::Strictly(number) } => number,
@@ -233,7 +234,11 @@ pub(crate) fn type_of(digest: &Hash) -> &'static str {
 pub(crate) fn flood_post(dice: &mut Dice, resource: usize, source: &Source, at: Instant) -> Post {
     let position = match source.contract {
         Contract::Arrival | Contract::Unordered => Position::None,
-        Contract::Latest { .. } | Contract::Settle | Contract::Merge | Contract::States => source
+        Contract::Latest { .. }
+        | Contract::Settle
+        | Contract::Merge
+        | Contract::Causal
+        | Contract::States => source
             .latest
             .map_or(Position::None, |counted| counted.begin(dice, 1, at).next(dice, at)),
         Contract::Fifo { first: First::Any } => Position::Sequence(1),

@@ -51,6 +51,8 @@ const LATEST_DICE: u64 = 25;
 const SETTLE_DICE: u64 = 47;
 /// The stream of chance that decides about sources of contract `merge`.
 const MERGE_DICE: u64 = 48;
+/// The stream of chance that decides about sources of contract `causal`.
+const CAUSAL_DICE: u64 = 70;
 /// The stream of chance that decides about sources of contract `states`.
 const STATES_DICE: u64 = 61;
 /// Decides how much may wait for a destination.
@@ -321,7 +323,8 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let mut unordered = Dice::new(seed, UNORDERED_DICE);
     let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
     let (settle, merge) = (&mut Dice::new(seed, SETTLE_DICE), &mut Dice::new(seed, MERGE_DICE));
-    let contracts = (settle, merge, &mut Dice::new(seed, STATES_DICE));
+    let causal = &mut Dice::new(seed, CAUSAL_DICE);
+    let contracts = (settle, merge, causal, &mut Dice::new(seed, STATES_DICE));
     let others = (&mut ack, &mut batch, &mut unordered);
     let mut setting = Setting::draw(usual, latest, types, retire, contracts, others);
     authority::draw(seed, &mut setting);

@@ -72,6 +72,10 @@ impl Fingerprint {
 
     /// The fingerprint of a position within its key; none where a position names no event.
     pub fn of_position(digest: &impl Digest, key: &Key, position: &Position) -> Option<Self> {
+        if let Position::Clock(clock) = position {
+            let value = [&clock.count().to_be_bytes(), clock.node().as_bytes()].concat();
+            return Some(Self::of(digest, b"clock", key, &value));
+        }
         let number = position.number().filter(|_| position.is_unique())?;
         Some(Self::of(digest, b"position", key, &number.to_be_bytes()))
     }

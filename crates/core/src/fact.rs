@@ -17,6 +17,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::clocks::Causes;
 use crate::id::{DestinationId, Epoch, Hash, Key, Place, Revision, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
@@ -315,6 +316,10 @@ pub struct Released {
     pub unordered: bool,
     /// The names of its fields that are newer than all before, ascending: `sprag-fresh` (contract `merge`).
     pub fresh: Vec<Arc<str>>,
+    /// Whether it is concurrent with one that was released before it: `sprag-concurrent` (contract `causal`).
+    pub concurrent: bool,
+    /// What its clock knows and had not come when waiting for it ended: `sprag-missing` (contract `causal`).
+    pub causes: Vec<Causes>,
     /// The states between that never came: `sprag-passed` (contract `states`).
     pub passed: Vec<Arc<str>>,
 }
@@ -373,6 +378,10 @@ pub enum InvalidReason {
     Unreadable,
     /// With its new fields the key would have more than `limits::FIELDS` (contract `merge`).
     TooManyFields,
+    /// Its clock knows less than that of an event before it of the same node (contract `causal`).
+    ShrinkingClock,
+    /// With its clock the key would have more than `limits::CLOCK_NODES` (contract `causal`).
+    TooManyNodes,
     /// The table of its source does not have its state (contract `states`).
     UnknownState,
 }

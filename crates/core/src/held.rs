@@ -40,7 +40,7 @@ pub struct HeldAt {
 pub enum Tie {
     /// Nothing: only one can wait.
     Only,
-    /// Its id, and for those that have none their places.
+    /// Its id or the node that wrote it, then its place.
     Of(Arc<str>, Place),
 }
 
@@ -55,6 +55,9 @@ impl HeldAt {
     #[must_use]
     pub fn of(held: &HeldEvent) -> Self {
         let number = held.essence.position.standing();
+        if let Position::Clock(clock) = &held.essence.position {
+            return Self { number, rank: 0, tie: Tie::Of(clock.node().clone(), held.event) };
+        }
         if let Position::State { .. } = held.essence.position {
             return Self { number, rank: 0, tie: Tie::Of(Arc::from(""), held.event) };
         }

@@ -9,7 +9,7 @@ use crate::fact::HoldReason;
 use crate::id::Sequence;
 use crate::limits;
 use crate::partition::Partition;
-use crate::record::{KeyRecord, Lane, LaneMode, Order};
+use crate::record::{KeyRecord, Lane, LaneMode, Order, Reached};
 
 /// The first thing that is wrong with a record, if anything is.
 #[must_use]
@@ -53,6 +53,14 @@ fn broken_order(order: &Order) -> Option<&'static str> {
     }
     if order.abandoned.as_slice().len() > limits::ABANDONED_RANGES {
         return Some("more abandoned ranges than allowed");
+    }
+    if contract::next_turn(order, None).is_some() {
+        return Some("an event waits although everything its clock knows came");
+    }
+    if let Reached::Clock(seen) = &order.reached
+        && seen.nodes().iter().any(|node| node.given_up.as_slice().len() > limits::NODE_RANGES)
+    {
+        return Some("more ranges of a node are given up than allowed");
     }
     let next = order.next?;
     if let Some((lowest, held)) = order.held.first_key_value() {

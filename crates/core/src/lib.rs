@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod backlog;
 pub mod chain;
+pub mod clocks;
 pub mod contract;
 pub mod destination;
 pub mod fact;

@@ -17,6 +17,19 @@ pub const STATES: usize = 64;
 pub const STATE_BYTES: usize = 64;
 /// Bytes of a stored position of fields: each with its name, the kind and the number of its version.
 pub const FIELDS_BYTES: usize = 1 + FIELDS * (1 + FIELD_BYTES + 1 + 10);
+/// Nodes a key may have under contract `causal`: its record keeps a counter per node for each.
+pub const CLOCK_NODES: usize = 64;
+/// Bytes of a node's name.
+pub const NODE_BYTES: usize = 64;
+/// Bytes of a stored clock: each node with its name and counter, and which of them wrote the event.
+pub const CLOCK_BYTES: usize = 1 + CLOCK_NODES * (1 + NODE_BYTES + 10) + 1;
+/// The highest counter of a clock, so that their sum overflows nothing.
+pub const COUNTER_MAX: u64 = POSITION_MAX / CLOCK_NODES as u64;
+/// Ranges of events of one node that were given up, of those a key remembers; the oldest merge.
+pub const NODE_RANGES: usize = 32;
+/// Events a key may hold under contract `causal`, whatever is configured: when what they wait for comes they are
+/// released in one frame, each with a clock of up to [`CLOCK_BYTES`], and a frame has 64 MiB for facts.
+pub const CLOCKS_HELD: usize = 10_000;
 /// Bytes of a source's event id, an event type, a content type: longer ones are refused.
 pub const TEXT_BYTES: usize = 256;
 /// How often a lane of an unordered key that has had its turn looks whether it may go on. Longer and

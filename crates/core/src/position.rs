@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
 use crate::chain::Digest;
+use crate::clocks::Clock;
 use crate::fields::{At, Fields, push_name};
 use crate::instant::instant_text;
 use crate::limits;
@@ -26,6 +27,8 @@ pub enum Position {
     Timestamp(u64),
     /// How new each field of the event is: contract `merge`.
     Fields(Fields),
+    /// What its node knew of the events of all nodes: contract `causal`.
+    Clock(Clock),
     /// The state the resource is in, and perhaps how new that is: contract `states`.
     State {
         /// Its name, 1 to [`limits::STATE_BYTES`] bytes.
@@ -40,7 +43,7 @@ impl Position {
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         match self {
-            Self::None | Self::Fields(_) | Self::State { .. } => None,
+            Self::None | Self::Fields(_) | Self::Clock(_) | Self::State { .. } => None,
             Self::Sequence(number) | Self::Version(number) | Self::Timestamp(number) => {
                 Some(*number)
             }
@@ -51,6 +54,7 @@ impl Position {
     #[must_use]
     pub fn standing(&self) -> u64 {
         match self {
+            Self::Clock(clock) => clock.sum(),
             Self::State { at: Some(At::Version(number) | At::Instant(number)), .. } => *number,
             position => position.number().unwrap_or_default(),
         }
@@ -59,7 +63,18 @@ impl Position {
     /// Whether no two events of a key have it: an instant may be that of several (DESIGN K3).
     #[must_use]
     pub fn is_unique(&self) -> bool {
-        matches!(self, Self::Sequence(_) | Self::Version(_))
+        matches!(self, Self::Sequence(_) | Self::Version(_) | Self::Clock(_))
+    }
+
+    /// Whether both are the position of one event: of clocks, the same event of the same node.
+    #[must_use]
+    pub fn names_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Clock(one), Self::Clock(other)) => {
+                (one.count(), one.node()) == (other.count(), other.node())
+            }
+            _ => self == other,
+        }
     }
 
     /// The text of the `sprag-position` header and of the chain (DESIGN C1, C4): the position's, or its digest
@@ -81,6 +96,7 @@ impl Position {
             Self::Sequence(number) | Self::Version(number) => number.to_string(),
             Self::Timestamp(nanoseconds) => instant_text(*nanoseconds),
             Self::Fields(fields) => fields.text(),
+            Self::Clock(clock) => clock.text(),
             Self::State { state, at } => state_text(state, *at),
         }
     }

@@ -12,6 +12,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::chain::Fingerprint;
+use crate::clocks::Seen;
 use crate::fact::{
     DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
     SourceDeclared, Toll,
@@ -110,6 +111,8 @@ pub enum Reached {
     },
     /// How new each field is, ascending by name (contract `merge`).
     Fields(Vec<KnownField>),
+    /// How many events of each node came, and what the last of each knew (contract `causal`).
+    Clock(Seen),
     /// The state it is in (contract `states`).
     State(Machine),
 }

@@ -151,6 +151,8 @@ pub enum Contract {
     Settle,
     /// Each field of an event has a version of its own; an event is released when it brings anything newer.
     Merge,
+    /// Vector clocks: an event is released behind everything its clock knows.
+    Causal,
     /// A table says how a resource may go from state to state; what skips ahead waits for what lies between.
     States,
 }

@@ -284,6 +284,8 @@ pub fn event_with(
         refers_to: None,
         unordered: false,
         fresh: Vec::new(),
+        concurrent: false,
+        causes: Vec::new(),
         passed: Vec::new(),
     };
     FrameDraft {

@@ -8,7 +8,7 @@ use sprag_core::position::Position;
 
 use crate::codec::Writer;
 use crate::digest::sha256;
-use crate::fact::parts::write_position;
+use crate::fact::parts::{POSITION_CLOCK, write_position};
 
 /// Something looked up in the log: facts of a key by what the source or Sprag called them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Wanted {
                 received.key == self.key && received.id.as_ref() == Some(id)
             }
             (Handle::Position(position), Fact::Released(released)) => {
-                released.key == self.key && released.position == *position
+                released.key == self.key && released.position.names_the_same(position)
             }
             (Handle::Sequence(sequence), Fact::Released(released)) => {
                 released.key == self.key && released.sequence == *sequence
@@ -87,6 +87,13 @@ fn hash_id(key: &Key, id: &str) -> u64 {
 
 fn hash_position(key: &Key, position: &Position) -> u64 {
     let mut bytes = Vec::with_capacity(16);
+    // Of a clock only which event of its node it is: another that claims to be that one is to be found by it.
+    if let Position::Clock(clock) = position {
+        bytes.push(POSITION_CLOCK);
+        bytes.extend_from_slice(&clock.count().to_be_bytes());
+        bytes.extend_from_slice(clock.node().as_bytes());
+        return index_hash(KIND_POSITION, key, &bytes);
+    }
     write_position(&mut Writer::new(&mut bytes), position);
     index_hash(KIND_POSITION, key, &bytes)
 }
@@ -128,6 +135,7 @@ fn index_hash(kind: u8, key: &Key, value: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sprag_core::clocks::{Clock, Counter};
     use sprag_core::id::SourceId;
 
     fn key(name: &str) -> Key {
@@ -142,6 +150,11 @@ mod tests {
             format!("{:016x}", hash_position(&key("a/b"), &Position::Sequence(7))),
             "c957da3d830405b4"
         );
+        let counter = |node: &str, count| Counter { node: node.into(), count };
+        let clock = |other| Clock::new("b", vec![counter("b", 7), counter("a", other)]).unwrap();
+        let hash = hash_position(&key("a/b"), &Position::Clock(clock(1)));
+        assert_eq!(format!("{hash:016x}"), "0002db7c4b63d5e2");
+        assert_eq!(hash, hash_position(&key("a/b"), &Position::Clock(clock(2))));
         assert_eq!(format!("{:016x}", hash_sequence(&key("a/b"), Sequence(7))), "b980801fb0f2ad96");
     }
 

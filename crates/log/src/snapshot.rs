@@ -11,6 +11,8 @@
 //! read only if bytes are left (`reader.left() > 0`), with the meaning that history without it had.
 //! Nothing else may change; `fact/carried.rs` has golden bytes. Must not know where records are kept.
 
+mod reached;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -34,9 +36,6 @@ use crate::fact::parts::{
     write_place, write_position, write_range, write_ranges, write_text,
 };
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
-
-mod reached;
-
 use reached::{read_reached, write_reached};
 
 /// What follows in a lane: what it sends again. Others may come beside it.
@@ -557,10 +556,12 @@ mod tests {
     use super::arbitrary::record;
     use super::*;
     use proptest::prelude::*;
+    use sprag_core::clocks::{Clock, Counter, Seen};
     use sprag_core::fact::{
         DestinationDeclared, DestinationPaused, Fact, PauseReason, Restored, Start, Visit,
     };
     use sprag_core::id::DestinationId;
+    use sprag_core::record::Reached;
 
     proptest! {
         #[test]
@@ -616,6 +617,28 @@ mod tests {
         encode(&record, &mut bytes).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let order = "0e000000 00 00 00 00 00 00 00 000000 00 01 ac02".replace(' ', "");
+        assert!(hex.contains(&order), "{hex}");
+        assert_eq!(decode(&bytes), Ok(record));
+    }
+
+    /// Each node with what the last of its events knew, one counter per node.
+    #[test]
+    fn golden_bytes_of_a_key_with_clocks() {
+        let clock = |node: &str, counters: &[(&str, u64)]| {
+            let counter =
+                |(node, count): &(&str, u64)| Counter { node: (*node).into(), count: *count };
+            Clock::new(node, counters.iter().map(counter).collect()).unwrap()
+        };
+        let mut seen = Seen::default();
+        seen.pass(&clock("a", &[("a", 1)]));
+        seen.pass(&clock("b", &[("a", 3), ("b", 300)]));
+        let mut record = KeyRecord::default();
+        record.order.reached = Reached::Clock(seen);
+        let mut bytes = Vec::new();
+        encode(&record, &mut bytes).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let nodes = "04 02 0161 03 01 02 01 01 00 0162 ac02 01 01 aa02 03 ac02";
+        let order = format!("00 00 00 00 00 00 00 000000 00 {nodes}").replace(' ', "");
         assert!(hex.contains(&order), "{hex}");
         assert_eq!(decode(&bytes), Ok(record));
     }

@@ -16,6 +16,7 @@ pub fn to_core(contract: &Contract) -> settings::Contract {
         Contract::Unordered => settings::Contract::Unordered,
         Contract::Settle(_) => settings::Contract::Settle,
         Contract::Merge(_) => settings::Contract::Merge,
+        Contract::Causal(_) => settings::Contract::Causal,
         Contract::States(_) => settings::Contract::States,
     }
 }
@@ -37,6 +38,7 @@ pub fn position(extracted: ExtractedPosition) -> Position {
         ExtractedPosition::Version(number) => Position::Version(number),
         ExtractedPosition::Timestamp(instant) => Position::Timestamp(instant),
         ExtractedPosition::Fields(fields) => Position::Fields(fields),
+        ExtractedPosition::Clock(clock) => Position::Clock(clock),
         ExtractedPosition::State { state, at } => Position::State { state: state.into(), at },
     }
 }

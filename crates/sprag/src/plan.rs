@@ -62,8 +62,9 @@ fn revision(config: &Config) -> Revision {
 }
 
 fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource {
-    let fifo = match &source.contract {
-        config::Contract::Fifo(fifo) => Some(fifo),
+    let hold = match &source.contract {
+        config::Contract::Fifo(fifo) => Some((fifo.hold, fifo.on_gap)),
+        config::Contract::Causal(causal) => Some((causal.hold, causal.on_gap)),
         _ => None,
     };
     let settle = match &source.contract {
@@ -74,8 +75,8 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
         config::Contract::States(states) => Some(states),
         _ => None,
     };
-    let (hold_wait, hold_events) = match (fifo, settle, states) {
-        (Some(fifo), _, _) => (fifo.hold.wait, fifo.hold.events),
+    let (hold_wait, hold_events) = match (hold, settle, states) {
+        (Some((hold, _)), _, _) => (hold.wait, hold.events),
         (_, Some(settle), _) => (settle.settle, settle.events),
         (_, _, Some(states)) => (states.wait, states.events),
         (None, None, None) => (Duration::ZERO, 0),
@@ -97,7 +98,7 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
             },
             ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
             states: states.map_or_else(Arc::default, |states| states.table.clone()),
-            on_gap: match fifo.map(|fifo| fifo.on_gap).or(states.map(|states| states.on_gap)) {
+            on_gap: match hold.map(|(_, on_gap)| on_gap).or(states.map(|states| states.on_gap)) {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
             },
@@ -120,6 +121,7 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
 fn span(source: &Source) -> u64 {
     match (&source.contract, &source.rules.position) {
         (config::Contract::Fifo(fifo), _) => fifo.hold.span,
+        (config::Contract::Causal(causal), _) => causal.hold.span,
         (_, PositionRule::Sequence(_)) => limits::SEQUENCE_SPAN,
         _ => u64::MAX,
     }
@@ -142,6 +144,7 @@ fn identity(source: &Source) -> String {
         config::Contract::Unordered => "unordered".to_owned(),
         config::Contract::Settle(_) => "settle".to_owned(),
         config::Contract::Merge(_) => "merge".to_owned(),
+        config::Contract::Causal(_) => "causal".to_owned(),
         // The table may change: what it allows by then counts.
         config::Contract::States(_) => "states".to_owned(),
     };

@@ -400,6 +400,7 @@ impl Starting {
         let policy = |(id, name): (&SourceId, &Arc<str>)| {
             let (wait, on_gap) = match &self.config.sources.get(&**name)?.contract {
                 Contract::Fifo(fifo) => (fifo.hold.wait, fifo.on_gap),
+                Contract::Causal(causal) => (causal.hold.wait, causal.on_gap),
                 Contract::States(states) => (states.wait, states.on_gap),
                 _ => return None,
             };

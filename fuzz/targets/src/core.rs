@@ -24,7 +24,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// One of 65,536 configurations, by the strategy of the behaviour tests.
-fn settings_of(number: [u8; 2]) -> Settings {
+pub(crate) fn settings_of(number: [u8; 2]) -> Settings {
     let mut seed = [0; 32];
     seed[..2].copy_from_slice(&number);
     let chance = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);

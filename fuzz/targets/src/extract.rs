@@ -42,13 +42,14 @@ fn compare(choices: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-struct Request<'a> {
+/// A request, the rules it is read by, and pointers that are followed in its body.
+pub(crate) struct Request<'a> {
     /// The values of `x-a` and `x-b`.
-    header: [Option<&'a [u8]>; 2],
-    query: &'a str,
-    rules: Rules,
-    pointers: Vec<String>,
-    body: Vec<u8>,
+    pub(crate) header: [Option<&'a [u8]>; 2],
+    pub(crate) query: &'a str,
+    pub(crate) rules: Rules,
+    pub(crate) pointers: Vec<String>,
+    pub(crate) body: Vec<u8>,
 }
 
 fn pointers(choices: &mut Unstructured<'_>) -> Result<Vec<String>> {
@@ -186,7 +187,7 @@ fn header_map(request: &Request<'_>) -> HeaderMap {
 }
 
 /// The same event, or none where the reference finds none.
-fn compare_extraction(request: &Request<'_>, tree: Option<&Tree>) {
+pub(crate) fn compare_extraction(request: &Request<'_>, tree: Option<&Tree>) {
     let extractor =
         Extractor::new(request.rules.clone()).expect("a form or JSON, and few pointers");
     let (headers, digest) = (header_map(request), mac::sha256(&request.body));

@@ -5,6 +5,7 @@
 //! accepted is what a plain implementation with other libraries (`reference`) accepts, what is refused
 //! is refused with a reason, what is durable stays.
 
+pub mod clocks;
 pub mod configuration;
 pub mod core;
 pub mod extract;
@@ -48,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "configuration", run: configuration::run },
     Target { name: "core", run: core::run },
     Target { name: "simulation", run: simulation::run },
+    Target { name: "clocks", run: clocks::run },
     Target { name: "tables", run: tables::run },
 ];
 

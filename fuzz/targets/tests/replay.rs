@@ -43,4 +43,4 @@ macro_rules! replays {
     };
 }
 
-replays! { verify extract refill_page ingress frames recovery configuration core simulation tables }
+replays! { verify extract refill_page ingress frames recovery configuration core simulation clocks tables }

@@ -12,6 +12,7 @@ use sprag_core::position::Position;
 
 use super::memory::Memory;
 use super::{Verdict, must};
+use crate::causal;
 use crate::schedule::Instant;
 use crate::workload::Post;
 
@@ -140,6 +141,7 @@ impl Answers {
         }
         let position = match post.position {
             Position::Sequence(number) | Position::Version(number) => number,
+            Position::Clock(ref clock) => causal::number(clock),
             Position::Timestamp(_)
             | Position::Fields(_)
             | Position::State { .. }
@@ -293,7 +295,12 @@ impl Answers {
         let released = matches!(status, Status::Released | Status::Late);
         must(released == sequence.is_some(), || format!("{} got {sequence:?}", name(post)))?;
         if let Some(sequence) = sequence {
-            if let Position::Sequence(number) | Position::Version(number) = post.position {
+            let number = match post.position {
+                Position::Sequence(number) | Position::Version(number) => Some(number),
+                Position::Clock(ref clock) => Some(causal::number(clock)),
+                _ => None,
+            };
+            if let Some(number) = number {
                 self.by_position.insert((resource, number), (place, digest, sent));
             }
             self.reach(post);
@@ -311,9 +318,11 @@ impl Answers {
 fn orders(post: &Post) -> Option<u64> {
     match post.position {
         Position::Version(number) | Position::Timestamp(number) => Some(number),
-        Position::Sequence(_) | Position::Fields(_) | Position::State { .. } | Position::None => {
-            None
-        }
+        Position::Sequence(_)
+        | Position::Fields(_)
+        | Position::Clock(_)
+        | Position::State { .. }
+        | Position::None => None,
     }
 }
 
@@ -355,7 +364,7 @@ fn fits(
         Position::Timestamp(_) => {
             matches!(status, Status::Held | Status::Late | Status::Conflict)
         }
-        Position::Sequence(_) | Position::None => status == Status::Stale,
+        Position::Sequence(_) | Position::Clock(_) | Position::None => status == Status::Stale,
     };
     must(!strange, wrong)?;
     let fine = match expectation {

@@ -10,6 +10,7 @@ use sprag_core::record::OmitReason;
 use sprag_core::settings::{Contract, OnGap};
 
 use super::answers::{Acknowledged, Answers};
+use super::causal::causes_come_first;
 use super::commands::Commands;
 use super::deliveries::{Deliveries, Seen};
 use super::event_history::IngressFate;
@@ -105,6 +106,7 @@ pub(crate) fn rebases(
 
 /// Whether consumers were told what history says, and history says what consumers answered.
 pub(crate) fn deliveries(history: &History, deliveries: &Deliveries) -> Verdict {
+    causes_come_first(history, deliveries)?;
     for ((resource, sequence), told) in &deliveries.told {
         let key = history.keys.get(resource);
         let released = key.and_then(|key| key.released.get(sequence));

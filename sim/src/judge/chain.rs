@@ -1,5 +1,6 @@
 //! The judge of both chains, computed from DESIGN C1 and the frame format, not by the engine.
 
+use sprag_core::clocks::{Clock, Counter};
 use sprag_core::fact::Kind;
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{FrameNumber, Hash, PartitionId};
@@ -36,6 +37,14 @@ fn fields_text(fields: &Fields) -> String {
     if text.len() <= 256 { text } else { format!("sha256:{}", sha256(&[text.as_bytes()])) }
 }
 
+/// Names here need no encoding.
+fn clock_text(clock: &Clock) -> String {
+    let counter = |counter: &Counter| format!("{}={}", counter.node, counter.count);
+    let text = clock.counters().iter().map(counter).collect::<Vec<_>>().join(",");
+    let text = format!("{text};{}", clock.node());
+    if text.len() <= 256 { text } else { format!("sha256:{}", sha256(&[text.as_bytes()])) }
+}
+
 /// Hₙ by rule C1.
 pub(crate) fn hash(link: &Link<'_>) -> Hash {
     let position = match link.position {
@@ -43,6 +52,7 @@ pub(crate) fn hash(link: &Link<'_>) -> Hash {
         Position::Sequence(number) | Position::Version(number) => number.to_string(),
         Position::Timestamp(nanoseconds) => instant_text(*nanoseconds),
         Position::Fields(fields) => fields_text(fields),
+        Position::Clock(clock) => clock_text(clock),
         Position::State { state, at: None } => state.to_string(),
         Position::State { state, at: Some(At::Version(number)) } => format!("{state}@{number}"),
         Position::State { state, at: Some(At::Instant(nanoseconds)) } => {

@@ -577,5 +577,6 @@ fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
 
 /// Whether events follow one another by their positions.
 fn orders(position: &Position) -> bool {
-    !matches!(position, Position::None | Position::Fields(_) | Position::State { .. })
+    use Position as P;
+    !matches!(position, P::None | P::Fields(_) | P::Clock(_) | P::State { .. })
 }

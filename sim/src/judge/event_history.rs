@@ -59,8 +59,10 @@ impl EventHistory {
 pub(crate) fn version(position: &Position) -> Option<u64> {
     match *position {
         Position::Version(number) | Position::Sequence(number) => Some(number),
-        Position::None | Position::Timestamp(_) | Position::Fields(_) | Position::State { .. } => {
-            None
-        }
+        Position::None
+        | Position::Timestamp(_)
+        | Position::Fields(_)
+        | Position::Clock(_)
+        | Position::State { .. } => None,
     }
 }

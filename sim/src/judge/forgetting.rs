@@ -152,6 +152,7 @@ impl KeyHistory {
         (self.newest, self.row) = (super::newest::Newest::default(), Row::default());
         self.settled.begin_anew();
         self.merged.begin_anew();
+        self.causal.begin_anew();
         self.machine.begin_anew();
         self.positions.clear();
         self.abandoned.clear();

@@ -10,6 +10,7 @@ use sprag_core::id::{DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, 
 use sprag_log::ReadFrame;
 
 use super::answers::Answers;
+use super::causal::Causal;
 use super::chain;
 use super::commands::{Asked, Commands};
 use super::forgetting::Buried;
@@ -82,6 +83,16 @@ impl History {
         history.facts.insert("released: by rank", ranked);
         let partly = history.keys.values().map(|key| key.merged.partly).sum();
         history.facts.insert("released: fresh in part", partly);
+        let causal = |count: fn(&Causal) -> u64| {
+            history.keys.values().map(|key| count(&key.causal)).sum::<u64>()
+        };
+        let counts = [
+            ("released: concurrent", causal(|key| key.concurrent)),
+            ("released: without its causes", causal(|key| key.in_vain)),
+            ("released: behind its causes", causal(|key| key.in_their_turn)),
+            ("released: passed while it waited", causal(|key| key.untrue)),
+        ];
+        history.facts.extend(counts);
         let machines = history.keys.values().map(|key| &key.machine);
         let (over, behind) = machines.fold((0, 0), |(over, behind), machine| {
             (over + machine.passed_over, behind + machine.left_behind)
@@ -290,6 +301,8 @@ fn variety(fact: &Fact) -> Option<&'static str> {
             InvalidReason::AheadOfTime => Some("invalid: ahead of time"),
             InvalidReason::Unreadable => Some("invalid: unreadable"),
             InvalidReason::TooManyFields => Some("invalid: too many fields"),
+            InvalidReason::ShrinkingClock => Some("invalid: shrinking clock"),
+            InvalidReason::TooManyNodes => Some("invalid: too many nodes"),
             InvalidReason::UnknownState => Some("invalid: unknown state"),
             InvalidReason::BeyondSpan | InvalidReason::BeforeFirst => None,
         },

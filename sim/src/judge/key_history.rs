@@ -12,6 +12,7 @@ use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;
 use sprag_core::settings::{Contract, OnGap, Start};
 
+use super::causal::Causal;
 use super::chain::{self, Link};
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
@@ -62,6 +63,7 @@ pub(crate) struct KeyHistory {
     pub(super) newest: Newest,
     pub(crate) settled: Settled,
     pub(crate) merged: Merged,
+    pub(crate) causal: Causal,
     pub(crate) machine: Machine,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
@@ -103,6 +105,7 @@ impl KeyHistory {
             (Contract::Latest { .. }, _) => return self.demand_of_latest(source, event),
             (Contract::Settle, _) => return self.demand_of_settle(source, event, None),
             (Contract::Merge, _) => return self.merged.demand(source, event),
+            (Contract::Causal, _) => return self.demand_of_causal(source, event),
             (Contract::States, _) => return self.machine.demand(source, event),
             _ => return Demand::Release(Kind::Event),
         };
@@ -192,30 +195,6 @@ impl KeyHistory {
         }
     }
 
-    pub(crate) fn hold(
-        &mut self,
-        place: Place,
-        source: &SourcePolicy,
-        uptime: Option<u64>,
-    ) -> Verdict {
-        let demand = self.demand_of(place, source)?;
-        must(demand == Demand::Hold, || format!("{place} is held, {demand:?} is due"))?;
-        match self.events[&place].position {
-            Position::Sequence(position) => {
-                self.held.insert(position, place);
-            }
-            Position::Timestamp(_) => self.settles(place, uptime),
-            Position::State { .. } => self.waits_for_states(place),
-            _ => return Err(format!("{place} is held without a position")),
-        }
-        self.row.end();
-        self.give(place, IngressFate::Held);
-        let held = self.holds().len();
-        must(held <= source.most_held, || {
-            format!("{held} events are held, {} are allowed", source.most_held)
-        })
-    }
-
     pub(crate) fn conflict(&mut self, fact: &Conflict, source: &SourcePolicy) -> Verdict {
         if self.has_waited(fact.event) {
             return self.became_a_conflict(fact);
@@ -244,15 +223,8 @@ impl KeyHistory {
         must(self.is_no_resource == (reason == InvalidReason::Unreadable), || {
             format!("{place} is invalid: {reason:?}")
         })?;
-        if let Some(EventHistory { fate: IngressFate::Held, position, .. }) =
-            self.events.get(&place)
-        {
-            let Position::Sequence(position) = *position else { return Ok(()) };
-            let below = self.held.range(..position).next_back().map(|(known, _)| *known);
-            let known = below.max(self.next.map(|next| next - 1));
-            let far = known.is_some_and(|known| position > known + source.hold_span);
-            must(far, || format!("{place} at {position} was held and is invalid after {known:?}"))?;
-            self.held.remove(&position);
+        if self.is_held(place) {
+            self.was_impossible(place, source)?;
         } else {
             let demand = self.demand_of(place, source)?;
             must(demand == Demand::Invalid, || format!("{place} is invalid, {demand:?} is due"))?;
@@ -397,6 +369,8 @@ impl KeyHistory {
         match fact.kind {
             Kind::Event => self.row.end(),
             Kind::Late if matches!(event.position, Position::Timestamp(_)) => {}
+            // What was passed while it waited came long before.
+            Kind::Late if event.fate == IngressFate::Held => {}
             Kind::Late if event.id.is_some() => self.row.grow(),
             Kind::Late => {}
         }
@@ -429,6 +403,9 @@ impl KeyHistory {
         }
         if source.contract == Contract::Merge {
             return self.brings_something_newer(fact, event, source);
+        }
+        if source.contract == Contract::Causal {
+            return self.comes_behind_its_causes(fact, event, source, uptime);
         }
         if source.contract == Contract::States {
             return self.is_a_step(fact, event, source, uptime);

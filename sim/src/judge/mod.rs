@@ -7,12 +7,14 @@
 pub(crate) mod answers;
 pub(crate) mod apart;
 pub(crate) mod audit;
+pub(crate) mod causal;
 pub(crate) mod chain;
 pub(crate) mod commands;
 pub(crate) mod deliveries;
 mod demands;
 pub(crate) mod event_history;
 pub(crate) mod forgetting;
+mod held;
 pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;

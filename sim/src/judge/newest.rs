@@ -51,7 +51,9 @@ impl Newest {
         let (number, is_instant) = match *event.position {
             Position::Timestamp(number) => (number, true),
             Position::Version(number) | Position::Sequence(number) => (number, false),
-            Position::None | Position::Fields(_) | Position::State { .. } => return Due::Release,
+            Position::None | Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
+                return Due::Release;
+            }
         };
         let latest = u128::from(event.recorded + source.max_ahead) * 1_000;
         if number > HIGHEST || (is_instant && u128::from(number) > latest) {
@@ -77,7 +79,9 @@ impl Newest {
     /// An event is released. Whether it is one more of the same instant.
     pub(crate) fn released(&mut self, event: &Described<'_>) -> Result<bool, String> {
         let number = match *event.position {
-            Position::None | Position::Fields(_) | Position::State { .. } => return Ok(false),
+            Position::None | Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
+                return Ok(false);
+            }
             Position::Timestamp(number)
             | Position::Version(number)
             | Position::Sequence(number) => number,

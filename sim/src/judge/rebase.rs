@@ -22,7 +22,7 @@ impl KeyHistory {
         let is_before = |next| position.number().is_some_and(|number| number < next);
         let has_reached =
             || self.newest.has_reached(position) || self.settled.has_reached(position);
-        self.next.map_or_else(has_reached, is_before)
+        self.next.map_or_else(has_reached, is_before) || self.causal.is_behind(position)
     }
 
     /// The positions of the key begin anew (K9): nothing of those before is held any more, and
@@ -37,6 +37,7 @@ impl KeyHistory {
         (self.newest, self.row) = (Newest::default(), Row::default());
         self.settled.begin_anew();
         self.merged.begin_anew();
+        self.causal.begin_anew();
         self.machine.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
@@ -71,6 +72,7 @@ impl KeyHistory {
     /// A frame ends: what began in it is complete.
     pub(crate) fn frame_ends(&self) -> Verdict {
         must(self.row.is_settled(), || "a sequence reset is due".to_owned())?;
+        self.causal.nothing_could_go()?;
         self.machine.waits_in_vain()?;
         self.hurried.clone().map_or(Ok(()), Err)
     }

@@ -174,7 +174,9 @@ impl KeyHistory {
     /// Everything that waits, of any contract.
     pub(crate) fn holds(&self) -> BTreeSet<Place> {
         let settling = self.settled.waiting.keys().map(|standing| standing.3);
+        let clocks = self.causal.waiting.keys().copied();
         let ahead = self.machine.waiting.keys().copied();
-        self.held.values().copied().chain(settling).chain(ahead).collect()
+        let others = settling.chain(clocks).chain(ahead);
+        self.held.values().copied().chain(others).collect()
     }
 }

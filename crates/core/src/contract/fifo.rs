@@ -40,7 +40,7 @@ pub(super) fn judge(
     match position.cmp(&next) {
         Ordering::Equal => Judgement::Release(Kind::Event),
         Ordering::Greater => judge_ahead(source, key_backlog, order, next, position),
-        Ordering::Less => judge_behind(order, position, evidence),
+        Ordering::Less => judge_behind(order.abandoned.contains(position), evidence),
     }
 }
 
@@ -93,7 +93,7 @@ fn judge_ahead(
 
 /// Under `skip`, `hold.events` ends waits before there are too many; under `halt`, what waits is
 /// bounded by `limits.key_backlog` (DESIGN G2).
-fn hold_if_room(
+pub(super) fn hold_if_room(
     source: &SourceSettings,
     key_backlog: usize,
     order: &Order,
@@ -106,14 +106,14 @@ fn hold_if_room(
 }
 
 /// A position that the key has gone past: known, given up, or forgotten (DESIGN K5, G4).
-fn judge_behind(order: &Order, position: u64, evidence: &Evidence<'_>) -> Judgement {
+pub(super) fn judge_behind(is_abandoned: bool, evidence: &Evidence<'_>) -> Judgement {
     if let Some(prior) = evidence.by_position {
         if prior.digest == evidence.digest {
             return repeats(prior, Recognised::Position, evidence.digest);
         }
         return Judgement::Conflict { other: prior.event, other_digest: prior.digest };
     }
-    if order.abandoned.contains(position) {
+    if is_abandoned {
         return Judgement::Release(Kind::Late);
     }
     Judgement::Duplicate {
@@ -124,7 +124,8 @@ fn judge_behind(order: &Order, position: u64, evidence: &Evidence<'_>) -> Judgem
     }
 }
 
-fn same_position(
+/// The position of an event that waits.
+pub(super) fn same_position(
     event: crate::id::Place,
     digest: crate::id::Hash,
     evidence: &Evidence<'_>,

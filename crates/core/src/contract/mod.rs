@@ -4,12 +4,17 @@
 //! `partition::receive`'s. Must not know: lanes, frames, answers.
 
 mod arrival;
+mod causal;
 mod fifo;
 mod latest;
 mod merge;
 mod settle;
 mod states;
 
+pub use causal::{
+    Turn, begins, causes, clock_poison, first_to_go, is_concurrent, lacks_any, missing_causes,
+    next_turn, take_clock, turn_in_vain,
+};
 pub use fifo::{base_poison, head_gap, next_position};
 pub use merge::{fresh, take_in};
 pub use settle::{newest, settled};
@@ -99,6 +104,7 @@ pub fn judge(
         Contract::Latest { .. } => latest::judge(source, order, evidence),
         Contract::Settle => settle::judge(source, order, evidence),
         Contract::Merge => merge::judge(source, order, evidence),
+        Contract::Causal => causal::judge(source, key_backlog, order, evidence),
         Contract::States => states::judge(source, key_backlog, order, evidence),
         Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
     }

@@ -1,7 +1,8 @@
 //! That each rule is seen to be broken: what checks every step of every simulation is checked here.
 
 use super::*;
-use crate::fact::HoldReason;
+use crate::clocks::{Clock, Counter};
+use crate::fact::{HoldReason, Kind};
 use crate::held::{HeldAt, HeldEvent, Tie};
 use crate::id::{DestinationId, Hash, Place};
 use crate::position::Position;
@@ -232,4 +233,25 @@ fn positions_that_are_given_up_and_that_wait_do_not_meet() {
     let touch = Some("abandoned ranges touch or overlap");
     assert_eq!(order(&|order| order.abandoned.insert(upside_down)), touch);
     assert_eq!(order(&|order| order.missing.insert(upside_down)), touch);
+}
+
+#[test]
+fn what_a_clock_knows_is_waited_for_and_nothing_else() {
+    let clock = |node: &str, count| {
+        let counter = Counter { node: node.into(), count };
+        Clock::new(node, Vec::from([counter])).unwrap()
+    };
+    let waits_behind = |released: &Clock, waiting: Clock| {
+        let mut order = Order::default();
+        contract::take_clock(&mut order, released, Kind::Event);
+        let mut event = held();
+        event.essence.position = Position::Clock(waiting);
+        order.held.insert(HeldAt::of(&event), event);
+        after(record(), |record| record.order = order.clone())
+    };
+    let waits = Some("an event waits although everything its clock knows came");
+    assert_eq!(waits_behind(&clock("a", 1), clock("a", 2)), waits);
+    assert_eq!(waits_behind(&clock("a", 1), clock("a", 1)), waits, "it is passed");
+    assert_eq!(waits_behind(&clock("a", 1), clock("a", 3)), None);
+    assert_eq!(waits_behind(&clock("a", 1), clock("b", 2)), None);
 }

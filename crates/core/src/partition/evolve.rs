@@ -217,6 +217,7 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         Position::Fields(fields) => {
             contract::take_in(&mut record.order, fields, &released.fresh, released.event);
         }
+        Position::Clock(clock) => contract::take_clock(&mut record.order, clock, released.kind),
         Position::State { state, at } => {
             let (state, event, digest) = (state.clone(), released.event, arriving.essence.digest);
             record.order.reached = Reached::State(Machine { state, at: *at, event, digest });

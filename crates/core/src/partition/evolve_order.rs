@@ -10,7 +10,7 @@ use crate::fact::{
 use crate::id::Place;
 use crate::limits;
 use crate::position::Position;
-use crate::record::{Essence, HeldAt, HeldEvent, KeyRecord, Order};
+use crate::record::{Essence, HeldAt, HeldEvent, KeyRecord, Order, Reached};
 use crate::time::UnixMicros;
 
 /// Counts old positions with new ids in a row (DESIGN K9); a repeat by its id says nothing.
@@ -19,6 +19,11 @@ pub(super) fn count_old_positions(hot: &mut Hot, fact: &Fact) {
     let has_id = arriving.is_some_and(|essence| essence.id.is_some());
     // A held event that comes again, or is contradicted, lies ahead: nothing is counted anew.
     let lies_behind = |position: &Position| {
+        if let (Position::Clock(clock), Reached::Clock(seen)) =
+            (position, &hot.record.order.reached)
+        {
+            return seen.is_behind(clock);
+        }
         let position = position.number().zip(hot.record.order.next);
         position.is_some_and(|(position, next)| position < next)
     };

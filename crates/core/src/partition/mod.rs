@@ -4,6 +4,7 @@
 
 mod acknowledge;
 mod batch;
+mod clocks;
 mod command;
 mod draft;
 mod evolve;

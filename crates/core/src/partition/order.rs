@@ -63,6 +63,8 @@ impl<D: Digest> Partition<D> {
             refers_to: None,
             unordered,
             fresh: contract::fresh(&hot.record.order, &essence.position),
+            concurrent: contract::is_concurrent(&hot.record.order, &essence.position, kind),
+            causes: contract::causes(&hot.record.order, &essence.position, kind),
             passed: contract::passed(
                 source,
                 &hot.record.order,
@@ -109,6 +111,7 @@ impl<D: Digest> Partition<D> {
     /// Releases what waited for nothing but what was just released, and writes down what became
     /// of the gap.
     pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
+        self.drain_clocks(slot, key);
         self.drain_states(slot, key);
         let settled = self.settled(slot);
         while let Some((event, essence)) = self.next_held(slot, settled.as_ref()) {
@@ -176,6 +179,7 @@ impl<D: Digest> Partition<D> {
                 self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
             }
             None if source.contract == Contract::Settle => self.release_first(slot, key),
+            None if source.contract == Contract::Causal => self.release_in_vain(slot, key),
             None if source.contract == Contract::States => self.release_nearest(slot, key),
             None => self.choose_base(slot, key, &source),
         }
@@ -217,8 +221,12 @@ impl<D: Digest> Partition<D> {
     pub(super) fn judge_held(&mut self, slot: Slot, key: &Key) {
         let Some(hot) = self.keys.get(slot) else { return };
         let Some(source) = self.settings.sources.get(&key.source) else { return };
-        let Contract::Fifo { .. } = source.contract else { return };
-        let poison: Vec<_> = contract::base_poison(source.hold_span, &hot.record.order)
+        let poison = match source.contract {
+            Contract::Fifo { .. } => contract::base_poison(source.hold_span, &hot.record.order),
+            Contract::Causal => contract::clock_poison(source.hold_span, &hot.record.order),
+            _ => return,
+        };
+        let poison: Vec<_> = poison
             .into_iter()
             .filter_map(|position| hot.record.order.held.get(&position))
             .map(|held| (held.event, held.essence.position.clone()))
@@ -239,6 +247,7 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
+        | Contract::Causal
         | Contract::States => None,
     }
 }
@@ -246,6 +255,7 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
 /// Whether a key waits for what is missing however long that takes (DESIGN G2): not for where it begins.
 pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
     let misses = match source.contract {
+        Contract::Causal => contract::lacks_any(order),
         Contract::States => contract::stands(source, order),
         _ => head_gap(source, order).is_some(),
     };
@@ -261,6 +271,7 @@ pub(super) fn next_position(source: &SourceSettings, order: &Order) -> Option<u6
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
+        | Contract::Causal
         | Contract::States => None,
     }
 }
@@ -277,6 +288,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         | Contract::Latest { .. }
         | Contract::Settle
         | Contract::Merge
+        | Contract::Causal
         | Contract::States => None,
     }
 }

@@ -233,7 +233,7 @@ impl<D: Digest> Partition<D> {
         let mut written = self.filling.facts.iter().skip(from);
         let became = written.find_map(|fact| match fact {
             Fact::Released(released) if released.event == event => {
-                Some((Status::Released, Some(released.sequence)))
+                Some((released_status(released.kind), Some(released.sequence)))
             }
             Fact::Stale(stale) if stale.event == event => Some((Status::Stale, None)),
             Fact::Conflict(conflict) if conflict.event == event => Some((Status::Conflict, None)),
@@ -246,7 +246,8 @@ impl<D: Digest> Partition<D> {
     fn release_arrival(&mut self, slot: Slot, arrival: Arrival, kind: Kind) -> (Place, Sequence) {
         let key = arrival.key.clone();
         let (event, essence) = self.write_received(arrival);
-        let unsettled = self.keys.get(slot).is_some_and(|hot| hot.record.order.next.is_none());
+        let order = self.keys.get(slot).map(|hot| &hot.record.order);
+        let unsettled = order.is_some_and(|order| contract::begins(order, &essence.position));
         let sequence = self.release(slot, &key, event, &essence, kind);
         if unsettled {
             self.judge_held(slot, &key);

@@ -8,9 +8,11 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::recover::Frame;
 use crate::chain::{Digest, Fingerprint};
+use crate::clocks::KnownNode;
 use crate::fact::{Carried, Consequence, Fact, KeysVisited, Received, Visit};
 use crate::id::{FrameNumber, Key, Place, Sequence};
 use crate::limits;
+use crate::position::Position;
 use crate::record::{Directory, KeyRecord, Lane, Reached};
 use crate::retention::Looked;
 use crate::slab::Slot;
@@ -261,9 +263,23 @@ fn rough_bytes(record: &KeyRecord) -> usize {
     let lanes: usize = record.lanes.iter().map(|lane| 64 + 8 * lane.omitted.len()).sum();
     let reached = match &record.order.reached {
         Reached::Fields(fields) => fields.iter().map(|field| field.name.len() + 24).sum(),
+        Reached::Clock(seen) => {
+            let nodes = seen.nodes();
+            let of = |node: &KnownNode| {
+                node.name.len() + 12 + 9 * nodes.len() + 12 * node.given_up.as_slice().len()
+            };
+            nodes.iter().map(of).sum()
+        }
         Reached::State(machine) => machine.state.len() + 64,
         Reached::Nothing | Reached::Settled { .. } => 8,
     };
-    let order = 8 * lists + 512 * record.order.held.len() + 16 * record.order.instant.len();
+    let clocks = record.order.held.values().map(|held| match &held.essence.position {
+        Position::Clock(clock) => {
+            clock.counters().iter().map(|one| one.node.len() + 11).sum::<usize>()
+        }
+        _ => 0,
+    });
+    let held = 512 * record.order.held.len() + clocks.sum::<usize>();
+    let order = 8 * lists + held + 16 * record.order.instant.len();
     256 + order + reached + lanes
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use sprag_core::clocks::{Clock, Counter};
 use sprag_core::fact::{DeadLetter, Origin, Outcome, RefillOutcome};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
@@ -248,6 +249,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         1 => Just(Contract::Latest { coalesce: true }),
         2 => Just(Contract::Settle),
         2 => Just(Contract::Merge),
+        3 => Just(Contract::Causal),
         2 => Just(Contract::States),
     ]
 }
@@ -438,6 +440,21 @@ fn crossing(number: u64) -> Position {
     Position::Fields(Fields::new(fields.collect()).expect("few fields"))
 }
 
+/// Clocks of nodes that hear of one another; now and then one that forgot what it knew.
+fn told_among_nodes(number: u64) -> Position {
+    let count = number / 3 + 1;
+    let (node, knows) = match number % 3 {
+        0 => ("a", [count, count - 1, 0]),
+        1 => ("b", [count, count, 0]),
+        _ => ("c", [count / 2, (count / 2).saturating_sub(1), count]),
+    };
+    let forgets = number % 11 == 10;
+    let counters = ["a", "b", "c"].into_iter().zip(knows);
+    let counters = counters.filter(|(name, _)| *name == node || !forgets);
+    let counters = counters.map(|(name, count)| Counter { node: name.into(), count });
+    Position::Clock(Clock::new(node, counters.collect()).expect("three nodes"))
+}
+
 /// The provider posts an event as the contract of its source has them.
 fn post(world: &mut World, happening: &Happening) {
     let Happening::Post { key: number, position, id, body, late } = happening else { return };
@@ -447,10 +464,11 @@ fn post(world: &mut World, happening: &Happening) {
         Contract::Latest { coalesce: false } => Position::Version(*position),
         Contract::Latest { coalesce: true } | Contract::Settle => Position::Timestamp(*position),
         Contract::Merge => crossing(*position),
+        Contract::Causal => told_among_nodes(*position),
         Contract::States => state(*position),
     };
     let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
-    let body = if *body == 0 { position.number().unwrap_or_default() } else { 99 };
+    let body = if *body == 0 { position.standing() } else { 99 };
     world.post(&Post {
         source: 1,
         key: key(*number).name.to_string(),

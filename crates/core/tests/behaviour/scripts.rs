@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprag_core::clocks::{Clock, Counter};
 use sprag_core::fact::{DeadLetter, Origin, Outcome, RefillOutcome};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
@@ -174,6 +175,7 @@ impl Story {
             "unordered" => Contract::Unordered,
             "settle" => Contract::Settle,
             "merge" => Contract::Merge,
+            "causal" => Contract::Causal,
             "states" => Contract::States,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
@@ -426,7 +428,8 @@ fn states(words: &Words<'_>) -> Arc<StateTable> {
     Arc::new(StateTable::new(&initial, &allow.collect::<Vec<_>>()).expect("a table"))
 }
 
-/// `state=paid@3`, `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story, or `fields=mail:2,name:3`.
+/// `state=paid@3`, `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story,
+/// `fields=mail:2,name:3`, or `clock=a:2,b:1 node=a`.
 fn position(words: &Words<'_>) -> Position {
     let numbered = words.number("position").map(Position::Sequence);
     let version = || words.number("version").map(Position::Version);
@@ -442,6 +445,15 @@ fn position(words: &Words<'_>) -> Position {
         let fields = words.get("fields")?.split(',').map(field).collect();
         Some(Position::Fields(Fields::new(fields).expect("fields")))
     };
+    let clock = || {
+        let counter = |text: &str| {
+            let (node, count) = text.split_once(':').expect("a node and a counter");
+            Counter { node: node.into(), count: count.parse().expect("a number") }
+        };
+        let counters = words.get("clock")?.split(',').map(counter).collect();
+        let node = words.get("node").expect("the node of a clock");
+        Some(Position::Clock(Clock::new(node, counters).expect("a clock")))
+    };
     let state = || {
         let text = words.get("state")?;
         let (state, at) =
@@ -449,7 +461,8 @@ fn position(words: &Words<'_>) -> Position {
         let at = at.map(|at| At::Version(at.parse().expect("a number")));
         Some(Position::State { state: state.into(), at })
     };
-    numbered.or_else(version).or_else(instant).or_else(fields).or_else(state).unwrap_or_default()
+    let other = || fields().or_else(clock).or_else(state);
+    numbered.or_else(version).or_else(instant).or_else(other).unwrap_or_default()
 }
 
 fn destination(words: &Words<'_>) -> DestinationId {

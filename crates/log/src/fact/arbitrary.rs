@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use sprag_core::chain::Fingerprint;
+use sprag_core::clocks::{Causes, Clock, Counter};
 use sprag_core::fact::*;
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::*;
@@ -44,6 +45,7 @@ pub(crate) fn position() -> impl Strategy<Value = Position> {
         any::<u64>().prop_map(Position::Version),
         any::<u64>().prop_map(Position::Timestamp),
         fields().prop_map(Position::Fields),
+        clock().prop_map(Position::Clock),
         (field_name(), option::of(at())).prop_map(|(state, at)| Position::State { state, at }),
     ]
 }
@@ -61,6 +63,16 @@ fn fields() -> impl Strategy<Value = Fields> {
     fields.prop_map(|fields| {
         let fields = fields.into_iter().map(|(name, at)| Field { name, at });
         Fields::new(fields.collect()).expect("few names of a few bytes, each once")
+    })
+}
+
+fn clock() -> impl Strategy<Value = Clock> {
+    let counters = proptest::collection::btree_map(field_name(), 1..=u64::MAX, 1..9);
+    (counters, any::<prop::sample::Index>()).prop_map(|(counters, own)| {
+        let of = |(node, count)| Counter { node, count };
+        let counters: Vec<_> = counters.into_iter().map(of).collect();
+        let node = own.get(&counters).node.clone();
+        Clock::new(&node, counters).expect("few names of a few bytes, each once")
     })
 }
 
@@ -114,8 +126,10 @@ fn released() -> impl Strategy<Value = Released> {
     let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late)];
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
+    let causes = (field_name(), range()).prop_map(|(node, range)| Causes { node, range });
+    let of_clocks = (any::<bool>(), vec(causes, 0..3));
     let fresh = (vec(field_name(), 0..4), vec(field_name(), 0..4));
-    let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh);
+    let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks);
     (key(), place(), order, lanes, reserved).prop_map(|(key, event, order, lanes, reserved)| {
         Released {
             key,
@@ -134,6 +148,8 @@ fn released() -> impl Strategy<Value = Released> {
             unordered: reserved.2,
             fresh: reserved.3.0,
             passed: reserved.3.1,
+            concurrent: reserved.4.0,
+            causes: reserved.4.1,
         }
     })
 }
@@ -275,6 +291,8 @@ fn fates() -> impl Strategy<Value = Fact> {
         Just(InvalidReason::AheadOfTime),
         Just(InvalidReason::Unreadable),
         Just(InvalidReason::TooManyFields),
+        Just(InvalidReason::ShrinkingClock),
+        Just(InvalidReason::TooManyNodes),
         Just(InvalidReason::UnknownState)
     ];
     prop_oneof![

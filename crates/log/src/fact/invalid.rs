@@ -17,6 +17,8 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Invalid) {
         InvalidReason::AheadOfTime => 2,
         InvalidReason::Unreadable => 3,
         InvalidReason::TooManyFields => 4,
+        InvalidReason::ShrinkingClock => 6,
+        InvalidReason::TooManyNodes => 7,
         InvalidReason::UnknownState => 5,
     });
 }
@@ -37,6 +39,8 @@ fn reason(reader: &mut Reader<'_>) -> Result<InvalidReason, DecodeError> {
         2 => Ok(InvalidReason::AheadOfTime),
         3 => Ok(InvalidReason::Unreadable),
         4 => Ok(InvalidReason::TooManyFields),
+        6 => Ok(InvalidReason::ShrinkingClock),
+        7 => Ok(InvalidReason::TooManyNodes),
         5 => Ok(InvalidReason::UnknownState),
         byte => unknown(reader, "unknown reason of an invalid position", byte),
     }

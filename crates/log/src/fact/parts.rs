@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use sprag_core::clocks::{Clock, Counter};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::limits::{
-    FIELD_BYTES, FIELDS, FIELDS_BYTES, KEY_BYTES, POSITION_BYTES, STATE_BYTES, TEXT_BYTES,
+    CLOCK_BYTES, CLOCK_NODES, FIELD_BYTES, FIELDS, FIELDS_BYTES, KEY_BYTES, NODE_BYTES,
+    POSITION_BYTES, STATE_BYTES, TEXT_BYTES,
 };
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
@@ -125,13 +127,15 @@ const POSITION_SEQUENCE: u8 = 1;
 const POSITION_VERSION: u8 = 2;
 const POSITION_TIMESTAMP: u8 = 3;
 const POSITION_FIELDS: u8 = 4;
+pub(crate) const POSITION_CLOCK: u8 = 6;
 const POSITION_STATE: u8 = 5;
 
 /// A tag, a length, and the bytes, so that a position of a later contract is a new tag. A number is eight
-/// bytes, big-endian, as it also is in index hashes; fields are a list.
+/// bytes, big-endian, as it also is in index hashes; fields are a list, and so is a clock.
 pub(crate) fn write_position(writer: &mut Writer<'_>, position: &Position) {
     writer.byte(match position {
         Position::Fields(_) => POSITION_FIELDS,
+        Position::Clock(_) => POSITION_CLOCK,
         Position::State { .. } => POSITION_STATE,
         Position::None => POSITION_NONE,
         Position::Sequence(_) => POSITION_SEQUENCE,
@@ -143,6 +147,7 @@ pub(crate) fn write_position(writer: &mut Writer<'_>, position: &Position) {
             writer.bytes("position", &packed_state(state, *at), POSITION_BYTES);
         }
         (Position::Fields(fields), _) => writer.bytes("position", &packed(fields), FIELDS_BYTES),
+        (Position::Clock(clock), _) => writer.bytes("position", &packed_clock(clock), CLOCK_BYTES),
         (_, Some(number)) => writer.bytes("position", &number.to_be_bytes(), POSITION_BYTES),
         (_, None) => writer.bytes("position", &[], POSITION_BYTES),
     }
@@ -190,6 +195,39 @@ fn unpacked(bytes: &[u8]) -> Decoded<Fields> {
     Fields::new(fields).map_err(|_| reader.error("fields are none, or have no name", None))
 }
 
+/// The counters, ascending by node, and which of them is that of the node that wrote the event.
+fn packed_clock(clock: &Clock) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes);
+    writer.count("nodes", clock.counters().len(), CLOCK_NODES);
+    for counter in clock.counters() {
+        writer.text("node", &counter.node, NODE_BYTES);
+        writer.number(counter.count);
+    }
+    writer.number(clock.own() as u64);
+    bytes
+}
+
+fn unpacked_clock(bytes: &[u8]) -> Decoded<Clock> {
+    let reader = &mut Reader::new(bytes);
+    let counters = reader.list("nodes", CLOCK_NODES, |reader| {
+        let node = Arc::from(reader.text("node", NODE_BYTES)?);
+        Ok(Counter { node, count: reader.number()? })
+    })?;
+    let own: u32 = reader.narrow("node of a clock")?;
+    reader.end()?;
+    // Each position has one encoding.
+    if counters.windows(2).any(|pair| pair[0].node >= pair[1].node) {
+        return Err(reader.error("nodes do not ascend", None));
+    }
+    if let Some(zero) = counters.iter().find(|counter| counter.count == 0) {
+        return Err(reader.error("a clock counts nothing", Some(zero.count)));
+    }
+    let node = counters.get(own as usize).map(|counter| counter.node.clone());
+    let clock = node.and_then(|node| Clock::new(&node, counters).ok());
+    clock.ok_or_else(|| reader.error("a clock is of no node", Some(u64::from(own))))
+}
+
 pub(crate) fn write_at(writer: &mut Writer<'_>, at: At) {
     let (kind, number) = match at {
         At::Version(number) => (0, number),
@@ -212,6 +250,9 @@ pub(crate) fn read_position(reader: &mut Reader<'_>) -> Decoded<Position> {
     if tag == POSITION_FIELDS {
         let bytes = reader.bytes("position", FIELDS_BYTES)?;
         return unpacked(bytes).map(Position::Fields);
+    }
+    if tag == POSITION_CLOCK {
+        return unpacked_clock(reader.bytes("position", CLOCK_BYTES)?).map(Position::Clock);
     }
     let bytes = reader.bytes("position", POSITION_BYTES)?;
     let numbered = match (tag, bytes) {

@@ -1,16 +1,18 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
 //! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where there is more to say: what that
-//! is as a set of bits (1 unordered, 2 fresh, 4 passed), and of what is in it the names of the fresh fields and of
-//! the states that were passed over.
+//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks), and of what is in it the names of the fresh fields
+//! and of the states that were passed over, then of clocks a set of bits (1 concurrent, 2 causes) and the causes: of each
+//! the node and the range.
 
 use super::parts::{
-    read_destinations, read_key, read_place, read_position, read_ranges, read_sequence, unknown,
-    write_destinations, write_key, write_place, write_position, write_ranges,
+    read_destinations, read_key, read_place, read_position, read_range, read_ranges, read_sequence,
+    unknown, write_destinations, write_key, write_place, write_position, write_range, write_ranges,
 };
 use crate::codec::{DecodeError, Reader, Writer};
+use sprag_core::clocks::Causes;
 use sprag_core::fact::{Kind, Released};
 use sprag_core::id::Revision;
-use sprag_core::limits::{FIELD_BYTES, FIELDS, STATE_BYTES, STATES};
+use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES, STATE_BYTES, STATES};
 use std::sync::Arc;
 
 pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
@@ -30,10 +32,13 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     write_ranges(writer, &fact.missing);
     writer.option(fact.salt.as_ref(), Writer::hash);
     writer.option(fact.refers_to.as_ref(), write_place);
+    let of_clocks =
+        CONCURRENT * u8::from(fact.concurrent) + CAUSES * u8::from(!fact.causes.is_empty());
     let (has_fresh, has_passed) = (!fact.fresh.is_empty(), !fact.passed.is_empty());
     let more = UNORDERED * u8::from(fact.unordered)
         + FRESH * u8::from(has_fresh)
-        + PASSED * u8::from(has_passed);
+        + PASSED * u8::from(has_passed)
+        + OF_CLOCKS * u8::from(of_clocks > 0);
     if more > 0 {
         writer.byte(more);
     }
@@ -45,11 +50,25 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
         writer.count("passed states", fact.passed.len(), STATES);
         fact.passed.iter().for_each(|name| writer.text("state", name, STATE_BYTES));
     }
+    if of_clocks > 0 {
+        writer.byte(of_clocks);
+    }
+    if !fact.causes.is_empty() {
+        writer.count("causes", fact.causes.len(), CLOCK_NODES);
+        for causes in &fact.causes {
+            writer.text("node", &causes.node, NODE_BYTES);
+            write_range(writer, causes.range);
+        }
+    }
 }
 
 const UNORDERED: u8 = 1;
 const FRESH: u8 = 2;
 const PASSED: u8 = 4;
+const OF_CLOCKS: u8 = 8;
+
+const CONCURRENT: u8 = 1;
+const CAUSES: u8 = 2;
 
 /// What is more to say of a release, as bits; nothing where there are no bytes for it.
 fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
@@ -57,7 +76,7 @@ fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
         return Ok(0);
     }
     match reader.byte()? {
-        more @ 1..=7 => Ok(more),
+        more @ 1..=15 => Ok(more),
         byte => unknown(reader, "unknown bits of a release", byte),
     }
 }
@@ -72,6 +91,28 @@ fn read_names(
     match names.is_empty() {
         true => Err(reader.error("a list of names is empty", None)),
         false => Ok(names),
+    }
+}
+
+/// Whether it is concurrent, and what its clock knows and never came.
+fn read_of_clocks(reader: &mut Reader<'_>, more: u8) -> Result<(bool, Vec<Causes>), DecodeError> {
+    if more & OF_CLOCKS == 0 {
+        return Ok((false, Vec::new()));
+    }
+    let bits = match reader.byte()? {
+        bits @ 1..=3 => bits,
+        byte => return unknown(reader, "unknown bits of clocks", byte),
+    };
+    if bits & CAUSES == 0 {
+        return Ok((true, Vec::new()));
+    }
+    let causes = reader.list("causes", CLOCK_NODES, |reader| {
+        let node = reader.text("node", NODE_BYTES)?.into();
+        Ok(Causes { node, range: read_range(reader)? })
+    })?;
+    match causes.is_empty() {
+        true => Err(reader.error("causes are none", None)),
+        false => Ok((bits & CONCURRENT > 0, causes)),
     }
 }
 
@@ -92,6 +133,8 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         refers_to: reader.option(read_place)?,
         unordered: false,
         fresh: Vec::new(),
+        concurrent: false,
+        causes: Vec::new(),
         passed: Vec::new(),
     };
     let more = read_more(reader)?;
@@ -102,6 +145,7 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
     if more & PASSED > 0 {
         released.passed = read_names(reader, "passed states", (STATES, STATE_BYTES))?;
     }
+    (released.concurrent, released.causes) = read_of_clocks(reader, more)?;
     Ok(released)
 }
 
@@ -117,6 +161,7 @@ fn kind(reader: &mut Reader<'_>) -> Result<Kind, DecodeError> {
 mod tests {
     use super::super::golden::*;
     use super::*;
+    use sprag_core::clocks::{Clock, Counter};
     use sprag_core::fields::{At, Field, Fields};
 
     fn released() -> Released {
@@ -136,6 +181,8 @@ mod tests {
             refers_to: Some(place()),
             unordered: false,
             fresh: Vec::new(),
+            concurrent: false,
+            causes: Vec::new(),
             passed: Vec::new(),
         }
     }
@@ -170,6 +217,33 @@ mod tests {
              0202020202020202020202020202020202020202020202020202020202020202 \
              00 00 05 00 00 00 02 02 026174 016e",
         );
+    }
+
+    fn of_a_clock(concurrent: bool, causes: Vec<Causes>) -> Fact {
+        let counter = |node: &str, count| Counter { node: node.into(), count };
+        let clock = Clock::new("b", vec![counter("b", 300), counter("a", 4)]).unwrap();
+        let position = Position::Clock(clock);
+        let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+        let (salt, refers_to, kind) = (None, None, Kind::Event);
+        let released =
+            Released { position, lanes, filtered, missing, salt, refers_to, kind, ..released() };
+        Fact::Released(Released { concurrent, causes, ..released })
+    }
+
+    const CLOCK: &str = "0103612f62 03920807 06 09 02 0161 04 0162 ac02 01 04 00 \
+             0101010101010101010101010101010101010101010101010101010101010101 \
+             0202020202020202020202020202020202020202020202020202020202020202 \
+             00 00 05 00 00 00";
+
+    /// Of clocks stands behind what is fresh, the causes behind whether it is concurrent.
+    #[test]
+    fn golden_bytes_of_clocks() {
+        check(of_a_clock(false, Vec::new()), &format!("08 5c000000 {CLOCK}"));
+        check(of_a_clock(true, Vec::new()), &format!("08 5e000000 {CLOCK} 08 01"));
+        let causes = Causes { node: "a".into(), range: Range { from: 2, to: 4 } };
+        let (one, all) = (vec![causes.clone()], vec![causes]);
+        check(of_a_clock(false, one), &format!("08 63000000 {CLOCK} 08 02 01 0161 02 02"));
+        check(of_a_clock(true, all), &format!("08 63000000 {CLOCK} 08 03 01 0161 02 02"));
     }
 
     #[test]

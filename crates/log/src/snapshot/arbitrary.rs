@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use sprag_core::chain::Fingerprint;
+use sprag_core::clocks::{KnownNode, Seen};
 use sprag_core::fact::Toll;
 use sprag_core::fields::KnownField;
 use sprag_core::id::{DestinationId, FrameNumber, Sequence};
@@ -45,6 +46,18 @@ fn held() -> impl Strategy<Value = HeldEvent> {
 fn reached() -> impl Strategy<Value = Reached> {
     let field = (arbitrary::field_name(), arbitrary::at(), arbitrary::place());
     let field = field.prop_map(|(name, at, event)| KnownField { name, at, event });
+    let names = proptest::collection::btree_set(arbitrary::field_name(), 1..5);
+    let node = (any::<u64>(), arbitrary::ranges(), any::<u64>());
+    let seen = (names, vec(node, 4)).prop_map(|(names, all)| {
+        let many = names.len();
+        let of = |(name, (count, given_up, knows)): (_, (_, _, u64))| {
+            let knows =
+                std::iter::successors(Some(knows), |known: &u64| Some(known.rotate_left(9)));
+            let knows = knows.take(many).collect();
+            KnownNode { name, count, given_up, knows }
+        };
+        Reached::Clock(Seen::of(names.into_iter().zip(all).map(of).collect()).expect("in order"))
+    });
     let machine = (
         arbitrary::field_name(),
         option::of(arbitrary::at()),
@@ -54,6 +67,7 @@ fn reached() -> impl Strategy<Value = Reached> {
     let machine =
         machine.prop_map(|(state, at, event, digest)| Machine { state, at, event, digest });
     prop_oneof![
+        seen,
         Just(Reached::Nothing),
         any::<u32>().prop_map(|rank| Reached::Settled { rank }),
         vec(field, 1..4).prop_map(|mut fields: Vec<KnownField>| {

@@ -89,7 +89,7 @@ enum Reason {
     Conflict { other: String, other_digest: String },
     /// Its key had released a newer one: the one with this sequence.
     Stale { newest: u64 },
-    /// Its position is further ahead than `hold.span` (rule K4).
+    /// Its position, or a counter of its clock, is further ahead than `hold.span` (rule K4).
     BeyondSpan,
     /// Its position lies before `first` (rule K7).
     BeforeFirst,
@@ -99,6 +99,10 @@ enum Reason {
     Unreadable,
     /// With its new fields the key would have more than 64 (contract `merge`).
     TooManyFields,
+    /// Its clock knows less than that of an event before it of the same node (contract `causal`).
+    ShrinkingClock,
+    /// With its clock the key would have more than 64 nodes (contract `causal`).
+    TooManyNodes,
     /// The table of its source does not have its state (contract `states`).
     UnknownState,
 }
@@ -106,7 +110,7 @@ enum Reason {
 /// How long an event waited for others.
 #[derive(Debug, Serialize, ToSchema)]
 struct Hold {
-    /// `gap`: positions before it, or states between, were missing; `start`: where its key begins was not settled; `settle`: what sorts
+    /// `gap`: positions before it, states between, or what its clock knows, were missing; `start`: where its key begins was not settled; `settle`: what sorts
     /// before it could still come.
     reason: &'static str,
     /// Until its release; absent while it waits.
@@ -351,6 +355,8 @@ pub(super) fn invalid_name(reason: InvalidReason) -> &'static str {
         InvalidReason::AheadOfTime => "ahead-of-time",
         InvalidReason::Unreadable => "unreadable",
         InvalidReason::TooManyFields => "too-many-fields",
+        InvalidReason::ShrinkingClock => "shrinking-clock",
+        InvalidReason::TooManyNodes => "too-many-nodes",
         InvalidReason::UnknownState => "unknown-state",
     }
 }
@@ -367,6 +373,8 @@ fn dead_letter(place: Place, fact: &Fact) -> Option<Reason> {
             InvalidReason::AheadOfTime => Reason::AheadOfTime,
             InvalidReason::Unreadable => Reason::Unreadable,
             InvalidReason::TooManyFields => Reason::TooManyFields,
+            InvalidReason::ShrinkingClock => Reason::ShrinkingClock,
+            InvalidReason::TooManyNodes => Reason::TooManyNodes,
             InvalidReason::UnknownState => Reason::UnknownState,
         }),
         _ => None,

@@ -3,6 +3,7 @@
 //! Whoever adds a fact adds its line here; numbers become names, nothing is left out but headers.
 
 use serde_json::{Map, Value, json};
+use sprag_core::clocks::Causes;
 use sprag_core::fact::{
     AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, Origin, PauseReason, Received,
     Recognised, RefillOutcome, Released, Visit,
@@ -245,6 +246,13 @@ fn released(names: &Names, fact: &Released) -> Value {
         if !names.is_empty() {
             shown[member] = names.iter().map(|name| json!(**name)).collect();
         }
+    }
+    if fact.concurrent {
+        shown["concurrent"] = true.into();
+    }
+    if !fact.causes.is_empty() {
+        let of = |causes: &Causes| json!({"node": *causes.node, "from": causes.range.from, "to": causes.range.to});
+        shown["missing_causes"] = fact.causes.iter().map(of).collect();
     }
     shown
 }

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use sprag_core::contract;
 use sprag_core::fields::{At, KnownField};
 use sprag_core::input::Command;
 use sprag_core::instant::instant_text;
 use sprag_core::position::Position;
-use sprag_core::record::{HeldAt, HeldEvent, Lane, LaneMode, Machine, OmitReason, Reached, Tie};
+use sprag_core::ranges::{Range, Ranges};
+use sprag_core::record::{
+    HeldAt, HeldEvent, Lane, LaneMode, Machine, OmitReason, Order, Reached, Tie,
+};
 use sprag_core::time::{OpenMicros, UnixMicros};
 use utoipa::ToSchema;
 
@@ -61,6 +65,13 @@ pub(super) struct Shown {
     /// What it has come to of each field, by name (contract `merge`); absent under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<BTreeMap<String, ShownField>>,
+    /// Up to where the events of each node are released or given up (contract `causal`); absent under other contracts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<BTreeMap<String, u64>>,
+    /// What the clocks of the events that wait know and did not come, by node (contract `causal`); absent where
+    /// nothing is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_causes: Option<BTreeMap<String, Vec<Span>>>,
     /// The state it is in (contract `states`); absent before its first event, and under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<ShownState>,
@@ -82,6 +93,9 @@ struct Held {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     instant: Option<String>,
+    /// Where it waits for what its clock knows (contract `causal`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<String>,
     /// The state it tells, where states between are missing (contract `states`).
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
@@ -270,6 +284,8 @@ fn shown(
         held: order.held.iter().take(limits::SHOWN_POSITIONS).map(held).collect(),
         missing: missing(order.next, &order.held),
         fields: fields(&order.reached),
+        clock: clock(&order.reached),
+        missing_causes: missing_causes(order),
         state: machine(&order.reached),
         hold_seconds: remaining.map(|remaining| remaining.as_secs_f64()),
         lanes,
@@ -279,8 +295,9 @@ fn shown(
 
 fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
     let (id, event) = (held.essence.id.as_ref().map(ToString::to_string), held.event.to_string());
-    let shown = Held { position: None, instant: None, state: None, event, id };
+    let shown = Held { position: None, instant: None, clock: None, state: None, event, id };
     match (&held.essence.position, &at.tie) {
+        (position @ Position::Clock(_), _) => Held { clock: Some(position.text()), ..shown },
         (position @ Position::State { .. }, _) => Held { state: Some(position.text()), ..shown },
         (_, Tie::Only) => Held { position: Some(at.number), ..shown },
         (position, Tie::Of(..)) => Held { instant: Some(position.text()), ..shown },
@@ -299,6 +316,22 @@ pub(super) fn how_new(at: At) -> (Option<u64>, Option<String>) {
         At::Version(version) => (Some(version), None),
         At::Instant(instant) => (None, Some(instant_text(instant))),
     }
+}
+
+/// Up to where the events of each node are released or given up.
+pub(super) fn clock(reached: &Reached) -> Option<BTreeMap<String, u64>> {
+    let Reached::Clock(seen) = reached else { return None };
+    Some(seen.nodes().iter().map(|node| (node.name.to_string(), node.count)).collect())
+}
+
+fn missing_causes(order: &Order) -> Option<BTreeMap<String, Vec<Span>>> {
+    let span = |range: &Range| Span { from: range.from, to: range.to };
+    let shown =
+        |ranges: Ranges| ranges.as_slice().iter().take(limits::SHOWN_POSITIONS).map(span).collect();
+    let missing = contract::missing_causes(order).into_iter();
+    let missing: BTreeMap<_, _> =
+        missing.map(|(node, ranges)| (node.to_string(), shown(ranges))).collect();
+    (!missing.is_empty()).then_some(missing)
 }
 
 fn fields(reached: &Reached) -> Option<BTreeMap<String, ShownField>> {

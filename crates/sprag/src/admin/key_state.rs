@@ -8,6 +8,8 @@
 //! clock, the tip of a chain of links) tells it in a member of its own beside `position`, absent under other
 //! contracts: so members are only ever added, and readers ignore those they do not know.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use data_encoding::BASE64;
@@ -20,7 +22,7 @@ use sprag_log::{Answer, Query, StoredFact};
 use utoipa::ToSchema;
 
 use super::answer::{Answered, time};
-use super::key::how_new;
+use super::key::{clock, how_new};
 use super::limits;
 use super::problems::ReadProblems;
 use super::request::Segments;
@@ -43,6 +45,10 @@ pub(super) struct Shown {
     /// before the first event.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<String>,
+    /// Up to where the events of each node are released or given up, by the record as it is (contract `causal`); absent
+    /// under other contracts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<BTreeMap<String, u64>>,
     /// The state the resource is in (contract `states`); absent before the first event, and under other
     /// contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +153,7 @@ pub(super) async fn show(
         partition: known.partition.0,
         sequence: sequence.0,
         hash: hash.to_string(),
+        clock: clock(&known.record.order.reached),
         position: text.filter(|position| !position.is_empty()),
         // A resource that begins anew is in none.
         machine: position

@@ -20,6 +20,8 @@ pub const PAGE: usize = 50;
 pub const PAGE_MOST: usize = 500;
 /// Held positions and missing ranges shown of one key; their numbers are always exact.
 pub const SHOWN_POSITIONS: usize = 100;
+/// Nodes named in the sentence that says what a key waits for.
+pub const SHOWN_NODES: usize = 5;
 /// Releases of a key that are looked at for its newest in order: late ones may stand behind it.
 pub const LOOKED_BACK: u64 = 100;
 /// Bytes of frame heads read at a time when attempts are looked for in history.

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use sprag_core::contract;
 use sprag_core::fact::HoldReason;
+use sprag_core::fields::push_name;
 use sprag_core::limits::STRANDS;
 use sprag_core::partition::{LaneView, WaitsFor};
 use sprag_core::position::Position;
-use sprag_core::record::{KeyRecord, Lane, LaneMode, Reached};
+use sprag_core::ranges::Ranges;
+use sprag_core::record::{KeyRecord, Lane, LaneMode, Order, Reached};
 use sprag_core::time::Now;
+
+use super::limits;
 
 /// Why a lane does not deliver. `view` is none while its key is not in memory.
 pub(super) fn lane(
@@ -134,6 +139,9 @@ pub(super) fn hold(
         None if in_memory => "waiting ends when they come".to_owned(),
         None => "the key waits outside memory and comes back when its wait ends".to_owned(),
     };
+    if let Position::Clock(_) = first.essence.position {
+        return Some(knows(&events, &until, &record.order));
+    }
     if let Position::State { state, .. } = &first.essence.position {
         return Some(match &record.order.reached {
             Reached::State(machine) => format!(
@@ -160,6 +168,34 @@ pub(super) fn hold(
             "{events}: the key is new and its events may begin before position {position}; {until}."
         ),
     })
+}
+
+/// What the clocks of those that wait know and did not come.
+fn knows(events: &str, until: &str, order: &Order) -> String {
+    if !contract::lacks_any(order) {
+        return format!(
+            "{events}: the nodes their clocks know are new here and may begin before that; {until}."
+        );
+    }
+    let missing = contract::missing_causes(order);
+    let shown: Vec<String> = missing
+        .iter()
+        .take(limits::SHOWN_NODES)
+        .map(|(node, ranges)| of_node(node, ranges))
+        .collect();
+    let more = if missing.len() > shown.len() { " and others" } else { "" };
+    format!("{events}: their clocks know {}{more}, which did not come; {until}.", shown.join(", "))
+}
+
+fn of_node(name: &str, ranges: &Ranges) -> String {
+    let mut node = String::new();
+    push_name(&mut node, name);
+    match ranges.as_slice() {
+        [only] if only.from == only.to => format!("event {} of node {node}", only.from),
+        [] => format!("events of node {node}"),
+        [first, .., last] => format!("events {} to {} of node {node}", first.from, last.to),
+        [only] => format!("events {} to {} of node {node}", only.from, only.to),
+    }
 }
 
 fn seconds(duration: Duration) -> String {

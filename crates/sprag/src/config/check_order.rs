@@ -3,13 +3,13 @@
 
 use super::check_rules::patterns;
 use super::check_states;
-use super::checked::{Contract, Fifo, First, Hold, Latest, Merge, OnGap, Settle, States};
+use super::checked::{Causal, Contract, Fifo, First, Hold, Latest, Merge, OnGap, Settle, States};
 use super::raw::{Entry, Section, or};
 use crate::extract::PositionRule;
 use crate::limits;
 use std::time::Duration;
 
-/// Keys that mean something only where positions are waited for.
+/// Keys that mean something only where positions are numbers that are waited for.
 const FIFO_ONLY: [&str; 2] = ["first", "strict_first"];
 
 /// Of `hold`, what means something only where what is missing is waited for.
@@ -29,16 +29,18 @@ enum Kind {
     Unordered,
     Settle,
     Merge,
+    Causal,
     States,
 }
 
-const KINDS: [(&str, Kind); 7] = [
+const KINDS: [(&str, Kind); 8] = [
     ("fifo", Kind::Fifo),
     ("latest", Kind::Latest),
     ("arrival", Kind::Arrival),
     ("unordered", Kind::Unordered),
     ("settle", Kind::Settle),
     ("merge", Kind::Merge),
+    ("causal", Kind::Causal),
     ("states", Kind::States),
 ];
 
@@ -59,6 +61,7 @@ pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -
         Kind::Unordered => Some(Contract::Unordered),
         Kind::Settle => settle(section).map(Contract::Settle),
         Kind::Merge => merge(section, position).map(Contract::Merge),
+        Kind::Causal => causal(section).map(Contract::Causal),
         Kind::States => states(section, position).map(Contract::States),
     }
 }
@@ -69,12 +72,12 @@ fn refuse_others(section: &Section<'_>, kind: Kind) {
     if kind != Kind::Fifo {
         refuse(section, &FIFO_ONLY, waits);
     }
-    if !matches!(kind, Kind::Fifo | Kind::States) {
-        let reason = "only contracts \"fifo\" and \"states\" wait for what is missing";
+    if !matches!(kind, Kind::Fifo | Kind::Causal | Kind::States) {
+        let reason = "only contracts \"fifo\", \"causal\" and \"states\" wait for what is missing";
         refuse(section, &["on_gap"], reason);
     }
     match kind {
-        Kind::Fifo => {}
+        Kind::Fifo | Kind::Causal => {}
         Kind::Settle => refuse(&section.section("hold"), &HOLD_OF_GAPS, waits),
         Kind::States => refuse(&section.section("hold"), &["span"], waits),
         _ => refuse(section, &["hold"], waits),
@@ -101,10 +104,14 @@ fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
         (Kind::Fifo, PositionRule::Sequence(_))
         | (Kind::Settle, PositionRule::Timestamp { .. })
         | (Kind::Merge, PositionRule::Fields { .. })
+        | (Kind::Causal, PositionRule::Clock { .. })
         | (Kind::States, PositionRule::State { .. })
         | (Kind::Arrival | Kind::Unordered, PositionRule::None) => None,
         (Kind::Merge, _) => Some(
             "contract \"merge\" needs position = { fields = \"body:/…\" }, an object of the version or time of each field",
+        ),
+        (Kind::Causal, _) => Some(
+            "contract \"causal\" needs position = { clock = \"body:/…\", node = LOCATION }, an object of how many events of each node are known, and the node",
         ),
         (Kind::States, _) => Some(
             "contract \"states\" needs position = { state = LOCATION }, and with it `version` or `timestamp` where the \
@@ -112,7 +119,10 @@ fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
         ),
         (
             Kind::Latest,
-            PositionRule::None | PositionRule::Fields { .. } | PositionRule::State { .. },
+            PositionRule::None
+            | PositionRule::Fields { .. }
+            | PositionRule::Clock { .. }
+            | PositionRule::State { .. },
         ) => Some(
             "contract \"latest\" needs position = { version = LOCATION }, \
              { timestamp = LOCATION, unit = UNIT } or { sequence = LOCATION }",
@@ -170,6 +180,19 @@ fn merge(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Merge
         entry.error("only a time can be ahead of the clock");
     }
     Some(Merge { max_ahead: max_ahead(section)? })
+}
+
+fn causal(section: &Section<'_>) -> Option<Causal> {
+    let hold = hold(&section.section("hold"), WAIT);
+    let most = sprag_core::limits::CLOCKS_HELD;
+    if let (Some(entry), Some(hold)) = (section.section("hold").get("events"), hold)
+        && hold.events > most as u64
+    {
+        entry.error(format!(
+            "contract \"causal\" holds at most {most} events of a key: clocks are long"
+        ));
+    }
+    Some(Causal { hold: hold?, on_gap: on_gap(section)? })
 }
 
 fn states(section: &Section<'_>, position: Option<&PositionRule>) -> Option<States> {

@@ -29,6 +29,7 @@ pub(super) fn retention(section: &Section<'_>, sources: &Named<Source>) -> Optio
         let Some(source) = source else { continue };
         let hold = match &source.contract {
             Contract::Fifo(fifo) => fifo.hold.wait,
+            Contract::Causal(causal) => causal.hold.wait,
             _ => Duration::ZERO,
         };
         // An event may be so far ahead of its receipt: then its repeat is not told from a late one before.

@@ -112,6 +112,7 @@ fn position(section: &Section<'_>) -> Option<PositionRule> {
 }
 
 /// `{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = …, unit = … }` or
+/// `{ clock = …, node = … }` or
 /// `{ state = …, … }`.
 fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
     let section = entry.section()?;
@@ -119,17 +120,26 @@ fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
     if let Some(state) = section.get("state") {
         return state_of(&section, &state, unit.as_ref());
     }
-    let kinds = ["sequence", "version", "timestamp", "fields"].map(|name| section.get(name));
+    let kinds =
+        ["sequence", "version", "timestamp", "fields", "clock"].map(|name| section.get(name));
     if kinds.iter().flatten().count() != 1 {
-        entry.error("one of `sequence`, `version`, `timestamp`, `fields`, `state` is needed");
+        entry.error(
+            "one of `sequence`, `version`, `timestamp`, `fields`, `clock`, `state` is needed",
+        );
         return None;
     }
-    let [sequence, version, timestamp, fields] = kinds;
+    let [sequence, version, timestamp, fields, clock] = kinds;
     if let (Some(unit), None, None) = (&unit, &timestamp, &fields) {
         unit.error("only a timestamp, or the times of fields, have a unit");
     }
+    if let (Some(node), None) = (section.get("node"), &clock) {
+        node.error("only a clock has a node");
+    }
     if let Some(entry) = fields {
         return fields_of(&entry, unit);
+    }
+    if let Some(entry) = clock {
+        return clock_of(&entry, section.required("node"));
     }
     let [sequence, version, timestamp] =
         [sequence, version, timestamp].map(|at| at.map(|at| location(&at)));
@@ -152,6 +162,19 @@ fn fields_of(entry: &Entry<'_>, unit: Option<Entry<'_>>) -> Option<PositionRule>
     }
     let unit = or(unit, None, |entry| entry.choice(&INSTANT_UNITS).map(Some));
     Some(PositionRule::Fields { at, unit: unit? })
+}
+
+/// `body:/pointer` of the object, and where its node is.
+fn clock_of(entry: &Entry<'_>, node: Option<Entry<'_>>) -> Option<PositionRule> {
+    let (at, node) = (location(entry), node.and_then(|node| location(&node)));
+    let (at, node) = (at?, node?);
+    if !matches!(at, Location::Body(_)) {
+        entry.error(
+            "body:/pointer of an object is needed: by node how many of its events are known",
+        );
+        return None;
+    }
+    Some(PositionRule::Clock { at, node })
 }
 
 /// Where the state is, and how new it is where the source says that.

@@ -173,8 +173,19 @@ pub enum Contract {
     Settle(Settle),
     /// What brings anything newer, field by field.
     Merge(Merge),
+    /// By vector clock, waiting for what an event knows.
+    Causal(Causal),
     /// From state to state, as a table says.
     States(States),
+}
+
+/// The settings of `contract = "causal"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Causal {
+    /// How long and how much is held for what is missing.
+    pub hold: Hold,
+    /// What ends the waiting.
+    pub on_gap: OnGap,
 }
 
 /// The settings of `contract = "states"`.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sprag_core::clocks::Causes;
 use sprag_core::fact::Origin;
 use sprag_core::fields::push_name;
 use sprag_core::id::Hash;
@@ -168,6 +169,11 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     let mut own = Values::new();
     if let Some(attempt) = attempt {
         own.number("sprag-attempt", attempt.number.into());
+    }
+    if released.concurrent {
+        own.text("sprag-concurrent", "true");
+    }
+    if let Some(attempt) = attempt {
         own.number("sprag-epoch", attempt.id.epoch.0);
     }
     // Behind newer ones that were delivered, what was fresh when it was released is not.
@@ -179,6 +185,8 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     own.text("sprag-kind", released.kind.as_str());
     if !released.missing.is_empty() {
         own.text("sprag-missing", &missing(&released.missing));
+    } else if !released.causes.is_empty() {
+        own.text("sprag-missing", &causes(&released.causes));
     }
     if let Some(attempt) = attempt.filter(|attempt| !attempt.omitted.is_empty()) {
         own.text("sprag-omitted", &omitted(&attempt.omitted));
@@ -262,6 +270,26 @@ fn missing(missing: &Ranges) -> String {
     enclosing(ranges.first().copied(), ranges.last().copied())
 }
 
+/// `a=3-5,b=8`: events that its clock knows and never came, by node; beyond what a header may hold, `;more`.
+fn causes(causes: &[Causes]) -> String {
+    let mut text = String::new();
+    for (at, causes) in causes.iter().enumerate() {
+        let before = text.len();
+        if at > 0 {
+            text.push(',');
+        }
+        push_name(&mut text, &causes.node);
+        text.push('=');
+        text.push_str(&range_text(causes.range));
+        if at == sprag_core::limits::HEADER_RANGES || text.len() > limits::RANGES_HEADER_BYTES {
+            text.truncate(before);
+            text.push_str(";more");
+            break;
+        }
+    }
+    text
+}
+
 /// `4-6;filtered,8;dead`; a merged range says `;more`.
 pub(super) fn omitted(omitted: &[Omission]) -> String {
     let text = join(omitted.iter().map(|omission| {
@@ -314,6 +342,13 @@ mod tests {
     fn ranges_read_as_the_design_has_them() {
         let ranges = Ranges::from_ranges([Range { from: 3, to: 5 }, Range::one(8)]);
         assert_eq!(missing(&ranges), "3-5,8");
+        let of = |node: &str, range| Causes { node: node.into(), range };
+        let some = [of("a", Range { from: 3, to: 5 }), of("b c", Range::one(8))];
+        assert_eq!(causes(&some), "a=3-5,b%20c=8");
+        let many: Vec<_> = (0..33).map(|node| of(&format!("{node:02}"), Range::one(1))).collect();
+        let text = causes(&many);
+        assert!(text.ends_with("31=1;more") && !text.contains("32="), "{text}");
+        assert!(!causes(&many[..32]).contains("more"));
         let dead = Omission { range: Range::one(8), reason: OmitReason::Dead, merged: false };
         let range = Range { from: 4, to: 6 };
         let filtered = Omission { range, reason: OmitReason::Filtered, merged: false };

@@ -1,14 +1,15 @@
 //! The rules of a source on one request: type, then acceptance, then id, key and position.
 
+use sprag_core::clocks::Clock;
 use sprag_core::fields::{At, Fields};
-use sprag_core::limits::STATE_BYTES;
+use sprag_core::limits::{NODE_BYTES, STATE_BYTES};
 
-use super::fields;
 use super::json::{Found, elements, scan, unescape};
 use super::{
     ExtractError, IdRule, Invalid, KeyRule, Location, Paths, PositionRule, Reason, Rules,
     RulesProblem, StateAt, Subject, encode, form,
 };
+use super::{clock, fields};
 use crate::limits;
 use http::HeaderMap;
 use std::borrow::Cow;
@@ -52,6 +53,8 @@ pub enum ExtractedPosition {
     Timestamp(u64),
     /// How new each field is.
     Fields(Fields),
+    /// What its node knew of the events of all nodes.
+    Clock(Clock),
     /// The state of the resource.
     State {
         /// Its name, at most [`STATE_BYTES`].
@@ -243,8 +246,15 @@ impl Extractor {
             let found = self.paths.find(at, values.found);
             return fields::read(found, at, *unit).map(ExtractedPosition::Fields);
         }
+        if let PositionRule::Clock { at: Location::Body(at), node } = rule {
+            let node = values.bounded(node, Subject::Position, NODE_BYTES)?;
+            let found = self.paths.find(at, values.found);
+            return clock::read(found, at, &node).map(ExtractedPosition::Clock);
+        }
         match rule {
-            PositionRule::None | PositionRule::Fields { .. } => Ok(ExtractedPosition::None),
+            PositionRule::None | PositionRule::Fields { .. } | PositionRule::Clock { .. } => {
+                Ok(ExtractedPosition::None)
+            }
             PositionRule::Sequence(at) => values.number(at).map(ExtractedPosition::Sequence),
             PositionRule::Version(at) => values.number(at).map(ExtractedPosition::Version),
             PositionRule::Timestamp { at, unit } => {

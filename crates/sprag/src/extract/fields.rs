@@ -52,7 +52,7 @@ fn version(found: Found<'_>, unit: Option<InstantUnit>) -> Result<At, Reason> {
     }
 }
 
-fn not_an_object(found: Found<'_>) -> Reason {
+pub(super) fn not_an_object(found: Found<'_>) -> Reason {
     match found {
         Found::Missing => Reason::Missing,
         Found::Duplicate => Reason::DuplicateMember,

@@ -80,6 +80,13 @@ pub enum Reason {
         /// The most that is accepted, bytes.
         limit: usize,
     },
+    /// The name of a clock's node is empty or too long.
+    NodeName {
+        /// The most that is accepted, bytes.
+        limit: usize,
+    },
+    /// A clock does not count the event of its own node.
+    NoOwnCounter,
     /// Fields that are none: a text, a number or a boolean.
     NotAnObject,
     /// More events in one request than are taken at once, or more fields in one event.
@@ -120,6 +127,13 @@ impl std::fmt::Display for Reason {
                     "has a field whose name is empty or longer than {limit} bytes"
                 );
             }
+            Self::NodeName { limit } => {
+                return write!(
+                    formatter,
+                    "has a node whose name is empty or longer than {limit} bytes"
+                );
+            }
+            Self::NoOwnCounter => "counts no event of its own node",
             Self::TooMany { limit } => {
                 return write!(formatter, "has more than {limit} elements");
             }

@@ -11,9 +11,11 @@
 //! | `pattern` | globs over types |
 //! | `instant` | times that order events |
 //! | `encode` | how key parts are written; the `webhook-id` of a delivery |
+//! | `fields`, `clock` | positions that are objects of a body |
 //! | `rules`, `extractor` | what a source configures, and its use on a request |
 //! | `invalid` | why a value is not usable, each reason with its place |
 
+mod clock;
 pub mod encode;
 mod extractor;
 mod fields;

@@ -47,6 +47,13 @@ pub enum PositionRule {
         /// How times are written; versions are numbers.
         unit: Option<InstantUnit>,
     },
+    /// What its node knew of the events of all nodes.
+    Clock {
+        /// Where the object of the body is whose members count the events of each node.
+        at: Location,
+        /// Where the node is that wrote the event.
+        node: Location,
+    },
     /// The state of the resource.
     State {
         /// Where its name is.
@@ -74,6 +81,7 @@ impl PositionRule {
             | Self::Version(location)
             | Self::Timestamp { at: location, .. }
             | Self::Fields { at: location, .. } => (Some(location), None),
+            Self::Clock { at, node } => (Some(at), Some(node)),
             Self::State { state, at } => (Some(state), at.as_ref().map(|at| &at.at)),
         };
         one.into_iter().chain(other)
@@ -118,6 +126,7 @@ impl fmt::Display for PositionRule {
                 let unit = unit.map_or("version", InstantUnit::word);
                 write!(formatter, "fields {at} {unit}")
             }
+            Self::Clock { at, node } => write!(formatter, "clock {at} node {node}"),
             Self::State { state, at: None } => write!(formatter, "state {state}"),
             Self::State { state, at: Some(StateAt { at, unit }) } => {
                 let unit = unit.map_or("version", InstantUnit::word);

@@ -69,6 +69,7 @@ impl Shape {
             | Contract::Unordered
             | Contract::Settle(_)
             | Contract::Merge(_)
+            | Contract::Causal(_)
             | Contract::States(_) => 1,
         };
         let states = match &source.contract {
@@ -205,6 +206,11 @@ impl Draft {
             PositionRule::Fields { at, unit } => {
                 let version = unit.map_or_else(|| number.into(), |unit| Value::from(time(unit)));
                 self.put_value(at, json!({ "change": version }));
+            }
+            // All events are of one node, each behind the one before.
+            PositionRule::Clock { at, node } => {
+                self.put_value(at, json!({ "node": number }));
+                self.put(node, "node");
             }
             PositionRule::State { state, at } => {
                 self.put(state, states.state(number));

@@ -1,10 +1,12 @@
 //! One delivery as its headers describe it (DESIGN section 5), before anything is judged.
 
+use super::clocks::{ClockText, causes};
 use super::numbers;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, header};
-use sprag_core::ranges::Ranges;
+use sprag_core::ranges::{Range, Ranges};
+use std::collections::BTreeMap;
 
 /// What a consumer is told about one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +31,14 @@ pub struct Delivery {
     pub boundary: Option<u64>,
     /// `sprag-epoch`; 0 when absent.
     pub epoch: u64,
-    /// `sprag-missing`
+    /// `sprag-missing` where positions are numbers.
     pub missing: Ranges,
+    /// `sprag-position` where it is a clock.
+    pub clock: Option<ClockText>,
+    /// `sprag-missing` where the position is a clock: by node; none where it does not say all.
+    pub missing_causes: Option<BTreeMap<String, Range>>,
+    /// `sprag-concurrent: true`
+    pub concurrent: bool,
     /// `sprag-attempt`
     pub attempt: u32,
     /// `sprag-redelivery: true`
@@ -49,20 +57,27 @@ impl Delivery {
     /// Reads the headers. The error says which header is absent or unreadable.
     pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
         let out_of_order = flag(headers, "sprag-out-of-order")?;
+        let position = text(headers, "sprag-position")?.unwrap_or_default();
+        // One that is too long for a header is its digest, and what is missing is told by node all the same.
+        let is_number = position.bytes().all(|byte| byte.is_ascii_digit());
+        let told = text(headers, "sprag-missing")?;
         let delivery = Self {
             id: required(headers, "webhook-id")?.to_owned(),
             source: required(headers, "sprag-source")?.to_owned(),
             key: required(headers, "sprag-key")?.to_owned(),
             sequence: number(required(headers, "sprag-sequence")?, "sprag-sequence")?,
             kind: required(headers, "sprag-kind")?.to_owned(),
-            position: text(headers, "sprag-position")?.unwrap_or_default().to_owned(),
+            position: position.to_owned(),
             previous: previous(headers, out_of_order)?,
             omitted: ranges(headers, "sprag-omitted")?,
             boundary: text(headers, "sprag-omitted")?
                 .and_then(|text| numbers::last_with(text, "boundary")),
             epoch: text(headers, "sprag-epoch")?
                 .map_or(Ok(0), |text| number(text, "sprag-epoch"))?,
-            missing: ranges(headers, "sprag-missing")?,
+            missing: if is_number { ranges(headers, "sprag-missing")? } else { Ranges::default() },
+            clock: ClockText::read(position),
+            missing_causes: told.map_or_else(|| Some(BTreeMap::new()), causes),
+            concurrent: flag(headers, "sprag-concurrent")?,
             attempt: number(required(headers, "sprag-attempt")?, "sprag-attempt")?,
             redelivery: flag(headers, "sprag-redelivery")?,
             out_of_order,

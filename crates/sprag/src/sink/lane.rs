@@ -3,6 +3,7 @@
 //! Judges of DESIGN promises 2, 4 and 5 and rules C1, C2, G3 and L5, from the consumer's side
 //! alone: it must not know how the gateway decides.
 
+use super::clocks::{Clocks, Told};
 use super::delivery::Delivery;
 use super::limits::SEEN;
 use super::numbers::first_uncovered;
@@ -21,6 +22,9 @@ pub(super) struct Lane {
     settled: u64,
     /// The highest position of an event that came in its place.
     position: Option<u64>,
+    /// What came by clocks, and whether everything came since the key began.
+    clocks: Clocks,
+    is_whole: bool,
     /// The newest epoch.
     epoch: u64,
     /// The sequence that the key began behind; none where it began with its first.
@@ -79,6 +83,7 @@ impl Lane {
         }
         self.check_link(delivery, &mut notes);
         if repeated.is_none() {
+            self.check_clock(delivery, &mut notes);
             self.remember(delivery);
         } else if !delivery.out_of_order {
             self.head = self.head.max(delivery.sequence);
@@ -96,6 +101,7 @@ impl Lane {
             self.head = self.head.min(previous);
             self.settled = self.settled.min(previous);
             self.position = None;
+            (self.clocks, self.is_whole) = (Clocks::default(), false);
         }
     }
 
@@ -127,6 +133,7 @@ impl Lane {
         if let Some(boundary) = boundary {
             self.boundary = Some(boundary);
             self.position = self.position.filter(|_| boundary < self.head);
+            (self.clocks, self.is_whole) = (Clocks::default(), false);
         }
     }
 
@@ -280,6 +287,25 @@ impl Lane {
         if let Some(missing) = first_uncovered(highest + 1, position - 1, &delivery.missing) {
             let detail = format!("position {missing} is missing and not in sprag-missing");
             notes.note(ViolationKind::UnnamedGap, detail);
+        }
+    }
+
+    /// What an event knows came before it, or is named. A consumer that did not get all that was released cannot
+    /// tell.
+    fn check_clock(&mut self, delivery: &Delivery, notes: &mut Notes<'_>) {
+        if delivery.out_of_order {
+            return;
+        }
+        let is_first = delivery.sequence == self.boundary.map_or(1, |boundary| boundary + 1);
+        let follows = self.known && self.head + 1 == delivery.sequence;
+        self.is_whole = (self.is_whole && follows) || is_first;
+        let Some(clock) = delivery.clock.as_ref().filter(|_| delivery.is_in_place()) else {
+            return;
+        };
+        let missing = delivery.missing_causes.as_ref();
+        let told = Told { clock, missing, concurrent: delivery.concurrent };
+        if let Some(detail) = self.clocks.follow(told, self.is_whole) {
+            notes.note(ViolationKind::Order, detail);
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod batch;
 mod checker;
+mod clocks;
 mod delivery;
 mod faults;
 mod inspect;
@@ -26,6 +27,7 @@ mod tests;
 mod violation;
 
 pub use checker::{Checker, Observed};
+pub use clocks::ClockText;
 pub use delivery::Delivery;
 pub use faults::{Faults, Reaction};
 pub use inspect::{Inspected, Inspector};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::Row;
-use sprag_core::fact::{DeadLetter, Outcome};
+use sprag_core::fact::{DeadLetter, HoldReason, Outcome};
 use sprag_core::id::{DestinationId, Key, Place, Sequence, SourceId};
 use sprag_core::limits::OLD_POSITIONS;
 use sprag_core::record::{Due, HeldAt, KeyRecord, Lane, LaneMode, Queue, Tie};
@@ -32,7 +32,7 @@ pub(super) const AT_INGRESS: i64 = -1;
 pub(super) fn flags(record: &KeyRecord) -> i64 {
     let held = if record.order.held.is_empty() { 0 } else { HELD };
     let first = record.order.held.first_key_value();
-    let settles = first.is_some_and(|(at, _)| at.tie != Tie::Only);
+    let settles = first.is_some_and(|(_, held)| matches!(held.reason, HoldReason::Settle { .. }));
     let settles = if settles { SETTLES } else { 0 };
     let stopped = if record.lanes.iter().any(Lane::is_stopped) { STOPPED } else { 0 };
     let paused = if record.paused { PAUSED } else { 0 };

@@ -144,6 +144,26 @@ const ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        shows: &["position.clock", "position.node"],
+        lines: "position = { clock = \"body:/of\", node = \"header:x-node\" }\ncontract = \"causal\"",
+        act: |source| {
+            let of = |id: &str, node: &str, status: &str, of: serde_json::Value| {
+                let headers = format!("x-id: {id}\r\nx-node: {node}\r\n");
+                let answer = source.ask(&headers, &json!({"key": "a", "of": of}).to_string());
+                super::server::taken(&answer, status);
+            };
+            of("1", "b", "held", json!({"a": 1, "b": 1}));
+            of("2", "a", "released", json!({"a": 1}));
+            of("3", "b", "released", json!({"a": 1, "b": 2}));
+            of("4", "b", "invalid", json!({"b": 3}));
+            source.refused(
+                "invalid-position",
+                "x-id: 5\r\nx-node: c\r\n",
+                r#"{"key":"a","of":{"a":1}}"#,
+            );
+        },
+    },
+    Scenario {
         shows: &["position.state", "states", "states.initial", "states.allow", "states.allow.*"],
         lines: "position = { state = \"body:/s\" }\ncontract = \"states\"\nhold.wait = \"30d\"\n\
                 states = { initial = [\"new\"], allow = { new = [\"paid\"], paid = [\"sent\"] } }",

@@ -9,8 +9,9 @@ use sprag::extract::{
     Rules,
 };
 use sprag::limits::{ID_BYTES, KEY_BYTES, SEQUENCE_DIGITS, TYPE_BYTES};
+use sprag_core::clocks::{Clock, Counter};
 use sprag_core::fields::{At, Field, Fields};
-use sprag_core::limits::{FIELD_BYTES, STATE_BYTES};
+use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, NODE_BYTES, STATE_BYTES};
 
 use super::json::{Led, Tree};
 use super::{form, mac};
@@ -60,6 +61,7 @@ impl Reading<'_> {
             PositionRule::Sequence(at) => ExtractedPosition::Sequence(number(&self.bytes(at)?)?),
             PositionRule::Version(at) => ExtractedPosition::Version(number(&self.bytes(at)?)?),
             PositionRule::Fields { at, .. } => ExtractedPosition::Fields(self.fields(at)?),
+            PositionRule::Clock { at, node } => ExtractedPosition::Clock(self.clock(at, node)?),
             PositionRule::State { state, at } => {
                 let state = self.text(state, STATE_BYTES)?;
                 let at = match at {
@@ -102,6 +104,35 @@ impl Reading<'_> {
             }
         }
         Fields::new(fields.into_values().collect()).ok()
+    }
+
+    /// Counters by node, each once, the own among them and not 0.
+    fn clock(&self, at: &Location, node: &Location) -> Option<Clock> {
+        let node = self.text(node, NODE_BYTES)?;
+        let Location::Body(pointer) = at else { return None };
+        let Led::To(Tree::Object(members)) = self.tree?.at(pointer.as_str()) else { return None };
+        let mut counters = BTreeMap::new();
+        for (name, value) in members {
+            let text = match value {
+                Tree::Text(text) => text.clone(),
+                Tree::Number(number) => {
+                    self.cannot_tell.set(self.cannot_tell.get() || number.is_f64());
+                    number.to_string()
+                }
+                _ => return None,
+            };
+            let count = number(text.as_bytes())?;
+            let is_name = !name.is_empty() && name.len() <= NODE_BYTES;
+            let new = counters.insert(name.clone(), Counter { node: name.as_str().into(), count });
+            if !is_name || new.is_some() {
+                return None;
+            }
+        }
+        let is_counted = counters.get(&node).is_some_and(|own| own.count > 0);
+        if !is_counted || counters.len() > CLOCK_NODES {
+            return None;
+        }
+        Clock::new(&node, counters.into_values().collect()).ok()
     }
 
     fn text(&self, at: &Location, most: usize) -> Option<String> {

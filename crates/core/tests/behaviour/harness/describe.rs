@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use sprag_core::clocks::{Causes, KnownNode};
 use sprag_core::fact::{
     Attempted, Consequence, DeadLetter, Fact, Origin, Outcome, PauseReason, RefillOutcome, Released,
 };
@@ -10,7 +11,7 @@ use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
-use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Reached, Tie};
+use sprag_core::record::{HeldAt, HeldEvent, KeyRecord, OmitReason, Reached, Tie};
 use sprag_core::time::UnixMicros;
 
 /// The machine's clock when a story begins.
@@ -42,7 +43,7 @@ fn position(position: &Position) -> String {
         Position::Sequence(number) => number.to_string(),
         Position::Version(number) => format!("v{number}"),
         Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
-        Position::Fields(_) | Position::State { .. } => position.text(),
+        Position::Fields(_) | Position::Clock(_) | Position::State { .. } => position.text(),
     }
 }
 
@@ -362,13 +363,24 @@ fn release(fact: &Released) -> String {
     if !fact.fresh.is_empty() {
         let _ = write!(line, " fresh={}", fact.fresh.join(","));
     }
+    if fact.concurrent {
+        line.push_str(" concurrent");
+    }
+    if !fact.causes.is_empty() {
+        let of = |causes: &Causes| format!("{}:{}", causes.node, range(causes.range));
+        let causes: Vec<_> = fact.causes.iter().map(of).collect();
+        let _ = write!(line, " missing={}", causes.join(","));
+    }
     if !fact.passed.is_empty() {
         let _ = write!(line, " passed={}", fact.passed.join(","));
     }
     line
 }
 
-fn held_at(at: &HeldAt) -> String {
+fn held_at(at: &HeldAt, held: &HeldEvent) -> String {
+    if let Position::Clock(clock) = &held.essence.position {
+        return clock.text();
+    }
     match &at.tie {
         Tie::Only => at.number.to_string(),
         Tie::Of(id, event) if id.is_empty() => format!("{} of {}", at.number, place(*event)),
@@ -381,7 +393,7 @@ fn held_at(at: &HeldAt) -> String {
 /// What a key adds up to.
 pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
     let order = &record.order;
-    let held: Vec<_> = order.held.keys().map(held_at).collect();
+    let held: Vec<_> = order.held.iter().map(|(at, held)| held_at(at, held)).collect();
     let held = held.join(", ");
     let mut lines = vec![format!(
         "sequence={} next={:?} held=[{held}] abandoned={} gap={}{}",
@@ -401,6 +413,13 @@ pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
             format!("{}={at} of {}", field.name, place(field.event))
         };
         lines.push(format!("fields {}", fields.iter().map(of).collect::<Vec<_>>().join(", ")));
+    }
+    if let Reached::Clock(seen) = &order.reached {
+        let of = |node: &KnownNode| match node.given_up.is_empty() {
+            true => format!("{}={}", node.name, node.count),
+            false => format!("{}={} without {}", node.name, node.count, ranges(&node.given_up)),
+        };
+        lines.push(format!("clock {}", seen.nodes().iter().map(of).collect::<Vec<_>>().join(", ")));
     }
     for lane in &record.lanes {
         let redrives: Vec<_> = lane.redrives.iter().map(|sequence| sequence.0).collect();

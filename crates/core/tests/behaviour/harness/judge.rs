@@ -2,6 +2,7 @@
 //!
 //! It reads durable facts in their order, and is told of every answer and attempt as it leaves.
 
+mod clocks;
 mod fields;
 mod waits;
 
@@ -47,6 +48,7 @@ pub(crate) struct Judge {
     /// The newest version or instant released of each key.
     newest: BTreeMap<Key, u64>,
     fields: fields::Newest,
+    clocks: clocks::Causality,
     /// The last position of each key that was released in its place.
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
@@ -153,6 +155,7 @@ impl Judge {
         self.in_place.remove(key);
         self.newest.remove(key);
         self.fields.begin(key);
+        self.clocks.begin(key);
         self.abandoned.remove(key);
     }
 
@@ -357,6 +360,7 @@ impl Judge {
             // The simulator has a judge of tables.
             Position::State { .. } => assert_eq!(released.kind, Kind::Event),
             Position::Fields(ref fields) => self.fields.release(released, fields),
+            Position::Clock(ref clock) => self.clocks.release(released, clock),
             Position::Timestamp(number) if released.kind == Kind::Late => {
                 let newest = self.newest.get(key);
                 assert!(newest.is_some_and(|newest| number <= *newest), "not late: {released:?}");
@@ -382,7 +386,9 @@ impl Judge {
             Position::None => String::new(),
             Position::Sequence(number) | Position::Version(number) => format!("{number}"),
             Position::Timestamp(number) => january_1970(number),
-            Position::Fields(_) | Position::State { .. } => received.position.text(),
+            Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
+                received.position.text()
+            }
         };
         let kind = if released.kind == Kind::Late { "late" } else { "event" };
         let sequence = released.sequence.0.to_be_bytes();

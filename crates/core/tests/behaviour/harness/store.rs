@@ -58,7 +58,7 @@ impl FrameLog {
                     if fact.id.is_some() && fact.id == arrival.id && !self.forgets_ids {
                         seen.by_id = Some(prior);
                     }
-                    let same = fact.position == arrival.position;
+                    let same = fact.position.names_the_same(&arrival.position);
                     if same && fact.position.is_unique() && prior.sequence.0 > 0 {
                         seen.by_position = Some(prior);
                     }

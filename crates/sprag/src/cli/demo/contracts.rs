@@ -48,7 +48,7 @@ impl Contract {
     }
 }
 
-const CONTRACTS: [Contract; 7] = [
+const CONTRACTS: [Contract; 8] = [
     Contract {
         name: "latest",
         rules: r#"key      = "body:/plan"
@@ -91,6 +91,19 @@ contract = "merge""#,
             ("name", r#"{"id":"name","contact":"c","versions":{"mail":1,"name":2}}"#),
         ],
         right: &["new", "mail", "name"],
+        any_order: false,
+    },
+    Contract {
+        name: "causal",
+        rules: r#"key      = "body:/record"
+position = { clock = "body:/clock", node = "body:/node" }
+contract = "causal""#,
+        comes: &[
+            ("answer", r#"{"id":"answer","record":"r","node":"b","clock":{"a":1,"b":1}}"#),
+            ("thanks", r#"{"id":"thanks","record":"r","node":"a","clock":{"a":2,"b":1}}"#),
+            ("question", r#"{"id":"question","record":"r","node":"a","clock":{"a":1}}"#),
+        ],
+        right: &["question", "answer", "thanks"],
         any_order: false,
     },
     Contract {

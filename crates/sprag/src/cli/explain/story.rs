@@ -89,6 +89,8 @@ fn held(event: &Value) -> Option<String> {
     let why = match hold["reason"].as_str() {
         Some("start") => "its key was new, and where it begins was not settled",
         Some("settle") => "what sorts before it could still come",
+        // A clock ends with its node.
+        _ if member(event, "position").contains(';') => "what its clock knows had not come",
         _ => "positions before it, or states between, were missing",
     };
     Some(match hold["seconds"].as_f64() {
@@ -115,6 +117,10 @@ fn judged(event: &Value) -> Option<String> {
         }
         Some("before-first") => "its position lies before `first`".to_owned(),
         Some("ahead-of-time") => "its timestamp lies ahead of its receipt".to_owned(),
+        Some("shrinking-clock") => {
+            "its clock knows less than that of an event before it of the same node".to_owned()
+        }
+        Some("too-many-nodes") => "its key would have more than 64 nodes".to_owned(),
         Some("unknown-state") => "the `states` of its source do not have its state".to_owned(),
         Some("too-many-fields") => "its key would have more than 64 fields".to_owned(),
         Some("unreadable") => "its key, type or position cannot be read".to_owned(),

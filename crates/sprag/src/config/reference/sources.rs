@@ -163,7 +163,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.position",
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ state = … }`, `none`",
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `none`",
         Value(r#""none""#),
         "What the source says about order.",
     ),
@@ -192,6 +192,18 @@ pub(super) const KEYS: &[Key] = &[
         "An object in which each field of the event, by its name, has a version or a time: at most 64 of 64 bytes. A version is written as a sequence is.",
     ),
     key(
+        "sources.*.position.clock",
+        "`body:/pointer`",
+        Absent("no position"),
+        "An object in which each node, by its name, has the number of its events of this key that the event knows, its own among them: at most 64 of 64 bytes.",
+    ),
+    key(
+        "sources.*.position.node",
+        "location",
+        Absent("required with a clock"),
+        "The name of the node that wrote the event.",
+    ),
+    key(
         "sources.*.position.state",
         "location",
         Absent("no position"),
@@ -205,9 +217,9 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.contract",
-        "`fifo`, `latest`, `settle`, `merge`, `states`, `arrival`, `unordered`",
+        "`fifo`, `latest`, `settle`, `merge`, `causal`, `states`, `arrival`, `unordered`",
         Value(r#""fifo""#),
-        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `merge` needs versions of fields, and releases what brings anything newer; `states` needs a state, releases the steps that a table allows and waits for those that were left out; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
+        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `merge` needs versions of fields, and releases what brings anything newer; `causal` needs clocks, and releases an event behind everything its clock knows; `states` needs a state, releases the steps that a table allows and waits for those that were left out; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
     ),
     key(
         "sources.*.coalesce",
@@ -285,7 +297,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.hold",
         "table",
         Absent("the defaults below"),
-        "Contracts `fifo` and `states`: how long and how much is held behind a gap. Of `states` it has no `span`, of `settle` only `events`.",
+        "Contracts `fifo`, `causal` and `states`: how long and how much is held for what is missing. Of `states` it has no `span`, of `settle` only `events`.",
     ),
     key(
         "sources.*.hold.wait",
@@ -303,13 +315,13 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.hold.span",
         "integer 1–1000000000",
         Value("10000"),
-        "How far a position may be ahead of the highest known one; beyond it the event is dead-lettered.",
+        "How far a position, or a counter of a clock, may be ahead of the highest known one; beyond it the event is dead-lettered.",
     ),
     key(
         "sources.*.on_gap",
         "`skip`, `halt`",
         Value(r#""skip""#),
-        "Contract `fifo`: after `hold.wait`, go on without what is missing, or wait until it comes.",
+        "Contracts `fifo` and `causal`: after `hold.wait`, go on without what is missing, or wait until it comes.",
     ),
     key(
         "sources.*.refill",
