@@ -61,7 +61,7 @@ struct Ask {
     /// Events that have no answer yet.
     open: usize,
     events: u32,
-    /// Positions that are impossible: too far ahead of what the resource has.
+    /// Positions that are impossible, too far ahead of what the resource has, or were when they came first.
     invalid: BTreeSet<u64>,
     /// Of what it says that there is none.
     none: Ranges,
@@ -302,10 +302,11 @@ impl World {
         let Some(ask) = self.authorities.asks.get_mut(&number) else { return true };
         let tries = ask.gives[which].1;
         match answer {
-            Answer::Event { status, event, .. } => {
+            Answer::Event { status, event, sequence } => {
                 self.watching.refilled.answered(*status, *event);
                 (ask.open, ask.events) = (ask.open - 1, ask.events + 1);
-                if *status == Status::Invalid {
+                let is_none = *status == Status::Duplicate && sequence.is_none();
+                if *status == Status::Invalid || is_none {
                     ask.invalid.extend(ask.gives[which].0.position.number());
                 }
             }
