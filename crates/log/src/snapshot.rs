@@ -612,7 +612,7 @@ mod tests {
     #[test]
     fn golden_bytes_of_a_key_whose_events_settle() {
         let mut record = KeyRecord::default();
-        record.order.reached = sprag_core::record::Reached::Settled { rank: 300 };
+        record.order.reached = Reached::Settled { rank: 300 };
         let mut bytes = Vec::new();
         encode(&record, &mut bytes).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
