@@ -8,7 +8,7 @@ use std::time::Duration;
 use sprag_core::fact::{Origin, RefillOutcome};
 use sprag_core::id::{Key, PartitionId, Place};
 use sprag_core::input::{Fetched, Ticket};
-use sprag_core::output::{Answer, Busy, Fetch};
+use sprag_core::output::{Answer, Busy, Fetch, Status};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
@@ -61,6 +61,8 @@ struct Ask {
     /// Events that have no answer yet.
     open: usize,
     events: u32,
+    /// Positions that are impossible: too far ahead of what the resource has.
+    invalid: BTreeSet<u64>,
     /// Of what it says that there is none.
     none: Ranges,
 }
@@ -164,6 +166,7 @@ impl Authorities {
             gives: gives.into_iter().map(|post| (post, 0)).collect(),
             open: 0,
             events: 0,
+            invalid: BTreeSet::new(),
             none: Ranges::default(),
         };
         let quick = self.dice.between(MILLISECOND, 300 * MILLISECOND);
@@ -302,6 +305,9 @@ impl World {
             Answer::Event { status, event, .. } => {
                 self.watching.refilled.answered(*status, *event);
                 (ask.open, ask.events) = (ask.open - 1, ask.events + 1);
+                if *status == Status::Invalid {
+                    ask.invalid.extend(ask.gives[which].0.position.number());
+                }
             }
             Answer::Busy(Busy::Rate { .. } | Busy::Keys | Busy::Loading) | Answer::Unavailable
                 if tries < TRIES =>
@@ -398,6 +404,7 @@ impl World {
             return;
         }
         let positions = ask.gives.iter().filter_map(|(post, _)| post.position.number());
+        let positions = positions.filter(|position| !ask.invalid.contains(position));
         let asked = ask.fetch.asked;
         let missing = positions.filter(|position| (asked.from..=asked.to).contains(position)).find(
             |position| {
