@@ -23,8 +23,11 @@ const GONE_WINDOW: Instant = 60 * SECOND;
 /// The longest wait between two probes.
 const PROBE_MOST: Instant = 60 * SECOND;
 
+/// Kinds of probes.
+const KINDS: usize = 3;
+
 /// Probes of one kind.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Clock {
     /// When the one arrived that is under way.
     under_way: Option<Instant>,
@@ -40,8 +43,9 @@ struct Destination {
     /// Resources that failed since, with when.
     failed: BTreeMap<usize, Instant>,
     down_since: Option<Instant>,
-    /// One for each kind of probes.
-    clocks: [Clock; 3],
+    /// One for each kind of probes: each way to read what was seen, for of which kind a probe is, the wire
+    /// does not say. None where nothing was seen yet.
+    readings: BTreeSet<[Clock; KINDS]>,
     under_way: usize,
     /// Resources that were answered 410, with when.
     gone: BTreeMap<usize, Instant>,
@@ -109,16 +113,14 @@ impl Outages {
         };
         self.probes += 1;
         let is_early = since + GRACE + 4 * SECOND > now;
-        must(known.under_way <= known.clocks.len() || is_early, || {
+        must(known.under_way <= KINDS || is_early, || {
             name("more probes at a time than there are kinds")
         })?;
-        let is_due = |clock: &&mut Clock| {
-            clock.under_way.is_none() && clock.next.is_none_or(|(from, _)| now >= from)
-        };
-        match known.clocks.iter_mut().find(is_due) {
-            Some(clock) => clock.under_way = Some(now),
-            None => must(is_early, || name("probed too soon"))?,
+        let readings = known.probed(now);
+        if readings.is_empty() {
+            return must(is_early, || name("probed too soon"));
         }
+        known.readings = readings;
         Ok(())
     }
 
@@ -128,7 +130,7 @@ impl Outages {
         let known = self.destinations.entry(to).or_default();
         known.under_way = known.under_way.saturating_sub(1);
         if ending.aborted {
-            known.clocks = Default::default();
+            known.readings.clear();
             return;
         }
         let failed = match ending.outcome {
@@ -192,7 +194,7 @@ impl Outages {
         for known in self.destinations.values_mut() {
             known.answered = known.answered.max(Some(now));
             known.down_since = None;
-            known.clocks = Default::default();
+            known.readings.clear();
             known.failed.clear();
         }
     }
@@ -204,11 +206,29 @@ impl Outages {
 }
 
 impl Destination {
+    /// How all can be read when another probe came: it was of any kind that was due.
+    fn probed(&self, now: Instant) -> BTreeSet<[Clock; KINDS]> {
+        let none = BTreeSet::from([[Clock::default(); KINDS]]);
+        let readings = if self.readings.is_empty() { &none } else { &self.readings };
+        let is_due = |clock: &Clock| {
+            clock.under_way.is_none() && clock.next.is_none_or(|(from, _)| now >= from)
+        };
+        let of = |reading: &[Clock; KINDS], kind: usize| {
+            let mut reading = *reading;
+            reading[kind].under_way = Some(now);
+            reading.sort_unstable();
+            reading
+        };
+        let kinds = |reading| (0..KINDS).map(move |kind| (reading, kind));
+        let due = readings.iter().flat_map(kinds).filter(|(reading, kind)| is_due(&reading[*kind]));
+        due.map(|(reading, kind)| of(reading, kind)).collect()
+    }
+
     fn answered(&mut self, ending: &Ending) {
         self.answered = self.answered.max(Some(ending.since));
         self.failed.clear();
         self.down_since = None;
-        self.clocks = Default::default();
+        self.readings.clear();
         if ending.outcome.is_throttled()
             && let Some(after) = ending.retry_after
         {
@@ -231,12 +251,16 @@ impl Destination {
     /// Says whether an outage began with this failure.
     fn failed(&mut self, ending: &Ending, keys: usize) -> bool {
         let Ending { resource, since, now, .. } = *ending;
-        let probe = self.clocks.iter_mut().find(|clock| clock.under_way == Some(since));
-        if let Some(clock) = probe {
-            // The first that is seen need not have been the first.
-            let wait = clock.next.map_or(2 * SECOND, |(_, wait)| (wait * 2).min(PROBE_MOST));
-            *clock = Clock { under_way: None, next: Some((now + wait, wait)) };
-        }
+        let ended = |mut reading: [Clock; KINDS]| {
+            if let Some(clock) = reading.iter_mut().find(|clock| clock.under_way == Some(since)) {
+                // The first that is seen need not have been the first.
+                let wait = clock.next.map_or(2 * SECOND, |(_, wait)| (wait * 2).min(PROBE_MOST));
+                *clock = Clock { under_way: None, next: Some((now + wait, wait)) };
+            }
+            reading.sort_unstable();
+            reading
+        };
+        self.readings = std::mem::take(&mut self.readings).into_iter().map(ended).collect();
         if self.answered.is_some_and(|answered| since <= answered + GRACE) {
             return false;
         }
