@@ -38,7 +38,7 @@ pub(crate) fn hash() -> impl Strategy<Value = Hash> {
     any::<[u8; 32]>().prop_map(Hash)
 }
 
-pub(crate) fn position() -> impl Strategy<Value = Position> {
+pub(crate) fn position() -> BoxedStrategy<Position> {
     prop_oneof![
         Just(Position::None),
         any::<u64>().prop_map(Position::Sequence),
@@ -48,6 +48,7 @@ pub(crate) fn position() -> impl Strategy<Value = Position> {
         clock().prop_map(Position::Clock),
         (field_name(), option::of(at())).prop_map(|(state, at)| Position::State { state, at }),
     ]
+    .boxed()
 }
 
 pub(crate) fn at() -> impl Strategy<Value = At> {
@@ -122,7 +123,7 @@ fn received() -> impl Strategy<Value = Received> {
     })
 }
 
-fn released() -> impl Strategy<Value = Released> {
+fn released() -> BoxedStrategy<Released> {
     let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late)];
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
@@ -130,8 +131,8 @@ fn released() -> impl Strategy<Value = Released> {
     let of_clocks = (any::<bool>(), vec(causes, 0..3));
     let fresh = (vec(field_name(), 0..4), vec(field_name(), 0..4));
     let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks);
-    (key(), place(), order, lanes, reserved).prop_map(|(key, event, order, lanes, reserved)| {
-        Released {
+    (key(), place(), order, lanes, reserved)
+        .prop_map(|(key, event, order, lanes, reserved)| Released {
             key,
             event,
             position: order.0,
@@ -150,8 +151,8 @@ fn released() -> impl Strategy<Value = Released> {
             passed: reserved.3.1,
             concurrent: reserved.4.0,
             causes: reserved.4.1,
-        }
-    })
+        })
+        .boxed()
 }
 
 fn duplicate() -> impl Strategy<Value = Duplicate> {
@@ -263,7 +264,7 @@ fn refill_ended() -> impl Strategy<Value = Fact> {
     })
 }
 
-fn gaps() -> impl Strategy<Value = Fact> {
+fn gaps() -> BoxedStrategy<Fact> {
     let abandon = prop_oneof![
         Just(AbandonReason::Waited),
         Just(AbandonReason::Full),
@@ -282,9 +283,10 @@ fn gaps() -> impl Strategy<Value = Fact> {
             Fact::Held(Held { key, event, reason, deadline: OpenMicros(deadline) })
         }),
     ]
+    .boxed()
 }
 
-fn fates() -> impl Strategy<Value = Fact> {
+fn fates() -> BoxedStrategy<Fact> {
     let invalid = prop_oneof![
         Just(InvalidReason::BeyondSpan),
         Just(InvalidReason::BeforeFirst),
@@ -348,9 +350,10 @@ fn fates() -> impl Strategy<Value = Fact> {
             Fact::Redriven(Redriven { key, destination, passed })
         }),
     ]
+    .boxed()
 }
 
-fn lanes() -> impl Strategy<Value = Fact> {
+fn lanes() -> BoxedStrategy<Fact> {
     prop_oneof![
         (key(), destination(), sequence(), sequence()).prop_map(|(key, destination, from, to)| {
             Fact::StrandsTaken(StrandsTaken { key, destination, from, to })
@@ -375,6 +378,7 @@ fn lanes() -> impl Strategy<Value = Fact> {
             Fact::KeysVisited(KeysVisited { destination, visit })
         }),
     ]
+    .boxed()
 }
 
 pub(crate) fn visit() -> impl Strategy<Value = Visit> {
@@ -402,7 +406,7 @@ fn forgetting() -> impl Strategy<Value = Fact> {
 }
 
 /// Any fact.
-pub(crate) fn fact() -> impl Strategy<Value = Fact> {
+pub(crate) fn fact() -> BoxedStrategy<Fact> {
     prop_oneof![
         declared(),
         gaps(),
@@ -414,4 +418,5 @@ pub(crate) fn fact() -> impl Strategy<Value = Fact> {
             .prop_map(|(key, record)| { Fact::Carried(Carried { key, record: Box::new(record) }) }),
         forgetting(),
     ]
+    .boxed()
 }

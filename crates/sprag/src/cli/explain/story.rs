@@ -91,7 +91,8 @@ fn held(event: &Value) -> Option<String> {
         Some("settle") => "what sorts before it could still come",
         // A clock ends with its node.
         _ if member(event, "position").contains(';') => "what its clock knows had not come",
-        _ => "positions before it, or states between, were missing",
+        _ if member(event, "position").parse::<u64>().is_ok() => "positions before it were missing",
+        _ => "states between were missing",
     };
     Some(match hold["seconds"].as_f64() {
         Some(seconds) => format!("It was held for {}: {why}.", duration(seconds)),
@@ -290,7 +291,7 @@ mod tests {
             of_event(&event),
             [
                 "- 2026-11-25 20:59:00 received, type a.b, position 7.",
-                "- It was held for 1 min 1 s: positions before it, or states between, were missing.",
+                "- It was held for 1 min 1 s: positions before it were missing.",
                 "- 2026-11-25 21:00:01 released as 5.",
                 "- app: it waited 1.0 s for its turn.",
                 "- 2026-11-25 21:00:02 app, attempt 1: answered 503 after 0.2 s; given up, the \
