@@ -49,6 +49,8 @@ const LATEST_DICE: u64 = 25;
 const SETTLE_DICE: u64 = 47;
 /// The stream of chance that decides about sources of contract `merge`.
 const MERGE_DICE: u64 = 48;
+/// The stream of chance that decides what becomes of late events.
+const LATE_DICE: u64 = 66;
 /// Decides how much may wait for a destination.
 const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
@@ -312,6 +314,7 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let others = (&mut ack, &mut batch, &mut unordered);
     let mut setting = Setting::draw(usual, latest, types, retire, contracts, others);
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
+    setting.draw_late(Dice::new(seed, LATE_DICE));
     (setting, ack, batch)
 }
 

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin;
 use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
-use crate::config::{Config, Contract, Destination, OnGap};
+use crate::config::{self, Config, Contract, Destination, OnGap};
 use crate::descriptors::Descriptors;
 use crate::disk_reserve::DiskReserve;
 use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints, NextEndpoints};
@@ -301,9 +301,12 @@ impl Starting {
         let mut sources = BTreeMap::new();
         for (id, name) in &configured.sources {
             let Some(config) = self.config.sources.get(&**name) else { continue };
-            let takers = self.config.destinations.values();
-            let takers = takers.filter(|to| to.from.iter().any(|from| **from == **name));
-            let forwarded = takers.flat_map(|to| to.forward.iter().cloned());
+            let takes = |(to, settings): &(&String, &config::Destination)| {
+                let is_late = config.on_late == config::OnLate::To((*to).clone());
+                is_late || settings.from.iter().any(|from| **from == **name)
+            };
+            let takers = self.config.destinations.iter().filter(takes);
+            let forwarded = takers.flat_map(|(_, to)| to.forward.iter().cloned());
             let metrics = self.metrics.source(name);
             let source = IngressSource::new(*id, config, forwarded, metrics);
             let source = source.map_err(|p| StartError::Source(name.to_string(), p))?;

@@ -310,6 +310,11 @@ impl Deliveries {
         let taken =
             policies.may_take(attempt.destination, type_of(&arrived.event.event.received.digest));
         must(taken, || "sent although its destination never took its type".to_owned())?;
+        let carried = std::iter::once(arrived.event).chain(arrived.others);
+        let is_late = carried.clone().any(|event| event.released.kind == Kind::Late);
+        must(!is_late || policies.late.may_be_sent(source, attempt.destination), || {
+            "sent although it came late".to_owned()
+        })?;
         let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
         seen.same_range(attempt)?;
         seen.in_order(arrived, policies, commands, coalesces)?;
@@ -527,6 +532,8 @@ impl Seen {
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
                 || is_named(arrived.attempt, passed, OmitReason::Boundary)
                 || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
+                || (policies.late.may_die(arrived.attempt.key.source)
+                    && is_named(arrived.attempt, passed, OmitReason::Dead))
                 || self.given_up(passed, arrived, policies);
             must(settled, || {
                 let (previous, omitted) = (arrived.attempt.previous, &arrived.attempt.omitted);

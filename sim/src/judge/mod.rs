@@ -15,6 +15,7 @@ pub(crate) mod forgetting;
 pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;
+pub(crate) mod late;
 pub(crate) mod memory;
 mod merged;
 pub(crate) mod newest;

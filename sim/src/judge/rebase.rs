@@ -61,6 +61,7 @@ impl KeyHistory {
                 | Fact::LaneOpened(_)
                 | Fact::LaneEnded(_)
                 | Fact::Filtered(_)
+                | Fact::LateDead(_)
         );
         must(is_rebase, || format!("{hurried}, then {fact:?}"))
     }

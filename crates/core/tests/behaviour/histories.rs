@@ -17,7 +17,7 @@ use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings, SourceSettings,
 };
 use sprag_core::time::UnixMicros;
 
@@ -239,6 +239,11 @@ fn contract() -> impl Strategy<Value = Contract> {
 
 pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
+    let on_late = prop_oneof![
+        2 => Just(OnLate::Deliver),
+        1 => Just(OnLate::DeadLetter),
+        1 => Just(OnLate::To(DestinationId(2))),
+    ];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
     let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);
     let rate = || {
@@ -249,8 +254,8 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
-    let all = (contract(), on_gap, give_up, bounds, slow);
-    all.prop_map(|(contract, on_gap, give_up, bounds, slow)| {
+    let all = (contract(), (on_gap, on_late), give_up, bounds, slow);
+    all.prop_map(|(contract, (on_gap, on_late), give_up, bounds, slow)| {
         let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
         let source = SourceSettings {
             name: Arc::from("billing"),
@@ -262,6 +267,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             max_ahead: Duration::from_secs(300),
             ranks: vec![Pattern::parse("even").expect("a pattern")],
             on_gap,
+            on_late,
             dedupe: Duration::from_secs(3_600),
             forget_after: None,
             destinations: vec![DestinationId(1), DestinationId(2)],

@@ -112,7 +112,8 @@ fn released() -> impl Strategy<Value = Released> {
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
     let fresh = vec(field_name(), 0..4);
-    let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh);
+    let late = prop_oneof![Just(Late::Delivered), Just(Late::Dead), Just(Late::Aside)];
+    let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, late);
     (key(), place(), order, lanes, reserved).prop_map(|(key, event, order, lanes, reserved)| {
         Released {
             key,
@@ -130,6 +131,7 @@ fn released() -> impl Strategy<Value = Released> {
             refers_to: reserved.1,
             unordered: reserved.2,
             fresh: reserved.3,
+            late: reserved.4,
         }
     })
 }
@@ -327,6 +329,9 @@ fn lanes() -> impl Strategy<Value = Fact> {
                 Fact::Rewound(Rewound { key, destination, from, until })
             }
         ),
+        (key(), destination(), sequence()).prop_map(|(key, destination, sequence)| {
+            Fact::LateDead(LateDead { key, destination, sequence })
+        }),
         (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
             Fact::LaneOpened(LaneOpened { key, destination, through })
         }),

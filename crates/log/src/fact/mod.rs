@@ -50,6 +50,7 @@ mod refused;
 mod released;
 mod restored;
 mod returned;
+mod late_dead;
 mod rewound;
 mod sequence_reset;
 mod source_declared;
@@ -106,6 +107,7 @@ mod tag {
     pub(super) const RESTORED: u8 = 46;
     pub(super) const JUMPED: u8 = 47;
     pub(super) const REWOUND: u8 = 52;
+    pub(super) const LATE_DEAD: u8 = 53;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -147,6 +149,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::LaneEnded(fact) => lane_ended::encode(writer, fact),
         Fact::BacklogDropped(fact) => backlog_dropped::encode(writer, fact),
         Fact::Rewound(fact) => rewound::encode(writer, fact),
+        Fact::LateDead(fact) => late_dead::encode(writer, fact),
         Fact::LaneOpened(fact) => lane_opened::encode(writer, fact),
         Fact::Carried(fact) => carried::encode(writer, fact),
         Fact::Forgotten(fact) => forgotten::encode(writer, fact),
@@ -204,6 +207,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::KEYS_VISITED => Fact::KeysVisited(keys_visited::decode(fields)?),
         tag::BACKLOG_DROPPED => Fact::BacklogDropped(backlog_dropped::decode(fields)?),
         tag::REWOUND => Fact::Rewound(rewound::decode(fields)?),
+        tag::LATE_DEAD => Fact::LateDead(late_dead::decode(fields)?),
         tag::LANE_ENDED => Fact::LaneEnded(lane_ended::decode(fields)?),
         tag::LANE_OPENED => Fact::LaneOpened(lane_opened::decode(fields)?),
         tag::CARRIED => Fact::Carried(carried::decode(fields)?),
@@ -267,6 +271,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::LaneEnded(_) => tag::LANE_ENDED,
         Fact::BacklogDropped(_) => tag::BACKLOG_DROPPED,
         Fact::Rewound(_) => tag::REWOUND,
+        Fact::LateDead(_) => tag::LATE_DEAD,
         Fact::LaneOpened(_) => tag::LANE_OPENED,
         Fact::Carried(_) => tag::CARRIED,
         Fact::Forgotten(_) => tag::FORGOTTEN,

@@ -1,13 +1,14 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
 //! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where there is more to say: what that
-//! is as a set of bits (1 unordered, 2 fresh), and of what is in it the names of the fresh fields.
+//! is as a set of bits (1 unordered, 2 fresh, 16 late and a dead letter, 32 late and for its own lanes alone), and of what
+//! is in it the names of the fresh fields.
 
 use super::parts::{
     read_destinations, read_key, read_place, read_position, read_ranges, read_sequence, unknown,
     write_destinations, write_key, write_place, write_position, write_ranges,
 };
 use crate::codec::{DecodeError, Reader, Writer};
-use sprag_core::fact::{Kind, Released};
+use sprag_core::fact::{Kind, Late, Released};
 use sprag_core::id::Revision;
 use sprag_core::limits::{FIELD_BYTES, FIELDS};
 use std::sync::Arc;
@@ -29,7 +30,13 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     write_ranges(writer, &fact.missing);
     writer.option(fact.salt.as_ref(), Writer::hash);
     writer.option(fact.refers_to.as_ref(), write_place);
-    let more = UNORDERED * u8::from(fact.unordered) + FRESH * u8::from(!fact.fresh.is_empty());
+    let more = UNORDERED * u8::from(fact.unordered)
+        + FRESH * u8::from(!fact.fresh.is_empty())
+        + match fact.late {
+            Late::Delivered => 0,
+            Late::Dead => DEAD,
+            Late::Aside => ASIDE,
+        };
     if more > 0 {
         writer.byte(more);
     }
@@ -41,6 +48,9 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
 
 const UNORDERED: u8 = 1;
 const FRESH: u8 = 2;
+const DEAD: u8 = 16;
+const ASIDE: u8 = 32;
+const ALL: u8 = UNORDERED | FRESH | DEAD | ASIDE;
 
 /// What is more to say of a release, as bits; nothing where there are no bytes for it.
 fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
@@ -48,7 +58,7 @@ fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
         return Ok(0);
     }
     match reader.byte()? {
-        more @ 1..=3 => Ok(more),
+        more if more > 0 && more & !ALL == 0 => Ok(more),
         byte => unknown(reader, "unknown bits of a release", byte),
     }
 }
@@ -82,9 +92,16 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         refers_to: reader.option(read_place)?,
         unordered: false,
         fresh: Vec::new(),
+        late: Late::Delivered,
     };
     let more = read_more(reader)?;
     released.unordered = more & UNORDERED > 0;
+    released.late = match more & (DEAD | ASIDE) {
+        0 => Late::Delivered,
+        DEAD => Late::Dead,
+        ASIDE => Late::Aside,
+        _ => return unknown(reader, "unknown bits of a release", more),
+    };
     released.fresh = read_fresh(reader, more)?;
     Ok(released)
 }
@@ -120,6 +137,7 @@ mod tests {
             refers_to: Some(place()),
             unordered: false,
             fresh: Vec::new(),
+            late: Late::Delivered,
         }
     }
 
@@ -153,6 +171,22 @@ mod tests {
              0202020202020202020202020202020202020202020202020202020202020202 \
              00 00 05 00 00 00 02 02 026174 016e",
         );
+    }
+
+    #[test]
+    fn golden_bytes_of_late_events() {
+        for (late, byte) in [(Late::Dead, "10"), (Late::Aside, "20")] {
+            let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+            let (salt, refers_to) = (None, None);
+            let released =
+                Released { late, lanes, filtered, missing, salt, refers_to, ..released() };
+            let bytes = "08 5c000000 \
+                 0103612f62 03920807 01 08 0000000000000007 04 01 \
+                 0101010101010101010101010101010101010101010101010101010101010101 \
+                 0202020202020202020202020202020202020202020202020202020202020202 \
+                 00 00 05 00 00 00";
+            check(Fact::Released(released), &format!("{bytes} {byte}"));
+        }
     }
 
     #[test]

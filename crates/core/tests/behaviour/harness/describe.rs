@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use sprag_core::fact::{Attempted, Consequence, DeadLetter, Fact, Outcome, PauseReason, Released};
+use sprag_core::fact::{
+    Attempted, Consequence, DeadLetter, Fact, Late, Outcome, PauseReason, Released,
+};
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::output::{Answer, Attempt};
@@ -84,6 +86,7 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Dropped(_)
         | Fact::Superseded(_)
         | Fact::Filtered(_)
+        | Fact::LateDead(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::Rewound(_)
@@ -232,6 +235,9 @@ fn lane_fact(fact: &Fact) -> String {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
         }
+        Fact::LateDead(fact) => {
+            format!("{} sequence={}", lane(&fact.key, fact.destination), fact.sequence.0)
+        }
         Fact::Filtered(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
@@ -337,6 +343,11 @@ fn release(fact: &Released) -> String {
         fact.kind.as_str(),
         fact.lanes.iter().map(|lane| lane.0).collect::<Vec<_>>()
     );
+    match fact.late {
+        Late::Delivered => {}
+        Late::Dead => line.push_str(" dead"),
+        Late::Aside => line.push_str(" aside"),
+    }
     if !fact.missing.is_empty() {
         let _ = write!(line, " missing={}", ranges(&fact.missing));
     }
