@@ -426,6 +426,7 @@ fn write_more(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(rewind.resume.0);
     writer.number(rewind.delivered.0);
     write_omissions(writer, &rewind.omitted);
+    writer.number(rewind.failures.into());
 }
 
 fn read_more(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError> {
@@ -444,6 +445,7 @@ fn read_more(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError
                 resume: read_sequence(reader)?,
                 delivered: read_sequence(reader)?,
                 omitted: reader.list("omissions", LANE_LIST, read_omission)?,
+                failures: reader.narrow("failures where it stood")?,
             }));
             Ok(())
         }

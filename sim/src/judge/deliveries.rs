@@ -531,9 +531,11 @@ impl Seen {
                 || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
                 || is_named(arrived.attempt, passed, OmitReason::Boundary)
-                || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
                 || (policies.late.may_die(arrived.attempt.key.source)
                     && is_named(arrived.attempt, passed, OmitReason::Dead))
+                || (policies.limits_backlog
+                    && (is_named(arrived.attempt, passed, OmitReason::Dead)
+                        || self.again.leaves(passed, self.highest, arrived.attempt)))
                 || self.given_up(passed, arrived, policies);
             must(settled, || {
                 let (previous, omitted) = (arrived.attempt.previous, &arrived.attempt.omitted);

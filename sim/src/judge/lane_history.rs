@@ -72,6 +72,8 @@ pub(crate) struct LaneHistory {
     acknowledged: BTreeSet<u64>,
     /// What it sends again, up to this event.
     rewound: Option<u64>,
+    /// Where it stood then, and how often that had failed: behind what it sends again it goes on there.
+    stood: (u64, u32),
     /// What it ever sent again: it had a fate before.
     again: BTreeSet<u64>,
 }
@@ -556,7 +558,8 @@ impl LaneHistory {
         }
         self.rewound = Some(until);
         self.redriven.retain(|sequence| *sequence < from);
-        (self.failures, self.failing_since) = (0, None);
+        self.stood = (head, std::mem::take(&mut self.failures));
+        self.failing_since = None;
         self.again.extend(released.iter().copied());
         self.undecided.extend(released);
         self.end_rewind();
@@ -565,7 +568,16 @@ impl LaneHistory {
 
     fn end_rewind(&mut self) {
         let head = self.head();
-        self.rewound.take_if(|until| *until < head);
+        let is_over = self.rewound.take_if(|until| *until < head).is_some();
+        if is_over && self.stood.0 == head {
+            self.failures = self.stood.1;
+        }
+    }
+
+    /// The event that an attempt may have been of whose outcome was lost with a process: the head, behind
+    /// what is sent again that which was the head before.
+    pub(crate) fn stands_or_stood(&self) -> u64 {
+        self.rewound.map_or(self.head(), |_| self.stood.0)
     }
 
     /// Whether it ever sent an event again that it had settled.

@@ -11,13 +11,13 @@
 //! ```
 //!
 //! - **Setting back.** `rewound` says from where to where. The record keeps where the lane goes on behind that,
-//!   and what it had told its consumer there ([`Rewind`]). What failed counts no more, dead letters of the
-//!   range are on their way again: what becomes of them now is what they are.
+//!   and what it had told its consumer there ([`Rewind`]). What failed counts no more towards giving up, dead
+//!   letters of the range are on their way again: what becomes of them now is what they are.
 //! - **Again.** Which of the range is sent is decided when the lane comes to it, as with a lane that is opened
 //!   over what was released before (`visit`): what is kept, and what the destination takes by now. All else
 //!   is passed. Each attempt is a redelivery (DESIGN F11).
 //! - **Behind it.** When the head has passed the range, it jumps to where it stood, and tells its consumer what
-//!   it would have told it without the replay.
+//!   it would have told it without the replay. An event that was tried there is tried on: it was taken.
 //!
 //! **Who may write what.** Only an operator's command sets a lane back, and only one that is at rest: with no
 //! attempt under way, nothing accepted, no range fixed, no events on their way from the log (they would be
@@ -127,12 +127,13 @@ fn set_back(lane: &mut Lane, from: Sequence, until: Sequence) {
     let told = if from > Sequence(1) { Vec::from([before]) } else { Vec::new() };
     let omitted = core::mem::replace(&mut lane.omitted, told);
     let delivered = core::mem::take(&mut lane.delivered);
-    lane.rewound = Some(Box::new(Rewind { until, resume, delivered, omitted }));
+    let failures = core::mem::take(&mut lane.failures);
+    lane.rewound = Some(Box::new(Rewind { until, resume, delivered, omitted, failures }));
     lane.head = from;
     // As of a lane that is opened: all of the range counts as waiting until the lane comes to it.
     lane.opened = lane.opened.max(Sequence(resume.0 - 1));
     lane.waiting = lane.waiting.saturating_add(until.0 - from.0 + 1);
-    (lane.failures, lane.due) = (0, UnixMicros::default());
+    lane.due = UnixMicros::default();
     forget_failures(lane);
     lane.redrives.retain(|sequence| *sequence < from);
 }
@@ -143,11 +144,15 @@ pub(super) fn pass(record: &mut KeyRecord) {
         let (head, batch) = (lane.head, &mut lane.batch);
         let is_through = |rewind: &mut Box<Rewind>| head > rewind.until;
         let Some(rewind) = lane.rewound.take_if(is_through) else { continue };
+        if head > rewind.resume {
+            continue;
+        }
         if head < rewind.resume {
             lane.head = rewind.resume;
             batch.take_if(|last| *last < rewind.resume);
             (lane.delivered, lane.omitted) = (rewind.delivered, rewind.omitted);
             end_drain(lane);
         }
+        lane.failures = rewind.failures;
     }
 }

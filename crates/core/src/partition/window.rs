@@ -105,13 +105,13 @@ impl<D: Digest> Partition<D> {
         let Some((hot, record)) = hot.map(|hot| (hot, &hot.record.lanes[at])) else { return };
         let source = self.settings.sources.get(&hot.key.source);
         let leads = source.is_some_and(|source| source.destinations.contains(&lane.destination));
-        // What was tried was taken.
+        // What was tried was taken; behind what is sent again that is what the lane stood at.
         let tried = record.failures > 0 || record.accepted.is_some();
-        let tried = tried.then_some(record.head);
+        let tried = [tried.then_some(record.head), record.tried_before()];
         let fixed = record.batch.unwrap_or_default();
         for event in events {
             let sequence = event.sequence;
-            let was_taken = tried == Some(sequence) || sequence <= fixed;
+            let was_taken = tried.contains(&Some(sequence)) || sequence <= fixed;
             let event_type = types.get(&sequence);
             if record.sends_again(sequence) {
                 // Without a type it is kept no longer.

@@ -16,6 +16,9 @@ pub struct Rewind {
     pub delivered: Sequence,
     /// What it had settled without delivery since.
     pub omitted: Vec<Omission>,
+    /// How often the event it stood at had failed: what was tried was taken, whatever its destination takes by
+    /// then, and its tries count on.
+    pub failures: u32,
 }
 
 impl Lane {
@@ -30,6 +33,13 @@ impl Lane {
     #[must_use]
     pub fn sends_again(&self, sequence: Sequence) -> bool {
         self.rewound.as_ref().is_some_and(|rewind| sequence <= rewind.until)
+    }
+
+    /// The event that it stood at when it was set back, if that had been tried.
+    #[must_use]
+    pub fn tried_before(&self) -> Option<Sequence> {
+        let rewound = self.rewound.as_ref().filter(|rewind| rewind.failures > 0);
+        rewound.map(|rewind| rewind.resume)
     }
 
     /// Whether it jumps over an event that it does not send again.

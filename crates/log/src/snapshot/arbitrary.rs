@@ -82,10 +82,10 @@ fn omission() -> impl Strategy<Value = Omission> {
 }
 
 fn lane() -> impl Strategy<Value = Lane> {
-    let rewind = (any::<(u64, u64, u64)>(), vec(omission(), 0..3));
-    let rewind = rewind.prop_map(|((until, resume, delivered), omitted)| {
+    let rewind = (any::<(u64, u64, u64, u32)>(), vec(omission(), 0..3));
+    let rewind = rewind.prop_map(|((until, resume, delivered, failures), omitted)| {
         let [until, resume, delivered] = [until, resume, delivered].map(Sequence);
-        Box::new(Rewind { until, resume, delivered, omitted })
+        Box::new(Rewind { until, resume, delivered, omitted, failures })
     });
     let redrive = any::<u64>().prop_map(Sequence);
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();

@@ -33,6 +33,16 @@ impl Again {
         })
     }
 
+    /// Whether the lane is through with a replay whose last attempt, of `sent`, came to nothing: too much waited,
+    /// and all that the replay had left was given up with it (D9). Behind the jump nobody is told of the range; that
+    /// it has its fate is seen when history is read.
+    pub(super) fn leaves(&self, sequence: u64, sent: u64, attempt: &Attempt) -> bool {
+        let is_through = |(highest, until): (u64, u64)| {
+            sequence == sent && sequence <= highest && attempt.sequence.0 > until
+        };
+        self.under_way.is_some_and(is_through)
+    }
+
     /// An event was sent in its turn.
     pub(super) fn went_on(&mut self, sequence: u64) {
         self.under_way.take_if(|(highest, _)| sequence > *highest);
@@ -47,12 +57,13 @@ impl Seen {
         else {
             return;
         };
-        // What was sent and is not settled is sent again in its turn anyhow, and counts its tries on; what was
-        // given up begins anew.
+        // What was sent and is not settled is sent again in its turn anyhow, and counts its tries on, also where
+        // a request acknowledged a part of its range meanwhile; what was given up begins anew.
         let is_anew = sequence == self.highest && attempt.number == 1;
         let goes_back = sequence < self.highest
             || is_anew
-            || first_to_last(attempt).any(|sequence| self.may_have(sequence));
+            || (sequence > self.highest
+                && first_to_last(attempt).any(|sequence| self.may_have(sequence)));
         // A lane that begins again says so: none before was delivered.
         let begins = attempt.redelivery && attempt.previous.0 == 0;
         if !goes_back || !begins {
