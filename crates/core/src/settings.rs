@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use crate::id::{DestinationId, Revision, SourceId};
 
-use crate::fact::{Kind, Late};
 pub use crate::fact::Start;
+use crate::fact::{Kind, Late};
 use crate::pattern::{self, Pattern};
 use crate::rate::Rate;
 

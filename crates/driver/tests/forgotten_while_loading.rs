@@ -116,7 +116,11 @@ impl World {
         };
         let plan = Plan {
             revision: Revision(1),
-            sources: vec![PlannedSource { identity: "arrival".into(), late_to: None, settings: source }],
+            sources: vec![PlannedSource {
+                identity: "arrival".into(),
+                late_to: None,
+                settings: source,
+            }],
             destinations: Vec::new(),
             retired: Vec::new(),
             hot_keys: 1,

@@ -149,9 +149,8 @@ fn delivered(lane: &LaneHistory, seen: Option<&Seen>) -> Verdict {
     let acknowledged = seen.into_iter().flat_map(|seen| seen.acknowledged.keys());
     for sequence in acknowledged {
         let heads = [lane.head(), lane.stands_or_stood()];
-        let is_at_head = heads.iter().any(|head| {
-            seen.is_some_and(|seen| seen.is_carried_at(*head, *sequence))
-        });
+        let is_at_head =
+            heads.iter().any(|head| seen.is_some_and(|seen| seen.is_carried_at(*head, *sequence)));
         let waits_again = lane.was_set_back(*sequence) && lane.knows(*sequence);
         must(lane.fates.contains_key(sequence) || is_at_head || waits_again, || {
             format!("{sequence} was acknowledged and has no fate")

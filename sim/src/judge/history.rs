@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Late, Outcome,
-    PauseReason, Refused,
+    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Late,
+    Outcome, PauseReason, Refused,
 };
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
@@ -292,7 +292,9 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
         Fact::Released(released) if released.unordered => Some("released: unordered"),
         Fact::Released(released) if released.late == Late::Dead => Some("released: late and dead"),
-        Fact::Released(released) if released.late == Late::Aside => Some("released: late and aside"),
+        Fact::Released(released) if released.late == Late::Aside => {
+            Some("released: late and aside")
+        }
         Fact::Attempted(Attempted { consequence: Consequence::Accepted { .. }, .. }) => {
             Some("attempted: accepted")
         }

@@ -230,7 +230,8 @@ impl Policies {
     /// Whether a destination took from a source whenever it was configured at all.
     pub(crate) fn always_leads(&self, source: SourceId, to: DestinationId) -> bool {
         let of = self.takers.iter().filter(|((_, of), _)| *of == source);
-        let mut leads = of.flat_map(|(_, leads)| leads).filter(|leads| leads.types_of(to).is_some());
+        let mut leads =
+            of.flat_map(|(_, leads)| leads).filter(|leads| leads.types_of(to).is_some());
         leads.all(|leads| leads.takers.contains_key(&to))
     }
 

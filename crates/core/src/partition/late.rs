@@ -25,9 +25,7 @@ impl<D: Digest> Partition<D> {
             let lane = &hot.record.lanes[at];
             let (key, destination, from) = (hot.key.clone(), lane.destination, lane.head);
             self.write(match passed {
-                Passed::Filtered { to } => {
-                    Fact::Filtered(Filtered { key, destination, from, to })
-                }
+                Passed::Filtered { to } => Fact::Filtered(Filtered { key, destination, from, to }),
                 Passed::Dead => Fact::LateDead(LateDead { key, destination, sequence: from }),
             });
             self.rest_on_written(slot, destination);

@@ -14,7 +14,8 @@ use sprag_core::partition::{Head, Partition};
 use sprag_core::position::Position;
 use sprag_core::recent::Seen;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings,
+    SourceSettings,
 };
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 

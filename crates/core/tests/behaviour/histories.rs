@@ -17,7 +17,8 @@ use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings,
+    SourceSettings,
 };
 use sprag_core::time::UnixMicros;
 

@@ -13,7 +13,8 @@ use sprag_core::id::{DestinationId, Revision, Sequence, SourceId};
 use sprag_core::position::Position;
 use sprag_core::record::LaneMode;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings,
+    SourceSettings,
 };
 
 use crate::harness::outside::Post;

@@ -17,8 +17,8 @@ use sprag_core::partition::{Head, Partition};
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings, SourceSettings,
-    Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings,
+    SourceSettings, Start,
 };
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 use sprag_driver::letters;

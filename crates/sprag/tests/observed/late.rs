@@ -82,7 +82,8 @@ fn a_late_event_is_a_dead_letter_that_only_an_operator_sends() {
     world.until_given_up("dead");
     let answer = taken(&world.post("dead", 2), "late");
     assert_eq!(answer["sequence"], 3);
-    let listed = until("it is a dead letter", || Some(world.letters()).filter(|it| it[0].is_object()));
+    let listed =
+        until("it is a dead letter", || Some(world.letters()).filter(|it| it[0].is_object()));
     assert_eq!((&listed[0]["reason"], &listed[0]["sequence"]), (&json!("late"), &json!(3)));
     let path = format!("/v1/events/{}", answer["id"].as_str().unwrap());
     let event = world.server.show(&path);
@@ -91,7 +92,10 @@ fn a_late_event_is_a_dead_letter_that_only_an_operator_sends() {
     // What comes after it says so, and it waits for nothing.
     taken(&world.post("dead", 4), "released");
     let next = delivered(&world.app, "4");
-    assert_eq!((next.header("sprag-previous-sequence"), next.header("sprag-omitted")), ("2", "3;dead"));
+    assert_eq!(
+        (next.header("sprag-previous-sequence"), next.header("sprag-omitted")),
+        ("2", "3;dead")
+    );
     let of = json!({"source": "dead", "key": "k", "destination": "app", "sequence": 3, "out_of_order": true});
     world.server.command("/v1/dead-letters/redrive", &of);
     let again = delivered(&world.app, "3");

@@ -28,7 +28,8 @@ impl LateEvents {
     /// An attempt was made.
     pub(crate) fn attempted(&self, attempted: &Attempted) {
         let last = attempted.batch.map_or(attempted.sequence, |batch| batch.last);
-        let (first, last) = ((attempted.key.clone(), attempted.sequence), (attempted.key.clone(), last));
+        let (first, last) =
+            ((attempted.key.clone(), attempted.sequence), (attempted.key.clone(), last));
         for (name, (late, lanes)) in self.known.range(first..=last) {
             let is_asked_for = attempted.out_of_order;
             let is_its_lane = *late == Late::Aside && lanes.contains(&attempted.destination);
