@@ -6,6 +6,7 @@
 
 mod acker;
 mod anew;
+mod authority;
 mod batches;
 mod case;
 mod consumer;

@@ -49,6 +49,8 @@ impl World {
             Phase::Isolation => {
                 if self.is_settled() && self.is_through() || self.now >= self.phase_ends {
                     self.judge_isolation();
+                    self.judge_unasked();
+                    self.judge_tails();
                     self.repair();
                 }
             }
@@ -300,8 +302,10 @@ impl World {
         let Watching { commands, alerts, refusals, .. } = &self.watching;
         let rebased = audit::rebases(&history, commands, alerts);
         let refused = refusals.judge(&history.refused);
+        let marked = self.watching.refilled.judge(&history.refilled);
         self.judge("loss", rebased);
         self.judge("refusals", refused);
+        self.judge("refill", marked);
         let delivered = audit::deliveries(&history, &self.watching.deliveries);
         self.judge("deliveries", delivered);
         let left = audit::nothing_is_left(&history, &self.context(), &|_, _| false);

@@ -206,6 +206,7 @@ impl World {
                     self.schedule.plan(at, Happening::Reply(self.life, partition, attempt));
                 }
             }
+            Effect::Fetch { partition, fetch } => self.ask(partition, &fetch),
             Effect::Notice(notice) => self.notice(&notice),
         }
     }

@@ -292,6 +292,7 @@ impl Life {
             digest: post.digest,
             size: u32::try_from(post.body.len()).unwrap_or(u32::MAX),
             in_time: true,
+            origin: sprag_core::fact::Origin::Posted,
         };
         let now = self.clock();
         if let Some(node) = &mut self.node {

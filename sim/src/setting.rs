@@ -273,6 +273,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 forget_after: None,
                 destinations: Vec::new(),
                 rate: draw_rate(dice, 80, 30),
+                refill: None,
             },
         })
         .collect()

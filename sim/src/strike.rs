@@ -142,6 +142,8 @@ impl World {
         }
         self.watching.answers.disconnected();
         self.watching.deliveries.disconnected();
+        self.watching.refilled.disconnected();
+        self.authorities.disconnected();
         let outages = &mut self.watching.outages;
         outages.disconnected();
         self.counts.add("outage", "surely down", std::mem::take(&mut outages.outages));

@@ -1,5 +1,6 @@
 //! What the provider and the operator say to the process, and what it answers.
 
+use sprag_core::fact::Origin;
 use sprag_core::id::Key;
 use sprag_core::input::{Arrival, Ticket};
 use sprag_core::output::{Answer, Busy, Rejection, Status};
@@ -35,11 +36,11 @@ impl World {
             let resource = post.resource;
             format!("{} resource {resource} {:?} {id} {}", ticket.0, post.position, post.digest)
         });
-        self.receive(ticket, key, &post);
+        self.receive(ticket, key, &post, Origin::Posted);
         self.turn();
     }
 
-    fn receive(&mut self, ticket: Ticket, key: Key, post: &Post) {
+    pub(crate) fn receive(&mut self, ticket: Ticket, key: Key, post: &Post, origin: Origin) {
         let now = self.clock();
         let Some(process) = &mut self.process else { return };
         let event_type = if post.accepted { type_of(&post.digest) } else { "other" }.into();
@@ -59,12 +60,13 @@ impl World {
             digest: post.digest,
             size: u32::try_from(post.body.len()).unwrap_or(u32::MAX),
             in_time: post.in_time,
+            origin,
         };
         process.node.receive(now, arrival, post.body.clone());
     }
 
     /// A resource's key, once its source has a number.
-    fn key_of(&self, resource: usize) -> Option<Key> {
+    pub(crate) fn key_of(&self, resource: usize) -> Option<Key> {
         let process = self.process.as_ref().filter(|process| process.is_named)?;
         debug_assert!(process.node.settings().is_some());
         let resource = &self.resources[resource];
@@ -94,7 +96,7 @@ impl World {
             }
             return;
         }
-        if self.acknowledged(ticket, answer) {
+        if self.acknowledged(ticket, answer) || self.refill_answered(ticket, answer) {
             return;
         }
         let uptime = self.uptime();

@@ -15,6 +15,7 @@ use sprag_log::digest::sha256;
 use sprag_log::embedded::simulated::SimulatedDisk;
 
 use crate::acker::Acker;
+use crate::authority::{self, Authorities};
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
 use crate::dice::{Dice, Seed};
@@ -26,6 +27,7 @@ use crate::judge::history::{Frames, Submitted};
 use crate::judge::memory::Memory;
 use crate::judge::outages::Outages;
 use crate::judge::policies::Policies;
+use crate::judge::refilled::Refilled;
 use crate::judge::refusals::Refusals;
 use crate::judge::{Verdict, Violation};
 use crate::operator::Operator;
@@ -122,6 +124,12 @@ pub(crate) enum Happening {
     Reply(u64, PartitionId, AttemptId),
     /// A consumer acknowledges by a request of its own.
     Acknowledge(usize),
+    /// A source answers that was asked for missing positions.
+    Asked(u64, u64),
+    /// An event of its answer comes in again, for it could not be taken in before.
+    Bring(u64, u64, usize),
+    /// All that it gave is answered.
+    AskEnded(u64, u64),
     /// The operator acts.
     Operate,
     /// Requests are refused before they reach the node.
@@ -214,6 +222,7 @@ pub(crate) struct Watching {
     pub(crate) outages: Outages,
     pub(crate) submitted: Submitted,
     pub(crate) refusals: Refusals,
+    pub(crate) refilled: Refilled,
     /// How often an operator was told that a resource seems to count anew.
     pub(crate) alerts: BTreeMap<usize, u64>,
 }
@@ -255,6 +264,7 @@ pub(crate) struct World {
     pub(crate) refuser: Refuser,
     pub(crate) acker: Acker,
     pub(crate) reloads: Reloads,
+    pub(crate) authorities: Authorities,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
@@ -313,6 +323,7 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let contracts = (&mut Dice::new(seed, SETTLE_DICE), &mut Dice::new(seed, MERGE_DICE));
     let others = (&mut ack, &mut batch, &mut unordered);
     let mut setting = Setting::draw(usual, latest, types, retire, contracts, others);
+    authority::draw(seed, &mut setting);
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
     setting.draw_late(Dice::new(seed, LATE_DICE));
     (setting, ack, batch)
@@ -348,6 +359,7 @@ impl World {
             schedule: Schedule::new(),
             faults,
             setting,
+            authorities: Authorities::of(seed, &workload),
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
             process: None,
@@ -447,6 +459,12 @@ impl World {
             Happening::Post(post) => self.post(post),
             Happening::Reply(life, partition, attempt) => self.reply(life, partition, attempt),
             Happening::Acknowledge(number) => self.acknowledge(number),
+            Happening::Asked(life, number) => self.asked(life, number),
+            Happening::Bring(life, number, which) => {
+                self.bring(life, number, which);
+                self.turn();
+            }
+            Happening::AskEnded(life, number) => self.ask_ended(life, number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),

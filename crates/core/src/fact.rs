@@ -11,6 +11,7 @@ mod batched;
 mod forgotten;
 mod lane;
 mod late;
+mod refill_ended;
 mod strands_taken;
 
 use alloc::boxed::Box;
@@ -31,6 +32,7 @@ pub use lane::{
     BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Rewound, Superseded, Visit,
 };
 pub use late::{Late, LateDead};
+pub use refill_ended::{Origin, RefillEnded, RefillOutcome};
 pub use strands_taken::StrandsTaken;
 
 /// One line of history.
@@ -80,6 +82,8 @@ pub enum Fact {
     GapFilled(GapFilled),
     /// The missing positions were given up.
     GapAbandoned(GapAbandoned),
+    /// An ask for missing positions is over.
+    RefillEnded(RefillEnded),
     /// A try to deliver, and what came of it.
     Attempted(Attempted),
     /// The next attempt of a lane carries a range of events: the same on every retry.
@@ -229,6 +233,8 @@ pub struct Received {
     pub size: u32,
     /// Which body of the frame is its own, from 0.
     pub body: u32,
+    /// How it came.
+    pub origin: Origin,
 }
 
 /// Why an event waits.

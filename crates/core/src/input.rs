@@ -8,11 +8,12 @@ use core::time::Duration;
 
 use crate::chain::Fingerprint;
 use crate::destination::{Grant, LaneRef};
-use crate::fact::{DeadLetter, Fact, Late, Outcome, StoredHeader};
+use crate::fact::{DeadLetter, Fact, Late, Origin, Outcome, RefillOutcome, StoredHeader};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::recent::Seen;
 use crate::record::{KeyRecord, Queue};
+use crate::refill::Wanted;
 use crate::settings::Settings;
 use crate::time::UnixMicros;
 
@@ -23,6 +24,15 @@ pub struct Ticket(pub u64);
 /// Names an attempt: its number counts within the epoch (DESIGN F10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId {
+    /// The term in which it was made.
+    pub epoch: Epoch,
+    /// 1, 2, 3… within the term.
+    pub number: u64,
+}
+
+/// Names an ask for missing positions: its number counts within the epoch, as an attempt's does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FetchId {
     /// The term in which it was made.
     pub epoch: Epoch,
     /// 1, 2, 3… within the term.
@@ -54,6 +64,8 @@ pub struct Arrival {
     /// Whether its signature lies within the tolerance; if not, it is only answered when its id
     /// is known (DESIGN section 5).
     pub in_time: bool,
+    /// How it came.
+    pub origin: Origin,
 }
 
 /// A released event as a lane sees it.
@@ -177,6 +189,21 @@ pub struct Ended {
     pub took: Duration,
 }
 
+/// An ask for missing positions is over: every event that it brought is answered by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fetched {
+    /// Which.
+    pub id: FetchId,
+    /// Whose positions.
+    pub source: SourceId,
+    /// What came of it.
+    pub outcome: RefillOutcome,
+    /// Events that it brought.
+    pub events: u32,
+    /// What was asked for with `Retry-After`.
+    pub retry_after: Option<Duration>,
+}
+
 /// One thing that happened outside.
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -256,6 +283,10 @@ pub enum Input {
     Granted(Grant),
     /// An attempt ended.
     Ended(Ended),
+    /// A key may ask for its missing positions.
+    MayFetch(Wanted),
+    /// An ask for missing positions is over.
+    Fetched(Fetched),
     /// More waits for a destination than may (rule D9).
     Overflow {
         /// The destination.

@@ -129,5 +129,6 @@ impl<D: Digest> Partition<D> {
             assert_eq!(broken(record), None, "{key:?}: {record:?}");
         }
         self.assert_counts();
+        self.assert_refills();
     }
 }

@@ -32,6 +32,7 @@ pub mod ranges;
 pub mod rate;
 pub mod recent;
 pub mod record;
+pub mod refill;
 pub mod retention;
 pub mod retry;
 pub mod settings;

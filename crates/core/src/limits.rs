@@ -146,5 +146,21 @@ pub const RETENTION_AGAIN: (Duration, Duration) =
 pub const CARRIED_BYTES: usize = 4 << 20;
 /// Events a carried record may hold: one with more keeps what it holds on to in its place.
 pub const CARRIED_HELD: usize = 10_000;
+/// Positions that one ask for missing ones names: a gap may be as wide as `hold.span`, and an answer of
+/// a thousand events is as much as one frame takes in easily. What is beyond is asked for next.
+pub const REFILL_POSITIONS: u64 = 1_000;
+/// Asks of one source under way at a time: a source that hangs holds up its own keys only, and one that
+/// works is asked as fast as its rate allows.
+pub const REFILLS_UNDER_WAY: usize = 4;
+/// The longest pause between two asks for the same positions.
+pub const REFILL_PAUSE_MOST: Duration = Duration::from_secs(60);
+/// The longest that a source may have itself left alone with `Retry-After`.
+pub const REFILL_REST_MOST: Duration = Duration::from_secs(3_600);
+/// Keys of a partition that are asked for what follows their last position at a time: they stay in memory
+/// meanwhile, and what is missing for certain is asked for beside them.
+pub const TAIL_ASKS: usize = 4;
+/// One key in so many in memory may be kept there because it is about to ask for what it misses; beyond,
+/// keys go as if they were not.
+pub const REFILL_SHARE: usize = 4;
 /// Within which time (DESIGN L3).
 pub const GONE_WINDOW: Duration = Duration::from_secs(60);

@@ -11,8 +11,10 @@ use crate::chain::Fingerprint;
 use crate::destination::{End, LaneRef, Request};
 use crate::fact::Fact;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence, SourceId};
-use crate::input::{Arrival, AttemptId, PageCursor, Ticket};
+use crate::input::{Arrival, AttemptId, FetchId, PageCursor, Ticket};
+use crate::ranges::Range;
 use crate::record::{KeyRecord, Omission, Queue};
+use crate::refill::Wanted;
 use crate::time::{OpenMicros, UnixMicros};
 use crate::totals::Totals;
 
@@ -145,6 +147,19 @@ pub struct Attempt {
     pub omitted: Vec<Omission>,
 }
 
+/// An ask for missing positions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// Its name, for its end.
+    pub id: FetchId,
+    /// The resource.
+    pub key: Key,
+    /// The positions that are missing; of many the first.
+    pub asked: Range,
+    /// Which ask it is, counted from the last one that brought something.
+    pub attempt: u32,
+}
+
 /// A frame to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -243,6 +258,14 @@ pub enum Output {
     FindIdle(IdleRequest),
     /// Tell an operator: the positions of a key seem to begin anew (DESIGN K9).
     SequenceReset(Key),
+    /// A key wants to ask for its missing positions: let it, in its turn.
+    WantFetch(Wanted),
+    /// It does not want to any more, and has not been let.
+    WithdrawFetch(Wanted),
+    /// It was let and does not need to any more: another may.
+    SpareFetch(SourceId),
+    /// Ask a source for missing positions, bring what comes, and say when all of it is answered.
+    Fetch(Box<Fetch>),
     /// Find waiting events of a lane.
     Backlog {
         /// The lane.

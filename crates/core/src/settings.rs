@@ -95,6 +95,22 @@ pub struct SourceSettings {
     pub destinations: Vec<DestinationId>,
     /// How many of its events may come in (DESIGN L8); none: as many as come.
     pub rate: Option<Rate>,
+    /// How it is asked for what is missing; none: it is not.
+    pub refill: Option<RefillSettings>,
+}
+
+/// When a source is asked for positions that are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefillSettings {
+    /// How long they are missing before it is asked, in elapsed time; each ask in vain doubles it.
+    pub after: Duration,
+    /// Asks in vain after which only `hold_wait` goes on.
+    pub attempts: u32,
+    /// How many asks may be made of the source, over all its keys.
+    pub rate: Rate,
+    /// After how long a silence of a key what may follow its last position is asked for, and again when
+    /// that has doubled; none never.
+    pub every: Option<Duration>,
 }
 
 impl SourceSettings {

@@ -97,6 +97,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         for destination in self.destinations.values_mut() {
             destination.withdraw(partition);
         }
+        self.refills.forget(partition);
         self.cache.forget(partition);
         self.retention.lost(now);
         let owner = self.owner(partition);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sprag_core::backlog::Level;
 use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{AttemptId, Ticket};
-use sprag_core::output::{Answer, Attempt};
+use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::plan::SourceChanged;
 use sprag_core::settings::Settings;
 use sprag_core::totals::Backlog;
@@ -41,6 +41,13 @@ pub enum Effect {
         partition: PartitionId,
         /// The attempt.
         attempt: AttemptId,
+    },
+    /// Ask a source for missing positions; report the end once all that came is answered.
+    Fetch {
+        /// The partition to report to.
+        partition: PartitionId,
+        /// The ask.
+        fetch: Box<Fetch>,
     },
     /// Something an operator must know.
     Notice(Notice),

@@ -17,6 +17,7 @@ mod permits;
 pub mod rebuilt;
 mod recovery;
 mod redrive;
+mod refill;
 mod reload;
 mod retain;
 pub mod state;

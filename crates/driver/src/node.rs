@@ -19,6 +19,7 @@ use sprag_core::partition::{KeyView, Partition};
 use sprag_core::partitioning::partition_of;
 use sprag_core::plan::Plan;
 use sprag_core::record::Directory;
+use sprag_core::refill::Refills;
 use sprag_core::retention::{Retention, Tally};
 use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now};
@@ -44,7 +45,7 @@ pub(crate) const GONE_TICKET: Ticket = Ticket(u64::MAX - 1);
 ///
 /// After any of the calls that bring something in ([`receive`](Self::receive),
 /// [`ignore`](Self::ignore), [`command`](Self::command), [`ended`](Self::ended),
-/// [`reload`](Self::reload)), call
+/// [`fetched`](Self::fetched), [`reload`](Self::reload)), call
 /// [`turn`](Self::turn), then carry out [`poll_effect`](Self::poll_effect) until there is none,
 /// and call `turn` again when log or state completed something, and at
 /// [`deadline`](Self::deadline).
@@ -60,6 +61,8 @@ pub struct Node<L, S, D> {
     pub(crate) destinations: BTreeMap<DestinationId, Destination>,
     /// How many events may come in; everything until the settings are known.
     pub(crate) intake: Intake,
+    /// Whose turn it is to ask for missing positions.
+    pub(crate) refills: Refills,
     /// Whether a destination's own pause was asked for and is not answered yet.
     pub(crate) is_pausing: bool,
     /// Compares what waits with what may.
@@ -112,6 +115,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             settings: None,
             destinations: BTreeMap::new(),
             intake: Intake::default(),
+            refills: Refills::default(),
             is_pausing: false,
             watch: Watch::default(),
             retention,
@@ -215,6 +219,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             }
             progressed |= self.decide_reload(now);
             progressed |= self.grant(now);
+            progressed |= self.let_fetch(now);
             progressed |= self.watch_backlogs(now);
             progressed |= self.retain(now);
             if !progressed {
@@ -270,6 +275,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Output::Request(_) | Output::Withdraw(_) | Output::Return { .. } => {
                 self.about_permit(now, &output);
             }
+            Output::WantFetch(_)
+            | Output::WithdrawFetch(_)
+            | Output::SpareFetch(_)
+            | Output::Fetch(_) => self.about_refill(partition, output),
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
@@ -390,7 +399,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Reload::Wanted(_, until) => Some(*until),
             _ => None,
         };
-        times.flatten().chain(destinations).chain(own).chain(reload).min()
+        let refills = self.refills.deadline();
+        times.flatten().chain(destinations).chain(own).chain(reload).chain(refills).min()
     }
 
     /// Whether every partition serves.
@@ -414,6 +424,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// The partitions, by number.
     pub fn partitions(&self) -> impl Iterator<Item = &Partition<D>> {
         self.owners.iter().map(|owner| &owner.partition)
+    }
+
+    /// Whose turn it is to ask for missing positions.
+    #[must_use]
+    pub fn refills(&self) -> &Refills {
+        &self.refills
     }
 
     /// The destinations, by number.

@@ -251,6 +251,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 let configured = Notice::Configured(Configured::by(&settings));
                 self.effects.push_back(Effect::Notice(configured));
                 self.intake = Intake::new(&settings);
+                self.refills.revise(&settings);
                 self.settings = Some(Arc::new(settings));
                 let facts: Vec<Fact> = self.owners[0].partition.pauses();
                 facts.iter().for_each(|fact| self.pause_destinations(fact));

@@ -204,6 +204,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             known.and_modify(|to| to.revise(told)).or_insert_with(|| Destination::new(told));
         }
         self.intake.revise(&settings);
+        self.refills.revise(&settings);
         self.retention.revise(self.plan.retention);
         self.retention.judge_anew();
         let configured = Configured::by(&settings);

@@ -113,6 +113,7 @@ impl World {
             forget_after: None,
             destinations: Vec::new(),
             rate: None,
+            refill: None,
         };
         let plan = Plan {
             revision: Revision(1),
@@ -176,6 +177,7 @@ impl World {
             digest: sha256(&[body]),
             size: u32::try_from(body.len()).expect("a few bytes"),
             in_time: true,
+            origin: sprag_core::fact::Origin::Posted,
         };
         let now = self.now();
         self.node.receive(now, arrival, Arc::from(body));

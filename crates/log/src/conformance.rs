@@ -266,6 +266,7 @@ pub fn event_with(
         digest: sha256(&[&body]),
         size: u32::try_from(body.len()).unwrap_or(u32::MAX),
         body: 0,
+        origin: sprag_core::fact::Origin::Posted,
     };
     let released = Released {
         key: key.clone(),

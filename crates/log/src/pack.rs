@@ -263,6 +263,7 @@ mod tests {
             digest: sha256(&[body]),
             size: u32::try_from(body.len()).unwrap(),
             body: 0,
+            origin: sprag_core::fact::Origin::Posted,
         }
     }
 

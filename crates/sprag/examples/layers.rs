@@ -84,6 +84,7 @@ fn arrival(number: u64) -> Box<Arrival> {
         digest: Hash([7; 32]),
         size: 1_000,
         in_time: true,
+        origin: sprag_core::fact::Origin::Posted,
     })
 }
 

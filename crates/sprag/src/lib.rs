@@ -33,6 +33,7 @@ pub mod preset;
 pub mod problem;
 pub mod provider;
 pub mod rebuild;
+pub mod refill;
 pub mod reload;
 pub mod secret;
 pub mod serve;

@@ -269,6 +269,30 @@ pub const ADDED_HEADERS: usize = 32;
 /// How long a command waits for an answer of the admin API, which answers or refuses within 30 s.
 pub const ADMIN_CLIENT_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// Bytes of one page of missing events: a thousand of a few KiB each.
+pub const REFILL_PAGE_BYTES: usize = 8 << 20;
+
+/// Pages of one ask for missing events. Sources that page by ten still answer for a thousand positions.
+pub const REFILL_PAGES: usize = 100;
+
+/// Events of one ask: ten times as many as positions are asked for, for sources that filter little.
+pub const REFILL_EVENTS: usize = 10_000;
+
+/// How long one ask may take, its events made durable included: an answer that comes later helps no gap.
+pub const REFILL_TIME: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How long connecting may take, TLS included.
+pub const REFILL_CONNECT_TIME: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How long an event waits that was fetched and cannot be taken in at the moment.
+pub const REFILL_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Events of a page that wait for the log at the same time: a few commits' worth.
+pub const REFILL_AT_ONCE: usize = 64;
+
+/// Bytes of the URL of a page: what servers accept.
+pub const REFILL_URL_BYTES: usize = 8 * 1024;
+
 /// Bytes of an answer of the admin API that a command reads: pages have at most 500 things.
 pub const ADMIN_CLIENT_BYTES: usize = 16 << 20;
 

@@ -22,7 +22,7 @@ pub fn to_core(contract: &Contract) -> settings::Contract {
 fn first(first: First) -> settings::First {
     match first {
         First::At(number) => settings::First::At(number),
-        First::Strictly(number) => settings::First::Strictly(number),
+        First::Strictly(number) | First::Refilled(number) => settings::First::Strictly(number),
         First::Any => settings::First::Any,
     }
 }

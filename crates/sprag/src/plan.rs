@@ -7,7 +7,8 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, OnGap, OnGiveUp, OnLate, Restore, RetentionSettings, Retry,
+    Ack, DestinationSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore, RetentionSettings,
+    Retry,
     SourceSettings,
 };
 use sprag_log::digest::Sha256;
@@ -109,6 +110,12 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
             facts,
             forget_after: source.forget_after,
             destinations: Vec::new(),
+            refill: source.refill.as_ref().map(|refill| RefillSettings {
+                after: refill.after,
+                attempts: refill.attempts,
+                rate: refill.rate,
+                every: refill.every,
+            }),
         },
     }
 }
@@ -127,7 +134,10 @@ fn identity(source: &Source) -> String {
     let rules = &source.rules;
     let contract = match &source.contract {
         config::Contract::Fifo(fifo) => match fifo.first {
-            config::First::At(number) => format!("fifo first={number}"),
+            // It may come and go without another reading of history.
+            config::First::At(number) | config::First::Refilled(number) => {
+                format!("fifo first={number}")
+            }
             config::First::Strictly(number) => format!("fifo first={number} strictly"),
             config::First::Any => "fifo first=any".to_owned(),
         },

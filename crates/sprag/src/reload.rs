@@ -78,11 +78,12 @@ impl Running {
             clock: self.starting.clock,
             metrics: self.starting.metrics.clone(),
             descriptors: self.starting.descriptors.clone(),
+            disk: self.starting.disk.clone(),
         };
         let unusable = |error: StartError| vec![finding(key_of(&error), error.to_string())];
-        let endpoints = next.endpoints(&self.endpoints, Some(was)).map_err(unusable)?;
+        let outgoing = next.outgoing(&self.outgoing.endpoints, Some(was)).map_err(unusable)?;
         next.sources(&unnumbered(&next)).map_err(unusable)?;
-        self.next.set(Some(endpoints.clone()));
+        self.next.set(Some(outgoing.clone()));
         // Which restore the log comes from, the node knows.
         self.node.reload(plan::plan(&next.config, None));
         let configured = match self.heard_of_reload().await {
@@ -96,7 +97,7 @@ impl Running {
             }
         };
         let sources = next.sources(&configured).map_err(unusable)?;
-        self.endpoints = endpoints;
+        self.outgoing = outgoing;
         let before = self.ingress.current();
         let mut ingress = next.ingress(&self.node, &configured, sources, before.disk.clone());
         ingress.out = ingress.out.after(&before.out);
@@ -136,7 +137,7 @@ fn unnumbered(next: &Starting) -> Configured {
 /// Where it stands that something cannot be used.
 fn key_of(error: &StartError) -> &str {
     match error {
-        StartError::Source(..) => "sources",
+        StartError::Source(..) | StartError::Refill(..) => "sources",
         StartError::Destination(..) => "destinations",
         _ => "",
     }

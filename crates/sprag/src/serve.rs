@@ -23,16 +23,17 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin;
 use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
-use crate::config::{self, Config, Contract, Destination, OnGap};
+use crate::config::{self, Config, Contract, Destination, OnGap, Source};
 use crate::descriptors::Descriptors;
 use crate::disk_reserve::DiskReserve;
-use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints, NextEndpoints};
+use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints, NextOutgoing, Outgoing};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::node::{self, LogQueries, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
 use crate::out::{Out, OutDestination};
 use crate::plan;
+use crate::refill::{Refiller, Refillers};
 use crate::secret::Secret;
 use crate::state;
 use crate::token::Token;
@@ -54,6 +55,8 @@ pub enum StartError {
     RemovedTooEarly(RemovedTooEarly),
     /// A source cannot be used.
     Source(String, SourceProblem),
+    /// What a source is asked with cannot be used.
+    Refill(String, EndpointProblem),
     /// A destination cannot be used.
     Destination(String, EndpointProblem),
     /// The state store cannot be opened.
@@ -84,6 +87,9 @@ impl fmt::Display for StartError {
             Self::Source(name, problem) => write!(formatter, "source {name:?}: {problem}"),
             Self::Destination(name, problem) => {
                 write!(formatter, "destination {name:?}: {problem}")
+            }
+            Self::Refill(name, problem) => {
+                write!(formatter, "refill of source {name:?}: {problem}")
             }
             Self::State(why) => write!(formatter, "the state store cannot be opened: {why}"),
             Self::Restored(data) => write!(
@@ -119,8 +125,8 @@ pub struct Running {
     pub(crate) admin_api: admin::Serving,
     /// What is in force, and what takes its place.
     pub(crate) starting: Starting,
-    pub(crate) endpoints: Endpoints,
-    pub(crate) next: NextEndpoints,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) next: NextOutgoing,
     /// What the node says of reloads.
     pub(crate) heard: mpsc::UnboundedReceiver<Notice>,
 }
@@ -132,6 +138,7 @@ pub(crate) struct Starting {
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) descriptors: Arc<Descriptors>,
+    pub(crate) disk: Arc<DiskReserve>,
 }
 
 /// The node and what belongs to it.
@@ -156,13 +163,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let clock = Clock::start();
     let metrics = Arc::new(Metrics::new());
     let descriptors = Arc::new(Descriptors::new(clock, metrics.clone()));
-    let starting = Starting { config, clock, metrics, descriptors };
-    let endpoints = starting.endpoints(&Endpoints::new(), None)?;
-    let next = NextEndpoints::default();
-    let node = starting.node((endpoints.clone(), next.clone())).await?;
-    starting.metrics.in_force(node.configured.revision.0);
     let disk = Arc::new(DiskReserve::default());
+    let starting = Starting { config, clock, metrics, descriptors, disk };
+    let outgoing = starting.outgoing(&Endpoints::new(), None)?;
+    let next = NextOutgoing::default();
+    let node = starting.node((outgoing.clone(), next.clone())).await?;
+    starting.metrics.in_force(node.configured.revision.0);
     let server = &starting.config.server;
+    let disk = starting.disk.clone();
     disk.clone().watch(server.data.clone(), starting.config.limits.disk_reserve);
     let sources = starting.sources(&node.configured)?;
     let ingress = starting.ingress(&node.handle, &node.configured, sources, disk);
@@ -183,7 +191,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         ingress,
         admin_api,
         starting,
-        endpoints,
+        outgoing,
         next,
         heard: node.heard,
     })
@@ -230,9 +238,30 @@ impl Running {
 }
 
 impl Starting {
+    /// All that goes out: see [`Self::endpoints`].
+    pub(crate) fn outgoing(
+        &self,
+        known: &Endpoints,
+        before: Option<&Config>,
+    ) -> Result<Outgoing, StartError> {
+        let endpoints = self.endpoints(known, before)?;
+        Ok(Outgoing { endpoints, refillers: self.refillers()? })
+    }
+
+    /// What the sources are asked with that are.
+    fn refillers(&self) -> Result<Refillers, StartError> {
+        let refiller = |(name, config): (&String, &Source)| {
+            let metrics = (self.metrics.refill(name), self.metrics.source(name));
+            let refiller = Refiller::new(name, config, metrics, &self.disk);
+            let refiller = refiller.map_err(|p| StartError::Refill(name.clone(), p)).transpose()?;
+            Some(refiller.map(|refiller| (name.clone(), Arc::new(refiller))))
+        };
+        self.config.sources.iter().filter_map(refiller).collect()
+    }
+
     /// An endpoint for each destination. One whose configuration is what it was `before` stays, with
     /// its connections; what its `ca` file holds by now is read.
-    pub(crate) fn endpoints(
+    fn endpoints(
         &self,
         known: &Endpoints,
         before: Option<&Config>,
@@ -251,7 +280,7 @@ impl Starting {
     }
 
     /// Starts the node and waits until it has taken its history in.
-    async fn node(&self, endpoints: (Endpoints, NextEndpoints)) -> Result<StartedNode, StartError> {
+    async fn node(&self, outgoing: (Outgoing, NextOutgoing)) -> Result<StartedNode, StartError> {
         let (data, partitions) = (self.config.server.data.clone(), self.config.server.partitions);
         let packing = self.config.body_codec;
         let opened = tokio::task::spawn_blocking(move || open(&data, partitions, packing));
@@ -282,7 +311,7 @@ impl Starting {
                 let _ = notices.send(notice);
             }
         });
-        let network = |handle| Dispatcher::new(runtime, handle, endpoints, clock, on_notice);
+        let network = |handle| Dispatcher::new(runtime, handle, outgoing, clock, on_notice);
         let started = node::start(clock, make, network).map_err(StartError::Machine)?;
         let StartedThread { handle, thread, ended } = started;
         let queries = queries.ok_or(StartError::Ended)?;

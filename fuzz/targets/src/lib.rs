@@ -23,6 +23,7 @@ mod histories;
 pub mod ingress;
 pub mod recovery;
 mod reference;
+pub mod refill_page;
 pub mod simulation;
 pub mod verify;
 
@@ -39,6 +40,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "verify", run: verify::run },
     Target { name: "extract", run: extract::run },
+    Target { name: "refill_page", run: refill_page::run },
     Target { name: "ingress", run: ingress::run },
     Target { name: "frames", run: frames::run },
     Target { name: "recovery", run: recovery::run },

@@ -43,4 +43,4 @@ macro_rules! replays {
     };
 }
 
-replays! { verify extract ingress frames recovery configuration core simulation }
+replays! { verify extract refill_page ingress frames recovery configuration core simulation }

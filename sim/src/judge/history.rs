@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Late,
+    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Late, Origin,
     Outcome, PauseReason, Refused,
 };
-use sprag_core::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Place, SourceId};
+use sprag_core::id::{DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
 
 use super::answers::Answers;
@@ -54,6 +54,8 @@ pub(crate) struct History {
     pub(crate) ignored: u64,
     /// The lines about refused requests, with their terms.
     pub(crate) refused: Vec<(Epoch, Refused)>,
+    /// Events that are marked as asked for.
+    pub(crate) refilled: BTreeMap<Place, (usize, Hash)>,
 }
 
 impl History {
@@ -170,6 +172,9 @@ impl History {
                 history.row.told()
             }
             Fact::Received(received) => {
+                if received.origin == Origin::Refilled {
+                    self.refilled.insert(place, (resource, received.digest));
+                }
                 let sent = context.answers.first_sent(resource, received.digest);
                 history.received(place, received, source, sent, recorded)
             }
@@ -290,6 +295,10 @@ fn variety(fact: &Fact) -> Option<&'static str> {
             Some("backlog-dropped: several")
         }
         Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
+        Fact::Received(received) if received.origin == Origin::Refilled => {
+            Some("received: refilled")
+        }
+        Fact::RefillEnded(ended) if ended.events > 0 => Some("refill-ended: brought events"),
         Fact::Released(released) if released.unordered => Some("released: unordered"),
         Fact::Released(released) if released.late == Late::Dead => Some("released: late and dead"),
         Fact::Released(released) if released.late == Late::Aside => {

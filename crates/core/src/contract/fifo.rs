@@ -53,7 +53,8 @@ fn lowest(first: First) -> Option<u64> {
 }
 
 /// The next position in order; none while the key's base is not settled.
-fn next_position(first: First, order: &Order) -> Option<u64> {
+#[must_use]
+pub fn next_position(first: First, order: &Order) -> Option<u64> {
     match (order.next, first) {
         (Some(next), _) => Some(next),
         (None, First::Strictly(number)) => Some(number),

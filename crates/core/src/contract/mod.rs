@@ -9,7 +9,7 @@ mod latest;
 mod merge;
 mod settle;
 
-pub use fifo::{base_poison, head_gap};
+pub use fifo::{base_poison, head_gap, next_position};
 pub use merge::{fresh, take_in};
 pub use settle::{newest, settled};
 

@@ -46,7 +46,8 @@ pub enum Standing {
     Unproven,
     /// Its last attempt failed or was slow. The one that asked first goes first.
     Struggling {
-        /// How often what it would send was tried.
+        /// How often what it would send was tried, or how often its lane failed one event after another,
+        /// whichever is more.
         tries: u32,
         /// When it asked.
         since: ElapsedMicros,

@@ -136,8 +136,13 @@ impl<D: Digest> Partition<D> {
 
     /// When time alone has idle keys looked for.
     pub(super) fn looks_for_idle_at(&self) -> Option<ElapsedMicros> {
-        let looks = !self.forgetting.is_asked && self.forgetful(SourceId(0)).is_some();
+        let looks = !self.looks() && self.forgetful(SourceId(0)).is_some();
         looks.then_some(self.forgetting.due)
+    }
+
+    /// Whether a page of quiet keys is awaited: one at a time, whatever for.
+    pub(super) fn looks(&self) -> bool {
+        self.forgetting.is_asked || self.tails.is_looking()
     }
 
     /// Asks for the next page of idle keys, if it is time. While keys are visited for a destination none
@@ -179,6 +184,9 @@ impl<D: Digest> Partition<D> {
         next: Option<Key>,
         beyond: Vec<(Fingerprint, Sequence)>,
     ) {
+        if self.tails.is_looking() {
+            return self.tails_came(keys, next);
+        }
         if !core::mem::take(&mut self.forgetting.is_asked) {
             return;
         }
@@ -205,7 +213,7 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    fn slot_of_idle(&mut self, key: Key, record: KeyRecord) -> Option<Slot> {
+    pub(super) fn slot_of_idle(&mut self, key: Key, record: KeyRecord) -> Option<Slot> {
         if let Some(slot) = self.names.get(&key) {
             return Some(*slot);
         }
@@ -226,6 +234,7 @@ impl<D: Digest> Partition<D> {
             |lane: &LaneHot| lane.attempt.is_none() && !lane.is_seeking() && lane.timer.is_none();
         let is_at_rest =
             hot.arriving.is_none() && hot.outlived.is_empty() && hot.lanes.iter().all(is_at_rest);
+        let is_at_rest = is_at_rest && hot.refill.is_none();
         let is_old = hot.record.active <= self.idle_since(after);
         if self.visiting.is_empty() && is_old && is_at_rest && hot.record.is_idle() {
             let (key, record) = (hot.key.clone(), Box::new(hot.record.tombstone()));

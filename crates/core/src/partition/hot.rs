@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::jump;
+use super::refill::Refill;
 use crate::destination::{Request, Standing};
 use crate::id::{DestinationId, FrameNumber, Key, LaneId, Place, Sequence};
 use crate::input::{AttemptId, Waiting};
@@ -29,6 +30,8 @@ pub(super) struct Hot {
     pub(super) outlived: Vec<(LaneId, Ongoing)>,
     /// The open time at which waiting for the head gap ends, while a timer runs for it.
     pub(super) hold_timer: Option<OpenMicros>,
+    /// How far asking for the head gap has come; none where it is not asked for.
+    pub(super) refill: Option<Refill>,
 }
 
 /// An event between its `received` fact and the fact that follows.
@@ -70,9 +73,10 @@ pub(super) struct LaneHot {
     /// Whether its last attempt failed or was slow, and when it got its last 2xx (DESIGN D4).
     pub(super) struggles: bool,
     pub(super) acknowledged: Option<ElapsedMicros>,
-    /// Of a lane with strands: how often one after another failed since a 2xx to any of them, where
-    /// those that were under way beside each other count once; and the last attempt that was counted
-    /// with. New ones do not begin as if nothing were known of their key (DESIGN D4).
+    /// How often its attempts failed one after another since a 2xx to any of its events, where those of
+    /// strands that were under way beside each other count once; and the last attempt that was counted
+    /// with. An event behind one that was given up, or one sent again, does not begin as if nothing were
+    /// known of its key: else such a lane takes every probe of an open breaker (DESIGN D4, L2).
     pub(super) failing: u32,
     pub(super) counted: u64,
     /// What its rate leaves (DESIGN L8).
@@ -152,7 +156,8 @@ impl Hot {
     /// A key with what the state store has of it.
     pub(super) fn new(key: Key, record: KeyRecord) -> Self {
         let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.id())).collect();
-        Self { key, record, arriving: None, lanes, outlived: Vec::new(), hold_timer: None }
+        let (arriving, outlived, hold_timer, refill) = (None, Vec::new(), None, None);
+        Self { key, record, arriving, lanes, outlived, hold_timer, refill }
     }
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a

@@ -110,16 +110,12 @@ impl<D: Digest> Partition<D> {
     pub(super) fn arm_hold(&mut self, slot: Slot) {
         let wanted = self.hold_deadline(slot);
         let Some(hot) = self.keys.get_mut(slot) else { return };
-        if hot.hold_timer == wanted {
-            return;
+        let was = core::mem::replace(&mut hot.hold_timer, wanted);
+        if was != wanted {
+            was.map(|old| self.holds.remove(&(old, slot)));
+            wanted.map(|new| self.holds.insert((new, slot)));
         }
-        if let Some(old) = hot.hold_timer {
-            self.holds.remove(&(old, slot));
-        }
-        if let Some(new) = wanted {
-            self.holds.insert((new, slot));
-        }
-        hot.hold_timer = wanted;
+        self.arm_refill(slot);
     }
 
     fn hold_deadline(&self, slot: Slot) -> Option<OpenMicros> {

@@ -22,12 +22,14 @@ mod overflow;
 mod rebase;
 mod receive;
 mod recover;
+mod refill;
 mod refuse;
 mod retain;
 mod revise;
 mod rewind;
 mod strands;
 mod supersede;
+mod tails;
 mod toll;
 mod view;
 mod visit;
@@ -138,6 +140,9 @@ pub struct Partition<D> {
     holds: BTreeSet<(OpenMicros, Slot)>,
     /// Lanes whose wait for an acknowledgement ends.
     acceptances: BTreeSet<(OpenMicros, Slot, LaneId)>,
+    /// Keys that ask for what they miss.
+    refilling: refill::Refilling,
+    tails: tails::Tails,
     /// Attempts under way, and those of an earlier term that have not ended yet (DESIGN F10).
     attempts: BTreeMap<AttemptId, (Slot, LaneId)>,
     ending: BTreeMap<AttemptId, LaneRef>,
@@ -201,6 +206,8 @@ impl<D: Digest> Partition<D> {
             timers: BTreeSet::new(),
             holds: BTreeSet::new(),
             acceptances: BTreeSet::new(),
+            refilling: refill::Refilling::default(),
+            tails: tails::Tails::default(),
             attempts: BTreeMap::new(),
             ending: BTreeMap::new(),
             outages: toll::Outages::default(),
@@ -222,6 +229,7 @@ impl<D: Digest> Partition<D> {
                 self.give_up_oldest();
                 self.make_room(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
                 self.look_for_idle();
+                self.look_for_tails();
             }
             Phase::Recovering => self.refuse(input),
         }
@@ -248,6 +256,8 @@ impl<D: Digest> Partition<D> {
                 }
             }
             Input::Granted(grant) => self.granted(grant),
+            Input::MayFetch(wanted) => self.may_fetch(wanted),
+            Input::Fetched(fetched) => self.fetched(fetched),
             Input::Ended(ended) => self.ended(ended),
             Input::Overflow { destination, bytes } => self.overflow(destination, bytes),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
@@ -295,6 +305,7 @@ impl<D: Digest> Partition<D> {
             self.end_wait(slot, AbandonReason::Waited);
         }
         self.end_acceptances();
+        self.want_refills();
         let unpersisted = self.open.since(self.open_persisted);
         let waits = !self.holds.is_empty() || !self.acceptances.is_empty();
         if (waits || self.outside.waits_by_open_time()) && unpersisted >= limits::OPEN_PERSIST {
@@ -320,8 +331,10 @@ impl<D: Digest> Partition<D> {
         let counted = !self.timers.is_empty() || !self.attempts.is_empty();
         let counted = counted || !self.outside.is_empty();
         let step = counted.then(|| self.now.elapsed.after(limits::OPEN_STEP));
-        let idle = self.looks_for_idle_at();
-        timer.into_iter().chain(hold).chain(step).chain(self.brings_back_at()).chain(idle).min()
+        let idle = self.looks_for_idle_at().into_iter().chain(self.looks_for_tails_at());
+        let refill = self.refilling.deadline();
+        let outside = self.brings_back_at().into_iter().chain(idle).chain(refill);
+        timer.into_iter().chain(hold).chain(step).chain(outside).min()
     }
 
     /// The next thing to do outside.

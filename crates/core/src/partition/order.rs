@@ -232,6 +232,18 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
     }
 }
 
+/// The position that follows all that a key has released; none where its base is not settled.
+pub(super) fn next_position(source: &SourceSettings, order: &Order) -> Option<u64> {
+    match source.contract {
+        Contract::Fifo { first } => contract::next_position(first, order),
+        Contract::Arrival
+        | Contract::Unordered
+        | Contract::Latest { .. }
+        | Contract::Settle
+        | Contract::Merge => None,
+    }
+}
+
 /// Where the positions of a key could have begun: what lies from there to its base is late when it
 /// still comes (DESIGN K7; decision 006 for sources without a natural start).
 fn beginning(contract: Contract) -> Option<u64> {

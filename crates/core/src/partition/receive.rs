@@ -139,6 +139,7 @@ impl<D: Digest> Partition<D> {
             digest: arrival.digest,
             size: arrival.size,
             body,
+            origin: arrival.origin,
         };
         (self.write(Fact::Received(received)), essence)
     }
@@ -277,6 +278,9 @@ impl<D: Digest> Partition<D> {
             Input::Ended(ended) => self.forget_attempt(ended.attempt),
             Input::Granted(grant) => {
                 self.outputs.push_back(Output::Return { lane: grant.lane, end: End::Unused });
+            }
+            Input::MayFetch(wanted) => {
+                self.outputs.push_back(Output::SpareFetch(wanted.source));
             }
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Foreign { place, fact } => self.foreign(place, &fact),

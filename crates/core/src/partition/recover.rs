@@ -89,7 +89,11 @@ impl<D: Digest> Partition<D> {
                 }
                 Output::Load(_) | Output::Page(_) | Output::FindIdle(_) => {}
                 Output::Backlog { .. } => {}
-                Output::Request(_) | Output::Withdraw(_) => {}
+                Output::Request(_) | Output::Withdraw(_) | Output::WantFetch(_) => {}
+                Output::WithdrawFetch(_) => {}
+                Output::Fetch(fetch) => {
+                    self.outputs.push_back(Output::SpareFetch(fetch.key.source));
+                }
                 kept => self.outputs.push_back(kept),
             }
         }
@@ -103,6 +107,7 @@ impl<D: Digest> Partition<D> {
         self.timers.clear();
         self.holds.clear();
         self.acceptances.clear();
+        self.refilling.clear();
         self.moved.clear();
         self.sweeps_behind = None;
         self.overflows.clear();
@@ -173,6 +178,7 @@ impl<D: Digest> Partition<D> {
         self.settings = settings;
         self.epoch = epoch;
         self.now = now;
+        let last = self.recorded;
         self.recorded = self.recorded.max(now.clock);
         self.steady = self.steady.max(self.recorded);
         self.began = self.steady;
@@ -187,6 +193,7 @@ impl<D: Digest> Partition<D> {
         self.outside = Outside::unread(now.elapsed, self.settings.destinations.keys().copied());
         self.begin_visits();
         self.begin_forgetting();
+        self.begin_tails(last);
         self.bring_back();
         self.check();
     }

@@ -13,6 +13,7 @@
 //! | lanes to a destination that is gone | they take back what they asked for and stand; what is under way ends |
 //! | what a lane's rate leaves | begins anew where the rate is another |
 //! | the queues outside | one more for each destination that came; none is forgotten, for a page of it may be on its way, but none is read for a destination that is gone |
+//! | what is missing | is asked for from now on where it was not, and the reverse; an ask under way ends as it began |
 //! | the timers of holds | set anew: a key that was to wait for ever may not any more, and the reverse; those outside are looked at from the first on |
 //! | visits | begin anew, with what there is to visit for by now, once the store has the keys |
 //! | what is being given up of a backlog | is freed as was asked; the next time the node asks by the new limit |
@@ -66,6 +67,7 @@ impl<D: Digest> Partition<D> {
         if self.may_end_waits(&before) {
             self.outside.look_at_holds(now);
         }
+        self.revise_tails(self.recorded);
         slots.iter().for_each(|slot| self.arm_hold(*slot));
         self.visit_anew();
         self.wake_all();
@@ -92,11 +94,14 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// Whether a source gives up what it waited for without end before, or is back.
+    /// Whether a source gives up what it waited for without end before, reads beginnings otherwise, is
+    /// asked for what is missing from now on, or is back.
     fn may_end_waits(&self, before: &Settings) -> bool {
         self.settings.sources.iter().any(|(id, source)| {
-            let waited = before.sources.get(id).is_none_or(|was| was.on_gap == OnGap::Halt);
-            waited && source.on_gap == OnGap::Skip
+            let Some(was) = before.sources.get(id) else { return source.on_gap == OnGap::Skip };
+            let gives_up = was.on_gap == OnGap::Halt && source.on_gap == OnGap::Skip;
+            let is_asked = was.refill.is_none() && source.refill.is_some();
+            gives_up || is_asked || was.contract != source.contract
         })
     }
 }

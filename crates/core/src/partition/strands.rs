@@ -231,17 +231,19 @@ impl Hot {
         at
     }
 
-    /// How often a strand's lane failed one after another: of a key that came into memory, as often as
-    /// its most tried event, until one is acknowledged. 0 of a lane that is no strand.
+    /// How often a lane, or that of a strand, failed one after another, whatever the events were: of a
+    /// key that came into memory, as often as its most tried strand, until one is acknowledged.
     pub(super) fn failing(&self, id: LaneId) -> u32 {
-        let lane = self.lane_at(id.destination.into()).filter(|_| id.strand.is_some());
-        let Some(lane) = lane.map(|at| &self.lanes[at]) else { return 0 };
+        let Some(at) = self.lane_at(id.destination.into()) else { return 0 };
+        let lane = &self.lanes[at];
+        if id.strand.is_none() || lane.acknowledged.is_some() {
+            return lane.failing;
+        }
         let tried = self.record.lanes_to(id.destination).iter().map(|lane| lane.failures).max();
-        let tried = tried.filter(|_| lane.acknowledged.is_none());
         lane.failing.max(tried.unwrap_or_default())
     }
 
-    /// An attempt of a strand ended: well, or badly, when so many had been made.
+    /// An attempt ended: well, or badly, when so many had been made.
     /// Says whether that changed how often its lane failed.
     pub(super) fn note_outcome(
         &mut self,
@@ -249,7 +251,7 @@ impl Hot {
         attempt: AttemptId,
         failed: Option<u64>,
     ) -> bool {
-        let at = self.lane_at(id.destination.into()).filter(|_| id.strand.is_some());
+        let at = self.lane_at(id.destination.into());
         let Some(lane) = at.map(|at| &mut self.lanes[at]) else { return false };
         let before = lane.failing;
         match failed {

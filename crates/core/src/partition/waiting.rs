@@ -160,6 +160,7 @@ impl<D: Digest> Partition<D> {
         };
         hot.arriving.is_none()
             && hot.outlived.is_empty()
+            && !self.keeps_refill(hot, pressed)
             && is_stored
             && !is_over
             && hot.lanes.iter().all(lane_may_go)
@@ -187,6 +188,7 @@ impl<D: Digest> Partition<D> {
             lane.waits_until.map(|at| self.acceptances.remove(&(at, slot, lane.id)));
         }
         hot.hold_timer.map(|deadline| self.holds.remove(&(deadline, slot)));
+        self.leave_refill(slot, &hot);
         let noted = self.note_dues(&hot);
         let stopped = !hot.record.order.held.is_empty()
             || hot.record.lanes.iter().any(crate::record::Lane::has_backlog);

@@ -39,6 +39,7 @@ pub(crate) fn settings() -> Settings {
         forget_after: None,
         destinations: vec![DestinationId(1)],
         rate: None,
+        refill: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
@@ -73,7 +74,7 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-fn at(millis: u64) -> Now {
+pub(crate) fn at(millis: u64) -> Now {
     let micros = millis * 1_000;
     Now { elapsed: ElapsedMicros(micros), clock: UnixMicros(1_000_000_000_000 + micros) }
 }
@@ -86,7 +87,13 @@ fn serving() -> Partition<Sha> {
     partition
 }
 
-fn receive(partition: &mut Partition<Sha>, now: Now, ticket: u64, name: &str, position: u64) {
+pub(crate) fn receive(
+    partition: &mut Partition<Sha>,
+    now: Now,
+    ticket: u64,
+    name: &str,
+    position: u64,
+) {
     let arrival = Box::new(Arrival {
         ticket: Ticket(ticket),
         key: Key { source: SourceId(1), name: Arc::from(name) },
@@ -98,6 +105,7 @@ fn receive(partition: &mut Partition<Sha>, now: Now, ticket: u64, name: &str, po
         digest: sprag_core::id::Hash::default(),
         size: 0,
         in_time: true,
+        origin: sprag_core::fact::Origin::Posted,
     });
     let seen = Seen { through: partition.taken(), ..Seen::default() };
     partition.handle(now, Input::Receive { arrival, seen });
@@ -105,7 +113,7 @@ fn receive(partition: &mut Partition<Sha>, now: Now, ticket: u64, name: &str, po
 
 /// Commits what there is, loads empty keys, and gives back how many facts each frame held and
 /// every other output.
-fn carry_out(partition: &mut Partition<Sha>, now: Now) -> (Vec<usize>, Vec<Output>) {
+pub(crate) fn carry_out(partition: &mut Partition<Sha>, now: Now) -> (Vec<usize>, Vec<Output>) {
     let (mut frames, mut outputs) = (Vec::new(), Vec::new());
     loop {
         let draft = partition.poll_frame();

@@ -9,15 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sprag_core::fact::{DeadLetter, Outcome};
+use sprag_core::fact::{DeadLetter, Origin, Outcome, RefillOutcome};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
+use sprag_core::output::Fetch;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Retry,
+    Settings,
     SourceSettings,
 };
 use sprag_core::time::UnixMicros;
@@ -108,6 +110,11 @@ pub(crate) enum Happening {
         which: u8,
     },
     EndAborted,
+    /// An ask for missing positions ends; every other brought the first of them.
+    Fetched {
+        which: u8,
+        status: Option<u16>,
+    },
     Load,
     Read {
         which: u8,
@@ -187,6 +194,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         ),
         3 => which.prop_map(|which| Happening::TimeOut { which }),
         6 => Just(Happening::EndAborted),
+        6 => (0..8_u8, proptest::option::of(prop_oneof![Just(429), Just(503)]))
+            .prop_map(|(which, status)| Happening::Fetched { which, status }),
         10 => Just(Happening::Load),
         14 => (0..8_u8).prop_map(|which| Happening::Read { which }),
         8 => (1..4_000_u64).prop_map(|millis| Happening::Wait { millis }),
@@ -238,6 +247,16 @@ fn contract() -> impl Strategy<Value = Contract> {
     ]
 }
 
+fn refill(
+    rate: impl Strategy<Value = Option<Rate>>,
+) -> impl Strategy<Value = Option<RefillSettings>> {
+    let every = proptest::option::of((500..5_000_u64).prop_map(Duration::from_millis));
+    (1..3_000_u64, 1..4_u32, rate, every).prop_map(|(after, attempts, rate, every)| {
+        let after = Duration::from_millis(after);
+        Some(RefillSettings { after, attempts, rate: rate?, every })
+    })
+}
+
 pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
     let on_late = prop_oneof![
@@ -255,8 +274,8 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
-    let all = (contract(), (on_gap, on_late), give_up, bounds, slow);
-    all.prop_map(|(contract, (on_gap, on_late), give_up, bounds, slow)| {
+    let all = (contract(), (on_gap, on_late), give_up, bounds, slow, refill(rate()));
+    all.prop_map(|(contract, (on_gap, on_late), give_up, bounds, slow, refill)| {
         let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
         let source = SourceSettings {
             name: Arc::from("billing"),
@@ -273,6 +292,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             forget_after: None,
             destinations: vec![DestinationId(1), DestinationId(2)],
             rate: None,
+            refill,
         };
         let destination = |on_give_up| DestinationSettings {
             name: Arc::from("app"),
@@ -353,6 +373,7 @@ fn happen(world: &mut World, happening: &Happening) {
         Happening::EndAborted => {
             world.end_aborted();
         }
+        Happening::Fetched { which, status } => fetched(world, *which, *status),
         Happening::Load => {
             world.load_one();
         }
@@ -406,7 +427,31 @@ fn post(world: &mut World, happening: &Happening) {
         event_type: kind.to_owned(),
         body: format!("body {body}"),
         outside_tolerance: *late,
+        ..Post::default()
     });
+}
+
+/// An ask for missing positions ends: with the first of them, or an answer that is none.
+fn fetched(world: &mut World, which: u8, status: Option<u16>) {
+    if world.fetches.is_empty() {
+        return;
+    }
+    let at = usize::from(which) % world.fetches.len();
+    let Fetch { key, asked, .. } = world.fetches[at].clone();
+    let brings = which.is_multiple_of(2) && status.is_none();
+    if brings {
+        world.post(&Post {
+            source: 1,
+            key: key.name.to_string(),
+            position: Position::Sequence(asked.from),
+            event_type: "even".to_owned(),
+            body: format!("body {}", asked.from),
+            origin: Origin::Refilled,
+            ..Post::default()
+        });
+    }
+    let outcome = status.map_or(RefillOutcome::Whole, |status| RefillOutcome::Answered { status });
+    world.end_fetch(at, outcome, u32::from(brings), None);
 }
 
 /// Some of the oldest history goes, as far as nothing waits for it.

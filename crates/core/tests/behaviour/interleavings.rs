@@ -56,6 +56,7 @@ fn settings() -> Settings {
         forget_after: None,
         destinations: vec![DestinationId(1)],
         rate: None,
+        refill: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
@@ -107,7 +108,7 @@ fn post(world: &mut World, position: u64) {
         event_type: String::new(),
         position: Position::Sequence(position),
         body: format!("body {position}"),
-        outside_tolerance: false,
+        ..Post::default()
     });
 }
 

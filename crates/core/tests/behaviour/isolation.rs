@@ -2,6 +2,7 @@
 //!
 //! Knows only the rule: what a lane that is served waits for permits on account of those that hang.
 
+mod given_up;
 mod poison;
 
 use std::collections::BTreeMap;

@@ -48,6 +48,7 @@ fn arrival(ticket: Ticket) -> Box<Arrival> {
         digest: Hash::default(),
         size: 0,
         in_time: true,
+        origin: sprag_core::fact::Origin::Posted,
     })
 }
 

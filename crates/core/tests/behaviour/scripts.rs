@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprag_core::fact::{DeadLetter, Outcome};
+use sprag_core::fact::{DeadLetter, Origin, Outcome, RefillOutcome};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
@@ -19,8 +19,8 @@ use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Restore, Retry, Settings,
-    SourceSettings, Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Restore,
+    Retry, Settings, SourceSettings, Start,
 };
 use sprag_core::time::UnixMicros;
 
@@ -192,6 +192,12 @@ impl Story {
             forget_after: words.duration("forget_after"),
             destinations: to.map(|id| DestinationId(id.parse().expect("a number"))).collect(),
             rate: words.rate("rate"),
+            refill: words.duration("refill").map(|after| RefillSettings {
+                after,
+                attempts: words.number("asks").map_or(3, |most| u32::try_from(most).expect("few")),
+                rate: words.rate("ask_rate").unwrap_or(Rate { count: 10, period: duration("1s") }),
+                every: words.duration("every"),
+            }),
         };
         self.settings.sources.insert(id, source);
     }
@@ -254,6 +260,7 @@ impl Story {
             "timeout" => end(world, words, Outcome::Unknown),
             "unreachable" => end(world, words, Outcome::Unreachable),
             "unreadable" => end(world, words, Outcome::Unreadable),
+            "fetched" => fetched(world, words),
             "wait" => world.advance(duration(words.word(1))),
             "clock" => clock(world, words.word(1)),
             "crash" => {
@@ -327,6 +334,12 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
     if let Some(on_late) = on_late(words) {
         settings.sources.get_mut(&SourceId(1)).expect("the source").on_late = on_late;
     }
+    if let Some(after) = words.duration("refill") {
+        let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+        let rate = Rate { count: 10, period: duration("1s") };
+        let refill = RefillSettings { after, attempts: 3, rate, every: words.duration("every") };
+        source.refill = (!after.is_zero()).then_some(refill);
+    }
     if let Some(after) = words.duration("forget_after") {
         let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
         source.forget_after = (!after.is_zero()).then_some(after);
@@ -390,6 +403,10 @@ fn receive(world: &mut World, words: &Words<'_>) {
         event_type: words.get("type").unwrap_or("changed").to_owned(),
         body: words.get("body").unwrap_or("body").to_owned(),
         outside_tolerance: words.plain.contains(&"outside-tolerance"),
+        origin: match words.plain.contains(&"refilled") {
+            true => Origin::Refilled,
+            false => Origin::Posted,
+        },
     };
     let ticket = world.post(&post);
     world.trace.insert(0, format!("  is t{}", ticket.0));
@@ -467,6 +484,21 @@ fn end(world: &mut World, words: &Words<'_>, outcome: Outcome) {
     world.says = words.number("acknowledged");
     let dropped = words.get("drop").map(Arc::from);
     world.end_with(&attempt, outcome, words.duration("retry-after"), dropped);
+}
+
+/// `fetched a whole events=2`, `fetched a 429 retry-after=5s`
+fn fetched(world: &mut World, words: &Words<'_>) {
+    let key = key(words.word(1));
+    let which = world.fetches.iter().position(|fetch| fetch.key == key);
+    let which = which.unwrap_or_else(|| panic!("nothing is asked: {}", words.line));
+    let outcome = match words.word(2) {
+        "whole" => RefillOutcome::Whole,
+        "cut" => RefillOutcome::Cut,
+        "unreachable" => RefillOutcome::Unreachable,
+        status => RefillOutcome::Answered { status: status.parse().expect("an HTTP status") },
+    };
+    let events = words.number("events").map_or(0, |events| u32::try_from(events).expect("few"));
+    world.end_fetch(which, outcome, events, words.duration("retry-after"));
 }
 
 fn clock(world: &mut World, by: &str) {

@@ -93,7 +93,8 @@ pub(crate) fn hold_reason() -> impl Strategy<Value = HoldReason> {
 
 fn received() -> impl Strategy<Value = Received> {
     let texts = (option::of(text(256)), text(256), text(256));
-    let rest = (vec(header(), 0..5), hash(), any::<u32>(), any::<u32>());
+    let origin = prop_oneof![Just(Origin::Posted), Just(Origin::Refilled)];
+    let rest = (vec(header(), 0..5), hash(), any::<u32>(), any::<u32>(), origin);
     (key(), position(), texts, rest).prop_map(|(key, position, texts, rest)| Received {
         key,
         id: texts.0,
@@ -104,6 +105,7 @@ fn received() -> impl Strategy<Value = Received> {
         digest: rest.1,
         size: rest.2,
         body: rest.3,
+        origin: rest.4,
     })
 }
 
@@ -229,6 +231,22 @@ fn declared() -> impl Strategy<Value = Fact> {
     ]
 }
 
+fn refill_ended() -> impl Strategy<Value = Fact> {
+    let outcome = prop_oneof![
+        Just(RefillOutcome::Whole),
+        Just(RefillOutcome::Cut),
+        any::<u16>().prop_map(|status| RefillOutcome::Answered { status }),
+        Just(RefillOutcome::Unreachable),
+        Just(RefillOutcome::Refused),
+        Just(RefillOutcome::Unreadable),
+        Just(RefillOutcome::Unfinished),
+    ];
+    let asked = (key(), range(), any::<u32>(), outcome, any::<u32>());
+    asked.prop_map(|(key, asked, attempt, outcome, events)| {
+        Fact::RefillEnded(RefillEnded { key, asked, attempt, outcome, events })
+    })
+}
+
 fn gaps() -> impl Strategy<Value = Fact> {
     let abandon = prop_oneof![
         Just(AbandonReason::Waited),
@@ -242,6 +260,7 @@ fn gaps() -> impl Strategy<Value = Fact> {
         (key(), range(), abandon).prop_map(|(key, missing, reason)| {
             Fact::GapAbandoned(GapAbandoned { key, missing, reason })
         }),
+        refill_ended(),
         (key(), place(), hold_reason(), any::<u64>()).prop_map(|(key, event, reason, deadline)| {
             Fact::Held(Held { key, event, reason, deadline: OpenMicros(deadline) })
         }),

@@ -47,6 +47,7 @@ pub(crate) mod parts;
 mod rebased;
 mod received;
 mod redriven;
+mod refill_ended;
 mod refused;
 mod released;
 mod restored;
@@ -106,6 +107,7 @@ mod tag {
     pub(super) const BOUNDARY: u8 = 44;
     pub(super) const RESTORED: u8 = 46;
     pub(super) const JUMPED: u8 = 47;
+    pub(super) const REFILL_ENDED: u8 = 50;
     pub(super) const REWOUND: u8 = 52;
     pub(super) const LATE_DEAD: u8 = 53;
 }
@@ -158,6 +160,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Boundary(fact) => boundary::encode(writer, fact),
         Fact::Restored(fact) => restored::encode(writer, fact),
         Fact::Jumped(fact) => jumped::encode(writer, fact),
+        Fact::RefillEnded(fact) => refill_ended::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -217,6 +220,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::BOUNDARY => Fact::Boundary(boundary::decode(fields)?),
         tag::RESTORED => Fact::Restored(restored::decode(fields)?),
         tag::JUMPED => Fact::Jumped(jumped::decode(fields)?),
+        tag::REFILL_ENDED => Fact::RefillEnded(refill_ended::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -280,6 +284,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Boundary(_) => tag::BOUNDARY,
         Fact::Restored(_) => tag::RESTORED,
         Fact::Jumped(_) => tag::JUMPED,
+        Fact::RefillEnded(_) => tag::REFILL_ENDED,
     }
 }
 

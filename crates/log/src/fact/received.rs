@@ -1,12 +1,13 @@
 //! `received`: an event came in and is kept. Fields: key, id, position, event type, content type,
-//! headers (name, value), digest, size, body.
+//! headers (name, value), digest, size, body, and, where its source did not post it, its origin.
 
 use super::parts::{
-    read_id, read_key, read_position, read_text, write_id, write_key, write_position, write_text,
+    read_id, read_key, read_position, read_text, unknown, write_id, write_key, write_position,
+    write_text,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::limits::{HEADER_NAME_BYTES, HEADER_VALUE_BYTES, STORED_HEADERS};
-use sprag_core::fact::{Received, StoredHeader};
+use sprag_core::fact::{Origin, Received, StoredHeader};
 use std::sync::Arc;
 
 pub(super) fn encode(writer: &mut Writer<'_>, fact: &Received) {
@@ -23,6 +24,10 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Received) {
     writer.hash(&fact.digest);
     writer.number(u64::from(fact.size));
     writer.number(u64::from(fact.body));
+    match fact.origin {
+        Origin::Posted => {}
+        Origin::Refilled => writer.byte(1),
+    }
 }
 
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Received, DecodeError> {
@@ -36,7 +41,19 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Received, DecodeError> {
         digest: reader.hash()?,
         size: reader.narrow("body size")?,
         body: reader.narrow("body index")?,
+        origin: origin(reader)?,
     })
+}
+
+/// Nearly all events are posted: that takes no byte, and history before knew nothing else.
+fn origin(reader: &mut Reader<'_>) -> Result<Origin, DecodeError> {
+    if reader.left() == 0 {
+        return Ok(Origin::Posted);
+    }
+    match reader.byte()? {
+        1 => Ok(Origin::Refilled),
+        byte => unknown(reader, "unknown origin of an event", byte),
+    }
 }
 
 fn header(reader: &mut Reader<'_>) -> Result<StoredHeader, DecodeError> {
@@ -51,9 +68,8 @@ mod tests {
     use super::super::golden::*;
     use super::*;
 
-    #[test]
-    fn golden_bytes() {
-        let fact = Received {
+    fn fact(origin: Origin) -> Fact {
+        Fact::Received(Received {
             key: key(),
             id: Some("e1".into()),
             position: Position::Sequence(7),
@@ -63,13 +79,29 @@ mod tests {
             digest: Hash([9; 32]),
             size: 1200,
             body: 3,
-        };
+            origin,
+        })
+    }
+
+    #[test]
+    fn golden_bytes() {
         check(
-            Fact::Received(fact),
+            fact(Origin::Posted),
             "06 53000000 \
              0103612f6201026531010800000000000000070470757368106170706c69636174696f6e \
              2f6a736f6e0103782d610131090909090909090909090909090909090909090909090909 \
              0909090909090909b00903",
+        );
+    }
+
+    #[test]
+    fn golden_bytes_of_an_event_that_was_asked_for() {
+        check(
+            fact(Origin::Refilled),
+            "06 54000000 \
+             0103612f6201026531010800000000000000070470757368106170706c69636174696f6e \
+             2f6a736f6e0103782d610131090909090909090909090909090909090909090909090909 \
+             0909090909090909b0090301",
         );
     }
 }

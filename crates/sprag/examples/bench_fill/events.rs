@@ -86,6 +86,7 @@ impl Events {
             headers: self.source.stored_headers(headers),
             digest,
             in_time: true,
+            origin: sprag_core::fact::Origin::Posted,
         };
         (arrival, body)
     }

@@ -8,7 +8,7 @@ use sprag::node::{Network, NodeHandle};
 use sprag_core::fact::Outcome;
 use sprag_core::id::PartitionId;
 use sprag_core::input::{AttemptId, Ended};
-use sprag_core::output::Attempt;
+use sprag_core::output::{Attempt, Fetch};
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
 use tokio::sync::{Semaphore, mpsc};
@@ -45,6 +45,10 @@ impl Network for Ending {
 
     fn abort(&mut self, _: PartitionId, _: AttemptId) {
         // It has ended already.
+    }
+
+    fn fetch(&mut self, _: PartitionId, _: Box<Fetch>) {
+        // No source is asked for anything.
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -11,7 +11,7 @@ use axum::http::header::{
 };
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
-use sprag_core::fact::{DeadLetter, Fact, InvalidReason, Received, Released};
+use sprag_core::fact::{DeadLetter, Fact, InvalidReason, Origin, Received, Released};
 use sprag_core::id::{FrameNumber, Place, Sequence};
 use sprag_core::position::Position;
 use sprag_log::lookup::{Handle, Wanted};
@@ -55,6 +55,9 @@ pub(super) struct Shown {
     content_type: String,
     size: u32,
     digest: String,
+    /// `refilled`: its source was asked for it, because its position was missing; absent where it was posted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'static str>,
     headers: Vec<Header>,
     /// That it waited for others, and how long.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -447,6 +450,7 @@ fn shown(
         position: received.position.text(),
         r#type: received.event_type.to_string(),
         content_type: received.content_type.to_string(),
+        origin: (received.origin == Origin::Refilled).then_some("refilled"),
         size: received.size,
         digest: received.digest.to_string(),
         headers: received.headers.iter().map(header).collect(),

@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value, json};
 use sprag_core::fact::{
-    AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, Late, PauseReason, Received,
-    Recognised, Released, Visit,
+    AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, Late, Origin, PauseReason,
+    Received, Recognised, RefillOutcome, Released, Visit,
 };
 use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
 use sprag_core::ranges::Range;
@@ -100,10 +100,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "digest": fact.digest.map(|digest| digest.to_string()), "counted": fact.counted,
         }),
         Fact::SequenceReset(fact) => json!({"position": fact.position.text()}),
-        Fact::GapOpened(fact) => json!({"missing": range(fact.missing)}),
-        Fact::GapAbandoned(fact) => {
-            json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
-        }
+        Fact::GapOpened(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => of_gap(fact),
         Fact::Attempted(fact) => attempted(names, fact),
         Fact::Acknowledged(_)
         | Fact::Batched(_)
@@ -126,6 +123,25 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "sequence": fact.passed.map(|sequence| sequence.0),
         }),
         Fact::Dropped(fact) => dropped(names, fact),
+    }
+}
+
+/// What is missing, and what was done about it.
+fn of_gap(fact: &Fact) -> Value {
+    match fact {
+        Fact::GapOpened(fact) => json!({"missing": range(fact.missing)}),
+        Fact::GapAbandoned(fact) => {
+            json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
+        }
+        Fact::RefillEnded(fact) => json!({
+            "asked": range(fact.asked), "attempt": fact.attempt, "events": fact.events,
+            "outcome": fact.outcome.as_str(),
+            "status": match fact.outcome {
+                RefillOutcome::Answered { status } => Some(status),
+                _ => None,
+            },
+        }),
+        _ => Value::Null,
     }
 }
 
@@ -205,11 +221,15 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
 }
 
 fn received(fact: &Received) -> Value {
-    json!({
+    let mut shown = json!({
         "source_id": fact.id.as_deref(), "position": fact.position.text(),
         "type": *fact.event_type, "content_type": *fact.content_type,
         "digest": fact.digest.to_string(), "size": fact.size,
-    })
+    });
+    if fact.origin == Origin::Refilled {
+        shown["origin"] = "refilled".into();
+    }
+    shown
 }
 
 fn released(names: &Names, fact: &Released) -> Value {

@@ -72,7 +72,7 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
     });
     let allow = allow(section);
     let (headers, forward) = (check_headers::headers(section), check_headers::forward(section));
-    let ca = or(section.get("ca"), None, |entry| authorities(entry).map(Some));
+    let ca = ca(section);
     Some(Destination {
         from: from?,
         retired: retired?,
@@ -198,7 +198,12 @@ fn retry(section: &Section<'_>) -> Option<Retry> {
     Some(retry)
 }
 
-fn allow(section: &Section<'_>) -> Option<Vec<Network>> {
+/// A file with roots that are accepted besides.
+pub(super) fn ca(section: &Section<'_>) -> Option<Option<PathBuf>> {
+    or(section.get("ca"), None, |entry| authorities(entry).map(Some))
+}
+
+pub(super) fn allow(section: &Section<'_>) -> Option<Vec<Network>> {
     let Some(entry) = section.get("allow") else { return Some(Vec::new()) };
     if entry.is_array() && entry.elements().is_empty() {
         return Some(Vec::new());

@@ -150,7 +150,9 @@ fn merge(section: &Section<'_>, position: Option<&PositionRule>) -> Option<Merge
 
 fn fifo(section: &Section<'_>) -> Option<Fifo> {
     let first = first(section);
-    let hold = hold(&section.section("hold"));
+    // What is asked for takes longer than what is only shuffled.
+    let wait = if section.get("refill").is_some() { 60 } else { 5 };
+    let hold = hold(&section.section("hold"), Duration::from_secs(wait));
     let on_gap = or(section.get("on_gap"), OnGap::Skip, |entry| {
         entry.choice(&[("skip", OnGap::Skip), ("halt", OnGap::Halt)])
     });
@@ -167,7 +169,9 @@ fn first(section: &Section<'_>) -> Option<First> {
     });
     let entry = section.get("strict_first");
     let strict = or(entry.clone(), false, Entry::boolean);
+    let is_refilled = entry.is_none() && section.get("refill").is_some();
     match (at?, strict?) {
+        (Some(at), false) if is_refilled => Some(First::Refilled(at)),
         (Some(at), false) => Some(First::At(at)),
         (Some(at), true) => Some(First::Strictly(at)),
         (None, false) => Some(First::Any),
@@ -178,8 +182,8 @@ fn first(section: &Section<'_>) -> Option<First> {
     }
 }
 
-fn hold(section: &Section<'_>) -> Option<Hold> {
-    let wait = or(section.get("wait"), Duration::from_secs(5), |entry| {
+fn hold(section: &Section<'_>, wait: Duration) -> Option<Hold> {
+    let wait = or(section.get("wait"), wait, |entry| {
         entry.duration(Duration::from_millis(1)..=Duration::from_hours(30 * 24))
     });
     let events = hold_events(section);

@@ -38,7 +38,7 @@ fn location(entry: &Entry<'_>) -> Option<Location> {
     entry.parsed(Location::parse)
 }
 
-fn id(entry: &Entry<'_>) -> Option<IdRule> {
+pub(super) fn id(entry: &Entry<'_>) -> Option<IdRule> {
     match entry.text()? {
         "sha256" => Some(IdRule::Sha256),
         "none" => Some(IdRule::None),
@@ -64,7 +64,7 @@ fn only_key(total: &Entry<'_>, key: Option<&Entry<'_>>) -> Option<KeyRule> {
     Some(KeyRule::Parts(vec![Location::Const(ALL.to_owned())]))
 }
 
-fn key(entry: &Entry<'_>) -> Option<KeyRule> {
+pub(super) fn key(entry: &Entry<'_>) -> Option<KeyRule> {
     if !entry.is_array() {
         return parts(entry).map(KeyRule::Parts);
     }

@@ -2,6 +2,7 @@
 
 use super::check_late::on_late;
 use super::check_order::contract;
+use super::check_refill::refill;
 use super::check_rules::{rules, total};
 use super::check_verify::verification;
 use super::checked::{Contract, Handshake, Latest, OnInvalid, Source};
@@ -71,6 +72,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let is_ever_late =
         contract.as_ref().is_none_or(|it| matches!(it, Contract::Fifo(_) | Contract::Settle(_)));
     let on_late = on_late(section, is_ever_late);
+    let refill = refill(section, rules.as_ref(), contract.as_ref());
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
         entry.duration(Duration::from_secs(1)..=DAY * 400)
@@ -97,6 +99,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         dedupe: dedupe?,
         forget_after: forget_after?,
         max_body: max_body?,
+        refill: refill?,
     };
     consistent(section, &source);
     Some(source)

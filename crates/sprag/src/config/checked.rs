@@ -5,6 +5,8 @@
 
 use super::network::Network;
 use crate::extract::{Extractor, Rules, RulesProblem};
+use crate::refill::Template;
+use crate::refill::page::Next;
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
@@ -97,6 +99,40 @@ pub struct Source {
     pub forget_after: Option<Duration>,
     /// Largest body, bytes.
     pub max_body: u64,
+    /// How it is asked for positions that are missing; none: it is not.
+    pub refill: Option<Refill>,
+}
+
+/// `refill`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refill {
+    /// Where it is asked, with what is asked for left open.
+    pub template: Template,
+    /// Sent with every ask.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How long positions are missing before they are asked for.
+    pub after: Duration,
+    /// Asks in vain after which no more are made.
+    pub attempts: u32,
+    /// After how long a silence of a key what may follow is asked for.
+    pub every: Option<Duration>,
+    /// Asks at the most, over all keys.
+    pub rate: Rate,
+    /// What a page is split by, and an element of it read by.
+    pub rules: Rules,
+    /// Where a page says that there is another.
+    pub next: Next,
+    /// Private addresses that may be connected to all the same.
+    pub allow: Vec<Network>,
+    /// A PEM file with roots accepted besides the public ones.
+    pub ca: Option<PathBuf>,
+}
+
+impl Refill {
+    /// The rules prepared for use on pages.
+    pub fn extractor(&self) -> Result<Extractor, RulesProblem> {
+        Extractor::new(self.rules.clone())
+    }
 }
 
 impl Source {
@@ -212,6 +248,9 @@ pub enum First {
     At(u64),
     /// As `At`, but what is missing from this position on is a gap like any other.
     Strictly(u64),
+    /// As `Strictly`, because there is a `refill` and nothing else is said: history is read the same with
+    /// it and without.
+    Refilled(u64),
     /// Positions have no natural start.
     Any,
 }

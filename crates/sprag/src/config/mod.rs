@@ -12,6 +12,7 @@ mod check_headers;
 mod check_late;
 mod check_order;
 mod check_rate;
+mod check_refill;
 mod check_retention;
 mod check_rules;
 mod check_server;
@@ -32,7 +33,7 @@ pub use admin_access::{AdminAccess, admin_access};
 pub use changes::{changes, line_of, needs_restart};
 pub use checked::{
     Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
-    Limits, OnGap, OnGiveUp, OnInvalid, OnLate, Retention, Retry, Server, Source, Url,
+    Limits, OnGap, OnGiveUp, OnInvalid, OnLate, Refill, Retention, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};

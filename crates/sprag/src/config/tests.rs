@@ -565,6 +565,9 @@ fn defaults_are_as_documented() {
         let base = |more: &str| match key.path {
             "sources.*.position" => small(HMAC, ARRIVAL, more),
             "sources.*.verify.tolerance" => small(STANDARD, FIFO, more),
+            path if path.starts_with("sources.*.refill.") => {
+                fifo(&format!("sources.s.refill.url = \"https://a.example/{{key}}\"\n{more}"))
+            }
             "sources.*.coalesce" | "sources.*.max_ahead" => small(HMAC, LATEST, more),
             _ => fifo(more),
         };
@@ -584,6 +587,7 @@ fn the_reference_and_the_checks_know_the_same_keys() {
         sources.t.type = "body:/type"
         sources.t.key = [{ type = "a", at = { join = ["body:/k"] } }]
         sources.t.position.sequence = "body:/n"
+        sources.t.refill = { url = "https://a.example/{key}", key_at = { join = ["body:/k"] } }
         sources.u.verify = { scheme = "square", public_url = "https://a/" }
         sources.u.position = { timestamp = "body:/t", unit = "s" }
         sources.u.contract = "latest"

@@ -27,7 +27,7 @@ pub(super) async fn drain(mut body: Incoming) -> bool {
 
 /// `Retry-After` as seconds or as a date (RFC 9110 section 10.2.3); none when absent, malformed or
 /// past.
-pub(super) fn retry_after(headers: &HeaderMap, now: UnixMicros) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: UnixMicros) -> Option<Duration> {
     let value = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));

@@ -20,22 +20,22 @@ use crate::limits;
 /// The name of HTTP/2 in ALPN (RFC 9113 section 3.2).
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";
 /// The name of HTTP/1.1 in ALPN (RFC 7301 section 6).
-pub(super) const ALPN_HTTP1: &[u8] = b"http/1.1";
+pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// Where connections go, and how.
 #[derive(Debug)]
-pub(super) struct Target {
-    pub(super) url: Url,
-    pub(super) allow: Vec<Network>,
+pub(crate) struct Target {
+    pub(crate) url: Url,
+    pub(crate) allow: Vec<Network>,
     /// None where the URL is `http`.
-    pub(super) tls: Option<Arc<ClientConfig>>,
-    pub(super) http: HttpVersion,
-    pub(super) connect_timeout: Duration,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) http: HttpVersion,
+    pub(crate) connect_timeout: Duration,
 }
 
 /// A connection that was just made.
 #[derive(Debug)]
-pub(super) enum Connected {
+pub(crate) enum Connected {
     /// For one attempt at a time.
     Http1(http1::Connection),
     /// For many.
@@ -44,7 +44,7 @@ pub(super) enum Connected {
 
 /// Why there is no connection; nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unconnected {
+pub(crate) enum Unconnected {
     /// [`Outcome::Refused`] when no address is allowed, [`Outcome::Unreachable`] when none could be
     /// connected to.
     Ended(Outcome),
@@ -60,7 +60,7 @@ impl From<Outcome> for Unconnected {
 
 impl Target {
     /// Connects. The first address that is allowed and answers is taken.
-    pub(super) async fn connect(&self) -> Result<Connected, Unconnected> {
+    pub(crate) async fn connect(&self) -> Result<Connected, Unconnected> {
         let connected = within(self.connect_timeout, self.handshake()).await;
         connected.unwrap_or(Err(Outcome::Unreachable.into()))
     }

@@ -1,6 +1,7 @@
 //! A destination as an HTTP endpoint: its address, keys, connections and time limits.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use super::headers::Delivery;
 use super::{Ended, answer, http1, http2};
 use crate::authorities;
 use crate::clock::within;
-use crate::config::{Ack, Destination, HttpVersion};
+use crate::config::{Ack, Destination, HttpVersion, Url};
 use crate::descriptors::Descriptors;
 use crate::limits;
 use crate::metrics::DestinationMetrics;
@@ -116,7 +117,7 @@ impl Endpoint {
         let absolute = Uri::builder().scheme(scheme).authority(&*url.authority);
         let absolute = absolute.path_and_query(&*url.target).build();
         let host = HeaderValue::try_from(&url.authority).map_err(|_| EndpointProblem::Url)?;
-        let tls = if url.tls { Some(Arc::new(tls(config)?)) } else { None };
+        let tls = tls(&url, config.ca.as_deref(), config.http)?;
         let concurrency = usize::try_from(config.concurrency).unwrap_or(usize::MAX);
         let (allow, http) = (config.allow.clone(), config.http);
         let to = Target { url, allow, tls, http, connect_timeout: config.connect_timeout };
@@ -314,11 +315,18 @@ fn ended<B>(response: &Response<B>, now: UnixMicros) -> Ended {
     Ended { outcome, retry_after, dropped, acknowledged }
 }
 
-/// The machine's roots and those of the destination's `ca` file.
-fn tls(config: &Destination) -> Result<ClientConfig, EndpointProblem> {
+/// The machine's roots and those of a `ca` file; none where the URL is `http`.
+pub(crate) fn tls(
+    url: &Url,
+    ca: Option<&Path>,
+    http: HttpVersion,
+) -> Result<Option<Arc<ClientConfig>>, EndpointProblem> {
+    if !url.tls {
+        return Ok(None);
+    }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(file) = &config.ca {
+    if let Some(file) = ca {
         let pem = std::fs::read(file);
         let pem = pem.map_err(|error| EndpointProblem::Authorities(error.to_string()))?;
         authorities::add(&mut roots, &pem).map_err(EndpointProblem::Authorities)?;
@@ -328,11 +336,11 @@ fn tls(config: &Destination) -> Result<ClientConfig, EndpointProblem> {
         .with_safe_default_protocol_versions()
         .map_err(EndpointProblem::Tls)?;
     let mut tls = builder.with_root_certificates(roots).with_no_client_auth();
-    let offered: &[&[u8]] = match config.http {
+    let offered: &[&[u8]] = match http {
         HttpVersion::Auto => &[ALPN_HTTP2, ALPN_HTTP1],
         HttpVersion::Http1 => &[ALPN_HTTP1],
         HttpVersion::Http2 => &[ALPN_HTTP2],
     };
     tls.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
-    Ok(tls)
+    Ok(Some(Arc::new(tls)))
 }

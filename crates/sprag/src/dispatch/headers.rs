@@ -9,6 +9,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sprag_core::fact::Origin;
 use sprag_core::fields::push_name;
 use sprag_core::id::Hash;
 use sprag_core::output::Attempt;
@@ -168,6 +169,9 @@ impl Delivery<'_> {
         }
         if !attempt.omitted.is_empty() {
             own.text("sprag-omitted", &omitted(&attempt.omitted));
+        }
+        if self.event.event.received.origin == Origin::Refilled {
+            own.text("sprag-origin", "refilled");
         }
         if attempt.out_of_order {
             own.text("sprag-out-of-order", "true");

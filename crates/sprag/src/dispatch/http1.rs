@@ -16,7 +16,7 @@ use crate::limits;
 
 /// A connection: what sends on it, and the task that moves its bytes. Dropped, it closes.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     task: JoinHandle<()>,
 }
@@ -30,7 +30,7 @@ impl Drop for Connection {
 
 /// What came of a request.
 #[derive(Debug)]
-pub(super) enum Sent {
+pub(crate) enum Sent {
     /// There is the head of an answer.
     Answered(Response<Incoming>),
     /// Nothing of it left: another connection may carry it.
@@ -59,7 +59,7 @@ where
 
 impl Connection {
     /// Whether another request can be sent, as far as is known.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.sender.is_ready()
     }
 
@@ -69,7 +69,7 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(super) async fn send(&mut self, request: Request<Bytes>) -> Sent {
+    pub(crate) async fn send(&mut self, request: Request<Bytes>) -> Sent {
         match self.sender.try_send_request(request.map(Full::new)).await {
             Ok(response) => Sent::Answered(response),
             Err(mut error) => match error.take_message() {

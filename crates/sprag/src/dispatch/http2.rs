@@ -22,7 +22,7 @@ use crate::limits;
 
 /// A connection. Dropped, it closes, and with it every stream.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Bytes>,
     streams: Arc<Streams>,
     pings: mpsc::UnboundedSender<oneshot::Sender<()>>,

@@ -1,26 +1,26 @@
-//! Attempts over HTTP: the sending half of the network.
+//! What goes out over HTTP: attempts, and asks for what is missing (`refill` makes those).
 //!
 //! It carries out what the core decided and reports how it ended; when to try, and what an
 //! outcome means, is the core's. Nothing is retried here (DESIGN L1).
 
-mod answer;
+pub(crate) mod answer;
 mod batch;
-mod connect;
+pub(crate) mod connect;
 mod connections;
 mod endpoint;
 mod guard;
 mod headers;
-mod http1;
+pub(crate) mod http1;
 mod http2;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sprag_core::fact::Outcome;
+use sprag_core::fact::{Outcome, RefillOutcome};
 use sprag_core::id::{DestinationId, PartitionId, SourceId};
-use sprag_core::input::AttemptId;
-use sprag_core::output::Attempt;
+use sprag_core::input::{AttemptId, Fetched};
+use sprag_core::output::{Attempt, Fetch};
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::{Configured, Notice};
 use tokio::runtime;
@@ -29,7 +29,9 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::life;
 use crate::node::{Network, NodeHandle};
+use crate::refill::{Refiller, Refillers};
 
+pub(crate) use endpoint::tls;
 pub use endpoint::{Endpoint, EndpointProblem};
 pub use guard::is_public;
 
@@ -61,17 +63,26 @@ impl Ended {
 /// The destinations' endpoints by name.
 pub type Endpoints = BTreeMap<String, Arc<Endpoint>>;
 
-/// Endpoints that take the place of those in use once another configuration is in force.
+/// All that goes out: to destinations, and to sources that are asked for what is missing.
 #[derive(Debug, Clone, Default)]
-pub struct NextEndpoints(Arc<Mutex<Option<Endpoints>>>);
+pub struct Outgoing {
+    /// The destinations' endpoints.
+    pub endpoints: Endpoints,
+    /// What sources are asked with.
+    pub refillers: Refillers,
+}
 
-impl NextEndpoints {
-    /// These are next; none: there are none any more.
-    pub fn set(&self, next: Option<Endpoints>) {
+/// What takes the place of that in use once another configuration is in force.
+#[derive(Debug, Clone, Default)]
+pub struct NextOutgoing(Arc<Mutex<Option<Outgoing>>>);
+
+impl NextOutgoing {
+    /// This is next; none: there is none any more.
+    pub fn set(&self, next: Option<Outgoing>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = next;
     }
 
-    fn take(&self) -> Option<Endpoints> {
+    fn take(&self) -> Option<Outgoing> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -83,10 +94,11 @@ pub type OnNotice = Box<dyn FnMut(Notice) + Send>;
 pub struct Dispatcher {
     runtime: runtime::Handle,
     node: NodeHandle,
-    endpoints: Endpoints,
-    next: NextEndpoints,
+    outgoing: Outgoing,
+    next: NextOutgoing,
     /// By the numbers that history has for the names: known before anything is to be sent.
     numbered: BTreeMap<DestinationId, Arc<Endpoint>>,
+    refillers: BTreeMap<SourceId, Arc<Refiller>>,
     sources: BTreeMap<SourceId, Arc<str>>,
     clock: Clock,
     running: Arc<Running>,
@@ -113,16 +125,17 @@ impl Dispatcher {
     pub fn new(
         runtime: runtime::Handle,
         node: NodeHandle,
-        (endpoints, next): (Endpoints, NextEndpoints),
+        (outgoing, next): (Outgoing, NextOutgoing),
         clock: Clock,
         on_notice: OnNotice,
     ) -> Self {
         Self {
             runtime,
             node,
-            endpoints,
+            outgoing,
             next,
             numbered: BTreeMap::new(),
+            refillers: BTreeMap::new(),
             sources: BTreeMap::new(),
             clock,
             running: Arc::default(),
@@ -137,15 +150,19 @@ impl Dispatcher {
         if matches!(notice, Notice::Reloaded(_))
             && let Some(next) = self.next.take()
         {
-            self.endpoints = next;
+            self.outgoing = next;
         }
         let Configured { sources, destinations, .. } = configured;
         // What is decided already is sent still, also where it is configured no more.
         self.sources.extend(sources.iter().map(|(id, name)| (*id, name.clone())));
         let endpoint = |(id, name): (&DestinationId, &Arc<str>)| {
-            Some((*id, self.endpoints.get(&**name)?.clone()))
+            Some((*id, self.outgoing.endpoints.get(&**name)?.clone()))
         };
         self.numbered.extend(destinations.iter().filter_map(endpoint).collect::<Vec<_>>());
+        let refiller = |(id, name): (&SourceId, &Arc<str>)| {
+            Some((*id, self.outgoing.refillers.get(&**name)?.clone()))
+        };
+        self.refillers = sources.iter().filter_map(refiller).collect();
     }
 }
 
@@ -192,6 +209,22 @@ impl Network for Dispatcher {
         if let Some(breaker) = self.running.remove((partition, attempt)) {
             let _ = breaker.send(());
         }
+    }
+
+    fn fetch(&mut self, partition: PartitionId, fetch: Box<Fetch>) {
+        let source = fetch.key.source;
+        let Some(refiller) = self.refillers.get(&source).cloned() else {
+            // No longer configured: nothing was asked.
+            let (outcome, retry_after) = (RefillOutcome::Unreachable, None);
+            let nothing = Fetched { id: fetch.id, source, outcome, events: 0, retry_after };
+            self.node.fetched(partition, nothing);
+            return;
+        };
+        let (node, clock) = (self.node.clone(), self.clock);
+        self.runtime.spawn(async move {
+            let fetched = refiller.fetch(&node, clock, &fetch).await;
+            node.fetched(partition, fetched);
+        });
     }
 
     fn notice(&mut self, notice: Notice) {

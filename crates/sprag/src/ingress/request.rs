@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use sprag_core::fact::Origin;
 use sprag_core::id::{Hash, Key};
 use sprag_core::output::Answer;
 use sprag_core::position::Position;
@@ -177,6 +178,7 @@ impl Authentic<'_> {
             headers: self.source.stored_headers(&self.parts.headers),
             digest,
             in_time: self.in_time,
+            origin: Origin::Posted,
         }
     }
 
@@ -192,6 +194,7 @@ impl Authentic<'_> {
             headers: self.source.stored_headers(&self.parts.headers),
             digest,
             in_time: self.in_time,
+            origin: Origin::Posted,
         }
     }
 }

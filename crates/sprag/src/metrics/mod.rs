@@ -9,6 +9,7 @@ mod destination;
 mod history;
 mod list;
 mod observed;
+mod refill;
 mod source;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use destination::DestinationMetrics;
 pub use history::History;
 pub use list::{Described, LIST, metrics_markdown};
 pub use observed::Observed;
+pub use refill::RefillMetrics;
 pub use source::SourceMetrics;
 
 use configuration::ConfigurationMetrics;
@@ -51,6 +53,12 @@ struct EventLabels {
 struct RefusedLabels {
     source: String,
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefillLabels {
+    source: String,
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -106,6 +114,7 @@ pub struct Metrics {
     registry: Registry,
     events: Family<EventLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
+    refills: Family<RefillLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     filtered: Family<DestinationLabel, Counter>,
     lag_seconds: Lags,
@@ -138,6 +147,7 @@ impl Metrics {
             registry: Registry::with_prefix("sprag"),
             events: Family::default(),
             refused: Family::default(),
+            refills: Family::default(),
             attempts: Family::default(),
             filtered: Family::default(),
             lag_seconds: Family::new_with_constructor(|| histogram(LAG_BUCKETS)),
@@ -157,6 +167,7 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("events", help("events"), self.events.clone());
         registry.register("refused", help("refused"), self.refused.clone());
+        registry.register("refills", help("refills"), self.refills.clone());
         registry.register("attempts", help("attempts"), self.attempts.clone());
         registry.register("filtered", help("filtered"), self.filtered.clone());
         registry.register("lag_seconds", help("lag_seconds"), self.lag_seconds.clone());
@@ -177,6 +188,12 @@ impl Metrics {
     #[must_use]
     pub fn source(&self, name: &str) -> SourceMetrics {
         SourceMetrics::new(self, name)
+    }
+
+    /// The counters of a source that is asked for missing positions.
+    #[must_use]
+    pub fn refill(&self, name: &str) -> RefillMetrics {
+        RefillMetrics::new(self, name)
     }
 
     /// The counters of a destination.
@@ -232,7 +249,7 @@ impl Metrics {
 mod tests {
     use super::*;
     use crate::problem::Code;
-    use sprag_core::fact::Outcome;
+    use sprag_core::fact::{Outcome, RefillOutcome};
     use sprag_core::id::PartitionId;
     use sprag_core::output::Status;
     use std::collections::BTreeSet;
@@ -245,6 +262,7 @@ mod tests {
         source.event(Status::Released);
         metrics.source("billing").event(Status::Held);
         source.refused(Code::SignatureMismatch);
+        metrics.refill("billing").ended(RefillOutcome::Answered { status: 429 });
         app.attempt(Outcome::Answered { status: 204 });
         app.attempt(Outcome::Answered { status: 503 });
         app.attempt(Outcome::Unknown);
@@ -258,6 +276,7 @@ mod tests {
             "sprag_events_total{source=\"billing\",fate=\"held\"} 1",
             "sprag_events_total{source=\"billing\",fate=\"duplicate\"} 0",
             "sprag_refused_total{source=\"billing\",code=\"signature-mismatch\"} 1",
+            "sprag_refills_total{source=\"billing\",outcome=\"throttled\"} 1",
             "sprag_attempts_total{destination=\"app\",outcome=\"2xx\"} 1",
             "sprag_attempts_total{destination=\"app\",outcome=\"5xx\"} 1",
             "sprag_attempts_total{destination=\"app\",outcome=\"unknown\"} 1",

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use sprag_core::fact::StoredHeader;
+use sprag_core::fact::{Origin, StoredHeader};
 use sprag_core::id::{Hash, Key, PartitionId, SourceId};
-use sprag_core::input::{Arrival, Command, Ended, Ticket};
+use sprag_core::input::{Arrival, Command, Ended, Fetched, Ticket};
 use sprag_core::output::Answer;
 use sprag_core::partition::KeyView;
 use sprag_core::plan::Plan;
@@ -44,6 +44,8 @@ pub struct NewArrival {
     pub digest: Hash,
     /// Whether its signature lies within the tolerance.
     pub in_time: bool,
+    /// How it came.
+    pub origin: Origin,
 }
 
 impl NodeHandle {
@@ -79,6 +81,7 @@ impl NodeHandle {
             digest: new.digest,
             size,
             in_time: new.in_time,
+            origin: new.origin,
         };
         self.tell(Message::Receive(
             Box::new(arrival),
@@ -103,8 +106,17 @@ impl NodeHandle {
 
     /// Notes a refused request. History keeps some of them (DESIGN D7); nobody waits for it.
     pub fn refuse(&self, source: SourceId, code: &str, peer: IpAddr, digest: Option<Hash>) {
+        self.refuse_of(source, code, &peer.to_string(), digest);
+    }
+
+    /// Notes that of what a source was asked for an event cannot be used.
+    pub fn refuse_refilled(&self, source: SourceId, code: &str, digest: Hash) {
+        self.refuse_of(source, code, "refill", Some(digest));
+    }
+
+    fn refuse_of(&self, source: SourceId, code: &str, peer: &str, digest: Option<Hash>) {
         let Some(room) = self.room.of_refusal() else { return };
-        let (code, peer) = (Arc::from(code), Arc::from(peer.to_string()));
+        let (code, peer) = (Arc::from(code), Arc::from(peer));
         self.tell(Message::Refuse(source, code, peer, digest, room));
     }
 
@@ -118,6 +130,11 @@ impl NodeHandle {
     /// Reports that an attempt ended.
     pub fn ended(&self, partition: PartitionId, ended: Ended) {
         self.tell(Message::Ended(partition, ended));
+    }
+
+    /// Reports that an ask for missing positions is over: all that it brought is answered.
+    pub fn fetched(&self, partition: PartitionId, fetched: Fetched) {
+        self.tell(Message::Fetched(partition, fetched));
     }
 
     /// Another configuration. What becomes of it is a notice to the network.
@@ -191,6 +208,7 @@ mod tests {
             headers: Vec::new(),
             digest: Hash::default(),
             in_time: true,
+            origin: Origin::Posted,
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sprag_core::id::{Hash, Key, PartitionId, SourceId};
-use sprag_core::input::{Arrival, AttemptId, Command, Ended};
-use sprag_core::output::{Answer, Attempt};
+use sprag_core::input::{Arrival, AttemptId, Command, Ended, Fetched};
+use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::partition::KeyView;
 use sprag_core::plan::Plan;
 use sprag_core::record::Directory;
@@ -27,6 +27,9 @@ pub trait Network: Send + 'static {
 
     /// Break an attempt off, and report its end to the handle.
     fn abort(&mut self, partition: PartitionId, attempt: AttemptId);
+
+    /// Ask a source for missing positions, bring in what comes, and report the end to the handle.
+    fn fetch(&mut self, partition: PartitionId, fetch: Box<Fetch>);
 
     /// An operator must know this.
     fn notice(&mut self, notice: Notice);
@@ -64,6 +67,8 @@ pub(super) enum Message {
     Command(Command, Asking),
     /// An attempt ended.
     Ended(PartitionId, Ended),
+    /// An ask for missing positions is over.
+    Fetched(PartitionId, Fetched),
     /// A key in memory as it is.
     View(Key, oneshot::Sender<Option<(PartitionId, KeyView)>>),
     /// Bring the state store up to date.

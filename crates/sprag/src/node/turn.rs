@@ -181,6 +181,7 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                 life::step!("record");
                 self.node.ended(now, partition, ended);
             }
+            Message::Fetched(partition, fetched) => self.node.fetched(now, partition, fetched),
             Message::Store(answer) => {
                 if let Some(ticket) = self.ticket(answer) {
                     self.node.store_now(ticket);
@@ -235,6 +236,7 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                     self.network.deliver(partition, attempt, event, others);
                 }
                 Effect::Abort { partition, attempt } => self.network.abort(partition, attempt),
+                Effect::Fetch { partition, fetch } => self.network.fetch(partition, fetch),
                 Effect::Notice(notice) => self.network.notice(notice),
             }
         }

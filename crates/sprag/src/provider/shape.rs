@@ -59,7 +59,7 @@ impl Shape {
         let extractor = source.extractor().map_err(ShapeProblem::Rules)?;
         let first = match &source.contract {
             Contract::Fifo(fifo) => match fifo.first {
-                First::At(first) | First::Strictly(first) => first,
+                First::At(first) | First::Strictly(first) | First::Refilled(first) => first,
                 First::Any => 1,
             },
             Contract::Latest(_)

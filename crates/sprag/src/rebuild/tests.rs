@@ -78,6 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn source(name: &str, contract: Contract, forget_after: Option<Duration>) -> SourceSettings {
     SourceSettings {
+        refill: None,
         name: name.into(),
         contract,
         hold_wait: Duration::from_secs(2),
@@ -314,6 +315,7 @@ impl World {
             _ => Position::None,
         };
         let arrival = Box::new(Arrival {
+            origin: sprag_core::fact::Origin::default(),
             ticket: Ticket(self.tickets),
             key: key(source, name),
             id: Some(format!("{id}").into()),

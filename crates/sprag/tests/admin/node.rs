@@ -16,7 +16,7 @@ use sprag::state::{SqliteState, StateReader};
 use sprag_core::fact::{Outcome, StoredHeader};
 use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{AttemptId, Ended};
-use sprag_core::output::{Answer, Attempt, Status};
+use sprag_core::output::{Answer, Attempt, Fetch, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
@@ -117,6 +117,10 @@ impl Network for ScriptedNetwork {
         self.node.ended(partition, ended(attempt, Outcome::Unknown, Duration::ZERO));
     }
 
+    fn fetch(&mut self, _: PartitionId, fetch: Box<Fetch>) {
+        panic!("no source is asked: {fetch:?}");
+    }
+
     fn notice(&mut self, _: Notice) {}
 }
 
@@ -137,6 +141,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         hold_events: 1_000,
         hold_span: 100,
         rate: None,
+        refill: None,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),
         ranks: Vec::new(),
@@ -275,6 +280,7 @@ impl World {
             headers: vec![header],
             digest: sha256(&[&body]),
             in_time: true,
+            origin: sprag_core::fact::Origin::Posted,
         };
         match self.node.receive(arrival, Arc::from(body)).await {
             Answer::Event { status, event: Some(event), .. } => (status, event.to_string()),

@@ -40,8 +40,8 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
     if let Some(range) = key.kind.strip_prefix("integer ").filter(|rest| rest.contains('–')) {
         return Some(integers(range));
     }
-    if let Some(words) = words(key.kind) {
-        return Some(words);
+    if let Some(some) = words(key.kind).or_else(|| links(key.kind)) {
+        return Some(some);
     }
     Some(match key.kind {
         "table" => return None,
@@ -81,11 +81,6 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         "text" => values(&["\"sha256=\"", "\"\""], &["7"]),
         "template" => values(&["\"{body}\"", "\"v0:{body}\""], &["\"{bdy}\"", "\"\"", "7"]),
         "path" => values(&[], &["\"/nowhere/at/all.pem\"", "7"]),
-        "URL" => values(&["\"https://example.com/hook\""], &["\"example\"", "7"]),
-        "`http` or `https` URL" => values(
-            &["\"http://127.0.0.1:9/a?b=c\"", "\"https://localhost/\"", "\"http://[::1]:9\""],
-            &["\"ftp://localhost/\"", "\"http://127.0.0.1:0/\"", "\"no url\"", "7"],
-        ),
         "string, or `env:NAME` or `file:PATH`" => {
             values(&["\"plain\"", "\"env:A\""], &["\"env:NOT_SET_ANYWHERE\"", "7"])
         }
@@ -101,6 +96,30 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         ),
         "address" => values(&["\"127.0.0.1:0\""], &["\"localhost\"", "7"]),
         unknown => panic!("{}: teach `values` the kind {unknown:?}", key.path),
+    })
+}
+
+/// Kinds that lead somewhere.
+fn links(kind: &str) -> Option<Vec<Value>> {
+    Some(match kind {
+        "URL" => values(&["\"https://example.com/hook\""], &["\"example\"", "7"]),
+        "URL with placeholders" => values(
+            &["\"https://api.example/{key}?from={from}&to={to}\""],
+            &[
+                "\"https://{key}/\"",
+                "\"https://api.example/\"",
+                "\"https://api.example/{id}\"",
+                "7",
+            ],
+        ),
+        "`link` or `body:/pointer`" => {
+            values(&["\"link\"", "\"body:/next\""], &["\"header:x-a\"", "\"page\"", "7"])
+        }
+        "`http` or `https` URL" => values(
+            &["\"http://127.0.0.1:9/a?b=c\"", "\"https://localhost/\"", "\"http://[::1]:9\""],
+            &["\"ftp://localhost/\"", "\"http://127.0.0.1:0/\"", "\"no url\"", "7"],
+        ),
+        _ => return None,
     })
 }
 

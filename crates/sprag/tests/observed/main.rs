@@ -19,6 +19,7 @@ mod order;
 #[path = "../wire/post.rs"]
 mod post;
 mod record;
+mod refill;
 mod replay;
 mod retention;
 mod scenario;
@@ -31,6 +32,9 @@ mod support {
     pub(crate) mod clock;
     pub(crate) mod gateway;
 }
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../wire/server.rs"]
+mod authority;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../wire/consumer.rs"]
 mod consumer;

@@ -26,7 +26,9 @@ fn value(scraped: &str, begin: &str) -> Option<f64> {
 
 #[test]
 fn every_metric_of_the_page_is_scraped_and_is_true() {
-    let world = World::start(404);
+    // What is missing is asked for where nobody is.
+    let refill = "refill = { url = \"http://127.0.0.1:9/{key}?{from}\", allow = [\"127.0.0.0/8\"], after = \"10ms\" }";
+    let world = World::start_with(404, &format!("hold = {{ wait = \"1h\" }}\n{refill}"));
     world.send("a", &[1, 2]);
     world.until_lane("a", "mode", &json!("halted"));
     world.consumer.answers(204);
@@ -37,7 +39,12 @@ fn every_metric_of_the_page_is_scraped_and_is_true() {
     assert!(refused.contains("missing-token"), "{refused}");
     // Lists are no older than the request that asks for them: so the store has all of it.
     world.run(&["lanes"]);
-    let page = asked(&world.admin, "GET /metrics");
+    let unreachable = "sprag_refills_total{source=\"billing\",outcome=\"unreachable\"}";
+    let mut page = asked(&world.admin, "GET /metrics");
+    while value(&page, unreachable).is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        page = asked(&world.admin, "GET /metrics");
+    }
     let of = |begin: &str| value(&page, begin).unwrap_or_else(|| panic!("{begin} not in {page}"));
     assert!(of("sprag_head_age_seconds{destination=\"app\"") > 0.0, "{page}");
     assert!(of("sprag_lag_seconds_sum{destination=\"app\"") > 0.0, "{page}");

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use sprag_core::fact::{
-    Attempted, Consequence, DeadLetter, Fact, Late, Outcome, PauseReason, Released,
+    Attempted, Consequence, DeadLetter, Fact, Late, Origin, Outcome, PauseReason, RefillOutcome,
+    Released,
 };
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
-use sprag_core::output::{Answer, Attempt};
+use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::record::{HeldAt, KeyRecord, OmitReason, Reached, Tie};
@@ -91,7 +92,9 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::LaneEnded(_)
         | Fact::Rewound(_)
         | Fact::BacklogDropped(_) => lane_fact(fact),
-        Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) => gap_fact(fact),
+        Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => {
+            gap_fact(fact)
+        }
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
         _ => event_fact(fact),
@@ -102,10 +105,11 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
 fn event_fact(fact: &Fact) -> String {
     match fact {
         Fact::Received(fact) => format!(
-            "{} position={} id={}",
+            "{} position={} id={}{}",
             fact.key.name,
             position(&fact.position),
             fact.id.as_deref().unwrap_or("none"),
+            if fact.origin == Origin::Refilled { " refilled" } else { "" },
         ),
         Fact::Held(fact) => format!(
             "{} event={} reason={:?} deadline={}",
@@ -188,6 +192,15 @@ fn gap_fact(fact: &Fact) -> String {
         Fact::GapAbandoned(fact) => {
             let missing = range(fact.missing);
             format!("{} missing={missing} reason={:?}", fact.key.name, fact.reason)
+        }
+        Fact::RefillEnded(fact) => {
+            let status = match fact.outcome {
+                RefillOutcome::Answered { status } => format!("={status}"),
+                _ => String::new(),
+            };
+            let (asked, outcome) = (range(fact.asked), fact.outcome.as_str());
+            let (name, attempt, events) = (&fact.key.name, fact.attempt, fact.events);
+            format!("{name} asked={asked} try={attempt} {outcome}{status} events={events}")
         }
         other => format!("{other:?}"),
     }
@@ -303,6 +316,11 @@ pub(crate) fn answer(answer: &Answer) -> String {
         }
         other => format!("{other:?}").to_lowercase(),
     }
+}
+
+/// An ask as its source sees it.
+pub(crate) fn fetch(fetch: &Fetch) -> String {
+    format!("{} missing={} try={}", fetch.key.name, range(fetch.asked), fetch.attempt)
 }
 
 /// An attempt as its consumer sees it.

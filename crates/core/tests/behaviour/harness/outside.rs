@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sprag_core::chain::Digest as _;
 use sprag_core::destination::Destination;
-use sprag_core::fact::{DestinationDeclared, Fact, SourceDeclared};
+use sprag_core::fact::{DestinationDeclared, Fact, Origin, SourceDeclared};
 use sprag_core::id::{DestinationId, Key, SourceId};
 use sprag_core::input::{Arrival, Command, Input, Ticket};
 use sprag_core::output::{Answer, Busy};
@@ -24,6 +24,7 @@ pub(crate) struct Post {
     pub(crate) event_type: String,
     pub(crate) body: String,
     pub(crate) outside_tolerance: bool,
+    pub(crate) origin: Origin,
 }
 
 impl Post {
@@ -48,6 +49,7 @@ impl World {
             digest: Sha.sha256(&[post.body.as_bytes()]),
             size: u32::try_from(post.body.len()).expect("bodies of tests are small"),
             in_time: !post.outside_tolerance,
+            origin: post.origin,
         });
         let partition = partition_of(&key);
         let admitted = self.intake.admit(self.now.elapsed, key.source, partition);
@@ -80,6 +82,7 @@ impl World {
             known.and_modify(|to| to.revise(told)).or_insert_with(|| Destination::new(told));
         }
         self.intake.revise(&settings);
+        self.refills.revise(&settings);
         for at in 0..self.nodes.len() {
             self.handle(at, Input::Settings(settings.clone()));
         }

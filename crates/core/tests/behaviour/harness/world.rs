@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprag_core::destination::{Destination, End, LaneRef};
-use sprag_core::fact::Fact;
+use sprag_core::fact::{Fact, RefillOutcome};
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId};
-use sprag_core::input::{AttemptId, Command, Ended, Input, Ticket};
+use sprag_core::input::{AttemptId, Command, Ended, Fetched, Input, Ticket};
 use sprag_core::intake::Intake;
-use sprag_core::output::{Attempt, Draft, Output};
+use sprag_core::output::{Attempt, Draft, Fetch, Output};
 use sprag_core::partition::Partition;
+use sprag_core::refill::Refills;
 use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros, micros};
 
@@ -75,6 +76,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) destinations: BTreeMap<DestinationId, Destination>,
     pub(crate) intake: Intake,
+    pub(crate) refills: Refills,
     pub(crate) settings: Arc<Settings>,
     pub(crate) habits: Habits,
     pub(crate) now: Now,
@@ -82,6 +84,8 @@ pub(crate) struct World {
     pub(crate) says: Option<u64>,
     pub(crate) under_way: Vec<Attempt>,
     pub(crate) aborted: Vec<AttemptId>,
+    /// Asks for missing positions under way; those of a term before still end.
+    pub(crate) fetches: Vec<Fetch>,
     pub(crate) loads: VecDeque<(PartitionId, Key)>,
     /// Pages, backlogs and look-ups that were asked for.
     reads: VecDeque<(usize, Output)>,
@@ -101,12 +105,14 @@ impl World {
             nodes: Vec::new(),
             destinations: BTreeMap::new(),
             intake: Intake::default(),
+            refills: Refills::default(),
             settings,
             habits,
             now: Now { elapsed: ElapsedMicros(0), clock: describe::CLOCK_START },
             says: None,
             under_way: Vec::new(),
             aborted: Vec::new(),
+            fetches: Vec::new(),
             loads: VecDeque::new(),
             reads: VecDeque::new(),
             judge,
@@ -140,6 +146,8 @@ impl World {
         let destinations = self.settings.destinations.iter();
         self.destinations = destinations.map(|(id, told)| (*id, Destination::new(told))).collect();
         self.intake = Intake::new(&self.settings);
+        (self.refills, self.fetches) = (Refills::default(), Vec::new());
+        self.refills.revise(&self.settings);
         (0..self.nodes.len()).for_each(|at| self.recover(at));
         self.settle();
     }
@@ -247,6 +255,13 @@ impl World {
                 }
             }
             Output::Forward { place, fact } => self.forward(place, &fact),
+            Output::WantFetch(wanted) => self.refills.want(wanted),
+            Output::WithdrawFetch(wanted) => self.refills.withdraw(&wanted),
+            Output::SpareFetch(source) => self.refills.spare(source),
+            Output::Fetch(fetch) => {
+                self.trace.push(format!("  fetch {}", describe::fetch(&fetch)));
+                self.fetches.push(*fetch);
+            }
             Output::SequenceReset(key) => self.trace.push(format!("  alert {}", key.name)),
         }
     }
@@ -354,7 +369,7 @@ impl World {
         if self.habits.reads {
             moved |= self.read_one(0);
         }
-        moved | self.grant() | self.pause_gone()
+        moved | self.grant() | self.let_fetch() | self.pause_gone()
     }
 
     /// The oldest frame in flight becomes durable.
@@ -377,6 +392,7 @@ impl World {
         self.nodes[at].partition.fail();
         let id = self.nodes[at].log.partition;
         self.destinations.values_mut().for_each(|destination| destination.withdraw(id));
+        self.refills.forget(id);
         self.loads.retain(|(partition, _)| *partition != id);
         // What was asked before is void; a request that is looked up still waits for its answer.
         let void =
@@ -443,6 +459,27 @@ impl World {
         true
     }
 
+    fn let_fetch(&mut self) -> bool {
+        let Some(wanted) = self.refills.poll(self.now.elapsed) else { return false };
+        self.handle(usize::from(wanted.partition.0), Input::MayFetch(wanted));
+        true
+    }
+
+    /// An ask under way ends; what it brought was received before.
+    pub(crate) fn end_fetch(
+        &mut self,
+        which: usize,
+        outcome: RefillOutcome,
+        events: u32,
+        retry_after: Option<Duration>,
+    ) {
+        let Fetch { id, key, .. } = self.fetches.remove(which);
+        let source = key.source;
+        self.refills.ended(self.now.elapsed, source, outcome, retry_after);
+        let fetched = Fetched { id, source, outcome, events, retry_after };
+        self.handle(usize::from(partition_of(&key).0), Input::Fetched(fetched));
+    }
+
     pub(crate) fn end_aborted(&mut self) -> bool {
         let Some(id) = self.aborted.pop() else { return false };
         let at = self.under_way.iter().position(|attempt| attempt.id == id);
@@ -487,7 +524,7 @@ impl World {
             self.settle();
             let deadlines = self.nodes.iter().filter_map(|node| node.partition.deadline());
             let destinations = self.destinations.values().filter_map(Destination::deadline);
-            let deadlines = deadlines.chain(destinations);
+            let deadlines = deadlines.chain(destinations).chain(self.refills.deadline());
             let next = deadlines.min().map_or(end, |due| due.0.min(end)).max(self.now.elapsed.0);
             self.pass(next - self.now.elapsed.0);
             let due = self.tick();

@@ -1,0 +1,131 @@
+//! `refill` of a source: how it is asked for positions that are missing.
+
+use std::time::Duration;
+
+use sprag_core::rate::Rate;
+
+use super::checked::{Contract, Refill};
+use super::raw::{Entry, Section, or};
+use super::{check_destination, check_headers, check_rate, check_rules};
+use crate::extract::{IdRule, Location, Pointer, PositionRule, Rules};
+use crate::refill::Template;
+use crate::refill::page::Next;
+
+/// What a source is asked with, where it is; `rules` and `contract` are its own.
+pub(super) fn refill(
+    source: &Section<'_>,
+    rules: Option<&Rules>,
+    contract: Option<&Contract>,
+) -> Option<Option<Refill>> {
+    let Some(entry) = source.get("refill") else { return Some(None) };
+    let section = &entry.section()?;
+    if contract.is_some_and(|contract| !matches!(contract, Contract::Fifo(_))) {
+        entry.error(
+            "only contract \"fifo\" knows which positions are missing: no range of them can be \
+             asked for",
+        );
+    }
+    let template = section.required("url").and_then(|entry| entry.parsed(Template::parse));
+    let headers = check_headers::headers(section);
+    let after = or(section.get("after"), Duration::from_millis(250), |entry| {
+        entry.duration(Duration::from_millis(10)..=Duration::from_hours(24))
+    });
+    let attempts = or(section.get("attempts"), 5, |entry| entry.integer(1..=1_000));
+    let every = or(section.get("every"), None, |entry| {
+        entry.duration(Duration::from_secs(1)..=Duration::from_hours(24 * 400)).map(Some)
+    });
+    let usual = Rate { count: 10, period: Duration::from_secs(1) };
+    let rate = check_rate::rate(section, "rate").map(|rate| rate.unwrap_or(usual));
+    let next = or(section.get("next"), Next::None, next);
+    let allow = check_destination::allow(section);
+    let ca = check_destination::ca(section);
+    let read = rules.and_then(|rules| of_element(section, rules));
+    let refill = Refill {
+        template: template?,
+        headers: headers?,
+        after: after?,
+        attempts: u32::try_from(attempts?).unwrap_or(u32::MAX),
+        every: every?,
+        rate: rate?,
+        rules: read?,
+        next: next?,
+        allow: allow?,
+        ca: ca?,
+    };
+    consistent(section, &refill);
+    Some(Some(refill))
+}
+
+/// `link`, or a place in the body.
+fn next(entry: &Entry<'_>) -> Option<Next> {
+    if entry.text()? == "link" {
+        return Some(Next::Link);
+    }
+    pointer(entry, "\"link\" or body:/pointer").map(Next::At)
+}
+
+fn pointer(entry: &Entry<'_>, what: &str) -> Option<Pointer> {
+    match entry.parsed(Location::parse)? {
+        Location::Body(pointer) => Some(pointer),
+        _ => {
+            entry.error(format!("{what} is needed"));
+            None
+        }
+    }
+}
+
+/// The rules that an element of a page is read by: the source's own, but where it is told otherwise.
+fn of_element(section: &Section<'_>, own: &Rules) -> Option<Rules> {
+    let whole = Pointer::parse("").ok();
+    let items = or(section.get("items"), whole, |entry| pointer(entry, "body:/pointer").map(Some));
+    let id = or(section.get("id_at"), own.id.clone(), check_rules::id);
+    let key = or(section.get("key_at"), own.key.clone(), check_rules::key);
+    let event_type = or(section.get("type_at"), own.event_type.clone(), |entry| {
+        entry.parsed(Location::parse).map(Some)
+    });
+    let position = or(section.get("position_at"), own.position.clone(), |entry| {
+        entry.parsed(Location::parse).map(PositionRule::Sequence)
+    });
+    Some(Rules {
+        id: id?,
+        key: key?,
+        event_type: event_type?,
+        accept: own.accept.clone(),
+        position: position?,
+        split: items?,
+    })
+}
+
+fn consistent(section: &Section<'_>, refill: &Refill) {
+    let rules = &refill.rules;
+    let id = match &rules.id {
+        IdRule::At(location) => Some(location),
+        IdRule::Sha256 | IdRule::None => None,
+    };
+    let keys = rules.key.locations().map(|location| ("key_at", location));
+    let others = [
+        ("id_at", id),
+        ("position_at", rules.position.location()),
+        ("type_at", rules.event_type.as_ref()),
+    ];
+    let others = others.into_iter().filter_map(|(name, location)| Some((name, location?)));
+    for (name, location) in keys.chain(others) {
+        if !matches!(location, Location::Body(_) | Location::Const(_)) {
+            section.error(&format!(
+                "`{name}` is needed: an event that is asked for has no {location}, only a body"
+            ));
+        }
+    }
+    if refill.extractor().is_err() {
+        section.error("its rules read more of an event than is possible");
+    }
+    if rules.id == IdRule::Sha256 {
+        section.warn(
+            "the id is the digest of the body: what is asked for must have the same bytes as what is \
+             posted, else it is another event; `id_at` says where an id of its own is",
+        );
+    }
+    if !refill.template.names_positions() {
+        section.warn("the url names neither {from} nor {to}: each ask reads all events of a key");
+    }
+}

@@ -1,0 +1,336 @@
+//! One ask over HTTP: pages one after another over one connection, until there is no next one or a bound
+//! is met; the events of each are durable before the next is asked for.
+//!
+//! HTTP/1.1 only: an ask is one request after another, and there are few. A redirect is an answer that is
+//! none, for the secrets in the headers are meant for the server that is configured.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST, LINK, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use sprag_core::fact::{Outcome, RefillOutcome};
+use sprag_core::id::SourceId;
+use sprag_core::input::Fetched;
+use sprag_core::output::Fetch;
+
+use super::entry::{Entry, NotTaken};
+use super::link::{self, LinkProblem};
+use super::page::{self, Next};
+use super::template::Template;
+use crate::clock::{Clock, within};
+use crate::config::{HttpVersion, Source};
+use crate::disk_reserve::DiskReserve;
+use crate::dispatch::connect::{Connected, Target, Unconnected};
+use crate::dispatch::http1::{Connection, Sent};
+use crate::dispatch::{EndpointProblem, answer, tls};
+use crate::limits;
+use crate::metrics::{RefillMetrics, SourceMetrics};
+use crate::node::NodeHandle;
+
+/// What sources are asked with, by name.
+pub type Refillers = BTreeMap<String, Arc<Refiller>>;
+
+/// What a source is asked with.
+pub struct Refiller {
+    name: String,
+    to: Target,
+    host: HeaderValue,
+    template: Template,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    next: Next,
+    entry: Entry,
+    disk: Arc<DiskReserve>,
+    metrics: RefillMetrics,
+    /// Whether the last ask came to nothing: that is told once.
+    fails: AtomicBool,
+}
+
+impl fmt::Debug for Refiller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Refiller").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// How an ask ended, and what an operator may want to know of it.
+struct Ended {
+    outcome: RefillOutcome,
+    retry_after: Option<Duration>,
+    detail: String,
+}
+
+impl Ended {
+    fn with(outcome: RefillOutcome, detail: impl Into<String>) -> Self {
+        Self { outcome, retry_after: None, detail: detail.into() }
+    }
+
+    fn cut(detail: impl Into<String>) -> Self {
+        Self::with(RefillOutcome::Cut, detail)
+    }
+}
+
+/// An answer that is a page.
+struct Answered {
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+/// How far an ask has come: known also when its time is over.
+#[derive(Default)]
+struct Progress {
+    events: u32,
+}
+
+impl Refiller {
+    /// What a source is asked with; none where it is not.
+    ///
+    /// # Errors
+    /// [`EndpointProblem`] says what of the configuration cannot be used.
+    pub fn new(
+        name: &str,
+        config: &Source,
+        (metrics, events): (RefillMetrics, SourceMetrics),
+        disk: &Arc<DiskReserve>,
+    ) -> Result<Option<Self>, EndpointProblem> {
+        let Some(refill) = &config.refill else { return Ok(None) };
+        let url = refill.template.url().clone();
+        let host = HeaderValue::try_from(&url.authority).map_err(|_| EndpointProblem::Url)?;
+        let http = HttpVersion::Http1;
+        let tls = tls(&url, refill.ca.as_deref(), http)?;
+        let (allow, connect_timeout) = (refill.allow.clone(), limits::REFILL_CONNECT_TIME);
+        let extractor = refill.extractor().map_err(|_| EndpointProblem::Url)?;
+        let entry = Entry {
+            extractor,
+            on_invalid: config.on_invalid,
+            max_body: usize::try_from(config.max_body).unwrap_or(usize::MAX),
+            metrics: events,
+        };
+        Ok(Some(Self {
+            name: name.to_owned(),
+            to: Target { url, allow, tls, http, connect_timeout },
+            host,
+            template: refill.template.clone(),
+            headers: refill.headers.clone(),
+            next: refill.next.clone(),
+            entry,
+            disk: disk.clone(),
+            metrics,
+            fails: AtomicBool::new(false),
+        }))
+    }
+
+    /// One ask. Returns once everything it brought is answered.
+    pub async fn fetch(&self, node: &NodeHandle, clock: Clock, fetch: &Fetch) -> Fetched {
+        let mut progress = Progress::default();
+        let reading = self.read_all(node, clock, fetch, &mut progress);
+        let ended = within(limits::REFILL_TIME, reading).await;
+        let ended = ended.unwrap_or_else(|| {
+            let outcome = match progress.events {
+                0 => RefillOutcome::Unfinished,
+                _ => RefillOutcome::Cut,
+            };
+            Ended::with(outcome, format!("it took more than {:?}", limits::REFILL_TIME))
+        });
+        self.tell(fetch, &ended, progress.events);
+        let Ended { outcome, retry_after, .. } = ended;
+        let source = fetch.key.source;
+        Fetched { id: fetch.id, source, outcome, events: progress.events, retry_after }
+    }
+
+    /// Counts it, and tells an operator when a source begins to fail, and when it is back.
+    fn tell(&self, fetch: &Fetch, ended: &Ended, events: u32) {
+        let (name, outcome, detail) = (&self.name, ended.outcome.as_str(), &ended.detail);
+        self.metrics.ended(ended.outcome);
+        let fails = !matches!(ended.outcome, RefillOutcome::Whole | RefillOutcome::Cut);
+        let failed = self.fails.swap(fails, Ordering::Relaxed);
+        let (from, to) = (fetch.asked.from, fetch.asked.to);
+        match (failed, fails) {
+            (false, true) => tracing::warn!(
+                "source {name:?} was asked for positions {from} to {to} of a key in vain: {outcome} \
+                 {detail}"
+            ),
+            (true, false) => tracing::info!("source {name:?} answers again when it is asked"),
+            _ => tracing::debug!(source = %name, from, to, outcome, events, "refill {detail}"),
+        }
+    }
+
+    async fn read_all(
+        &self,
+        node: &NodeHandle,
+        clock: Clock,
+        fetch: &Fetch,
+        progress: &mut Progress,
+    ) -> Ended {
+        if self.disk.is_reached() {
+            return Ended::cut("the disk's reserve is reached");
+        }
+        let Some(mut target) = self.template.fill(&fetch.key.name, fetch.asked) else {
+            let detail = "its key has a part that would mean another directory";
+            return Ended::with(RefillOutcome::Refused, detail);
+        };
+        let mut connection = None;
+        let mut seen = BTreeSet::new();
+        for _ in 0..limits::REFILL_PAGES {
+            if !seen.insert(target.clone()) {
+                return Ended::cut("its pages go in a circle");
+            }
+            let answered = match self.get(&mut connection, &target, clock).await {
+                Ok(answered) => answered,
+                Err(ended) => return ended,
+            };
+            let next = match self.take_in(node, fetch.key.source, &answered, progress).await {
+                Ok(Some(next)) => next,
+                Ok(None) => return Ended::with(RefillOutcome::Whole, ""),
+                Err(ended) => return ended,
+            };
+            target = match link::resolve(&self.to.url, &target, &next) {
+                Ok(target) => target,
+                Err(LinkProblem::Elsewhere) => {
+                    return Ended::cut("its next page is on another server");
+                }
+                Err(LinkProblem::Unreadable) => {
+                    let detail = "its next page is no URL";
+                    return Ended::with(RefillOutcome::Unreadable, detail);
+                }
+            };
+        }
+        Ended::cut(format!("it has more than {} pages", limits::REFILL_PAGES))
+    }
+
+    /// Takes the events of a page in; gives the link to the next one.
+    async fn take_in(
+        &self,
+        node: &NodeHandle,
+        source: SourceId,
+        answered: &Answered,
+        progress: &mut Progress,
+    ) -> Result<Option<String>, Ended> {
+        let unreadable = |why: String| Ended::with(RefillOutcome::Unreadable, why);
+        let link = answered.headers.get(LINK).and_then(|link| link.to_str().ok());
+        let page = page::read(&answered.body, link, &self.entry.extractor, &self.next);
+        let page = page.map_err(unreadable)?;
+        let read = page.events.iter().filter_map(|event| self.entry.read(node, source, event));
+        let mut events: Vec<_> = read.collect();
+        if events.is_empty() && !page.events.is_empty() {
+            return Err(unreadable("none of its events can be used".to_owned()));
+        }
+        events.sort_by(|one, other| one.by_position(other));
+        let mut events = events.into_iter().peekable();
+        while events.peek().is_some() {
+            let some = events.by_ref().take(limits::REFILL_AT_ONCE);
+            let some = some.map(|event| self.entry.commit(node, source, event));
+            for taken in join_all(some).await {
+                let NotTaken = match taken {
+                    Ok(()) => {
+                        progress.events = progress.events.saturating_add(1);
+                        continue;
+                    }
+                    Err(not) => not,
+                };
+                return Err(Ended::cut("an event of it cannot be taken in"));
+            }
+        }
+        if progress.events as usize >= limits::REFILL_EVENTS && page.next.is_some() {
+            let most = limits::REFILL_EVENTS;
+            return Err(Ended::cut(format!("it has more than {most} events")));
+        }
+        Ok(page.next)
+    }
+
+    /// One page, on a connection that is kept for the next.
+    async fn get(
+        &self,
+        connection: &mut Option<Connection>,
+        target: &str,
+        clock: Clock,
+    ) -> Result<Answered, Ended> {
+        let kept = connection.take().filter(Connection::is_ready);
+        let is_kept = kept.is_some();
+        let mut sending = match kept {
+            Some(kept) => kept,
+            None => self.connect().await?,
+        };
+        let mut sent = sending.send(self.request(target)).await;
+        if is_kept && matches!(sent, Sent::Unsent) {
+            // The server closed it meanwhile.
+            sending = self.connect().await?;
+            sent = sending.send(self.request(target)).await;
+        }
+        let Sent::Answered(response) = sent else {
+            return Err(Ended::with(RefillOutcome::Unfinished, "the connection broke"));
+        };
+        let answered = self.read(response, clock).await?;
+        *connection = Some(sending);
+        Ok(answered)
+    }
+
+    async fn connect(&self) -> Result<Connection, Ended> {
+        match self.to.connect().await {
+            Ok(Connected::Http1(connection)) => Ok(connection),
+            Ok(Connected::Http2(_)) => {
+                Err(Ended::with(RefillOutcome::Unreachable, "it speaks HTTP/2 only"))
+            }
+            Err(Unconnected::Ended(Outcome::Refused)) => {
+                let detail = "its address is private; `allow` says which may be connected to";
+                Err(Ended::with(RefillOutcome::Refused, detail))
+            }
+            Err(Unconnected::Ended(_)) => {
+                Err(Ended::with(RefillOutcome::Unreachable, "there is no connection"))
+            }
+            Err(Unconnected::NoDescriptor) => {
+                Err(Ended::with(RefillOutcome::Unreachable, "no file descriptor is left"))
+            }
+        }
+    }
+
+    fn request(&self, target: &str) -> Request<Bytes> {
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::GET;
+        // It was read as one before: by the template, or as a link.
+        *request.uri_mut() = target.parse().unwrap_or_else(|_| Uri::from_static("/"));
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let agent = HeaderValue::from_static(concat!("sprag/", env!("CARGO_PKG_VERSION")));
+        headers.insert(USER_AGENT, agent);
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
+        request
+    }
+
+    /// An answer as a page: a status that says so, and a body that is not too large.
+    async fn read(&self, response: Response<Incoming>, clock: Clock) -> Result<Answered, Ended> {
+        let (parts, mut body) = response.into_parts();
+        if !parts.status.is_success() {
+            let status = parts.status.as_u16();
+            let retry_after = answer::retry_after(&parts.headers, clock.now().clock);
+            let outcome = RefillOutcome::Answered { status };
+            return Err(Ended { outcome, retry_after, detail: format!("with status {status}") });
+        }
+        let encoding = parts.headers.get(CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding != "identity") {
+            return Err(Ended::with(RefillOutcome::Unreadable, "its answer is compressed"));
+        }
+        let mut page = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let broke = |_| Ended::with(RefillOutcome::Unfinished, "its answer broke off");
+            let frame = frame.map_err(broke)?;
+            let Some(data) = frame.data_ref() else { continue };
+            if page.len() + data.len() > limits::REFILL_PAGE_BYTES {
+                let most = limits::REFILL_PAGE_BYTES;
+                return Err(Ended::cut(format!("a page has more than {most} bytes")));
+            }
+            page.extend_from_slice(data);
+        }
+        Ok(Answered { headers: parts.headers, body: page })
+    }
+}

@@ -1,0 +1,134 @@
+//! What is missing is asked for at a server of the test's own, as each key of `refill` says.
+
+use std::time::Duration;
+
+use super::authority::{Reply, Server as Authority};
+use super::record::observed;
+use super::server::{Server, post, taken};
+use crate::support::clock::Deadline;
+use crate::wire::{Message, SECRET, until};
+
+/// Longer than two asks that `after` allows for take.
+const MEANWHILE: Duration = Duration::from_millis(300);
+
+/// Elements that say everything elsewhere than what is posted; on the second page, the second.
+fn answer(request: &Message) -> Reply {
+    let number = if request.start.contains("page=2") { 3 } else { 2 };
+    let next = if number == 2 { "\"?page=2\"" } else { "null" };
+    let element = format!(
+        r#"{{"of":{{"id":"e{number}","shop":"x","order":"7","kind":"late","no":"{number}"}}}}"#
+    );
+    Reply::json(format!(r#"{{"found":{{"items":[{element}]}},"next":{next}}}"#))
+}
+
+fn sections(authority: &Authority) -> String {
+    let url = authority.url();
+    format!(
+        r#"
+[sources.elsewhere]
+verify = {{ scheme = "none" }}
+id = "header:x-id"
+key = {{ join = ["header:x-shop", "body:/key"] }}
+type = "header:x-type"
+position = {{ sequence = "header:x-n" }}
+[sources.elsewhere.refill]
+url = "{url}/orders/{{key.2}}?from={{from}}&to={{to}}"
+headers = {{ authorization = "env:B" }}
+after = "10ms"
+items = "body:/found/items"
+next = "body:/next"
+id_at = "body:/of/id"
+key_at = {{ join = ["body:/of/shop", "body:/of/order"] }}
+type_at = "body:/of/kind"
+position_at = "body:/of/no"
+allow = ["127.0.0.0/8"]
+[sources.seldom]
+verify = {{ scheme = "none" }}
+id = "none"
+key = "body:/key"
+position = {{ sequence = "body:/n" }}
+refill = {{ url = "{url}/seldom/{{key}}", after = "10ms", rate = "1/h", attempts = 1, allow = ["127.0.0.0/8"] }}
+[sources.once]
+verify = {{ scheme = "none" }}
+id = "none"
+key = "body:/key"
+position = {{ sequence = "body:/n" }}
+refill = {{ url = "{url}/once/{{key}}", after = "10ms", attempts = 1, allow = ["127.0.0.0/8"] }}
+[sources.closed]
+verify = {{ scheme = "none" }}
+id = "none"
+key = "body:/key"
+position = {{ sequence = "body:/n" }}
+refill = {{ url = "{url}/closed/{{key}}", after = "10ms" }}
+[sources.quiet]
+verify = {{ scheme = "none" }}
+id = "none"
+key = "body:/key"
+position = {{ sequence = "body:/n" }}
+refill = {{ url = "{url}/quiet/{{key}}?from={{from}}&to={{to}}", every = "1s", rate = "1/s", allow = ["127.0.0.0/8"] }}
+"#
+    )
+}
+
+/// How often a path was asked for.
+fn asked(authority: &Authority, path: &str) -> usize {
+    let asks = authority.requests();
+    asks.iter().filter(|ask| ask.start.starts_with(&format!("GET {path}"))).count()
+}
+
+/// A gap at position 2 of a key.
+fn gap(server: &Server, source: &str, key: &str) {
+    for (number, status) in [(1, "released"), (3, "held")] {
+        let body = format!(r#"{{"key":"{key}","n":{number}}}"#);
+        taken(&server.ask(&post(&format!("/in/{source}"), "", &body)), status);
+    }
+}
+
+#[test]
+fn every_key_of_refill_has_its_effect() {
+    let authority = Authority::start(answer);
+    let server = Server::start(&sections(&authority));
+    for (number, status) in [(1, "released"), (4, "held")] {
+        let headers = format!("x-id: {number}\r\nx-shop: x\r\nx-type: t\r\nx-n: {number}\r\n");
+        let request = post("/in/elsewhere", &headers, r#"{"key":"7"}"#);
+        taken(&server.ask(&request), status);
+    }
+    let fourth = "/v1/events/elsewhere:x%2F7:4";
+    server.until(fourth, "the gap is filled", |event| event["status"] == "released");
+    let third = server.show("/v1/events/elsewhere:x%2F7:3");
+    assert_eq!((&third["source_id"], &third["type"]), (&"e3".into(), &"late".into()), "{third}");
+    let first = &authority.requests()[0];
+    assert!(first.start.contains("/orders/7?from=2&to=3"), "{first:?}");
+    assert_eq!(first.header("authorization"), format!("whsec_B{SECRET}"));
+    ["", ".url", ".headers", ".headers.*", ".items", ".next", ".allow", ".after"]
+        .iter()
+        .chain(&[".id_at", ".key_at", ".key_at.join", ".type_at", ".position_at"])
+        .for_each(|key| observed("key", &format!("sources.*.refill{key}")));
+    only_as_often_as_allowed(&authority, &server);
+    what_follows_is_asked_for(&authority, &server);
+}
+
+fn what_follows_is_asked_for(authority: &Authority, server: &Server) {
+    taken(&server.ask(&post("/in/quiet", "", r#"{"key":"q","n":1}"#)), "released");
+    until("a quiet key is asked for", || (asked(authority, "/quiet/q?from=2") > 0).then_some(()));
+    observed("key", "sources.*.refill.every");
+}
+
+fn only_as_often_as_allowed(authority: &Authority, server: &Server) {
+    for source in ["seldom", "once", "closed"] {
+        gap(server, source, "a");
+    }
+    server.until_counted("sprag_refills_total{source=\"closed\",outcome=\"refused\"}", 1);
+    let first = || (asked(authority, "/seldom/a") + asked(authority, "/once/a") == 2).then_some(());
+    until("each was asked once", first);
+    let meanwhile = Deadline::after(MEANWHILE);
+    gap(server, "seldom", "b");
+    until("there was time for more", || meanwhile.has_passed().then_some(()));
+    gap(server, "once", "b");
+    until("another key is asked for", || (asked(authority, "/once/b") == 1).then_some(()));
+    assert_eq!(asked(authority, "/seldom/b"), 0, "the hour's ask is used");
+    observed("key", "sources.*.refill.rate");
+    assert_eq!(asked(authority, "/once/a"), 1, "its one attempt is used");
+    observed("key", "sources.*.refill.attempts");
+    assert_eq!(asked(authority, "/closed"), 0);
+}
