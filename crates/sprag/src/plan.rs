@@ -8,8 +8,7 @@ use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
     Ack, DestinationSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore, RetentionSettings,
-    Retry,
-    SourceSettings,
+    Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
 

@@ -19,8 +19,7 @@ use sprag_core::position::Position;
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Retry,
-    Settings,
-    SourceSettings,
+    Settings, SourceSettings,
 };
 use sprag_core::time::UnixMicros;
 
