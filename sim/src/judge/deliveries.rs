@@ -310,14 +310,18 @@ impl Deliveries {
         let taken =
             policies.may_take(attempt.destination, type_of(&arrived.event.event.received.digest));
         must(taken, || "sent although its destination never took its type".to_owned())?;
-        let carried = std::iter::once(arrived.event).chain(arrived.others);
-        let is_late = carried.clone().any(|event| event.released.kind == Kind::Late);
+        let mut carried = std::iter::once(arrived.event).chain(arrived.others);
+        let is_late = carried.any(|event| event.released.kind == Kind::Late);
         must(!is_late || policies.late.may_be_sent(source, attempt.destination), || {
             "sent although it came late".to_owned()
         })?;
         let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
         seen.same_range(attempt)?;
-        seen.in_order(arrived, policies, commands, coalesces)?;
+        let last = self.told.get(&(arrived.resource, seen.highest));
+        let is_taken =
+            |told: &Told| policies.always_takes(attempt.destination, type_of(&told.digest));
+        let may_be_left = policies.limits_backlog || last.is_some_and(|told| !is_taken(told));
+        seen.in_order(arrived, policies, commands, (coalesces, may_be_left))?;
         seen.accounts(attempt)?;
         seen.omits(attempt, coalesces)?;
         seen.highest = sequence;
@@ -505,7 +509,7 @@ impl Seen {
         arrived: &Arrived<'_>,
         policies: &Policies,
         commands: &Commands,
-        coalesces: bool,
+        (coalesces, may_be_left): (bool, bool),
     ) -> Verdict {
         let sequence = arrived.attempt.sequence.0;
         if self.highest == 0 {
@@ -520,6 +524,7 @@ impl Seen {
                 "attempted again after it was acknowledged".to_owned()
             });
         }
+        let may_die = policies.limits_backlog || policies.late.may_die(arrived.attempt.key.source);
         for passed in self.highest..sequence {
             if self.again.jumps_over(passed, self.highest, arrived.attempt) {
                 continue;
@@ -531,11 +536,8 @@ impl Seen {
                 || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
                 || is_named(arrived.attempt, passed, OmitReason::Boundary)
-                || (policies.late.may_die(arrived.attempt.key.source)
-                    && is_named(arrived.attempt, passed, OmitReason::Dead))
-                || (policies.limits_backlog
-                    && (is_named(arrived.attempt, passed, OmitReason::Dead)
-                        || self.again.leaves(passed, self.highest, arrived.attempt)))
+                || (may_die && is_named(arrived.attempt, passed, OmitReason::Dead))
+                || (may_be_left && self.again.leaves(passed, self.highest, arrived.attempt))
                 || self.given_up(passed, arrived, policies);
             must(settled, || {
                 let (previous, omitted) = (arrived.attempt.previous, &arrived.attempt.omitted);

@@ -33,9 +33,10 @@ impl Again {
         })
     }
 
-    /// Whether the lane is through with a replay whose last attempt, of `sent`, came to nothing: too much waited,
-    /// and all that the replay had left was given up with it (D9). Behind the jump nobody is told of the range; that
-    /// it has its fate is seen when history is read.
+    /// Whether the lane is through with a replay whose last attempt, of `sent`, came to nothing. That may be where too
+    /// much waited, and all that the replay had left was given up with it (D9); and where the outcome was lost with the
+    /// process and the destination takes that type no more. Behind the jump nobody is told of the range; that it has
+    /// its fate is seen when history is read.
     pub(super) fn leaves(&self, sequence: u64, sent: u64, attempt: &Attempt) -> bool {
         let is_through = |(highest, until): (u64, u64)| {
             sequence == sent && sequence <= highest && attempt.sequence.0 > until
