@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use sprag_core::id::{DestinationId, SourceId};
 use sprag_core::plan::SourceChanged;
@@ -394,6 +395,14 @@ impl Starting {
         configured.sources.iter().filter_map(policy).collect()
     }
 
+    /// How long a silence of the configured sources may be.
+    fn expected(&self, configured: &Configured) -> BTreeMap<SourceId, Duration> {
+        let expected = |(id, name): (&SourceId, &Arc<str>)| {
+            Some((*id, self.config.sources.get(&**name)?.expect_every?))
+        };
+        configured.sources.iter().filter_map(expected).collect()
+    }
+
     /// What operators see of the configuration that is in force from now on.
     pub(crate) fn in_force(&self, configured: &Configured, token: Secret) -> admin::InForce {
         admin::InForce {
@@ -401,6 +410,7 @@ impl Starting {
             since: self.clock.now().clock,
             sources: configured.sources.clone(),
             gaps: self.gaps(configured),
+            expected: self.expected(configured),
             destinations: configured.destinations.clone(),
             token,
             reload: None,

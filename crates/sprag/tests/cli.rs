@@ -287,16 +287,20 @@ fn the_demo_ends_with_nothing_lost_and_all_in_order() {
     assert!(err.contains("[destinations.app]"), "the configuration is printed: {err}");
     let report: Value = serde_json::from_str(&out).unwrap();
     let number = |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("{name}: {report}"));
-    assert_eq!((number("lost"), number("order_violations"), number("refilled")), (0, 0, 0));
+    assert_eq!((number("lost"), number("order_violations")), (0, 0));
+    assert_eq!(number("refilled"), number("gaps").div_ceil(2), "as many as the API has: {report}");
     assert!(number("reordered") > 0 && number("gaps") > 0, "{report}");
     assert!(number("duplicates") > 0, "{report}");
     assert_eq!(number("sent"), number("received"));
     assert_eq!(number("delivered"), 1_500 - number("gaps"));
-    assert_eq!(number("received"), number("delivered") + number("duplicates"));
+    // What was asked for before it came is a duplicate when it does.
+    assert!(number("received") <= number("delivered") + number("duplicates"), "{report}");
+    let contracts = report["contracts"].as_array().expect("each contract has a line");
+    assert!(contracts.len() > 5 && contracts.iter().all(|one| one["right"] == true), "{report}");
     for name in ["events_per_second", "latency_ms_p50", "latency_ms_p99"] {
         assert!(report[name].as_f64().unwrap() > 0.0, "{report}");
     }
-    assert_eq!(report.as_object().unwrap().len(), 12, "{report}");
+    assert_eq!(report.as_object().unwrap().len(), 13, "{report}");
 }
 
 #[test]

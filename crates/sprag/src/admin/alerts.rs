@@ -1,9 +1,12 @@
 //! `/v1/alerts`: what an operator should look at now, each with what to do.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use sprag_core::id::Key;
+use sprag_core::id::{Key, SourceId};
+use sprag_core::time::{UnixMicros, micros};
 use sprag_log::Corruption;
 use utoipa::ToSchema;
 
@@ -21,7 +24,7 @@ use crate::state::{KeyFilter, KeyQuery, StoppedCounts};
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Alert {
     /// `sequence-reset`, `gap-halted`, `lanes-stopped`, `breaker-open`, `backlog-high`, `destination-paused`,
-    /// `destination-gone`, `state-store` or `log-damaged`
+    /// `destination-gone`, `source-silent`, `state-store` or `log-damaged`
     alert: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -57,6 +60,7 @@ pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Alert
         });
     }
     items.extend(state.parts().queries.unreadable().iter().map(damaged));
+    items.extend(silent(&state));
     destinations(&state, &names, &mut items).await?;
     halted_gaps(&state, &names, &mut items).await?;
     resets(&state, &names, &mut items).await?;
@@ -71,6 +75,31 @@ fn damaged(damage: &Corruption) -> Alert {
         remedy: "Check the disk, then restore a backup: sprag restore".to_owned(),
         ..Alert::default()
     }
+}
+
+/// Sources that posted nothing for longer than is expected of them.
+fn silent(state: &AdminState) -> Vec<Alert> {
+    let in_force = state.current();
+    let now = state.parts().clock.now().clock;
+    let silent = |(id, expected): (&SourceId, &Duration)| {
+        let name = in_force.0.sources.get(id)?;
+        let silence = state.parts().metrics.silence(name);
+        let since = UnixMicros(now.0.saturating_sub(micros(silence)));
+        (silence > *expected).then(|| Alert {
+            alert: "source-silent",
+            source: Some(name.to_string()),
+            since: selector::shown(Some(since)),
+            text: format!(
+                "It posted nothing for {} s; something is expected every {} s.",
+                silence.as_secs(),
+                expected.as_secs()
+            ),
+            remedy: "See at the provider whether the webhook is enabled and what it is answered;                      `sprag_refused_total` counts what was refused."
+                .to_owned(),
+            ..Alert::default()
+        })
+    };
+    in_force.0.expected.iter().filter_map(silent).collect()
 }
 
 async fn destinations(

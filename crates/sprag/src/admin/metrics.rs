@@ -133,6 +133,7 @@ fn observed(
         held_events: of_source(|held| held.events),
         gaps_open: of_source(|held| held.keys),
         oldest_gaps: oldest_gaps(state, names, store),
+        silences: silences(state),
         drifts: drifts.collect(),
         head_ages: head_ages(state, names, statistics, store),
         lanes_waiting: lanes_waiting(names, statistics, store),
@@ -151,6 +152,11 @@ fn observed(
         partitions_owned: statistics.partitions.iter().map(|known| known.serving).collect(),
         history: history(statistics, parts.clock.now().clock),
     }
+}
+
+fn silences(state: &AdminState) -> Vec<(String, f64)> {
+    let silence = |name: &Arc<str>| state.parts().metrics.silence(name).as_secs_f64();
+    state.current().0.sources.values().map(|name| (name.to_string(), silence(name))).collect()
 }
 
 /// Lanes in memory by what they wait for; stopped ones are counted over all keys, and what is left of

@@ -61,6 +61,8 @@ pub struct InForce {
     pub sources: BTreeMap<SourceId, Arc<str>>,
     /// How long sources with holds wait, and what then.
     pub gaps: BTreeMap<SourceId, GapPolicy>,
+    /// How long a silence of a source may be (`expect_every`).
+    pub expected: BTreeMap<SourceId, Duration>,
     /// The configured destinations.
     pub destinations: BTreeMap<DestinationId, Arc<str>>,
     /// What `/v1` is protected with.

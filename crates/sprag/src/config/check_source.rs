@@ -80,6 +80,9 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let forget_after = or(section.get("forget_after"), None, |entry| {
         entry.duration(Duration::from_secs(1)..=DAY * 3_650).map(Some)
     });
+    let expect_every = or(section.get("expect_every"), None, |entry| {
+        entry.duration(Duration::from_secs(1)..=DAY * 400).map(Some)
+    });
     let max_body = or(section.get("max_body"), 1 << 20, |entry| entry.size(1..=limits::BODY_BYTES));
     let handshake = handshake(section, verification.as_ref().map(|found| &found.scheme));
     let on_invalid = or(section.get("on_invalid"), OnInvalid::Refuse, |entry| {
@@ -98,6 +101,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         rate: rate?,
         dedupe: dedupe?,
         forget_after: forget_after?,
+        expect_every: expect_every?,
         max_body: max_body?,
         refill: refill?,
     };

@@ -97,6 +97,8 @@ pub struct Source {
     pub dedupe: Duration,
     /// How long a key is idle before it is forgotten (rule D8); none: it never is.
     pub forget_after: Option<Duration>,
+    /// How long a silence of it is no alert.
+    pub expect_every: Option<Duration>,
     /// Largest body, bytes.
     pub max_body: u64,
     /// How it is asked for positions that are missing; none: it is not.

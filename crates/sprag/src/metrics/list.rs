@@ -66,6 +66,9 @@ list! {
     "sprag_oldest_gap_seconds" "gauge" ["source"] "seconds":
         "How long the longest wait for missing positions, or for what may still come, has lasted",
         "Since the receipt of the first event beyond the gap, by the machine's clock; downtime counts, unlike for `hold.wait` (rule G1). Absent while nothing waits; at most 5 s old.";
+    "sprag_source_silence_seconds" "gauge" ["source"] "seconds":
+        "How long the source has posted nothing",
+        "Since its last event that was answered, be it a duplicate, or since this process knows of the source; requests that are refused, and what it was asked for, are no sign of life. `expect_every` makes it an alert.";
     "sprag_sequence_drift" "gauge" ["source", "partition"] "positions":
         "How far the positions received are ahead of those released",
         "The distance from the next position to the highest held, summed over all keys. A provider that loses events lets it grow; one that only shuffles does not.";

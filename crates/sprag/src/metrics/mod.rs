@@ -10,6 +10,7 @@ mod history;
 mod list;
 mod observed;
 mod refill;
+mod silence;
 mod source;
 
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub use source::SourceMetrics;
 use configuration::ConfigurationMetrics;
 use list::help;
 use observed::Levels;
+use silence::Silences;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -125,6 +127,7 @@ pub struct Metrics {
     descriptors_missing: Counter,
     configuration: ConfigurationMetrics,
     levels: Levels,
+    silences: Silences,
 }
 
 type Lags = Family<LaneLabels, Histogram, fn() -> Histogram>;
@@ -158,6 +161,7 @@ impl Metrics {
             descriptors_missing: Counter::default(),
             configuration: ConfigurationMetrics::default(),
             levels: Levels::default(),
+            silences: Silences::new(),
         };
         metrics.register();
         metrics
@@ -188,6 +192,12 @@ impl Metrics {
     #[must_use]
     pub fn source(&self, name: &str) -> SourceMetrics {
         SourceMetrics::new(self, name)
+    }
+
+    /// How long a source has posted nothing: since it was heard last, or known first, in this process.
+    #[must_use]
+    pub fn silence(&self, name: &str) -> Duration {
+        self.silences.of(name).silence()
     }
 
     /// The counters of a source that is asked for missing positions.
@@ -321,6 +331,7 @@ mod tests {
             dedupe_ids: 9,
             held_events: vec![("billing".into(), 4)],
             gaps_open: vec![("billing".into(), 1)],
+            silences: vec![("billing".into(), 12.5)],
             lanes_waiting: vec![(("app".into(), "retry"), 6)],
             in_flight: vec![("app".into(), 7)],
             in_flight_slow: vec![("app".into(), 3)],

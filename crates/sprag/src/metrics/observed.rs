@@ -24,6 +24,8 @@ pub struct Observed {
     pub gaps_open: Vec<(String, u64)>,
     /// Seconds of the longest such wait, by source.
     pub oldest_gaps: Vec<(String, f64)>,
+    /// Seconds since each source posted an event, or was known first.
+    pub silences: Vec<(String, f64)>,
     /// Positions received beyond the next to release, by source and partition.
     pub drifts: Vec<((String, u16), u64)>,
     /// Seconds that the oldest event at a lane's head has waited, by destination and partition.
@@ -63,6 +65,7 @@ pub(super) struct Levels {
     held_events: Family<SourceLabel, Level>,
     gaps_open: Family<SourceLabel, Level>,
     oldest_gaps: Family<SourceLabel, Seconds>,
+    silences: Family<SourceLabel, Seconds>,
     drifts: Family<SourceLabels, Level>,
     head_ages: Family<LaneLabels, Seconds>,
     lanes_waiting: Family<WaitLabels, Level>,
@@ -90,6 +93,7 @@ impl Levels {
         add(registry, "held_events", self.held_events.clone());
         add(registry, "gaps_open", self.gaps_open.clone());
         add(registry, "oldest_gap_seconds", self.oldest_gaps.clone());
+        add(registry, "source_silence_seconds", self.silences.clone());
         add(registry, "sequence_drift", self.drifts.clone());
         add(registry, "head_age_seconds", self.head_ages.clone());
         add(registry, "lanes_waiting", self.lanes_waiting.clone());
@@ -110,6 +114,7 @@ impl Levels {
         set(&self.held_events, &observed.held_events, source);
         set(&self.gaps_open, &observed.gaps_open, source);
         set(&self.oldest_gaps, &observed.oldest_gaps, source);
+        set(&self.silences, &observed.silences, source);
         set(&self.drifts, &observed.drifts, |(name, partition): &(String, u16)| SourceLabels {
             source: name.clone(),
             partition: *partition,

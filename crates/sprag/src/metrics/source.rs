@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use prometheus_client::metrics::counter::Counter;
 use sprag_core::output::Status;
 
+use super::silence::Heard;
 use super::{EventLabels, Metrics, RefusedLabels};
 use crate::fate::AtIngress;
 use crate::problem::Code;
@@ -16,6 +17,7 @@ pub struct SourceMetrics(Arc<Counters>);
 #[derive(Debug)]
 struct Counters {
     name: String,
+    heard: Heard,
     events: [Counter; AtIngress::ALL.len()],
     /// Made when first needed: most codes never occur.
     refused: Vec<OnceLock<Counter>>,
@@ -31,14 +33,21 @@ impl SourceMetrics {
         };
         Self(Arc::new(Counters {
             name: name.to_owned(),
+            heard: metrics.silences.of(name),
             events: std::array::from_fn(counter),
             refused: Code::ALL.iter().map(|_| OnceLock::new()).collect(),
             family: metrics.refused.clone(),
         }))
     }
 
-    /// An event was answered with a status.
+    /// An event that it posted was answered with a status.
     pub fn event(&self, status: Status) {
+        self.0.heard.now();
+        self.asked_for(status);
+    }
+
+    /// An event that it was asked for was answered with a status.
+    pub fn asked_for(&self, status: Status) {
         // `ALL` lists them in the order of their declaration.
         self.0.events[AtIngress::from(status) as usize].inc();
     }

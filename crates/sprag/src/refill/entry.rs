@@ -83,7 +83,7 @@ impl Entry {
             };
             let pause = match answer {
                 Answer::Event { status, .. } => {
-                    self.metrics.event(status);
+                    self.metrics.asked_for(status);
                     return Ok(());
                 }
                 Answer::Busy(Busy::Rate { retry_after }) => retry_after,

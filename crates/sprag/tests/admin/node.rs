@@ -1,6 +1,7 @@
 //! A small node in this process: memory log, SQLite state, a consumer told what to answer, and the
 //! admin API on a loopback port.
 
+use std::collections::BTreeMap;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -230,6 +231,7 @@ impl World {
             configured: InForce {
                 revision: Revision(1),
                 since: clock.now().clock,
+                expected: BTreeMap::new(),
                 gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false }))
                     .collect(),
                 sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),

@@ -25,6 +25,7 @@ mod retention;
 mod scenario;
 mod server;
 mod signatures;
+mod silence;
 mod sources;
 #[path = "../support"]
 mod support {

@@ -34,7 +34,8 @@ pub(super) fn key_name(key: u32) -> String {
     format!("cus_{key}")
 }
 
-fn key_number(name: &str) -> Option<u32> {
+/// The key of a name.
+pub(super) fn key_number(name: &str) -> Option<u32> {
     name.strip_prefix("cus_")?.parse().ok()
 }
 

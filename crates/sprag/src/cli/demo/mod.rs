@@ -4,9 +4,13 @@
 //! |---|---|
 //! | `setting` | the data directory, the secrets and the configuration the gateway is started with |
 //! | `ledger` | what the provider was promised and what the consumer got, event by event |
+//! | `api` | the provider's API, for what is missing |
+//! | `contracts` | a source of each other contract, with a few events in the wrong order |
 //! | `story` | provider, gateway and consumer from start to end |
 //! | `report` | the figures, as a table or as JSON |
 
+mod api;
+mod contracts;
 mod ledger;
 mod report;
 mod setting;

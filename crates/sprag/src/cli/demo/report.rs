@@ -1,5 +1,6 @@
 //! The figures of a demo (names and meaning: DESIGN section 5, "Command line").
 
+use super::contracts::Shown;
 use super::ledger::Ledger;
 use crate::provider::Tally;
 use crate::sink::{Summary, ViolationKind};
@@ -23,6 +24,7 @@ pub(super) struct Report {
     /// What else is to be said, on standard error.
     tally: Tally,
     summary: Summary,
+    shown: Vec<Shown>,
 }
 
 /// What was done to the events on their way, and what both sides counted.
@@ -32,11 +34,12 @@ pub(super) struct Counted<'a> {
     pub(super) summary: Summary,
     pub(super) reordered: u64,
     pub(super) never_sent: u64,
+    pub(super) shown: Vec<Shown>,
 }
 
 impl Report {
     pub(super) fn new(counted: Counted<'_>) -> Self {
-        let Counted { ledger, tally, summary, reordered, never_sent } = counted;
+        let Counted { ledger, tally, summary, reordered, never_sent, shown } = counted;
         let latencies = ledger.latencies_us();
         let order = [ViolationKind::Order, ViolationKind::Loss, ViolationKind::UnnamedGap];
         Self {
@@ -55,12 +58,17 @@ impl Report {
             latency_ms_p99: percentile_ms(&latencies, 99),
             tally,
             summary,
+            shown,
         }
     }
 
     /// Anything lost, out of order, or not as promised in another way?
     pub(super) fn has_found(&self) -> bool {
-        self.lost > 0 || self.summary.violations() > 0 || self.tally.failed() > 0
+        let is_wrong = |shown: &Shown| !shown.is_right();
+        self.lost > 0
+            || self.summary.violations() > 0
+            || self.tally.failed() > 0
+            || self.shown.iter().any(is_wrong)
     }
 
     /// Everything that must not have been, in words.
@@ -85,6 +93,7 @@ impl Report {
             "events_per_second": self.events_per_second,
             "latency_ms_p50": self.latency_ms_p50,
             "latency_ms_p99": self.latency_ms_p99,
+            "contracts": self.shown.iter().map(Shown::to_json).collect::<Vec<_>>(),
         })
     }
 
@@ -116,7 +125,9 @@ impl fmt::Display for Report {
             formatter,
             "\n{repeated} deliveries were repeated because the consumer failed or did "
         )?;
-        write!(formatter, "not answer, {} events came late.", self.summary.late)
+        writeln!(formatter, "not answer, {} events came late.", self.summary.late)?;
+        write!(formatter, "\n{:<10}{:<28}the consumer got", "contract", "events came as")?;
+        self.shown.iter().try_for_each(|shown| write!(formatter, "\n{}", shown.line()))
     }
 }
 

@@ -2,6 +2,8 @@
 //! that anybody could have written.
 
 use super::super::Failure;
+use super::api::PATH;
+use super::contracts;
 use crate::config::{self, Config, SecretReference};
 use crate::secret::Secret;
 use aws_lc_rs::rand;
@@ -34,8 +36,14 @@ impl Setting {
         Ok(Self { directory, destination_secret })
     }
 
-    /// The configuration of a gateway that delivers to `consumer`, as text.
-    pub(super) fn text(&self, consumer: SocketAddr) -> String {
+    /// The configuration of a gateway that delivers to `consumer`, what other contracts show to another
+    /// one, and asks `api` for what is missing, as text.
+    pub(super) fn text(
+        &self,
+        consumer: SocketAddr,
+        contracts: SocketAddr,
+        api: SocketAddr,
+    ) -> String {
         let path = |name: &str| quoted(&self.directory.path().join(name).display().to_string());
         let secret =
             |name: &str| quoted(&format!("file:{}", self.directory.path().join(name).display()));
@@ -54,6 +62,13 @@ position = {{ sequence = "body:/sequence" }}
 contract = "fifo"
 hold     = {{ wait = "{hold}" }}
 
+[sources.{SOURCE}.refill]
+url   = "http://{api}{PATH}"
+id_at = "body:/id"
+after = "100ms"
+rate  = "1000/s"
+allow = ["127.0.0.0/8"]
+
 [destinations.app]
 from       = ["{SOURCE}"]
 url        = "http://{consumer}/webhooks"
@@ -61,7 +76,9 @@ secrets    = [{destination_secret}]
 retry      = {{ first = "20ms", cap = "500ms", for = "1h" }}
 on_give_up = "halt"
 allow      = ["127.0.0.0/8"]
-"#,
+
+{contracts}"#,
+            contracts = contracts::text(contracts, &secret("destination-secret")),
             data = path("data"),
             source_secret = secret("source-secret"),
             destination_secret = secret("destination-secret"),
@@ -101,7 +118,8 @@ mod tests {
     #[test]
     fn the_printed_configuration_can_be_used() {
         let setting = Setting::make().unwrap();
-        let text = setting.text("127.0.0.1:3000".parse().unwrap());
+        let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let text = setting.text(address(3_000), address(3_001), address(3_002));
         let config = Setting::check(&text).unwrap();
         assert_eq!(config.destinations["app"].secrets, from_ref(&setting.destination_secret));
         assert_ne!(config.sources[SOURCE].secrets, from_ref(&setting.destination_secret));

@@ -3,17 +3,20 @@
 use super::super::Failure;
 use super::super::words::say;
 use super::Arguments;
+use super::api::{self, Api};
+use super::contracts::{self, Seen, Watching};
 use super::ledger::{Deeds, Ledger, Promises, key_name};
 use super::report::{Counted, Report};
 use super::setting::{HOLD, SOURCE, Setting};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::provider::{self, Disorder, Event, Run, Shape, Tally, Target};
 use crate::serve;
 use crate::share::Share;
 use crate::sink::{self, Faults, Inspector, Settings};
 use indicatif::{ProgressBar, ProgressStyle};
 use sprag_core::random::Random;
+use std::collections::HashSet;
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +46,11 @@ pub(super) struct Story {
     config: Config,
     clock: Clock,
     gateway: serve::Running,
-    consumer: sink::Running,
+    /// The one that is flaky, and the one of the other contracts.
+    consumers: [sink::Running; 2],
+    api: JoinHandle<()>,
     ledger: Arc<Ledger>,
+    seen: Arc<Seen>,
     cast: Arc<Cast>,
 }
 
@@ -52,16 +58,16 @@ pub(super) struct Story {
 struct Cast {
     events: Vec<Event>,
     order: Vec<usize>,
-    never_sent: u64,
+    never_sent: HashSet<Event>,
 }
 
 impl Cast {
     fn draw(arguments: &Arguments) -> Self {
         let mut random = Random::new(arguments.seed);
         let mut events = provider::events(arguments.events, arguments.keys, 1, &mut random);
-        let dropped = provider::drop_some(&mut events, DROPPED, &mut random);
+        let never_sent = provider::drop_some(&mut events, DROPPED, &mut random);
         let order = DISORDER.apply(events.len(), &mut random);
-        Self { events, order, never_sent: dropped.len() as u64 }
+        Self { events, order, never_sent }
     }
 }
 
@@ -75,11 +81,17 @@ impl Story {
         let consumer =
             sink::start(consumer_settings(&setting, arguments.seed)?, clock, Deeds(ledger.clone()));
         let consumer = consumer.await.map_err(Failure::new)?;
-        let text = setting.text(consumer.address);
+        let seen = Arc::new(Seen::default());
+        let other = sink::start(steady_settings(&setting)?, clock, Watching(seen.clone()));
+        let other = other.await.map_err(Failure::new)?;
+        let (listener, address) = api::listen().await?;
+        let text = setting.text(consumer.address, other.address, address);
         eprintln!("{text}");
         let config = Setting::check(&text)?;
+        let api = Api::new(&cast.events, &cast.never_sent, shape(&config)?).start(listener);
         let gateway = serve::start(config.clone()).await.map_err(Failure::new)?;
-        Ok(Self { _setting: setting, config, clock, gateway, consumer, ledger, cast })
+        let consumers = [consumer, other];
+        Ok(Self { _setting: setting, config, clock, gateway, consumers, api, ledger, seen, cast })
     }
 
     /// Sends everything and waits until everything acknowledged was delivered, or nothing more
@@ -90,12 +102,14 @@ impl Story {
         self.watch(&provider, &bar).await;
         bar.finish_and_clear();
         let tally: Tally = provider.await.map_err(Failure::new)?;
+        let shown = contracts::show(self.gateway.listen, self.clock, &self.seen, PATIENCE).await?;
         Ok(Report::new(Counted {
             ledger: &self.ledger,
             tally,
-            summary: self.consumer.summary(),
+            summary: self.consumers[0].summary(),
+            shown,
             reordered: provider::reordered(&self.cast.events, &self.cast.order),
-            never_sent: self.cast.never_sent,
+            never_sent: self.cast.never_sent.len() as u64,
         }))
     }
 
@@ -118,9 +132,8 @@ impl Story {
     }
 
     fn provider(&self) -> Result<Run<Promises>, Failure> {
-        let source = self.config.sources.get(SOURCE);
-        let source = source.ok_or_else(|| Failure::new("the source is not configured"))?;
-        let shape = Shape::new(source, "customer.updated").map_err(Failure::new)?;
+        let source = source(&self.config)?;
+        let shape = shape(&self.config)?;
         let url = format!("http://{}/in/{SOURCE}", self.gateway.listen);
         let cast = self.cast.clone();
         Ok(Run {
@@ -149,8 +162,20 @@ impl Story {
     /// Stops everything and removes the data directory.
     pub(super) async fn end(self) {
         self.gateway.stop().await;
-        self.consumer.stop().await;
+        for consumer in self.consumers {
+            consumer.stop().await;
+        }
+        self.api.abort();
     }
+}
+
+fn source(config: &Config) -> Result<&Source, Failure> {
+    let source = config.sources.get(SOURCE);
+    source.ok_or_else(|| Failure::new("the source is not configured"))
+}
+
+fn shape(config: &Config) -> Result<Shape, Failure> {
+    Shape::new(source(config)?, "customer.updated").map_err(Failure::new)
 }
 
 /// A consumer that fails, is slow, and acts without answering; and checks everything.
@@ -166,6 +191,16 @@ fn consumer_settings(setting: &Setting, seed: u64) -> Result<Settings, Failure> 
             delay: Duration::from_millis(20),
             seed,
         },
+    })
+}
+
+/// A consumer that takes everything.
+fn steady_settings(setting: &Setting) -> Result<Settings, Failure> {
+    Ok(Settings {
+        listen: ([127, 0, 0, 1], 0).into(),
+        inspector: Inspector::new(from_ref(&setting.destination_secret)).map_err(Failure::new)?,
+        from_first: true,
+        faults: Faults::default(),
     })
 }
 

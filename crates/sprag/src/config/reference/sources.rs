@@ -409,6 +409,12 @@ pub(super) const KEYS: &[Key] = &[
         "A key about which nothing happened for so long, and for which nothing waits, is forgotten: its name goes, a tombstone by its fingerprint stays, and if it comes back it goes on where it was. No shorter than `retention.bodies`.",
     ),
     key(
+        "sources.*.expect_every",
+        "duration 1s–400d",
+        Absent("silence is no alert"),
+        "How often something is expected of the source: when it posted nothing for longer there is the alert `source-silent`. `sprag_source_silence_seconds` says how long.",
+    ),
+    key(
         "sources.*.max_body",
         "size 1B–64MiB",
         Value(r#""1MiB""#),
