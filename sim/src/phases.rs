@@ -176,7 +176,7 @@ impl World {
     }
 
     /// Whether everything is through that can be.
-    fn is_through(&self) -> bool {
+    pub(crate) fn is_through(&self) -> bool {
         let Some(process) = &self.process else { return false };
         let is_calm = self
             .under_way

@@ -234,8 +234,9 @@ impl World {
 
     /// Everything is stored: the process that waited for it ends.
     pub(crate) fn stored(&mut self) {
-        // One that was asked for before everything was repaired is no end of the simulation.
-        if self.is_ending {
+        // One that was asked for before everything was repaired is no end of the simulation; nor is one while which
+        // a source was asked for what follows, and gave it.
+        if std::mem::take(&mut self.is_ending) && self.is_through() {
             self.finish();
             return;
         }

@@ -153,6 +153,7 @@ pub(super) fn pass(record: &mut KeyRecord) {
             (lane.delivered, lane.omitted) = (rewind.delivered, rewind.omitted);
             end_drain(lane);
         }
-        lane.failures = rewind.failures;
+        // Of a range that carried it too a part was taken just now, and the rest failed once more.
+        lane.failures = lane.failures.saturating_add(rewind.failures);
     }
 }
