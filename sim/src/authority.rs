@@ -301,7 +301,7 @@ impl World {
         self.judge_end(&ask);
         let Ask { partition, fetch, outcome, retry_after, events, .. } = ask;
         let source = fetch.key.source;
-        self.watching.refilled.ended(source);
+        self.watching.refilled.ended(&fetch.key, outcome.is_throttled());
         let numbers = [number, events.into()];
         self.trace.note(self.now, '?', &numbers, || {
             format!(

@@ -27,6 +27,8 @@ use crate::time::ElapsedMicros;
 /// A key that wants to ask its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wanted {
+    /// Whether nothing is known to be missing: it is let behind those of which something is.
+    pub tail: bool,
     /// The source.
     pub source: SourceId,
     /// The partition of the key.
@@ -48,7 +50,8 @@ pub struct Refills {
 struct Turns {
     rate: Rate,
     bucket: Bucket,
-    waiting: BTreeMap<u64, Wanted>,
+    /// What is missing for certain first.
+    waiting: BTreeMap<(bool, u64), Wanted>,
     numbers: BTreeMap<Wanted, u64>,
     under_way: usize,
     rests_until: ElapsedMicros,
@@ -71,13 +74,15 @@ impl Turns {
 
     /// When the next of those that wait may ask; none while nothing waits, or too many are under way.
     fn next(&self) -> Option<ElapsedMicros> {
-        let is_free = !self.waiting.is_empty() && self.under_way < limits::REFILLS_UNDER_WAY;
-        is_free.then(|| self.bucket.next(self.rate).max(self.rests_until))
+        let ((tail, _), _) = self.waiting.first_key_value()?;
+        // One place is never taken by what perhaps brings nothing.
+        let most = limits::REFILLS_UNDER_WAY - usize::from(*tail);
+        (self.under_way < most).then(|| self.bucket.next(self.rate).max(self.rests_until))
     }
 
     fn remove(&mut self, wanted: &Wanted) {
         if let Some(number) = self.numbers.remove(wanted) {
-            self.waiting.remove(&number);
+            self.waiting.remove(&(wanted.tail, number));
         }
     }
 }
@@ -105,7 +110,7 @@ impl Refills {
         self.wanted += 1;
         turns.remove(&wanted);
         turns.numbers.insert(wanted, self.wanted);
-        turns.waiting.insert(self.wanted, wanted);
+        turns.waiting.insert((wanted.tail, self.wanted), wanted);
     }
 
     /// A key does not want to any more.
@@ -152,11 +157,14 @@ impl Refills {
     ) {
         let Some(turns) = self.sources.get_mut(&source) else { return };
         turns.under_way = turns.under_way.saturating_sub(1);
+        let is_new = now >= turns.rests_until;
         if let Some(asked) = retry_after {
             let until = now.after(asked.min(limits::REFILL_REST_MOST));
             turns.rests_until = turns.rests_until.max(until);
-        } else if outcome.is_throttled() && now >= turns.rests_until {
-            turns.rests_until = now.after(turns.rest);
+        }
+        // Also one that asks for less: it may say no for ever, and a 429 is no ask in vain.
+        if outcome.is_throttled() && is_new {
+            turns.rests_until = turns.rests_until.max(now.after(turns.rest));
             turns.rest = (turns.rest * 2).min(limits::REST_MOST);
         }
         if matches!(outcome, RefillOutcome::Whole | RefillOutcome::Cut) {
@@ -192,6 +200,7 @@ mod tests {
         let sources = [(SOURCE, Turns::new(rate))].into();
         let mut slots = Slab::default();
         let wanted = |at: u16| Wanted {
+            tail: false,
             source: SOURCE,
             partition: PartitionId(at % 2),
             slot: slots.insert(()),
@@ -245,6 +254,37 @@ mod tests {
         assert!(refills.poll(ElapsedMicros(3 * SECOND)).is_some());
         refills.ended(ElapsedMicros(3 * SECOND), SOURCE, throttled, day);
         assert_eq!(refills.deadline(), Some(ElapsedMicros(3_603 * SECOND)));
+    }
+
+    #[test]
+    fn a_source_that_wants_no_rest_rests_longer_each_time_all_the_same() {
+        let (mut refills, keys) = refills(100);
+        keys.iter().for_each(|key| refills.want(*key));
+        let throttled = RefillOutcome::Answered { status: 429 };
+        for (at, next) in [(0, 1), (1, 3), (3, 7)] {
+            assert!(refills.poll(ElapsedMicros(at * SECOND)).is_some());
+            refills.ended(ElapsedMicros(at * SECOND), SOURCE, throttled, Some(Duration::ZERO));
+            assert_eq!(refills.deadline(), Some(ElapsedMicros(next * SECOND)));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_goes_before_what_may_follow() {
+        let (mut refills, keys) = refills(100);
+        let now = ElapsedMicros(0);
+        let tail = |at: usize| Wanted { tail: true, ..keys[at] };
+        (0..6).for_each(|at| refills.want(tail(at)));
+        let polled: Vec<_> = core::iter::from_fn(|| refills.poll(now)).collect();
+        assert_eq!(polled, [tail(0), tail(1), tail(2)], "one place is kept free");
+        refills.want(keys[9]);
+        assert_eq!(refills.poll(now), Some(keys[9]));
+        refills.want(keys[8]);
+        refills.ended(now, SOURCE, RefillOutcome::Whole, None);
+        assert_eq!(refills.poll(now), Some(keys[8]));
+        refills.withdraw(&tail(3));
+        refills.ended(now, SOURCE, RefillOutcome::Whole, None);
+        refills.ended(now, SOURCE, RefillOutcome::Whole, None);
+        assert_eq!(refills.poll(now), Some(tail(4)));
     }
 
     #[test]

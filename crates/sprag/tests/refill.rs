@@ -380,6 +380,12 @@ fn what_cannot_be_asked_for_is_refused_and_says_why() {
         (format!("{COUNTED}\nrefill = {{ {url}, rate = \"fast\" }}"), "100/s"),
         (format!("{COUNTED}\nrefill = {{ {url}, attempts = 0 }}"), "1 to 1000"),
         (format!("{COUNTED}\nrefill = {{ {url}, ever = \"1h\" }}"), "unknown key"),
+        (
+            format!(
+                "{COUNTED}\nrefill = {{ url = \"https://api.example/{{key}}\", every = \"1h\" }}"
+            ),
+            "must name {from}",
+        ),
         (format!("{COUNTED}\nrefill = {{ {url}, allow = [\"localhost\"] }}"), "range of addresses"),
         (
             format!("position = {{ sequence = \"header:x-n\" }}\nrefill = {{ {url} }}"),

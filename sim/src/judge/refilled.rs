@@ -108,15 +108,18 @@ impl Refilled {
         }
         *asks += 1;
         let times = 1 + (now - *since) / u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
-        // One more for a turn that came late, and what a source that rests has asked again.
+        // One more for a turn that came late.
         let most = 3 + times.ilog2();
         must(*asks <= most, || format!("{fetch:?} is number {asks} in {times} times {every:?}"))
     }
 
-    /// An ask is over.
-    pub(crate) fn ended(&mut self, source: SourceId) {
-        if let Some(asks) = self.asks.get_mut(&source) {
+    /// An ask is over. One that its source did not want now is asked once more, and that is no other.
+    pub(crate) fn ended(&mut self, key: &Key, throttled: bool) {
+        if let Some(asks) = self.asks.get_mut(&key.source) {
             asks.under_way = asks.under_way.saturating_sub(1);
+        }
+        if let Some((_, _, asks)) = self.tails.get_mut(key).filter(|_| throttled) {
+            *asks = asks.saturating_sub(1);
         }
     }
 

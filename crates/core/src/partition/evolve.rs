@@ -93,7 +93,10 @@ impl<D: Digest> Partition<D> {
             // Nothing was kept of it: it is as one that never was.
             hot.record = KeyRecord { newest: place, ..KeyRecord::default() };
         }
-        if !matches!(fact, Fact::Carried(_) | Fact::Forgotten(_) | Fact::Returned(_)) {
+        // That a source was asked is no sign of life of a key.
+        let tells_of_before =
+            matches!(fact, Fact::Carried(_) | Fact::Forgotten(_) | Fact::Returned(_));
+        if !tells_of_before && !matches!(fact, Fact::RefillEnded(_)) {
             hot.record.active = times.recorded;
             hot.record.forgotten = false;
         }
@@ -191,7 +194,10 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
     record.hash = released.hash;
     if let Some(position) = released.position.number() {
         let order = &mut record.order;
-        order.abandoned.remove(position);
+        if order.abandoned.remove(position) {
+            // What comes in the middle of a range makes two of it.
+            order.abandoned.merge_oldest(limits::ABANDONED_RANGES);
+        }
         order.highest = order.highest.max(position);
         if released.kind == Kind::Event {
             if order.newest() != Some(position) {

@@ -34,6 +34,7 @@ use super::order::{head_gap, next_position};
 use crate::chain::Digest;
 use crate::fact::RefillOutcome;
 use crate::fact::{Fact, RefillEnded};
+use crate::id::SourceId;
 use crate::input::{FetchId, Fetched};
 use crate::limits;
 use crate::output::{Fetch, Output};
@@ -74,8 +75,8 @@ pub(super) struct Refilling {
     under_way: BTreeMap<FetchId, Slot>,
     /// Asks in this process.
     asked: u64,
-    /// Keys that are asked for what follows.
-    pub(super) tails: usize,
+    /// Keys that are asked for what follows, by source.
+    tails: BTreeMap<SourceId, usize>,
 }
 
 impl Refilling {
@@ -88,7 +89,17 @@ impl Refilling {
         self.timers.clear();
         self.wanting.clear();
         self.under_way.clear();
-        self.tails = 0;
+        self.tails.clear();
+    }
+
+    /// Keys of a source that are asked for what follows.
+    pub(super) fn tails_of(&self, source: SourceId) -> usize {
+        self.tails.get(&source).copied().unwrap_or_default()
+    }
+
+    fn count_tail(&mut self, source: SourceId, was: bool, is: bool) {
+        let tails = self.tails.entry(source).or_default();
+        *tails = *tails + usize::from(is) - usize::from(was);
     }
 }
 
@@ -137,6 +148,10 @@ impl<D: Digest> Partition<D> {
         let hot = self.keys.get(slot)?;
         let source = self.settings.sources.get(&hot.key.source)?;
         let refill = source.refill.filter(|refill| refill.every.is_some())?;
+        // What could not be read has no key that a source knows.
+        if hot.key.name.is_empty() {
+            return None;
+        }
         let from = next_position(source, &hot.record.order)?;
         let to = from.saturating_add(limits::REFILL_POSITIONS - 1);
         hot.record.order.held.is_empty().then_some((Range { from, to }, refill))
@@ -159,20 +174,22 @@ impl<D: Digest> Partition<D> {
     fn set_refill(&mut self, slot: Slot, next: Option<Refill>) {
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let was = core::mem::replace(&mut hot.refill, next);
-        let is_tail = |refill: Option<Refill>| usize::from(refill.is_some_and(|known| known.tail));
-        self.refilling.tails = self.refilling.tails + is_tail(next) - is_tail(was);
+        let (source, partition) = (hot.key.source, self.id);
+        let wanted = |tail| Wanted { tail, source, partition, slot };
+        let is_tail = |refill: Option<Refill>| refill.is_some_and(|known| known.tail);
+        let (was_tail, tail) = (is_tail(was), is_tail(next));
         let (was, is) = (was.map(|was| was.stage), next.map(|is| is.stage));
-        if was == is {
+        if (was, was_tail) == (is, tail) {
             return;
         }
-        let wanted = Wanted { source: hot.key.source, partition: self.id, slot };
+        self.refilling.count_tail(source, was_tail, tail);
         match was {
             Some(Stage::Waits(due)) => drop(self.refilling.timers.remove(&(due, slot))),
             Some(Stage::Wants) => {
                 self.refilling.wanting.remove(&slot);
                 // Its turn has come, or it takes back what it wanted.
                 if !matches!(is, Some(Stage::UnderWay(..))) {
-                    self.outputs.push_back(Output::WithdrawFetch(wanted));
+                    self.outputs.push_back(Output::WithdrawFetch(wanted(was_tail)));
                 }
             }
             Some(Stage::UnderWay(id, _)) => drop(self.refilling.under_way.remove(&id)),
@@ -182,7 +199,7 @@ impl<D: Digest> Partition<D> {
             Some(Stage::Waits(due)) => drop(self.refilling.timers.insert((due, slot))),
             Some(Stage::Wants) => {
                 self.refilling.wanting.insert(slot);
-                self.outputs.push_back(Output::WantFetch(wanted));
+                self.outputs.push_back(Output::WantFetch(wanted(tail)));
             }
             Some(Stage::UnderWay(id, _)) => drop(self.refilling.under_way.insert(id, slot)),
             Some(Stage::Over) | None => {}
@@ -310,12 +327,13 @@ impl<D: Digest> Partition<D> {
 
     /// A key leaves memory.
     pub(super) fn leave_refill(&mut self, slot: Slot, hot: &Hot) {
-        self.refilling.tails -= usize::from(hot.refill.is_some_and(|refill| refill.tail));
+        let tail = hot.refill.is_some_and(|refill| refill.tail);
+        self.refilling.count_tail(hot.key.source, tail, false);
         match hot.refill.map(|refill| refill.stage) {
             Some(Stage::Waits(due)) => drop(self.refilling.timers.remove(&(due, slot))),
             Some(Stage::Wants) => {
                 self.refilling.wanting.remove(&slot);
-                let wanted = Wanted { source: hot.key.source, partition: self.id, slot };
+                let wanted = Wanted { tail, source: hot.key.source, partition: self.id, slot };
                 self.outputs.push_back(Output::WithdrawFetch(wanted));
             }
             Some(Stage::UnderWay(id, _)) => drop(self.refilling.under_way.remove(&id)),
@@ -334,7 +352,11 @@ impl<D: Digest> Partition<D> {
         assert_eq!(of(|is| *is == Stage::Wants), self.refilling.wanting.len(), "wants");
         let under_way = of(|is| matches!(is, Stage::UnderWay(..)));
         assert_eq!(under_way, self.refilling.under_way.len(), "asks under way");
-        let tails = self.keys.iter().filter(|(_, hot)| hot.refill.is_some_and(|known| known.tail));
-        assert_eq!(tails.count(), self.refilling.tails, "keys that are asked for what follows");
+        let mut tails: BTreeMap<SourceId, usize> = BTreeMap::new();
+        for (_, hot) in self.keys.iter().filter(|(_, hot)| hot.refill.is_some_and(|it| it.tail)) {
+            *tails.entry(hot.key.source).or_default() += 1;
+        }
+        let counted = self.refilling.tails.iter().filter(|(_, tails)| **tails > 0);
+        assert!(counted.eq(tails.iter()), "keys that are asked for what follows");
     }
 }

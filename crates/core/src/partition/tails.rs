@@ -13,12 +13,13 @@
 //! was quiet now and at the pass before, so nothing is kept of each key. A gap that halts and was asked
 //! for in vain is asked for again in the same turn.
 //!
-//! **Bounds.** [`limits::TAIL_ASKS`] keys at a time; the pass stands still meanwhile. A key that waits for
-//! its turn stays in memory.
+//! **Bounds.** [`limits::TAIL_ASKS`] keys of a source at a time; its pass stands still meanwhile. A key that
+//! waits for its turn stays in memory. What is known to be missing is asked for first (`crate::refill`).
 //!
 //! **Crashes and failed commits.** All of it is memory. A new term in the same process goes on from its
 //! last pass; a new process takes the last recorded time for it, so what came due while nothing ran is asked
-//! for at once. A pass that ended early begins anew.
+//! for at once. A pass that ended early begins anew; one that took longer than `every` leaves the keys that
+//! it had not come to for when their silence has doubled again.
 //!
 //! **Who may write what.** Nothing is written here: an ask that brings nothing leaves no fact, for that
 //! would be news about a key that is quiet.
@@ -48,6 +49,7 @@ pub(super) struct Tails {
 /// A pass through the keys of a source.
 #[derive(Debug)]
 struct Pass {
+    every: Duration,
     /// When it begins, or goes on.
     due: ElapsedMicros,
     /// When it began; none until it does.
@@ -89,22 +91,31 @@ impl<D: Digest> Partition<D> {
         self.tails.passes.retain(|id, _| asked.contains_key(id));
         for (id, every) in asked {
             let before = UnixMicros(recorded.0.saturating_sub(micros(every)));
-            let due = self.now.elapsed;
-            let pass = Pass { due, began: None, before, from: None };
-            self.tails.passes.entry(id).or_insert(pass);
+            let pass = || Pass { every, due: self.now.elapsed, began: None, before, from: None };
+            let known = self.tails.passes.entry(id).or_insert_with(pass);
+            if known.every != every {
+                *known = pass();
+            }
         }
     }
 
     /// When time alone has keys looked for; not while a page is awaited.
     pub(super) fn looks_for_tails_at(&self) -> Option<ElapsedMicros> {
-        let waits = self.looks() || self.refilling.tails >= self.tails_most();
-        let due = self.tails.passes.values().map(|pass| pass.due).min();
-        due.filter(|_| !waits)
+        self.next_pass().map(|(due, _)| due).filter(|_| !self.looks())
     }
 
-    /// Keys that may be asked for what follows at a time.
+    /// The pass that is due first, of the sources of which no more keys are asked for than may be: one that
+    /// is slow, or rests, holds up its own keys only.
+    fn next_pass(&self) -> Option<(ElapsedMicros, SourceId)> {
+        let free = |id: &SourceId| self.refilling.tails_of(*id) < self.tails_most();
+        let passes = self.tails.passes.iter().filter(|(id, _)| free(id));
+        passes.map(|(id, pass)| (pass.due, *id)).min()
+    }
+
+    /// Keys of a source that may be asked for what follows at a time: a share of memory between all sources.
     fn tails_most(&self) -> usize {
-        limits::TAIL_ASKS.min((self.settings.hot_keys / limits::REFILL_SHARE).max(1))
+        let share = self.settings.hot_keys / limits::REFILL_SHARE;
+        limits::TAIL_ASKS.min((share / self.tails.passes.len().max(1)).max(1))
     }
 
     /// Asks for the next page of quiet keys, if it is time.
@@ -114,15 +125,11 @@ impl<D: Digest> Partition<D> {
             return;
         }
         let seen = self.seen();
-        let sources = self.settings.sources.iter();
-        let every = sources.filter_map(|(id, source)| Some((*id, source.refill?.every?)));
-        let every: BTreeMap<_, _> = every.collect();
-        let due = self.tails.passes.iter_mut().find(|(_, pass)| pass.due <= now);
-        let Some((source, pass)) = due else { return };
-        let Some(every) = every.get(source) else { return };
+        let Some((_, source)) = self.next_pass() else { return };
+        let Some(pass) = self.tails.passes.get_mut(&source) else { return };
         let began = *pass.began.get_or_insert(seen);
-        let until = UnixMicros(began.0.saturating_sub(micros(*every)));
-        let (source, from) = (*source, pass.from.clone());
+        let until = UnixMicros(began.0.saturating_sub(micros(pass.every)));
+        let from = pass.from.clone();
         self.tails.looking = Some(source);
         let request = IdleRequest { source, from, until, tombstones: usize::MAX };
         self.outputs.push_back(Output::FindIdle(request));
@@ -136,10 +143,10 @@ impl<D: Digest> Partition<D> {
     /// A page of quiet keys came: those that were quiet for long enough ask.
     pub(super) fn tails_came(&mut self, keys: Vec<(Key, KeyRecord)>, next: Option<Key>) {
         let Some(source) = self.tails.looking.take() else { return };
-        let refill = self.settings.sources.get(&source).and_then(|source| source.refill);
-        let every = refill.and_then(|refill| refill.every);
-        let Some((every, pass)) = every.zip(self.tails.passes.get(&source)) else { return };
-        let (before, began) = (pass.before, pass.began.unwrap_or_default());
+        let Some(pass) = self.tails.passes.get(&source) else { return };
+        // Of a pass that began anew meanwhile.
+        let Some(began) = pass.began else { return };
+        let (before, every) = (pass.before, pass.every);
         let mut stands = None;
         for (key, record) in keys {
             let hot = self.names.get(&key).and_then(|slot| self.keys.get(*slot));
@@ -148,7 +155,7 @@ impl<D: Digest> Partition<D> {
             if key.source != source || quiet(began) <= quiet(before) {
                 continue;
             }
-            if self.refilling.tails >= self.tails_most() {
+            if self.refilling.tails_of(source) >= self.tails_most() {
                 stands = Some(key);
                 break;
             }

@@ -9,7 +9,7 @@ use sprag_core::fact::{Fact, Outcome};
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{Arrival, Input, Ticket};
 use sprag_core::limits;
-use sprag_core::output::{Answer, Busy, Output};
+use sprag_core::output::{Answer, Busy, Output, Status};
 use sprag_core::partition::{Head, Partition};
 use sprag_core::position::Position;
 use sprag_core::recent::Seen;
@@ -283,4 +283,67 @@ fn what_hangs_to_several_destinations_leaves_room_beside_it() {
         world.settle();
     }
     world.end_well(false);
+}
+
+/// Events that a configuration lets a key hold at the most, and facts that a frame of the log has room for.
+const HELD_MOST: usize = 30_000;
+const FRAME_MOST: usize = 65_536;
+
+/// All that a key may hold goes in one frame when what is missing comes, for more facts than a frame has room
+/// for could never be written: seen with fewer, so each held event is no more facts than there is room for.
+#[test]
+fn what_a_key_holds_is_released_in_one_frame_that_has_room_for_the_most_it_may_hold() {
+    let held = 1_500;
+    let mut settings = settings();
+    settings.key_backlog = HELD_MOST;
+    if let Some(source) = settings.sources.get_mut(&SourceId(1)) {
+        (source.hold_events, source.hold_span) = (HELD_MOST, 2 * HELD_MOST as u64);
+        source.hold_wait = Duration::from_secs(3_600);
+    }
+    let settings = Arc::new(settings);
+    let mut partition = Partition::new(PartitionId(0), settings.clone(), 7, Sha);
+    partition.begin(&Head::default());
+    partition.resume(at(0), Epoch(1), settings);
+    for position in 2..held + 2 {
+        receive(&mut partition, at(0), position, "a", position);
+        carry_out(&mut partition, at(0));
+    }
+    receive(&mut partition, at(0), 1, "a", 1);
+    let (frames, _) = carry_out(&mut partition, at(0));
+    let most = frames.iter().max().copied().unwrap_or_default();
+    assert!(most as u64 > held, "{frames:?}: all at once");
+    let room = usize::try_from(held).expect("few") * FRAME_MOST / HELD_MOST;
+    assert!(most <= room, "{most} facts for {held} events, there is room for {room}");
+}
+
+/// What was given up comes after all, in any order: each event splits a range, and more ranges than a record
+/// may have could never be stored.
+#[test]
+fn late_events_split_what_was_given_up_no_further_than_is_kept() {
+    let most = limits::ABANDONED_RANGES as u64;
+    let mut settings = settings();
+    if let Some(source) = settings.sources.get_mut(&SourceId(1)) {
+        source.hold_span = 1_000_000;
+    }
+    let settings = Arc::new(settings);
+    let mut partition = Partition::new(PartitionId(0), settings.clone(), 7, Sha);
+    partition.begin(&Head::default());
+    partition.resume(at(0), Epoch(1), settings);
+    receive(&mut partition, at(0), 0, "a", 1);
+    receive(&mut partition, at(0), 1, "a", 4 * most);
+    carry_out(&mut partition, at(0));
+    for seconds in [1, 2] {
+        partition.handle(at(seconds * 1_000), Input::Tick);
+        carry_out(&mut partition, at(seconds * 1_000));
+    }
+    for number in 1..=most + 100 {
+        let ticket = 1 + number;
+        receive(&mut partition, at(2_000), ticket, "a", 2 * number + 1);
+        let (_, outputs) = carry_out(&mut partition, at(2_000));
+        let late = outputs.iter().any(|output| match output {
+            Output::Answer { answer: Answer::Event { status, .. }, .. } => *status == Status::Late,
+            _ => false,
+        });
+        assert!(late, "{number}: {outputs:?}");
+    }
 }

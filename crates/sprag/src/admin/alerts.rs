@@ -94,7 +94,7 @@ fn silent(state: &AdminState) -> Vec<Alert> {
                 silence.as_secs(),
                 expected.as_secs()
             ),
-            remedy: "See at the provider whether the webhook is enabled and what it is answered;                      `sprag_refused_total` counts what was refused."
+            remedy: "See at the provider whether the webhook is enabled and what it is answered; `sprag_refused_total` counts what was refused."
                 .to_owned(),
             ..Alert::default()
         })

@@ -125,7 +125,12 @@ fn consistent(section: &Section<'_>, refill: &Refill) {
              posted, else it is another event; `id_at` says where an id of its own is",
         );
     }
-    if !refill.template.names_positions() {
+    if refill.every.is_some() && !refill.template.names_from() {
+        section.error(
+            "`every` asks for what follows a position, so the url must name {from}: else each ask brings all \
+             events of a quiet key again",
+        );
+    } else if !refill.template.names_positions() {
         section.warn("the url names neither {from} nor {to}: each ask reads all events of a key");
     }
 }

@@ -213,7 +213,9 @@ impl Refiller {
         progress: &mut Progress,
     ) -> Result<Option<String>, Ended> {
         let unreadable = |why: String| Ended::with(RefillOutcome::Unreadable, why);
-        let link = answered.headers.get(LINK).and_then(|link| link.to_str().ok());
+        let links = answered.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
+        let links = links.collect::<Vec<_>>().join(", ");
+        let link = Some(links.as_str()).filter(|links| !links.is_empty());
         let page = page::read(&answered.body, link, &self.entry.extractor, &self.next);
         let page = page.map_err(unreadable)?;
         let read = page.events.iter().filter_map(|event| self.entry.read(node, source, event));

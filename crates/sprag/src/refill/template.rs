@@ -70,6 +70,12 @@ impl Template {
         self.pieces.iter().any(|piece| matches!(piece, Piece::From | Piece::To))
     }
 
+    /// Whether it says from which position on.
+    #[must_use]
+    pub fn names_from(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::From))
+    }
+
     /// Path and query of an ask. None where the key has no such part, or a part that would mean another
     /// directory to a server.
     #[must_use]
