@@ -290,7 +290,11 @@ impl Story {
                 let goes_on = world.nodes[0].partition.is_overflowing(destination);
                 world.trace.push(format!("  gives up: {goes_on}"));
             }
-            "store" => (0..world.nodes.len()).for_each(|at| world.store(at)),
+            "store" => {
+                for at in 0..world.nodes.len() {
+                    world.store(at);
+                }
+            }
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
             "manual" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, false)),

@@ -358,7 +358,7 @@ impl World {
             self.drain(at);
             moved |= self.habits.commits && self.commit_one(at);
             if self.habits.stores {
-                self.store(at);
+                moved |= self.store(at);
             }
         }
         if self.habits.aborts {
@@ -433,15 +433,19 @@ impl World {
     }
 
     /// The state store catches up with what is durable.
-    pub(crate) fn store(&mut self, at: usize) {
+    /// Says whether anything was: keys may leave memory then, and take back what they asked for.
+    pub(crate) fn store(&mut self, at: usize) -> bool {
+        let mut moved = false;
         let node = &mut self.nodes[at];
         let committed = node.partition.committed();
         while node.checkpoints.front().is_some_and(|first| first.through <= committed) {
-            let Some(checkpoint) = node.checkpoints.pop_front() else { return };
+            let Some(checkpoint) = node.checkpoints.pop_front() else { return moved };
             let through = checkpoint.through;
             node.state.apply(checkpoint);
             node.partition.handle(self.now, Input::Stored(through));
+            moved = true;
         }
+        moved
     }
 
     pub(crate) fn load_one(&mut self) -> bool {
