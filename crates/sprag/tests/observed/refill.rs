@@ -79,6 +79,10 @@ id = "none"
 key = "body:/key"
 position = {{ sequence = "body:/n" }}
 refill = {{ url = "{url}/closed/{{key}}", after = "10ms" }}
+[sources.sent]
+preset = "sprag"
+verify = {{ scheme = "none" }}
+refill = {{ sprag = "{url}/out/app", token = "env:B", after = "10ms", allow = ["127.0.0.0/8"] }}
 [sources.quiet]
 verify = {{ scheme = "none" }}
 id = "none"
@@ -133,6 +137,23 @@ fn every_key_of_refill_has_its_effect() {
     observed("key", "sources.*.refill.body_at");
     only_as_often_as_allowed(&authority, &server);
     what_follows_is_asked_for(&authority, &server);
+    another_sprag_is_asked_with_its_token(&authority, &server);
+}
+
+fn another_sprag_is_asked_with_its_token(authority: &Authority, server: &Server) {
+    for (number, status) in [(1, "released"), (3, "held")] {
+        let headers = format!(
+            "webhook-id: orders:k:{number}\r\nsprag-source: orders\r\nsprag-key: k\r\n\
+             sprag-type: t\r\nsprag-sequence: {number}\r\n"
+        );
+        taken(&server.ask(&post("/in/sent", &headers, "{}")), status);
+    }
+    let ask = until("the sender is asked", || {
+        authority.requests().into_iter().find(|ask| ask.start.starts_with("GET /out/app/events?"))
+    });
+    observed("key", "sources.*.refill.sprag");
+    assert_eq!(ask.header("authorization"), format!("Bearer whsec_B{SECRET}"));
+    observed("key", "sources.*.refill.token");
 }
 
 fn what_follows_is_asked_for(authority: &Authority, server: &Server) {
