@@ -236,7 +236,7 @@ impl Shown {
             if stale.is_empty() { String::new() } else { format!("; stale: {}", stale.join(", ")) };
         let wrong = if self.is_right { "" } else { "  WRONG" };
         format!(
-            "{:<10}{:<28}{}{stale}{wrong}",
+            "{:<10}{:<38}{}{stale}{wrong}",
             self.contract,
             self.came.join(", "),
             self.delivered.join(", ")

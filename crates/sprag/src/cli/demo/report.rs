@@ -126,7 +126,7 @@ impl fmt::Display for Report {
             "\n{repeated} deliveries were repeated because the consumer failed or did "
         )?;
         writeln!(formatter, "not answer, {} events came late.", self.summary.late)?;
-        write!(formatter, "\n{:<10}{:<28}the consumer got", "contract", "events came as")?;
+        write!(formatter, "\n{:<10}{:<38}the consumer got", "contract", "events came as")?;
         self.shown.iter().try_for_each(|shown| write!(formatter, "\n{}", shown.line()))
     }
 }
