@@ -83,7 +83,8 @@ impl Seen {
         // From here on everything is as for the first time.
         self.highest = 0;
         self.acknowledged.retain(|one, _| *one < sequence);
-        self.may_be_acknowledged.retain(|one| *one < sequence);
+        // A first try of the newest may also have been on its way when a request acknowledged it: then that stands.
+        self.may_be_acknowledged.retain(|one| *one < sequence || (is_anew && *one == sequence));
         self.settled.retain(|one, _| *one < sequence);
         self.dropped.retain(|one| *one < sequence);
         self.gone.retain(|one| *one < sequence);
