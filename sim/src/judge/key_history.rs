@@ -328,6 +328,9 @@ impl KeyHistory {
             _ => false,
         };
         let always = event_type.is_some_and(|event_type| policies.always_takes(to, event_type));
+        // What never entered goes where its source does not lead neither, and what goes aside to no other.
+        let is_led = released.late != Late::Aside && policies.always_leads(released.key.source, to);
+        let always = always && (is_led || released.lanes.contains(&to));
         must(early || !always || policies.bodies_go, || {
             format!("{sequence} is filtered although {to:?} takes its type")
         })

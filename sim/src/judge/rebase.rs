@@ -65,6 +65,7 @@ impl KeyHistory {
                 | Fact::LaneOpened(_)
                 | Fact::LaneEnded(_)
                 | Fact::Filtered(_)
+                | Fact::LateDead(_)
         );
         must(is_rebase, || format!("{hurried}, then {fact:?}"))
     }

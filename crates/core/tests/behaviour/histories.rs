@@ -20,8 +20,8 @@ use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Retry, Settings,
-    SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Retry,
+    Settings, SourceSettings,
 };
 use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
@@ -266,6 +266,11 @@ fn refill(
 
 pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
+    let on_late = prop_oneof![
+        2 => Just(OnLate::Deliver),
+        1 => Just(OnLate::DeadLetter),
+        1 => Just(OnLate::To(DestinationId(2))),
+    ];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
     let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);
     let rate = || {
@@ -276,8 +281,8 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
-    let all = (contract(), on_gap, give_up, bounds, slow, refill(rate()));
-    all.prop_map(|(contract, on_gap, give_up, bounds, slow, refill)| {
+    let all = (contract(), (on_gap, on_late), give_up, bounds, slow, refill(rate()));
+    all.prop_map(|(contract, (on_gap, on_late), give_up, bounds, slow, refill)| {
         let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
         // A known fault: keys with many strands that all are due take each other's place in memory without end
         // where it has room for one, as long as reading them takes no time; here it takes none.
@@ -293,6 +298,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             states: states(0),
             ranks: vec![Pattern::parse("even").expect("a pattern")],
             on_gap,
+            on_late,
             dedupe: Duration::from_secs(3_600),
             forget_after: None,
             destinations: vec![DestinationId(1), DestinationId(2)],
