@@ -53,8 +53,8 @@ impl History {
     pub(crate) fn without_order_in_a_memory_for_one() -> Self {
         let sending = (None, 1, None, None, Ack::Answer, None);
         let (give_up, bounds) = (OnGiveUp::Halt, (0, 2, 0, 1, 1));
-        let settings =
-            configured((Contract::Unordered, OnGap::Skip, give_up, bounds, sending, None));
+        let on_gap = (OnGap::Skip, OnLate::Deliver);
+        let settings = configured((Contract::Unordered, on_gap, give_up, bounds, sending, None));
         let post = |key| Happening::Post { key, position: 1, id: None, body: 0, late: false };
         let end = |status| Happening::End { which: 0, status };
         let pause = Happening::Order(Box::new(Order::PauseDestination(1)));
