@@ -19,7 +19,9 @@ pub(super) fn on_late(section: &Section<'_>, is_ever_late: bool) -> Option<OnLat
         return Some(OnLate::Deliver);
     }
     let way = or(on_late.clone(), OnLate::Deliver, |entry| {
-        entry.choice(&[("deliver", OnLate::Deliver), ("dead-letter", OnLate::DeadLetter)])
+        entry
+            .choice(&[("deliver", &OnLate::Deliver), ("dead-letter", &OnLate::DeadLetter)])
+            .cloned()
     });
     let Some(entry) = late_to else { return way };
     if on_late.is_some() {
