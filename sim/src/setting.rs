@@ -20,6 +20,7 @@ use crate::batches;
 use crate::causal;
 use crate::dice::Dice;
 use crate::latest::{self, Counted};
+use crate::links;
 use crate::merge;
 use crate::settle;
 use crate::states;
@@ -67,12 +68,7 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
-        (settle_dice, merge_dice, causal_dice, states_dice): (
-            &mut Dice,
-            &mut Dice,
-            &mut Dice,
-            &mut Dice,
-        ),
+        [settle_dice, merge_dice, causal_dice, states_dice, links_dice]: [&mut Dice; 5],
         (ack_dice, batch_dice, unordered_dice): (&mut Dice, &mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
@@ -81,6 +77,7 @@ impl Setting {
         latest.extend(merge::draw_source(merge_dice, &mut sources));
         latest.extend(states::draw_source(states_dice, &mut sources));
         latest.extend(causal::draw_source(causal_dice, &mut sources));
+        latest.extend(links::draw_source(links_dice, &mut sources));
         let names: Vec<Arc<str>> =
             sources.iter().map(|source| source.settings.name.clone()).collect();
         let count = dice.between(1, 3);

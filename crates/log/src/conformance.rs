@@ -287,6 +287,7 @@ pub fn event_with(
         concurrent: false,
         causes: Vec::new(),
         passed: Vec::new(),
+        broken_from: None,
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

@@ -15,6 +15,7 @@ mod jump;
 mod keys;
 mod lanes;
 mod letter;
+mod links;
 mod names;
 mod order;
 mod outside;

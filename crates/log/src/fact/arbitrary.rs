@@ -47,8 +47,14 @@ pub(crate) fn position() -> BoxedStrategy<Position> {
         fields().prop_map(Position::Fields),
         clock().prop_map(Position::Clock),
         (field_name(), option::of(at())).prop_map(|(state, at)| Position::State { state, at }),
+        link().prop_map(Position::Link),
     ]
     .boxed()
+}
+
+pub(crate) fn link() -> impl Strategy<Value = Link> {
+    (text(256), text(256), any::<bool>())
+        .prop_map(|(before, after, forced)| Link { before, after, forced })
 }
 
 pub(crate) fn at() -> impl Strategy<Value = At> {
@@ -128,7 +134,7 @@ fn released() -> BoxedStrategy<Released> {
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
     let causes = (field_name(), range()).prop_map(|(node, range)| Causes { node, range });
-    let of_clocks = (any::<bool>(), vec(causes, 0..3));
+    let of_clocks = (any::<bool>(), vec(causes, 0..3), option::of(text(256)));
     let fresh = (vec(field_name(), 0..4), vec(field_name(), 0..4));
     let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks);
     (key(), place(), order, lanes, reserved)
@@ -149,6 +155,7 @@ fn released() -> BoxedStrategy<Released> {
             unordered: reserved.2,
             fresh: reserved.3.0,
             passed: reserved.3.1,
+            broken_from: reserved.4.2,
             concurrent: reserved.4.0,
             causes: reserved.4.1,
         })

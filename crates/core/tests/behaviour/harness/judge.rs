@@ -3,6 +3,7 @@
 //! It reads durable facts in their order, and is told of every answer and attempt as it leaves.
 
 mod clocks;
+mod links;
 mod fields;
 mod waits;
 
@@ -49,6 +50,7 @@ pub(crate) struct Judge {
     newest: BTreeMap<Key, u64>,
     fields: fields::Newest,
     clocks: clocks::Causality,
+    links: links::Joined,
     /// The last position of each key that was released in its place.
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
@@ -156,6 +158,7 @@ impl Judge {
         self.newest.remove(key);
         self.fields.begin(key);
         self.clocks.begin(key);
+        self.links.begin(key);
         self.abandoned.remove(key);
     }
 
@@ -361,6 +364,7 @@ impl Judge {
             Position::State { .. } => assert_eq!(released.kind, Kind::Event),
             Position::Fields(ref fields) => self.fields.release(released, fields),
             Position::Clock(ref clock) => self.clocks.release(released, clock),
+            Position::Link(ref link) => self.links.release(released, link),
             Position::Timestamp(number) if released.kind == Kind::Late => {
                 let newest = self.newest.get(key);
                 assert!(newest.is_some_and(|newest| number <= *newest), "not late: {released:?}");
@@ -386,9 +390,10 @@ impl Judge {
             Position::None => String::new(),
             Position::Sequence(number) | Position::Version(number) => format!("{number}"),
             Position::Timestamp(number) => january_1970(number),
-            Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
-                received.position.text()
-            }
+            Position::Fields(_)
+            | Position::Clock(_)
+            | Position::State { .. }
+            | Position::Link(_) => received.position.text(),
         };
         let kind = if released.kind == Kind::Late { "late" } else { "event" };
         let sequence = released.sequence.0.to_be_bytes();
