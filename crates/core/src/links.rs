@@ -188,7 +188,9 @@ mod tests {
         tip.came_late(&link("b c"));
         tip.came_late(&link("e f"));
         assert_eq!(breaks(&tip), ["c>e"]);
-        assert!(tip.gave_up(&link("c d")) && tip.gave_up(&link("d e")) && !tip.gave_up(&link("g h")));
+        assert!(
+            tip.gave_up(&link("c d")) && tip.gave_up(&link("d e")) && !tip.gave_up(&link("g h"))
+        );
         tip.came_late(&link("c e"));
         assert!(tip.breaks.is_empty());
         assert_eq!(&**tip.at(), "g");

@@ -46,11 +46,9 @@ impl Position {
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         match self {
-            Self::None
-            | Self::Fields(_)
-            | Self::Clock(_)
-            | Self::State { .. }
-            | Self::Link(_) => None,
+            Self::None | Self::Fields(_) | Self::Clock(_) | Self::State { .. } | Self::Link(_) => {
+                None
+            }
             Self::Sequence(number) | Self::Version(number) | Self::Timestamp(number) => {
                 Some(*number)
             }

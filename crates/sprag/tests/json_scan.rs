@@ -176,7 +176,7 @@ fn agrees(found: Found<'_>, value: Option<&Value>) -> bool {
     match (found, value) {
         (Found::Missing, None)
         | (Found::Null, Some(Value::Null))
-                | (Found::Object(_), Some(Value::Object(_)))
+        | (Found::Object(_), Some(Value::Object(_)))
         | (Found::Array(_), Some(Value::Array(_))) => true,
         (Found::Boolean(found), Some(Value::Bool(value))) => found == *value,
         (Found::Number(text), Some(Value::Number(number))) => text == number.to_string(),

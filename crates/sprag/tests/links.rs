@@ -115,8 +115,7 @@ fn pushes_are_delivered_each_behind_the_one_it_builds_on() {
     assert_eq!(told(&gateway, "2", "c1", "c2"), "released");
     assert_eq!(told(&gateway, "2", "c1", "c2"), "duplicate");
     let (made, deleted) = (format!("{NOTHING}..c1"), format!("d1..{NOTHING}"));
-    let expected =
-        [at(&made), at("c1..c2"), at("c2..c3"), at("c3...d1"), at(&deleted), at(&made)];
+    let expected = [at(&made), at("c1..c2"), at("c2..c3"), at("c3...d1"), at(&deleted), at(&made)];
     assert_eq!(delivered(&consumer, 6), expected);
     let key = get(&gateway, KEY);
     assert_eq!((&key["links"]["at"], &key["held_events"]), (&json!("c1"), &json!(0)), "{key}");

@@ -169,7 +169,9 @@ fn rules(choices: &mut Unstructured<'_>) -> Result<Rules> {
             before: location(choices, is_form)?,
             after: location(choices, is_form)?,
             forced: match !is_form && choices.ratio(1, 2)? {
-                true => Some(Location::parse(&format!("body:{}", pointer(choices)?)).expect("a location")),
+                true => Some(
+                    Location::parse(&format!("body:{}", pointer(choices)?)).expect("a location"),
+                ),
                 false => None,
             },
         },

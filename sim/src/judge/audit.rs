@@ -70,7 +70,9 @@ fn acknowledged_by(key: &KeyHistory, acknowledged: &Acknowledged) -> Verdict {
         | (Status::Late, IngressFate::Released(sequence, Kind::Late)) => {
             is_same && acknowledged.sequence == Some(sequence)
         }
-        (Status::Held, IngressFate::Conflict) if matches!(event.position, Position::Link(_)) => is_same,
+        (Status::Held, IngressFate::Conflict) if matches!(event.position, Position::Link(_)) => {
+            is_same
+        }
         (Status::Held, IngressFate::Stale | IngressFate::Conflict) => {
             is_same && matches!(event.position, Position::State { .. })
         }

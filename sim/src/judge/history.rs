@@ -11,12 +11,12 @@ use sprag_log::ReadFrame;
 
 use super::answers::Answers;
 use super::causal::Causal;
-use super::links::Links;
 use super::chain;
 use super::commands::{Asked, Commands};
 use super::forgetting::Buried;
 use super::key_history::KeyHistory;
 use super::lane_history::When;
+use super::links::Links;
 use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};

@@ -180,8 +180,7 @@ impl Links {
             return;
         }
         let mut breaks = self.breaks.iter_mut().enumerate();
-        let touched =
-            breaks.find(|(_, (from, to))| from.as_ref() == Some(before) || to == after);
+        let touched = breaks.find(|(_, (from, to))| from.as_ref() == Some(before) || to == after);
         let Some((at, (from, to))) = touched else { return };
         if from.as_ref() == Some(before) {
             *from = Some(after.clone());
@@ -272,7 +271,8 @@ impl KeyHistory {
     ) -> Verdict {
         self.goes_over(fact.event, source, uptime)?;
         let waited = self.links.waiting.remove(&fact.event);
-        let newest = waited.as_ref().and_then(|it| self.links.tells_the_newest(&it.before, &it.after));
+        let newest =
+            waited.as_ref().and_then(|it| self.links.tells_the_newest(&it.before, &it.after));
         let is_so = newest.zip(waited.as_ref()).is_some_and(|(now, waited)| {
             let is_named = (now.by, now.digest) == (fact.other, fact.other_digest);
             is_named && now.digest != waited.digest

@@ -68,9 +68,8 @@ fn known(order: &Order, link: &Link, digest: Hash) -> Option<(Place, Hash)> {
         return Some((tip.event, digest));
     }
     let mut waiting = beginning_at(order, &link.before);
-    let same = waiting.find(|(_, held, other)| {
-        other.leads_as(link) && held.essence.digest == digest
-    });
+    let same =
+        waiting.find(|(_, held, other)| other.leads_as(link) && held.essence.digest == digest);
     same.map(|(_, held, _)| (held.event, digest))
 }
 
@@ -107,11 +106,7 @@ pub fn next_link(order: &Order) -> Option<(&HeldEvent, Kind)> {
 
 /// Of several that begin where a key stands, the first from which others that wait lead back there: were another taken
 /// before it, it would be left behind. Where none leads back, the first that came.
-fn of_several<'a>(
-    order: &'a Order,
-    hash: &Arc<str>,
-    all: &[Waiting<'a>],
-) -> Option<&'a HeldEvent> {
+fn of_several<'a>(order: &'a Order, hash: &Arc<str>, all: &[Waiting<'a>]) -> Option<&'a HeldEvent> {
     let (_, first, _) = all.first()?;
     if all.len() == 1 {
         return Some(first);
@@ -176,7 +171,8 @@ pub fn first_of_chain(order: &Order) -> Option<(&HeldEvent, Unlinked)> {
 fn earliest_around<'a>(into: &BTreeMap<&str, Waiting<'a>>, on_it: Waiting<'a>) -> Waiting<'a> {
     let mut earliest = on_it;
     let mut at = on_it;
-    while let Some(before) = into.get(&*at.2.before).filter(|before| before.1.event != on_it.1.event)
+    while let Some(before) =
+        into.get(&*at.2.before).filter(|before| before.1.event != on_it.1.event)
     {
         at = *before;
         if at.1.event < earliest.1.event {

@@ -19,7 +19,7 @@ impl<D: Digest> Partition<D> {
             return;
         }
         while let Some((held, kind)) = self.links_of(slot).and_then(contract::next_link) {
-            let (event, essence): (_, _) = (held.event, held.essence.clone());
+            let (event, essence) = (held.event, held.essence.clone());
             self.release(slot, key, event, &essence, kind);
         }
     }

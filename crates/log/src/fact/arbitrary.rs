@@ -53,8 +53,11 @@ pub(crate) fn position() -> BoxedStrategy<Position> {
 }
 
 pub(crate) fn link() -> impl Strategy<Value = Link> {
-    (text(256), text(256), any::<bool>())
-        .prop_map(|(before, after, forced)| Link { before, after, forced })
+    (text(256), text(256), any::<bool>()).prop_map(|(before, after, forced)| Link {
+        before,
+        after,
+        forced,
+    })
 }
 
 pub(crate) fn at() -> impl Strategy<Value = At> {

@@ -131,3 +131,35 @@ fn read_node(reader: &mut Reader<'_>, nodes: usize) -> Result<KnownNode, DecodeE
     let knows = (0..nodes).map(|_| reader.number()).collect::<Result<_, _>>()?;
     Ok(KnownNode { name, count, given_up, knows })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sprag_core::id::{Hash, Place};
+    use sprag_core::links::Link;
+    use sprag_core::record::KeyRecord;
+
+    use crate::snapshot::{decode, encode};
+
+    /// The newest link, its event and digest, then what never came: what a key began with has no beginning.
+    #[test]
+    fn golden_bytes_of_a_key_with_links() {
+        let link = Link { before: "c3".into(), after: "d4".into(), forced: true };
+        let breaks = vec![
+            Break { from: None, to: "a1".into() },
+            Break { from: Some("b2".into()), to: "c3".into() },
+        ];
+        let (event, digest) = (Place::default(), Hash([7; 32]));
+        let tip = Tip { link, event, digest, breaks };
+        let mut record = KeyRecord::default();
+        record.order.reached = Reached::Link(Box::new(tip));
+        let mut bytes = Vec::new();
+        encode(&record, &mut bytes).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = "07".repeat(32);
+        let breaks = "02 00 026131 01 026232 026333";
+        let tip = format!("05 026333 026434 01 000000 {digest} {breaks}").replace(' ', "");
+        assert!(hex.contains(&tip), "{hex}");
+        assert_eq!(decode(&bytes), Ok(record));
+    }
+}

@@ -326,7 +326,8 @@ fn shown(
 
 fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
     let (id, event) = (held.essence.id.as_ref().map(ToString::to_string), held.event.to_string());
-    let shown = Held { position: None, instant: None, clock: None, state: None, link: None, event, id };
+    let shown =
+        Held { position: None, instant: None, clock: None, state: None, link: None, event, id };
     match (&held.essence.position, &at.tie) {
         (position @ Position::Clock(_), _) => Held { clock: Some(position.text()), ..shown },
         (position @ Position::State { .. }, _) => Held { state: Some(position.text()), ..shown },

@@ -192,17 +192,20 @@ fn knows(events: &str, until: &str, order: &Order) -> String {
 
 /// What the one that goes first begins at, and where the key stands.
 fn links(events: &str, until: &str, order: &Order) -> String {
-    let first = contract::first_of_chain(order).and_then(|(held, _)| match &held.essence.position {
-        Position::Link(link) => Some(&*link.before),
-        _ => None,
-    });
+    let first =
+        contract::first_of_chain(order).and_then(|(held, _)| match &held.essence.position {
+            Position::Link(link) => Some(&*link.before),
+            _ => None,
+        });
     let before = first.unwrap_or_default();
     match contract::tip(order) {
         Some(tip) => format!(
             "{events}: the key stands at {}, and what leads from there to {before} has not come; {until}.",
             tip.at()
         ),
-        None => format!("{events}: the key is new, and what leads to {before} may still come; {until}."),
+        None => {
+            format!("{events}: the key is new, and what leads to {before} may still come; {until}.")
+        }
     }
 }
 

@@ -205,7 +205,11 @@ fn causal(section: &Section<'_>) -> Option<Causal> {
 /// `fifo` where positions lead from one hash to the next.
 fn links(section: &Section<'_>) -> Option<Links> {
     let hold = section.section("hold");
-    refuse(section, &FIFO_ONLY, "a link has no number: an unknown key begins where a link leads out of zeros, or waits");
+    refuse(
+        section,
+        &FIFO_ONLY,
+        "a link has no number: an unknown key begins where a link leads out of zeros, or waits",
+    );
     refuse(&hold, &["span"], "a link has no number that could lie too far ahead");
     let most = sprag_core::limits::LINKS_HELD;
     let (wait, events, on_gap) = (hold_wait(&hold, WAIT), hold_events(&hold), on_gap(section));

@@ -375,6 +375,14 @@ mod tests {
     }
 
     #[test]
+    fn a_break_reads_as_git_has_ranges() {
+        let link = |before: &str| Link { before: before.into(), after: "d4".into(), forced: true };
+        assert_eq!(broken("b2", &link("c.3")), "b2..c%2E3");
+        let long = broken(&"%".repeat(256), &link("c3"));
+        assert!(long.starts_with("sha256:") && long.ends_with("..c3"), "{long}");
+    }
+
+    #[test]
     fn too_many_ranges_become_the_enclosing_one() {
         let many = Ranges::from_ranges((0..40).map(|n| Range::one(10 + 2 * n)));
         assert_eq!(missing(&many), "10-88;more");

@@ -8,8 +8,8 @@ use sprag_core::fact::{
 };
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
-use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::links::Break;
+use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::record::{HeldAt, HeldEvent, KeyRecord, OmitReason, Reached, Tie};
@@ -44,10 +44,9 @@ fn position(position: &Position) -> String {
         Position::Sequence(number) => number.to_string(),
         Position::Version(number) => format!("v{number}"),
         Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
-        Position::Fields(_)
-        | Position::Clock(_)
-        | Position::State { .. }
-        | Position::Link(_) => position.text(),
+        Position::Fields(_) | Position::Clock(_) | Position::State { .. } | Position::Link(_) => {
+            position.text()
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //! It reads durable facts in their order, and is told of every answer and attempt as it leaves.
 
 mod clocks;
-mod links;
 mod fields;
+mod links;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -24,8 +24,7 @@ impl Joined {
         let branch = self.0.entry(released.key.clone()).or_default();
         if released.kind == Kind::Late {
             assert_eq!(released.broken_from, None, "{released:?}");
-            let touches =
-                branch.begins.contains(&link.before) || branch.ends.contains(&link.after);
+            let touches = branch.begins.contains(&link.before) || branch.ends.contains(&link.after);
             assert!(touches, "nothing of it was given up: {released:?} {branch:?}");
             branch.begins.insert(link.after.clone());
             branch.ends.insert(link.before.clone());
