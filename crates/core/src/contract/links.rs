@@ -109,11 +109,11 @@ pub fn next_link(order: &Order) -> Option<(&HeldEvent, Kind)> {
 fn of_several<'a>(order: &'a Order, hash: &Arc<str>, all: &[Waiting<'a>]) -> Option<&'a HeldEvent> {
     let (_, first, _) = all.first()?;
     if all.len() == 1 {
-        return Some(first);
+        return Some(*first);
     }
     let mut in_vain = BTreeSet::new();
     let back = all.iter().find(|(_, _, link)| leads_to(order, &link.after, hash, &mut in_vain));
-    Some(back.map_or(first, |(_, held, _)| held))
+    Some(back.map_or(*first, |(_, held, _)| *held))
 }
 
 /// Whether what waits leads from one hash to another. What was looked at in vain is not looked at again.
