@@ -64,12 +64,14 @@ impl Branch {
     }
 }
 
-/// A step that joins nothing, or one of the others the wrong way round.
+/// A step that joins nothing, one of the others the wrong way round, one that leads elsewhere, or the same once more with
+/// another body.
 pub(crate) fn poison(dice: &mut Dice, of: &Link) -> Position {
-    let (before, after) = match dice.below(3) {
+    let (before, after) = match dice.below(5) {
         0 => (new_hash(dice), new_hash(dice)),
         1 => (of.after.clone(), of.before.clone()),
-        _ => (of.before.clone(), new_hash(dice)),
+        2 => (of.before.clone(), new_hash(dice)),
+        _ => (of.before.clone(), of.after.clone()),
     };
     Position::Link(Link { before, after, forced: false })
 }

@@ -134,7 +134,7 @@ fn a_break_is_named_and_what_comes_of_it_is_late() {
     let event = get(&gateway, &format!("/v1/events/{}", held["id"].as_str().unwrap()));
     assert_eq!(
         (&event["status"], &event["hold"]["reason"]),
-        (&json!("delivered"), &json!("gap")),
+        (&json!("released"), &json!("gap")),
         "{event}"
     );
     let key = get(&gateway, KEY);

@@ -525,11 +525,13 @@ fn links_need_both_ends() {
         (link, "sources.s.refill = { url = \"https://a.example/{key}\" }", "with a sequence knows"),
         (link, "sources.s.contract = \"latest\"", "\"latest\" needs position"),
         (link, "sources.s.contract = \"states\"", "\"states\" needs position"),
-        (link, "sources.s.id = \"none\"", "a link names no event"),
     ] {
         let told = reasons(&fifo(position, more));
         assert!(told.contains(reason), "{position} {more}: {told}");
     }
+    let nameless = fifo(link, "").replace("s.id = \"sha256\"", "s.id = \"none\"");
+    let nameless = reasons(&nameless);
+    assert!(nameless.contains("a link names no event"), "{nameless}");
 }
 
 /// What the guide shows is a configuration.
