@@ -16,6 +16,7 @@ mod dice;
 mod faults;
 mod judge;
 mod latest;
+mod listing;
 mod merge;
 mod operator;
 mod phases;

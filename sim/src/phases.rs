@@ -51,6 +51,7 @@ impl World {
                     self.judge_isolation();
                     self.judge_unasked();
                     self.judge_tails();
+                    self.judge_listed();
                     self.repair();
                 }
             }

@@ -298,6 +298,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             destinations: vec![DestinationId(1), DestinationId(2)],
             rate: None,
             refill,
+            list: None,
         };
         let destination = |on_give_up| DestinationSettings {
             name: Arc::from("app"),

@@ -9,6 +9,7 @@ mod changes;
 mod check_batch;
 mod check_destination;
 mod check_headers;
+mod check_list;
 mod check_order;
 mod check_rate;
 mod check_refill;
