@@ -25,8 +25,8 @@ use crate::world::{CLOCK, Happening, Phase, World};
 const LIST_DICE: u64 = 90;
 /// Tries to take an event in before the pass goes on without it.
 const TRIES: u32 = 6;
-/// What is on a list for so long beyond what its settings say was taken in.
-const SURELY_READ: Instant = 25 * SECOND;
+/// How long reading takes at the most beyond what the settings of a list say, once nothing fails.
+const SURELY_READ: Instant = 6 * SECOND;
 /// A list that is read so far back is read back to the beginning of any world.
 const ALL: Duration = Duration::from_secs(3_600);
 
@@ -121,6 +121,13 @@ impl Listings {
         self.tickets.clear();
         self.throttling.clear();
         self.whole.clear();
+    }
+
+    /// Whether an event was not answered although its resource had room.
+    fn is_missing(&self, post: &Post) -> bool {
+        let is_taken =
+            post.id.clone().is_some_and(|id| self.taken.contains(&(post.resource, id)));
+        !is_taken && !self.full.contains(&post.resource)
     }
 
     /// Other settings are in force.
@@ -287,6 +294,7 @@ impl World {
                 let what = if is_known { "brought what is known" } else { "brought what was lost" };
                 self.counts.hit("list", what);
                 self.watching.refilled.answered(*status, *event);
+                self.listings.full.remove(&post.resource);
                 self.listings.taken.extend(post.id.clone().map(|id| (post.resource, id)));
                 pass.open -= 1;
             }
@@ -332,39 +340,44 @@ impl World {
         self.turn();
     }
 
+    /// Whether every list was surely read since nothing fails any more.
+    pub(crate) fn lists_had_time(&self) -> bool {
+        let Some(process) = &self.process else { return false };
+        let Some(settings) = &process.settings else { return false };
+        let since = self.phase_began.max(process.started + process.away);
+        let lists = settings.sources.values().filter_map(|source| source.list);
+        lists.map(patience).max().is_none_or(|patience| self.now >= since + patience)
+    }
+
     /// What is nowhere but on a list that is read far enough back, and for long enough, was taken in.
     pub(crate) fn judge_listed(&mut self) {
         let Some(process) = &self.process else { return };
-        let Some(settings) = process.settings.clone() else { return };
-        if self.now < process.started + process.away + 2 * SURELY_READ {
+        let Some(settings) = process.settings.clone().filter(|_| self.lists_had_time()) else {
             return;
-        }
+        };
         let clock = self.clock().clock;
         let lost = settings.sources.iter().filter_map(|(id, source)| {
             let list = source.list.filter(|list| list.reach >= ALL)?;
             let number = self.sources.iter().position(|known| known.name == source.name)?;
-            if self.listings.throttling.contains(id) {
-                return None;
-            }
-            let patience = list.after + 2 * list.every + Duration::from_micros(SURELY_READ);
-            let missing = self.listings.listed.get(&number)?.iter().find(|(post, is_lost)| {
-                let at = UnixMicros(CLOCK + post.at);
-                let is_taken = post
-                    .id
-                    .clone()
-                    .is_some_and(|id| self.listings.taken.contains(&(post.resource, id)));
-                let has_room = !self.listings.full.contains(&post.resource);
-                *is_lost && !is_taken && has_room && at.after(patience) <= clock
+            let listed = self.listings.listed.get(&number)?;
+            let rests = self.listings.throttling.contains(id);
+            let old = |post: &Post| UnixMicros(CLOCK + post.at + patience(list)) <= clock;
+            let missing = listed.iter().find(|(post, is_lost)| {
+                *is_lost && !rests && old(post) && self.listings.is_missing(post)
             });
             missing.map(|(post, _)| (source.name.clone(), post.clone()))
         });
         let lost: Vec<_> = lost.take(1).collect();
         if let Some((source, post)) = lost.first() {
             let Post { at, resource, id, .. } = post;
-            let what = format!(
-                "{id:?} of resource {resource} is on the list of {source} since {at}, and not here"
-            );
-            self.judge("list", Err(what));
+            let what = format!("{id:?} of resource {resource} is on the list of {source} since {at}");
+            self.judge("list", Err(format!("{what}, and is not here")));
         }
     }
+}
+
+/// After how long what is on a list is here.
+fn patience(list: ListSettings) -> Instant {
+    let most = list.after + 2 * list.every;
+    Instant::try_from(most.as_micros()).unwrap_or(Instant::MAX).saturating_add(SURELY_READ)
 }

@@ -272,10 +272,8 @@ mod tests {
         let failed = RefillOutcome::Answered { status: 500 };
         for (begins, outcome) in [(2, failed), (3, RefillOutcome::Cut), (5, failed), (9, failed)] {
             assert_eq!(window(&mut lists, begins - 1), None);
-            assert_eq!(
-                window(&mut lists, begins).map(|(since, _)| since),
-                Some(begins as i64 - 1_000)
-            );
+            let (since, _) = window(&mut lists, begins).unwrap();
+            assert_eq!(u64::try_from(since + 1_000), Ok(begins), "as far back as before");
             ended(&mut lists, begins, outcome, Some(0));
         }
         assert_eq!(lists.deadline(), Some(at(17).elapsed));

@@ -9,7 +9,7 @@ use sprag_core::rate::Rate;
 use super::checked::{Contract, List, Url};
 use super::raw::{Section, or};
 use super::{check_destination, check_headers, check_rate, check_refill_sprag};
-use crate::extract::{IdRule, Location, Rules};
+use crate::extract::{IdRule, Location, Pattern, Rules};
 use crate::refill::{LIST_KINDS, ListKind};
 
 /// What `list` says, or what means nothing with it.
@@ -114,6 +114,9 @@ fn url(section: &Section<'_>, kind: ListKind) -> Option<Url> {
         if let Some(cursor) = kind.cursors().iter().find(cursor) {
             return Err(format!("`{cursor}` says which page it is: the first has none"));
         }
+        if text.contains(['{', '}']) {
+            return Err("there are no placeholders: it is the first page of one list".to_owned());
+        }
         let mut url: Url = text.parse()?;
         url.target = kind.first_page(&url.target);
         Ok(url)
@@ -151,7 +154,7 @@ fn readable(section: &Section<'_>, rules: &Rules, kind: ListKind) {
             ));
         }
     }
-    let accepts_all = rules.accept.iter().any(|pattern| pattern.matches("any.type.at.all"));
+    let accepts_all = rules.accept.iter().any(Pattern::is_any);
     if kind == ListKind::Stripe && accepts_all {
         section.warn(
             "the list has events of all types of the account, also those that the endpoint is not sent: `accept` says \

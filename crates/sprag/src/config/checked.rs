@@ -109,7 +109,7 @@ pub struct Source {
 }
 
 /// `refill` with `list`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
     /// Whose list it is.
     pub kind: ListKind,

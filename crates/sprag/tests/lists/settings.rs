@@ -37,6 +37,7 @@ fn a_list_that_could_not_work_is_refused_and_says_why() {
             &format!("{stripe}, url = \"https://a.example/?starting_after=evt_1\""),
             "starting_after",
         ),
+        (STRIPE, &format!("{stripe}, url = \"https://a.example/{{key}}\""), "no placeholders"),
         (STRIPE, &format!("{stripe}, url = \"ftp://a.example/\""), "http"),
         (STRIPE, &format!("{stripe}, reach = \"31d\""), "30d"),
         (STRIPE, &format!("{stripe}, reach = \"5d\""), "half of `dedupe`"),
