@@ -125,8 +125,7 @@ impl Listings {
 
     /// Whether an event was not answered although its resource had room.
     fn is_missing(&self, post: &Post) -> bool {
-        let is_taken =
-            post.id.clone().is_some_and(|id| self.taken.contains(&(post.resource, id)));
+        let is_taken = post.id.clone().is_some_and(|id| self.taken.contains(&(post.resource, id)));
         !is_taken && !self.full.contains(&post.resource)
     }
 
@@ -370,7 +369,8 @@ impl World {
         let lost: Vec<_> = lost.take(1).collect();
         if let Some((source, post)) = lost.first() {
             let Post { at, resource, id, .. } = post;
-            let what = format!("{id:?} of resource {resource} is on the list of {source} since {at}");
+            let what =
+                format!("{id:?} of resource {resource} is on the list of {source} since {at}");
             self.judge("list", Err(format!("{what}, and is not here")));
         }
     }

@@ -7,8 +7,8 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, ListSettings, OnGap, OnGiveUp, RefillSettings, Restore, RetentionSettings, Retry,
-    SourceSettings,
+    Ack, DestinationSettings, ListSettings, OnGap, OnGiveUp, RefillSettings, Restore,
+    RetentionSettings, Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
 

@@ -5,9 +5,9 @@
 
 use super::network::Network;
 use crate::extract::{Extractor, Rules, RulesProblem};
-use crate::refill::{ListKind, Template};
 use crate::refill::envelope::Envelope;
 use crate::refill::page::Signs;
+use crate::refill::{ListKind, Template};
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};

@@ -21,7 +21,8 @@ use server::{Reply, Server};
 use wire::{Gateway, Message, until};
 
 /// Loopback may be connected to; a pass each second.
-const OFTEN: &str = "after = \"10ms\"\nevery = \"1s\"\nrate = \"1000/s\"\nallow = [\"127.0.0.0/8\"]";
+const OFTEN: &str =
+    "after = \"10ms\"\nevery = \"1s\"\nrate = \"1000/s\"\nallow = [\"127.0.0.0/8\"]";
 
 const LIMITS: &str = "disk_reserve = \"1MiB\"";
 
