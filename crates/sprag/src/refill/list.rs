@@ -307,7 +307,7 @@ impl Lister {
         let page = self.page(body, &HeaderMap::new())?;
         let mut ready = Vec::new();
         for listed in page.listed.into_iter().rev() {
-            if !pass.is_wanted(&listed) || self.is_answered(&listed.id) {
+            if !pass.is_wanted(&listed) || self.is_answered(&listed) {
                 continue;
             }
             let (node, source) = (pass.node, pass.asked.source);
@@ -402,8 +402,12 @@ impl Lister {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_answered(&self, id: &str) -> bool {
-        self.known().contains_key(id)
+    /// Whether it was; a redelivery keeps it known for longer.
+    fn is_answered(&self, listed: &Listed<'_>) -> bool {
+        let mut known = self.known();
+        let Some(at) = known.get_mut(&listed.id) else { return false };
+        *at = listed.at.map_or(*at, |listed| listed.max(*at));
+        true
     }
 
     /// What is older is not asked for any more.

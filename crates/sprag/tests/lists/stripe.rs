@@ -98,7 +98,7 @@ fn one_that_cannot_be_used_is_refused_and_the_others_come() {
         event("evt_1", "ch_1", ago(60)),
         keyless,
         timeless,
-        event("evt_4", "ch_4", ago(50)),
+        event("evt_4", "ch_1", ago(50)),
     ]);
     let server = stripe.serve();
     let consumer = consumer();
