@@ -374,7 +374,7 @@ impl Lister {
     async fn get(&self, pass: &mut Pass<'_>, target: &str) -> Result<Answered, Broken> {
         if pass.rests.is_some() {
             let outcome = RefillOutcome::Answered { status: 429 };
-            let broken = Broken::with(outcome, "it may not be asked any more for now");
+            let broken = Broken::with(outcome, "its limit is used up");
             return Err(Broken { retry_after: pass.rests, ..broken });
         }
         if std::mem::replace(&mut pass.has_asked, true) {
