@@ -237,7 +237,7 @@ impl Lister {
                 "the list of source {name:?} was not read to its end: {outcome} {detail}; it is read again"
             ),
             (true, false) => {
-                tracing::info!("the list of source {name:?} was read to its end again")
+                tracing::info!("the list of source {name:?} was read to its end again");
             }
             _ => tracing::debug!(source = %name, outcome, events, "list {detail}"),
         }
