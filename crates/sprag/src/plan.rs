@@ -7,7 +7,7 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, ListSettings, OnGap, OnGiveUp, RefillSettings, Restore,
+    Ack, DestinationSettings, ListSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore,
     RetentionSettings, Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
@@ -48,7 +48,8 @@ pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
 /// says nothing about their order.
 fn revision(config: &Config) -> Revision {
     let sources = config.sources.iter().map(|(name, source)| {
-        format!("{name} {} {:?} {:?}", identity(source), source.contract, source.dedupe)
+        let (contract, on_late) = (&source.contract, &source.on_late);
+        format!("{name} {} {contract:?} {:?} {on_late:?}", identity(source), source.dedupe)
     });
     let destinations = config.destinations.iter().map(|(name, to)| {
         let types: Vec<_> = to.types.iter().map(ToString::to_string).collect();
@@ -75,14 +76,24 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
         config::Contract::States(states) => Some(states),
         _ => None,
     };
-    let (hold_wait, hold_events) = match (hold, settle, states) {
-        (Some((hold, _)), _, _) => (hold.wait, hold.events),
-        (_, Some(settle), _) => (settle.settle, settle.events),
-        (_, _, Some(states)) => (states.wait, states.events),
-        (None, None, None) => (Duration::ZERO, 0),
+    let links = match &source.contract {
+        config::Contract::Links(links) => Some(links),
+        _ => None,
     };
+    let (hold_wait, hold_events) = match (hold, settle, states, links) {
+        (Some((hold, _)), ..) => (hold.wait, hold.events),
+        (_, Some(settle), ..) => (settle.settle, settle.events),
+        (_, _, Some(states), _) => (states.wait, states.events),
+        (.., Some(links)) => (links.wait, links.events),
+        (None, None, None, None) => (Duration::ZERO, 0),
+    };
+    let on_gap = hold.map(|(_, on_gap)| on_gap).or(states.map(|states| states.on_gap));
     PlannedSource {
         identity: Arc::from(identity(source)),
+        late_to: match &source.on_late {
+            config::OnLate::To(name) => Some(Arc::from(name.as_str())),
+            config::OnLate::Deliver | config::OnLate::DeadLetter => None,
+        },
         settings: SourceSettings {
             name: Arc::from(name),
             contract: order::to_core(&source.contract),
@@ -98,9 +109,14 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
             },
             ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
             states: states.map_or_else(Arc::default, |states| states.table.clone()),
-            on_gap: match hold.map(|(_, on_gap)| on_gap).or(states.map(|states| states.on_gap)) {
+            on_gap: match on_gap.or(links.map(|links| links.on_gap)) {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
+            },
+            on_late: match source.on_late {
+                config::OnLate::DeadLetter => OnLate::DeadLetter,
+                // Which number a destination has, history says.
+                config::OnLate::Deliver | config::OnLate::To(_) => OnLate::Deliver,
             },
             rate: source.rate,
             dedupe: source.dedupe,
@@ -154,6 +170,7 @@ fn identity(source: &Source) -> String {
         config::Contract::Causal(_) => "causal".to_owned(),
         // The table may change: what it allows by then counts.
         config::Contract::States(_) => "states".to_owned(),
+        config::Contract::Links(_) => "fifo by links".to_owned(),
     };
     // Keys of a source that splits begin at its elements.
     let split = rules.split.as_ref().map(|at| format!(" split=body:{}", at.as_str()));

@@ -25,10 +25,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin;
 use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
-use crate::config::{Config, Contract, Destination, OnGap, Source};
+use crate::config::{self, Config, Contract, Destination, OnGap, Source};
+use crate::cores;
 use crate::descriptors::Descriptors;
 use crate::disk_reserve::DiskReserve;
-use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints, NextOutgoing, Outgoing};
+use crate::dispatch::{
+    Dispatcher, Endpoint, EndpointProblem, Endpoints, NextOutgoing, Outgoing, Runtimes,
+};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
@@ -276,9 +279,12 @@ impl Starting {
 
     /// The headers that destinations pass on of a source's events.
     fn forwarded<'a>(&'a self, source: &'a str) -> impl Iterator<Item = HeaderName> + 'a {
-        let takers = self.config.destinations.values();
-        let takers = takers.filter(move |to| to.from.iter().any(|from| *from == *source));
-        takers.flat_map(|to| to.forward.iter().cloned())
+        let late_to = self.config.sources.get(source).map(|source| &source.on_late);
+        let takers = self.config.destinations.iter().filter(move |(name, to)| {
+            let is_late_to = matches!(late_to, Some(config::OnLate::To(to)) if to == *name);
+            is_late_to || to.from.iter().any(|from| *from == *source)
+        });
+        takers.flat_map(|(_, to)| to.forward.iter().cloned())
     }
 
     /// An endpoint for each destination. One whose configuration is what it was `before` stays, with
@@ -312,7 +318,7 @@ impl Starting {
         let backups = BackupSource::new(self.config.server.data.clone(), backups);
         let health = state.health();
         let (notices, mut heard) = mpsc::unbounded_channel();
-        let (clock, runtime) = (self.clock, runtime::Handle::current());
+        let (clock, asks) = (self.clock, runtime::Handle::current());
         let (plan, seed) = (plan::plan(&self.config, restore), seed()?);
         let meter = Meter { clock, metrics: self.metrics.clone() };
         let mut queries = None;
@@ -333,7 +339,10 @@ impl Starting {
                 let _ = notices.send(notice);
             }
         });
-        let network = |handle| Dispatcher::new(runtime, handle, outgoing, clock, on_notice);
+        let network = |handle, deciding| {
+            let attempts = if cores::are_few() { deciding } else { asks.clone() };
+            Dispatcher::new(Runtimes { attempts, asks }, handle, outgoing, clock, on_notice)
+        };
         let started = node::start(clock, make, network).map_err(StartError::Machine)?;
         let StartedThread { handle, thread, ended } = started;
         let queries = queries.ok_or(StartError::Ended)?;
@@ -414,6 +423,7 @@ impl Starting {
                 Contract::Fifo(fifo) => (fifo.hold.wait, fifo.on_gap),
                 Contract::Causal(causal) => (causal.hold.wait, causal.on_gap),
                 Contract::States(states) => (states.wait, states.on_gap),
+                Contract::Links(links) => (links.wait, links.on_gap),
                 _ => return None,
             };
             Some((*id, admin::GapPolicy { wait, halts: on_gap == OnGap::Halt }))

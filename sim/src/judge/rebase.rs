@@ -39,6 +39,7 @@ impl KeyHistory {
         self.merged.begin_anew();
         self.causal.begin_anew();
         self.machine.begin_anew();
+        self.links.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         Ok(())
@@ -47,7 +48,8 @@ impl KeyHistory {
     /// Nothing but what a rebase does itself comes between its first and its last fact, and a
     /// source that seems to count anew is told of at once.
     pub(crate) fn may_go_on(&self, fact: &Fact) -> Verdict {
-        let is_owed = matches!(fact, Fact::SequenceReset(_));
+        // What a late event does in its lanes belongs to its release.
+        let is_owed = matches!(fact, Fact::SequenceReset(_) | Fact::LateDead(_));
         must(is_owed || self.row.is_settled(), || {
             format!("a sequence reset is due, not {fact:?}")
         })?;
@@ -65,6 +67,7 @@ impl KeyHistory {
                 | Fact::LaneOpened(_)
                 | Fact::LaneEnded(_)
                 | Fact::Filtered(_)
+                | Fact::LateDead(_)
         );
         must(is_rebase, || format!("{hurried}, then {fact:?}"))
     }
@@ -74,6 +77,7 @@ impl KeyHistory {
         must(self.row.is_settled(), || "a sequence reset is due".to_owned())?;
         self.causal.nothing_could_go()?;
         self.machine.waits_in_vain()?;
+        self.links.waits_in_vain()?;
         self.hurried.clone().map_or(Ok(()), Err)
     }
 }

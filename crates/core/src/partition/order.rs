@@ -9,7 +9,8 @@ use super::states::is_out_of_place;
 use crate::chain::{self, Digest};
 use crate::contract;
 use crate::fact::{
-    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Released,
+    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Late,
+    Released,
 };
 use crate::held::HeldAt;
 use crate::id::{DestinationId, Key, Place, Sequence};
@@ -43,7 +44,7 @@ impl<D: Digest> Partition<D> {
             Kind::Event => hot.record.order.missing.clone(),
             Kind::Late => Ranges::default(),
         };
-        let (lanes, filtered) = settings.entered_by(source, &essence.event_type);
+        let (lanes, filtered) = settings.entered_by(source, &essence.event_type, kind);
         let name = &source.name;
         let unordered = source.contract == Contract::Unordered;
         let hash = chain::event_hash(&self.digest, name, key, sequence, kind, essence, &previous);
@@ -65,18 +66,21 @@ impl<D: Digest> Partition<D> {
             fresh: contract::fresh(&hot.record.order, &essence.position),
             concurrent: contract::is_concurrent(&hot.record.order, &essence.position, kind),
             causes: contract::causes(&hot.record.order, &essence.position, kind),
+            broken_from: contract::broken_from(&hot.record.order, &essence.position, kind),
             passed: contract::passed(
                 source,
                 &hot.record.order,
                 &essence.position,
                 hot.record.begins(),
             ),
+            late: source.late(kind),
         };
+        let late = released.late;
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
         }
         let place = self.write(Fact::Released(released));
-        self.offer(slot, sequence, place, &lanes);
+        self.offer(slot, sequence, place, (&lanes, late));
         sequence
     }
 
@@ -87,20 +91,20 @@ impl<D: Digest> Partition<D> {
         slot: Slot,
         sequence: Sequence,
         released: Place,
-        entered: &[DestinationId],
+        (lanes, late): (&[DestinationId], Late),
     ) {
         let recorded = self.decided_at();
         let (epoch, settings) = (self.epoch, self.settings.clone());
         if let Some(hot) = self.keys.get_mut(slot) {
             for at in 0..hot.lanes.len() {
                 let destination = hot.lanes[at].id.destination;
-                let entered = entered.contains(&destination);
+                let entered = lanes.contains(&destination);
                 let most = if self.outages.is_open(destination) {
                     limits::LANE_WINDOW_IN_OUTAGE
                 } else {
                     window(&settings, &hot.record.lanes[at])
                 };
-                let waiting = Waiting { sequence, released, recorded, epoch, entered };
+                let waiting = Waiting { sequence, released, recorded, epoch, entered, late };
                 hot.extend_window(at, waiting, most);
             }
         }
@@ -113,6 +117,7 @@ impl<D: Digest> Partition<D> {
     pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
         self.drain_clocks(slot, key);
         self.drain_states(slot, key);
+        self.drain_links(slot, key);
         let settled = self.settled(slot);
         while let Some((event, essence)) = self.next_held(slot, settled.as_ref()) {
             self.release(slot, key, event, &essence, Kind::Event);
@@ -181,6 +186,7 @@ impl<D: Digest> Partition<D> {
             None if source.contract == Contract::Settle => self.release_first(slot, key),
             None if source.contract == Contract::Causal => self.release_in_vain(slot, key),
             None if source.contract == Contract::States => self.release_nearest(slot, key),
+            None if source.contract == Contract::Link => self.release_over_break(slot, key),
             None => self.choose_base(slot, key, &source),
         }
         self.drain(slot, key);
@@ -248,7 +254,8 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => None,
+        | Contract::States
+        | Contract::Link => None,
     }
 }
 
@@ -257,6 +264,7 @@ pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
     let misses = match source.contract {
         Contract::Causal => contract::lacks_any(order),
         Contract::States => contract::stands(source, order),
+        Contract::Link => contract::tip(order).is_some(),
         _ => head_gap(source, order).is_some(),
     };
     misses && source.on_gap == OnGap::Halt
@@ -272,7 +280,8 @@ pub(super) fn next_position(source: &SourceSettings, order: &Order) -> Option<u6
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => None,
+        | Contract::States
+        | Contract::Link => None,
     }
 }
 
@@ -289,6 +298,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => None,
+        | Contract::States
+        | Contract::Link => None,
     }
 }

@@ -30,8 +30,8 @@ pub(super) fn refill(
     }
     if contract.is_some_and(|contract| !matches!(contract, Contract::Fifo(_))) {
         entry.error(
-            "only contract \"fifo\" knows which positions are missing: no range of them can be \
-             asked for; a source with a list of all its events has `list`",
+            "only contract \"fifo\" with a sequence knows which positions are missing: no range of them can \
+             be asked for; a source with a list of all its events has `list`",
         );
     }
     let after = or(section.get("after"), Duration::from_millis(250), |entry| {

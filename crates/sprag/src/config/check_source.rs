@@ -1,5 +1,6 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
+use super::check_late::on_late;
 use super::check_list::list;
 use super::check_order::contract;
 use super::check_refill::refill;
@@ -24,13 +25,15 @@ pub(super) fn sources(root: &Section<'_>) -> Named<Source> {
 }
 
 /// Keys that a preset gives together: with one of them written anew, the others mean nothing.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 13] = [
     "position",
     "contract",
     "first",
     "strict_first",
     "hold",
     "on_gap",
+    "on_late",
+    "late_to",
     "coalesce",
     "max_ahead",
     "settle",
@@ -67,6 +70,8 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let rules = rules(section);
     let position = rules.as_ref().map(|rules| &rules.position);
     let contract = contract(section, position);
+    // Of a contract with faults it is unknown.
+    let on_late = on_late(section, contract.as_ref().is_none_or(Contract::is_ever_late));
     let refill = refill(section, rules.as_ref(), contract.as_ref());
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
@@ -93,6 +98,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         contract: contract?,
         handshake: handshake?,
         on_invalid: on_invalid?,
+        on_late: on_late?,
         rate: rate?,
         dedupe: dedupe?,
         forget_after: forget_after?,
@@ -146,6 +152,12 @@ fn consistent(section: &Section<'_>, source: &Source) {
                  without one of the source `id = \"sha256\"` takes the digest of the body",
             );
         }
+    }
+    if let (Contract::Links(_), IdRule::None) = (&source.contract, &source.rules.id) {
+        section.error(
+            "a link names no event, for hashes come back, so repeats are told by their id; without one of the \
+             source `id = \"sha256\"` takes the digest of the body",
+        );
     }
     let without_position = matches!(source.contract, Contract::Arrival | Contract::Unordered);
     if source.rules.id == IdRule::None && without_position {

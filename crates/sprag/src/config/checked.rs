@@ -92,6 +92,8 @@ pub struct Source {
     pub handshake: Handshake,
     /// What becomes of an event without a usable id, key, type or position.
     pub on_invalid: OnInvalid,
+    /// What becomes of an event that comes after its place was given up.
+    pub on_late: OnLate,
     /// Events at the most (rule L8).
     pub rate: Option<Rate>,
     /// How long ids are remembered.
@@ -202,6 +204,15 @@ pub enum Contract {
     Causal(Causal),
     /// From state to state, as a table says.
     States(States),
+    /// By hash links, waiting for what is missing: `fifo` without numbers.
+    Links(Links),
+}
+
+impl Contract {
+    /// Whether an event may come after its place was given up.
+    pub(crate) fn is_ever_late(&self) -> bool {
+        matches!(self, Self::Fifo(_) | Self::Settle(_) | Self::Causal(_))
+    }
 }
 
 /// The settings of `contract = "causal"`.
@@ -209,6 +220,17 @@ pub enum Contract {
 pub struct Causal {
     /// How long and how much is held for what is missing.
     pub hold: Hold,
+    /// What ends the waiting.
+    pub on_gap: OnGap,
+}
+
+/// The settings of `contract = "fifo"` where positions are links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Links {
+    /// How long an event waits for what leads to it.
+    pub wait: Duration,
+    /// Events of a key that may wait; beyond, waiting ends.
+    pub events: u64,
     /// What ends the waiting.
     pub on_gap: OnGap,
 }
@@ -275,6 +297,17 @@ pub enum OnInvalid {
     Refuse,
     /// The event is kept as a dead letter and answered 200.
     DeadLetter,
+}
+
+/// `on_late` and `late_to`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnLate {
+    /// It goes where any event goes.
+    Deliver,
+    /// It is a dead letter wherever it would have gone.
+    DeadLetter,
+    /// It goes to this destination alone.
+    To(String),
 }
 
 /// The settings of `contract = "fifo"`.

@@ -22,7 +22,7 @@ use sprag_core::output::{Answer, Attempt, Fetch, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RetentionSettings, Retry,
     SourceSettings,
 };
 use sprag_driver::cache::ReleasedEvent;
@@ -154,11 +154,12 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         states: Arc::default(),
         ranks: Vec::new(),
         on_gap: OnGap::Skip,
+        on_late: OnLate::Deliver,
         dedupe: Duration::from_secs(3_600),
         forget_after: None,
         destinations: Vec::new(),
     };
-    PlannedSource { identity: Arc::from(format!("identity of {name}")), settings }
+    PlannedSource { identity: Arc::from(format!("identity of {name}")), late_to: None, settings }
 }
 
 fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestination {
@@ -222,7 +223,7 @@ impl World {
             let state = ThreadState::start(opened.store, waker)?;
             Ok(Node::new(log, state, Sha256, plan(), PARTITIONS, 1))
         };
-        let network = |node| ScriptedNetwork { node, script: told };
+        let network = |node, _| ScriptedNetwork { node, script: told };
         let node = node::start(clock, make, network).unwrap().handle;
         let metrics = Arc::new(Metrics::new());
         let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
