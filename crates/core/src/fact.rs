@@ -326,10 +326,10 @@ pub struct Released {
     pub causes: Vec<Causes>,
     /// The states between that never came: `sprag-passed` (contract `states`).
     pub passed: Vec<Arc<str>>,
-    /// The hash its key stood at where what leads from there to it never came: `sprag-missing` (hash links).
-    pub broken_from: Option<Arc<str>>,
     /// What its source wanted done with it, where it came late.
     pub late: Late,
+    /// The hash its key stood at where what leads from there to it never came: `sprag-missing` (hash links).
+    pub broken_from: Option<Arc<str>>,
 }
 
 /// By what a repeat was recognised.

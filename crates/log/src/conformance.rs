@@ -287,8 +287,8 @@ pub fn event_with(
         concurrent: false,
         causes: Vec::new(),
         passed: Vec::new(),
-        broken_from: None,
         late: Late::Delivered,
+        broken_from: None,
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

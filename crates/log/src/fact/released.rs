@@ -1,9 +1,9 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
 //! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where there is more to say: what that
-//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks and links, 16 late and a dead letter, 32 late and for
-//! its own lanes alone), and of what is in it the names of the fresh fields and of the states that were passed over, then of
-//! clocks and links a set of bits (1 concurrent, 2 causes, 4 broken), the causes, of each the node and the range, and the
-//! hash that the key stood at where its links are broken.
+//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks and links, 16 late and a dead letter, 32 late and for its
+//! own lanes alone), and of what is in it the names of the fresh fields and of the states that were passed over, then of
+//! clocks and links a set of bits (1 concurrent, 2 causes, 4 broken), the causes, of each the node and the range, and the hash
+//! that the key stood at where its links are broken.
 
 use super::parts::{
     read_destinations, read_key, read_place, read_position, read_range, read_ranges, read_sequence,
@@ -171,8 +171,8 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         concurrent: false,
         causes: Vec::new(),
         passed: Vec::new(),
-        broken_from: None,
         late: Late::Delivered,
+        broken_from: None,
     };
     let more = read_more(reader)?;
     let Some(late) = late_of(more) else {
@@ -227,8 +227,8 @@ mod tests {
             concurrent: false,
             causes: Vec::new(),
             passed: Vec::new(),
-            broken_from: None,
             late: Late::Delivered,
+            broken_from: None,
         }
     }
 

@@ -51,8 +51,8 @@ pub(crate) struct Judge {
     newest: BTreeMap<Key, u64>,
     fields: fields::Newest,
     clocks: clocks::Causality,
-    links: links::Joined,
     late: late::LateEvents,
+    links: links::Joined,
     /// The last position of each key that was released in its place.
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
