@@ -211,7 +211,7 @@ pub enum Contract {
 impl Contract {
     /// Whether an event may come after its place was given up.
     pub(crate) fn is_ever_late(&self) -> bool {
-        matches!(self, Self::Fifo(_) | Self::Settle(_) | Self::Causal(_))
+        matches!(self, Self::Fifo(_) | Self::Settle(_) | Self::Causal(_) | Self::Links(_))
     }
 }
 
