@@ -18,6 +18,7 @@ use sprag_log::{Answer, Found, Log, Query, ReadError, Request, StoredFact, Ticke
 use crate::cache::{ReleasedEvent, StoredEvent};
 use crate::effect::Effect;
 use crate::node::Node;
+use crate::recall::RecalledPage;
 use crate::state::State;
 
 /// What an answer of the log is for.
@@ -34,6 +35,8 @@ pub(crate) enum Asked {
     /// An event that was released before its lane was opened, or is sent again: whether it is kept, and its
     /// type.
     Earlier(PartitionId, Box<EarlierEvents>),
+    /// What a key released, of which the last event is read.
+    Recall(PartitionId, Box<RecalledPage>),
     /// The `released` fact of a cold event.
     ColdRelease(PartitionId, Gathering),
     /// A cold event.
@@ -122,6 +125,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Asked::Earlier(partition, earlier) => {
                 self.earlier_read(now, partition, earlier, result);
             }
+            Asked::Recall(partition, page) => self.recall_read(now, partition, page, result),
             Asked::ColdRelease(partition, gathering) => {
                 self.cold_release(now, partition, gathering, result);
             }

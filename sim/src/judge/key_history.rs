@@ -14,6 +14,7 @@ use sprag_core::settings::{Contract, OnGap, Start};
 
 use super::causal::Causal;
 use super::chain::{self, Link};
+use super::compensation::Applied;
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
 use super::machine::Machine;
@@ -65,6 +66,7 @@ pub(crate) struct KeyHistory {
     pub(crate) merged: Merged,
     pub(crate) causal: Causal,
     pub(crate) machine: Machine,
+    pub(crate) applied: Applied,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     pub(crate) sequence: u64,
@@ -352,8 +354,14 @@ impl KeyHistory {
         })?;
         self.is_unordered = source.contract == Contract::Unordered;
         must(fact.unordered == self.is_unordered, || format!("an order is claimed: {fact:?}"))?;
-        self.in_its_place(fact, &event, source, uptime)?;
-        self.carries_missing(fact, source)?;
+        self.applied.released(fact, &event)?;
+        match fact.earlier {
+            None => {
+                self.in_its_place(fact, &event, source, uptime)?;
+                self.carries_missing(fact, source)?;
+            }
+            Some(earlier) => self.is_again(fact, earlier.0)?,
+        }
         let link = Link {
             source: &source.name,
             key: &fact.key.name,
@@ -370,6 +378,9 @@ impl KeyHistory {
         })?;
         self.hash = fact.hash;
         match fact.kind {
+            // What is undone or repeated was counted when it came.
+            _ if fact.earlier.is_some() => {}
+            Kind::Compensation => {}
             Kind::Event => self.row.end(),
             Kind::Late if matches!(event.position, Position::Timestamp(_)) => {}
             // What was passed while it waited came long before.

@@ -148,7 +148,9 @@ impl<D: Digest> Partition<D> {
         arriving: &Arriving,
     ) {
         let key = &released.key;
-        if let Position::Timestamp(_) = released.position {
+        if let Position::Timestamp(_) = released.position
+            && released.earlier.is_none()
+        {
             let (id, body) = (arriving.essence.id.as_deref(), &arriving.essence.digest);
             let identity = Fingerprint::of_event(&self.digest, key, id, body);
             let order = self.keys.get_mut(slot).map(|hot| &mut hot.record.order);
@@ -194,7 +196,9 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
     record.sequence = released.sequence;
     record.unordered |= released.unordered;
     record.hash = released.hash;
-    if let Some(position) = released.position.number() {
+    // What is undone or repeated moves no position.
+    let position = released.position.number().filter(|_| released.earlier.is_none());
+    if let Some(position) = position {
         let order = &mut record.order;
         if order.abandoned.remove(position) {
             // What comes in the middle of a range makes two of it.

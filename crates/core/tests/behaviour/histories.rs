@@ -270,6 +270,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         2 => Just(OnLate::Deliver),
         1 => Just(OnLate::DeadLetter),
         1 => Just(OnLate::To(DestinationId(2))),
+        2 => Just(OnLate::Compensate),
     ];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
     let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);

@@ -315,6 +315,7 @@ fn on_late(words: &Words<'_>) -> Option<OnLate> {
     to.map(|to| OnLate::To(DestinationId(to))).or_else(|| {
         words.get("on_late").map(|way| match way {
             "dead-letter" => OnLate::DeadLetter,
+            "compensate" => OnLate::Compensate,
             _ => OnLate::Deliver,
         })
     })

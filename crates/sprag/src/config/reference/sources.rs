@@ -325,9 +325,9 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.on_late",
-        "`deliver`, `dead-letter`",
+        "`deliver`, `dead-letter`, `compensate`",
         Value(r#""deliver""#),
-        "Contracts `fifo`, `settle` and `causal`: what becomes of an event that comes after its place was given up. It gets the next sequence in any case and is answered `late`; then it is delivered like any other, marked `sprag-kind: late`, or it is a dead letter of every lane that takes its type.",
+        "Contracts `fifo`, `settle` and `causal`: what becomes of an event that comes after its place was given up. It gets the next sequence in any case and is answered `late`; then it is delivered like any other, marked `sprag-kind: late`, or it is a dead letter of every lane that takes its type, or (contracts `fifo` and `settle`) what was released after its place is undone, newest first, with `sprag-kind: compensation`, and released once more behind it.",
     ),
     key(
         "sources.*.late_to",
