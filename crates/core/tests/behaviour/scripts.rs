@@ -296,6 +296,7 @@ impl Story {
                     world.store(at);
                 }
             }
+            "read" => assert!(world.read_one(0), "nothing is to be read"),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
             "manual" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, false)),
@@ -400,6 +401,7 @@ fn set(habits: &mut Habits, habit: &str, on: bool) {
         "aborts" => habits.aborts = on,
         "backlogs" => habits.backlogs = on,
         "damage" => habits.damage = on,
+        "reads" => habits.reads = on,
         _ => panic!("no such habit: {habit}"),
     }
 }
