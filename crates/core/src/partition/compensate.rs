@@ -179,6 +179,10 @@ impl<D: Digest> Partition<D> {
     pub(super) fn go_to_place(&mut self, slot: Slot, arrival: Box<Arrival>, seen: &Seen) -> bool {
         let Some(hot) = self.keys.get(slot) else { return true };
         let (newest, written) = (hot.record.sequence, hot.record.newest.frame);
+        if newest == Sequence(0) {
+            self.settle_late(slot, *arrival, Some(Vec::new()));
+            return true;
+        }
         let key = arrival.key.clone();
         let recall = self.recalls.get_mut(&key);
         if let Some(recall) = recall
@@ -278,14 +282,14 @@ impl<D: Digest> Partition<D> {
         let Some(source) = self.settings.sources.get(&key.source) else { return };
         let Some(record) = self.keys.get(slot).map(|hot| &hot.record) else { return };
         let lanes = self.lanes_again(source, record, recalled);
-        let mut missing = released.missing.clone();
+        let (late, mut missing) = match kind {
+            Kind::Compensation => (Late::Delivered, Ranges::default()),
+            Kind::Event | Kind::Late => (released.late, released.missing.clone()),
+        };
         if let Some(came) = came {
             missing.remove(came);
         }
-        if kind == Kind::Compensation {
-            missing = Ranges::default();
-        }
-        let (late, earlier) = (Some(released.late), Some(released.sequence));
+        let (late, earlier) = (Some(late), Some(released.sequence));
         let form = Form { kind, late, earlier, lanes: Some(lanes), missing: Some(missing) };
         let received = Received { origin: Origin::Again, ..received.clone() };
         let (event, essence) = self.write_event(received, DraftBody::Again(body.clone()));
@@ -305,7 +309,7 @@ impl<D: Digest> Partition<D> {
             let is_over = lane.is_some_and(|lane| released.sequence <= lane.opened);
             is_over && !released.filtered.contains(to) && self.takes_type(*to, &received.event_type)
         };
-        let entered = |to: &&DestinationId| released.lanes.contains(to) || was_opened(to);
+        let entered = |to: &&DestinationId| released.lanes.contains(to) || was_opened(*to);
         source.destinations.iter().partition(entered)
     }
 }
