@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::fact::{
-    AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, LaneOpened, Received,
-    Recognised, Released, Rewound, Stale,
+    AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, LaneOpened, Late,
+    Received, Recognised, Released, Rewound, Stale,
 };
 use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;

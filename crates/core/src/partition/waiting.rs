@@ -19,7 +19,8 @@
 //!   are in no queue: an operator's command or an arrival loads their key.
 //! - **Coming back.** A queue is read in rounds. A round begins at the earliest due time outside and
 //!   ends at what was due when it began, so it passes everything once, and what returns to the queue
-//!   meanwhile waits for the next one: nothing starves. With less than half the memory in use,
+//!   meanwhile waits for the next one: nothing starves. No two rounds of a destination begin at the same
+//!   time: keys that have had their turn would take each other's place until time goes on. With less than half the memory in use,
 //!   keys come back before they are due, so that a process that has room for all has all at hand.
 //! - **Turns.** A key of which much is due at different times, because its events have no order, has
 //!   one turn a round like any other: `strands` says what ends it.
@@ -228,7 +229,11 @@ impl<D: Digest> Partition<D> {
             Queue::Holds | Queue::Acknowledgements => {
                 line.next.is_some_and(|next| next.from <= self.open.0)
             }
-            Queue::Lanes(_) | Queue::Keys | Queue::Backlogs(_) => {
+            Queue::Lanes(_) => {
+                let is_new = self.steady.0 > line.began;
+                is_new && line.next.is_some_and(|next| next.at <= self.now.elapsed)
+            }
+            Queue::Keys | Queue::Backlogs(_) => {
                 line.next.is_some_and(|next| next.at <= self.now.elapsed)
             }
         };
@@ -423,6 +428,9 @@ impl<D: Digest> Partition<D> {
             Some(match queue {
                 Queue::Holds | Queue::Acknowledgements => {
                     self.now.elapsed.after(OpenMicros(next.from).since(self.open).min(step))
+                }
+                Queue::Lanes(_) if self.steady.0 <= line.began => {
+                    next.at.max(self.now.elapsed.after(Duration::from_micros(1)))
                 }
                 Queue::Lanes(_) | Queue::Keys | Queue::Backlogs(_) => next.at,
             })

@@ -48,6 +48,41 @@ pub(crate) fn histories(most: usize) -> impl Strategy<Value = History> {
 }
 
 impl History {
+    /// Two keys without order for two destinations, one of which is paused, and a memory for one: whatever
+    /// reads takes no time. They once took each other's place in memory without end.
+    pub(crate) fn without_order_in_a_memory_for_one() -> Self {
+        let sending = (None, 1, None, None, Ack::Answer, None);
+        let (give_up, bounds) = (OnGiveUp::Halt, (0, 2, 0, 1, 1));
+        let on_gap = (OnGap::Skip, OnLate::Deliver);
+        let settings = configured((Contract::Unordered, on_gap, give_up, bounds, sending, None));
+        let post = |key| Happening::Post { key, position: 1, id: None, body: 0, late: false };
+        let end = |status| Happening::End { which: 0, status };
+        let pause = Happening::Order(Box::new(Order::PauseDestination(1)));
+        let redrive = Order::Redrive { key: 0, destination: 1, passed: None };
+        let redrive = Happening::Order(Box::new(redrive));
+        let happenings = vec![
+            post(1),
+            post(1),
+            pause,
+            post(1),
+            redrive,
+            Happening::Commit,
+            Happening::Load,
+            post(1),
+            Happening::Commit,
+            post(2),
+            post(0),
+            end(200),
+            end(410),
+            end(202),
+            post(0),
+            post(0),
+            Happening::Load,
+            post(1),
+        ];
+        Self { settings, page: 1, happenings }
+    }
+
     /// Lets it happen.
     ///
     /// # Panics
@@ -282,66 +317,78 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
-    let all = (contract(), (on_gap, on_late), give_up, bounds, slow, refill(rate()));
-    all.prop_map(|(contract, (on_gap, on_late), give_up, bounds, slow, refill)| {
-        let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
-        // A known fault: keys with many strands that all are due take each other's place in memory without end
-        // where it has room for one, as long as reading them takes no time; here it takes none.
-        let hot_keys = if contract == Contract::Unordered { hot_keys.max(4) } else { hot_keys };
-        let source = SourceSettings {
-            name: Arc::from("billing"),
-            contract,
-            hold_wait: Duration::from_secs(2),
-            hold_events,
-            hold_span: 20,
-            facts: Duration::from_secs(34_560_000),
-            max_ahead: Duration::from_secs(300),
-            states: states(0),
-            ranks: vec![Pattern::parse("even").expect("a pattern")],
-            on_gap,
-            on_late,
-            dedupe: Duration::from_secs(3_600),
-            forget_after: None,
-            destinations: vec![DestinationId(1), DestinationId(2)],
-            rate: None,
-            refill,
-        };
-        let destination = |on_give_up| DestinationSettings {
-            name: Arc::from("app"),
-            start: sprag_core::settings::Start::Now,
-            types: types(on_give_up),
-            concurrency,
-            slow_concurrency: slow.0,
-            slow_after: Duration::from_millis(slow.1),
-            rate: slow.2,
-            key_rate: slow.3,
-            retry: Retry {
-                first: Duration::from_secs(1),
-                cap: Duration::from_secs(4),
-                give_up_after: Duration::from_secs(60),
-                attempts: Some(attempts),
-            },
-            on_give_up,
-            ack: slow.4,
-            batch: slow.5,
-        };
-        let destinations = [
-            (DestinationId(1), destination(give_up)),
-            (DestinationId(2), destination(OnGiveUp::Halt)),
-        ];
-        Settings {
-            revision: Revision(1),
-            sources: BTreeMap::from([(SourceId(1), source)]),
-            destinations: BTreeMap::from(destinations),
-            retired: std::collections::BTreeSet::new(),
-            hot_keys,
-            key_backlog: 3,
-            dedupe_ids,
-            forgotten: usize::MAX,
-            partition_rate: None,
-            restore: None,
-        }
-    })
+    (contract(), (on_gap, on_late), give_up, bounds, slow, refill(rate())).prop_map(configured)
+}
+
+/// How a destination is sent to: slow attempts and what is slow, its rates, what acknowledges, and batches.
+type Sending = (Option<usize>, u64, Option<Rate>, Option<Rate>, Ack, Option<usize>);
+
+/// Events held, attempts under way, ids for dedupe, keys in memory, tries.
+type Bounds = (usize, usize, usize, usize, u32);
+
+/// One source with two destinations.
+fn configured(
+    (contract, (on_gap, on_late), give_up, bounds, slow, refill): (
+        Contract,
+        (OnGap, OnLate),
+        OnGiveUp,
+        Bounds,
+        Sending,
+        Option<RefillSettings>,
+    ),
+) -> Settings {
+    let (hold_events, concurrency, dedupe_ids, hot_keys, attempts) = bounds;
+    let source = SourceSettings {
+        name: Arc::from("billing"),
+        contract,
+        hold_wait: Duration::from_secs(2),
+        hold_events,
+        hold_span: 20,
+        facts: Duration::from_secs(34_560_000),
+        max_ahead: Duration::from_secs(300),
+        states: states(0),
+        ranks: vec![Pattern::parse("even").expect("a pattern")],
+        on_gap,
+        on_late,
+        dedupe: Duration::from_secs(3_600),
+        forget_after: None,
+        destinations: vec![DestinationId(1), DestinationId(2)],
+        rate: None,
+        refill,
+    };
+    let destination = |on_give_up| DestinationSettings {
+        name: Arc::from("app"),
+        start: sprag_core::settings::Start::Now,
+        types: types(on_give_up),
+        concurrency,
+        slow_concurrency: slow.0,
+        slow_after: Duration::from_millis(slow.1),
+        rate: slow.2,
+        key_rate: slow.3,
+        retry: Retry {
+            first: Duration::from_secs(1),
+            cap: Duration::from_secs(4),
+            give_up_after: Duration::from_secs(60),
+            attempts: Some(attempts),
+        },
+        on_give_up,
+        ack: slow.4,
+        batch: slow.5,
+    };
+    let destinations =
+        [(DestinationId(1), destination(give_up)), (DestinationId(2), destination(OnGiveUp::Halt))];
+    Settings {
+        revision: Revision(1),
+        sources: BTreeMap::from([(SourceId(1), source)]),
+        destinations: BTreeMap::from(destinations),
+        retired: std::collections::BTreeSet::new(),
+        hot_keys,
+        key_backlog: 3,
+        dedupe_ids,
+        forgotten: usize::MAX,
+        partition_rate: None,
+        restore: None,
+    }
 }
 
 /// Keys 0 and 1 are partition 0's, 2 and 3 partition 1's.

@@ -201,7 +201,13 @@ impl World {
 
     /// Takes what a partition has to append and to do.
     pub(crate) fn drain(&mut self, at: usize) {
-        loop {
+        // What is read at once asks for the next at once: what never ends is to be red, not to hang.
+        for round in 0.. {
+            assert!(
+                round < 100_000,
+                "what is read takes no time and never ends: {:?}",
+                self.trace.last()
+            );
             self.take_frame(at);
             let Some(output) = self.nodes[at].partition.poll_output() else { break };
             self.carry_out(at, output);
