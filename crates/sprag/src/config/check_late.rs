@@ -20,11 +20,9 @@ pub(super) fn on_late(section: &Section<'_>, contract: Option<&Contract>) -> Opt
         return Some(OnLate::Deliver);
     }
     let way = or(on_late.clone(), OnLate::Deliver, |entry| {
-        entry.choice(&[
-            ("deliver", OnLate::Deliver),
-            ("dead-letter", OnLate::DeadLetter),
-            ("compensate", OnLate::Compensate),
-        ])
+        let deliver = ("deliver", &OnLate::Deliver);
+        let dead = ("dead-letter", &OnLate::DeadLetter);
+        entry.choice(&[deliver, dead, ("compensate", &OnLate::Compensate)]).cloned()
     });
     if let Some(entry) = &on_late
         && way == Some(OnLate::Compensate)
