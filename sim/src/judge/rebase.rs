@@ -1,6 +1,6 @@
 //! What history says of a key whose positions begin anew, or seem to (rule K9).
 
-use sprag_core::fact::Fact;
+use sprag_core::fact::{Fact, Origin};
 use sprag_core::position::Position;
 
 use super::key_history::KeyHistory;
@@ -49,7 +49,13 @@ impl KeyHistory {
     /// source that seems to count anew is told of at once.
     pub(crate) fn may_go_on(&self, fact: &Fact) -> Verdict {
         // What a late event does in its lanes belongs to its release.
-        let is_owed = matches!(fact, Fact::SequenceReset(_) | Fact::LateDead(_));
+        let is_owed = match fact {
+            Fact::SequenceReset(_) | Fact::LateDead(_) => true,
+            // As does what is repeated behind it.
+            Fact::Received(received) => received.origin == Origin::Again,
+            Fact::Released(released) => released.earlier.is_some(),
+            _ => false,
+        };
         must(is_owed || self.row.is_settled(), || {
             format!("a sequence reset is due, not {fact:?}")
         })?;
