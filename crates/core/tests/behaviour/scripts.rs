@@ -296,7 +296,6 @@ impl Story {
                     world.store(at);
                 }
             }
-            "read" => assert!(world.read_one(0), "nothing is to be read"),
             "load" => assert!(world.load_one(), "nothing is to be loaded"),
             "aborted" => assert!(world.end_aborted(), "nothing was aborted"),
             "manual" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, false)),
