@@ -109,6 +109,7 @@ unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
     if let Some(why) = failing(&turn, fail::REMOVE, name) {
         return kernel::fails(why);
     }
+    turn.record(Kind::Begun, 0, 0, name);
     let result = kernel::unlink(path);
     if result == 0 {
         turn.record(Kind::Removed, 0, 0, name);
@@ -124,10 +125,11 @@ unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
 unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
     let names = (below(kernel::text(from)), below(kernel::text(to)));
     let (Some(old), Some(new)) = names else { return kernel::rename(from, to) };
-    let turn = turn();
+    let (turn, both) = (turn(), [old, b"\0", new].concat());
+    turn.record(Kind::Begun, 0, 0, &both);
     let result = kernel::rename(from, to);
     if result == 0 {
-        turn.record(Kind::Renamed, 0, 0, &[old, b"\0", new].concat());
+        turn.record(Kind::Renamed, 0, 0, &both);
     }
     result
 }
@@ -158,6 +160,9 @@ fn open_at(at: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int 
     if is_new && let Some(why) = failing(&turn, fail::OPEN, name) {
         return kernel::fails(why);
     }
+    if is_new || flags & O_TRUNC != 0 {
+        turn.record(Kind::Begun, 0, 0, name);
+    }
     let file = kernel::open(at, path, flags, mode);
     if file < 0 {
         return file;
@@ -183,6 +188,7 @@ fn write_bytes(file: c_int, bytes: &[u8], at: Option<off_t>) -> ssize_t {
     let start = at.unwrap_or_else(|| kernel::position(file));
     let why = failing(&turn, fail::WRITE, &watched::name_of(inode));
     let bytes = if why.is_some() { &bytes[..bytes.len() / 2] } else { bytes };
+    turn.record(Kind::Begun, inode, 0, b"");
     let written = kernel::write(file, bytes, at);
     if let Ok(length @ 1..) = usize::try_from(written) {
         turn.record(Kind::Written, inode, start.cast_unsigned(), &bytes[..length]);
@@ -214,6 +220,7 @@ fn cut(file: c_int, length: off_t) -> c_int {
     if let Some(why) = failing(&turn, fail::CUT, &watched::name_of(inode)) {
         return kernel::fails(why);
     }
+    turn.record(Kind::Begun, inode, 0, b"");
     let result = kernel::truncate(file, length);
     if result == 0 {
         turn.record(Kind::Cut, inode, length.cast_unsigned(), b"");

@@ -35,6 +35,9 @@ pub(crate) enum Kind {
     Directory = 9,
     /// A call was made to fail; bytes: which.
     Failed = 10,
+    /// A change begins; what it was follows, unless the process is killed between the two. Bytes: the names
+    /// that change, with a zero between; none where those of a file do that has one.
+    Begun = 11,
 }
 
 /// The right to change something and record it: both happen as one.

@@ -333,6 +333,8 @@ pub struct Released {
     pub late: Late,
     /// The release that this one undoes or repeats; none where it is the event's first (decision 040).
     pub earlier: Option<Sequence>,
+    /// The hash its key stood at where what leads from there to it never came: `sprag-missing` (hash links).
+    pub broken_from: Option<Arc<str>>,
 }
 
 /// By what a repeat was recognised.

@@ -289,6 +289,7 @@ pub fn event_with(
         passed: Vec::new(),
         late: Late::Delivered,
         earlier: None,
+        broken_from: None,
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

@@ -16,6 +16,7 @@ pub mod chaos;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod cores;
 pub mod descriptors;
 pub mod disk_reserve;
 pub mod dispatch;

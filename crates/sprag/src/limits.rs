@@ -121,6 +121,10 @@ pub const UNANSWERED_LEAST: u32 = 1_024;
 /// Refused requests that may wait to be noted; more are counted and not noted, as those are that come too often.
 pub const REFUSALS_WAITING: usize = 1_024;
 
+/// Cores up to which attempts are made by the thread that decides them. On two, requests have the other one; on
+/// more, one thread for deciding and all that goes out would leave some idle.
+pub const FEW_CORES: usize = 2;
+
 /// How long commits may usually take that the deciding thread makes itself. Where they take longer, it is worth a
 /// hand-over each way, some 30 µs, that deciding goes on meanwhile.
 pub const QUICK_COMMIT: std::time::Duration = std::time::Duration::from_millis(1);

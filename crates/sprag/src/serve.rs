@@ -26,9 +26,12 @@ use crate::admin;
 use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
 use crate::config::{self, Config, Contract, Destination, OnGap, Source};
+use crate::cores;
 use crate::descriptors::Descriptors;
 use crate::disk_reserve::DiskReserve;
-use crate::dispatch::{Dispatcher, Endpoint, EndpointProblem, Endpoints, NextOutgoing, Outgoing};
+use crate::dispatch::{
+    Dispatcher, Endpoint, EndpointProblem, Endpoints, NextOutgoing, Outgoing, Runtimes,
+};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
@@ -303,7 +306,7 @@ impl Starting {
         let backups = BackupSource::new(self.config.server.data.clone(), backups);
         let health = state.health();
         let (notices, mut heard) = mpsc::unbounded_channel();
-        let (clock, runtime) = (self.clock, runtime::Handle::current());
+        let (clock, asks) = (self.clock, runtime::Handle::current());
         let (plan, seed) = (plan::plan(&self.config, restore), seed()?);
         let meter = Meter { clock, metrics: self.metrics.clone() };
         let mut queries = None;
@@ -324,7 +327,10 @@ impl Starting {
                 let _ = notices.send(notice);
             }
         });
-        let network = |handle| Dispatcher::new(runtime, handle, outgoing, clock, on_notice);
+        let network = |handle, deciding| {
+            let attempts = if cores::are_few() { deciding } else { asks.clone() };
+            Dispatcher::new(Runtimes { attempts, asks }, handle, outgoing, clock, on_notice)
+        };
         let started = node::start(clock, make, network).map_err(StartError::Machine)?;
         let StartedThread { handle, thread, ended } = started;
         let queries = queries.ok_or(StartError::Ended)?;
@@ -405,6 +411,7 @@ impl Starting {
                 Contract::Fifo(fifo) => (fifo.hold.wait, fifo.on_gap),
                 Contract::Causal(causal) => (causal.hold.wait, causal.on_gap),
                 Contract::States(states) => (states.wait, states.on_gap),
+                Contract::Links(links) => (links.wait, links.on_gap),
                 _ => return None,
             };
             Some((*id, admin::GapPolicy { wait, halts: on_gap == OnGap::Halt }))

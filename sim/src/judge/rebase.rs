@@ -40,6 +40,7 @@ impl KeyHistory {
         self.causal.begin_anew();
         self.machine.begin_anew();
         self.applied.begin_anew();
+        self.links.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         Ok(())
@@ -84,6 +85,7 @@ impl KeyHistory {
         self.causal.nothing_could_go()?;
         self.machine.waits_in_vain()?;
         self.applied.frame_ends()?;
+        self.links.waits_in_vain()?;
         self.hurried.clone().map_or(Ok(()), Err)
     }
 }

@@ -45,7 +45,7 @@ impl Filling {
             Ok(Node::new(log, state, Sha256, plan, partitions, u64::from(std::process::id())))
         };
         let (notices, mut heard) = mpsc::unbounded_channel();
-        let network = |node| Ending { node, permits, outcome, notices };
+        let network = |node, _| Ending { node, permits, outcome, notices };
         let StartedThread { handle, thread, .. } = node::start(clock, make, network).unwrap();
         let configured = serving(&mut heard, partitions).await;
         Self { handle, configured, thread }

@@ -36,6 +36,8 @@ use clap::{Parser, Subcommand};
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::cores;
+
 /// Restores the order of webhooks per resource, durably, and proves it.
 #[derive(Debug, Parser)]
 #[command(name = "sprag", version, after_help = "Start with:\n  sprag demo")]
@@ -129,7 +131,8 @@ pub fn run() -> ExitCode {
 
 /// Runs a command that talks to the network.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(cores::workers()).enable_all().build();
     runtime.map_err(Failure::new)?.block_on(work)
 }
 

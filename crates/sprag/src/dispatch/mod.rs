@@ -93,9 +93,18 @@ impl NextOutgoing {
 /// Called for what an operator must know.
 pub type OnNotice = Box<dyn FnMut(Notice) + Send>;
 
-/// Carries attempts out as tasks of an async runtime.
+/// Where tasks run.
+#[derive(Debug, Clone)]
+pub struct Runtimes {
+    /// Attempts.
+    pub attempts: runtime::Handle,
+    /// Asks for what is missing: reading a page may take long.
+    pub asks: runtime::Handle,
+}
+
+/// Carries attempts and asks out as tasks.
 pub struct Dispatcher {
-    runtime: runtime::Handle,
+    runtimes: Runtimes,
     node: NodeHandle,
     outgoing: Outgoing,
     next: NextOutgoing,
@@ -123,17 +132,17 @@ impl Running {
 }
 
 impl Dispatcher {
-    /// A dispatcher whose tasks run on `runtime` and report to `node`.
+    /// A dispatcher whose tasks report to `node`.
     #[must_use]
     pub fn new(
-        runtime: runtime::Handle,
+        runtimes: Runtimes,
         node: NodeHandle,
         (outgoing, next): (Outgoing, NextOutgoing),
         clock: Clock,
         on_notice: OnNotice,
     ) -> Self {
         Self {
-            runtime,
+            runtimes,
             node,
             outgoing,
             next,
@@ -189,7 +198,7 @@ impl Network for Dispatcher {
         let (breaker, broken_off) = oneshot::channel();
         self.running.insert((partition, id), breaker);
         let (node, clock, running) = (self.node.clone(), self.clock, self.running.clone());
-        self.runtime.spawn(async move {
+        self.runtimes.attempts.spawn(async move {
             life::step!("attempt");
             let started = clock.now();
             let events = (&event, &others[..]);
@@ -225,7 +234,7 @@ impl Network for Dispatcher {
             return;
         };
         let (node, clock) = (self.node.clone(), self.clock);
-        self.runtime.spawn(async move {
+        self.runtimes.asks.spawn(async move {
             let fetched = refiller.fetch(&node, clock, &fetch).await;
             node.fetched(partition, fetched);
         });

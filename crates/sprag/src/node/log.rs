@@ -232,10 +232,9 @@ fn events_of(change: &Change) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use sprag_core::id::PartitionId;
     use sprag_log::embedded::{self, FileDisk, Options};
+    use tokio::sync::mpsc::unbounded_channel;
 
     use super::super::handle::NodeHandle;
     use super::*;
@@ -243,7 +242,7 @@ mod tests {
     fn log(directory: &std::path::Path) -> NodeLog<FileDisk> {
         let disk = FileDisk::open(directory).unwrap();
         let (writer, reader, _) = embedded::open(disk.clone(), Options::new(2, 1)).unwrap();
-        let waker = Waker(NodeHandle::new(channel().0));
+        let waker = Waker(NodeHandle::new(unbounded_channel().0));
         let meter = Meter { clock: Clock::start(), metrics: Arc::new(Metrics::new()) };
         NodeLog::start(writer, reader, disk, waker, meter).unwrap().0
     }

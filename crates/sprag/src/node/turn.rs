@@ -1,8 +1,10 @@
 //! The deciding thread: hear, turn, carry out, commit, or wait.
+//!
+//! It drives a runtime of its own, so that what it waits for and what is to run beside deciding on the same
+//! thread (attempts, on a machine of few cores) take turns: after each of its own, the others have theirs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::{io, thread};
 
 use sprag_core::chain::Digest;
@@ -12,6 +14,8 @@ use sprag_driver::effect::Effect;
 use sprag_driver::node::Node;
 use sprag_driver::state::State;
 use sprag_log::Log;
+use tokio::runtime;
+use tokio::sync::mpsc::{UnboundedReceiver as Receiver, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::handle::NodeHandle;
@@ -51,14 +55,14 @@ struct Turning<L, S, D, N> {
 }
 
 /// Starts the deciding thread. `make` gets a function that wakes it, for the threads of log and
-/// state to call when something completed, and `network` gets the handle.
+/// state to call when something completed, and `network` gets the handle, and the runtime of this thread.
 ///
 /// # Errors
 /// When the thread cannot be started.
 pub fn start<L, S, D, N>(
     clock: Clock,
     make: impl FnOnce(Waker) -> io::Result<Node<L, S, D>>,
-    network: impl FnOnce(NodeHandle) -> N,
+    network: impl FnOnce(NodeHandle, runtime::Handle) -> N,
 ) -> io::Result<StartedThread>
 where
     L: Commit + Send + 'static,
@@ -66,12 +70,13 @@ where
     D: Digest + Clone + Send + 'static,
     N: Network,
 {
-    let (sender, receiver) = channel();
+    let (sender, mut receiver) = unbounded_channel();
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let handle = NodeHandle::new(sender);
     let waker = Waker(handle.clone());
     let turning = Turning {
         node: make(waker)?,
-        network: network(handle.clone()),
+        network: network(handle.clone(), runtime.handle().clone()),
         clock,
         answers: HashMap::new(),
         room: handle.room().clone(),
@@ -83,7 +88,7 @@ where
     let thread = thread.spawn(move || {
         // Dropped however the thread ends: by a stop, or by a fault of its own.
         let _alive = alive;
-        turning.run(&receiver);
+        runtime.block_on(turning.run(&mut receiver));
     })?;
     Ok(StartedThread { handle, thread, ended })
 }
@@ -111,7 +116,7 @@ impl Waker {
 }
 
 impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
-    fn run(mut self, receiver: &Receiver<Message>) {
+    async fn run(mut self, receiver: &mut Receiver<Message>) {
         loop {
             self.turn();
             if self.has_stopped() {
@@ -124,18 +129,20 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                     if let Ok(message) = receiver.try_recv() {
                         self.hear_all(message, receiver);
                     }
-                    continue;
                 }
-                Committed::Later => {}
+                Committed::Later => self.wait(receiver).await,
                 // Nothing would ever be durable again: its end is told as a fault.
                 Committed::Never => return,
             }
-            let now = self.clock.now();
-            match receiver.recv_timeout(wait_until(self.node.deadline(), now)) {
-                Ok(message) => self.hear_all(message, receiver),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Hears what comes, or that something is due. There is always who may tell it something: it itself.
+    async fn wait(&mut self, receiver: &mut Receiver<Message>) {
+        let wait = wait_until(self.node.deadline(), self.clock.now());
+        if let Ok(Some(message)) = tokio::time::timeout(wait, receiver.recv()).await {
+            self.hear_all(message, receiver);
         }
     }
 
@@ -145,7 +152,7 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
     }
 
     /// Takes in what has come by now, at most so much that effects do not wait for long.
-    fn hear_all(&mut self, first: Message, receiver: &Receiver<Message>) {
+    fn hear_all(&mut self, first: Message, receiver: &mut Receiver<Message>) {
         self.hear(first);
         for _ in 1..limits::MESSAGES_PER_TURN {
             let Ok(message) = receiver.try_recv() else { return };

@@ -217,7 +217,7 @@ impl World {
             let state = ThreadState::start(opened.store, waker)?;
             Ok(Node::new(log, state, Sha256, plan(), PARTITIONS, 1))
         };
-        let network = |node| ScriptedNetwork { node, script: told };
+        let network = |node, _| ScriptedNetwork { node, script: told };
         let node = node::start(clock, make, network).unwrap().handle;
         let metrics = Arc::new(Metrics::new());
         let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();

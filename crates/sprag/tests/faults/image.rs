@@ -247,8 +247,18 @@ impl Disk {
                 self.rename(Some(from.clone()), Some((to.clone(), file)));
             }
             // A directory that is lost takes its files with it; those begin with its name.
-            Happened::Directory { .. } | Happened::Failed { .. } => {}
+            Happened::Directory { .. } | Happened::Failed { .. } | Happened::Begun { .. } => {}
         }
+    }
+
+    /// The files that were about to change when the process ended: whether they did is not known.
+    pub(crate) fn changing(&self, last: Option<&Record>) -> Vec<String> {
+        let Some(Happened::Begun { file, names }) = last.map(|last| &last.happened) else {
+            return Vec::new();
+        };
+        let at = self.by_inode.get(file);
+        let of_file = self.names.iter().filter(|(_, named)| Some(*named) == at);
+        of_file.map(|(name, _)| name.clone()).chain(names.iter().cloned()).collect()
     }
 
     fn change(&mut self, inode: u64, change: Change) {

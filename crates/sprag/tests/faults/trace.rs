@@ -6,16 +6,49 @@ use std::path::Path;
 /// One thing that happened. Files are known by their inode, names are below the data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Happened {
-    Created { file: u64, name: String },
-    Opened { file: u64, name: String },
-    Written { file: u64, at: usize, bytes: Vec<u8> },
-    Cut { file: u64, length: usize },
-    Syncing { file: u64, sync: u64 },
-    Synced { file: u64, sync: u64 },
-    Removed { name: String },
-    Renamed { from: String, to: String },
-    Directory { name: String },
-    Failed { call: String },
+    Created {
+        file: u64,
+        name: String,
+    },
+    Opened {
+        file: u64,
+        name: String,
+    },
+    Written {
+        file: u64,
+        at: usize,
+        bytes: Vec<u8>,
+    },
+    Cut {
+        file: u64,
+        length: usize,
+    },
+    Syncing {
+        file: u64,
+        sync: u64,
+    },
+    Synced {
+        file: u64,
+        sync: u64,
+    },
+    Removed {
+        name: String,
+    },
+    Renamed {
+        from: String,
+        to: String,
+    },
+    Directory {
+        name: String,
+    },
+    Failed {
+        call: String,
+    },
+    /// What it was follows, unless the process was killed before it could be recorded.
+    Begun {
+        file: u64,
+        names: Vec<String>,
+    },
 }
 
 /// Something that happened, and how long the trace was then.
@@ -63,6 +96,7 @@ fn happened(kind: u8, file: u64, at: u64, content: &[u8]) -> Happened {
         }
         9 => Happened::Directory { name: text() },
         10 => Happened::Failed { call: text() },
+        11 => Happened::Begun { file, names: text().split('\0').map(str::to_owned).collect() },
         kind => panic!("the trace has a record of kind {kind}"),
     }
 }
