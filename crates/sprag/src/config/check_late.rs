@@ -13,8 +13,8 @@ pub(super) fn on_late(section: &Section<'_>, contract: Option<&Contract>) -> Opt
     if !contract.is_none_or(Contract::is_ever_late) {
         for entry in [on_late, late_to].into_iter().flatten() {
             entry.error(
-                "only with contracts \"fifo\", \"settle\" and \"causal\" can an event be late; elsewhere what is old is \
-                 stale, or nothing is",
+                "only with contracts \"fifo\", \"settle\", \"causal\" and hash links can an event be late; elsewhere what is \
+                 old is stale, or nothing is",
             );
         }
         return Some(OnLate::Deliver);

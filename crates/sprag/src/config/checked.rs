@@ -186,7 +186,7 @@ pub enum Contract {
 impl Contract {
     /// Whether an event may come after its place was given up.
     pub(crate) fn is_ever_late(&self) -> bool {
-        self.places_late() || matches!(self, Self::Causal(_))
+        self.places_late() || matches!(self, Self::Causal(_) | Self::Links(_))
     }
 
     /// Whether the place of such an event is known.
