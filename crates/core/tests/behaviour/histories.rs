@@ -527,7 +527,7 @@ fn step(number: u64) -> Position {
     let (before, after) = match number % 5 {
         4 => (hash(number), hash(number - 2)),
         3 => (format!("x{}", number % 3).into(), hash(number)),
-        _ => (hash(number), hash(number + 1)),
+        _ => (hash(number), hash(number.wrapping_add(1))),
     };
     Position::Link(Link { before, after, forced: number % 5 == 4 })
 }
