@@ -286,6 +286,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 destinations: Vec::new(),
                 rate: draw_rate(dice, 80, 30),
                 refill: None,
+                list: None,
             },
         })
         .collect()

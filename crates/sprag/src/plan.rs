@@ -7,8 +7,8 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore, RetentionSettings,
-    Retry, SourceSettings,
+    Ack, DestinationSettings, ListSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore,
+    RetentionSettings, Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
 
@@ -131,6 +131,13 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 attempts: refill.attempts,
                 rate: refill.rate,
                 every: refill.every,
+            }),
+            list: source.list.as_ref().map(|list| ListSettings {
+                after: list.after,
+                every: list.every,
+                reach: list.reach,
+                rate: list.rate,
+                silence: source.expect_every,
             }),
         },
     }

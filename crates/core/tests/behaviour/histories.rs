@@ -357,6 +357,7 @@ fn configured(
         destinations: vec![DestinationId(1), DestinationId(2)],
         rate: None,
         refill,
+        list: None,
     };
     let destination = |on_give_up| DestinationSettings {
         name: Arc::from("app"),
