@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sprag_core::chain::Digest;
 use sprag_core::destination::LaneRef;
-use sprag_core::fact::{Fact, Outcome, Released};
+use sprag_core::fact::{Fact, Origin, Outcome, Released};
 use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_core::input::{self, Arrival, AttemptId, Command, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
@@ -430,7 +430,9 @@ fn wanted(arrival: &Arrival) -> Vec<Wanted> {
 /// What a lookup says of an arrival, and the release that has its position.
 fn seen(found: &Found, arrival: &Arrival) -> (Seen, Option<Box<StoredFact>>) {
     let mut facts = found.facts.iter();
-    let mut newest = |present: bool| present.then(|| facts.next()).flatten().and_then(|f| f.last());
+    let mut newest = |present: bool| {
+        present.then(|| facts.next()).flatten().and_then(|found| newest_first(found))
+    };
     let by_id = newest(arrival.id.is_some());
     let released = newest(arrival.position.is_unique());
     let mut seen = Seen { through: found.through, ..Seen::default() };
@@ -443,6 +445,15 @@ fn seen(found: &Found, arrival: &Arrival) -> (Seen, Option<Box<StoredFact>>) {
         seen.by_position = Some(*prior);
     }
     (seen, released.cloned().map(Box::new))
+}
+
+/// The newest that is no copy: what was undone or repeated for a late event is known by its original.
+fn newest_first(found: &[StoredFact]) -> Option<&StoredFact> {
+    found.iter().rev().find(|stored| match &stored.fact {
+        Fact::Received(received) => received.origin != Origin::Again,
+        Fact::Released(released) => released.earlier.is_none(),
+        _ => true,
+    })
 }
 
 fn id_prior(stored: &StoredFact) -> Option<Prior> {

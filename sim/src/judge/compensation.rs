@@ -135,15 +135,12 @@ impl KeyHistory {
         let Some(event) = self.events.values().find(is_it).cloned() else {
             return Err(format!("{place} is called known and was never released"));
         };
-        if let Some(id) = &fact.id {
-            self.ids.insert(id.clone(), place);
-        }
         self.events.insert(place, EventHistory { fate: IngressFate::Open, recorded, ..event });
         Ok(())
     }
 
     /// It goes where its earlier release went, as far as its source still leads there.
-    pub(super) fn is_again(&mut self, fact: &Released, earlier: u64) -> Verdict {
+    pub(super) fn is_again(&self, fact: &Released, earlier: u64) -> Verdict {
         let known = self.released.get(&earlier);
         let Some(known) = known else { return Err(format!("{fact:?} of what was not released")) };
         let goes = |to: &DestinationId| {
@@ -153,9 +150,6 @@ impl KeyHistory {
         must(fact.lanes.iter().all(goes), || format!("{fact:?} goes elsewhere than {known:?}"))?;
         let is_kept_away = fact.filtered.iter().any(|to| known.lanes.contains(to));
         must(!is_kept_away, || format!("{fact:?} is kept from those that {known:?} went to"))?;
-        if let Position::Sequence(position) = fact.position {
-            self.positions.insert(position, fact.event);
-        }
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::chain::Fingerprint;
-use sprag_core::fact::Fact;
+use sprag_core::fact::{Fact, Origin};
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_core::input::{Arrival, Input, PageCursor, Recalled, Waiting};
 use sprag_core::output::{Checkpoint, Draft, IdleRequest, PageRequest};
@@ -48,7 +48,7 @@ impl FrameLog {
         let mut seen = Seen { through: FrameNumber(self.frames.len() as u64), ..Seen::default() };
         for (place, frame, fact) in self.facts().filter(|(place, ..)| place.frame > self.trimmed) {
             match fact {
-                Fact::Received(fact) if fact.key == arrival.key => {
+                Fact::Received(fact) if fact.key == arrival.key && fact.origin != Origin::Again => {
                     let prior = Prior {
                         event: place,
                         digest: fact.digest,
