@@ -19,7 +19,7 @@ use crate::output::{Answer, Busy, DraftBody, Output, Rejection, Status};
 use crate::position::Position;
 use crate::recent::{Prior, Seen};
 use crate::record::Essence;
-use crate::settings::{OnGap, OnLate, SourceSettings};
+use crate::settings::{Contract, OnGap, OnLate, SourceSettings};
 use crate::slab::Slot;
 
 impl<D: Digest> Partition<D> {
@@ -64,7 +64,11 @@ impl<D: Digest> Partition<D> {
     /// Whether it is late and its source wants it in its place.
     fn is_to_be_placed(&self, key: &Key, judgement: &Judgement) -> bool {
         let source = self.settings.sources.get(&key.source);
-        let wants_it = source.is_some_and(|source| source.on_late == OnLate::Compensate);
+        // Elsewhere it has no place among those that were released, and is a dead letter.
+        let wants_it = source.is_some_and(|source| {
+            let is_placed = matches!(source.contract, Contract::Fifo { .. } | Contract::Settle);
+            is_placed && source.on_late == OnLate::Compensate
+        });
         wants_it && *judgement == Judgement::Release(Kind::Late)
     }
 
