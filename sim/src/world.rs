@@ -363,9 +363,7 @@ impl World {
         }
         let forgetting = silence::draw(seed, &mut setting);
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
-        let destinations = setting.plan.destinations.iter();
-        let names: Vec<String> =
-            destinations.map(|destination| destination.settings.name.to_string()).collect();
+        let names = setting.destination_names();
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
         unordered::add(&mut Dice::new(seed, BURST_DICE), &mut workload, length);
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);

@@ -237,7 +237,7 @@ impl Lister {
                 "the list of source {name:?} was not read to its end: {outcome} {detail}; it is read again"
             ),
             (true, false) => {
-                tracing::info!("the list of source {name:?} was read to its end again")
+                tracing::info!("the list of source {name:?} was read to its end again");
             }
             _ => tracing::debug!(source = %name, outcome, events, "list {detail}"),
         }
@@ -305,6 +305,10 @@ impl Lister {
     async fn take_in(&self, pass: &mut Pass<'_>, body: &[u8]) -> Result<(), Broken> {
         // Where the next page is, was read on the way.
         let page = self.page(body, &HeaderMap::new())?;
+        if page.unreadable > 0 {
+            let (source, elements) = (&self.name, page.unreadable);
+            tracing::debug!(source, elements, "what is listed there is no event");
+        }
         let mut ready = Vec::new();
         for listed in page.listed.into_iter().rev() {
             if !pass.is_wanted(&listed) || self.is_answered(&listed) {
@@ -374,7 +378,7 @@ impl Lister {
     async fn get(&self, pass: &mut Pass<'_>, target: &str) -> Result<Answered, Broken> {
         if pass.rests.is_some() {
             let outcome = RefillOutcome::Answered { status: 429 };
-            let broken = Broken::with(outcome, "it may not be asked any more for now");
+            let broken = Broken::with(outcome, "it has answered as often as it wants to");
             return Err(Broken { retry_after: pass.rests, ..broken });
         }
         if std::mem::replace(&mut pass.has_asked, true) {

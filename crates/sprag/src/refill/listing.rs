@@ -66,7 +66,7 @@ pub struct ListPage<'a> {
 #[derive(Debug, Deserialize)]
 struct StripeEvent {
     id: String,
-    created: Option<serde_json::Number>,
+    created: Option<serde_json::Value>,
 }
 
 /// Whether there are more pages.
