@@ -37,3 +37,17 @@ fn draw_one(dice: &mut Dice, source: &mut PlannedSource, names: &[Arc<str>]) {
         _ => (None, OnLate::Deliver),
     };
 }
+
+/// In a third of the seeds, sources want late events in their place, and often.
+pub(crate) fn draw_compensation(dice: &mut Dice, sources: &mut [PlannedSource]) {
+    if !dice.chance(333) {
+        return;
+    }
+    for source in sources {
+        let is_placed =
+            matches!(source.settings.contract, Contract::Fifo { .. } | Contract::Settle);
+        if is_placed && dice.chance(700) {
+            (source.late_to, source.settings.on_late) = (None, OnLate::Compensate);
+        }
+    }
+}

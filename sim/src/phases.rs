@@ -25,6 +25,9 @@ use crate::world::{Happening, Phase, Process, Sha256, Watching, World};
 
 /// Everything but what stays broken is through within this, or something waits that must not.
 const ISOLATION: Instant = 150 * SECOND;
+/// What is undone for late events goes twice more, each event behind the answer to the one before: of a lane of thousands
+/// that takes longer.
+const ISOLATION_WITH_UNDOING: Instant = 600 * SECOND;
 /// Everything is through within this once all is repaired.
 const REPAIR: Instant = 400 * SECOND;
 /// A process that was up for so long has claimed, recovered and read every page of its state.
@@ -77,7 +80,9 @@ impl World {
             }
         }
         self.audit_retention();
-        self.enter(Phase::Isolation, ISOLATION);
+        let undoes = self.setting.undoes();
+        let length = if undoes { ISOLATION_WITH_UNDOING } else { ISOLATION };
+        self.enter(Phase::Isolation, length);
         self.consumers.moody = false;
         self.disk.heal();
         self.disk.set_capacity(None);

@@ -136,6 +136,16 @@ impl Setting {
         self.late_dice = Some(dice);
     }
 
+    /// Whether anybody wants late events in their place.
+    pub(crate) fn undoes(&self) -> bool {
+        self.plan.sources.iter().any(|source| source.settings.on_late == OnLate::Compensate)
+    }
+
+    /// Who wants late events in their place in this seed.
+    pub(crate) fn draw_compensation(&mut self, mut dice: Dice) {
+        late::draw_compensation(&mut dice, &mut self.plan.sources);
+    }
+
     /// Every destination that there ever may be.
     fn names(&self) -> Vec<Arc<str>> {
         let all = self.plan.destinations.iter().chain(&self.spare);

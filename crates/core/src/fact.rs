@@ -273,6 +273,8 @@ pub enum Kind {
     Event,
     /// Released after its place was given up (DESIGN G4).
     Late,
+    /// What the consumer got under an earlier sequence is to be undone (decision 040).
+    Compensation,
 }
 
 impl Kind {
@@ -282,6 +284,7 @@ impl Kind {
         match self {
             Self::Event => "event",
             Self::Late => "late",
+            Self::Compensation => "compensation",
         }
     }
 }
@@ -297,7 +300,7 @@ pub struct Released {
     pub position: Position,
     /// The number it got.
     pub sequence: Sequence,
-    /// In its place, or late.
+    /// In its place, late, or undone.
     pub kind: Kind,
     /// Hₙ₋₁ of the chain (DESIGN C1).
     pub previous_hash: Hash,
@@ -313,7 +316,7 @@ pub struct Released {
     pub missing: Ranges,
     /// The salt of erasable sources (DESIGN C1). Reserved.
     pub salt: Option<Hash>,
-    /// The event a compensation undoes. Reserved.
+    /// Reserved.
     pub refers_to: Option<Place>,
     /// Whether its key's events have no order: in each lane in which nothing waits it got a strand,
     /// if one was free.
@@ -328,6 +331,8 @@ pub struct Released {
     pub passed: Vec<Arc<str>>,
     /// What its source wanted done with it, where it came late.
     pub late: Late,
+    /// The release that this one undoes or repeats; none where it is the event's first (decision 040).
+    pub earlier: Option<Sequence>,
     /// The hash its key stood at where what leads from there to it never came: `sprag-missing` (hash links).
     pub broken_from: Option<Arc<str>>,
 }

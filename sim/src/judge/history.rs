@@ -94,6 +94,14 @@ impl History {
             ("released: passed while it waited", causal(|key| key.untrue)),
         ];
         history.facts.extend(counts);
+        let applied = history.keys.values().map(|key| &key.applied);
+        let (undone, again) = applied.clone().fold((0, 0), |(undone, again), applied| {
+            (undone + applied.compensated, again + applied.of_repeated)
+        });
+        history.facts.insert("released: undone", undone);
+        history.facts.insert("released: undone once more", again);
+        let most = applied.map(|applied| applied.most).max().unwrap_or_default();
+        history.facts.insert("released: several undone", u64::from(most > 1));
         let machines = history.keys.values().map(|key| &key.machine);
         let (over, behind) = machines.fold((0, 0), |(over, behind), machine| {
             (over + machine.passed_over, behind + machine.left_behind)
@@ -203,6 +211,9 @@ impl History {
                 if received.origin == Origin::Refilled {
                     self.refilled.insert(place, (resource, received.digest));
                 }
+                if received.origin == Origin::Again {
+                    return history.received_again(place, received, recorded);
+                }
                 let sent = context.answers.first_sent(resource, received.digest);
                 history.received(place, received, source, sent, recorded)
             }
@@ -239,7 +250,9 @@ impl History {
                 history.open(opened)
             }
             Fact::Released(released) => {
-                if let Some(event) = history.events.get(&released.event) {
+                if let Some(event) = history.events.get(&released.event)
+                    && released.earlier.is_none()
+                {
                     context.policies.entered(released, type_of(&event.digest))?;
                 }
                 history.release(released, source, (uptime, recorded))
