@@ -8,7 +8,7 @@
 mod consumer;
 #[path = "wire/post.rs"]
 mod post;
-#[expect(dead_code, reason = "other tests need more of it")]
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 mod wire;
 
 use std::io::{BufRead, BufReader};
