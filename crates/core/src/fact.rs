@@ -37,6 +37,10 @@ pub use refill_ended::{Origin, RefillEnded, RefillOutcome};
 pub use strands_taken::StrandsTaken;
 
 /// One line of history.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "every second fact is a release: in a box each would be an allocation more"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A new owner's term begins.

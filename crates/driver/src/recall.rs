@@ -63,14 +63,14 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             (Err(error), unread) if !matches!(error, ReadError::Failed(_)) => {
                 *unread = Some(Vec::new());
             }
-            _ => return self.bring_recalled(now, partition, page, false),
+            _ => return self.bring_recalled(now, partition, *page, false),
         }
         match page.unread.as_ref().and_then(|unread| unread.last()) {
             Some(released) => {
                 let query = Query::Event { place: released.event };
                 self.ask(Asked::Recall(partition, page), query);
             }
-            None => self.bring_recalled(now, partition, page, true),
+            None => self.bring_recalled(now, partition, *page, true),
         }
     }
 
@@ -78,10 +78,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         &mut self,
         now: Now,
         partition: PartitionId,
-        page: Box<RecalledPage>,
+        page: RecalledPage,
         is_read: bool,
     ) {
-        let RecalledPage { key, to, read, .. } = *page;
+        let RecalledPage { key, to, read, .. } = page;
         let page = is_read.then(|| read.into_iter().rev().collect());
         self.input(now, partition, Input::Recalled { key, to, page });
     }

@@ -180,7 +180,7 @@ impl<D: Digest> Partition<D> {
         let Some(hot) = self.keys.get(slot) else { return true };
         let (newest, written) = (hot.record.sequence, hot.record.newest.frame);
         if newest == Sequence(0) {
-            self.settle_late(slot, *arrival, Some(Vec::new()));
+            self.settle_late(slot, *arrival, Some(&[]));
             return true;
         }
         let key = arrival.key.clone();
@@ -191,7 +191,7 @@ impl<D: Digest> Partition<D> {
         {
             let is_found = recall.found == Found::Place;
             let undone = core::mem::take(&mut recall.undone);
-            self.settle_late(slot, *arrival, is_found.then_some(undone));
+            self.settle_late(slot, *arrival, is_found.then_some(&undone));
             return true;
         }
         // What was read is not what there is: something was released meanwhile.
@@ -255,10 +255,9 @@ impl<D: Digest> Partition<D> {
     }
 
     /// A late event of which is known what is to be undone; where that cannot be, it is a dead letter.
-    fn settle_late(&mut self, slot: Slot, arrival: Arrival, undone: Option<Vec<Recalled>>) {
+    fn settle_late(&mut self, slot: Slot, arrival: Arrival, undone: Option<&[Recalled]>) {
         let (ticket, key) = (arrival.ticket, arrival.key.clone());
         let number = arrival.position.number();
-        let undone = undone.as_deref();
         for recalled in undone.unwrap_or_default() {
             self.release_again(slot, recalled, Kind::Compensation, None);
         }
@@ -309,7 +308,7 @@ impl<D: Digest> Partition<D> {
             let is_over = lane.is_some_and(|lane| released.sequence <= lane.opened);
             is_over && !released.filtered.contains(to) && self.takes_type(*to, &received.event_type)
         };
-        let entered = |to: &&DestinationId| released.lanes.contains(to) || was_opened(*to);
+        let entered = |to: &&DestinationId| released.lanes.contains(to) || was_opened(to);
         source.destinations.iter().partition(entered)
     }
 }
