@@ -78,8 +78,8 @@ pub struct Recalled {
     pub released: Released,
     /// How it came.
     pub received: Received,
-    /// Its body.
-    pub body: Arc<[u8]>,
+    /// Its body; none where it is kept no longer.
+    pub body: Option<Arc<[u8]>>,
 }
 
 /// A released event as a lane sees it.

@@ -24,6 +24,15 @@ pub(crate) struct RecalledPage {
     read: Vec<Recalled>,
 }
 
+impl RecalledPage {
+    /// Whether it holds as much as may be undone.
+    fn is_large(&self) -> bool {
+        let bodies = self.read.iter().filter_map(|recalled| recalled.body.as_ref());
+        let bytes: usize = bodies.map(|body| body.len()).sum();
+        u64::try_from(bytes).is_ok_and(|bytes| bytes > sprag_core::limits::COMPENSATED_BYTES)
+    }
+}
+
 impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// Reads what a key released.
     pub(crate) fn recall(
@@ -56,8 +65,24 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             }
             (Ok(Answer::Event(stored)), Some(unread)) => {
                 let Some(released) = unread.pop() else { return };
-                let (received, body) = (stored.received, stored.body.bytes);
+                let (received, body) = (stored.received, Some(stored.body.bytes));
                 page.read.push(Recalled { released, received, body });
+                // The core may have enough; it asks for the rest by itself.
+                if page.is_large() {
+                    return self.bring_recalled(now, partition, *page, true);
+                }
+            }
+            // Without its body an event is no more to be undone, and may be the place all the same.
+            (Err(ReadError::BodyDropped), Some(unread)) => {
+                let Some(released) = unread.last() else { return };
+                let query = Query::Fact { place: released.event };
+                return self.ask(Asked::Recall(partition, page), query);
+            }
+            (Ok(Answer::Fact(stored)), Some(unread)) => {
+                let Some(released) = unread.pop() else { return };
+                if let Fact::Received(received) = stored.fact {
+                    page.read.push(Recalled { released, received, body: None });
+                }
             }
             // What is kept no longer ends what can be told.
             (Err(error), unread) if !matches!(error, ReadError::Failed(_)) => {

@@ -118,7 +118,7 @@ impl Recall {
             }
         }
         if self.at <= floor {
-            self.found = Found::Place;
+            self.found = self.at_place();
         } else if self.at == began {
             self.found = Found::Nothing;
         }
@@ -138,7 +138,10 @@ impl Recall {
             return Found::NotYet;
         }
         if is_before(&recalled) {
-            return Found::Place;
+            return self.at_place();
+        }
+        if recalled.body.is_none() {
+            return Found::Nothing;
         }
         self.bytes += u64::from(recalled.received.size);
         self.undone.push(recalled);
@@ -146,6 +149,19 @@ impl Recall {
             self.undone.len() <= limits::COMPENSATED && self.bytes <= limits::COMPENSATED_BYTES;
         if is_within { Found::NotYet } else { Found::Nothing }
     }
+
+    /// What has no place and stands right above it need not be undone: the late event goes on top of it as well.
+    fn at_place(&mut self) -> Found {
+        while self.undone.last().is_some_and(|last| !is_placed(&last.released)) {
+            self.undone.pop();
+        }
+        Found::Place
+    }
+}
+
+/// Whether an event stands in its place: a late one that was delivered at the tail does not.
+fn is_placed(released: &Released) -> bool {
+    released.kind == Kind::Event || released.late == Late::InPlace
 }
 
 /// Where an event stands among those of its key by what its source says.
@@ -165,7 +181,7 @@ impl<D: Digest> Partition<D> {
             return false;
         };
         let ticket = arrival.ticket;
-        if recall.waiting.len() < limits::COLD_KEY_INPUTS {
+        if recall.waiting.len() < limits::RECALL_WAITING {
             let arrival = Box::new(arrival.clone());
             recall.waiting.push(Input::Receive { arrival, seen: *seen });
         } else {
@@ -194,6 +210,11 @@ impl<D: Digest> Partition<D> {
             self.settle_late(slot, *arrival, is_found.then_some(&undone));
             return true;
         }
+        if !self.recalls.contains_key(&key) && self.recalls.len() >= limits::RECALLS {
+            let (ticket, answer) = (arrival.ticket, Answer::Busy(Busy::Loading));
+            self.outputs.push_back(Output::Answer { ticket, answer });
+            return false;
+        }
         // What was read is not what there is: something was released meanwhile.
         let waiting = self.recalls.remove(&key).map(|recall| recall.waiting).unwrap_or_default();
         self.recalls.insert(key.clone(), Recall::new(arrival, *seen, newest, waiting));
@@ -210,7 +231,10 @@ impl<D: Digest> Partition<D> {
     pub(super) fn recall(&mut self, key: Key) {
         let Some(recall) = self.recalls.get(&key) else { return };
         let to = recall.at;
-        let from = Sequence(to.0.saturating_sub(limits::RECALLED - 1).max(1));
+        // Below its floor nothing of a key is to be read.
+        let hot = self.names.get(&key).and_then(|slot| self.keys.get(*slot));
+        let floor = hot.map_or(Sequence(0), |hot| hot.record.boundary);
+        let from = Sequence(to.0.saturating_sub(limits::RECALLED - 1)).max(floor.next());
         self.outputs.push_back(Output::Recall { key, from, to });
     }
 
@@ -234,9 +258,7 @@ impl<D: Digest> Partition<D> {
         let (since, floor) = (hot.record.order.since, hot.record.boundary);
         recall.take_in(page, floor, |recalled| {
             let is_of_before = recalled.released.event < since;
-            let is_placed =
-                recalled.released.kind == Kind::Event || recalled.released.late == Late::InPlace;
-            is_of_before || (is_placed && stands(&recalled.received) <= late)
+            is_of_before || (is_placed(&recalled.released) && stands(&recalled.received) <= late)
         });
         if recall.found == Found::NotYet {
             return self.recall(key);
@@ -276,7 +298,8 @@ impl<D: Digest> Partition<D> {
     /// Something that was released is undone, or released once more: an event of its own, with a copy of the body.
     /// What came late is missing no more.
     fn release_again(&mut self, slot: Slot, recalled: &Recalled, kind: Kind, came: Option<u64>) {
-        let Recalled { released, received, body } = recalled;
+        // Without its body it was not noted to be undone.
+        let Recalled { released, received, body: Some(body) } = recalled else { return };
         let key = &released.key;
         let Some(source) = self.settings.sources.get(&key.source) else { return };
         let Some(record) = self.keys.get(slot).map(|hot| &hot.record) else { return };

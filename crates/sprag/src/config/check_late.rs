@@ -29,7 +29,7 @@ pub(super) fn on_late(section: &Section<'_>, contract: Option<&Contract>) -> Opt
         && !contract.is_none_or(Contract::places_late)
     {
         entry.error(
-            "only with contracts \"fifo\" and \"settle\" has a late event a place among those that were released",
+            "only with contracts \"fifo\", by numbers, and \"settle\" has a late event a place among those that were released",
         );
     }
     let Some(entry) = late_to else { return way };

@@ -42,6 +42,34 @@ pub enum Committed {
     Never,
 }
 
+/// The runtime of the deciding thread. It may be let go anywhere, and what it still does is not waited for.
+struct OwnRuntime(Option<runtime::Runtime>);
+
+impl OwnRuntime {
+    fn new() -> io::Result<Self> {
+        runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+    }
+
+    fn get(&self) -> &runtime::Runtime {
+        self.0.as_ref().expect("it is taken only where it is dropped")
+    }
+
+    fn handle(&self) -> runtime::Handle {
+        self.get().handle().clone()
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// The deciding thread's own things.
 struct Turning<L, S, D, N> {
     node: Node<L, S, D>,
@@ -71,12 +99,12 @@ where
     N: Network,
 {
     let (sender, mut receiver) = unbounded_channel();
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = OwnRuntime::new()?;
     let handle = NodeHandle::new(sender);
     let waker = Waker(handle.clone());
     let turning = Turning {
         node: make(waker)?,
-        network: network(handle.clone(), runtime.handle().clone()),
+        network: network(handle.clone(), runtime.handle()),
         clock,
         answers: HashMap::new(),
         room: handle.room().clone(),
@@ -88,7 +116,7 @@ where
     let thread = thread.spawn(move || {
         // Dropped however the thread ends: by a stop, or by a fault of its own.
         let _alive = alive;
-        runtime.block_on(turning.run(&mut receiver));
+        runtime.get().block_on(turning.run(&mut receiver));
     })?;
     Ok(StartedThread { handle, thread, ended })
 }

@@ -112,7 +112,7 @@ impl FrameLog {
         let recalled = kept.filter_map(|(_, _, fact)| match fact {
             Fact::Released(fact) if fact.key == *key && (from..=to).contains(&fact.sequence) => {
                 let (released, received) = (fact.clone(), received(fact.event));
-                Some(Recalled { released, received, body: Arc::from([]) })
+                Some(Recalled { released, received, body: Some(Arc::from([])) })
             }
             _ => None,
         });

@@ -381,7 +381,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.refill.list",
         "`stripe`, `github`",
         Absent("positions are asked for, key by key"),
-        "The source has a list of its events, which is read as a whole, for its events do not count: `stripe` is the list of events that were not delivered, `github` the list of deliveries of a webhook, of which those are taken that nobody answered 2xx. Any contract but `fifo`; what is here already is recognised by its id.",
+        "The source has a list of its events, which is read as a whole, for its events do not count: `stripe` is the list of events that were not delivered, `github` the list of deliveries of a webhook, of which those are taken that nobody answered 2xx. Any contract but `fifo` with a sequence; what is here already is recognised by its id.",
     ),
     key(
         "sources.*.refill.reach",
