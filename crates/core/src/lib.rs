@@ -22,8 +22,6 @@ pub mod instant;
 pub mod intake;
 pub mod invariants;
 pub mod limits;
-pub mod links;
-pub mod lists;
 pub mod output;
 pub mod partition;
 pub mod partitioning;

@@ -63,7 +63,6 @@ pub(crate) fn version(position: &Position) -> Option<u64> {
         | Position::Timestamp(_)
         | Position::Fields(_)
         | Position::Clock(_)
-        | Position::State { .. }
-        | Position::Link(_) => None,
+        | Position::State { .. } => None,
     }
 }

@@ -51,11 +51,7 @@ impl Newest {
         let (number, is_instant) = match *event.position {
             Position::Timestamp(number) => (number, true),
             Position::Version(number) | Position::Sequence(number) => (number, false),
-            Position::None
-            | Position::Fields(_)
-            | Position::Clock(_)
-            | Position::State { .. }
-            | Position::Link(_) => {
+            Position::None | Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
                 return Due::Release;
             }
         };
@@ -83,11 +79,7 @@ impl Newest {
     /// An event is released. Whether it is one more of the same instant.
     pub(crate) fn released(&mut self, event: &Described<'_>) -> Result<bool, String> {
         let number = match *event.position {
-            Position::None
-            | Position::Fields(_)
-            | Position::Clock(_)
-            | Position::State { .. }
-            | Position::Link(_) => {
+            Position::None | Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
                 return Ok(false);
             }
             Position::Timestamp(number)

@@ -176,8 +176,7 @@ impl KeyHistory {
         let settling = self.settled.waiting.keys().map(|standing| standing.3);
         let clocks = self.causal.waiting.keys().copied();
         let ahead = self.machine.waiting.keys().copied();
-        let linked = self.links.waiting.keys().copied();
-        let others = settling.chain(clocks).chain(ahead).chain(linked);
+        let others = settling.chain(clocks).chain(ahead);
         self.held.values().copied().chain(others).collect()
     }
 }

@@ -9,8 +9,7 @@ use super::states::is_out_of_place;
 use crate::chain::{self, Digest};
 use crate::contract;
 use crate::fact::{
-    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Late,
-    Released,
+    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Released,
 };
 use crate::held::HeldAt;
 use crate::id::{DestinationId, Key, Place, Sequence};
@@ -22,27 +21,6 @@ use crate::record::{Essence, Order};
 use crate::settings::{Contract, First, OnGap, SourceSettings};
 use crate::slab::Slot;
 
-/// What is said of a release beside its event.
-#[derive(Debug)]
-pub(super) struct Form {
-    pub(super) kind: Kind,
-    /// What becomes of it as a late event; none: as its source wants it.
-    pub(super) late: Option<Late>,
-    /// The release that it undoes or repeats.
-    pub(super) earlier: Option<Sequence>,
-    /// The lanes it enters and those it does not; none: as configured.
-    pub(super) lanes: Option<(Vec<DestinationId>, Vec<DestinationId>)>,
-    /// What it names as missing; none: what is.
-    pub(super) missing: Option<Ranges>,
-}
-
-impl Form {
-    /// That of an event's first release.
-    pub(super) fn of(kind: Kind) -> Self {
-        Self { kind, late: None, earlier: None, lanes: None, missing: None }
-    }
-}
-
 impl<D: Digest> Partition<D> {
     /// Gives an event the next sequence of its key and lets it enter its lanes.
     pub(super) fn release(
@@ -53,19 +31,6 @@ impl<D: Digest> Partition<D> {
         essence: &Essence,
         kind: Kind,
     ) -> Sequence {
-        self.release_as(slot, key, event, essence, Form::of(kind))
-    }
-
-    /// Gives an event the next sequence of its key in any form.
-    pub(super) fn release_as(
-        &mut self,
-        slot: Slot,
-        key: &Key,
-        event: Place,
-        essence: &Essence,
-        form: Form,
-    ) -> Sequence {
-        let kind = form.kind;
         self.visit(slot);
         self.jump(slot, key);
         let settings = self.settings.clone();
@@ -74,12 +39,11 @@ impl<D: Digest> Partition<D> {
         };
         let sequence = hot.record.sequence.next();
         let previous = hot.record.hash;
-        let missing = form.missing.unwrap_or_else(|| match kind {
+        let missing = match kind {
             Kind::Event => hot.record.order.missing.clone(),
-            Kind::Late | Kind::Compensation => Ranges::default(),
-        });
-        let entered = || settings.entered_by(source, &essence.event_type, kind);
-        let (lanes, filtered) = form.lanes.unwrap_or_else(entered);
+            Kind::Late => Ranges::default(),
+        };
+        let (lanes, filtered) = settings.entered_by(source, &essence.event_type);
         let name = &source.name;
         let unordered = source.contract == Contract::Unordered;
         let hash = chain::event_hash(&self.digest, name, key, sequence, kind, essence, &previous);
@@ -101,22 +65,18 @@ impl<D: Digest> Partition<D> {
             fresh: contract::fresh(&hot.record.order, &essence.position),
             concurrent: contract::is_concurrent(&hot.record.order, &essence.position, kind),
             causes: contract::causes(&hot.record.order, &essence.position, kind),
-            broken_from: contract::broken_from(&hot.record.order, &essence.position, kind),
             passed: contract::passed(
                 source,
                 &hot.record.order,
                 &essence.position,
                 hot.record.begins(),
             ),
-            late: form.late.unwrap_or_else(|| source.late(kind)),
-            earlier: form.earlier,
         };
-        let late = released.late;
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
         }
         let place = self.write(Fact::Released(released));
-        self.offer(slot, sequence, place, (&lanes, late));
+        self.offer(slot, sequence, place, &lanes);
         sequence
     }
 
@@ -127,20 +87,20 @@ impl<D: Digest> Partition<D> {
         slot: Slot,
         sequence: Sequence,
         released: Place,
-        (lanes, late): (&[DestinationId], Late),
+        entered: &[DestinationId],
     ) {
         let recorded = self.decided_at();
         let (epoch, settings) = (self.epoch, self.settings.clone());
         if let Some(hot) = self.keys.get_mut(slot) {
             for at in 0..hot.lanes.len() {
                 let destination = hot.lanes[at].id.destination;
-                let entered = lanes.contains(&destination);
+                let entered = entered.contains(&destination);
                 let most = if self.outages.is_open(destination) {
                     limits::LANE_WINDOW_IN_OUTAGE
                 } else {
                     window(&settings, &hot.record.lanes[at])
                 };
-                let waiting = Waiting { sequence, released, recorded, epoch, entered, late };
+                let waiting = Waiting { sequence, released, recorded, epoch, entered };
                 hot.extend_window(at, waiting, most);
             }
         }
@@ -153,7 +113,6 @@ impl<D: Digest> Partition<D> {
     pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
         self.drain_clocks(slot, key);
         self.drain_states(slot, key);
-        self.drain_links(slot, key);
         let settled = self.settled(slot);
         while let Some((event, essence)) = self.next_held(slot, settled.as_ref()) {
             self.release(slot, key, event, &essence, Kind::Event);
@@ -222,7 +181,6 @@ impl<D: Digest> Partition<D> {
             None if source.contract == Contract::Settle => self.release_first(slot, key),
             None if source.contract == Contract::Causal => self.release_in_vain(slot, key),
             None if source.contract == Contract::States => self.release_nearest(slot, key),
-            None if source.contract == Contract::Link => self.release_over_break(slot, key),
             None => self.choose_base(slot, key, &source),
         }
         self.drain(slot, key);
@@ -290,8 +248,7 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States
-        | Contract::Link => None,
+        | Contract::States => None,
     }
 }
 
@@ -300,7 +257,6 @@ pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
     let misses = match source.contract {
         Contract::Causal => contract::lacks_any(order),
         Contract::States => contract::stands(source, order),
-        Contract::Link => contract::tip(order).is_some(),
         _ => head_gap(source, order).is_some(),
     };
     misses && source.on_gap == OnGap::Halt
@@ -316,8 +272,7 @@ pub(super) fn next_position(source: &SourceSettings, order: &Order) -> Option<u6
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States
-        | Contract::Link => None,
+        | Contract::States => None,
     }
 }
 
@@ -334,7 +289,6 @@ fn beginning(contract: Contract) -> Option<u64> {
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States
-        | Contract::Link => None,
+        | Contract::States => None,
     }
 }

@@ -7,7 +7,6 @@
 )]
 
 mod bounds;
-mod compensation;
 mod harness;
 mod histories;
 mod interleavings;

@@ -24,7 +24,6 @@ mod server;
 mod summary;
 #[cfg(test)]
 mod tests;
-mod undone;
 mod violation;
 
 pub use checker::{Checker, Observed};

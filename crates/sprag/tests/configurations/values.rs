@@ -70,7 +70,6 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "pattern" => values(&["\"*\"", "\"a.*\""], &["7"]),
         "array of source names" => values(&["[\"made\"]"], &["[]", "[\"nobody\"]", "\"made\""]),
-        "name of a destination" => values(&["\"made\""], &["\"nobody\"", "\"\"", "7"]),
         "array of header names" => {
             values(&["[]", "[\"x-trace\"]"], &["[\"no name\"]", "[\"authorization\"]", "7"])
         }
@@ -89,7 +88,7 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "name of a provider" => presets(),
         // Needs its other keys; `position.*` sets them.
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `{ link = … }`, `none`" =>
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `none`" =>
         {
             return None;
         }

@@ -13,7 +13,6 @@ mod configuration;
 mod deliveries;
 mod entry;
 mod forgetting;
-mod late;
 mod limits;
 mod order;
 #[path = "../wire/post.rs"]
