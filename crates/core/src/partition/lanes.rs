@@ -177,6 +177,23 @@ impl<D: Digest> Partition<D> {
         self.timers.insert((due, slot, lane.id));
     }
 
+    /// Timers whose time has come wake their lanes. Nothing is left of them: a lane that seems to wait
+    /// for time would keep its key from being forgotten.
+    pub(super) fn end_timers(&mut self) {
+        while let Some((due, slot, id)) = self.timers.first().copied() {
+            if due > self.now.elapsed {
+                break;
+            }
+            self.timers.pop_first();
+            if let Some(hot) = self.keys.get_mut(slot)
+                && let Some(at) = hot.lane_at(id)
+            {
+                hot.lanes[at].timer = None;
+            }
+            self.wake(slot);
+        }
+    }
+
     fn request(&mut self, slot: Slot, at: usize, work: Work) {
         let place = work.released.unwrap_or_default();
         let urgency = Urgency { recorded: work.recorded, place };

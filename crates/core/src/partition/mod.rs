@@ -287,13 +287,7 @@ impl<D: Digest> Partition<D> {
 
     /// What time alone makes happen.
     fn expire(&mut self) {
-        while let Some((due, slot, _)) = self.timers.first().copied() {
-            if due > self.now.elapsed {
-                break;
-            }
-            self.timers.pop_first();
-            self.wake(slot);
-        }
+        self.end_timers();
         while let Some((deadline, slot)) = self.holds.first().copied() {
             // A full frame takes no more; the rest follows with the next commit.
             if deadline > self.open || self.filling.is_full() {

@@ -1,6 +1,6 @@
 //! What is asked of a partition: pictures of its keys, for operators and judges.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -294,6 +294,10 @@ impl<D: Digest> Partition<D> {
         let under_way = under_way.filter(|lane| lane.attempt.is_some()).count();
         let outlived: usize = self.keys.iter().map(|(_, hot)| hot.outlived.len()).sum();
         assert_eq!(under_way + outlived, self.attempts.len());
+        let timers = self.keys.iter().flat_map(|(slot, hot)| {
+            hot.lanes.iter().filter_map(move |lane| Some((lane.timer?, slot, lane.id)))
+        });
+        assert_eq!(timers.collect::<BTreeSet<_>>(), self.timers);
         self.assert_seeking();
     }
 }

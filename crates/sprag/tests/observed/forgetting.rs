@@ -58,7 +58,7 @@ fn explained(server: &Server, name: &str) -> String {
 /// The next event is delivered; its headers.
 fn delivered(consumer: &Consumer) -> HashMap<String, String> {
     let (mut connection, delivery) = consumer.delivery();
-    connection.send(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n");
+    connection.send(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
     let names =
         ["sprag-sequence", "sprag-previous-sequence", "sprag-omitted", "sprag-previous-hash"];
     let header = |name: &str| (name.to_owned(), delivery.header(name).to_owned());

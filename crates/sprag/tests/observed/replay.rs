@@ -44,10 +44,11 @@ impl World {
         taken(&self.server.ask(&request), "released");
     }
 
-    /// The next delivery, answered so.
+    /// The next delivery, answered so. That the connection ends is told: else the next attempt may be
+    /// sent on it, and fail.
     fn answered(&self, with: &str) -> Message {
         let (mut connection, delivery) = self.consumer.delivery();
-        connection.send(format!("HTTP/1.1 {with}\r\ncontent-length: 0\r\n\r\n").as_bytes());
+        connection.send(format!("HTTP/1.1 {with}\r\nconnection: close\r\n\r\n").as_bytes());
         delivery
     }
 

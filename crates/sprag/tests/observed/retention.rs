@@ -42,10 +42,11 @@ fn received(server: &Server, id: u64) -> String {
     answer["id"].as_str().unwrap().to_owned()
 }
 
-/// The next event is sent to its consumer, which answers so.
+/// The next event is sent to its consumer, which answers so. That the connection ends is told: else the
+/// next attempt may be sent on it, and fail.
 fn answered(consumer: &Consumer, with: &str) {
     let (mut connection, _) = consumer.delivery();
-    connection.send(format!("HTTP/1.1 {with}\r\ncontent-length: 0\r\n\r\n").as_bytes());
+    connection.send(format!("HTTP/1.1 {with}\r\nconnection: close\r\n\r\n").as_bytes());
 }
 
 fn gone(server: &Server, path: &str, code: &str) {
