@@ -15,6 +15,7 @@ mod counts;
 mod dice;
 mod faults;
 mod judge;
+mod late;
 mod latest;
 mod merge;
 mod operator;

@@ -11,7 +11,7 @@ use sprag_core::pattern::Pattern;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RetentionSettings, Retry,
     SourceSettings, Start,
 };
 
@@ -19,6 +19,7 @@ use crate::acker;
 use crate::batches;
 use crate::causal;
 use crate::dice::Dice;
+use crate::late;
 use crate::latest::{self, Counted};
 use crate::merge;
 use crate::settle;
@@ -53,6 +54,8 @@ pub(crate) struct Setting {
     types_dice: Dice,
     /// Decides who is retired.
     retire_dice: Dice,
+    /// Decides what becomes of late events, once it has begun to.
+    late_dice: Option<Dice>,
     /// The destinations that were ever configured no more: between, events pass them by.
     pub(crate) removed: BTreeSet<Arc<str>>,
     /// A destination that is configured no more.
@@ -122,10 +125,26 @@ impl Setting {
             latest,
             types_dice,
             retire_dice,
+            late_dice: None,
             removed: BTreeSet::new(),
             gone: None,
             spare,
         }
+    }
+
+    /// What becomes of late events in this seed.
+    pub(crate) fn draw_late(&mut self, mut dice: Dice) {
+        let names = self.names();
+        late::draw(&mut dice, &mut self.plan.sources, &names);
+        self.late_dice = Some(dice);
+    }
+
+    /// Every destination that there ever may be.
+    fn names(&self) -> Vec<Arc<str>> {
+        let all = self.plan.destinations.iter().chain(&self.spare);
+        let mut names: Vec<_> = all.map(|to| to.settings.name.clone()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// How much may wait for a destination in this seed: seldom so little that it is reached.
@@ -188,6 +207,11 @@ impl Setting {
             destination.settings = DestinationSettings { ack, batch, start, ..drawn };
             destination.settings.types = draw_types(&mut self.types_dice);
         }
+        if let Some(late_dice) = &mut self.late_dice {
+            let names: Vec<_> =
+                self.plan.destinations.iter().map(|to| to.settings.name.clone()).collect();
+            late::revise(late_dice, &mut self.plan.sources, &names);
+        }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
             // Names written in another order must not change which number a name has (F6).
             self.plan.destinations.insert(0, added);
@@ -242,6 +266,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
         .into_iter()
         .map(|(name, contract, on_gap)| PlannedSource {
             identity: format!("{contract:?}").into(),
+            late_to: None,
             settings: SourceSettings {
                 name: name.into(),
                 contract,
@@ -252,6 +277,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 states: Arc::default(),
                 ranks: Vec::new(),
                 on_gap,
+                on_late: OnLate::Deliver,
                 dedupe: DEDUPE,
                 facts: RetentionSettings::default().facts,
                 forget_after: None,

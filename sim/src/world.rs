@@ -55,6 +55,8 @@ const MERGE_DICE: u64 = 48;
 const CAUSAL_DICE: u64 = 70;
 /// The stream of chance that decides about sources of contract `states`.
 const STATES_DICE: u64 = 61;
+/// The stream of chance that decides what becomes of late events.
+const LATE_DICE: u64 = 66;
 /// Decides how much may wait for a destination.
 const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
@@ -329,6 +331,7 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let mut setting = Setting::draw(usual, latest, types, retire, contracts, others);
     authority::draw(seed, &mut setting);
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
+    setting.draw_late(Dice::new(seed, LATE_DICE));
     (setting, ack, batch)
 }
 

@@ -10,6 +10,7 @@ mod attempted;
 mod batched;
 mod forgotten;
 mod lane;
+mod late;
 mod refill_ended;
 mod strands_taken;
 
@@ -31,6 +32,7 @@ pub use forgotten::{Boundary, Floor, Forgotten, Returned, Tombstone};
 pub use lane::{
     BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Rewound, Superseded, Visit,
 };
+pub use late::{Late, LateDead};
 pub use refill_ended::{Origin, RefillEnded, RefillOutcome};
 pub use strands_taken::StrandsTaken;
 
@@ -96,6 +98,8 @@ pub enum Fact {
     Superseded(Superseded),
     /// A lane went past events that did not enter it.
     Filtered(Filtered),
+    /// A lane came to a late event that is to be a dead letter.
+    LateDead(LateDead),
     /// More waited for a destination than may: the oldest of what waited in a lane is given up.
     BacklogDropped(BacklogDropped),
     /// A lane was set back by an operator: it sends what it had settled again, in order.
@@ -322,6 +326,8 @@ pub struct Released {
     pub causes: Vec<Causes>,
     /// The states between that never came: `sprag-passed` (contract `states`).
     pub passed: Vec<Arc<str>>,
+    /// What its source wanted done with it, where it came late.
+    pub late: Late,
 }
 
 /// By what a repeat was recognised.

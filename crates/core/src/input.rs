@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::chain::Fingerprint;
 use crate::destination::{Grant, LaneRef};
-use crate::fact::{DeadLetter, Fact, Origin, Outcome, RefillOutcome, StoredHeader};
+use crate::fact::{DeadLetter, Fact, Late, Origin, Outcome, RefillOutcome, StoredHeader};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::Ranges;
@@ -82,6 +82,16 @@ pub struct Waiting {
     pub epoch: Epoch,
     /// Whether it entered the lane; if not, the lane goes past it.
     pub entered: bool,
+    /// What its source wanted done with it, where it came late.
+    pub late: Late,
+}
+
+impl Waiting {
+    /// Whether the lane sends it when it comes to it.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.entered && self.late != Late::Dead
+    }
 }
 
 /// A place in a queue of the state store, whose order is by due time, then by key.

@@ -490,6 +490,7 @@ fn waiting(wanted: &WantedBacklog, result: Result<Answer, ReadError>) -> Earlier
             recorded: stored.recorded,
             epoch: stored.epoch,
             entered: released.lanes.contains(&to),
+            late: released.late,
         }),
         _ => None,
     };

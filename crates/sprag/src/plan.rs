@@ -7,8 +7,8 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, OnGap, OnGiveUp, RefillSettings, Restore, RetentionSettings, Retry,
-    SourceSettings,
+    Ack, DestinationSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore, RetentionSettings,
+    Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
 
@@ -48,7 +48,8 @@ pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
 /// says nothing about their order.
 fn revision(config: &Config) -> Revision {
     let sources = config.sources.iter().map(|(name, source)| {
-        format!("{name} {} {:?} {:?}", identity(source), source.contract, source.dedupe)
+        let (contract, on_late) = (&source.contract, &source.on_late);
+        format!("{name} {} {contract:?} {:?} {on_late:?}", identity(source), source.dedupe)
     });
     let destinations = config.destinations.iter().map(|(name, to)| {
         let types: Vec<_> = to.types.iter().map(ToString::to_string).collect();
@@ -83,6 +84,10 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
     };
     PlannedSource {
         identity: Arc::from(identity(source)),
+        late_to: match &source.on_late {
+            config::OnLate::To(name) => Some(Arc::from(name.as_str())),
+            config::OnLate::Deliver | config::OnLate::DeadLetter => None,
+        },
         settings: SourceSettings {
             name: Arc::from(name),
             contract: order::to_core(&source.contract),
@@ -101,6 +106,11 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
             on_gap: match hold.map(|(_, on_gap)| on_gap).or(states.map(|states| states.on_gap)) {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
+            },
+            on_late: match source.on_late {
+                config::OnLate::DeadLetter => OnLate::DeadLetter,
+                // Which number a destination has, history says.
+                config::OnLate::Deliver | config::OnLate::To(_) => OnLate::Deliver,
             },
             rate: source.rate,
             dedupe: source.dedupe,

@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin;
 use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
-use crate::config::{Config, Contract, Destination, OnGap, Source};
+use crate::config::{self, Config, Contract, Destination, OnGap, Source};
 use crate::cores;
 use crate::descriptors::Descriptors;
 use crate::disk_reserve::DiskReserve;
@@ -267,9 +267,12 @@ impl Starting {
 
     /// The headers that destinations pass on of a source's events.
     fn forwarded<'a>(&'a self, source: &'a str) -> impl Iterator<Item = HeaderName> + 'a {
-        let takers = self.config.destinations.values();
-        let takers = takers.filter(move |to| to.from.iter().any(|from| *from == *source));
-        takers.flat_map(|to| to.forward.iter().cloned())
+        let late_to = self.config.sources.get(source).map(|source| &source.on_late);
+        let takers = self.config.destinations.iter().filter(move |(name, to)| {
+            let is_late_to = matches!(late_to, Some(config::OnLate::To(to)) if to == *name);
+            is_late_to || to.from.iter().any(|from| *from == *source)
+        });
+        takers.flat_map(|(_, to)| to.forward.iter().cloned())
     }
 
     /// An endpoint for each destination. One whose configuration is what it was `before` stays, with

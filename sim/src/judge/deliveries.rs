@@ -310,6 +310,11 @@ impl Deliveries {
         let taken =
             policies.may_take(attempt.destination, type_of(&arrived.event.event.received.digest));
         must(taken, || "sent although its destination never took its type".to_owned())?;
+        let mut carried = std::iter::once(arrived.event).chain(arrived.others);
+        let is_late = carried.any(|event| event.released.kind == Kind::Late);
+        must(!is_late || policies.late.may_be_sent(source, attempt.destination), || {
+            "sent although it came late".to_owned()
+        })?;
         let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
         seen.same_range(attempt)?;
         let last = self.told.get(&(arrived.resource, seen.highest));
@@ -519,6 +524,7 @@ impl Seen {
                 "attempted again after it was acknowledged".to_owned()
             });
         }
+        let may_die = policies.limits_backlog || policies.late.may_die(arrived.attempt.key.source);
         for passed in self.highest..sequence {
             if self.again.jumps_over(passed, self.highest, arrived.attempt) {
                 continue;
@@ -530,7 +536,7 @@ impl Seen {
                 || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
                 || is_named(arrived.attempt, passed, OmitReason::Boundary)
-                || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
+                || (may_die && is_named(arrived.attempt, passed, OmitReason::Dead))
                 || (may_be_left && self.again.leaves(passed, self.highest, arrived.attempt))
                 || self.given_up(passed, arrived, policies);
             must(settled, || {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Origin,
+    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Late, Origin,
     Outcome, PauseReason, Refused,
 };
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Place, SourceId};
@@ -200,6 +200,7 @@ impl History {
                 let Some(policy) = context.policies.destinations.get(&to) else {
                     return Err(format!("no destination {}", to.0));
                 };
+                history.carries_what_is_sent(attempted)?;
                 let fine = history
                     .lane_of(to, attempted.sequence.0)?
                     .attempted(attempted, policy, when)
@@ -220,6 +221,7 @@ impl History {
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
             Fact::Filtered(passed) => pass(history, passed, context),
+            Fact::LateDead(dead) => history.die_late(dead),
             Fact::LaneOpened(opened) => {
                 let start = context.policies.start_of(opened.destination);
                 must(start != Some(Start::Now), || format!("{opened:?} of one that begins now"))?;
@@ -319,6 +321,10 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         }
         Fact::RefillEnded(ended) if ended.events > 0 => Some("refill-ended: brought events"),
         Fact::Released(released) if released.unordered => Some("released: unordered"),
+        Fact::Released(released) if released.late == Late::Dead => Some("released: late and dead"),
+        Fact::Released(released) if released.late == Late::Aside => {
+            Some("released: late and aside")
+        }
         Fact::Attempted(Attempted { consequence: Consequence::Accepted { .. }, .. }) => {
             Some("attempted: accepted")
         }

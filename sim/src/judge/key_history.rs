@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::fact::{
-    AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, LaneOpened, Received,
-    Recognised, Released, Rewound, Stale,
+    AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, LaneOpened, Late,
+    Received, Recognised, Released, Rewound, Stale,
 };
 use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;
@@ -328,6 +328,9 @@ impl KeyHistory {
             _ => false,
         };
         let always = event_type.is_some_and(|event_type| policies.always_takes(to, event_type));
+        // What never entered goes where its source does not lead neither, and what goes aside to no other.
+        let is_led = released.late != Late::Aside && policies.always_leads(released.key.source, to);
+        let always = always && (is_led || released.lanes.contains(&to));
         must(early || !always || policies.bodies_go, || {
             format!("{sequence} is filtered although {to:?} takes its type")
         })

@@ -18,6 +18,7 @@ mod held;
 pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;
+pub(crate) mod late;
 mod machine;
 pub(crate) mod memory;
 mod merged;

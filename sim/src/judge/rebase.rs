@@ -47,7 +47,8 @@ impl KeyHistory {
     /// Nothing but what a rebase does itself comes between its first and its last fact, and a
     /// source that seems to count anew is told of at once.
     pub(crate) fn may_go_on(&self, fact: &Fact) -> Verdict {
-        let is_owed = matches!(fact, Fact::SequenceReset(_));
+        // What a late event does in its lanes belongs to its release.
+        let is_owed = matches!(fact, Fact::SequenceReset(_) | Fact::LateDead(_));
         must(is_owed || self.row.is_settled(), || {
             format!("a sequence reset is due, not {fact:?}")
         })?;
@@ -65,6 +66,7 @@ impl KeyHistory {
                 | Fact::LaneOpened(_)
                 | Fact::LaneEnded(_)
                 | Fact::Filtered(_)
+                | Fact::LateDead(_)
         );
         must(is_rebase, || format!("{hurried}, then {fact:?}"))
     }

@@ -16,8 +16,8 @@ use super::{jump, letter, rewind, supersede};
 use crate::chain::{Digest, Fingerprint};
 use crate::contract;
 use crate::fact::{
-    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, Fact, Filtered, Kind, Received,
-    Released, Toll,
+    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, Fact, Filtered, Kind, LateDead,
+    Received, Released, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
 use crate::limits;
@@ -271,6 +271,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         }
         Fact::Superseded(superseded) => supersede::note(&mut hot.record, superseded),
         Fact::Filtered(filtered) => pass_filtered(&mut hot.record, filtered),
+        Fact::LateDead(dead) => pass_dead(&mut hot.record, dead),
         Fact::GapOpened(opened) => hot.record.order.gap = Some(opened.missing),
         Fact::GapFilled(_) => hot.record.order.gap = None,
         Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
@@ -484,6 +485,14 @@ fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
     lane.waiting = lane.waiting.saturating_sub(counted);
     end_drain(lane);
     forget_sent(lane);
+}
+
+/// The late event at a lane's head is a dead letter.
+fn pass_dead(record: &mut KeyRecord, dead: &LateDead) {
+    let lane = lane_mut(record, dead.destination.into());
+    let Some(lane) = lane.filter(|lane| lane.head == dead.sequence) else { return };
+    omit(lane, Range::one(dead.sequence.0), OmitReason::Dead);
+    settle_head(lane);
 }
 
 /// The oldest of what waits in the lane are dead letters; nothing of what is left was tried.

@@ -14,6 +14,7 @@ mod hot;
 mod jump;
 mod keys;
 mod lanes;
+mod late;
 mod letter;
 mod names;
 mod order;

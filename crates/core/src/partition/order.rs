@@ -9,7 +9,8 @@ use super::states::is_out_of_place;
 use crate::chain::{self, Digest};
 use crate::contract;
 use crate::fact::{
-    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Released,
+    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Late,
+    Released,
 };
 use crate::held::HeldAt;
 use crate::id::{DestinationId, Key, Place, Sequence};
@@ -43,7 +44,7 @@ impl<D: Digest> Partition<D> {
             Kind::Event => hot.record.order.missing.clone(),
             Kind::Late => Ranges::default(),
         };
-        let (lanes, filtered) = settings.entered_by(source, &essence.event_type);
+        let (lanes, filtered) = settings.entered_by(source, &essence.event_type, kind);
         let name = &source.name;
         let unordered = source.contract == Contract::Unordered;
         let hash = chain::event_hash(&self.digest, name, key, sequence, kind, essence, &previous);
@@ -71,12 +72,14 @@ impl<D: Digest> Partition<D> {
                 &essence.position,
                 hot.record.begins(),
             ),
+            late: source.late(kind),
         };
+        let late = released.late;
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
         }
         let place = self.write(Fact::Released(released));
-        self.offer(slot, sequence, place, &lanes);
+        self.offer(slot, sequence, place, (&lanes, late));
         sequence
     }
 
@@ -87,20 +90,20 @@ impl<D: Digest> Partition<D> {
         slot: Slot,
         sequence: Sequence,
         released: Place,
-        entered: &[DestinationId],
+        (lanes, late): (&[DestinationId], Late),
     ) {
         let recorded = self.decided_at();
         let (epoch, settings) = (self.epoch, self.settings.clone());
         if let Some(hot) = self.keys.get_mut(slot) {
             for at in 0..hot.lanes.len() {
                 let destination = hot.lanes[at].id.destination;
-                let entered = entered.contains(&destination);
+                let entered = lanes.contains(&destination);
                 let most = if self.outages.is_open(destination) {
                     limits::LANE_WINDOW_IN_OUTAGE
                 } else {
                     window(&settings, &hot.record.lanes[at])
                 };
-                let waiting = Waiting { sequence, released, recorded, epoch, entered };
+                let waiting = Waiting { sequence, released, recorded, epoch, entered, late };
                 hot.extend_window(at, waiting, most);
             }
         }

@@ -129,6 +129,7 @@ impl<D: Digest> Partition<D> {
     fn just_died(&self, key: &Key) -> bool {
         self.filling.facts.iter().any(|fact| match fact {
             Fact::Attempted(fact) => fact.consequence == Consequence::Dead && fact.key == *key,
+            Fact::LateDead(fact) => fact.key == *key,
             _ => false,
         })
     }

@@ -20,8 +20,8 @@ use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Retry, Settings,
-    SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Retry,
+    Settings, SourceSettings,
 };
 use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
@@ -53,8 +53,8 @@ impl History {
     pub(crate) fn without_order_in_a_memory_for_one() -> Self {
         let sending = (None, 1, None, None, Ack::Answer, None);
         let (give_up, bounds) = (OnGiveUp::Halt, (0, 2, 0, 1, 1));
-        let settings =
-            configured((Contract::Unordered, OnGap::Skip, give_up, bounds, sending, None));
+        let on_gap = (OnGap::Skip, OnLate::Deliver);
+        let settings = configured((Contract::Unordered, on_gap, give_up, bounds, sending, None));
         let post = |key| Happening::Post { key, position: 1, id: None, body: 0, late: false };
         let end = |status| Happening::End { which: 0, status };
         let pause = Happening::Order(Box::new(Order::PauseDestination(1)));
@@ -301,6 +301,11 @@ fn refill(
 
 pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
+    let on_late = prop_oneof![
+        2 => Just(OnLate::Deliver),
+        1 => Just(OnLate::DeadLetter),
+        1 => Just(OnLate::To(DestinationId(2))),
+    ];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
     let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);
     let rate = || {
@@ -311,7 +316,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
-    (contract(), on_gap, give_up, bounds, slow, refill(rate())).prop_map(configured)
+    (contract(), (on_gap, on_late), give_up, bounds, slow, refill(rate())).prop_map(configured)
 }
 
 /// How a destination is sent to: slow attempts and what is slow, its rates, what acknowledges, and batches.
@@ -322,9 +327,9 @@ type Bounds = (usize, usize, usize, usize, u32);
 
 /// One source with two destinations.
 fn configured(
-    (contract, on_gap, give_up, bounds, slow, refill): (
+    (contract, (on_gap, on_late), give_up, bounds, slow, refill): (
         Contract,
-        OnGap,
+        (OnGap, OnLate),
         OnGiveUp,
         Bounds,
         Sending,
@@ -343,6 +348,7 @@ fn configured(
         states: states(0),
         ranks: vec![Pattern::parse("even").expect("a pattern")],
         on_gap,
+        on_late,
         dedupe: Duration::from_secs(3_600),
         forget_after: None,
         destinations: vec![DestinationId(1), DestinationId(2)],

@@ -21,8 +21,8 @@ use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Restore, Retry,
-    Settings, SourceSettings, Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Restore,
+    Retry, Settings, SourceSettings, Start,
 };
 use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
@@ -193,6 +193,7 @@ impl Story {
             states: states(words),
             ranks: patterns(words.get("ranks").unwrap_or("")),
             on_gap,
+            on_late: on_late(words).unwrap_or(OnLate::Deliver),
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
             forget_after: words.duration("forget_after"),
             destinations: to.map(|id| DestinationId(id.parse().expect("a number"))).collect(),
@@ -308,6 +309,17 @@ impl Story {
     }
 }
 
+/// `on_late=dead-letter`, `late_to=2`
+fn on_late(words: &Words<'_>) -> Option<OnLate> {
+    let to = words.number("late_to").map(|to| u32::try_from(to).expect("few destinations"));
+    to.map(|to| OnLate::To(DestinationId(to))).or_else(|| {
+        words.get("on_late").map(|way| match way {
+            "dead-letter" => OnLate::DeadLetter,
+            _ => OnLate::Deliver,
+        })
+    })
+}
+
 /// The source gets other destinations or states or waits otherwise, a destination other types, rates or ranges,
 /// another destination comes or one goes: from the next start on, or at once in a reload.
 fn reconfigure(world: &mut World, words: &Words<'_>) {
@@ -331,6 +343,9 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
     if let Some(on_gap) = words.get("on_gap") {
         let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
         source.on_gap = if on_gap == "halt" { OnGap::Halt } else { OnGap::Skip };
+    }
+    if let Some(on_late) = on_late(words) {
+        settings.sources.get_mut(&SourceId(1)).expect("the source").on_late = on_late;
     }
     if let Some(after) = words.duration("refill") {
         let source = settings.sources.get_mut(&SourceId(1)).expect("the source");

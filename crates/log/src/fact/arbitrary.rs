@@ -130,7 +130,8 @@ fn released() -> BoxedStrategy<Released> {
     let causes = (field_name(), range()).prop_map(|(node, range)| Causes { node, range });
     let of_clocks = (any::<bool>(), vec(causes, 0..3));
     let fresh = (vec(field_name(), 0..4), vec(field_name(), 0..4));
-    let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks);
+    let late = prop_oneof![Just(Late::Delivered), Just(Late::Dead), Just(Late::Aside)];
+    let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks, late);
     (key(), place(), order, lanes, reserved)
         .prop_map(|(key, event, order, lanes, reserved)| Released {
             key,
@@ -151,6 +152,7 @@ fn released() -> BoxedStrategy<Released> {
             passed: reserved.3.1,
             concurrent: reserved.4.0,
             causes: reserved.4.1,
+            late: reserved.5,
         })
         .boxed()
 }
@@ -371,6 +373,9 @@ fn lanes() -> BoxedStrategy<Fact> {
                 Fact::Rewound(Rewound { key, destination, from, until })
             }
         ),
+        (key(), destination(), sequence()).prop_map(|(key, destination, sequence)| {
+            Fact::LateDead(LateDead { key, destination, sequence })
+        }),
         (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
             Fact::LaneOpened(LaneOpened { key, destination, through })
         }),

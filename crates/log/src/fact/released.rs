@@ -1,8 +1,8 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
 //! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where there is more to say: what that
-//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks), and of what is in it the names of the fresh fields
-//! and of the states that were passed over, then of clocks a set of bits (1 concurrent, 2 causes) and the causes: of each
-//! the node and the range.
+//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks, 16 late and a dead letter, 32 late and for its own
+//! lanes alone), and of what is in it the names of the fresh fields and of the states that were passed over, then of
+//! clocks a set of bits (1 concurrent, 2 causes) and the causes: of each the node and the range.
 
 use super::parts::{
     read_destinations, read_key, read_place, read_position, read_range, read_ranges, read_sequence,
@@ -10,7 +10,7 @@ use super::parts::{
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use sprag_core::clocks::Causes;
-use sprag_core::fact::{Kind, Released};
+use sprag_core::fact::{Kind, Late, Released};
 use sprag_core::id::Revision;
 use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES, STATE_BYTES, STATES};
 use std::sync::Arc;
@@ -38,7 +38,8 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     let more = UNORDERED * u8::from(fact.unordered)
         + FRESH * u8::from(has_fresh)
         + PASSED * u8::from(has_passed)
-        + OF_CLOCKS * u8::from(of_clocks > 0);
+        + OF_CLOCKS * u8::from(of_clocks > 0)
+        + of_late(fact.late);
     if more > 0 {
         writer.byte(more);
     }
@@ -66,9 +67,30 @@ const UNORDERED: u8 = 1;
 const FRESH: u8 = 2;
 const PASSED: u8 = 4;
 const OF_CLOCKS: u8 = 8;
+const DEAD: u8 = 16;
+const ASIDE: u8 = 32;
+const ALL: u8 = UNORDERED | FRESH | PASSED | OF_CLOCKS | DEAD | ASIDE;
 
 const CONCURRENT: u8 = 1;
 const CAUSES: u8 = 2;
+
+fn of_late(late: Late) -> u8 {
+    match late {
+        Late::Delivered => 0,
+        Late::Dead => DEAD,
+        Late::Aside => ASIDE,
+    }
+}
+
+/// What the bits say; nothing where they contradict each other.
+fn late_of(more: u8) -> Option<Late> {
+    match more & (DEAD | ASIDE) {
+        0 => Some(Late::Delivered),
+        DEAD => Some(Late::Dead),
+        ASIDE => Some(Late::Aside),
+        _ => None,
+    }
+}
 
 /// What is more to say of a release, as bits; nothing where there are no bytes for it.
 fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
@@ -76,7 +98,7 @@ fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
         return Ok(0);
     }
     match reader.byte()? {
-        more @ 1..=15 => Ok(more),
+        more if more > 0 && more & !ALL == 0 => Ok(more),
         byte => unknown(reader, "unknown bits of a release", byte),
     }
 }
@@ -136,9 +158,13 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         concurrent: false,
         causes: Vec::new(),
         passed: Vec::new(),
+        late: Late::Delivered,
     };
     let more = read_more(reader)?;
-    released.unordered = more & UNORDERED > 0;
+    let Some(late) = late_of(more) else {
+        return unknown(reader, "unknown bits of a release", more);
+    };
+    (released.unordered, released.late) = (more & UNORDERED > 0, late);
     if more & FRESH > 0 {
         released.fresh = read_names(reader, "fresh fields", (FIELDS, FIELD_BYTES))?;
     }
@@ -184,6 +210,7 @@ mod tests {
             concurrent: false,
             causes: Vec::new(),
             passed: Vec::new(),
+            late: Late::Delivered,
         }
     }
 
@@ -261,6 +288,22 @@ mod tests {
              0202020202020202020202020202020202020202020202020202020202020202 \
              00 00 05 00 00 00 04 01 0470616964",
         );
+    }
+
+    #[test]
+    fn golden_bytes_of_late_events() {
+        for (late, byte) in [(Late::Dead, "10"), (Late::Aside, "20")] {
+            let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+            let (salt, refers_to) = (None, None);
+            let released =
+                Released { late, lanes, filtered, missing, salt, refers_to, ..released() };
+            let bytes = "08 5c000000 \
+                 0103612f62 03920807 01 08 0000000000000007 04 01 \
+                 0101010101010101010101010101010101010101010101010101010101010101 \
+                 0202020202020202020202020202020202020202020202020202020202020202 \
+                 00 00 05 00 00 00";
+            check(Fact::Released(released), &format!("{bytes} {byte}"));
+        }
     }
 
     #[test]

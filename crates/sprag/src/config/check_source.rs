@@ -1,5 +1,6 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
+use super::check_late::on_late;
 use super::check_order::contract;
 use super::check_refill::refill;
 use super::check_rules::{rules, total};
@@ -23,13 +24,15 @@ pub(super) fn sources(root: &Section<'_>) -> Named<Source> {
 }
 
 /// Keys that a preset gives together: with one of them written anew, the others mean nothing.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 13] = [
     "position",
     "contract",
     "first",
     "strict_first",
     "hold",
     "on_gap",
+    "on_late",
+    "late_to",
     "coalesce",
     "max_ahead",
     "settle",
@@ -66,6 +69,8 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let rules = rules(section);
     let position = rules.as_ref().map(|rules| &rules.position);
     let contract = contract(section, position);
+    // Of a contract with faults it is unknown.
+    let on_late = on_late(section, contract.as_ref().is_none_or(Contract::is_ever_late));
     let refill = refill(section, rules.as_ref(), contract.as_ref());
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
@@ -91,6 +96,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         contract: contract?,
         handshake: handshake?,
         on_invalid: on_invalid?,
+        on_late: on_late?,
         rate: rate?,
         dedupe: dedupe?,
         forget_after: forget_after?,

@@ -92,6 +92,8 @@ pub struct Source {
     pub handshake: Handshake,
     /// What becomes of an event without a usable id, key, type or position.
     pub on_invalid: OnInvalid,
+    /// What becomes of an event that comes after its place was given up.
+    pub on_late: OnLate,
     /// Events at the most (rule L8).
     pub rate: Option<Rate>,
     /// How long ids are remembered.
@@ -179,6 +181,13 @@ pub enum Contract {
     States(States),
 }
 
+impl Contract {
+    /// Whether an event may come after its place was given up.
+    pub(crate) fn is_ever_late(&self) -> bool {
+        matches!(self, Self::Fifo(_) | Self::Settle(_) | Self::Causal(_))
+    }
+}
+
 /// The settings of `contract = "causal"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Causal {
@@ -250,6 +259,17 @@ pub enum OnInvalid {
     Refuse,
     /// The event is kept as a dead letter and answered 200.
     DeadLetter,
+}
+
+/// `on_late` and `late_to`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnLate {
+    /// It goes where any event goes.
+    Deliver,
+    /// It is a dead letter wherever it would have gone.
+    DeadLetter,
+    /// It goes to this destination alone.
+    To(String),
 }
 
 /// The settings of `contract = "fifo"`.

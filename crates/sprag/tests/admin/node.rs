@@ -21,7 +21,7 @@ use sprag_core::output::{Answer, Attempt, Fetch, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RetentionSettings, Retry,
     SourceSettings,
 };
 use sprag_driver::cache::ReleasedEvent;
@@ -148,11 +148,12 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         states: Arc::default(),
         ranks: Vec::new(),
         on_gap: OnGap::Skip,
+        on_late: OnLate::Deliver,
         dedupe: Duration::from_secs(3_600),
         forget_after: None,
         destinations: Vec::new(),
     };
-    PlannedSource { identity: Arc::from(format!("identity of {name}")), settings }
+    PlannedSource { identity: Arc::from(format!("identity of {name}")), late_to: None, settings }
 }
 
 fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestination {

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use sprag_core::clocks::{Causes, KnownNode};
 use sprag_core::fact::{
-    Attempted, Consequence, DeadLetter, Fact, Origin, Outcome, PauseReason, RefillOutcome, Released,
+    Attempted, Consequence, DeadLetter, Fact, Late, Origin, Outcome, PauseReason, RefillOutcome,
+    Released,
 };
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
@@ -87,6 +88,7 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Dropped(_)
         | Fact::Superseded(_)
         | Fact::Filtered(_)
+        | Fact::LateDead(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::Rewound(_)
@@ -247,6 +249,9 @@ fn lane_fact(fact: &Fact) -> String {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
         }
+        Fact::LateDead(fact) => {
+            format!("{} sequence={}", lane(&fact.key, fact.destination), fact.sequence.0)
+        }
         Fact::Filtered(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
@@ -357,6 +362,11 @@ fn release(fact: &Released) -> String {
         fact.kind.as_str(),
         fact.lanes.iter().map(|lane| lane.0).collect::<Vec<_>>()
     );
+    match fact.late {
+        Late::Delivered => {}
+        Late::Dead => line.push_str(" dead"),
+        Late::Aside => line.push_str(" aside"),
+    }
     if !fact.missing.is_empty() {
         let _ = write!(line, " missing={}", ranges(&fact.missing));
     }

@@ -4,6 +4,7 @@
 
 mod clocks;
 mod fields;
+mod late;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use sha2::Digest as _;
 use sprag_core::fact::{
     Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Dropped, Fact,
-    Filtered, Forgotten, Jumped, Kind, LaneEnded, LaneOpened, Outcome, Received, Redriven,
-    Released, Returned, Rewound, Stale, Superseded,
+    Filtered, Forgotten, Jumped, Kind, LaneEnded, LaneOpened, LateDead, Outcome, Received,
+    Redriven, Released, Returned, Rewound, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -49,6 +50,7 @@ pub(crate) struct Judge {
     newest: BTreeMap<Key, u64>,
     fields: fields::Newest,
     clocks: clocks::Causality,
+    late: late::LateEvents,
     /// The last position of each key that was released in its place.
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
@@ -132,6 +134,7 @@ impl Judge {
             Fact::Superseded(superseded) => self.supersede(superseded),
             Fact::LaneOpened(opened) => self.open(opened),
             Fact::Filtered(filtered) => self.pass(filtered),
+            Fact::LateDead(dead) => self.die_late(dead),
             Fact::LaneEnded(ended) => self.end(ended),
             Fact::BacklogDropped(dropped) => self.drop_backlog(dropped),
             Fact::Duplicate(_) => self.duplicates += 1,
@@ -194,6 +197,14 @@ impl Judge {
         }
         let name = (opened.key.clone(), opened.destination, Sequence(0));
         self.opened.insert(name, opened.through);
+    }
+
+    /// A late event that stood at the head is a dead letter.
+    fn die_late(&mut self, dead: &LateDead) {
+        self.late.died(dead);
+        let name = self.lane_of(&dead.key, dead.destination, dead.sequence);
+        let front = self.lanes.entry(name).or_default().pop_front();
+        assert_eq!(front, Some(dead.sequence), "{dead:?}");
     }
 
     /// What entered is not passed; what was released before the lane was opened may be.
@@ -370,6 +381,7 @@ impl Judge {
                 assert!(newest.is_none_or(|newest| newest <= number), "older: {released:?}");
             }
         }
+        self.late.release(released);
         if released.unordered {
             self.unordered.insert(key.clone());
         }
@@ -432,6 +444,7 @@ impl Judge {
     }
 
     fn attempted(&mut self, attempted: &Attempted) {
+        self.late.attempted(attempted);
         let name = self.lane_of(&attempted.key, attempted.destination, attempted.sequence);
         let waited = self.accepted.remove(&name);
         let ends = attempted.outcome == Outcome::Unacknowledged;

@@ -94,6 +94,7 @@ impl FrameLog {
                     recorded: frame.recorded,
                     epoch: frame.epoch,
                     entered: fact.lanes.contains(&lane),
+                    late: fact.late,
                 })
             }
             _ => None,

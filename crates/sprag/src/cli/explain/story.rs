@@ -156,7 +156,9 @@ fn in_lane(fate: &Value) -> Vec<String> {
     sentences.push(match fate["status"].as_str() {
         Some("delivered") => format!("{to}: delivered."),
         Some("dead") => format!("{to}: a dead letter."),
-        Some("filtered") => format!("{to}: filtered, the destination does not take its type."),
+        Some("filtered") => {
+            format!("{to}: filtered, it is of another type or late and not for this destination.")
+        }
         Some("skipped") => format!("{to}: skipped, a newer event took its place."),
         Some("abandoned") => format!("{to}: abandoned, the destination was retired."),
         Some("in-flight") => format!("{to}: under way."),

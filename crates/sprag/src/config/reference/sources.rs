@@ -324,6 +324,18 @@ pub(super) const KEYS: &[Key] = &[
         "Contracts `fifo` and `causal`: after `hold.wait`, go on without what is missing, or wait until it comes.",
     ),
     key(
+        "sources.*.on_late",
+        "`deliver`, `dead-letter`",
+        Value(r#""deliver""#),
+        "Contracts `fifo`, `settle` and `causal`: what becomes of an event that comes after its place was given up. It gets the next sequence in any case and is answered `late`; then it is delivered like any other, marked `sprag-kind: late`, or it is a dead letter of every lane that takes its type.",
+    ),
+    key(
+        "sources.*.late_to",
+        "name of a destination",
+        Absent("late events go where `on_late` says"),
+        "Contracts `fifo`, `settle` and `causal`, in place of `on_late`: the destination that gets late events, and no other does. It need not take anything else from the source: a destination with `from = []` gets late events alone.",
+    ),
+    key(
         "sources.*.refill",
         "table",
         Absent("a source is not asked"),
