@@ -17,6 +17,7 @@ mod faults;
 mod judge;
 mod late;
 mod latest;
+mod links;
 mod merge;
 mod operator;
 mod phases;

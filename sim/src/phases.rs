@@ -230,15 +230,18 @@ impl World {
         served.into_iter().any(|lane| lane.has_work() && !self.is_crowded_out(lane.destination))
     }
 
-    /// Whether a resource is in no state that its table has: its beginning is not waited for without end.
+    /// Whether a resource is in no state that its table has, or no link of it was released: its beginning is not waited for without end.
     fn begins(&self, key: &Key, record: &KeyRecord) -> bool {
         let settings = self.process.as_ref().and_then(|process| process.settings.as_ref());
         let source = settings.and_then(|settings| settings.sources.get(&key.source));
-        let Some(source) = source.filter(|source| source.contract == Contract::States) else {
-            return false;
-        };
-        let Reached::State(machine) = &record.order.reached else { return true };
-        source.states.index(&machine.state).is_none()
+        match (source.map(|source| source.contract), &record.order.reached) {
+            (Some(Contract::Link), reached) => !matches!(reached, Reached::Link(_)),
+            (Some(Contract::States), Reached::State(machine)) => {
+                source.is_some_and(|source| source.states.index(&machine.state).is_none())
+            }
+            (Some(Contract::States), _) => true,
+            _ => false,
+        }
     }
 
     /// Whether a destination processes a resource in this phase.

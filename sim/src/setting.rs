@@ -21,6 +21,7 @@ use crate::causal;
 use crate::dice::Dice;
 use crate::late;
 use crate::latest::{self, Counted};
+use crate::links;
 use crate::merge;
 use crate::settle;
 use crate::states;
@@ -70,12 +71,7 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
-        (settle_dice, merge_dice, causal_dice, states_dice): (
-            &mut Dice,
-            &mut Dice,
-            &mut Dice,
-            &mut Dice,
-        ),
+        [settle_dice, merge_dice, causal_dice, states_dice, links_dice]: [&mut Dice; 5],
         (ack_dice, batch_dice, unordered_dice): (&mut Dice, &mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
@@ -84,6 +80,7 @@ impl Setting {
         latest.extend(merge::draw_source(merge_dice, &mut sources));
         latest.extend(states::draw_source(states_dice, &mut sources));
         latest.extend(causal::draw_source(causal_dice, &mut sources));
+        latest.extend(links::draw_source(links_dice, &mut sources));
         let names: Vec<Arc<str>> =
             sources.iter().map(|source| source.settings.name.clone()).collect();
         let count = dice.between(1, 3);

@@ -57,6 +57,8 @@ const CAUSAL_DICE: u64 = 70;
 const STATES_DICE: u64 = 61;
 /// The stream of chance that decides what becomes of late events.
 const LATE_DICE: u64 = 66;
+/// The stream of chance that decides about sources whose positions are hash links.
+const LINKS_DICE: u64 = 78;
 /// Decides how much may wait for a destination.
 const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
@@ -326,7 +328,8 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
     let (settle, merge) = (&mut Dice::new(seed, SETTLE_DICE), &mut Dice::new(seed, MERGE_DICE));
     let causal = &mut Dice::new(seed, CAUSAL_DICE);
-    let contracts = (settle, merge, causal, &mut Dice::new(seed, STATES_DICE));
+    let (states, links) = (&mut Dice::new(seed, STATES_DICE), &mut Dice::new(seed, LINKS_DICE));
+    let contracts = [settle, merge, causal, states, links];
     let others = (&mut ack, &mut batch, &mut unordered);
     let mut setting = Setting::draw(usual, latest, types, retire, contracts, others);
     authority::draw(seed, &mut setting);

@@ -328,6 +328,8 @@ pub struct Released {
     pub passed: Vec<Arc<str>>,
     /// What its source wanted done with it, where it came late.
     pub late: Late,
+    /// The hash its key stood at where what leads from there to it never came: `sprag-missing` (hash links).
+    pub broken_from: Option<Arc<str>>,
 }
 
 /// By what a repeat was recognised.

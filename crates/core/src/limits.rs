@@ -27,6 +27,16 @@ pub const CLOCK_BYTES: usize = 1 + CLOCK_NODES * (1 + NODE_BYTES + 10) + 1;
 pub const COUNTER_MAX: u64 = POSITION_MAX / CLOCK_NODES as u64;
 /// Ranges of events of one node that were given up, of those a key remembers; the oldest merge.
 pub const NODE_RANGES: usize = 32;
+/// Bytes of a hash that says what was before or after an event: SHA-512 in hexadecimal is half of it.
+pub const LINK_BYTES: usize = 256;
+/// Bytes of a stored link: both hashes with their lengths, and whether it is forced.
+pub const LINK_POSITION_BYTES: usize = 2 * (2 + LINK_BYTES) + 1;
+/// Breaks in the links of a key that it remembers, so that what still comes of them is told as late; of more, the
+/// oldest are forgotten.
+pub const LINK_BREAKS: usize = 32;
+/// Events a key may hold where positions are links, whatever is configured: when waiting ends, the chain of each is
+/// looked for among all of them.
+pub const LINKS_HELD: usize = 1_000;
 /// Events a key may hold under contract `causal`, whatever is configured: when what they wait for comes they are
 /// released in one frame, each with a clock of up to [`CLOCK_BYTES`], and a frame has 64 MiB for facts.
 pub const CLOCKS_HELD: usize = 10_000;

@@ -180,6 +180,8 @@ pub enum Contract {
     Causal,
     /// A table says how a resource may go from state to state; what skips ahead waits for what lies between.
     States,
+    /// Hash links in place of numbers: each event leads from what was before it to what is after it.
+    Link,
 }
 
 /// Where the positions of a key begin (DESIGN K7).

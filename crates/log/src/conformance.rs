@@ -288,6 +288,7 @@ pub fn event_with(
         causes: Vec::new(),
         passed: Vec::new(),
         late: Late::Delivered,
+        broken_from: None,
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

@@ -76,12 +76,18 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
         config::Contract::States(states) => Some(states),
         _ => None,
     };
-    let (hold_wait, hold_events) = match (hold, settle, states) {
-        (Some((hold, _)), _, _) => (hold.wait, hold.events),
-        (_, Some(settle), _) => (settle.settle, settle.events),
-        (_, _, Some(states)) => (states.wait, states.events),
-        (None, None, None) => (Duration::ZERO, 0),
+    let links = match &source.contract {
+        config::Contract::Links(links) => Some(links),
+        _ => None,
     };
+    let (hold_wait, hold_events) = match (hold, settle, states, links) {
+        (Some((hold, _)), ..) => (hold.wait, hold.events),
+        (_, Some(settle), ..) => (settle.settle, settle.events),
+        (_, _, Some(states), _) => (states.wait, states.events),
+        (.., Some(links)) => (links.wait, links.events),
+        (None, None, None, None) => (Duration::ZERO, 0),
+    };
+    let on_gap = hold.map(|(_, on_gap)| on_gap).or(states.map(|states| states.on_gap));
     PlannedSource {
         identity: Arc::from(identity(source)),
         late_to: match &source.on_late {
@@ -103,7 +109,7 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
             },
             ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
             states: states.map_or_else(Arc::default, |states| states.table.clone()),
-            on_gap: match hold.map(|(_, on_gap)| on_gap).or(states.map(|states| states.on_gap)) {
+            on_gap: match on_gap.or(links.map(|links| links.on_gap)) {
                 Some(config::OnGap::Halt) => OnGap::Halt,
                 Some(config::OnGap::Skip) | None => OnGap::Skip,
             },
@@ -157,6 +163,7 @@ fn identity(source: &Source) -> String {
         config::Contract::Causal(_) => "causal".to_owned(),
         // The table may change: what it allows by then counts.
         config::Contract::States(_) => "states".to_owned(),
+        config::Contract::Links(_) => "fifo by links".to_owned(),
     };
     // Keys of a source that splits begin at its elements.
     let split = rules.split.as_ref().map(|at| format!(" split=body:{}", at.as_str()));

@@ -411,6 +411,7 @@ impl Starting {
                 Contract::Fifo(fifo) => (fifo.hold.wait, fifo.on_gap),
                 Contract::Causal(causal) => (causal.hold.wait, causal.on_gap),
                 Contract::States(states) => (states.wait, states.on_gap),
+                Contract::Links(links) => (links.wait, links.on_gap),
                 _ => return None,
             };
             Some((*id, admin::GapPolicy { wait, halts: on_gap == OnGap::Halt }))

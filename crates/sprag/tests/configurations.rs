@@ -45,6 +45,7 @@ fn sources() -> Vec<String> {
             "position.state = \"body:/s\"\ncontract = \"states\"\nstates.initial = [\"a\"]\n\
              states.allow.a = [\"b\"]\n",
         ),
+        open("position.link = { before = \"body:/b\", after = \"body:/a\" }\n"),
         format!("{OPEN}id = \"header:x-id\"\ntotal = true\nposition.sequence = \"body:/n\"\n"),
         signed("verify.scheme = \"standard-webhooks\"\n"),
         signed("verify.scheme = \"token\"\n"),

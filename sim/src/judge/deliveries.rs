@@ -584,5 +584,5 @@ fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
 /// Whether events follow one another by their positions.
 fn orders(position: &Position) -> bool {
     use Position as P;
-    !matches!(position, P::None | P::Fields(_) | P::Clock(_) | P::State { .. })
+    !matches!(position, P::None | P::Fields(_) | P::Clock(_) | P::State { .. } | P::Link(_))
 }

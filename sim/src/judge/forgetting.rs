@@ -154,6 +154,7 @@ impl KeyHistory {
         self.merged.begin_anew();
         self.causal.begin_anew();
         self.machine.begin_anew();
+        self.links.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         self.lanes.values_mut().for_each(super::lane_history::LaneHistory::forget);

@@ -16,6 +16,7 @@ use super::commands::{Asked, Commands};
 use super::forgetting::Buried;
 use super::key_history::KeyHistory;
 use super::lane_history::When;
+use super::links::Links;
 use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
@@ -99,6 +100,16 @@ impl History {
         });
         history.facts.insert("released: over states that never came", over);
         history.facts.insert("held, then never next", behind);
+        let links = |count: fn(&Links) -> u64| {
+            history.keys.values().map(|key| count(&key.links)).sum::<u64>()
+        };
+        let counts = [
+            ("released: over what led there", links(|key| key.over_breaks)),
+            ("released: late by its link", links(|key| key.late)),
+            ("released: one of several that follow", links(|key| key.forks)),
+            ("held, then a contradiction", links(|key| key.contradicted)),
+        ];
+        history.facts.extend(counts);
         Ok(history)
     }
 
@@ -263,7 +274,7 @@ fn about_order(
 ) -> Verdict {
     match fact {
         Fact::Held(held) => history.hold(held.event, source, uptime),
-        Fact::Conflict(conflict) => history.conflict(conflict, source),
+        Fact::Conflict(conflict) => history.conflict(conflict, source, uptime),
         Fact::Invalid(invalid) => history.invalid(invalid.event, invalid.reason, source),
         Fact::Stale(stale) => history.stale(stale, source),
         Fact::Superseded(fact) => {

@@ -16,6 +16,7 @@ use super::causal::Causal;
 use super::chain::{self, Link};
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
+use super::links::Links;
 use super::machine::Machine;
 use super::merged::Merged;
 use super::newest::{Described, Newest};
@@ -65,6 +66,7 @@ pub(crate) struct KeyHistory {
     pub(crate) merged: Merged,
     pub(crate) causal: Causal,
     pub(crate) machine: Machine,
+    pub(crate) links: Links,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     pub(crate) sequence: u64,
@@ -107,6 +109,7 @@ impl KeyHistory {
             (Contract::Merge, _) => return self.merged.demand(source, event),
             (Contract::Causal, _) => return self.demand_of_causal(source, event),
             (Contract::States, _) => return self.machine.demand(source, event),
+            (Contract::Link, _) => return self.links.demand(event),
             _ => return Demand::Release(Kind::Event),
         };
         if position > HIGHEST || source.first().is_some_and(|first| position < first) {
@@ -195,8 +198,16 @@ impl KeyHistory {
         }
     }
 
-    pub(crate) fn conflict(&mut self, fact: &Conflict, source: &SourcePolicy) -> Verdict {
+    pub(crate) fn conflict(
+        &mut self,
+        fact: &Conflict,
+        source: &SourcePolicy,
+        uptime: Option<u64>,
+    ) -> Verdict {
         if self.has_waited(fact.event) {
+            if source.contract == Contract::Link {
+                return self.contradicts_the_newest(fact, source, uptime);
+            }
             return self.became_a_conflict(fact);
         }
         let demand = self.demand_of(fact.event, source)?;
@@ -371,7 +382,7 @@ impl KeyHistory {
         self.hash = fact.hash;
         match fact.kind {
             Kind::Event => self.row.end(),
-            Kind::Late if matches!(event.position, Position::Timestamp(_)) => {}
+            Kind::Late if matches!(event.position, Position::Timestamp(_) | Position::Link(_)) => {}
             // What was passed while it waited came long before.
             Kind::Late if event.fate == IngressFate::Held => {}
             Kind::Late if event.id.is_some() => self.row.grow(),
@@ -412,6 +423,9 @@ impl KeyHistory {
         }
         if source.contract == Contract::States {
             return self.is_a_step(fact, event, source, uptime);
+        }
+        if source.contract == Contract::Link {
+            return self.joins(fact, event, source, uptime);
         }
         if source.contract == Contract::Settle && event.position != Position::None {
             return self.settles_in_its_place(fact, event, source, uptime);

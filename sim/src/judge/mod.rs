@@ -19,6 +19,7 @@ pub(crate) mod history;
 pub(crate) mod key_history;
 pub(crate) mod lane_history;
 pub(crate) mod late;
+mod links;
 mod machine;
 pub(crate) mod memory;
 mod merged;

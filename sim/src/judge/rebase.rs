@@ -39,6 +39,7 @@ impl KeyHistory {
         self.merged.begin_anew();
         self.causal.begin_anew();
         self.machine.begin_anew();
+        self.links.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         Ok(())
@@ -76,6 +77,7 @@ impl KeyHistory {
         must(self.row.is_settled(), || "a sequence reset is due".to_owned())?;
         self.causal.nothing_could_go()?;
         self.machine.waits_in_vain()?;
+        self.links.waits_in_vain()?;
         self.hurried.clone().map_or(Ok(()), Err)
     }
 }

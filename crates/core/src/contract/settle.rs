@@ -52,7 +52,11 @@ fn is_behind(order: &Order, instant: u64, rank: u32) -> bool {
 pub fn newest(order: &Order) -> Option<(u64, u32)> {
     let rank = match order.reached {
         Reached::Settled { rank } => rank,
-        Reached::Nothing | Reached::Fields(_) | Reached::Clock(_) | Reached::State(_) => 0,
+        Reached::Nothing
+        | Reached::Fields(_)
+        | Reached::Clock(_)
+        | Reached::State(_)
+        | Reached::Link(_) => 0,
     };
     order.newest().map(|instant| (instant, rank))
 }

@@ -222,6 +222,10 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
             let (state, event, digest) = (state.clone(), released.event, arriving.essence.digest);
             record.order.reached = Reached::State(Machine { state, at: *at, event, digest });
         }
+        Position::Link(link) => {
+            let event = (released.event, arriving.essence.digest);
+            contract::take_link(&mut record.order, link, released.kind, event);
+        }
         _ => {}
     }
     for destination in &released.lanes {

@@ -16,6 +16,7 @@ mod keys;
 mod lanes;
 mod late;
 mod letter;
+mod links;
 mod names;
 mod order;
 mod outside;

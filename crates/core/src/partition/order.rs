@@ -66,6 +66,7 @@ impl<D: Digest> Partition<D> {
             fresh: contract::fresh(&hot.record.order, &essence.position),
             concurrent: contract::is_concurrent(&hot.record.order, &essence.position, kind),
             causes: contract::causes(&hot.record.order, &essence.position, kind),
+            broken_from: contract::broken_from(&hot.record.order, &essence.position, kind),
             passed: contract::passed(
                 source,
                 &hot.record.order,
@@ -116,6 +117,7 @@ impl<D: Digest> Partition<D> {
     pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
         self.drain_clocks(slot, key);
         self.drain_states(slot, key);
+        self.drain_links(slot, key);
         let settled = self.settled(slot);
         while let Some((event, essence)) = self.next_held(slot, settled.as_ref()) {
             self.release(slot, key, event, &essence, Kind::Event);
@@ -184,6 +186,7 @@ impl<D: Digest> Partition<D> {
             None if source.contract == Contract::Settle => self.release_first(slot, key),
             None if source.contract == Contract::Causal => self.release_in_vain(slot, key),
             None if source.contract == Contract::States => self.release_nearest(slot, key),
+            None if source.contract == Contract::Link => self.release_over_break(slot, key),
             None => self.choose_base(slot, key, &source),
         }
         self.drain(slot, key);
@@ -251,7 +254,8 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => None,
+        | Contract::States
+        | Contract::Link => None,
     }
 }
 
@@ -260,6 +264,7 @@ pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
     let misses = match source.contract {
         Contract::Causal => contract::lacks_any(order),
         Contract::States => contract::stands(source, order),
+        Contract::Link => contract::tip(order).is_some(),
         _ => head_gap(source, order).is_some(),
     };
     misses && source.on_gap == OnGap::Halt
@@ -275,7 +280,8 @@ pub(super) fn next_position(source: &SourceSettings, order: &Order) -> Option<u6
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => None,
+        | Contract::States
+        | Contract::Link => None,
     }
 }
 
@@ -292,6 +298,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => None,
+        | Contract::States
+        | Contract::Link => None,
     }
 }

@@ -14,6 +14,7 @@ use sprag_core::fact::{DeadLetter, Origin, Outcome, RefillOutcome};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
+use sprag_core::links::Link;
 use sprag_core::output::Fetch;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
@@ -286,6 +287,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         2 => Just(Contract::Merge),
         3 => Just(Contract::Causal),
         2 => Just(Contract::States),
+        3 => Just(Contract::Link),
     ]
 }
 
@@ -515,6 +517,20 @@ fn told_among_nodes(number: u64) -> Position {
     Position::Clock(Clock::new(node, counters.collect()).expect("three nodes"))
 }
 
+/// From one hash to the next, round in a circle, with ways back, and some that nothing leads to.
+fn step(number: u64) -> Position {
+    let hash = |number: u64| -> Arc<str> {
+        let number = number % 7;
+        if number == 0 { "0000".into() } else { format!("h{number}").into() }
+    };
+    let (before, after) = match number % 5 {
+        4 => (hash(number), hash(number - 2)),
+        3 => (format!("x{}", number % 3).into(), hash(number)),
+        _ => (hash(number), hash(number + 1)),
+    };
+    Position::Link(Link { before, after, forced: number % 5 == 4 })
+}
+
 /// The provider posts an event as the contract of its source has them.
 fn post(world: &mut World, happening: &Happening) {
     let Happening::Post { key: number, position, id, body, late } = happening else { return };
@@ -526,6 +542,7 @@ fn post(world: &mut World, happening: &Happening) {
         Contract::Merge => crossing(*position),
         Contract::Causal => told_among_nodes(*position),
         Contract::States => state(*position),
+        Contract::Link => step(*position),
     };
     let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
     let body = if *body == 0 { position.standing() } else { 99 };

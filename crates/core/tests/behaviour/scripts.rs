@@ -16,6 +16,7 @@ use sprag_core::fact::{DeadLetter, Origin, Outcome, RefillOutcome};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
+use sprag_core::links::Link;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
@@ -177,6 +178,7 @@ impl Story {
             "merge" => Contract::Merge,
             "causal" => Contract::Causal,
             "states" => Contract::States,
+            "links" => Contract::Link,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
@@ -447,7 +449,7 @@ fn states(words: &Words<'_>) -> Arc<StateTable> {
     Arc::new(StateTable::new(&initial, &allow.collect::<Vec<_>>()).expect("a table"))
 }
 
-/// `state=paid@3`, `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story,
+/// `link=a1..b2`, `state=paid@3`, `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story,
 /// `fields=mail:2,name:3`, or `clock=a:2,b:1 node=a`.
 fn position(words: &Words<'_>) -> Position {
     let numbered = words.number("position").map(Position::Sequence);
@@ -480,7 +482,14 @@ fn position(words: &Words<'_>) -> Position {
         let at = at.map(|at| At::Version(at.parse().expect("a number")));
         Some(Position::State { state: state.into(), at })
     };
-    let other = || fields().or_else(clock).or_else(state);
+    let link = || {
+        let text = words.get("link")?;
+        let forced = text.contains("...");
+        let dots = if forced { "..." } else { ".." };
+        let (before, after) = text.split_once(dots).expect("before..after");
+        Some(Position::Link(Link { before: before.into(), after: after.into(), forced }))
+    };
+    let other = || fields().or_else(clock).or_else(state).or_else(link);
     numbered.or_else(version).or_else(instant).or_else(other).unwrap_or_default()
 }
 

@@ -8,6 +8,7 @@ use sprag_core::clocks::{Causes, Clock, Counter};
 use sprag_core::fact::*;
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::*;
+use sprag_core::links::Link;
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::time::{OpenMicros, UnixMicros};
@@ -47,8 +48,17 @@ pub(crate) fn position() -> BoxedStrategy<Position> {
         fields().prop_map(Position::Fields),
         clock().prop_map(Position::Clock),
         (field_name(), option::of(at())).prop_map(|(state, at)| Position::State { state, at }),
+        link().prop_map(Position::Link),
     ]
     .boxed()
+}
+
+pub(crate) fn link() -> impl Strategy<Value = Link> {
+    (text(256), text(256), any::<bool>()).prop_map(|(before, after, forced)| Link {
+        before,
+        after,
+        forced,
+    })
 }
 
 pub(crate) fn at() -> impl Strategy<Value = At> {
@@ -128,7 +138,7 @@ fn released() -> BoxedStrategy<Released> {
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
     let causes = (field_name(), range()).prop_map(|(node, range)| Causes { node, range });
-    let of_clocks = (any::<bool>(), vec(causes, 0..3));
+    let of_clocks = (any::<bool>(), vec(causes, 0..3), option::of(text(256)));
     let fresh = (vec(field_name(), 0..4), vec(field_name(), 0..4));
     let late = prop_oneof![Just(Late::Delivered), Just(Late::Dead), Just(Late::Aside)];
     let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks, late);
@@ -150,6 +160,7 @@ fn released() -> BoxedStrategy<Released> {
             unordered: reserved.2,
             fresh: reserved.3.0,
             passed: reserved.3.1,
+            broken_from: reserved.4.2,
             concurrent: reserved.4.0,
             causes: reserved.4.1,
             late: reserved.5,

@@ -1,8 +1,9 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
 //! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where there is more to say: what that
-//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks, 16 late and a dead letter, 32 late and for its own
-//! lanes alone), and of what is in it the names of the fresh fields and of the states that were passed over, then of
-//! clocks a set of bits (1 concurrent, 2 causes) and the causes: of each the node and the range.
+//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks and links, 16 late and a dead letter, 32 late and for its
+//! own lanes alone), and of what is in it the names of the fresh fields and of the states that were passed over, then of
+//! clocks and links a set of bits (1 concurrent, 2 causes, 4 broken), the causes, of each the node and the range, and the hash
+//! that the key stood at where its links are broken.
 
 use super::parts::{
     read_destinations, read_key, read_place, read_position, read_range, read_ranges, read_sequence,
@@ -12,7 +13,9 @@ use crate::codec::{DecodeError, Reader, Writer};
 use sprag_core::clocks::Causes;
 use sprag_core::fact::{Kind, Late, Released};
 use sprag_core::id::Revision;
-use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES, STATE_BYTES, STATES};
+use sprag_core::limits::{
+    CLOCK_NODES, FIELD_BYTES, FIELDS, LINK_BYTES, NODE_BYTES, STATE_BYTES, STATES,
+};
 use std::sync::Arc;
 
 pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
@@ -32,8 +35,9 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     write_ranges(writer, &fact.missing);
     writer.option(fact.salt.as_ref(), Writer::hash);
     writer.option(fact.refers_to.as_ref(), write_place);
-    let of_clocks =
-        CONCURRENT * u8::from(fact.concurrent) + CAUSES * u8::from(!fact.causes.is_empty());
+    let of_clocks = CONCURRENT * u8::from(fact.concurrent)
+        + CAUSES * u8::from(!fact.causes.is_empty())
+        + BROKEN * u8::from(fact.broken_from.is_some());
     let (has_fresh, has_passed) = (!fact.fresh.is_empty(), !fact.passed.is_empty());
     let more = UNORDERED * u8::from(fact.unordered)
         + FRESH * u8::from(has_fresh)
@@ -61,6 +65,9 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
             write_range(writer, causes.range);
         }
     }
+    if let Some(from) = &fact.broken_from {
+        writer.text("hash", from, LINK_BYTES);
+    }
 }
 
 const UNORDERED: u8 = 1;
@@ -73,6 +80,7 @@ const ALL: u8 = UNORDERED | FRESH | PASSED | OF_CLOCKS | DEAD | ASIDE;
 
 const CONCURRENT: u8 = 1;
 const CAUSES: u8 = 2;
+const BROKEN: u8 = 4;
 
 fn of_late(late: Late) -> u8 {
     match late {
@@ -116,25 +124,30 @@ fn read_names(
     }
 }
 
-/// Whether it is concurrent, and what its clock knows and never came.
-fn read_of_clocks(reader: &mut Reader<'_>, more: u8) -> Result<(bool, Vec<Causes>), DecodeError> {
-    if more & OF_CLOCKS == 0 {
-        return Ok((false, Vec::new()));
-    }
+/// Whether it is concurrent, what its clock knows and never came, and where its key stood that its link does not join.
+fn read_of_clocks(reader: &mut Reader<'_>, released: &mut Released) -> Result<(), DecodeError> {
     let bits = match reader.byte()? {
-        bits @ 1..=3 => bits,
-        byte => return unknown(reader, "unknown bits of clocks", byte),
+        bits @ 1..=7 => bits,
+        byte => return unknown(reader, "unknown bits of clocks and links", byte),
     };
-    if bits & CAUSES == 0 {
-        return Ok((true, Vec::new()));
+    released.concurrent = bits & CONCURRENT > 0;
+    if bits & CAUSES > 0 {
+        released.causes = read_causes(reader)?;
     }
+    if bits & BROKEN > 0 {
+        released.broken_from = Some(reader.text("hash", LINK_BYTES)?.into());
+    }
+    Ok(())
+}
+
+fn read_causes(reader: &mut Reader<'_>) -> Result<Vec<Causes>, DecodeError> {
     let causes = reader.list("causes", CLOCK_NODES, |reader| {
         let node = reader.text("node", NODE_BYTES)?.into();
         Ok(Causes { node, range: read_range(reader)? })
     })?;
     match causes.is_empty() {
         true => Err(reader.error("causes are none", None)),
-        false => Ok((bits & CONCURRENT > 0, causes)),
+        false => Ok(causes),
     }
 }
 
@@ -159,6 +172,7 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         causes: Vec::new(),
         passed: Vec::new(),
         late: Late::Delivered,
+        broken_from: None,
     };
     let more = read_more(reader)?;
     let Some(late) = late_of(more) else {
@@ -171,7 +185,9 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
     if more & PASSED > 0 {
         released.passed = read_names(reader, "passed states", (STATES, STATE_BYTES))?;
     }
-    (released.concurrent, released.causes) = read_of_clocks(reader, more)?;
+    if more & OF_CLOCKS > 0 {
+        read_of_clocks(reader, &mut released)?;
+    }
     Ok(released)
 }
 
@@ -189,6 +205,7 @@ mod tests {
     use super::*;
     use sprag_core::clocks::{Clock, Counter};
     use sprag_core::fields::{At, Field, Fields};
+    use sprag_core::links::Link;
 
     fn released() -> Released {
         Released {
@@ -211,6 +228,7 @@ mod tests {
             causes: Vec::new(),
             passed: Vec::new(),
             late: Late::Delivered,
+            broken_from: None,
         }
     }
 
@@ -271,6 +289,24 @@ mod tests {
         let (one, all) = (vec![causes.clone()], vec![causes]);
         check(of_a_clock(false, one), &format!("08 63000000 {CLOCK} 08 02 01 0161 02 02"));
         check(of_a_clock(true, all), &format!("08 63000000 {CLOCK} 08 03 01 0161 02 02"));
+    }
+
+    /// Where the key stood comes behind the causes, with a bit beside theirs.
+    #[test]
+    fn golden_bytes_of_a_link() {
+        let link = Link { before: "c3".into(), after: "d4".into(), forced: true };
+        let position = Position::Link(link);
+        let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+        let (salt, refers_to, kind) = (None, None, Kind::Event);
+        let released =
+            Released { position, lanes, filtered, missing, salt, refers_to, kind, ..released() };
+        let of = |broken_from| Fact::Released(Released { broken_from, ..released.clone() });
+        let link = "0103612f62 03920807 07 07 026333 026434 01 04 00 \
+             0101010101010101010101010101010101010101010101010101010101010101 \
+             0202020202020202020202020202020202020202020202020202020202020202 \
+             00 00 05 00 00 00";
+        check(of(None), &format!("08 5a000000 {link}"));
+        check(of(Some("b2".into())), &format!("08 5f000000 {link} 08 04 026232"));
     }
 
     #[test]

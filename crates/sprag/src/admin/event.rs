@@ -389,7 +389,7 @@ async fn released_later(
 ) -> Result<Option<Box<StoredFact>>, Problem> {
     let partition = known.partition;
     // Only what waits is released later than in the frame it came in: for positions, or to settle.
-    if let Position::Timestamp(_) | Position::State { .. } = received.position {
+    if let Position::Timestamp(_) | Position::State { .. } | Position::Link(_) = received.position {
         return settled::release_of(state, place, known).await;
     }
     if !received.position.is_unique() {

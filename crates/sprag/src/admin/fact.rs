@@ -261,6 +261,9 @@ fn released(names: &Names, fact: &Released) -> Value {
         let of = |causes: &Causes| json!({"node": *causes.node, "from": causes.range.from, "to": causes.range.to});
         shown["missing_causes"] = fact.causes.iter().map(of).collect();
     }
+    if let Some(from) = &fact.broken_from {
+        shown["broken_from"] = json!(**from);
+    }
     shown
 }
 

@@ -23,8 +23,8 @@ pub(super) fn refill(
     let section = &entry.section()?;
     if contract.is_some_and(|contract| !matches!(contract, Contract::Fifo(_))) {
         entry.error(
-            "only contract \"fifo\" knows which positions are missing: no range of them can be \
-             asked for",
+            "only contract \"fifo\" with a sequence knows which positions are missing: no range of them can \
+             be asked for",
         );
     }
     let after = or(section.get("after"), Duration::from_millis(250), |entry| {

@@ -150,6 +150,12 @@ fn consistent(section: &Section<'_>, source: &Source) {
             );
         }
     }
+    if let (Contract::Links(_), IdRule::None) = (&source.contract, &source.rules.id) {
+        section.error(
+            "a link names no event, for hashes come back, so repeats are told by their id; without one of the \
+             source `id = \"sha256\"` takes the digest of the body",
+        );
+    }
     let without_position = matches!(source.contract, Contract::Arrival | Contract::Unordered);
     if source.rules.id == IdRule::None && without_position {
         section.warn("without id and position a repeat cannot be told from a new event");

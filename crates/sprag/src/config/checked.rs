@@ -179,6 +179,8 @@ pub enum Contract {
     Causal(Causal),
     /// From state to state, as a table says.
     States(States),
+    /// By hash links, waiting for what is missing: `fifo` without numbers.
+    Links(Links),
 }
 
 impl Contract {
@@ -193,6 +195,17 @@ impl Contract {
 pub struct Causal {
     /// How long and how much is held for what is missing.
     pub hold: Hold,
+    /// What ends the waiting.
+    pub on_gap: OnGap,
+}
+
+/// The settings of `contract = "fifo"` where positions are links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Links {
+    /// How long an event waits for what leads to it.
+    pub wait: Duration,
+    /// Events of a key that may wait; beyond, waiting ends.
+    pub events: u64,
     /// What ends the waiting.
     pub on_gap: OnGap,
 }

@@ -89,7 +89,7 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "name of a provider" => presets(),
         // Needs its other keys; `position.*` sets them.
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `none`" =>
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `{ link = … }`, `none`" =>
         {
             return None;
         }

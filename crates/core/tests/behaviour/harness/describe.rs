@@ -9,6 +9,7 @@ use sprag_core::fact::{
 };
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
+use sprag_core::links::Break;
 use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
@@ -44,7 +45,9 @@ fn position(position: &Position) -> String {
         Position::Sequence(number) => number.to_string(),
         Position::Version(number) => format!("v{number}"),
         Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
-        Position::Fields(_) | Position::Clock(_) | Position::State { .. } => position.text(),
+        Position::Fields(_) | Position::Clock(_) | Position::State { .. } | Position::Link(_) => {
+            position.text()
+        }
     }
 }
 
@@ -384,12 +387,18 @@ fn release(fact: &Released) -> String {
     if !fact.passed.is_empty() {
         let _ = write!(line, " passed={}", fact.passed.join(","));
     }
+    if let Some(from) = &fact.broken_from {
+        let _ = write!(line, " broken-from={from}");
+    }
     line
 }
 
 fn held_at(at: &HeldAt, held: &HeldEvent) -> String {
     if let Position::Clock(clock) = &held.essence.position {
         return clock.text();
+    }
+    if let Position::Link(link) = &held.essence.position {
+        return link.text();
     }
     match &at.tie {
         Tie::Only => at.number.to_string(),
@@ -416,6 +425,12 @@ pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
     if let Reached::State(machine) = &order.reached {
         let at = position(&Position::State { state: machine.state.clone(), at: machine.at });
         lines.push(format!("state {at} of {}", place(machine.event)));
+    }
+    if let Reached::Link(tip) = &order.reached {
+        let of = |gap: &Break| format!("{}..{}", gap.from.as_deref().unwrap_or("?"), gap.to);
+        let breaks: Vec<_> = tip.breaks.iter().map(of).collect();
+        let breaks = breaks.join(",");
+        lines.push(format!("stands at {} of {} breaks=[{breaks}]", tip.at(), place(tip.event)));
     }
     if let Reached::Fields(fields) = &order.reached {
         let of = |field: &KnownField| {

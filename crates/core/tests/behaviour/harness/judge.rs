@@ -5,6 +5,7 @@
 mod clocks;
 mod fields;
 mod late;
+mod links;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -51,6 +52,7 @@ pub(crate) struct Judge {
     fields: fields::Newest,
     clocks: clocks::Causality,
     late: late::LateEvents,
+    links: links::Joined,
     /// The last position of each key that was released in its place.
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
@@ -159,6 +161,7 @@ impl Judge {
         self.newest.remove(key);
         self.fields.begin(key);
         self.clocks.begin(key);
+        self.links.begin(key);
         self.abandoned.remove(key);
     }
 
@@ -372,6 +375,7 @@ impl Judge {
             Position::State { .. } => assert_eq!(released.kind, Kind::Event),
             Position::Fields(ref fields) => self.fields.release(released, fields),
             Position::Clock(ref clock) => self.clocks.release(released, clock),
+            Position::Link(ref link) => self.links.release(released, link),
             Position::Timestamp(number) if released.kind == Kind::Late => {
                 let newest = self.newest.get(key);
                 assert!(newest.is_some_and(|newest| number <= *newest), "not late: {released:?}");
@@ -398,9 +402,10 @@ impl Judge {
             Position::None => String::new(),
             Position::Sequence(number) | Position::Version(number) => format!("{number}"),
             Position::Timestamp(number) => january_1970(number),
-            Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
-                received.position.text()
-            }
+            Position::Fields(_)
+            | Position::Clock(_)
+            | Position::State { .. }
+            | Position::Link(_) => received.position.text(),
         };
         let kind = if released.kind == Kind::Late { "late" } else { "event" };
         let sequence = released.sequence.0.to_be_bytes();

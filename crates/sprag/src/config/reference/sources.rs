@@ -163,7 +163,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.position",
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `none`",
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `{ link = … }`, `none`",
         Value(r#""none""#),
         "What the source says about order.",
     ),
@@ -210,6 +210,30 @@ pub(super) const KEYS: &[Key] = &[
         "The state the resource is in: a string or an integer of at most 64 bytes, one of the `states` of the source; an event with another is dead-lettered.",
     ),
     key(
+        "sources.*.position.link",
+        "table",
+        Absent("no position"),
+        "From where to where the event leads, by hashes, as a push to a branch does.",
+    ),
+    key(
+        "sources.*.position.link.before",
+        "location",
+        Required,
+        "The hash of what was before the event: 1 to 256 characters that can be shown, without blanks. Made of zeros, there was nothing.",
+    ),
+    key(
+        "sources.*.position.link.after",
+        "location",
+        Required,
+        "The hash of what is after it, written as the one before.",
+    ),
+    key(
+        "sources.*.position.link.forced",
+        "`body:/pointer`",
+        Absent("nothing is said of it"),
+        "A boolean: whether what is after does not build on what was before, as a forced push says. Absent and null are false. It is recorded, and shown as three dots in `sprag-position`.",
+    ),
+    key(
         "sources.*.position.unit",
         "`s`, `ms`, `us`, `ns`, `rfc3339`",
         Absent("required with a timestamp; with `fields` their values are versions"),
@@ -219,7 +243,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.contract",
         "`fifo`, `latest`, `settle`, `merge`, `causal`, `states`, `arrival`, `unordered`",
         Value(r#""fifo""#),
-        "How positions become an order. `fifo` needs a sequence and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `merge` needs versions of fields, and releases what brings anything newer; `causal` needs clocks, and releases an event behind everything its clock knows; `states` needs a state, releases the steps that a table allows and waits for those that were left out; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
+        "How positions become an order. `fifo` needs a sequence or links and waits for what is missing; `latest` needs a version, timestamp or sequence and lets nothing older than the newest released pass; `settle` needs a timestamp and keeps what came until nothing is expected before it any more; `merge` needs versions of fields, and releases what brings anything newer; `causal` needs clocks, and releases an event behind everything its clock knows; `states` needs a state, releases the steps that a table allows and waits for those that were left out; `arrival` keeps the order in which events came and `unordered` none: each event by itself, up to 64 of a key beside each other; both take no position.",
     ),
     key(
         "sources.*.coalesce",
@@ -285,19 +309,19 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.first",
         "integer or `any`",
         Value("1"),
-        "Contract `fifo`: the position an unknown key begins with. With `any` every unknown key waits `hold.wait` and begins at the lowest position seen.",
+        "Contract `fifo` with a sequence: the position an unknown key begins with. With `any` every unknown key waits `hold.wait` and begins at the lowest position seen.",
     ),
     key(
         "sources.*.strict_first",
         "boolean",
         Value("false"),
-        "Contract `fifo`: whether positions from `first` on that are missing at the beginning of a key are a gap like any other.",
+        "Contract `fifo` with a sequence: whether positions from `first` on that are missing at the beginning of a key are a gap like any other.",
     ),
     key(
         "sources.*.hold",
         "table",
         Absent("the defaults below"),
-        "Contracts `fifo`, `causal` and `states`: how long and how much is held for what is missing. Of `states` it has no `span`, of `settle` only `events`.",
+        "Contracts `fifo`, `causal` and `states`: how long and how much is held for what is missing. Of `states` and of links it has no `span`, of `settle` only `events`.",
     ),
     key(
         "sources.*.hold.wait",
@@ -321,7 +345,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.on_gap",
         "`skip`, `halt`",
         Value(r#""skip""#),
-        "Contracts `fifo` and `causal`: after `hold.wait`, go on without what is missing, or wait until it comes.",
+        "Contracts `fifo`, `causal` and `states`: after `hold.wait`, go on without what is missing, or wait until it comes.",
     ),
     key(
         "sources.*.on_late",
@@ -339,7 +363,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.refill",
         "table",
         Absent("a source is not asked"),
-        "Contract `fifo`: where missing positions are asked for. With it `hold.wait` is `60s` and `strict_first` is true unless told.",
+        "Contract `fifo` with a sequence: where missing positions are asked for. With it `hold.wait` is `60s` and `strict_first` is true unless told.",
     ),
     key(
         "sources.*.refill.url",
