@@ -117,6 +117,22 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "gives other bodies",
         ],
     ),
+    (
+        "list",
+        &[
+            "read",
+            "read once more",
+            "answers",
+            "answers late",
+            "unreachable",
+            "fails",
+            "throttles",
+            "gives a part",
+            "gives other bodies",
+            "brought what was lost",
+            "brought what is known",
+        ],
+    ),
     ("outage", &["surely down", "probes", "breaker opened", "breaker closed"]),
     ("pool", &["usual", "slow"]),
     (

@@ -27,7 +27,7 @@ pub(crate) fn revise(dice: &mut Dice, sources: &mut [PlannedSource], names: &[Ar
 fn draw_one(dice: &mut Dice, source: &mut PlannedSource, names: &[Arc<str>]) {
     if !matches!(
         source.settings.contract,
-        Contract::Fifo { .. } | Contract::Settle | Contract::Causal
+        Contract::Fifo { .. } | Contract::Settle | Contract::Causal | Contract::Link
     ) {
         return;
     }

@@ -18,6 +18,7 @@ mod judge;
 mod late;
 mod latest;
 mod links;
+mod listing;
 mod merge;
 mod operator;
 mod phases;

@@ -47,10 +47,12 @@ impl World {
         match self.phase {
             Phase::Safety => self.isolate(),
             Phase::Isolation => {
-                if self.is_settled() && self.is_through() || self.now >= self.phase_ends {
+                let is_through = self.is_settled() && self.is_through() && self.lists_had_time();
+                if is_through || self.now >= self.phase_ends {
                     self.judge_isolation();
                     self.judge_unasked();
                     self.judge_tails();
+                    self.judge_listed();
                     self.repair();
                 }
             }

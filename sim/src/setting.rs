@@ -185,6 +185,12 @@ impl Setting {
         true
     }
 
+    /// The names of the destinations.
+    pub(crate) fn destination_names(&self) -> Vec<String> {
+        let destinations = self.plan.destinations.iter();
+        destinations.map(|destination| destination.settings.name.to_string()).collect()
+    }
+
     /// What a source of contract `latest` counts by.
     pub(crate) fn counted(&self, name: &str) -> Option<Counted> {
         self.latest.iter().find(|(latest, _)| **latest == *name).map(|(_, counted)| *counted)
@@ -281,6 +287,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 destinations: Vec::new(),
                 rate: draw_rate(dice, 80, 30),
                 refill: None,
+                list: None,
             },
         })
         .collect()

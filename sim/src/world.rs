@@ -30,6 +30,7 @@ use crate::judge::policies::Policies;
 use crate::judge::refilled::Refilled;
 use crate::judge::refusals::Refusals;
 use crate::judge::{Verdict, Violation};
+use crate::listing::{self, Listings};
 use crate::operator::Operator;
 use crate::provider::Provider;
 use crate::refuser::Refuser;
@@ -136,6 +137,12 @@ pub(crate) enum Happening {
     Bring(u64, u64, usize),
     /// All that it gave is answered.
     AskEnded(u64, u64),
+    /// The list of a source is answered.
+    Listed(u64, u64),
+    /// An event of it comes in again, for it could not be taken in before.
+    ListBring(u64, u64, usize),
+    /// All that it gave is answered.
+    ListEnded(u64, u64),
     /// The operator acts.
     Operate,
     /// Requests are refused before they reach the node.
@@ -271,6 +278,7 @@ pub(crate) struct World {
     pub(crate) acker: Acker,
     pub(crate) reloads: Reloads,
     pub(crate) authorities: Authorities,
+    pub(crate) listings: Listings,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
@@ -352,14 +360,13 @@ impl World {
         }
         let forgetting = silence::draw(seed, &mut setting);
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
-        let destinations = setting.plan.destinations.iter();
-        let names: Vec<String> =
-            destinations.map(|destination| destination.settings.name.to_string()).collect();
+        let names = setting.destination_names();
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
         unordered::add(&mut Dice::new(seed, BURST_DICE), &mut workload, length);
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         silence::add(forgetting, &mut workload, length);
+        let listing = listing::draw(seed, &mut setting, &workload);
         let outages = Outages::of(workload.resources.len());
         let mut watching = Watching::over(outages, Memory::of(&setting.plan));
         watching.answers.settling = workload.settling();
@@ -369,6 +376,7 @@ impl World {
             faults,
             setting,
             authorities: Authorities::of(seed, &workload),
+            listings: Listings::of(listing, &workload),
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
             process: None,
@@ -474,6 +482,12 @@ impl World {
                 self.turn();
             }
             Happening::AskEnded(life, number) => self.ask_ended(life, number),
+            Happening::Listed(life, number) => self.listed(life, number),
+            Happening::ListBring(life, number, which) => {
+                self.list_bring(life, number, which);
+                self.turn();
+            }
+            Happening::ListEnded(life, number) => self.list_ended(life, number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),

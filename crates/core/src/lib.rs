@@ -23,6 +23,7 @@ pub mod intake;
 pub mod invariants;
 pub mod limits;
 pub mod links;
+pub mod lists;
 pub mod output;
 pub mod partition;
 pub mod partitioning;

@@ -186,6 +186,9 @@ pub const REFILL_REST_MOST: Duration = Duration::from_secs(3_600);
 /// Keys of a partition that are asked for what follows their last position at a time: they stay in memory
 /// meanwhile, and what is missing for certain is asked for beside them.
 pub const TAIL_ASKS: usize = 4;
+/// How far behind what is known a list is read again, and no further than `every`: lists show an event late, and
+/// several of one instant one after the other.
+pub const LIST_OVERLAP: Duration = Duration::from_secs(600);
 /// One key in so many in memory may be kept there because it is about to ask for what it misses; beyond,
 /// keys go as if they were not.
 pub const REFILL_SHARE: usize = 4;

@@ -100,6 +100,23 @@ pub struct SourceSettings {
     pub rate: Option<Rate>,
     /// How it is asked for what is missing; none: it is not.
     pub refill: Option<RefillSettings>,
+    /// How the list of all it has is read; none: it is not.
+    pub list: Option<ListSettings>,
+}
+
+/// When the list of a whole source is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListSettings {
+    /// How old an event is before it is taken from the list.
+    pub after: Duration,
+    /// How often it is read.
+    pub every: Duration,
+    /// How far back it is read when nothing is known of it.
+    pub reach: Duration,
+    /// How many requests it may be asked with.
+    pub rate: Rate,
+    /// After how long a silence of the source it is read once more; none: at no other times.
+    pub silence: Option<Duration>,
 }
 
 /// When a source is asked for positions that are missing.

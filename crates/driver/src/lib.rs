@@ -10,6 +10,7 @@ mod commit;
 pub mod effect;
 pub mod letters;
 pub mod limits;
+mod lists;
 pub mod node;
 mod overflow;
 mod owner;

@@ -115,6 +115,7 @@ impl World {
             destinations: Vec::new(),
             rate: None,
             refill: None,
+            list: None,
         };
         let plan = Plan {
             revision: Revision(1),

@@ -7,8 +7,8 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore, RetentionSettings,
-    Retry, SourceSettings,
+    Ack, DestinationSettings, ListSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore,
+    RetentionSettings, Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
 
@@ -63,11 +63,7 @@ fn revision(config: &Config) -> Revision {
 }
 
 fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource {
-    let hold = match &source.contract {
-        config::Contract::Fifo(fifo) => Some((fifo.hold, fifo.on_gap)),
-        config::Contract::Causal(causal) => Some((causal.hold, causal.on_gap)),
-        _ => None,
-    };
+    let (hold_wait, hold_events, on_gap) = waits(&source.contract);
     let settle = match &source.contract {
         config::Contract::Settle(settle) => Some(settle),
         _ => None,
@@ -76,18 +72,6 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
         config::Contract::States(states) => Some(states),
         _ => None,
     };
-    let links = match &source.contract {
-        config::Contract::Links(links) => Some(links),
-        _ => None,
-    };
-    let (hold_wait, hold_events) = match (hold, settle, states, links) {
-        (Some((hold, _)), ..) => (hold.wait, hold.events),
-        (_, Some(settle), ..) => (settle.settle, settle.events),
-        (_, _, Some(states), _) => (states.wait, states.events),
-        (.., Some(links)) => (links.wait, links.events),
-        (None, None, None, None) => (Duration::ZERO, 0),
-    };
-    let on_gap = hold.map(|(_, on_gap)| on_gap).or(states.map(|states| states.on_gap));
     PlannedSource {
         identity: Arc::from(identity(source)),
         late_to: match &source.on_late {
@@ -109,10 +93,7 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
             },
             ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
             states: states.map_or_else(Arc::default, |states| states.table.clone()),
-            on_gap: match on_gap.or(links.map(|links| links.on_gap)) {
-                Some(config::OnGap::Halt) => OnGap::Halt,
-                Some(config::OnGap::Skip) | None => OnGap::Skip,
-            },
+            on_gap,
             on_late: match source.on_late {
                 config::OnLate::DeadLetter => OnLate::DeadLetter,
                 // Which number a destination has, history says.
@@ -129,8 +110,32 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 rate: refill.rate,
                 every: refill.every,
             }),
+            list: source.list.as_ref().map(|list| ListSettings {
+                after: list.after,
+                every: list.every,
+                reach: list.reach,
+                rate: list.rate,
+                silence: source.expect_every,
+            }),
         },
     }
+}
+
+/// How long what waits does, how many may, and what ends that in vain.
+fn waits(contract: &config::Contract) -> (Duration, u64, OnGap) {
+    let (wait, events, on_gap) = match contract {
+        config::Contract::Fifo(fifo) => (fifo.hold.wait, fifo.hold.events, fifo.on_gap),
+        config::Contract::Causal(causal) => (causal.hold.wait, causal.hold.events, causal.on_gap),
+        config::Contract::States(states) => (states.wait, states.events, states.on_gap),
+        config::Contract::Links(links) => (links.wait, links.events, links.on_gap),
+        config::Contract::Settle(settle) => (settle.settle, settle.events, config::OnGap::Skip),
+        _ => (Duration::ZERO, 0, config::OnGap::Skip),
+    };
+    let on_gap = match on_gap {
+        config::OnGap::Halt => OnGap::Halt,
+        config::OnGap::Skip => OnGap::Skip,
+    };
+    (wait, events, on_gap)
 }
 
 /// How far ahead a position may be (rule K4; decision 007: versions may jump as far as they like).

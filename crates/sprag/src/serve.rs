@@ -38,7 +38,7 @@ use crate::metrics::Metrics;
 use crate::node::{self, LogQueries, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
 use crate::out::{Out, OutDestination, Reading};
 use crate::plan;
-use crate::refill::{Refiller, Refillers};
+use crate::refill::{Lister, Listers, Refiller, Refillers};
 use crate::secret::Secret;
 use crate::state;
 
@@ -250,7 +250,7 @@ impl Starting {
         before: Option<&Config>,
     ) -> Result<Outgoing, StartError> {
         let endpoints = self.endpoints(known, before)?;
-        Ok(Outgoing { endpoints, refillers: self.refillers()? })
+        Ok(Outgoing { endpoints, refillers: self.refillers()?, listers: self.listers()? })
     }
 
     /// What the sources are asked with that are.
@@ -263,6 +263,18 @@ impl Starting {
             Some(refiller.map(|refiller| (name.clone(), Arc::new(refiller))))
         };
         self.config.sources.iter().filter_map(refiller).collect()
+    }
+
+    /// What the lists of sources are read with.
+    fn listers(&self) -> Result<Listers, StartError> {
+        let lister = |(name, config): (&String, &Source)| {
+            let metrics = (self.metrics.refill(name), self.metrics.source(name));
+            let forwarded = self.forwarded(name);
+            let lister = Lister::new(name, config, forwarded, metrics, &self.disk);
+            let lister = lister.map_err(|p| StartError::Refill(name.clone(), p)).transpose()?;
+            Some(lister.map(|lister| (name.clone(), Arc::new(lister))))
+        };
+        self.config.sources.iter().filter_map(lister).collect()
     }
 
     /// The headers that destinations pass on of a source's events.

@@ -55,6 +55,9 @@ fn sources() -> Vec<String> {
         "preset = \"sprag\"\nverify.secrets = [\"env:A\"]\nrefill.token = \"env:A\"\n\
          refill.sprag = \"https://api.example/out/app\"\n"
             .to_owned(),
+        "preset = \"stripe\"\nverify.secrets = [\"env:A\"]\nrefill.token = \"env:A\"\n\
+         refill.list = \"stripe\"\nrefill.url = \"http://127.0.0.1:9/v1/events\"\n"
+            .to_owned(),
     ]
 }
 

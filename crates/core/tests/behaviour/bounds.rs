@@ -41,6 +41,7 @@ pub(crate) fn settings() -> Settings {
         destinations: vec![DestinationId(1)],
         rate: None,
         refill: None,
+        list: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),

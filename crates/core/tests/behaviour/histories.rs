@@ -356,6 +356,7 @@ fn configured(
         destinations: vec![DestinationId(1), DestinationId(2)],
         rate: None,
         refill,
+        list: None,
     };
     let destination = |on_give_up| DestinationSettings {
         name: Arc::from("app"),
@@ -523,6 +524,7 @@ fn step(number: u64) -> Position {
         let number = number % 7;
         if number == 0 { "0000".into() } else { format!("h{number}").into() }
     };
+    let number = number % 1_000;
     let (before, after) = match number % 5 {
         4 => (hash(number), hash(number - 2)),
         3 => (format!("x{}", number % 3).into(), hash(number)),

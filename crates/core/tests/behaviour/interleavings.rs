@@ -58,6 +58,7 @@ fn settings() -> Settings {
         destinations: vec![DestinationId(1)],
         rate: None,
         refill: None,
+        list: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),

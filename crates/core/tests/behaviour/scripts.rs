@@ -206,6 +206,7 @@ impl Story {
                 rate: words.rate("ask_rate").unwrap_or(Rate { count: 10, period: duration("1s") }),
                 every: words.duration("every"),
             }),
+            list: None,
         };
         self.settings.sources.insert(id, source);
     }

@@ -1,6 +1,7 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
 use super::check_late::on_late;
+use super::check_list::list;
 use super::check_order::contract;
 use super::check_refill::refill;
 use super::check_rules::{rules, total};
@@ -83,6 +84,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         entry.duration(Duration::from_secs(1)..=DAY * 400).map(Some)
     });
     let max_body = or(section.get("max_body"), 1 << 20, |entry| entry.size(1..=limits::BODY_BYTES));
+    let list = list(section, rules.as_ref(), contract.as_ref(), dedupe);
     let handshake = handshake(section, verification.as_ref().map(|found| &found.scheme));
     let on_invalid = or(section.get("on_invalid"), OnInvalid::Refuse, |entry| {
         entry.choice(&[("refuse", OnInvalid::Refuse), ("dead-letter", OnInvalid::DeadLetter)])
@@ -103,6 +105,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         expect_every: expect_every?,
         max_body: max_body?,
         refill: refill?,
+        list: list?,
     };
     consistent(section, &source);
     Some(source)

@@ -5,9 +5,9 @@
 
 use super::network::Network;
 use crate::extract::{Extractor, Rules, RulesProblem};
-use crate::refill::Template;
 use crate::refill::envelope::Envelope;
 use crate::refill::page::Signs;
+use crate::refill::{ListKind, Template};
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
@@ -106,6 +106,31 @@ pub struct Source {
     pub max_body: u64,
     /// How it is asked for positions that are missing; none: it is not.
     pub refill: Option<Refill>,
+    /// How the list of all it has is read; none: it is not.
+    pub list: Option<List>,
+}
+
+/// `refill` with `list`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    /// Whose list it is.
+    pub kind: ListKind,
+    /// Its first page.
+    pub url: Url,
+    /// Sent with every request.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How old an event is before it is taken from it.
+    pub after: Duration,
+    /// How often it is read.
+    pub every: Duration,
+    /// How far back it is read at a start.
+    pub reach: Duration,
+    /// Requests at the most.
+    pub rate: Rate,
+    /// Private addresses that may be connected to all the same.
+    pub allow: Vec<Network>,
+    /// A PEM file with roots accepted besides the public ones.
+    pub ca: Option<PathBuf>,
 }
 
 /// `refill`
@@ -186,7 +211,7 @@ pub enum Contract {
 impl Contract {
     /// Whether an event may come after its place was given up.
     pub(crate) fn is_ever_late(&self) -> bool {
-        matches!(self, Self::Fifo(_) | Self::Settle(_) | Self::Causal(_))
+        matches!(self, Self::Fifo(_) | Self::Settle(_) | Self::Causal(_) | Self::Links(_))
     }
 }
 

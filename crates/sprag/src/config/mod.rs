@@ -10,6 +10,7 @@ mod check_batch;
 mod check_destination;
 mod check_headers;
 mod check_late;
+mod check_list;
 mod check_order;
 mod check_rate;
 mod check_refill;

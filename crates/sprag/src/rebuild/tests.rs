@@ -79,6 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn source(name: &str, contract: Contract, forget_after: Option<Duration>) -> SourceSettings {
     SourceSettings {
         refill: None,
+        list: None,
         name: name.into(),
         contract,
         hold_wait: Duration::from_secs(2),

@@ -17,6 +17,7 @@ use sprag::state::{SqliteState, StateReader};
 use sprag_core::fact::{Outcome, StoredHeader};
 use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{AttemptId, Ended};
+use sprag_core::lists::ListAsk;
 use sprag_core::output::{Answer, Attempt, Fetch, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
@@ -122,6 +123,10 @@ impl Network for ScriptedNetwork {
         panic!("no source is asked: {fetch:?}");
     }
 
+    fn read_list(&mut self, asked: ListAsk) {
+        panic!("no list is read: {asked:?}");
+    }
+
     fn notice(&mut self, _: Notice) {}
 }
 
@@ -143,6 +148,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         hold_span: 100,
         rate: None,
         refill: None,
+        list: None,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),
         states: Arc::default(),

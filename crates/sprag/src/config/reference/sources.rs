@@ -363,13 +363,13 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.refill",
         "table",
         Absent("a source is not asked"),
-        "Contract `fifo` with a sequence: where missing positions are asked for. With it `hold.wait` is `60s` and `strict_first` is true unless told.",
+        "Contract `fifo` with a sequence: where missing positions are asked for; with it `hold.wait` is `60s` and `strict_first` is true unless told. Other contracts: `list`, a list of all that the source has.",
     ),
     key(
         "sources.*.refill.url",
         "URL with placeholders",
-        Absent("required without `sprag`"),
-        "What is got: `{key}` is the key as `sprag-key` has it, `{key.1}` its first part, `{from}` and `{to}` the first and last of the positions; in path and query only.",
+        Absent("required without `sprag` and `list = \"stripe\"`"),
+        "What is got; of a `list` its first page, without placeholders. `{key}` is the key as `sprag-key` has it, `{key.1}` its first part, `{from}` and `{to}` the first and last of the positions; in path and query only.",
     ),
     key(
         "sources.*.refill.sprag",
@@ -378,10 +378,22 @@ pub(super) const KEYS: &[Key] = &[
         "The source is another Sprag, and this is where its consumers ask, `https://HOST/out/NAME`: instead of `url`, `items`, `next` and all `…_at`. The position is `header:sprag-sequence`.",
     ),
     key(
+        "sources.*.refill.list",
+        "`stripe`, `github`",
+        Absent("positions are asked for, key by key"),
+        "The source has a list of its events, which is read as a whole, for its events do not count: `stripe` is the list of events that were not delivered, `github` the list of deliveries of a webhook, of which those are taken that nobody answered 2xx. Any contract but `fifo`; what is here already is recognised by its id.",
+    ),
+    key(
+        "sources.*.refill.reach",
+        "duration 1m–30d",
+        Absent("`3d`, or half of `dedupe` where that is less"),
+        "How far back a `list` is read when Sprag starts: longer than Sprag may be down. No longer than half of `dedupe`, and than the provider keeps events: GitHub 3 days, Stripe 30.",
+    ),
+    key(
         "sources.*.refill.token",
         "secret",
-        Absent("required with `sprag`"),
-        "The `token` of the destination there.",
+        Absent("required with `sprag` and `list`"),
+        "The `token` of the destination there; of a list what its API is asked with, sent as `Authorization: Bearer`.",
     ),
     key(
         "sources.*.refill.headers",
@@ -399,7 +411,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.refill.after",
         "duration 10ms–24h",
         Value(r#""250ms""#),
-        "How long positions are missing before they are asked for. After an ask in vain twice as long, up to a minute.",
+        "How long positions are missing before they are asked for. After an ask in vain twice as long, up to a minute. With `list` how old an event is before it is taken from there, `1m` unless told: it may be on its way by itself.",
     ),
     key(
         "sources.*.refill.attempts",
@@ -411,13 +423,13 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.refill.every",
         "duration 1s–400d",
         Absent("only what is known to be missing is asked for"),
-        "After how long a silence of a key the positions that may follow its last are asked for, so that a lost last event is found: when it was quiet for that long, at the latest for twice as long, and again each time the silence has doubled.",
+        "After how long a silence of a key the positions that may follow its last are asked for, so that a lost last event is found: when it was quiet for that long, at the latest for twice as long, and again each time the silence has doubled. With `list` how often it is read, `5m` unless told, and once more after `expect_every`.",
     ),
     key(
         "sources.*.refill.rate",
         "`N/s`, `N/m` or `N/h`",
         Value(r#""10/s""#),
-        "Asks at the most, over all keys of the source; four are under way at a time.",
+        "Asks at the most, over all keys of the source; four are under way at a time. With `list` its requests, one at a time: `5/s` with `stripe`, `1/s` with `github`, which allows 5,000 an hour to all that has the token.",
     ),
     key(
         "sources.*.refill.items",
