@@ -10,8 +10,9 @@ use sprag_core::id::{Epoch, Hash, Key, Place, SourceId};
 use sprag_core::output::{Fetch, Status};
 use sprag_core::ranges::Ranges;
 use sprag_core::rate::Rate;
-use sprag_core::record::Order;
+use sprag_core::record::{KeyRecord, Order};
 use sprag_core::settings::{Contract, First, RefillSettings};
+use sprag_core::time::UnixMicros;
 
 use super::{Verdict, must};
 use crate::schedule::Instant;
@@ -36,8 +37,8 @@ struct Asks {
 #[derive(Debug, Default)]
 pub(crate) struct Refilled {
     asks: BTreeMap<SourceId, Asks>,
-    /// Of what was asked for that may follow: after which position in which term, since when, how often.
-    tails: BTreeMap<Key, ((Epoch, u64), Instant, u32)>,
+    /// Of what was asked for that may follow: after which position in which term and silence, since when, how often.
+    tails: BTreeMap<Key, ((Epoch, u64, UnixMicros), Instant, u32)>,
     /// Keys whose last ask came too often for their source: they ask once more.
     resting: BTreeSet<Key>,
     given: BTreeSet<(usize, Hash)>,
@@ -72,7 +73,7 @@ impl Refilled {
         now: Instant,
         fetch: &Fetch,
         (contract, settings): (Contract, RefillSettings),
-        order: Option<&Order>,
+        record: Option<&KeyRecord>,
     ) -> Verdict {
         let Rate { count, period } = settings.rate;
         let most = u64::from(count) * TOKEN;
@@ -94,21 +95,28 @@ impl Refilled {
         })?;
         let (from, to) = (fetch.asked.from, fetch.asked.to);
         must(from <= to && to - from < POSITIONS, || format!("{fetch:?} asks for too much"))?;
-        let Some(order) = order else { return Ok(()) };
+        let Some(record) = record else { return Ok(()) };
+        let order = &record.order;
         if let Some(every) = settings.every.filter(|_| order.held.is_empty()) {
             may_follow(contract, order, from)?;
-            return self.asked_seldom(now, fetch, every);
+            return self.asked_seldom(now, fetch, (every, record.active));
         }
         is_missing(contract, order, (from, to))
     }
 
-    /// What follows the same position is asked for when a silence has doubled, in the same term.
-    fn asked_seldom(&mut self, now: Instant, fetch: &Fetch, every: Duration) -> Verdict {
+    /// What follows the same position is asked for when a silence has doubled, in the same term. A silence ends with
+    /// anything that is written down of its key; `active` is when that was.
+    fn asked_seldom(
+        &mut self,
+        now: Instant,
+        fetch: &Fetch,
+        (every, active): (Duration, UnixMicros),
+    ) -> Verdict {
         // The same turn once more: of an ask in vain, or because the source rested.
         if self.resting.remove(&fetch.key) || fetch.attempt > 1 {
             return Ok(());
         }
-        let of = (fetch.id.epoch, fetch.asked.from);
+        let of = (fetch.id.epoch, fetch.asked.from, active);
         let (known, since, asks) = self.tails.entry(fetch.key.clone()).or_insert((of, now, 0));
         if *known != of {
             (*known, *since, *asks) = (of, now, 0);
