@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName, StatusCode};
 use sprag_core::fact::RefillOutcome;
+use sprag_core::id::SourceId;
 use sprag_core::lists::{ListAsk, ListRead};
 use sprag_core::time::UnixMicros;
 use sprag_log::digest::sha256;
@@ -76,13 +77,6 @@ impl Broken {
     fn cut(detail: impl Into<String>) -> Self {
         Self::with(RefillOutcome::Cut, detail)
     }
-
-    /// Whether asking for anything else would be in vain, or is not wanted.
-    fn ends_all(&self) -> bool {
-        let is_unheard =
-            matches!(self.outcome, RefillOutcome::Unreachable | RefillOutcome::Refused);
-        is_unheard || self.outcome.is_throttled()
-    }
 }
 
 impl From<NoAnswer> for Broken {
@@ -105,8 +99,9 @@ struct Pass<'a> {
     asked: &'a ListAsk,
     connection: Option<Connection>,
     has_asked: bool,
-    /// How long the list wants to be left alone from now on.
+    /// How long the list wants to be left alone from now on, and whether it said so by refusing.
     rests: Option<Duration>,
+    is_throttled: bool,
     /// Newest first; those without a body before those with one.
     leaves: Vec<Leaf>,
     kept_bytes: usize,
@@ -116,6 +111,8 @@ struct Pass<'a> {
     events: u32,
     /// Whether something could not be taken in.
     is_short: bool,
+    /// The keys of which something could not: nothing newer of them is taken before it.
+    full: HashSet<Arc<str>>,
 }
 
 impl<'a> Pass<'a> {
@@ -127,12 +124,14 @@ impl<'a> Pass<'a> {
             connection: None,
             has_asked: false,
             rests: None,
+            is_throttled: false,
             leaves: Vec::new(),
             kept_bytes: 0,
             acknowledged: HashSet::new(),
             newest: None,
             events: 0,
             is_short: false,
+            full: HashSet::new(),
         }
     }
 
@@ -142,17 +141,20 @@ impl<'a> Pass<'a> {
             if listed.what == What::Acknowledged {
                 self.acknowledged.insert(listed.id.clone());
             }
-            self.newest = self.newest.max(listed.at.filter(|at| *at <= self.asked.until));
+            // What is older than was asked for is not taken in: it says nothing about what is known.
+            let asked = self.asked.since..=self.asked.until;
+            self.newest = self.newest.max(listed.at.filter(|at| asked.contains(at)));
         }
         let oldest = page.listed.iter().rev().find_map(|listed| listed.at);
         oldest.is_some_and(|oldest| oldest < self.asked.since)
     }
 
-    /// Keeps a page for the way back, and gives the newest up for it.
+    /// Keeps a page for the way back, and gives the newest up for it, but for the first: it has no cursor, and
+    /// what is listed meanwhile would push its oldest behind it.
     fn keep(&mut self, target: String, body: Vec<u8>) {
         self.kept_bytes += body.len();
         self.leaves.push(Leaf { target, body: Some(body) });
-        let bodies = self.leaves.iter_mut().map(|leaf| &mut leaf.body);
+        let bodies = self.leaves.iter_mut().skip(1).map(|leaf| &mut leaf.body);
         for body in bodies {
             if self.kept_bytes <= limits::LIST_BYTES {
                 return;
@@ -165,6 +167,17 @@ impl<'a> Pass<'a> {
         let (since, until) = (self.asked.since, self.asked.until);
         listed.at.is_none_or(|at| (since..=until).contains(&at))
             && !self.acknowledged.contains(&listed.id)
+    }
+}
+
+/// An event as it was listed: its id, its time, and what it says; nothing where that cannot be used.
+type Read = (String, UnixMicros, Option<Ready>);
+
+/// The key of an event; none of what is not taken in.
+fn key_of(ready: Option<&Ready>) -> Option<Arc<str>> {
+    match ready {
+        Some(Ready::Arrival(new, _)) => Some(new.key.name.clone()),
+        Some(Ready::Ignored { .. }) | None => None,
     }
 }
 
@@ -249,11 +262,13 @@ impl Lister {
             return Err(Broken::cut("the disk's reserve is reached"));
         }
         let walked = self.walk_back(pass).await;
-        if let Err(broken) = &walked
-            && broken.ends_all()
-        {
-            return walked;
-        }
+        // What is at hand is taken in, however the walk ended.
+        let taken = self.take_all_in(pass).await;
+        walked.and(taken)
+    }
+
+    /// Back again: the oldest page first.
+    async fn take_all_in(&self, pass: &mut Pass<'_>) -> Result<(), Broken> {
         while let Some(leaf) = pass.leaves.pop() {
             if self.disk.is_reached() {
                 return Err(Broken::cut("the disk's reserve is reached"));
@@ -267,7 +282,7 @@ impl Lister {
         if pass.is_short {
             return Err(Broken::cut("an event of it cannot be taken in"));
         }
-        walked
+        Ok(())
     }
 
     /// From the newest page to one that goes back far enough.
@@ -317,7 +332,11 @@ impl Lister {
             let (node, source) = (pass.node, pass.asked.source);
             let read = match listed.what {
                 What::Event(event) => self.entry.read(node, source, event),
-                What::Told(number) => self.told(pass, number, &listed.id).await?,
+                What::Told(number) => match self.told(pass, number, &listed.id).await? {
+                    Some(told) => told,
+                    // Another delivery of it may be there still.
+                    None => continue,
+                },
                 What::Acknowledged => None,
             };
             let is_single = matches!(listed.what, What::Told(_));
@@ -330,53 +349,75 @@ impl Lister {
         Ok(())
     }
 
-    /// An event that a request of its own tells.
+    /// An event that a request of its own tells; none where that is gone.
     async fn told(
         &self,
         pass: &mut Pass<'_>,
         number: u64,
         id: &str,
-    ) -> Result<Option<Ready>, Broken> {
+    ) -> Result<Option<Option<Ready>>, Broken> {
         let target = self.kind.told_at(&self.first_page, number);
         let (node, source) = (pass.node, pass.asked.source);
         match self.get(pass, &target).await {
-            Ok(answered) => Ok(self.entry.read(node, source, &answered.body)),
+            Ok(answered) => Ok(Some(self.entry.read(node, source, &answered.body))),
             Err(Broken { outcome: RefillOutcome::Answered { status: 404 | 410 }, .. }) => Ok(None),
             // It could not be taken in anyway, and holds nothing else up.
             Err(Broken { outcome: RefillOutcome::Cut, .. }) => {
                 self.entry.refuse(node, source, Code::BodyTooLarge, sha256(&[id.as_bytes()]));
-                Ok(None)
+                Ok(Some(None))
             }
             Err(broken) => Err(broken),
         }
     }
 
-    /// Takes events in, in this order; what cannot be used, or is of a type that nobody wants, is done with.
-    async fn commit(&self, pass: &mut Pass<'_>, events: Vec<(String, UnixMicros, Option<Ready>)>) {
+    /// Takes events in, those of a key in this order; what cannot be used, or is of a type that nobody wants, is
+    /// done with.
+    async fn commit(&self, pass: &mut Pass<'_>, events: Vec<Read>) {
+        let mut keys: BTreeMap<Option<Arc<str>>, Vec<Read>> = BTreeMap::new();
+        for read in events {
+            keys.entry(key_of(read.2.as_ref())).or_default().push(read);
+        }
         let (node, source) = (pass.node, pass.asked.source);
-        let taken = events.into_iter().map(|(id, at, ready)| async move {
-            match ready {
-                Some(ready @ Ready::Arrival(..)) => {
-                    (id, at, self.entry.commit(node, source, ready).await.map(|()| 1))
-                }
-                Some(Ready::Ignored { .. }) | None => (id, at, Ok(0)),
-            }
+        let is_open =
+            |key: &Option<Arc<str>>| key.as_ref().is_none_or(|key| !pass.full.contains(key));
+        let (open, full): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(key, _)| is_open(key));
+        pass.is_short |= !full.is_empty();
+        let taken = open.into_iter().map(|(key, events)| async move {
+            (key, self.commit_in_turn(node, source, events).await)
         });
-        for (id, at, taken) in join_all(taken).await {
-            match taken {
-                Ok(events) => {
-                    pass.events = pass.events.saturating_add(events);
-                    self.known().insert(id, at);
-                }
-                // Its key is full: the others do not wait for it.
-                Err(NotTaken) => pass.is_short = true,
+        for (key, (events, taken)) in join_all(taken).await {
+            pass.events = pass.events.saturating_add(events);
+            // Its key is full: the others do not wait for it.
+            if taken.is_err() {
+                pass.is_short = true;
+                pass.full.extend(key);
             }
         }
     }
 
+    /// Takes the events of a key in, one after another, as far as it has room; says how many were events.
+    async fn commit_in_turn(
+        &self,
+        node: &NodeHandle,
+        source: SourceId,
+        events: Vec<Read>,
+    ) -> (u32, Result<(), NotTaken>) {
+        let mut taken = 0;
+        for (id, at, ready) in events {
+            if let Some(ready @ Ready::Arrival(..)) = ready {
+                if let Err(full) = self.entry.commit(node, source, ready).await {
+                    return (taken, Err(full));
+                }
+                taken += 1;
+            }
+            self.known().insert(id, at);
+        }
+        (taken, Ok(()))
+    }
+
     /// What is at this path and query, no sooner after the last request than is asked for.
     async fn get(&self, pass: &mut Pass<'_>, target: &str) -> Result<Answered, Broken> {
-        if pass.rests.is_some() {
+        if pass.rests.is_some() || pass.is_throttled {
             let outcome = RefillOutcome::Answered { status: 429 };
             let broken = Broken::with(outcome, "it has answered as often as it wants to");
             return Err(Broken { retry_after: pass.rests, ..broken });
@@ -396,6 +437,7 @@ impl Lister {
             pass.rests = rests;
             return Ok(answered);
         }
+        pass.is_throttled |= throttles;
         let told = if throttles { StatusCode::TOO_MANY_REQUESTS } else { *status };
         let outcome = RefillOutcome::Answered { status: told.as_u16() };
         let detail = format!("with status {}", status.as_u16());
