@@ -33,12 +33,15 @@ struct Asks {
     at: Instant,
 }
 
+/// In which term a key is silent, what would follow, and when something was written down of it last.
+type Silence = (Epoch, u64, UnixMicros);
+
 /// What was asked and given.
 #[derive(Debug, Default)]
 pub(crate) struct Refilled {
     asks: BTreeMap<SourceId, Asks>,
-    /// Of what was asked for that may follow: after which position in which term and silence, since when, how often.
-    tails: BTreeMap<Key, ((Epoch, u64, UnixMicros), Instant, u32)>,
+    /// Of what was asked for that may follow: since when in this silence, and how often.
+    tails: BTreeMap<Key, (Silence, Instant, u32)>,
     /// Keys whose last ask came too often for their source: they ask once more.
     resting: BTreeSet<Key>,
     given: BTreeSet<(usize, Hash)>,
