@@ -371,8 +371,8 @@ impl World {
         let record = self.record_of(&fetch.key);
         let anew = self.watching.commands.possible(Asked::Rebase(resource)) > 0;
         let record = record.filter(|_| !anew);
-        let known = record.as_ref();
-        let is_tail = known.is_some_and(|record| record.order.held.is_empty());
+        let known = record.as_ref().map(|record| &record.order);
+        let is_tail = known.is_some_and(|order| order.held.is_empty());
         self.counts.add("authority", "asked for what follows", is_tail.into());
         let verdict = self.watching.refilled.asked(self.now, fetch, (contract, refill), known);
         self.judge("refill", verdict);

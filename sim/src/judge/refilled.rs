@@ -10,9 +10,8 @@ use sprag_core::id::{Epoch, Hash, Key, Place, SourceId};
 use sprag_core::output::{Fetch, Status};
 use sprag_core::ranges::Ranges;
 use sprag_core::rate::Rate;
-use sprag_core::record::{KeyRecord, Order};
+use sprag_core::record::Order;
 use sprag_core::settings::{Contract, First, RefillSettings};
-use sprag_core::time::UnixMicros;
 
 use super::{Verdict, must};
 use crate::schedule::Instant;
@@ -33,15 +32,15 @@ struct Asks {
     at: Instant,
 }
 
-/// In which term a key is silent, what would follow, and when something was written down of it last.
-type Silence = (Epoch, u64, UnixMicros);
-
 /// What was asked and given.
 #[derive(Debug, Default)]
 pub(crate) struct Refilled {
     asks: BTreeMap<SourceId, Asks>,
-    /// Of what was asked for that may follow: since when in this silence, and how often.
-    tails: BTreeMap<Key, (Silence, Instant, u32)>,
+    /// Of what was asked for that may follow: after which position in which term, since when, how often.
+    tails: BTreeMap<Key, ((Epoch, u64), Instant, u32)>,
+    /// Keys that were not silent since they were last asked for what follows: an attempt of theirs ended, or an
+    /// event came.
+    broken: BTreeSet<Key>,
     /// Keys whose last ask came too often for their source: they ask once more.
     resting: BTreeSet<Key>,
     given: BTreeSet<(usize, Hash)>,
@@ -55,6 +54,7 @@ impl Refilled {
     pub(crate) fn disconnected(&mut self) {
         self.asks.clear();
         self.tails.clear();
+        self.broken.clear();
         self.resting.clear();
     }
 
@@ -76,7 +76,7 @@ impl Refilled {
         now: Instant,
         fetch: &Fetch,
         (contract, settings): (Contract, RefillSettings),
-        record: Option<&KeyRecord>,
+        order: Option<&Order>,
     ) -> Verdict {
         let Rate { count, period } = settings.rate;
         let most = u64::from(count) * TOKEN;
@@ -98,30 +98,31 @@ impl Refilled {
         })?;
         let (from, to) = (fetch.asked.from, fetch.asked.to);
         must(from <= to && to - from < POSITIONS, || format!("{fetch:?} asks for too much"))?;
-        let Some(record) = record else { return Ok(()) };
-        let order = &record.order;
+        let Some(order) = order else { return Ok(()) };
         if let Some(every) = settings.every.filter(|_| order.held.is_empty()) {
             may_follow(contract, order, from)?;
-            return self.asked_seldom(now, fetch, (every, record.active));
+            return self.asked_seldom(now, fetch, every);
         }
         is_missing(contract, order, (from, to))
     }
 
-    /// What follows the same position is asked for when a silence has doubled, in the same term. A silence ends with
-    /// anything that is written down of its key; `active` is when that was.
-    fn asked_seldom(
-        &mut self,
-        now: Instant,
-        fetch: &Fetch,
-        (every, active): (Duration, UnixMicros),
-    ) -> Verdict {
+    /// An attempt of a key ended, or an event of it came: its silence, which is told from its last fact (decision
+    /// 035), begins anew.
+    pub(crate) fn is_news_of(&mut self, key: &Key) {
+        if self.tails.contains_key(key) {
+            self.broken.insert(key.clone());
+        }
+    }
+
+    /// What follows the same position is asked for when a silence has doubled, in the same term.
+    fn asked_seldom(&mut self, now: Instant, fetch: &Fetch, every: Duration) -> Verdict {
         // The same turn once more: of an ask in vain, or because the source rested.
         if self.resting.remove(&fetch.key) || fetch.attempt > 1 {
             return Ok(());
         }
-        let of = (fetch.id.epoch, fetch.asked.from, active);
+        let of = (fetch.id.epoch, fetch.asked.from);
         let (known, since, asks) = self.tails.entry(fetch.key.clone()).or_insert((of, now, 0));
-        if *known != of {
+        if self.broken.remove(&fetch.key) || *known != of {
             (*known, *since, *asks) = (of, now, 0);
         }
         *asks += 1;
