@@ -219,18 +219,21 @@ impl Endpoint {
         // is no retry. A kept connection may have been closed meanwhile, a shared one be closing.
         let mut closing = 0;
         loop {
-            let request = self.request(delivery, range);
-            let ended = match self.connections.carrier().await {
+            // What it is sent on comes first: for want of a descriptor it is looked for many times, and a
+            // request takes work to make.
+            let carrier = self.connections.carrier().await;
+            let request = || self.request(delivery, range);
+            let ended = match carrier {
                 Err(Unconnected::Ended(outcome)) => return Some(Ended::with(outcome)),
                 Err(Unconnected::NoDescriptor) => return None,
                 Ok(Carrier::Http1 { connection, is_kept }) => {
-                    let ended = self.send_http1(connection, request, delivery.now, open).await;
+                    let ended = self.send_http1(connection, request(), delivery.now, open).await;
                     ended.or((!is_kept).then_some(Ended::with(Outcome::Unreachable)))
                 }
                 Ok(Carrier::Http2(slot)) => {
                     closing += 1;
                     let gives_up = closing > limits::CLOSING_CONNECTIONS;
-                    let sending = self.send_http2(slot, request, delivery.now, open);
+                    let sending = self.send_http2(slot, request(), delivery.now, open);
                     let ended = Box::pin(sending).await;
                     ended.or(gives_up.then_some(Ended::with(Outcome::Unreachable)))
                 }
