@@ -223,7 +223,7 @@ fn says_none(resource: usize) -> bool {
 }
 
 /// The same event as its source writes it when it is asked: where it has an id, that tells.
-fn reword(dice: &mut Dice, post: &mut Post) {
+pub(crate) fn reword(dice: &mut Dice, post: &mut Post) {
     if post.id.is_some() {
         let other = make(dice, post.resource, None, post.position.clone(), post.at);
         (post.body, post.digest) = (other.body, other.digest);

@@ -9,6 +9,7 @@ use sprag_core::settings::Contract;
 
 use crate::causal::{self, Nodes};
 use crate::dice::Dice;
+use crate::links::{self, Branch};
 use crate::merge::{self, Versions};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::HOLD_SPAN;
@@ -33,6 +34,8 @@ pub(crate) enum Counted {
     Clocks,
     /// States, and perhaps how new they are.
     States(Says),
+    /// Links from one hash to the next.
+    Links,
 }
 
 /// How far a provider's telling of one resource has come.
@@ -46,6 +49,7 @@ pub(crate) struct Newest {
     fields: Versions,
     nodes: Nodes,
     states: Walk,
+    branch: Branch,
 }
 
 /// Adds sources in half of all worlds.
@@ -81,7 +85,7 @@ impl Counted {
         let last = match (self, base) {
             (Self::Versions, 0) => dice.between(0, 3_000),
             (Self::Versions, base) => base,
-            (Self::Instants | Self::Fields | Self::Clocks | Self::States(_), _) => at,
+            (Self::Instants | Self::Fields | Self::Clocks | Self::States(_) | Self::Links, _) => at,
         };
         let fields = if self == Self::Fields { Versions::begin(dice) } else { Versions::default() };
         let nodes = if self == Self::Clocks { Nodes::begin(dice) } else { Nodes::default() };
@@ -89,8 +93,9 @@ impl Counted {
             Self::States(says) => Walk::begin(dice, says),
             _ => Walk::default(),
         };
+        let branch = if self == Self::Links { Branch::begin(dice) } else { Branch::default() };
         let step = dice.pick(&[MILLISECOND, 100 * MILLISECOND, 4 * SECOND]);
-        Newest { counted: self, last, step, fields, nodes, states }
+        Newest { counted: self, last, step, fields, nodes, states, branch }
     }
 }
 
@@ -105,6 +110,7 @@ impl Newest {
             Counted::Fields => self.fields.next(dice, at),
             Counted::Clocks => self.nodes.next(dice),
             Counted::States(_) => self.states.next(dice, at),
+            Counted::Links => self.branch.next(dice),
             Counted::Instants => {
                 if !dice.chance(250) {
                     self.last = self.last.max(at - at % self.step);
@@ -131,6 +137,7 @@ pub(crate) fn poison(dice: &mut Dice, position: Position) -> Position {
         Position::Fields(_) => merge::poison(dice),
         Position::Clock(clock) => causal::poison(dice, &clock),
         Position::State { .. } => states::poison(dice),
+        Position::Link(link) => links::poison(dice, &link),
         position => position,
     }
 }

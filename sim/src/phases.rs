@@ -25,6 +25,9 @@ use crate::world::{Happening, Phase, Process, Sha256, Watching, World};
 
 /// Everything but what stays broken is through within this, or something waits that must not.
 const ISOLATION: Instant = 150 * SECOND;
+/// What is undone for late events goes twice more, each event behind the answer to the one before: of a lane of thousands
+/// that takes longer.
+const ISOLATION_WITH_UNDOING: Instant = 600 * SECOND;
 /// Everything is through within this once all is repaired.
 const REPAIR: Instant = 400 * SECOND;
 /// A process that was up for so long has claimed, recovered and read every page of its state.
@@ -47,10 +50,12 @@ impl World {
         match self.phase {
             Phase::Safety => self.isolate(),
             Phase::Isolation => {
-                if self.is_settled() && self.is_through() || self.now >= self.phase_ends {
+                let is_through = self.is_settled() && self.is_through() && self.lists_had_time();
+                if is_through || self.now >= self.phase_ends {
                     self.judge_isolation();
                     self.judge_unasked();
                     self.judge_tails();
+                    self.judge_listed();
                     self.repair();
                 }
             }
@@ -75,7 +80,9 @@ impl World {
             }
         }
         self.audit_retention();
-        self.enter(Phase::Isolation, ISOLATION);
+        let undoes = self.setting.undoes();
+        let length = if undoes { ISOLATION_WITH_UNDOING } else { ISOLATION };
+        self.enter(Phase::Isolation, length);
         self.consumers.moody = false;
         self.disk.heal();
         self.disk.set_capacity(None);
@@ -230,15 +237,18 @@ impl World {
         served.into_iter().any(|lane| lane.has_work() && !self.is_crowded_out(lane.destination))
     }
 
-    /// Whether a resource is in no state that its table has: its beginning is not waited for without end.
+    /// Whether a resource is in no state that its table has, or no link of it was released: its beginning is not waited for without end.
     fn begins(&self, key: &Key, record: &KeyRecord) -> bool {
         let settings = self.process.as_ref().and_then(|process| process.settings.as_ref());
         let source = settings.and_then(|settings| settings.sources.get(&key.source));
-        let Some(source) = source.filter(|source| source.contract == Contract::States) else {
-            return false;
-        };
-        let Reached::State(machine) = &record.order.reached else { return true };
-        source.states.index(&machine.state).is_none()
+        match (source.map(|source| source.contract), &record.order.reached) {
+            (Some(Contract::Link), reached) => !matches!(reached, Reached::Link(_)),
+            (Some(Contract::States), Reached::State(machine)) => {
+                source.is_some_and(|source| source.states.index(&machine.state).is_none())
+            }
+            (Some(Contract::States), _) => true,
+            _ => false,
+        }
     }
 
     /// Whether a destination processes a resource in this phase.

@@ -147,6 +147,7 @@ impl World {
             return;
         }
         let is_first = process.settings.replace(settings.clone()).is_none();
+        self.listings.begins_anew();
         process.is_named = true;
         self.note_reload(&settings, is_first);
         let kept = self.setting.plan.retention.bodies;
@@ -207,6 +208,7 @@ impl World {
                 }
             }
             Effect::Fetch { partition, fetch } => self.ask(partition, &fetch),
+            Effect::ReadList(asked) => self.read_list(asked),
             Effect::Notice(notice) => self.notice(&notice),
         }
     }

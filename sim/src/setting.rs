@@ -11,7 +11,7 @@ use sprag_core::pattern::Pattern;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RetentionSettings, Retry,
     SourceSettings, Start,
 };
 
@@ -19,7 +19,9 @@ use crate::acker;
 use crate::batches;
 use crate::causal;
 use crate::dice::Dice;
+use crate::late;
 use crate::latest::{self, Counted};
+use crate::links;
 use crate::merge;
 use crate::settle;
 use crate::states;
@@ -53,6 +55,8 @@ pub(crate) struct Setting {
     types_dice: Dice,
     /// Decides who is retired.
     retire_dice: Dice,
+    /// Decides what becomes of late events, once it has begun to.
+    late_dice: Option<Dice>,
     /// The destinations that were ever configured no more: between, events pass them by.
     pub(crate) removed: BTreeSet<Arc<str>>,
     /// A destination that is configured no more.
@@ -67,12 +71,7 @@ impl Setting {
         latest_dice: &mut Dice,
         mut types_dice: Dice,
         retire_dice: Dice,
-        (settle_dice, merge_dice, causal_dice, states_dice): (
-            &mut Dice,
-            &mut Dice,
-            &mut Dice,
-            &mut Dice,
-        ),
+        [settle_dice, merge_dice, causal_dice, states_dice, links_dice]: [&mut Dice; 5],
         (ack_dice, batch_dice, unordered_dice): (&mut Dice, &mut Dice, &mut Dice),
     ) -> Self {
         let mut sources = draw_sources(dice);
@@ -81,6 +80,7 @@ impl Setting {
         latest.extend(merge::draw_source(merge_dice, &mut sources));
         latest.extend(states::draw_source(states_dice, &mut sources));
         latest.extend(causal::draw_source(causal_dice, &mut sources));
+        latest.extend(links::draw_source(links_dice, &mut sources));
         let names: Vec<Arc<str>> =
             sources.iter().map(|source| source.settings.name.clone()).collect();
         let count = dice.between(1, 3);
@@ -122,10 +122,36 @@ impl Setting {
             latest,
             types_dice,
             retire_dice,
+            late_dice: None,
             removed: BTreeSet::new(),
             gone: None,
             spare,
         }
+    }
+
+    /// What becomes of late events in this seed.
+    pub(crate) fn draw_late(&mut self, mut dice: Dice) {
+        let names = self.names();
+        late::draw(&mut dice, &mut self.plan.sources, &names);
+        self.late_dice = Some(dice);
+    }
+
+    /// Whether anybody wants late events in their place.
+    pub(crate) fn undoes(&self) -> bool {
+        self.plan.sources.iter().any(|source| source.settings.on_late == OnLate::Compensate)
+    }
+
+    /// Who wants late events in their place in this seed.
+    pub(crate) fn draw_compensation(&mut self, mut dice: Dice) {
+        late::draw_compensation(&mut dice, &mut self.plan.sources);
+    }
+
+    /// Every destination that there ever may be.
+    fn names(&self) -> Vec<Arc<str>> {
+        let all = self.plan.destinations.iter().chain(&self.spare);
+        let mut names: Vec<_> = all.map(|to| to.settings.name.clone()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// How much may wait for a destination in this seed: seldom so little that it is reached.
@@ -169,6 +195,12 @@ impl Setting {
         true
     }
 
+    /// The names of the destinations.
+    pub(crate) fn destination_names(&self) -> Vec<String> {
+        let destinations = self.plan.destinations.iter();
+        destinations.map(|destination| destination.settings.name.to_string()).collect()
+    }
+
     /// What a source of contract `latest` counts by.
     pub(crate) fn counted(&self, name: &str) -> Option<Counted> {
         self.latest.iter().find(|(latest, _)| **latest == *name).map(|(_, counted)| *counted)
@@ -187,6 +219,11 @@ impl Setting {
             let drawn = draw_delivery(dice, name);
             destination.settings = DestinationSettings { ack, batch, start, ..drawn };
             destination.settings.types = draw_types(&mut self.types_dice);
+        }
+        if let Some(late_dice) = &mut self.late_dice {
+            let names: Vec<_> =
+                self.plan.destinations.iter().map(|to| to.settings.name.clone()).collect();
+            late::revise(late_dice, &mut self.plan.sources, &names);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
             // Names written in another order must not change which number a name has (F6).
@@ -242,6 +279,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
         .into_iter()
         .map(|(name, contract, on_gap)| PlannedSource {
             identity: format!("{contract:?}").into(),
+            late_to: None,
             settings: SourceSettings {
                 name: name.into(),
                 contract,
@@ -252,12 +290,14 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 states: Arc::default(),
                 ranks: Vec::new(),
                 on_gap,
+                on_late: OnLate::Deliver,
                 dedupe: DEDUPE,
                 facts: RetentionSettings::default().facts,
                 forget_after: None,
                 destinations: Vec::new(),
                 rate: draw_rate(dice, 80, 30),
                 refill: None,
+                list: None,
             },
         })
         .collect()

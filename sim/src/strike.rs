@@ -144,6 +144,7 @@ impl World {
         self.watching.deliveries.disconnected();
         self.watching.refilled.disconnected();
         self.authorities.disconnected();
+        self.listings.disconnected();
         let outages = &mut self.watching.outages;
         outages.disconnected();
         self.counts.add("outage", "surely down", std::mem::take(&mut outages.outages));

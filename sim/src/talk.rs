@@ -96,7 +96,10 @@ impl World {
             }
             return;
         }
-        if self.acknowledged(ticket, answer) || self.refill_answered(ticket, answer) {
+        if self.acknowledged(ticket, answer)
+            || self.refill_answered(ticket, answer)
+            || self.list_answered(ticket, answer)
+        {
             return;
         }
         let uptime = self.uptime();

@@ -34,7 +34,8 @@ fn send(dice: &mut Dice, workload: &mut Workload, resource: usize, length: Insta
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => Position::None,
+        | Contract::States
+        | Contract::Link => Position::None,
     };
     let id = source.has_ids.then(|| format!("unreadable-{resource}-{}", dice.draw()));
     let at = dice.below(length);

@@ -215,7 +215,8 @@ fn first_position(dice: &mut Dice, contract: Contract) -> u64 {
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => 0,
+        | Contract::States
+        | Contract::Link => 0,
         Contract::Fifo { first: First::Any } => dice.between(1, 5_000),
         Contract::Fifo { first: First::Strictly(number) } => number,
         Contract::Fifo { first: First::At(number) } => {
@@ -238,7 +239,8 @@ pub(crate) fn flood_post(dice: &mut Dice, resource: usize, source: &Source, at: 
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => source
+        | Contract::States
+        | Contract::Link => source
             .latest
             .map_or(Position::None, |counted| counted.begin(dice, 1, at).next(dice, at)),
         Contract::Fifo { first: First::Any } => Position::Sequence(1),

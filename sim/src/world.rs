@@ -30,6 +30,7 @@ use crate::judge::policies::Policies;
 use crate::judge::refilled::Refilled;
 use crate::judge::refusals::Refusals;
 use crate::judge::{Verdict, Violation};
+use crate::listing::{self, Listings};
 use crate::operator::Operator;
 use crate::provider::Provider;
 use crate::refuser::Refuser;
@@ -55,6 +56,12 @@ const MERGE_DICE: u64 = 48;
 const CAUSAL_DICE: u64 = 70;
 /// The stream of chance that decides about sources of contract `states`.
 const STATES_DICE: u64 = 61;
+/// The stream of chance that decides who wants late events in their place.
+const COMPENSATION_DICE: u64 = 82;
+/// The stream of chance that decides what becomes of late events.
+const LATE_DICE: u64 = 66;
+/// The stream of chance that decides about sources whose positions are hash links.
+const LINKS_DICE: u64 = 78;
 /// Decides how much may wait for a destination.
 const BACKLOG_DICE: u64 = 46;
 /// The stream of chance that decides who counts anew.
@@ -132,6 +139,12 @@ pub(crate) enum Happening {
     Bring(u64, u64, usize),
     /// All that it gave is answered.
     AskEnded(u64, u64),
+    /// The list of a source is answered.
+    Listed(u64, u64),
+    /// An event of it comes in again, for it could not be taken in before.
+    ListBring(u64, u64, usize),
+    /// All that it gave is answered.
+    ListEnded(u64, u64),
     /// The operator acts.
     Operate,
     /// Requests are refused before they reach the node.
@@ -267,6 +280,7 @@ pub(crate) struct World {
     pub(crate) acker: Acker,
     pub(crate) reloads: Reloads,
     pub(crate) authorities: Authorities,
+    pub(crate) listings: Listings,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
@@ -324,11 +338,14 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     let (usual, latest) = (&mut Dice::new(seed, 3), &mut Dice::new(seed, LATEST_DICE));
     let (settle, merge) = (&mut Dice::new(seed, SETTLE_DICE), &mut Dice::new(seed, MERGE_DICE));
     let causal = &mut Dice::new(seed, CAUSAL_DICE);
-    let contracts = (settle, merge, causal, &mut Dice::new(seed, STATES_DICE));
+    let (states, links) = (&mut Dice::new(seed, STATES_DICE), &mut Dice::new(seed, LINKS_DICE));
+    let contracts = [settle, merge, causal, states, links];
     let others = (&mut ack, &mut batch, &mut unordered);
     let mut setting = Setting::draw(usual, latest, types, retire, contracts, others);
     authority::draw(seed, &mut setting);
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
+    setting.draw_late(Dice::new(seed, LATE_DICE));
+    setting.draw_compensation(Dice::new(seed, COMPENSATION_DICE));
     (setting, ack, batch)
 }
 
@@ -346,14 +363,13 @@ impl World {
         }
         let forgetting = silence::draw(seed, &mut setting);
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
-        let destinations = setting.plan.destinations.iter();
-        let names: Vec<String> =
-            destinations.map(|destination| destination.settings.name.to_string()).collect();
+        let names = setting.destination_names();
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
         unordered::add(&mut Dice::new(seed, BURST_DICE), &mut workload, length);
         anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         silence::add(forgetting, &mut workload, length);
+        let listing = listing::draw(seed, &mut setting, &workload);
         let outages = Outages::of(workload.resources.len());
         let mut watching = Watching::over(outages, Memory::of(&setting.plan));
         watching.answers.settling = workload.settling();
@@ -363,6 +379,7 @@ impl World {
             faults,
             setting,
             authorities: Authorities::of(seed, &workload),
+            listings: Listings::of(listing, &workload),
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
             process: None,
@@ -468,6 +485,12 @@ impl World {
                 self.turn();
             }
             Happening::AskEnded(life, number) => self.ask_ended(life, number),
+            Happening::Listed(life, number) => self.listed(life, number),
+            Happening::ListBring(life, number, which) => {
+                self.list_bring(life, number, which);
+                self.turn();
+            }
+            Happening::ListEnded(life, number) => self.list_ended(life, number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),

@@ -40,7 +40,7 @@ pub struct HeldAt {
 pub enum Tie {
     /// Nothing: only one can wait.
     Only,
-    /// Its id or the node that wrote it, then its place.
+    /// Its id, the node that wrote it or the hash it begins at, then its place.
     Of(Arc<str>, Place),
 }
 
@@ -49,6 +49,12 @@ impl HeldAt {
     #[must_use]
     pub fn numbered(number: u64) -> Self {
         Self { number, rank: 0, tie: Tie::Only }
+    }
+
+    /// Where an event stands that begins at this hash (contract `fifo` by links).
+    #[must_use]
+    pub fn linked(before: &Arc<str>, event: Place) -> Self {
+        Self { number: 0, rank: 0, tie: Tie::Of(before.clone(), event) }
     }
 
     /// Where this event stands.
@@ -60,6 +66,9 @@ impl HeldAt {
         }
         if let Position::State { .. } = held.essence.position {
             return Self { number, rank: 0, tie: Tie::Of(Arc::from(""), held.event) };
+        }
+        if let Position::Link(link) = &held.essence.position {
+            return Self::linked(&link.before, held.event);
         }
         match held.reason {
             HoldReason::Gap | HoldReason::Start => Self::numbered(number),

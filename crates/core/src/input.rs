@@ -8,7 +8,9 @@ use core::time::Duration;
 
 use crate::chain::Fingerprint;
 use crate::destination::{Grant, LaneRef};
-use crate::fact::{DeadLetter, Fact, Origin, Outcome, RefillOutcome, StoredHeader};
+use crate::fact::{
+    DeadLetter, Fact, Late, Origin, Outcome, Received, RefillOutcome, Released, StoredHeader,
+};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::Ranges;
@@ -69,6 +71,17 @@ pub struct Arrival {
     pub origin: Origin,
 }
 
+/// A released event of history, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recalled {
+    /// Its release.
+    pub released: Released,
+    /// How it came.
+    pub received: Received,
+    /// Its body; none where it is kept no longer.
+    pub body: Option<Arc<[u8]>>,
+}
+
 /// A released event as a lane sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
@@ -82,6 +95,16 @@ pub struct Waiting {
     pub epoch: Epoch,
     /// Whether it entered the lane; if not, the lane goes past it.
     pub entered: bool,
+    /// What its source wanted done with it, where it came late.
+    pub late: Late,
+}
+
+impl Waiting {
+    /// Whether the lane sends it when it comes to it.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.entered && self.late != Late::Dead
+    }
 }
 
 /// A place in a queue of the state store, whose order is by due time, then by key.
@@ -255,6 +278,15 @@ pub enum Input {
         next: Option<Key>,
         /// The oldest tombstones, by fingerprint, with the last sequence of each.
         beyond: Vec<(Fingerprint, Sequence)>,
+    },
+    /// What a key released, as it was asked for.
+    Recalled {
+        /// The resource.
+        key: Key,
+        /// The last sequence that was wanted.
+        to: Sequence,
+        /// What is kept of it, ascending; none while it cannot be read.
+        page: Option<Vec<Recalled>>,
     },
     /// Released events of a lane that were asked for, contiguous: from its head on, or from the
     /// oldest that is kept. None when they cannot be read.

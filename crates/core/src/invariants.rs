@@ -57,6 +57,12 @@ fn broken_order(order: &Order) -> Option<&'static str> {
     if contract::next_turn(order, None).is_some() {
         return Some("an event waits although everything its clock knows came");
     }
+    if contract::next_link(order).is_some() {
+        return Some("an event waits although its key stands where it begins");
+    }
+    if contract::tip(order).is_some_and(|tip| tip.breaks.len() > limits::LINK_BREAKS) {
+        return Some("more breaks in its links than allowed");
+    }
     if let Reached::Clock(seen) = &order.reached
         && seen.nodes().iter().any(|node| node.given_up.as_slice().len() > limits::NODE_RANGES)
     {

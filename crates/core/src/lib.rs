@@ -22,6 +22,8 @@ pub mod instant;
 pub mod intake;
 pub mod invariants;
 pub mod limits;
+pub mod links;
+pub mod lists;
 pub mod output;
 pub mod partition;
 pub mod partitioning;

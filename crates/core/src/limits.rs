@@ -27,6 +27,16 @@ pub const CLOCK_BYTES: usize = 1 + CLOCK_NODES * (1 + NODE_BYTES + 10) + 1;
 pub const COUNTER_MAX: u64 = POSITION_MAX / CLOCK_NODES as u64;
 /// Ranges of events of one node that were given up, of those a key remembers; the oldest merge.
 pub const NODE_RANGES: usize = 32;
+/// Bytes of a hash that says what was before or after an event: SHA-512 in hexadecimal is half of it.
+pub const LINK_BYTES: usize = 256;
+/// Bytes of a stored link: both hashes with their lengths, and whether it is forced.
+pub const LINK_POSITION_BYTES: usize = 2 * (2 + LINK_BYTES) + 1;
+/// Breaks in the links of a key that it remembers, so that what still comes of them is told as late; of more, the
+/// oldest are forgotten.
+pub const LINK_BREAKS: usize = 32;
+/// Events a key may hold where positions are links, whatever is configured: when waiting ends, the chain of each is
+/// looked for among all of them.
+pub const LINKS_HELD: usize = 1_000;
 /// Events a key may hold under contract `causal`, whatever is configured: when what they wait for comes they are
 /// released in one frame, each with a clock of up to [`CLOCK_BYTES`], and a frame has 64 MiB for facts.
 pub const CLOCKS_HELD: usize = 10_000;
@@ -48,6 +58,17 @@ pub const FRAME_FACTS: usize = 4_096;
 pub const FRAME_BODY_BYTES: u64 = 8 << 20;
 /// Abandoned ranges a key remembers; the oldest merge (DESIGN G2).
 pub const ABANDONED_RANGES: usize = 1_000;
+/// Events that are undone for a late one at the most (the number); with more to undo it is a dead letter.
+pub const COMPENSATED: usize = 100;
+/// Bytes of the bodies that are undone for a late event at the most: a frame gets them twice.
+pub const COMPENSATED_BYTES: u64 = 4 << 20;
+/// Releases read at a time while the place of a late event is looked for: most of it lies within a few.
+pub const RECALLED: u64 = 16;
+/// Late events of a partition whose places are looked for at a time: each may hold [`COMPENSATED_BYTES`], and as much of a
+/// page on its way. More are answered `key-loading`.
+pub const RECALLS: usize = 8;
+/// Events that wait at the most for a late one of their key whose place is looked for: they are judged in one step.
+pub const RECALL_WAITING: usize = 16;
 /// Events of one instant a key remembers, so that one that comes again is known for ever (DESIGN
 /// K3); of more, the oldest are forgotten.
 pub const INSTANT_EVENTS: usize = 64;
@@ -176,6 +197,9 @@ pub const REFILL_REST_MOST: Duration = Duration::from_secs(3_600);
 /// Keys of a partition that are asked for what follows their last position at a time: they stay in memory
 /// meanwhile, and what is missing for certain is asked for beside them.
 pub const TAIL_ASKS: usize = 4;
+/// How far behind what is known a list is read again, and no further than `every`: lists show an event late, and
+/// several of one instant one after the other.
+pub const LIST_OVERLAP: Duration = Duration::from_secs(600);
 /// One key in so many in memory may be kept there because it is about to ask for what it misses; beyond,
 /// keys go as if they were not.
 pub const REFILL_SHARE: usize = 4;

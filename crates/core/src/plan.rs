@@ -11,7 +11,9 @@ use crate::fact::{DestinationDeclared, DestinationRetired, Fact, SourceDeclared}
 use crate::id::{DestinationId, Revision, SourceId};
 use crate::rate::Rate;
 use crate::record::Directory;
-use crate::settings::{DestinationSettings, Restore, RetentionSettings, Settings, SourceSettings};
+use crate::settings::{
+    DestinationSettings, OnLate, Restore, RetentionSettings, Settings, SourceSettings,
+};
 
 /// A configuration as an operator wrote it: by name.
 #[derive(Debug, Clone)]
@@ -47,6 +49,9 @@ pub struct Plan {
 pub struct PlannedSource {
     /// The fields of rule K8 (id, key, position, contract, first) as one canonical text.
     pub identity: Arc<str>,
+    /// The name of the destination that gets its late events, and no other does; none where settings say what
+    /// becomes of them.
+    pub late_to: Option<Arc<str>>,
     /// Everything else.
     pub settings: SourceSettings,
 }
@@ -119,6 +124,16 @@ impl Plan {
             for source in settings.sources.values_mut().filter(takes) {
                 source.destinations.push(destination);
                 source.destinations.sort_unstable();
+            }
+        }
+        for planned in &self.sources {
+            let Some(name) = &planned.late_to else { continue };
+            let mut named = settings.destinations.iter();
+            let to = named.find(|(_, to)| to.name == *name).map(|(to, _)| *to);
+            let is_it = |source: &&mut SourceSettings| source.name == planned.settings.name;
+            let source = settings.sources.values_mut().find(is_it);
+            if let Some((source, to)) = source.zip(to) {
+                source.on_late = OnLate::To(to);
             }
         }
         Ok((settings, declared))

@@ -9,11 +9,12 @@ use crate::clocks::Clock;
 use crate::fields::{At, Fields, push_name};
 use crate::instant::instant_text;
 use crate::limits;
+use crate::links::Link;
 
 /// What a source says about the order of an event.
 ///
 /// Stored as a tag and at most [`crate::limits::POSITION_BYTES`] bytes, so that the positions of
-/// later contracts (clock, link) are new variants with new tags.
+/// later contracts are new variants with new tags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Position {
     /// The source says nothing: contracts `arrival` and `unordered`.
@@ -36,6 +37,8 @@ pub enum Position {
         /// How new it is; none where the source does not say.
         at: Option<At>,
     },
+    /// From which hash to which it leads: contract `fifo`.
+    Link(Link),
 }
 
 impl Position {
@@ -43,7 +46,9 @@ impl Position {
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         match self {
-            Self::None | Self::Fields(_) | Self::Clock(_) | Self::State { .. } => None,
+            Self::None | Self::Fields(_) | Self::Clock(_) | Self::State { .. } | Self::Link(_) => {
+                None
+            }
             Self::Sequence(number) | Self::Version(number) | Self::Timestamp(number) => {
                 Some(*number)
             }
@@ -98,6 +103,7 @@ impl Position {
             Self::Fields(fields) => fields.text(),
             Self::Clock(clock) => clock.text(),
             Self::State { state, at } => state_text(state, *at),
+            Self::Link(link) => link.text(),
         }
     }
 }

@@ -14,6 +14,12 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// The time between two at this rate, rounded up to microseconds.
+    #[must_use]
+    pub fn pause(self) -> Duration {
+        Duration::from_micros(self.interval().div_ceil(1_000))
+    }
+
     /// Nanoseconds after which one more may go.
     fn interval(self) -> u64 {
         (self.nanoseconds() / u64::from(self.count.max(1))).max(1)

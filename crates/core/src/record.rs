@@ -21,6 +21,7 @@ use crate::fields::KnownField;
 pub use crate::held::{HeldAt, HeldEvent, Tie};
 use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
 use crate::limits;
+use crate::links::Tip;
 use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
@@ -115,6 +116,8 @@ pub enum Reached {
     Clock(Seen),
     /// The state it is in (contract `states`).
     State(Machine),
+    /// Where its hash links lead (contract `fifo`).
+    Link(Box<Tip>),
 }
 
 /// What the release of an event needs of its `received` fact (DESIGN C1).

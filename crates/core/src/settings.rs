@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::id::{DestinationId, Revision, SourceId};
 
 pub use crate::fact::Start;
+use crate::fact::{Kind, Late};
 use crate::pattern::{self, Pattern};
 use crate::rate::Rate;
 use crate::states::StateTable;
@@ -85,6 +86,8 @@ pub struct SourceSettings {
     pub states: Arc<StateTable>,
     /// What ends a wait that was in vain.
     pub on_gap: OnGap,
+    /// What becomes of an event that comes after its place was given up.
+    pub on_late: OnLate,
     /// How long an id is remembered (DESIGN D3).
     pub dedupe: Duration,
     /// How long facts are kept (DESIGN D6): so long an id can be found, also when it is not remembered any more.
@@ -97,6 +100,23 @@ pub struct SourceSettings {
     pub rate: Option<Rate>,
     /// How it is asked for what is missing; none: it is not.
     pub refill: Option<RefillSettings>,
+    /// How the list of all it has is read; none: it is not.
+    pub list: Option<ListSettings>,
+}
+
+/// When the list of a whole source is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListSettings {
+    /// How old an event is before it is taken from the list.
+    pub after: Duration,
+    /// How often it is read.
+    pub every: Duration,
+    /// How far back it is read when nothing is known of it.
+    pub reach: Duration,
+    /// How many requests it may be asked with.
+    pub rate: Rate,
+    /// After how long a silence of the source it is read once more; none: at no other times.
+    pub silence: Option<Duration>,
 }
 
 /// When a source is asked for positions that are missing.
@@ -113,19 +133,44 @@ pub struct RefillSettings {
     pub every: Option<Duration>,
 }
 
+impl SourceSettings {
+    /// What it wants done with an event of this kind.
+    #[must_use]
+    pub fn late(&self, kind: Kind) -> Late {
+        match (kind, self.on_late) {
+            (Kind::Event | Kind::Compensation, _) | (Kind::Late, OnLate::Deliver) => {
+                Late::Delivered
+            }
+            // Where it cannot be put in its place.
+            (Kind::Late, OnLate::DeadLetter | OnLate::Compensate) => Late::Dead,
+            (Kind::Late, OnLate::To(_)) => Late::Aside,
+        }
+    }
+}
+
 impl Settings {
-    /// The destinations of a source that take an event of this type, and those that do not.
+    /// The destinations of a source that take an event of this type, and those that do not; a late one is taken
+    /// where its source wants it.
     #[must_use]
     pub fn entered_by(
         &self,
         source: &SourceSettings,
         event_type: &str,
+        kind: Kind,
     ) -> (Vec<DestinationId>, Vec<DestinationId>) {
         let takes = |to: &DestinationId| {
             let types = self.destinations.get(to).map(|to| to.types.as_slice());
             types.is_none_or(|types| pattern::matches_any(types, event_type))
         };
-        source.destinations.iter().partition(|to| takes(to))
+        match source.on_late {
+            OnLate::To(only) if kind == Kind::Late => {
+                let others = source.destinations.iter().copied().filter(|to| *to != only);
+                let (enters, refuses) = [only].into_iter().partition(takes);
+                let filtered: BTreeSet<_> = others.chain::<Vec<_>>(refuses).collect();
+                (enters, filtered.into_iter().collect())
+            }
+            _ => source.destinations.iter().partition(|to| takes(to)),
+        }
     }
 }
 
@@ -155,6 +200,8 @@ pub enum Contract {
     Causal,
     /// A table says how a resource may go from state to state; what skips ahead waits for what lies between.
     States,
+    /// Hash links in place of numbers: each event leads from what was before it to what is after it.
+    Link,
 }
 
 /// Where the positions of a key begin (DESIGN K7).
@@ -175,6 +222,19 @@ pub enum OnGap {
     Skip,
     /// The key waits.
     Halt,
+}
+
+/// What becomes of an event that comes after its place was given up (rule G4). It has a sequence in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLate {
+    /// It goes where any event of its source goes.
+    Deliver,
+    /// It is a dead letter of each lane that takes its type.
+    DeadLetter,
+    /// What was released after its place is undone, and released once more behind it (decision 040).
+    Compensate,
+    /// It goes to this destination alone, if that takes its type.
+    To(DestinationId),
 }
 
 /// One destination.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sprag_core::backlog::Level;
 use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{AttemptId, Ticket};
+use sprag_core::lists::ListAsk;
 use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::plan::SourceChanged;
 use sprag_core::settings::Settings;
@@ -49,6 +50,8 @@ pub enum Effect {
         /// The ask.
         fetch: Box<Fetch>,
     },
+    /// Read the list of a whole source; report the end once all that came is answered.
+    ReadList(ListAsk),
     /// Something an operator must know.
     Notice(Notice),
 }

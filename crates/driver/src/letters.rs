@@ -1,6 +1,8 @@
 //! Which facts make and unmake dead letters that no lane stands at, and which stop a lane.
 
-use sprag_core::fact::{Attempted, BacklogDropped, Batch, Consequence, DeadLetter, Fact, Rewound};
+use sprag_core::fact::{
+    Attempted, BacklogDropped, Batch, Consequence, DeadLetter, Fact, LateDead, Rewound,
+};
 use sprag_core::id::{Key, Place, Sequence};
 use sprag_core::time::UnixMicros;
 
@@ -58,6 +60,11 @@ fn change(place: Place, recorded: UnixMicros, fact: &Fact) -> Option<LetterChang
         }
         Fact::Attempted(attempted) if attempted.consequence == Consequence::Dead => {
             added(&attempted.key, in_lane(attempted), LetterReason::GivenUp)
+        }
+        Fact::LateDead(dead) => {
+            let LateDead { key, destination, sequence } = dead;
+            let letter = DeadLetter::InLane { destination: *destination, sequence: *sequence };
+            added(key, letter, LetterReason::Late)
         }
         Fact::Attempted(attempted)
             if attempted.out_of_order && attempted.consequence == Consequence::Delivered =>

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use sprag_core::backlog::Watch;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Destination;
-use sprag_core::fact::Fact;
+use sprag_core::fact::{Fact, Origin};
 use sprag_core::id::{DestinationId, Hash, Key, PartitionId, SourceId};
 use sprag_core::input::{Arrival, AttemptId, Command, Ended, Input, Ticket};
 use sprag_core::intake::Intake;
+use sprag_core::lists::Lists;
 use sprag_core::output::{Answer, Output};
 use sprag_core::partition::{KeyView, Partition};
 use sprag_core::partitioning::partition_of;
@@ -45,7 +46,7 @@ pub(crate) const GONE_TICKET: Ticket = Ticket(u64::MAX - 1);
 ///
 /// After any of the calls that bring something in ([`receive`](Self::receive),
 /// [`ignore`](Self::ignore), [`command`](Self::command), [`ended`](Self::ended),
-/// [`fetched`](Self::fetched), [`reload`](Self::reload)), call
+/// [`fetched`](Self::fetched), [`list_read`](Self::list_read), [`reload`](Self::reload)), call
 /// [`turn`](Self::turn), then carry out [`poll_effect`](Self::poll_effect) until there is none,
 /// and call `turn` again when log or state completed something, and at
 /// [`deadline`](Self::deadline).
@@ -63,6 +64,8 @@ pub struct Node<L, S, D> {
     pub(crate) intake: Intake,
     /// Whose turn it is to ask for missing positions.
     pub(crate) refills: Refills,
+    /// When the lists of whole sources are read.
+    pub(crate) lists: Lists,
     /// Whether a destination's own pause was asked for and is not answered yet.
     pub(crate) is_pausing: bool,
     /// Compares what waits with what may.
@@ -116,6 +119,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             destinations: BTreeMap::new(),
             intake: Intake::default(),
             refills: Refills::default(),
+            lists: Lists::default(),
             is_pausing: false,
             watch: Watch::default(),
             retention,
@@ -137,6 +141,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let partition = self.partition_of(&arrival.key);
         if !self.admit(now, arrival.ticket, arrival.key.source, partition) {
             return;
+        }
+        if arrival.origin == Origin::Posted {
+            self.lists.heard(now.elapsed, arrival.key.source);
         }
         self.owner(partition).bodies.insert(arrival.ticket, body);
         self.look_up(now, partition, Box::new(arrival));
@@ -220,6 +227,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             progressed |= self.decide_reload(now);
             progressed |= self.grant(now);
             progressed |= self.let_fetch(now);
+            progressed |= self.let_read(now);
             progressed |= self.watch_backlogs(now);
             progressed |= self.retain(now);
             if !progressed {
@@ -281,6 +289,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Output::Fetch(_) => self.about_refill(partition, output),
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
+            Output::Recall { key, from, to } => self.recall(partition, key, (from, to)),
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
             Output::FindIdle(request) => self.state.submit(StateRequest::Idle(partition, request)),
             Output::Backlog { lane, key, from, to, most, opened, again } => {
@@ -393,7 +402,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         });
         let destinations = self.destinations.values().filter_map(Destination::deadline);
         let watch = self.plan.destination_backlog.and(self.watch.deadline());
-        let own = self.retention.deadline().into_iter().chain(watch);
+        let own = self.retention.deadline().into_iter().chain(watch).chain(self.lists.deadline());
         let own = own.filter(|_| self.is_serving());
         let reload = match &self.reload {
             Reload::Wanted(_, until) => Some(*until),

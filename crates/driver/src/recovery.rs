@@ -187,7 +187,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// configured names have; the others wait for it.
     fn recovered(&mut self, now: Now, partition: PartitionId, epoch: Epoch) {
         self.owner(partition).stage = Stage::Recovered(epoch);
-        if self.settings.is_none() && (!self.may_resolve() || !self.resolve()) {
+        if self.settings.is_none() && (!self.may_resolve() || !self.resolve(now)) {
             return;
         }
         if matches!(self.owners[0].stage, Stage::Recovered(_)) {
@@ -234,7 +234,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 
     /// Matches the configuration with history; says whether the node may start.
-    fn resolve(&mut self) -> bool {
+    fn resolve(&mut self, now: Now) -> bool {
         if let Some(removed) = self.removed_too_early(&self.plan) {
             self.effects.push_back(Effect::Notice(Notice::RemovedTooEarly(removed)));
             return false;
@@ -252,6 +252,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 self.effects.push_back(Effect::Notice(configured));
                 self.intake = Intake::new(&settings);
                 self.refills.revise(&settings);
+                self.lists.revise(now, &settings);
                 self.settings = Some(Arc::new(settings));
                 let facts: Vec<Fact> = self.owners[0].partition.pauses();
                 facts.iter().for_each(|fact| self.pause_destinations(fact));

@@ -115,6 +115,8 @@ pub enum LetterReason {
     GivenUp,
     /// More waited for its destination than may, and it was among the oldest.
     BacklogFull,
+    /// It came late, and its source wants such events as dead letters.
+    Late,
     /// It contradicts an event with its position.
     Conflict,
     /// Its position is impossible.
@@ -128,6 +130,7 @@ impl LetterReason {
         match self {
             Self::GivenUp => "given-up",
             Self::BacklogFull => "backlog-full",
+            Self::Late => "late",
             Self::Conflict => "conflict",
             Self::Invalid => "invalid",
         }

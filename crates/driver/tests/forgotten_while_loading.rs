@@ -13,7 +13,7 @@ use sprag_core::partition::Head;
 use sprag_core::plan::{Plan, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::record::KeyRecord;
-use sprag_core::settings::{Contract, OnGap, RetentionSettings, SourceSettings};
+use sprag_core::settings::{Contract, OnGap, OnLate, RetentionSettings, SourceSettings};
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 use sprag_driver::effect::Effect;
 use sprag_driver::node::Node;
@@ -109,15 +109,21 @@ impl World {
             states: Arc::default(),
             ranks: Vec::new(),
             on_gap: OnGap::Skip,
+            on_late: OnLate::Deliver,
             dedupe: Duration::from_secs(86_400),
             forget_after: None,
             destinations: Vec::new(),
             rate: None,
             refill: None,
+            list: None,
         };
         let plan = Plan {
             revision: Revision(1),
-            sources: vec![PlannedSource { identity: "arrival".into(), settings: source }],
+            sources: vec![PlannedSource {
+                identity: "arrival".into(),
+                late_to: None,
+                settings: source,
+            }],
             destinations: Vec::new(),
             retired: Vec::new(),
             hot_keys: 1,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use sprag_core::fact::{Claimed, Fact, Kind, Received, Released};
+use sprag_core::fact::{Claimed, Fact, Kind, Late, Received, Released};
 use sprag_core::id::{
     Epoch, FrameNumber, Hash, Key, PartitionId, Place, Revision, Sequence, SourceId,
 };
@@ -287,6 +287,9 @@ pub fn event_with(
         concurrent: false,
         causes: Vec::new(),
         passed: Vec::new(),
+        late: Late::Delivered,
+        earlier: None,
+        broken_from: None,
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

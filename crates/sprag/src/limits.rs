@@ -313,6 +313,16 @@ pub const REFILL_PAUSE: std::time::Duration = std::time::Duration::from_millis(2
 /// Events of a page that wait for the log at the same time: a few commits' worth.
 pub const REFILL_AT_ONCE: usize = 64;
 
+/// Pages of one pass over the list of a source, and with a hundred events a page what of a list is known at a time:
+/// an outage of a day at a source of one event a second.
+pub const LIST_PAGES: usize = 1_000;
+
+/// Bytes of pages that are kept on the way through a list; the newest beyond are got again on the way back.
+pub const LIST_BYTES: usize = 16 << 20;
+
+/// How long one pass may take, its events made durable included: what it brought is known by the next.
+pub const LIST_TIME: std::time::Duration = std::time::Duration::from_secs(1_800);
+
 /// Bytes of the URL of a page: what servers accept.
 pub const REFILL_URL_BYTES: usize = 8 * 1024;
 

@@ -18,6 +18,7 @@ pub fn to_core(contract: &Contract) -> settings::Contract {
         Contract::Merge(_) => settings::Contract::Merge,
         Contract::Causal(_) => settings::Contract::Causal,
         Contract::States(_) => settings::Contract::States,
+        Contract::Links(_) => settings::Contract::Link,
     }
 }
 
@@ -40,5 +41,6 @@ pub fn position(extracted: ExtractedPosition) -> Position {
         ExtractedPosition::Fields(fields) => Position::Fields(fields),
         ExtractedPosition::Clock(clock) => Position::Clock(clock),
         ExtractedPosition::State { state, at } => Position::State { state: state.into(), at },
+        ExtractedPosition::Link(link) => Position::Link(link),
     }
 }

@@ -7,8 +7,8 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, OnGap, OnGiveUp, RefillSettings, Restore, RetentionSettings, Retry,
-    SourceSettings,
+    Ack, DestinationSettings, ListSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore,
+    RetentionSettings, Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
 
@@ -48,7 +48,8 @@ pub fn plan(config: &Config, restore: Option<Restore>) -> Plan {
 /// says nothing about their order.
 fn revision(config: &Config) -> Revision {
     let sources = config.sources.iter().map(|(name, source)| {
-        format!("{name} {} {:?} {:?}", identity(source), source.contract, source.dedupe)
+        let (contract, on_late) = (&source.contract, &source.on_late);
+        format!("{name} {} {contract:?} {:?} {on_late:?}", identity(source), source.dedupe)
     });
     let destinations = config.destinations.iter().map(|(name, to)| {
         let types: Vec<_> = to.types.iter().map(ToString::to_string).collect();
@@ -62,11 +63,7 @@ fn revision(config: &Config) -> Revision {
 }
 
 fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource {
-    let hold = match &source.contract {
-        config::Contract::Fifo(fifo) => Some((fifo.hold, fifo.on_gap)),
-        config::Contract::Causal(causal) => Some((causal.hold, causal.on_gap)),
-        _ => None,
-    };
+    let (hold_wait, hold_events, on_gap) = waits(&source.contract);
     let settle = match &source.contract {
         config::Contract::Settle(settle) => Some(settle),
         _ => None,
@@ -75,14 +72,14 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
         config::Contract::States(states) => Some(states),
         _ => None,
     };
-    let (hold_wait, hold_events) = match (hold, settle, states) {
-        (Some((hold, _)), _, _) => (hold.wait, hold.events),
-        (_, Some(settle), _) => (settle.settle, settle.events),
-        (_, _, Some(states)) => (states.wait, states.events),
-        (None, None, None) => (Duration::ZERO, 0),
-    };
     PlannedSource {
         identity: Arc::from(identity(source)),
+        late_to: match &source.on_late {
+            config::OnLate::To(name) => Some(Arc::from(name.as_str())),
+            config::OnLate::Deliver | config::OnLate::DeadLetter | config::OnLate::Compensate => {
+                None
+            }
+        },
         settings: SourceSettings {
             name: Arc::from(name),
             contract: order::to_core(&source.contract),
@@ -98,9 +95,12 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
             },
             ranks: settle.map_or_else(Vec::new, |settle| settle.ranks.clone()),
             states: states.map_or_else(Arc::default, |states| states.table.clone()),
-            on_gap: match hold.map(|(_, on_gap)| on_gap).or(states.map(|states| states.on_gap)) {
-                Some(config::OnGap::Halt) => OnGap::Halt,
-                Some(config::OnGap::Skip) | None => OnGap::Skip,
+            on_gap,
+            on_late: match source.on_late {
+                config::OnLate::DeadLetter => OnLate::DeadLetter,
+                config::OnLate::Compensate => OnLate::Compensate,
+                // Which number a destination has, history says.
+                config::OnLate::Deliver | config::OnLate::To(_) => OnLate::Deliver,
             },
             rate: source.rate,
             dedupe: source.dedupe,
@@ -113,8 +113,32 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 rate: refill.rate,
                 every: refill.every,
             }),
+            list: source.list.as_ref().map(|list| ListSettings {
+                after: list.after,
+                every: list.every,
+                reach: list.reach,
+                rate: list.rate,
+                silence: source.expect_every,
+            }),
         },
     }
+}
+
+/// How long what waits does, how many may, and what ends that in vain.
+fn waits(contract: &config::Contract) -> (Duration, u64, OnGap) {
+    let (wait, events, on_gap) = match contract {
+        config::Contract::Fifo(fifo) => (fifo.hold.wait, fifo.hold.events, fifo.on_gap),
+        config::Contract::Causal(causal) => (causal.hold.wait, causal.hold.events, causal.on_gap),
+        config::Contract::States(states) => (states.wait, states.events, states.on_gap),
+        config::Contract::Links(links) => (links.wait, links.events, links.on_gap),
+        config::Contract::Settle(settle) => (settle.settle, settle.events, config::OnGap::Skip),
+        _ => (Duration::ZERO, 0, config::OnGap::Skip),
+    };
+    let on_gap = match on_gap {
+        config::OnGap::Halt => OnGap::Halt,
+        config::OnGap::Skip => OnGap::Skip,
+    };
+    (wait, events, on_gap)
 }
 
 /// How far ahead a position may be (rule K4; decision 007: versions may jump as far as they like).
@@ -147,6 +171,7 @@ fn identity(source: &Source) -> String {
         config::Contract::Causal(_) => "causal".to_owned(),
         // The table may change: what it allows by then counts.
         config::Contract::States(_) => "states".to_owned(),
+        config::Contract::Links(_) => "fifo by links".to_owned(),
     };
     // Keys of a source that splits begin at its elements.
     let split = rules.split.as_ref().map(|at| format!(" split=body:{}", at.as_str()));

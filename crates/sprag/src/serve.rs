@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin;
 use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
-use crate::config::{Config, Contract, Destination, OnGap, Source};
+use crate::config::{self, Config, Contract, Destination, OnGap, Source};
 use crate::cores;
 use crate::descriptors::Descriptors;
 use crate::disk_reserve::DiskReserve;
@@ -38,7 +38,7 @@ use crate::metrics::Metrics;
 use crate::node::{self, LogQueries, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
 use crate::out::{Out, OutDestination, Reading};
 use crate::plan;
-use crate::refill::{Refiller, Refillers};
+use crate::refill::{Lister, Listers, Refiller, Refillers};
 use crate::secret::Secret;
 use crate::state;
 
@@ -250,7 +250,7 @@ impl Starting {
         before: Option<&Config>,
     ) -> Result<Outgoing, StartError> {
         let endpoints = self.endpoints(known, before)?;
-        Ok(Outgoing { endpoints, refillers: self.refillers()? })
+        Ok(Outgoing { endpoints, refillers: self.refillers()?, listers: self.listers()? })
     }
 
     /// What the sources are asked with that are.
@@ -265,11 +265,26 @@ impl Starting {
         self.config.sources.iter().filter_map(refiller).collect()
     }
 
+    /// What the lists of sources are read with.
+    fn listers(&self) -> Result<Listers, StartError> {
+        let lister = |(name, config): (&String, &Source)| {
+            let metrics = (self.metrics.refill(name), self.metrics.source(name));
+            let forwarded = self.forwarded(name);
+            let lister = Lister::new(name, config, forwarded, metrics, &self.disk);
+            let lister = lister.map_err(|p| StartError::Refill(name.clone(), p)).transpose()?;
+            Some(lister.map(|lister| (name.clone(), Arc::new(lister))))
+        };
+        self.config.sources.iter().filter_map(lister).collect()
+    }
+
     /// The headers that destinations pass on of a source's events.
     fn forwarded<'a>(&'a self, source: &'a str) -> impl Iterator<Item = HeaderName> + 'a {
-        let takers = self.config.destinations.values();
-        let takers = takers.filter(move |to| to.from.iter().any(|from| *from == *source));
-        takers.flat_map(|to| to.forward.iter().cloned())
+        let late_to = self.config.sources.get(source).map(|source| &source.on_late);
+        let takers = self.config.destinations.iter().filter(move |(name, to)| {
+            let is_late_to = matches!(late_to, Some(config::OnLate::To(to)) if to == *name);
+            is_late_to || to.from.iter().any(|from| *from == *source)
+        });
+        takers.flat_map(|(_, to)| to.forward.iter().cloned())
     }
 
     /// An endpoint for each destination. One whose configuration is what it was `before` stays, with
@@ -408,6 +423,7 @@ impl Starting {
                 Contract::Fifo(fifo) => (fifo.hold.wait, fifo.on_gap),
                 Contract::Causal(causal) => (causal.hold.wait, causal.on_gap),
                 Contract::States(states) => (states.wait, states.on_gap),
+                Contract::Links(links) => (links.wait, links.on_gap),
                 _ => return None,
             };
             Some((*id, admin::GapPolicy { wait, halts: on_gap == OnGap::Halt }))

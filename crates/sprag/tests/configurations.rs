@@ -45,6 +45,7 @@ fn sources() -> Vec<String> {
             "position.state = \"body:/s\"\ncontract = \"states\"\nstates.initial = [\"a\"]\n\
              states.allow.a = [\"b\"]\n",
         ),
+        open("position.link = { before = \"body:/b\", after = \"body:/a\" }\n"),
         format!("{OPEN}id = \"header:x-id\"\ntotal = true\nposition.sequence = \"body:/n\"\n"),
         signed("verify.scheme = \"standard-webhooks\"\n"),
         signed("verify.scheme = \"token\"\n"),
@@ -53,6 +54,9 @@ fn sources() -> Vec<String> {
         "preset = \"github\"\nverify.secrets = [\"env:A\"]\n".to_owned(),
         "preset = \"sprag\"\nverify.secrets = [\"env:A\"]\nrefill.token = \"env:A\"\n\
          refill.sprag = \"https://api.example/out/app\"\n"
+            .to_owned(),
+        "preset = \"stripe\"\nverify.secrets = [\"env:A\"]\nrefill.token = \"env:A\"\n\
+         refill.list = \"stripe\"\nrefill.url = \"http://127.0.0.1:9/v1/events\"\n"
             .to_owned(),
     ]
 }

@@ -38,7 +38,7 @@ fn every_kind_of_value_is_found_in_one_pass() {
             Found::Number("10"),
             string(r#""x""#),
             Found::Array("[]"),
-            Found::Boolean,
+            Found::Boolean(true),
             Found::Null,
             Found::Number("-1.5e3"),
             string(r#""e""#),
@@ -176,9 +176,9 @@ fn agrees(found: Found<'_>, value: Option<&Value>) -> bool {
     match (found, value) {
         (Found::Missing, None)
         | (Found::Null, Some(Value::Null))
-        | (Found::Boolean, Some(Value::Bool(_)))
         | (Found::Object(_), Some(Value::Object(_)))
         | (Found::Array(_), Some(Value::Array(_))) => true,
+        (Found::Boolean(found), Some(Value::Bool(value))) => found == *value,
         (Found::Number(text), Some(Value::Number(number))) => text == number.to_string(),
         (Found::String { quoted, .. }, Some(Value::String(text))) => {
             unescape(quoted).as_ref() == Some(text)

@@ -88,6 +88,23 @@ fn a_state_may_be_the_type() {
     }
 }
 
+/// Each made event begins where the one before it ended, the first at nothing.
+#[test]
+fn links_are_joined() {
+    let source = source(&format!(
+        "{STANDARD}\nid = \"sha256\"\nkey = \"body:/k\"\n\
+         position = {{ link = {{ before = \"header:x-b\", after = \"body:/a\", forced = \"body:/f\" }} }}"
+    ));
+    let shape = Shape::new(&source, "").unwrap();
+    let links: Vec<_> = (1..=3)
+        .map(|number| match read(&source, &shape.event("m", number)).position {
+            ExtractedPosition::Link(link) => link,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(links[0].begins() && links.windows(2).all(|two| two[0].after == two[1].before));
+}
+
 #[test]
 fn a_type_that_is_not_accepted_is_told() {
     let source = source(&format!(

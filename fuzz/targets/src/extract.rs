@@ -101,7 +101,8 @@ fn is_judged_later(error: &serde_json::Error) -> bool {
 fn agrees(found: Found<'_>, led: Led<'_>) -> bool {
     match (found, led) {
         (Found::Missing, Led::Nowhere) | (Found::Duplicate, Led::Twice) => true,
-        (Found::Null, Led::To(Tree::Null)) | (Found::Boolean, Led::To(Tree::Boolean)) => true,
+        (Found::Null, Led::To(Tree::Null)) => true,
+        (Found::Boolean(found), Led::To(Tree::Boolean(is_so))) => found == *is_so,
         (Found::Object(text), Led::To(object @ Tree::Object(_))) => {
             Tree::read(text.as_bytes()).is_ok_and(|tree| tree == *object)
         }
@@ -152,7 +153,7 @@ fn rules(choices: &mut Unstructured<'_>) -> Result<Rules> {
     let event_type = if choices.ratio(1, 2)? { Some(location(choices, is_form)?) } else { None };
     let accept =
         if choices.ratio(1, 4)? { vec![pattern("a*"), pattern("b")] } else { vec![pattern("*")] };
-    let position = match choices.int_in_range(0..=7)? {
+    let position = match choices.int_in_range(0..=8)? {
         0 => PositionRule::None,
         1 => PositionRule::Sequence(location(choices, is_form)?),
         2 => PositionRule::Version(location(choices, is_form)?),
@@ -164,6 +165,16 @@ fn rules(choices: &mut Unstructured<'_>) -> Result<Rules> {
             let at = Location::parse(&format!("body:{}", pointer(choices)?)).expect("a location");
             PositionRule::Fields { at, unit: None }
         }
+        8 => PositionRule::Link {
+            before: location(choices, is_form)?,
+            after: location(choices, is_form)?,
+            forced: match !is_form && choices.ratio(1, 2)? {
+                true => Some(
+                    Location::parse(&format!("body:{}", pointer(choices)?)).expect("a location"),
+                ),
+                false => None,
+            },
+        },
         6 => PositionRule::State { state: location(choices, is_form)?, at: None },
         7 => PositionRule::State {
             state: location(choices, is_form)?,

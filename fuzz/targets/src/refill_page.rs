@@ -2,10 +2,13 @@
 //! links lead: nowhere but to the server that was asked.
 
 use arbitrary::{Result, Unstructured};
+use http::header::LINK;
+use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use sprag::config::Url;
 use sprag::extract::{Extractor, IdRule, KeyRule, Location, Pattern, Pointer, PositionRule, Rules};
 use sprag::limits::{REFILL_URL_BYTES, SPLIT_EVENTS};
+use sprag::refill::LIST_KINDS;
 use sprag::refill::envelope::{Envelope, Opener};
 use sprag::refill::link::{next_of, resolve};
 use sprag::refill::page::{Next, Signs, read};
@@ -70,6 +73,7 @@ fn extractor(items: &str) -> Extractor {
 /// What is read of any bytes is there.
 fn found(body: &[u8], items: &str, signs: &Signs, link: Option<&str>) {
     open(body);
+    listed(body, link);
     let Ok(page) = read(body, link, &extractor(items), signs) else { return };
     page.events.iter().for_each(|event| open(event));
     assert!(page.none.iter().all(|none| none.from <= none.to));
@@ -114,6 +118,20 @@ fn made(choices: &mut Unstructured<'_>, signs: &Signs, link: Option<&str>) -> Re
         follow(next);
     }
     Ok(())
+}
+
+/// The list of a provider has no more than was written, and leads to its own server.
+fn listed(body: &[u8], link: Option<&str>) {
+    let link = link.and_then(|link| HeaderValue::from_str(link).ok());
+    let headers: HeaderMap = link.into_iter().map(|link| (LINK, link)).collect();
+    for (_, kind) in LIST_KINDS {
+        let items = kind.items().expect("a pointer");
+        let extractor = extractor(items.as_str());
+        let first_page = kind.first_page("/events");
+        let Ok(page) = kind.read((body, &headers), &extractor, &first_page) else { continue };
+        assert!(page.listed.len() + page.unreadable <= SPLIT_EVENTS);
+        page.next.iter().for_each(|next| follow(next));
+    }
 }
 
 /// Headers and body of an envelope are what a tree has, and never more.

@@ -145,6 +145,7 @@ impl Answers {
             Position::Timestamp(_)
             | Position::Fields(_)
             | Position::State { .. }
+            | Position::Link(_)
             | Position::None => {
                 return self.expect_of_instant(post);
             }
@@ -322,6 +323,7 @@ fn orders(post: &Post) -> Option<u64> {
         | Position::Fields(_)
         | Position::Clock(_)
         | Position::State { .. }
+        | Position::Link(_)
         | Position::None => None,
     }
 }
@@ -364,7 +366,9 @@ fn fits(
         Position::Timestamp(_) => {
             matches!(status, Status::Held | Status::Late | Status::Conflict)
         }
-        Position::Sequence(_) | Position::Clock(_) | Position::None => status == Status::Stale,
+        Position::Sequence(_) | Position::Clock(_) | Position::Link(_) | Position::None => {
+            status == Status::Stale
+        }
     };
     must(!strange, wrong)?;
     let fine = match expectation {

@@ -70,6 +70,9 @@ fn acknowledged_by(key: &KeyHistory, acknowledged: &Acknowledged) -> Verdict {
         | (Status::Late, IngressFate::Released(sequence, Kind::Late)) => {
             is_same && acknowledged.sequence == Some(sequence)
         }
+        (Status::Held, IngressFate::Conflict) if matches!(event.position, Position::Link(_)) => {
+            is_same
+        }
         (Status::Held, IngressFate::Stale | IngressFate::Conflict) => {
             is_same && matches!(event.position, Position::State { .. })
         }
@@ -211,7 +214,11 @@ pub(crate) fn nothing_is_left(
         let source = context.policies.sources.get(&key.source);
         let halts = source.is_some_and(|source| {
             // Where a resource begins is not waited for without end.
-            let begins = source.contract == Contract::States && !known.machine.stands();
+            let begins = match source.contract {
+                Contract::States => !known.machine.stands(),
+                Contract::Link => !known.links.stands(),
+                _ => false,
+            };
             source.on_gap == OnGap::Halt && !begins
         });
         must(halts || known.holds().is_empty(), || {

@@ -58,10 +58,16 @@ pub(crate) fn hash(link: &Link<'_>) -> Hash {
         Position::State { state, at: Some(At::Instant(nanoseconds)) } => {
             format!("{state}@{}", instant_text(*nanoseconds))
         }
+        // Hashes here need no encoding.
+        Position::Link(link) => {
+            let dots = if link.forced { "..." } else { ".." };
+            format!("{}{dots}{}", link.before, link.after)
+        }
     };
     let kind = match link.kind {
         Kind::Event => "event",
         Kind::Late => "late",
+        Kind::Compensation => "compensation",
     };
     let mut bytes = Vec::with_capacity(256);
     for part in [

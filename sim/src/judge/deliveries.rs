@@ -65,6 +65,8 @@ pub(crate) struct Told {
     pub(crate) digest: Hash,
     pub(crate) position: Position,
     pub(crate) kind: Kind,
+    /// Whether it undoes or repeats an earlier one.
+    pub(crate) is_again: bool,
     pub(crate) previous_hash: Hash,
     pub(crate) hash: Hash,
 }
@@ -177,6 +179,7 @@ impl Deliveries {
             digest,
             position: released.position.clone(),
             kind: released.kind,
+            is_again: released.earlier.is_some(),
             previous_hash: released.previous_hash,
             hash: released.hash,
         };
@@ -211,7 +214,8 @@ impl Deliveries {
     /// How often positions fall from one event to the next.
     fn falls(&self, resource: usize) -> u64 {
         let told = self.told.range((resource, 0)..=(resource, u64::MAX)).map(|(_, told)| told);
-        let events: Vec<_> = told.filter(|told| told.kind == Kind::Event).collect();
+        let events: Vec<_> =
+            told.filter(|told| told.kind == Kind::Event && !told.is_again).collect();
         let falls = events
             .windows(2)
             .filter(|pair| orders(&pair[1].position) && pair[1].position < pair[0].position);
@@ -227,12 +231,16 @@ impl Deliveries {
                 format!("resource {resource} sequence {sequence} breaks the chain")
             })?;
         }
-        let ordered = |told: &&Told| told.kind == Kind::Event && orders(&told.position);
+        // What is undone or repeated has a judge of its own.
+        let ordered =
+            |told: &&Told| told.kind == Kind::Event && !told.is_again && orders(&told.position);
         let before = self.told.range((resource, 0)..(resource, sequence)).rev();
         let before = before.map(|((_, at), told)| (*at, told)).find(|(_, told)| ordered(told));
         let after = self.told.range((resource, sequence)..(resource, u64::MAX));
         let after = after.map(|(_, told)| told).find(ordered);
         let rises = match told.kind {
+            Kind::Compensation => true,
+            _ if told.is_again => true,
             Kind::Event if !orders(&told.position) || rebases > 0 => true,
             Kind::Event => {
                 // Events of one instant follow one another (K3).
@@ -310,6 +318,11 @@ impl Deliveries {
         let taken =
             policies.may_take(attempt.destination, type_of(&arrived.event.event.received.digest));
         must(taken, || "sent although its destination never took its type".to_owned())?;
+        let mut carried = std::iter::once(arrived.event).chain(arrived.others);
+        let is_late = carried.any(|event| event.released.kind == Kind::Late);
+        must(!is_late || policies.late.may_be_sent(source, attempt.destination), || {
+            "sent although it came late".to_owned()
+        })?;
         let coalesces = policies.sources.get(&source).is_some_and(SourcePolicy::coalesces);
         seen.same_range(attempt)?;
         let last = self.told.get(&(arrived.resource, seen.highest));
@@ -519,6 +532,7 @@ impl Seen {
                 "attempted again after it was acknowledged".to_owned()
             });
         }
+        let may_die = policies.limits_backlog || policies.late.may_die(arrived.attempt.key.source);
         for passed in self.highest..sequence {
             if self.again.jumps_over(passed, self.highest, arrived.attempt) {
                 continue;
@@ -530,7 +544,7 @@ impl Seen {
                 || (coalesces && is_named(arrived.attempt, passed, OmitReason::Skipped))
                 || is_named(arrived.attempt, passed, OmitReason::Filtered)
                 || is_named(arrived.attempt, passed, OmitReason::Boundary)
-                || (policies.limits_backlog && is_named(arrived.attempt, passed, OmitReason::Dead))
+                || (may_die && is_named(arrived.attempt, passed, OmitReason::Dead))
                 || (may_be_left && self.again.leaves(passed, self.highest, arrived.attempt))
                 || self.given_up(passed, arrived, policies);
             must(settled, || {
@@ -578,5 +592,5 @@ fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
 /// Whether events follow one another by their positions.
 fn orders(position: &Position) -> bool {
     use Position as P;
-    !matches!(position, P::None | P::Fields(_) | P::Clock(_) | P::State { .. })
+    !matches!(position, P::None | P::Fields(_) | P::Clock(_) | P::State { .. } | P::Link(_))
 }

@@ -63,6 +63,7 @@ pub(crate) fn version(position: &Position) -> Option<u64> {
         | Position::Timestamp(_)
         | Position::Fields(_)
         | Position::Clock(_)
-        | Position::State { .. } => None,
+        | Position::State { .. }
+        | Position::Link(_) => None,
     }
 }

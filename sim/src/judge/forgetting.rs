@@ -141,6 +141,7 @@ impl KeyHistory {
         })?;
         self.is_forgotten = false;
         self.boundary = record.sequence.0;
+        self.applied.begin_anew();
         self.begins_anew(record.sequence.0);
         Ok(())
     }
@@ -154,6 +155,7 @@ impl KeyHistory {
         self.merged.begin_anew();
         self.causal.begin_anew();
         self.machine.begin_anew();
+        self.links.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
         self.lanes.values_mut().for_each(super::lane_history::LaneHistory::forget);

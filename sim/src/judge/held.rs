@@ -46,6 +46,7 @@ impl KeyHistory {
             }
             Position::Timestamp(_) => self.settles(place, uptime),
             Position::State { .. } => self.waits_for_states(place),
+            Position::Link(_) => self.waits_for_a_link(place),
             _ => return Err(format!("{place} is held without a position")),
         }
         self.row.end();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
-    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Origin,
+    AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Late, Origin,
     Outcome, PauseReason, Refused,
 };
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Place, SourceId};
@@ -16,6 +16,7 @@ use super::commands::{Asked, Commands};
 use super::forgetting::Buried;
 use super::key_history::KeyHistory;
 use super::lane_history::When;
+use super::links::Links;
 use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
@@ -93,12 +94,30 @@ impl History {
             ("released: passed while it waited", causal(|key| key.untrue)),
         ];
         history.facts.extend(counts);
+        let applied = history.keys.values().map(|key| &key.applied);
+        let (undone, again) = applied.clone().fold((0, 0), |(undone, again), applied| {
+            (undone + applied.compensated, again + applied.of_repeated)
+        });
+        history.facts.insert("released: undone", undone);
+        history.facts.insert("released: undone once more", again);
+        let most = applied.map(|applied| applied.most).max().unwrap_or_default();
+        history.facts.insert("released: several undone", u64::from(most > 1));
         let machines = history.keys.values().map(|key| &key.machine);
         let (over, behind) = machines.fold((0, 0), |(over, behind), machine| {
             (over + machine.passed_over, behind + machine.left_behind)
         });
         history.facts.insert("released: over states that never came", over);
         history.facts.insert("held, then never next", behind);
+        let links = |count: fn(&Links) -> u64| {
+            history.keys.values().map(|key| count(&key.links)).sum::<u64>()
+        };
+        let counts = [
+            ("released: over what led there", links(|key| key.over_breaks)),
+            ("released: late by its link", links(|key| key.late)),
+            ("released: one of several that follow", links(|key| key.forks)),
+            ("held, then a contradiction", links(|key| key.contradicted)),
+        ];
+        history.facts.extend(counts);
         Ok(history)
     }
 
@@ -192,6 +211,9 @@ impl History {
                 if received.origin == Origin::Refilled {
                     self.refilled.insert(place, (resource, received.digest));
                 }
+                if received.origin == Origin::Again {
+                    return history.received_again(place, received, recorded);
+                }
                 let sent = context.answers.first_sent(resource, received.digest);
                 history.received(place, received, source, sent, recorded)
             }
@@ -200,6 +222,7 @@ impl History {
                 let Some(policy) = context.policies.destinations.get(&to) else {
                     return Err(format!("no destination {}", to.0));
                 };
+                history.carries_what_is_sent(attempted)?;
                 let fine = history
                     .lane_of(to, attempted.sequence.0)?
                     .attempted(attempted, policy, when)
@@ -220,13 +243,16 @@ impl History {
             }
             Fact::Duplicate(duplicate) => history.duplicate(duplicate, source, recorded),
             Fact::Filtered(passed) => pass(history, passed, context),
+            Fact::LateDead(dead) => history.die_late(dead),
             Fact::LaneOpened(opened) => {
                 let start = context.policies.start_of(opened.destination);
                 must(start != Some(Start::Now), || format!("{opened:?} of one that begins now"))?;
                 history.open(opened)
             }
             Fact::Released(released) => {
-                if let Some(event) = history.events.get(&released.event) {
+                if let Some(event) = history.events.get(&released.event)
+                    && released.earlier.is_none()
+                {
                     context.policies.entered(released, type_of(&event.digest))?;
                 }
                 history.release(released, source, (uptime, recorded))
@@ -261,7 +287,7 @@ fn about_order(
 ) -> Verdict {
     match fact {
         Fact::Held(held) => history.hold(held.event, source, uptime),
-        Fact::Conflict(conflict) => history.conflict(conflict, source),
+        Fact::Conflict(conflict) => history.conflict(conflict, source, uptime),
         Fact::Invalid(invalid) => history.invalid(invalid.event, invalid.reason, source),
         Fact::Stale(stale) => history.stale(stale, source),
         Fact::Superseded(fact) => {
@@ -319,6 +345,10 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         }
         Fact::RefillEnded(ended) if ended.events > 0 => Some("refill-ended: brought events"),
         Fact::Released(released) if released.unordered => Some("released: unordered"),
+        Fact::Released(released) if released.late == Late::Dead => Some("released: late and dead"),
+        Fact::Released(released) if released.late == Late::Aside => {
+            Some("released: late and aside")
+        }
         Fact::Attempted(Attempted { consequence: Consequence::Accepted { .. }, .. }) => {
             Some("attempted: accepted")
         }

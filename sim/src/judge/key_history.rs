@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::fact::{
-    AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, LaneOpened, Received,
-    Recognised, Released, Rewound, Stale,
+    AbandonReason, Conflict, Duplicate, GapAbandoned, InvalidReason, Kind, LaneOpened, Late,
+    Received, Recognised, Released, Rewound, Stale,
 };
 use sprag_core::id::{DestinationId, Hash, Place};
 use sprag_core::position::Position;
@@ -14,8 +14,10 @@ use sprag_core::settings::{Contract, OnGap, Start};
 
 use super::causal::Causal;
 use super::chain::{self, Link};
+use super::compensation::Applied;
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
+use super::links::Links;
 use super::machine::Machine;
 use super::merged::Merged;
 use super::newest::{Described, Newest};
@@ -65,6 +67,8 @@ pub(crate) struct KeyHistory {
     pub(crate) merged: Merged,
     pub(crate) causal: Causal,
     pub(crate) machine: Machine,
+    pub(crate) applied: Applied,
+    pub(crate) links: Links,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
     pub(crate) sequence: u64,
@@ -107,6 +111,7 @@ impl KeyHistory {
             (Contract::Merge, _) => return self.merged.demand(source, event),
             (Contract::Causal, _) => return self.demand_of_causal(source, event),
             (Contract::States, _) => return self.machine.demand(source, event),
+            (Contract::Link, _) => return self.links.demand(event),
             _ => return Demand::Release(Kind::Event),
         };
         if position > HIGHEST || source.first().is_some_and(|first| position < first) {
@@ -195,8 +200,16 @@ impl KeyHistory {
         }
     }
 
-    pub(crate) fn conflict(&mut self, fact: &Conflict, source: &SourcePolicy) -> Verdict {
+    pub(crate) fn conflict(
+        &mut self,
+        fact: &Conflict,
+        source: &SourcePolicy,
+        uptime: Option<u64>,
+    ) -> Verdict {
         if self.has_waited(fact.event) {
+            if source.contract == Contract::Link {
+                return self.contradicts_the_newest(fact, source, uptime);
+            }
             return self.became_a_conflict(fact);
         }
         let demand = self.demand_of(fact.event, source)?;
@@ -328,6 +341,9 @@ impl KeyHistory {
             _ => false,
         };
         let always = event_type.is_some_and(|event_type| policies.always_takes(to, event_type));
+        // What never entered goes where its source does not lead neither, and what goes aside to no other.
+        let is_led = released.late != Late::Aside && policies.always_leads(released.key.source, to);
+        let always = always && (is_led || released.lanes.contains(&to));
         must(early || !always || policies.bodies_go, || {
             format!("{sequence} is filtered although {to:?} takes its type")
         })
@@ -349,8 +365,14 @@ impl KeyHistory {
         })?;
         self.is_unordered = source.contract == Contract::Unordered;
         must(fact.unordered == self.is_unordered, || format!("an order is claimed: {fact:?}"))?;
-        self.in_its_place(fact, &event, source, uptime)?;
-        self.carries_missing(fact, source)?;
+        self.applied.released(fact, &event)?;
+        match fact.earlier {
+            None => {
+                self.in_its_place(fact, &event, source, uptime)?;
+                self.carries_missing(fact, source)?;
+            }
+            Some(earlier) => self.is_again(fact, earlier.0)?,
+        }
         let link = Link {
             source: &source.name,
             key: &fact.key.name,
@@ -367,8 +389,11 @@ impl KeyHistory {
         })?;
         self.hash = fact.hash;
         match fact.kind {
+            // What is undone or repeated was counted when it came.
+            _ if fact.earlier.is_some() => {}
+            Kind::Compensation => {}
             Kind::Event => self.row.end(),
-            Kind::Late if matches!(event.position, Position::Timestamp(_)) => {}
+            Kind::Late if matches!(event.position, Position::Timestamp(_) | Position::Link(_)) => {}
             // What was passed while it waited came long before.
             Kind::Late if event.fate == IngressFate::Held => {}
             Kind::Late if event.id.is_some() => self.row.grow(),
@@ -409,6 +434,9 @@ impl KeyHistory {
         }
         if source.contract == Contract::States {
             return self.is_a_step(fact, event, source, uptime);
+        }
+        if source.contract == Contract::Link {
+            return self.joins(fact, event, source, uptime);
         }
         if source.contract == Contract::Settle && event.position != Position::None {
             return self.settles_in_its_place(fact, event, source, uptime);

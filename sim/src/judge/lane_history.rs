@@ -507,6 +507,15 @@ impl LaneHistory {
         Ok(())
     }
 
+    /// A late event that stands at the head is a dead letter: its source wants it so (C5).
+    pub(crate) fn die_late(&mut self, sequence: u64) -> Verdict {
+        must(sequence == self.head() && self.awaits(sequence), || {
+            format!("{sequence} is a dead letter, {} stands at the head", self.head())
+        })?;
+        self.take(sequence);
+        self.settle(Fate::Dead)
+    }
+
     /// More waits than may: the oldest are dead letters (D9). Only where there is a limit, from the
     /// event the lane stands at, and nothing that its consumer has.
     pub(crate) fn drop_backlog(&mut self, from: u64, to: u64, is_limited: bool) -> Verdict {

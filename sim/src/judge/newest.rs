@@ -51,7 +51,11 @@ impl Newest {
         let (number, is_instant) = match *event.position {
             Position::Timestamp(number) => (number, true),
             Position::Version(number) | Position::Sequence(number) => (number, false),
-            Position::None | Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
+            Position::None
+            | Position::Fields(_)
+            | Position::Clock(_)
+            | Position::State { .. }
+            | Position::Link(_) => {
                 return Due::Release;
             }
         };
@@ -79,7 +83,11 @@ impl Newest {
     /// An event is released. Whether it is one more of the same instant.
     pub(crate) fn released(&mut self, event: &Described<'_>) -> Result<bool, String> {
         let number = match *event.position {
-            Position::None | Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
+            Position::None
+            | Position::Fields(_)
+            | Position::Clock(_)
+            | Position::State { .. }
+            | Position::Link(_) => {
                 return Ok(false);
             }
             Position::Timestamp(number)

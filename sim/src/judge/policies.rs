@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use sprag_core::fact::Released;
 use sprag_core::id::{DestinationId, Revision, SourceId};
-use sprag_core::pattern::Pattern;
 use sprag_core::settings::{Ack, Contract, First, OnGap, OnGiveUp, Settings, Start};
 
+use super::late::{Leads, Wanted};
 use super::memory::Memory;
 use super::{Verdict, must};
-
-/// The destinations of a source and the types they take.
-type Takers = BTreeMap<DestinationId, Vec<Pattern>>;
 
 /// For so long attempts may arrive that were decided before a reload, in microseconds.
 const RELOAD_GRACE: u64 = 10_000_000;
@@ -37,7 +34,9 @@ pub(crate) struct Policies {
     pub(crate) removed: BTreeSet<Arc<str>>,
     /// Which destinations a source had under each revision, and the types they took.
     /// (several where a reload closes what goes before it is in force).
-    takers: BTreeMap<(Revision, SourceId), Vec<Takers>>,
+    takers: BTreeMap<(Revision, SourceId), Vec<Leads>>,
+    /// What becomes of late events.
+    pub(crate) late: Wanted,
 }
 
 /// A source over all revisions.
@@ -128,9 +127,9 @@ impl Policies {
         self.retired.extend(&settings.retired);
         for (id, source) in &settings.sources {
             let wait = micros(source.hold_wait);
-            let types = |to: &DestinationId| (*to, settings.destinations[to].types.clone());
-            let takers = source.destinations.iter().map(types).collect();
-            self.takers.entry((settings.revision, *id)).or_default().push(takers);
+            let leads = Leads::of(settings, source);
+            self.takers.entry((settings.revision, *id)).or_default().push(leads);
+            self.late.started(*id, source.on_late);
             let policy = self.sources.entry(*id).or_insert_with(|| SourcePolicy {
                 name: source.name.clone(),
                 contract: source.contract,
@@ -200,14 +199,7 @@ impl Policies {
         let Some(takers) = self.takers.get(&(released.revision, released.key.source)) else {
             return Ok(());
         };
-        let is_right = takers.iter().any(|takers| {
-            let takes = |types: &[Pattern]| types.iter().any(|of| of.matches(event_type));
-            let ids = |taken| {
-                let of = takers.iter().filter(move |(_, types)| takes(types) == taken);
-                of.map(|(id, _)| *id).collect::<Vec<_>>()
-            };
-            released.lanes == ids(true) && released.filtered == ids(false)
-        });
+        let is_right = takers.iter().any(|leads| leads.fit(released, event_type));
         must(is_right, || format!("{event_type} enters other lanes than {takers:?}: {released:?}"))
     }
 
@@ -216,7 +208,7 @@ impl Policies {
     pub(crate) fn takers_from_the_first(&self, source: SourceId) -> Vec<DestinationId> {
         let newest = self.takers.keys().map(|(revision, _)| *revision).max().unwrap_or_default();
         let takers = self.takers.get(&(newest, source)).and_then(|takers| takers.last());
-        let takers = takers.into_iter().flat_map(BTreeMap::keys).copied();
+        let takers = takers.into_iter().flat_map(|leads| leads.takers.keys()).copied();
         let stayed = |to: &DestinationId| {
             self.destinations.get(to).is_some_and(|policy| !self.removed.contains(&policy.name))
         };
@@ -231,13 +223,21 @@ impl Policies {
 
     /// Whether a destination took a type whenever it was configured.
     pub(crate) fn always_takes(&self, to: DestinationId, event_type: &str) -> bool {
-        let mut types = self.takers.values().flatten().filter_map(|takers| takers.get(&to));
+        let mut types = self.takers.values().flatten().filter_map(|leads| leads.types_of(to));
         types.all(|types| types.iter().any(|pattern| pattern.matches(event_type)))
+    }
+
+    /// Whether a destination took from a source whenever it was configured at all.
+    pub(crate) fn always_leads(&self, source: SourceId, to: DestinationId) -> bool {
+        let of = self.takers.iter().filter(|((_, of), _)| *of == source);
+        let mut leads =
+            of.flat_map(|(_, leads)| leads).filter(|leads| leads.types_of(to).is_some());
+        leads.all(|leads| leads.takers.contains_key(&to))
     }
 
     /// Whether a destination ever took a type.
     pub(crate) fn may_take(&self, to: DestinationId, event_type: &str) -> bool {
-        let types = self.takers.values().flatten().filter_map(|takers| takers.get(&to));
+        let types = self.takers.values().flatten().filter_map(|leads| leads.types_of(to));
         types.flatten().any(|pattern| pattern.matches(event_type))
     }
 

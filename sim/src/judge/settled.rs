@@ -176,7 +176,8 @@ impl KeyHistory {
         let settling = self.settled.waiting.keys().map(|standing| standing.3);
         let clocks = self.causal.waiting.keys().copied();
         let ahead = self.machine.waiting.keys().copied();
-        let others = settling.chain(clocks).chain(ahead);
+        let linked = self.links.waiting.keys().copied();
+        let others = settling.chain(clocks).chain(ahead).chain(linked);
         self.held.values().copied().chain(others).collect()
     }
 }

@@ -7,6 +7,7 @@ mod arrival;
 mod causal;
 mod fifo;
 mod latest;
+mod links;
 mod merge;
 mod settle;
 mod states;
@@ -16,8 +17,9 @@ pub use causal::{
     next_turn, take_clock, turn_in_vain,
 };
 pub use fifo::{base_poison, head_gap, next_position};
+pub use links::{Unlinked, broken_from, first_of_chain, next_link, take_link, tip};
 pub use merge::{fresh, take_in};
-pub use settle::{newest, settled};
+pub use settle::{newest, rank, settled};
 pub use states::{Step, in_turn, is_out_of_place, left_behind, nearest, passed, stands};
 
 use crate::chain::Fingerprint;
@@ -106,6 +108,7 @@ pub fn judge(
         Contract::Merge => merge::judge(source, order, evidence),
         Contract::Causal => causal::judge(source, key_backlog, order, evidence),
         Contract::States => states::judge(source, key_backlog, order, evidence),
+        Contract::Link => links::judge(source, key_backlog, order, evidence),
         Contract::Fifo { first } => fifo::judge(source, first, key_backlog, order, evidence),
     }
 }

@@ -37,7 +37,8 @@ pub(super) fn judge(source: &SourceSettings, order: &Order, evidence: &Evidence<
 }
 
 /// The place of a type among those of one instant: that of the first pattern it fits.
-fn rank(source: &SourceSettings, event_type: &str) -> u32 {
+#[must_use]
+pub fn rank(source: &SourceSettings, event_type: &str) -> u32 {
     let first = source.ranks.iter().position(|pattern| pattern.matches(event_type));
     u32::try_from(first.unwrap_or(source.ranks.len())).unwrap_or(u32::MAX)
 }
@@ -52,7 +53,11 @@ fn is_behind(order: &Order, instant: u64, rank: u32) -> bool {
 pub fn newest(order: &Order) -> Option<(u64, u32)> {
     let rank = match order.reached {
         Reached::Settled { rank } => rank,
-        Reached::Nothing | Reached::Fields(_) | Reached::Clock(_) | Reached::State(_) => 0,
+        Reached::Nothing
+        | Reached::Fields(_)
+        | Reached::Clock(_)
+        | Reached::State(_)
+        | Reached::Link(_) => 0,
     };
     order.newest().map(|instant| (instant, rank))
 }

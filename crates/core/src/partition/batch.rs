@@ -65,7 +65,7 @@ pub(super) fn at_head(hot: &Hot, at: usize, most: usize) -> AtHead {
         Some(to) => to,
         None => Sequence(record.reach().0.min(record.head.0.saturating_add(most - 1))),
     };
-    let entered = lane.window.iter().take_while(|waiting| waiting.entered);
+    let entered = lane.window.iter().take_while(|waiting| waiting.is_sent());
     let entered = entered.last().map_or(record.head, |last| last.sequence);
     let is_whole = lane.window.back().is_some_and(|last| last.sequence >= wanted);
     match (record.batch, is_whole || lane.is_reread) {

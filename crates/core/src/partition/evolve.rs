@@ -16,8 +16,8 @@ use super::{jump, letter, rewind, supersede};
 use crate::chain::{Digest, Fingerprint};
 use crate::contract;
 use crate::fact::{
-    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, Fact, Filtered, Kind, Received,
-    Released, Toll,
+    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, Fact, Filtered, Kind, LateDead,
+    Origin, Received, Released, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
 use crate::limits;
@@ -128,7 +128,10 @@ impl<D: Digest> Partition<D> {
 
     /// The id of a received event is known from now on (DESIGN D3).
     fn remember_received(&mut self, place: Place, times: Times, received: &Received) {
-        let Some(id) = &received.id else { return };
+        // What is undone or repeated is known by its original, whose answer a repeat shares (DESIGN D2).
+        let Some(id) = received.id.as_ref().filter(|_| received.origin != Origin::Again) else {
+            return;
+        };
         let fingerprint = Fingerprint::of_id(&self.digest, &received.key, id);
         let prior = Prior {
             event: place,
@@ -147,6 +150,9 @@ impl<D: Digest> Partition<D> {
         released: &Released,
         arriving: &Arriving,
     ) {
+        if released.earlier.is_some() {
+            return;
+        }
         let key = &released.key;
         if let Position::Timestamp(_) = released.position {
             let (id, body) = (arriving.essence.id.as_deref(), &arriving.essence.digest);
@@ -194,7 +200,9 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
     record.sequence = released.sequence;
     record.unordered |= released.unordered;
     record.hash = released.hash;
-    if let Some(position) = released.position.number() {
+    // What is undone or repeated moves no position.
+    let position = released.position.number().filter(|_| released.earlier.is_none());
+    if let Some(position) = position {
         let order = &mut record.order;
         if order.abandoned.remove(position) {
             // What comes in the middle of a range makes two of it.
@@ -221,6 +229,10 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         Position::State { state, at } => {
             let (state, event, digest) = (state.clone(), released.event, arriving.essence.digest);
             record.order.reached = Reached::State(Machine { state, at: *at, event, digest });
+        }
+        Position::Link(link) => {
+            let event = (released.event, arriving.essence.digest);
+            contract::take_link(&mut record.order, link, released.kind, event);
         }
         _ => {}
     }
@@ -271,6 +283,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         }
         Fact::Superseded(superseded) => supersede::note(&mut hot.record, superseded),
         Fact::Filtered(filtered) => pass_filtered(&mut hot.record, filtered),
+        Fact::LateDead(dead) => pass_dead(&mut hot.record, dead),
         Fact::GapOpened(opened) => hot.record.order.gap = Some(opened.missing),
         Fact::GapFilled(_) => hot.record.order.gap = None,
         Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
@@ -484,6 +497,14 @@ fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
     lane.waiting = lane.waiting.saturating_sub(counted);
     end_drain(lane);
     forget_sent(lane);
+}
+
+/// The late event at a lane's head is a dead letter.
+fn pass_dead(record: &mut KeyRecord, dead: &LateDead) {
+    let lane = lane_mut(record, dead.destination.into());
+    let Some(lane) = lane.filter(|lane| lane.head == dead.sequence) else { return };
+    omit(lane, Range::one(dead.sequence.0), OmitReason::Dead);
+    settle_head(lane);
 }
 
 /// The oldest of what waits in the lane are dead letters; nothing of what is left was tried.

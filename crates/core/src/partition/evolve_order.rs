@@ -39,10 +39,13 @@ pub(super) fn count_old_positions(hot: &mut Hot, fact: &Fact) {
                 |essence: &Essence| lies_behind(&essence.position) || goes_back(&essence.position);
             has_id && arriving.is_some_and(is_old)
         }
-        // An instant cannot begin anew: late events say nothing of how a source counts.
-        Fact::Released(Released { kind: Kind::Late, position: Position::Timestamp(_), .. }) => {
-            return;
-        }
+        // An instant cannot begin anew, and links count nothing: late events say nothing of how a source counts.
+        Fact::Released(Released {
+            kind: Kind::Late,
+            position: Position::Timestamp(_) | Position::Link(_),
+            ..
+        }) => return,
+        Fact::Released(released) if released.earlier.is_some() => return,
         Fact::Released(released) if released.kind == Kind::Late => has_id,
         Fact::Released(_) | Fact::Held(_) => {
             hot.record.order.old = 0;
@@ -73,7 +76,10 @@ pub(super) fn take_event(
     if hot.arriving.as_ref().is_some_and(|arriving| arriving.event == event) {
         return hot.arriving.take();
     }
-    let at = at_of(&hot.record.order, event, position.standing())?;
+    let at = match position {
+        Position::Link(link) => HeldAt::linked(&link.before, event),
+        _ => at_of(&hot.record.order, event, position.standing())?,
+    };
     let HeldEvent { event, reason, essence, .. } = hot.record.order.held.remove(&at)?;
     let rank = match reason {
         HoldReason::Settle { rank } => Some(rank),

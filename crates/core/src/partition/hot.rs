@@ -97,6 +97,15 @@ pub(super) struct Ongoing {
     pub(super) slow_at: ElapsedMicros,
 }
 
+/// What stands at a lane's head and is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// Events up to this one did not enter the lane.
+    Filtered { to: Sequence },
+    /// A late event that is to be a dead letter.
+    Dead,
+}
+
 /// What was tried, as far as the meaning of its outcome depends on it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tried {
@@ -281,14 +290,17 @@ impl Hot {
         record.failures > 0 || head.is_some_and(|head| head.entered)
     }
 
-    /// The last of the events at the lane's head that did not enter it; none when the head did, or
-    /// is not at hand.
-    pub(super) fn filtered_head(&mut self, at: usize) -> Option<Sequence> {
-        self.head_of(at)?;
+    /// What stands at the lane's head and is not sent; none when the head is, or is not at hand.
+    pub(super) fn passed_head(&mut self, at: usize) -> Option<Passed> {
+        let head = self.head_of(at)?;
         let tail = self.record.lanes[at].reach();
+        if head.entered {
+            let is_dead = !head.is_sent() && self.record.lanes[at].has_backlog();
+            return is_dead.then_some(Passed::Dead);
+        }
         let window = self.lanes[at].window.iter();
         let run = window.take_while(|waiting| !waiting.entered && waiting.sequence <= tail);
-        run.last().map(|last| last.sequence)
+        run.last().map(|last| Passed::Filtered { to: last.sequence })
     }
 
     /// Drops what the lane has gone past; says what stands at its head, if that is at hand.

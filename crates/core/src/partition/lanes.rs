@@ -17,7 +17,7 @@ use super::hot::{Hot, Ongoing, Tried};
 use super::strands::feeds;
 use crate::chain::Digest;
 use crate::destination::{End, Grant, LaneRef, Request, Urgency};
-use crate::fact::{Attempted, Consequence, Fact, Filtered, Outcome, Toll};
+use crate::fact::{Attempted, Consequence, Fact, Outcome, Toll};
 use crate::id::{DestinationId, Epoch, FrameNumber, LaneId, Place, Sequence};
 use crate::input::{AttemptId, Ended, Waiting};
 use crate::limits;
@@ -70,7 +70,7 @@ impl<D: Digest> Partition<D> {
     }
 
     pub(super) fn wake_lane(&mut self, slot: Slot, at: usize) {
-        self.pass_filtered(slot, at);
+        self.pass_unsent(slot, at);
         self.take_strands(slot, at);
         match self.readiness(slot, at) {
             Readiness::Ready(work) => self.request(slot, at, work),
@@ -145,16 +145,6 @@ impl<D: Digest> Partition<D> {
                 Readiness::Due(self.now.elapsed.after(limits::BACKLOG_RETRY))
             }
         }
-    }
-
-    /// Takes a lane past the events at its head that did not enter it.
-    pub(super) fn pass_filtered(&mut self, slot: Slot, at: usize) {
-        let Some(hot) = self.keys.get_mut(slot) else { return };
-        let Some(to) = hot.filtered_head(at) else { return };
-        let lane = &hot.record.lanes[at];
-        let (key, destination, from) = (hot.key.clone(), lane.destination, lane.head);
-        self.write(Fact::Filtered(Filtered { key, destination, from, to }));
-        self.rest_on_written(slot, destination);
     }
 
     /// What a lane sends next rests on what was just written: should that be lost, it might be decided
@@ -485,7 +475,7 @@ fn head_readiness(
         return Readiness::Due(hot.lanes[at].due);
     }
     let Some(waiting) = hot.head_of(at) else { return Readiness::NeedsBacklog };
-    if waiting.released.frame > committed || !waiting.entered {
+    if waiting.released.frame > committed || !waiting.is_sent() {
         return Readiness::Waits;
     }
     // What is sent again is no older than its lane's last progress: else history would go before all that

@@ -9,7 +9,8 @@ use super::states::is_out_of_place;
 use crate::chain::{self, Digest};
 use crate::contract;
 use crate::fact::{
-    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Released,
+    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Late,
+    Released,
 };
 use crate::held::HeldAt;
 use crate::id::{DestinationId, Key, Place, Sequence};
@@ -21,6 +22,27 @@ use crate::record::{Essence, Order};
 use crate::settings::{Contract, First, OnGap, SourceSettings};
 use crate::slab::Slot;
 
+/// What is said of a release beside its event.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) kind: Kind,
+    /// What becomes of it as a late event; none: as its source wants it.
+    pub(super) late: Option<Late>,
+    /// The release that it undoes or repeats.
+    pub(super) earlier: Option<Sequence>,
+    /// The lanes it enters and those it does not; none: as configured.
+    pub(super) lanes: Option<(Vec<DestinationId>, Vec<DestinationId>)>,
+    /// What it names as missing; none: what is.
+    pub(super) missing: Option<Ranges>,
+}
+
+impl Form {
+    /// That of an event's first release.
+    pub(super) fn of(kind: Kind) -> Self {
+        Self { kind, late: None, earlier: None, lanes: None, missing: None }
+    }
+}
+
 impl<D: Digest> Partition<D> {
     /// Gives an event the next sequence of its key and lets it enter its lanes.
     pub(super) fn release(
@@ -31,6 +53,19 @@ impl<D: Digest> Partition<D> {
         essence: &Essence,
         kind: Kind,
     ) -> Sequence {
+        self.release_as(slot, key, event, essence, Form::of(kind))
+    }
+
+    /// Gives an event the next sequence of its key in any form.
+    pub(super) fn release_as(
+        &mut self,
+        slot: Slot,
+        key: &Key,
+        event: Place,
+        essence: &Essence,
+        form: Form,
+    ) -> Sequence {
+        let kind = form.kind;
         self.visit(slot);
         self.jump(slot, key);
         let settings = self.settings.clone();
@@ -39,11 +74,12 @@ impl<D: Digest> Partition<D> {
         };
         let sequence = hot.record.sequence.next();
         let previous = hot.record.hash;
-        let missing = match kind {
+        let missing = form.missing.unwrap_or_else(|| match kind {
             Kind::Event => hot.record.order.missing.clone(),
-            Kind::Late => Ranges::default(),
-        };
-        let (lanes, filtered) = settings.entered_by(source, &essence.event_type);
+            Kind::Late | Kind::Compensation => Ranges::default(),
+        });
+        let entered = || settings.entered_by(source, &essence.event_type, kind);
+        let (lanes, filtered) = form.lanes.unwrap_or_else(entered);
         let name = &source.name;
         let unordered = source.contract == Contract::Unordered;
         let hash = chain::event_hash(&self.digest, name, key, sequence, kind, essence, &previous);
@@ -65,18 +101,22 @@ impl<D: Digest> Partition<D> {
             fresh: contract::fresh(&hot.record.order, &essence.position),
             concurrent: contract::is_concurrent(&hot.record.order, &essence.position, kind),
             causes: contract::causes(&hot.record.order, &essence.position, kind),
+            broken_from: contract::broken_from(&hot.record.order, &essence.position, kind),
             passed: contract::passed(
                 source,
                 &hot.record.order,
                 &essence.position,
                 hot.record.begins(),
             ),
+            late: form.late.unwrap_or_else(|| source.late(kind)),
+            earlier: form.earlier,
         };
+        let late = released.late;
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
         }
         let place = self.write(Fact::Released(released));
-        self.offer(slot, sequence, place, &lanes);
+        self.offer(slot, sequence, place, (&lanes, late));
         sequence
     }
 
@@ -87,20 +127,20 @@ impl<D: Digest> Partition<D> {
         slot: Slot,
         sequence: Sequence,
         released: Place,
-        entered: &[DestinationId],
+        (lanes, late): (&[DestinationId], Late),
     ) {
         let recorded = self.decided_at();
         let (epoch, settings) = (self.epoch, self.settings.clone());
         if let Some(hot) = self.keys.get_mut(slot) {
             for at in 0..hot.lanes.len() {
                 let destination = hot.lanes[at].id.destination;
-                let entered = entered.contains(&destination);
+                let entered = lanes.contains(&destination);
                 let most = if self.outages.is_open(destination) {
                     limits::LANE_WINDOW_IN_OUTAGE
                 } else {
                     window(&settings, &hot.record.lanes[at])
                 };
-                let waiting = Waiting { sequence, released, recorded, epoch, entered };
+                let waiting = Waiting { sequence, released, recorded, epoch, entered, late };
                 hot.extend_window(at, waiting, most);
             }
         }
@@ -113,6 +153,7 @@ impl<D: Digest> Partition<D> {
     pub(super) fn drain(&mut self, slot: Slot, key: &Key) {
         self.drain_clocks(slot, key);
         self.drain_states(slot, key);
+        self.drain_links(slot, key);
         let settled = self.settled(slot);
         while let Some((event, essence)) = self.next_held(slot, settled.as_ref()) {
             self.release(slot, key, event, &essence, Kind::Event);
@@ -181,6 +222,7 @@ impl<D: Digest> Partition<D> {
             None if source.contract == Contract::Settle => self.release_first(slot, key),
             None if source.contract == Contract::Causal => self.release_in_vain(slot, key),
             None if source.contract == Contract::States => self.release_nearest(slot, key),
+            None if source.contract == Contract::Link => self.release_over_break(slot, key),
             None => self.choose_base(slot, key, &source),
         }
         self.drain(slot, key);
@@ -248,7 +290,8 @@ pub(super) fn head_gap(source: &SourceSettings, order: &Order) -> Option<Range> 
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => None,
+        | Contract::States
+        | Contract::Link => None,
     }
 }
 
@@ -257,6 +300,7 @@ pub(super) fn waits_for_ever(source: &SourceSettings, order: &Order) -> bool {
     let misses = match source.contract {
         Contract::Causal => contract::lacks_any(order),
         Contract::States => contract::stands(source, order),
+        Contract::Link => contract::tip(order).is_some(),
         _ => head_gap(source, order).is_some(),
     };
     misses && source.on_gap == OnGap::Halt
@@ -272,7 +316,8 @@ pub(super) fn next_position(source: &SourceSettings, order: &Order) -> Option<u6
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => None,
+        | Contract::States
+        | Contract::Link => None,
     }
 }
 
@@ -289,6 +334,7 @@ fn beginning(contract: Contract) -> Option<u64> {
         | Contract::Settle
         | Contract::Merge
         | Contract::Causal
-        | Contract::States => None,
+        | Contract::States
+        | Contract::Link => None,
     }
 }

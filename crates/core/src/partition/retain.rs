@@ -12,6 +12,7 @@ use crate::clocks::KnownNode;
 use crate::fact::{Carried, Consequence, Fact, KeysVisited, Received, Visit};
 use crate::id::{FrameNumber, Key, Place, Sequence};
 use crate::limits;
+use crate::links::Break;
 use crate::position::Position;
 use crate::record::{Directory, KeyRecord, Lane, Reached};
 use crate::retention::Looked;
@@ -129,6 +130,7 @@ impl<D: Digest> Partition<D> {
     fn just_died(&self, key: &Key) -> bool {
         self.filling.facts.iter().any(|fact| match fact {
             Fact::Attempted(fact) => fact.consequence == Consequence::Dead && fact.key == *key,
+            Fact::LateDead(fact) => fact.key == *key,
             _ => false,
         })
     }
@@ -271,15 +273,21 @@ fn rough_bytes(record: &KeyRecord) -> usize {
             nodes.iter().map(of).sum()
         }
         Reached::State(machine) => machine.state.len() + 64,
+        Reached::Link(tip) => {
+            let of = |gap: &Break| gap.from.as_ref().map_or(0, |from| from.len()) + gap.to.len();
+            let breaks = tip.breaks.iter().map(|gap| of(gap) + 6).sum::<usize>();
+            tip.link.before.len() + tip.link.after.len() + 64 + breaks
+        }
         Reached::Nothing | Reached::Settled { .. } => 8,
     };
-    let clocks = record.order.held.values().map(|held| match &held.essence.position {
+    let long = record.order.held.values().map(|held| match &held.essence.position {
         Position::Clock(clock) => {
             clock.counters().iter().map(|one| one.node.len() + 11).sum::<usize>()
         }
+        Position::Link(link) => link.before.len() + link.after.len(),
         _ => 0,
     });
-    let held = 512 * record.order.held.len() + clocks.sum::<usize>();
+    let held = 512 * record.order.held.len() + long.sum::<usize>();
     let order = 8 * lists + held + 16 * record.order.instant.len();
     256 + order + reached + lanes
 }

@@ -84,7 +84,7 @@ impl<D: Digest> Partition<D> {
         }
         let at_hand = hot.lanes[at].window.iter().take(free);
         let ready = at_hand.take_while(|waiting| {
-            waiting.entered && waiting.sequence <= tail && waiting.released.frame <= committed
+            waiting.is_sent() && waiting.sequence <= tail && waiting.released.frame <= committed
         });
         let Some(to) = ready.last().map(|last| last.sequence) else { return };
         let (key, from) = (hot.key.clone(), hot.record.lanes[at].head);

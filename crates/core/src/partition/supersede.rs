@@ -20,7 +20,7 @@ impl<D: Digest> Partition<D> {
     /// events supersede.
     pub(super) fn supersede(&mut self, slot: Slot) {
         for at in 0..self.keys.get(slot).map_or(0, |hot| hot.lanes.len()) {
-            self.pass_filtered(slot, at);
+            self.pass_unsent(slot, at);
         }
         let Some(hot) = self.keys.get(slot) else { return };
         let source = self.settings.sources.get(&hot.key.source);

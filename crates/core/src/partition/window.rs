@@ -13,6 +13,7 @@ use super::Partition;
 use super::batch::window;
 use crate::chain::Digest;
 use crate::destination::LaneRef;
+use crate::fact::Late;
 use crate::id::Sequence;
 use crate::input::Waiting;
 use crate::limits;
@@ -100,8 +101,10 @@ impl<D: Digest> Partition<D> {
         events: &mut [Waiting],
         types: &BTreeMap<Sequence, Arc<str>>,
     ) {
-        let record = self.keys.get(lane.slot).map(|hot| &hot.record.lanes[at]);
-        let Some(record) = record else { return };
+        let hot = self.keys.get(lane.slot);
+        let Some((hot, record)) = hot.map(|hot| (hot, &hot.record.lanes[at])) else { return };
+        let source = self.settings.sources.get(&hot.key.source);
+        let leads = source.is_some_and(|source| source.destinations.contains(&lane.destination));
         // What was tried was taken; behind what is sent again that is what the lane stood at.
         let tried = record.failures > 0 || record.accepted.is_some();
         let tried = [tried.then_some(record.head), record.tried_before()];
@@ -113,13 +116,16 @@ impl<D: Digest> Partition<D> {
             if record.sends_again(sequence) {
                 // Without a type it is kept no longer.
                 let takes = |of: &Arc<str>| self.takes_type(lane.destination, of);
-                event.entered = was_taken || event_type.is_some_and(takes);
+                let is_asked_for = was_taken || event_type.is_some_and(takes);
+                // What never entered and would not now is not history of this lane.
+                let may_enter = leads && event.late != Late::Aside;
+                event.entered = is_asked_for && (event.entered || may_enter);
                 continue;
             }
             // What has a strand has it because it entered.
             event.entered |= lane.strand.is_some() || was_taken || sequence <= record.sent;
             let takes = |of: &Arc<str>| self.takes_earlier(lane.destination, event.recorded, of);
-            event.entered |= event_type.is_some_and(takes);
+            event.entered |= event.late != Late::Aside && event_type.is_some_and(takes);
         }
     }
 }

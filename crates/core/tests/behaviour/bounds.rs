@@ -14,7 +14,8 @@ use sprag_core::partition::{Head, Partition};
 use sprag_core::position::Position;
 use sprag_core::recent::Seen;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings,
+    SourceSettings,
 };
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 
@@ -34,11 +35,13 @@ pub(crate) fn settings() -> Settings {
         states: Arc::default(),
         ranks: Vec::new(),
         on_gap: OnGap::Skip,
+        on_late: OnLate::Deliver,
         dedupe: Duration::from_secs(60),
         forget_after: None,
         destinations: vec![DestinationId(1)],
         rate: None,
         refill: None,
+        list: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),

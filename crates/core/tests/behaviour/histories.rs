@@ -14,14 +14,15 @@ use sprag_core::fact::{DeadLetter, Origin, Outcome, RefillOutcome};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
+use sprag_core::links::Link;
 use sprag_core::output::Fetch;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Retry, Settings,
-    SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Retry,
+    Settings, SourceSettings,
 };
 use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
@@ -53,8 +54,8 @@ impl History {
     pub(crate) fn without_order_in_a_memory_for_one() -> Self {
         let sending = (None, 1, None, None, Ack::Answer, None);
         let (give_up, bounds) = (OnGiveUp::Halt, (0, 2, 0, 1, 1));
-        let settings =
-            configured((Contract::Unordered, OnGap::Skip, give_up, bounds, sending, None));
+        let on_gap = (OnGap::Skip, OnLate::Deliver);
+        let settings = configured((Contract::Unordered, on_gap, give_up, bounds, sending, None));
         let post = |key| Happening::Post { key, position: 1, id: None, body: 0, late: false };
         let end = |status| Happening::End { which: 0, status };
         let pause = Happening::Order(Box::new(Order::PauseDestination(1)));
@@ -286,6 +287,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         2 => Just(Contract::Merge),
         3 => Just(Contract::Causal),
         2 => Just(Contract::States),
+        3 => Just(Contract::Link),
     ]
 }
 
@@ -301,6 +303,12 @@ fn refill(
 
 pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let on_gap = prop_oneof![3 => Just(OnGap::Skip), 1 => Just(OnGap::Halt)];
+    let on_late = prop_oneof![
+        2 => Just(OnLate::Deliver),
+        1 => Just(OnLate::DeadLetter),
+        1 => Just(OnLate::To(DestinationId(2))),
+        2 => Just(OnLate::Compensate),
+    ];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
     let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);
     let rate = || {
@@ -311,7 +319,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
-    (contract(), on_gap, give_up, bounds, slow, refill(rate())).prop_map(configured)
+    (contract(), (on_gap, on_late), give_up, bounds, slow, refill(rate())).prop_map(configured)
 }
 
 /// How a destination is sent to: slow attempts and what is slow, its rates, what acknowledges, and batches.
@@ -322,9 +330,9 @@ type Bounds = (usize, usize, usize, usize, u32);
 
 /// One source with two destinations.
 fn configured(
-    (contract, on_gap, give_up, bounds, slow, refill): (
+    (contract, (on_gap, on_late), give_up, bounds, slow, refill): (
         Contract,
-        OnGap,
+        (OnGap, OnLate),
         OnGiveUp,
         Bounds,
         Sending,
@@ -343,11 +351,13 @@ fn configured(
         states: states(0),
         ranks: vec![Pattern::parse("even").expect("a pattern")],
         on_gap,
+        on_late,
         dedupe: Duration::from_secs(3_600),
         forget_after: None,
         destinations: vec![DestinationId(1), DestinationId(2)],
         rate: None,
         refill,
+        list: None,
     };
     let destination = |on_give_up| DestinationSettings {
         name: Arc::from("app"),
@@ -509,6 +519,21 @@ fn told_among_nodes(number: u64) -> Position {
     Position::Clock(Clock::new(node, counters.collect()).expect("three nodes"))
 }
 
+/// From one hash to the next, round in a circle, with ways back, and some that nothing leads to.
+fn step(number: u64) -> Position {
+    let hash = |number: u64| -> Arc<str> {
+        let number = number % 7;
+        if number == 0 { "0000".into() } else { format!("h{number}").into() }
+    };
+    let number = number % 1_000;
+    let (before, after) = match number % 5 {
+        4 => (hash(number), hash(number - 2)),
+        3 => (format!("x{}", number % 3).into(), hash(number)),
+        _ => (hash(number), hash(number.wrapping_add(1))),
+    };
+    Position::Link(Link { before, after, forced: number % 5 == 4 })
+}
+
 /// The provider posts an event as the contract of its source has them.
 fn post(world: &mut World, happening: &Happening) {
     let Happening::Post { key: number, position, id, body, late } = happening else { return };
@@ -520,6 +545,7 @@ fn post(world: &mut World, happening: &Happening) {
         Contract::Merge => crossing(*position),
         Contract::Causal => told_among_nodes(*position),
         Contract::States => state(*position),
+        Contract::Link => step(*position),
     };
     let kind = if number % 2 == id.unwrap_or(0) % 2 { "even" } else { "odd" };
     let body = if *body == 0 { position.standing() } else { 99 };

@@ -13,7 +13,8 @@ use sprag_core::id::{DestinationId, Revision, Sequence, SourceId};
 use sprag_core::position::Position;
 use sprag_core::record::LaneMode;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings,
+    SourceSettings,
 };
 
 use crate::harness::outside::Post;
@@ -51,11 +52,13 @@ fn settings() -> Settings {
         states: Arc::default(),
         ranks: Vec::new(),
         on_gap: OnGap::Halt,
+        on_late: OnLate::Deliver,
         dedupe: Duration::from_secs(3_600),
         forget_after: None,
         destinations: vec![DestinationId(1)],
         rate: None,
         refill: None,
+        list: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),

@@ -16,13 +16,14 @@ use sprag_core::fact::{DeadLetter, Origin, Outcome, RefillOutcome};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, Revision, Sequence, SourceId};
 use sprag_core::input::{Command, Input};
+use sprag_core::links::Link;
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RefillSettings, Restore, Retry,
-    Settings, SourceSettings, Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Restore,
+    Retry, Settings, SourceSettings, Start,
 };
 use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
@@ -177,6 +178,7 @@ impl Story {
             "merge" => Contract::Merge,
             "causal" => Contract::Causal,
             "states" => Contract::States,
+            "links" => Contract::Link,
             "latest" => Contract::Latest { coalesce: words.get("coalesce") == Some("true") },
             _ => Contract::Fifo { first },
         };
@@ -193,6 +195,7 @@ impl Story {
             states: states(words),
             ranks: patterns(words.get("ranks").unwrap_or("")),
             on_gap,
+            on_late: on_late(words).unwrap_or(OnLate::Deliver),
             dedupe: words.duration("dedupe").unwrap_or(Duration::from_secs(604_800)),
             forget_after: words.duration("forget_after"),
             destinations: to.map(|id| DestinationId(id.parse().expect("a number"))).collect(),
@@ -203,6 +206,7 @@ impl Story {
                 rate: words.rate("ask_rate").unwrap_or(Rate { count: 10, period: duration("1s") }),
                 every: words.duration("every"),
             }),
+            list: None,
         };
         self.settings.sources.insert(id, source);
     }
@@ -308,6 +312,18 @@ impl Story {
     }
 }
 
+/// `on_late=dead-letter`, `late_to=2`
+fn on_late(words: &Words<'_>) -> Option<OnLate> {
+    let to = words.number("late_to").map(|to| u32::try_from(to).expect("few destinations"));
+    to.map(|to| OnLate::To(DestinationId(to))).or_else(|| {
+        words.get("on_late").map(|way| match way {
+            "dead-letter" => OnLate::DeadLetter,
+            "compensate" => OnLate::Compensate,
+            _ => OnLate::Deliver,
+        })
+    })
+}
+
 /// The source gets other destinations or states or waits otherwise, a destination other types, rates or ranges,
 /// another destination comes or one goes: from the next start on, or at once in a reload.
 fn reconfigure(world: &mut World, words: &Words<'_>) {
@@ -331,6 +347,9 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
     if let Some(on_gap) = words.get("on_gap") {
         let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
         source.on_gap = if on_gap == "halt" { OnGap::Halt } else { OnGap::Skip };
+    }
+    if let Some(on_late) = on_late(words) {
+        settings.sources.get_mut(&SourceId(1)).expect("the source").on_late = on_late;
     }
     if let Some(after) = words.duration("refill") {
         let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
@@ -384,6 +403,7 @@ fn set(habits: &mut Habits, habit: &str, on: bool) {
         "aborts" => habits.aborts = on,
         "backlogs" => habits.backlogs = on,
         "damage" => habits.damage = on,
+        "reads" => habits.reads = on,
         _ => panic!("no such habit: {habit}"),
     }
 }
@@ -432,7 +452,7 @@ fn states(words: &Words<'_>) -> Arc<StateTable> {
     Arc::new(StateTable::new(&initial, &allow.collect::<Vec<_>>()).expect("a table"))
 }
 
-/// `state=paid@3`, `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story,
+/// `link=a1..b2`, `state=paid@3`, `position=3`, `version=3`, `at=1.5s`: an instant after the beginning of the story,
 /// `fields=mail:2,name:3`, or `clock=a:2,b:1 node=a`.
 fn position(words: &Words<'_>) -> Position {
     let numbered = words.number("position").map(Position::Sequence);
@@ -465,7 +485,14 @@ fn position(words: &Words<'_>) -> Position {
         let at = at.map(|at| At::Version(at.parse().expect("a number")));
         Some(Position::State { state: state.into(), at })
     };
-    let other = || fields().or_else(clock).or_else(state);
+    let link = || {
+        let text = words.get("link")?;
+        let forced = text.contains("...");
+        let dots = if forced { "..." } else { ".." };
+        let (before, after) = text.split_once(dots).expect("before..after");
+        Some(Position::Link(Link { before: before.into(), after: after.into(), forced }))
+    };
+    let other = || fields().or_else(clock).or_else(state).or_else(link);
     numbered.or_else(version).or_else(instant).or_else(other).unwrap_or_default()
 }
 

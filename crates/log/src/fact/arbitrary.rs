@@ -8,6 +8,7 @@ use sprag_core::clocks::{Causes, Clock, Counter};
 use sprag_core::fact::*;
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::*;
+use sprag_core::links::Link;
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::time::{OpenMicros, UnixMicros};
@@ -47,8 +48,17 @@ pub(crate) fn position() -> BoxedStrategy<Position> {
         fields().prop_map(Position::Fields),
         clock().prop_map(Position::Clock),
         (field_name(), option::of(at())).prop_map(|(state, at)| Position::State { state, at }),
+        link().prop_map(Position::Link),
     ]
     .boxed()
+}
+
+pub(crate) fn link() -> impl Strategy<Value = Link> {
+    (text(256), text(256), any::<bool>()).prop_map(|(before, after, forced)| Link {
+        before,
+        after,
+        forced,
+    })
 }
 
 pub(crate) fn at() -> impl Strategy<Value = At> {
@@ -107,7 +117,7 @@ pub(crate) fn hold_reason() -> impl Strategy<Value = HoldReason> {
 
 fn received() -> impl Strategy<Value = Received> {
     let texts = (option::of(text(256)), text(256), text(256));
-    let origin = prop_oneof![Just(Origin::Posted), Just(Origin::Refilled)];
+    let origin = prop_oneof![Just(Origin::Posted), Just(Origin::Refilled), Just(Origin::Again)];
     let rest = (vec(header(), 0..5), hash(), any::<u32>(), any::<u32>(), origin);
     (key(), position(), texts, rest).prop_map(|(key, position, texts, rest)| Received {
         key,
@@ -124,13 +134,20 @@ fn received() -> impl Strategy<Value = Received> {
 }
 
 fn released() -> BoxedStrategy<Released> {
-    let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late)];
+    let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late), Just(Kind::Compensation)];
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
     let causes = (field_name(), range()).prop_map(|(node, range)| Causes { node, range });
-    let of_clocks = (any::<bool>(), vec(causes, 0..3));
+    let of_clocks = (any::<bool>(), vec(causes, 0..3), option::of(text(256)));
     let fresh = (vec(field_name(), 0..4), vec(field_name(), 0..4));
-    let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks);
+    let late = prop_oneof![
+        Just(Late::Delivered),
+        Just(Late::Dead),
+        Just(Late::Aside),
+        Just(Late::InPlace),
+    ];
+    let late = (late, option::of(sequence()));
+    let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks, late);
     (key(), place(), order, lanes, reserved)
         .prop_map(|(key, event, order, lanes, reserved)| Released {
             key,
@@ -149,8 +166,11 @@ fn released() -> BoxedStrategy<Released> {
             unordered: reserved.2,
             fresh: reserved.3.0,
             passed: reserved.3.1,
+            broken_from: reserved.4.2,
             concurrent: reserved.4.0,
             causes: reserved.4.1,
+            late: reserved.5.0,
+            earlier: reserved.5.1,
         })
         .boxed()
 }
@@ -371,6 +391,9 @@ fn lanes() -> BoxedStrategy<Fact> {
                 Fact::Rewound(Rewound { key, destination, from, until })
             }
         ),
+        (key(), destination(), sequence()).prop_map(|(key, destination, sequence)| {
+            Fact::LateDead(LateDead { key, destination, sequence })
+        }),
         (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
             Fact::LaneOpened(LaneOpened { key, destination, through })
         }),

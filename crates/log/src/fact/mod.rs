@@ -42,6 +42,7 @@ mod key_resumed;
 pub(crate) mod keys_visited;
 mod lane_ended;
 mod lane_opened;
+mod late_dead;
 pub(crate) mod parts;
 mod rebased;
 mod received;
@@ -108,6 +109,7 @@ mod tag {
     pub(super) const JUMPED: u8 = 47;
     pub(super) const REFILL_ENDED: u8 = 50;
     pub(super) const REWOUND: u8 = 52;
+    pub(super) const LATE_DEAD: u8 = 53;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -149,6 +151,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::LaneEnded(fact) => lane_ended::encode(writer, fact),
         Fact::BacklogDropped(fact) => backlog_dropped::encode(writer, fact),
         Fact::Rewound(fact) => rewound::encode(writer, fact),
+        Fact::LateDead(fact) => late_dead::encode(writer, fact),
         Fact::LaneOpened(fact) => lane_opened::encode(writer, fact),
         Fact::Carried(fact) => carried::encode(writer, fact),
         Fact::Forgotten(fact) => forgotten::encode(writer, fact),
@@ -207,6 +210,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::KEYS_VISITED => Fact::KeysVisited(keys_visited::decode(fields)?),
         tag::BACKLOG_DROPPED => Fact::BacklogDropped(backlog_dropped::decode(fields)?),
         tag::REWOUND => Fact::Rewound(rewound::decode(fields)?),
+        tag::LATE_DEAD => Fact::LateDead(late_dead::decode(fields)?),
         tag::LANE_ENDED => Fact::LaneEnded(lane_ended::decode(fields)?),
         tag::LANE_OPENED => Fact::LaneOpened(lane_opened::decode(fields)?),
         tag::CARRIED => Fact::Carried(carried::decode(fields)?),
@@ -271,6 +275,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::LaneEnded(_) => tag::LANE_ENDED,
         Fact::BacklogDropped(_) => tag::BACKLOG_DROPPED,
         Fact::Rewound(_) => tag::REWOUND,
+        Fact::LateDead(_) => tag::LATE_DEAD,
         Fact::LaneOpened(_) => tag::LANE_OPENED,
         Fact::Carried(_) => tag::CARRIED,
         Fact::Forgotten(_) => tag::FORGOTTEN,

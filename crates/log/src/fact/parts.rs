@@ -6,9 +6,10 @@ use sprag_core::clocks::{Clock, Counter};
 use sprag_core::fields::{At, Field, Fields};
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::limits::{
-    CLOCK_BYTES, CLOCK_NODES, FIELD_BYTES, FIELDS, FIELDS_BYTES, KEY_BYTES, NODE_BYTES,
-    POSITION_BYTES, STATE_BYTES, TEXT_BYTES,
+    CLOCK_BYTES, CLOCK_NODES, FIELD_BYTES, FIELDS, FIELDS_BYTES, KEY_BYTES, LINK_BYTES,
+    LINK_POSITION_BYTES, NODE_BYTES, POSITION_BYTES, STATE_BYTES, TEXT_BYTES,
 };
+use sprag_core::links::Link;
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::time::{OpenMicros, UnixMicros};
@@ -129,14 +130,16 @@ const POSITION_TIMESTAMP: u8 = 3;
 const POSITION_FIELDS: u8 = 4;
 pub(crate) const POSITION_CLOCK: u8 = 6;
 const POSITION_STATE: u8 = 5;
+const POSITION_LINK: u8 = 7;
 
 /// A tag, a length, and the bytes, so that a position of a later contract is a new tag. A number is eight
-/// bytes, big-endian, as it also is in index hashes; fields are a list, and so is a clock.
+/// bytes, big-endian, as it also is in index hashes; fields are a list, and so is a clock; a link is two texts.
 pub(crate) fn write_position(writer: &mut Writer<'_>, position: &Position) {
     writer.byte(match position {
         Position::Fields(_) => POSITION_FIELDS,
         Position::Clock(_) => POSITION_CLOCK,
         Position::State { .. } => POSITION_STATE,
+        Position::Link(_) => POSITION_LINK,
         Position::None => POSITION_NONE,
         Position::Sequence(_) => POSITION_SEQUENCE,
         Position::Version(_) => POSITION_VERSION,
@@ -145,6 +148,9 @@ pub(crate) fn write_position(writer: &mut Writer<'_>, position: &Position) {
     match (position, position.number()) {
         (Position::State { state, at }, _) => {
             writer.bytes("position", &packed_state(state, *at), POSITION_BYTES);
+        }
+        (Position::Link(link), _) => {
+            writer.bytes("position", &packed_link(link), LINK_POSITION_BYTES);
         }
         (Position::Fields(fields), _) => writer.bytes("position", &packed(fields), FIELDS_BYTES),
         (Position::Clock(clock), _) => writer.bytes("position", &packed_clock(clock), CLOCK_BYTES),
@@ -167,6 +173,33 @@ fn unpacked_state(bytes: &[u8]) -> Decoded<Position> {
     let at = reader.option(read_at)?;
     reader.end()?;
     Ok(Position::State { state, at })
+}
+
+/// What was before and what is after, then a byte: 1 where it is forced.
+fn packed_link(link: &Link) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes);
+    write_link(&mut writer, link);
+    bytes
+}
+
+fn unpacked_link(bytes: &[u8]) -> Decoded<Link> {
+    let reader = &mut Reader::new(bytes);
+    let link = read_link(reader)?;
+    reader.end()?;
+    Ok(link)
+}
+
+pub(crate) fn write_link(writer: &mut Writer<'_>, link: &Link) {
+    writer.text("hash before", &link.before, LINK_BYTES);
+    writer.text("hash after", &link.after, LINK_BYTES);
+    writer.flag(link.forced);
+}
+
+pub(crate) fn read_link(reader: &mut Reader<'_>) -> Decoded<Link> {
+    let before = reader.text("hash before", LINK_BYTES)?.into();
+    let after = reader.text("hash after", LINK_BYTES)?.into();
+    Ok(Link { before, after, forced: reader.flag()? })
 }
 
 fn packed(fields: &Fields) -> Vec<u8> {
@@ -253,6 +286,9 @@ pub(crate) fn read_position(reader: &mut Reader<'_>) -> Decoded<Position> {
     }
     if tag == POSITION_CLOCK {
         return unpacked_clock(reader.bytes("position", CLOCK_BYTES)?).map(Position::Clock);
+    }
+    if tag == POSITION_LINK {
+        return unpacked_link(reader.bytes("position", LINK_POSITION_BYTES)?).map(Position::Link);
     }
     let bytes = reader.bytes("position", POSITION_BYTES)?;
     let numbered = match (tag, bytes) {

@@ -1,8 +1,10 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
 //! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where there is more to say: what that
-//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks), and of what is in it the names of the fresh fields
-//! and of the states that were passed over, then of clocks a set of bits (1 concurrent, 2 causes) and the causes: of each
-//! the node and the range.
+//! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks and links, 16 late and a dead letter, 32 late and for its
+//! own lanes alone, 64 undoes or repeats, 128 late and in its place), and of what is in it the names of the fresh fields and
+//! of the states that were passed over, then of clocks and links a set of bits (1 concurrent, 2 causes, 4 broken), the causes,
+//! of each the node and the range, and the hash that the key stood at where its links are broken; then the sequence that is
+//! undone or repeated.
 
 use super::parts::{
     read_destinations, read_key, read_place, read_position, read_range, read_ranges, read_sequence,
@@ -10,9 +12,11 @@ use super::parts::{
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use sprag_core::clocks::Causes;
-use sprag_core::fact::{Kind, Released};
+use sprag_core::fact::{Kind, Late, Released};
 use sprag_core::id::Revision;
-use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, FIELDS, NODE_BYTES, STATE_BYTES, STATES};
+use sprag_core::limits::{
+    CLOCK_NODES, FIELD_BYTES, FIELDS, LINK_BYTES, NODE_BYTES, STATE_BYTES, STATES,
+};
 use std::sync::Arc;
 
 pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
@@ -23,6 +27,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     writer.byte(match fact.kind {
         Kind::Event => 0,
         Kind::Late => 1,
+        Kind::Compensation => 2,
     });
     writer.hash(&fact.previous_hash);
     writer.hash(&fact.hash);
@@ -32,13 +37,16 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     write_ranges(writer, &fact.missing);
     writer.option(fact.salt.as_ref(), Writer::hash);
     writer.option(fact.refers_to.as_ref(), write_place);
-    let of_clocks =
-        CONCURRENT * u8::from(fact.concurrent) + CAUSES * u8::from(!fact.causes.is_empty());
+    let of_clocks = CONCURRENT * u8::from(fact.concurrent)
+        + CAUSES * u8::from(!fact.causes.is_empty())
+        + BROKEN * u8::from(fact.broken_from.is_some());
     let (has_fresh, has_passed) = (!fact.fresh.is_empty(), !fact.passed.is_empty());
     let more = UNORDERED * u8::from(fact.unordered)
         + FRESH * u8::from(has_fresh)
         + PASSED * u8::from(has_passed)
-        + OF_CLOCKS * u8::from(of_clocks > 0);
+        + OF_CLOCKS * u8::from(of_clocks > 0)
+        + of_late(fact.late)
+        + EARLIER * u8::from(fact.earlier.is_some());
     if more > 0 {
         writer.byte(more);
     }
@@ -60,15 +68,46 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
             write_range(writer, causes.range);
         }
     }
+    if let Some(from) = &fact.broken_from {
+        writer.text("hash", from, LINK_BYTES);
+    }
+    if let Some(earlier) = fact.earlier {
+        writer.number(earlier.0);
+    }
 }
 
 const UNORDERED: u8 = 1;
 const FRESH: u8 = 2;
 const PASSED: u8 = 4;
 const OF_CLOCKS: u8 = 8;
+const DEAD: u8 = 16;
+const ASIDE: u8 = 32;
+const EARLIER: u8 = 64;
+const IN_PLACE: u8 = 128;
 
 const CONCURRENT: u8 = 1;
 const CAUSES: u8 = 2;
+const BROKEN: u8 = 4;
+
+fn of_late(late: Late) -> u8 {
+    match late {
+        Late::Delivered => 0,
+        Late::Dead => DEAD,
+        Late::Aside => ASIDE,
+        Late::InPlace => IN_PLACE,
+    }
+}
+
+/// What the bits say; nothing where they contradict each other.
+fn late_of(more: u8) -> Option<Late> {
+    match more & (DEAD | ASIDE | IN_PLACE) {
+        0 => Some(Late::Delivered),
+        DEAD => Some(Late::Dead),
+        ASIDE => Some(Late::Aside),
+        IN_PLACE => Some(Late::InPlace),
+        _ => None,
+    }
+}
 
 /// What is more to say of a release, as bits; nothing where there are no bytes for it.
 fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
@@ -76,8 +115,8 @@ fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
         return Ok(0);
     }
     match reader.byte()? {
-        more @ 1..=15 => Ok(more),
-        byte => unknown(reader, "unknown bits of a release", byte),
+        0 => unknown(reader, "bits of a release", 0),
+        more => Ok(more),
     }
 }
 
@@ -94,25 +133,30 @@ fn read_names(
     }
 }
 
-/// Whether it is concurrent, and what its clock knows and never came.
-fn read_of_clocks(reader: &mut Reader<'_>, more: u8) -> Result<(bool, Vec<Causes>), DecodeError> {
-    if more & OF_CLOCKS == 0 {
-        return Ok((false, Vec::new()));
-    }
+/// Whether it is concurrent, what its clock knows and never came, and where its key stood that its link does not join.
+fn read_of_clocks(reader: &mut Reader<'_>, released: &mut Released) -> Result<(), DecodeError> {
     let bits = match reader.byte()? {
-        bits @ 1..=3 => bits,
-        byte => return unknown(reader, "unknown bits of clocks", byte),
+        bits @ 1..=7 => bits,
+        byte => return unknown(reader, "unknown bits of clocks and links", byte),
     };
-    if bits & CAUSES == 0 {
-        return Ok((true, Vec::new()));
+    released.concurrent = bits & CONCURRENT > 0;
+    if bits & CAUSES > 0 {
+        released.causes = read_causes(reader)?;
     }
+    if bits & BROKEN > 0 {
+        released.broken_from = Some(reader.text("hash", LINK_BYTES)?.into());
+    }
+    Ok(())
+}
+
+fn read_causes(reader: &mut Reader<'_>) -> Result<Vec<Causes>, DecodeError> {
     let causes = reader.list("causes", CLOCK_NODES, |reader| {
         let node = reader.text("node", NODE_BYTES)?.into();
         Ok(Causes { node, range: read_range(reader)? })
     })?;
     match causes.is_empty() {
         true => Err(reader.error("causes are none", None)),
-        false => Ok((bits & CONCURRENT > 0, causes)),
+        false => Ok(causes),
     }
 }
 
@@ -136,16 +180,27 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         concurrent: false,
         causes: Vec::new(),
         passed: Vec::new(),
+        late: Late::Delivered,
+        earlier: None,
+        broken_from: None,
     };
     let more = read_more(reader)?;
-    released.unordered = more & UNORDERED > 0;
+    let Some(late) = late_of(more) else {
+        return unknown(reader, "unknown bits of a release", more);
+    };
+    (released.unordered, released.late) = (more & UNORDERED > 0, late);
     if more & FRESH > 0 {
         released.fresh = read_names(reader, "fresh fields", (FIELDS, FIELD_BYTES))?;
     }
     if more & PASSED > 0 {
         released.passed = read_names(reader, "passed states", (STATES, STATE_BYTES))?;
     }
-    (released.concurrent, released.causes) = read_of_clocks(reader, more)?;
+    if more & OF_CLOCKS > 0 {
+        read_of_clocks(reader, &mut released)?;
+    }
+    if more & EARLIER > 0 {
+        released.earlier = Some(read_sequence(reader)?);
+    }
     Ok(released)
 }
 
@@ -153,6 +208,7 @@ fn kind(reader: &mut Reader<'_>) -> Result<Kind, DecodeError> {
     match reader.byte()? {
         0 => Ok(Kind::Event),
         1 => Ok(Kind::Late),
+        2 => Ok(Kind::Compensation),
         byte => unknown(reader, "unknown kind", byte),
     }
 }
@@ -163,6 +219,7 @@ mod tests {
     use super::*;
     use sprag_core::clocks::{Clock, Counter};
     use sprag_core::fields::{At, Field, Fields};
+    use sprag_core::links::Link;
 
     fn released() -> Released {
         Released {
@@ -184,6 +241,9 @@ mod tests {
             concurrent: false,
             causes: Vec::new(),
             passed: Vec::new(),
+            late: Late::Delivered,
+            earlier: None,
+            broken_from: None,
         }
     }
 
@@ -246,6 +306,24 @@ mod tests {
         check(of_a_clock(true, all), &format!("08 63000000 {CLOCK} 08 03 01 0161 02 02"));
     }
 
+    /// Where the key stood comes behind the causes, with a bit beside theirs.
+    #[test]
+    fn golden_bytes_of_a_link() {
+        let link = Link { before: "c3".into(), after: "d4".into(), forced: true };
+        let position = Position::Link(link);
+        let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+        let (salt, refers_to, kind) = (None, None, Kind::Event);
+        let released =
+            Released { position, lanes, filtered, missing, salt, refers_to, kind, ..released() };
+        let of = |broken_from| Fact::Released(Released { broken_from, ..released.clone() });
+        let link = "0103612f62 03920807 07 07 026333 026434 01 04 00 \
+             0101010101010101010101010101010101010101010101010101010101010101 \
+             0202020202020202020202020202020202020202020202020202020202020202 \
+             00 00 05 00 00 00";
+        check(of(None), &format!("08 5a000000 {link}"));
+        check(of(Some("b2".into())), &format!("08 5f000000 {link} 08 04 026232"));
+    }
+
     #[test]
     fn golden_bytes_of_a_state() {
         let position = Position::State { state: "done".into(), at: Some(At::Version(300)) };
@@ -260,6 +338,39 @@ mod tests {
              0101010101010101010101010101010101010101010101010101010101010101 \
              0202020202020202020202020202020202020202020202020202020202020202 \
              00 00 05 00 00 00 04 01 0470616964",
+        );
+    }
+
+    #[test]
+    fn golden_bytes_of_late_events() {
+        for (late, byte) in [(Late::Dead, "10"), (Late::Aside, "20"), (Late::InPlace, "80")] {
+            let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+            let (salt, refers_to) = (None, None);
+            let released =
+                Released { late, lanes, filtered, missing, salt, refers_to, ..released() };
+            let bytes = "08 5c000000 \
+                 0103612f62 03920807 01 08 0000000000000007 04 01 \
+                 0101010101010101010101010101010101010101010101010101010101010101 \
+                 0202020202020202020202020202020202020202020202020202020202020202 \
+                 00 00 05 00 00 00";
+            check(Fact::Released(released), &format!("{bytes} {byte}"));
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_what_is_undone() {
+        let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+        let (salt, refers_to, earlier) = (None, None, Some(Sequence(3)));
+        let kind = Kind::Compensation;
+        let released =
+            Released { kind, earlier, lanes, filtered, missing, salt, refers_to, ..released() };
+        check(
+            Fact::Released(released),
+            "08 5d000000 \
+             0103612f62 03920807 01 08 0000000000000007 04 02 \
+             0101010101010101010101010101010101010101010101010101010101010101 \
+             0202020202020202020202020202020202020202020202020202020202020202 \
+             00 00 05 00 00 00 40 03",
         );
     }
 

@@ -8,6 +8,7 @@ use sprag_core::clocks::{KnownNode, Seen};
 use sprag_core::fact::Toll;
 use sprag_core::fields::KnownField;
 use sprag_core::id::{DestinationId, FrameNumber, Sequence};
+use sprag_core::links::{Break, Tip};
 use sprag_core::record::{
     Acceptance, Essence, HeldAt, HeldEvent, KeyRecord, Lane, LaneMode, Machine, Omission,
     OmitReason, Order, Reached, Rewind,
@@ -76,7 +77,15 @@ fn reached() -> impl Strategy<Value = Reached> {
             Reached::Fields(fields)
         }),
         machine.prop_map(Reached::State),
+        tip().prop_map(|tip| Reached::Link(Box::new(tip))),
     ]
+}
+
+fn tip() -> impl Strategy<Value = Tip> {
+    let gap = (option::of(arbitrary::text(256)), arbitrary::text(256));
+    let gap = gap.prop_map(|(from, to)| Break { from, to });
+    (arbitrary::link(), arbitrary::place(), arbitrary::hash(), vec(gap, 0..4))
+        .prop_map(|(link, event, digest, breaks)| Tip { link, event, digest, breaks })
 }
 
 fn mode() -> impl Strategy<Value = LaneMode> {

@@ -8,6 +8,7 @@ use sprag::node::{Network, NodeHandle};
 use sprag_core::fact::Outcome;
 use sprag_core::id::PartitionId;
 use sprag_core::input::{AttemptId, Ended};
+use sprag_core::lists::ListAsk;
 use sprag_core::output::{Attempt, Fetch};
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
@@ -49,6 +50,10 @@ impl Network for Ending {
 
     fn fetch(&mut self, _: PartitionId, _: Box<Fetch>) {
         // No source is asked for anything.
+    }
+
+    fn read_list(&mut self, _: ListAsk) {
+        // No source has a list.
     }
 
     fn notice(&mut self, notice: Notice) {

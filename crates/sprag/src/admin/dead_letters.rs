@@ -34,7 +34,7 @@ pub(super) struct Wanted {
     source: Option<String>,
     /// Of keys whose encoded name is like this; `*` stands for anything
     key: Option<String>,
-    /// `given-up`, `backlog-full`, `conflict`, `invalid`, or that of a lane as in the list of lanes
+    /// `given-up`, `backlog-full`, `late`, `conflict`, `invalid`, or that of a lane as in the list of lanes
     reason: Option<String>,
     /// Dead since this time or later
     #[param(format = DateTime)]

@@ -5,8 +5,8 @@
 use serde_json::{Map, Value, json};
 use sprag_core::clocks::Causes;
 use sprag_core::fact::{
-    AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, Origin, PauseReason, Received,
-    Recognised, RefillOutcome, Released, Visit,
+    AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, Late, Origin, PauseReason,
+    Received, Recognised, RefillOutcome, Released, Visit,
 };
 use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
 use sprag_core::ranges::Range;
@@ -108,6 +108,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::StrandsTaken(_)
         | Fact::Superseded(_)
         | Fact::Filtered(_)
+        | Fact::LateDead(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::BacklogDropped(_)
@@ -200,6 +201,7 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
             "destination": to(fact.destination), "from": fact.from.0, "by": fact.by.0,
         }),
         Fact::Filtered(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
+        Fact::LateDead(fact) => in_lane(&to(fact.destination), fact.sequence, fact.sequence),
         Fact::LaneOpened(fact) => json!({
             "destination": to(fact.destination), "through": fact.through.0,
         }),
@@ -225,8 +227,10 @@ fn received(fact: &Received) -> Value {
         "type": *fact.event_type, "content_type": *fact.content_type,
         "digest": fact.digest.to_string(), "size": fact.size,
     });
-    if fact.origin == Origin::Refilled {
-        shown["origin"] = "refilled".into();
+    match fact.origin {
+        Origin::Posted => {}
+        Origin::Refilled => shown["origin"] = "refilled".into(),
+        Origin::Again => shown["origin"] = "again".into(),
     }
     shown
 }
@@ -242,6 +246,15 @@ fn released(names: &Names, fact: &Released) -> Value {
         "destinations": destinations(&fact.lanes), "filtered": destinations(&fact.filtered),
         "revision": fact.revision.0, "unordered": fact.unordered,
     });
+    match fact.late {
+        Late::Delivered => {}
+        Late::Dead => shown["late"] = json!("dead-letter"),
+        Late::Aside => shown["late"] = json!("aside"),
+        Late::InPlace => shown["late"] = json!("in-place"),
+    }
+    if let Some(earlier) = fact.earlier {
+        shown["of"] = earlier.0.into();
+    }
     for (member, names) in [("fresh", &fact.fresh), ("passed", &fact.passed)] {
         if !names.is_empty() {
             shown[member] = names.iter().map(|name| json!(**name)).collect();
@@ -253,6 +266,9 @@ fn released(names: &Names, fact: &Released) -> Value {
     if !fact.causes.is_empty() {
         let of = |causes: &Causes| json!({"node": *causes.node, "from": causes.range.from, "to": causes.range.to});
         shown["missing_causes"] = fact.causes.iter().map(of).collect();
+    }
+    if let Some(from) = &fact.broken_from {
+        shown["broken_from"] = json!(**from);
     }
     shown
 }

@@ -231,6 +231,9 @@ impl Search {
                 {
                     self.dropped.push(dropped.destination);
                 }
+                Fact::LateDead(dead) if dead.key == *key && dead.sequence == sequence => {
+                    self.dropped.push(dead.destination);
+                }
                 Fact::LaneEnded(ended)
                     if ended.key == *key
                         && ((ended.from..=ended.to).contains(&sequence)

@@ -9,6 +9,7 @@ use sprag_core::contract;
 use sprag_core::fields::{At, KnownField};
 use sprag_core::input::Command;
 use sprag_core::instant::instant_text;
+use sprag_core::links::Break;
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::record::{
@@ -75,6 +76,9 @@ pub(super) struct Shown {
     /// The state it is in (contract `states`); absent before its first event, and under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<ShownState>,
+    /// Where its hash links lead; absent before its first event, and where positions are no links.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<ShownTip>,
     /// Seconds of open time until waiting ends; absent when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold_seconds: Option<f64>,
@@ -99,6 +103,9 @@ struct Held {
     /// The state it tells, where states between are missing (contract `states`).
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
+    /// From where to where it leads, where what leads there is missing (hash links).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
     event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -117,6 +124,29 @@ struct ShownState {
     instant: Option<String>,
     /// The event that brought it.
     event: String,
+}
+
+/// Where the hash links of a resource lead.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyLinks)]
+struct ShownTip {
+    /// The hash it stands at.
+    at: String,
+    /// The event that led there.
+    event: String,
+    /// What was given up and did not come since, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    breaks: Vec<ShownBreak>,
+}
+
+/// What never came between two events.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyBreak)]
+struct ShownBreak {
+    /// Where it begins; absent before the first event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    to: String,
 }
 
 /// The newest value of a field that was released.
@@ -287,6 +317,7 @@ fn shown(
         clock: clock(&order.reached),
         missing_causes: missing_causes(order),
         state: machine(&order.reached),
+        links: links(order),
         hold_seconds: remaining.map(|remaining| remaining.as_secs_f64()),
         lanes,
         why,
@@ -295,10 +326,12 @@ fn shown(
 
 fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
     let (id, event) = (held.essence.id.as_ref().map(ToString::to_string), held.event.to_string());
-    let shown = Held { position: None, instant: None, clock: None, state: None, event, id };
+    let shown =
+        Held { position: None, instant: None, clock: None, state: None, link: None, event, id };
     match (&held.essence.position, &at.tie) {
         (position @ Position::Clock(_), _) => Held { clock: Some(position.text()), ..shown },
         (position @ Position::State { .. }, _) => Held { state: Some(position.text()), ..shown },
+        (position @ Position::Link(_), _) => Held { link: Some(position.text()), ..shown },
         (_, Tie::Only) => Held { position: Some(at.number), ..shown },
         (position, Tie::Of(..)) => Held { instant: Some(position.text()), ..shown },
     }
@@ -308,6 +341,16 @@ fn machine(reached: &Reached) -> Option<ShownState> {
     let Reached::State(Machine { state, at, event, .. }) = reached else { return None };
     let (version, instant) = at.map_or((None, None), how_new);
     Some(ShownState { state: state.to_string(), version, instant, event: event.to_string() })
+}
+
+fn links(order: &Order) -> Option<ShownTip> {
+    let tip = contract::tip(order)?;
+    let of = |gap: &Break| ShownBreak {
+        from: gap.from.as_ref().map(ToString::to_string),
+        to: gap.to.to_string(),
+    };
+    let breaks = tip.breaks.iter().map(of).collect();
+    Some(ShownTip { at: tip.at().to_string(), event: tip.event.to_string(), breaks })
 }
 
 /// A version, or a time.

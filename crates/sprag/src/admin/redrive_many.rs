@@ -30,7 +30,7 @@ pub(super) struct Many {
     source: Option<String>,
     /// Of keys whose encoded name is like this; `*` stands for anything
     key: Option<String>,
-    /// `given-up`, `backlog-full`, `conflict` or `invalid`
+    /// `given-up`, `backlog-full`, `late`, `conflict` or `invalid`
     reason: Option<String>,
     /// Dead since this time or later
     #[schema(format = DateTime)]

@@ -94,7 +94,8 @@ pub(super) const LANE_REASONS: &[&str] = &[
 ];
 
 /// Why an event is a dead letter.
-pub(super) const LETTER_REASONS: &[&str] = &["given-up", "backlog-full", "conflict", "invalid"];
+pub(super) const LETTER_REASONS: &[&str] =
+    &["given-up", "backlog-full", "late", "conflict", "invalid"];
 
 /// A time as the API gives it.
 pub(super) fn shown(micros: Option<UnixMicros>) -> Option<String> {

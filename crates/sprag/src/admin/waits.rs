@@ -142,6 +142,9 @@ pub(super) fn hold(
     if let Position::Clock(_) = first.essence.position {
         return Some(knows(&events, &until, &record.order));
     }
+    if let Position::Link(_) = first.essence.position {
+        return Some(links(&events, &until, &record.order));
+    }
     if let Position::State { state, .. } = &first.essence.position {
         return Some(match &record.order.reached {
             Reached::State(machine) => format!(
@@ -185,6 +188,25 @@ fn knows(events: &str, until: &str, order: &Order) -> String {
         .collect();
     let more = if missing.len() > shown.len() { " and others" } else { "" };
     format!("{events}: their clocks know {}{more}, which did not come; {until}.", shown.join(", "))
+}
+
+/// What the one that goes first begins at, and where the key stands.
+fn links(events: &str, until: &str, order: &Order) -> String {
+    let first =
+        contract::first_of_chain(order).and_then(|(held, _)| match &held.essence.position {
+            Position::Link(link) => Some(&*link.before),
+            _ => None,
+        });
+    let before = first.unwrap_or_default();
+    match contract::tip(order) {
+        Some(tip) => format!(
+            "{events}: the key stands at {}, and what leads from there to {before} has not come; {until}.",
+            tip.at()
+        ),
+        None => {
+            format!("{events}: the key is new, and what leads to {before} may still come; {until}.")
+        }
+    }
 }
 
 fn of_node(name: &str, ranges: &Ranges) -> String {

@@ -1,6 +1,7 @@
 //! `batch`: which destinations may be sent ranges of events as one JSON array (rule L9).
 
 use super::Named;
+use super::check_late::feeding;
 use super::checked::{Contract, Destination, Source};
 use super::raw::Section;
 use super::units;
@@ -15,7 +16,7 @@ pub(super) fn batches(
     for (name, section) in root.named("destinations") {
         let Some(to) = destinations.get(name).and_then(Option::as_ref) else { continue };
         let (Some(batch), Some(entry)) = (to.batch, section.get("batch")) else { continue };
-        for name in &to.from {
+        for name in feeding(name, to, sources) {
             let Some(source) = sources.get(name).and_then(Option::as_ref) else { continue };
             if source.contract == Contract::Unordered {
                 entry.error(format!(

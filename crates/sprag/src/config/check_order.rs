@@ -3,7 +3,9 @@
 
 use super::check_rules::patterns;
 use super::check_states;
-use super::checked::{Causal, Contract, Fifo, First, Hold, Latest, Merge, OnGap, Settle, States};
+use super::checked::{
+    Causal, Contract, Fifo, First, Hold, Latest, Links, Merge, OnGap, Settle, States,
+};
 use super::raw::{Entry, Section, or};
 use crate::extract::PositionRule;
 use crate::limits;
@@ -55,6 +57,9 @@ pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -
     }
     refuse_others(section, kind);
     match kind {
+        Kind::Fifo if matches!(position, Some(PositionRule::Link { .. })) => {
+            links(section).map(Contract::Links)
+        }
         Kind::Fifo => fifo(section).map(Contract::Fifo),
         Kind::Latest => latest(section, position).map(Contract::Latest),
         Kind::Arrival => Some(Contract::Arrival),
@@ -101,7 +106,7 @@ fn refuse_others(section: &Section<'_>, kind: Kind) {
 /// Rule K6.
 fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
     match (kind, position) {
-        (Kind::Fifo, PositionRule::Sequence(_))
+        (Kind::Fifo, PositionRule::Sequence(_) | PositionRule::Link { .. })
         | (Kind::Settle, PositionRule::Timestamp { .. })
         | (Kind::Merge, PositionRule::Fields { .. })
         | (Kind::Causal, PositionRule::Clock { .. })
@@ -122,14 +127,16 @@ fn misfit(kind: Kind, position: &PositionRule) -> Option<&'static str> {
             PositionRule::None
             | PositionRule::Fields { .. }
             | PositionRule::Clock { .. }
-            | PositionRule::State { .. },
+            | PositionRule::State { .. }
+            | PositionRule::Link { .. },
         ) => Some(
             "contract \"latest\" needs position = { version = LOCATION }, \
              { timestamp = LOCATION, unit = UNIT } or { sequence = LOCATION }",
         ),
         (Kind::Latest, _) => None,
         (Kind::Fifo, _) => Some(
-            "contract \"fifo\" needs position = { sequence = LOCATION }; a version or timestamp \
+            "contract \"fifo\" needs position = { sequence = LOCATION } or { link = { before = LOCATION, \
+             after = LOCATION } }; a version or timestamp \
              goes with \"latest\", and without a position the contract is \"arrival\"",
         ),
         (Kind::Arrival, _) => {
@@ -193,6 +200,25 @@ fn causal(section: &Section<'_>) -> Option<Causal> {
         ));
     }
     Some(Causal { hold: hold?, on_gap: on_gap(section)? })
+}
+
+/// `fifo` where positions lead from one hash to the next.
+fn links(section: &Section<'_>) -> Option<Links> {
+    let hold = section.section("hold");
+    refuse(
+        section,
+        &FIFO_ONLY,
+        "a link has no number: an unknown key begins where a link leads out of zeros, or waits",
+    );
+    refuse(&hold, &["span"], "a link has no number that could lie too far ahead");
+    let most = sprag_core::limits::LINKS_HELD;
+    let (wait, events, on_gap) = (hold_wait(&hold, WAIT), hold_events(&hold), on_gap(section));
+    if let (Some(entry), Some(events)) = (hold.get("events"), events)
+        && events > most as u64
+    {
+        entry.error(format!("of a key whose positions are links at most {most} events are held"));
+    }
+    Some(Links { wait: wait?, events: events?, on_gap: on_gap? })
 }
 
 fn states(section: &Section<'_>, position: Option<&PositionRule>) -> Option<States> {

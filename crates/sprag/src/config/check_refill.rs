@@ -21,10 +21,17 @@ pub(super) fn refill(
 ) -> Option<Option<Refill>> {
     let Some(entry) = source.get("refill") else { return Some(None) };
     let section = &entry.section()?;
+    if section.get("list").is_some() {
+        // A list of all it has, which knows no positions: see `check_list`.
+        return Some(None);
+    }
+    if let Some(reach) = section.get("reach") {
+        reach.error("only a `list` is read back to some time");
+    }
     if contract.is_some_and(|contract| !matches!(contract, Contract::Fifo(_))) {
         entry.error(
-            "only contract \"fifo\" knows which positions are missing: no range of them can be \
-             asked for",
+            "only contract \"fifo\" with a sequence knows which positions are missing: no range of them can \
+             be asked for; a source with a list of all its events has `list`",
         );
     }
     let after = or(section.get("after"), Duration::from_millis(250), |entry| {

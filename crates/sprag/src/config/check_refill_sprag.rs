@@ -84,7 +84,7 @@ fn template(text: &str, key: &str) -> Result<Template, String> {
     Template::parse(&format!("{side}/events?{key}&from={{from}}&to={{to}}&limit={most}"))
 }
 
-fn bearer(entry: &Entry<'_>) -> Option<HeaderValue> {
+pub(super) fn bearer(entry: &Entry<'_>) -> Option<HeaderValue> {
     let token = entry.secret()?;
     let Ok(mut value) = HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()) else {
         entry.error("the token has bytes that no header can carry");

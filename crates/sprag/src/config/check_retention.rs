@@ -30,6 +30,7 @@ pub(super) fn retention(section: &Section<'_>, sources: &Named<Source>) -> Optio
         let hold = match &source.contract {
             Contract::Fifo(fifo) => fifo.hold.wait,
             Contract::Causal(causal) => causal.hold.wait,
+            Contract::Links(links) => links.wait,
             _ => Duration::ZERO,
         };
         // An event may be so far ahead of its receipt: then its repeat is not told from a late one before.

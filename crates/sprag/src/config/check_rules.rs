@@ -112,19 +112,21 @@ fn position(section: &Section<'_>) -> Option<PositionRule> {
 }
 
 /// `{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = …, unit = … }` or
-/// `{ clock = …, node = … }` or
-/// `{ state = …, … }`.
+/// `{ clock = …, node = … }`, `{ state = …, … }` or `{ link = { before = …, after = … } }`.
 fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
     let section = entry.section()?;
     let unit = section.get("unit");
     if let Some(state) = section.get("state") {
         return state_of(&section, &state, unit.as_ref());
     }
+    if let Some(link) = section.get("link") {
+        return link_of(&section, &link);
+    }
     let kinds =
         ["sequence", "version", "timestamp", "fields", "clock"].map(|name| section.get(name));
     if kinds.iter().flatten().count() != 1 {
         entry.error(
-            "one of `sequence`, `version`, `timestamp`, `fields`, `clock`, `state` is needed",
+            "one of `sequence`, `version`, `timestamp`, `fields`, `clock`, `state`, `link` is needed",
         );
         return None;
     }
@@ -183,7 +185,7 @@ fn state_of(
     state: &Entry<'_>,
     unit: Option<&Entry<'_>>,
 ) -> Option<PositionRule> {
-    for other in ["sequence", "fields"].iter().filter_map(|name| section.get(name)) {
+    for other in ["sequence", "fields", "link"].iter().filter_map(|name| section.get(name)) {
         other.error("beside a state there is only a `version` or a `timestamp`: how new it is");
     }
     let (version, timestamp) = (section.get("version"), section.get("timestamp"));
@@ -202,6 +204,25 @@ fn state_of(
         None => None,
     };
     Some(PositionRule::State { state: location(state)?, at })
+}
+
+/// Where the hashes are of what was before and what is after, and what says that the one does not build on the other.
+fn link_of(section: &Section<'_>, link: &Entry<'_>) -> Option<PositionRule> {
+    let others = ["sequence", "version", "timestamp", "fields", "clock", "node", "unit"];
+    for other in others.iter().filter_map(|name| section.get(name)) {
+        other.error("beside a link there is nothing else");
+    }
+    let link = link.section()?;
+    let at = |name| link.required(name).and_then(|entry| location(&entry));
+    let (before, after) = (at("before"), at("after"));
+    let forced = or(link.get("forced"), None, |entry| match location(entry)? {
+        at @ Location::Body(_) => Some(Some(at)),
+        _ => {
+            entry.error("body:/pointer of a boolean is needed");
+            None
+        }
+    });
+    Some(PositionRule::Link { before: before?, after: after?, forced: forced? })
 }
 
 /// `body:/pointer` of the array.

@@ -1,5 +1,7 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
+use super::check_late::on_late;
+use super::check_list::list;
 use super::check_order::contract;
 use super::check_refill::refill;
 use super::check_rules::{rules, total};
@@ -23,13 +25,15 @@ pub(super) fn sources(root: &Section<'_>) -> Named<Source> {
 }
 
 /// Keys that a preset gives together: with one of them written anew, the others mean nothing.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 13] = [
     "position",
     "contract",
     "first",
     "strict_first",
     "hold",
     "on_gap",
+    "on_late",
+    "late_to",
     "coalesce",
     "max_ahead",
     "settle",
@@ -66,6 +70,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let rules = rules(section);
     let position = rules.as_ref().map(|rules| &rules.position);
     let contract = contract(section, position);
+    let on_late = on_late(section, contract.as_ref());
     let refill = refill(section, rules.as_ref(), contract.as_ref());
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
@@ -78,6 +83,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         entry.duration(Duration::from_secs(1)..=DAY * 400).map(Some)
     });
     let max_body = or(section.get("max_body"), 1 << 20, |entry| entry.size(1..=limits::BODY_BYTES));
+    let list = list(section, rules.as_ref(), contract.as_ref(), dedupe);
     let handshake = handshake(section, verification.as_ref().map(|found| &found.scheme));
     let on_invalid = or(section.get("on_invalid"), OnInvalid::Refuse, |entry| {
         entry.choice(&[("refuse", OnInvalid::Refuse), ("dead-letter", OnInvalid::DeadLetter)])
@@ -91,12 +97,14 @@ fn source(written: &Section<'_>) -> Option<Source> {
         contract: contract?,
         handshake: handshake?,
         on_invalid: on_invalid?,
+        on_late: on_late?,
         rate: rate?,
         dedupe: dedupe?,
         forget_after: forget_after?,
         expect_every: expect_every?,
         max_body: max_body?,
         refill: refill?,
+        list: list?,
     };
     consistent(section, &source);
     Some(source)
@@ -143,6 +151,12 @@ fn consistent(section: &Section<'_>, source: &Source) {
                  without one of the source `id = \"sha256\"` takes the digest of the body",
             );
         }
+    }
+    if let (Contract::Links(_), IdRule::None) = (&source.contract, &source.rules.id) {
+        section.error(
+            "a link names no event, for hashes come back, so repeats are told by their id; without one of the \
+             source `id = \"sha256\"` takes the digest of the body",
+        );
     }
     let without_position = matches!(source.contract, Contract::Arrival | Contract::Unordered);
     if source.rules.id == IdRule::None && without_position {

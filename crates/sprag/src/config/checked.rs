@@ -5,9 +5,9 @@
 
 use super::network::Network;
 use crate::extract::{Extractor, Rules, RulesProblem};
-use crate::refill::Template;
 use crate::refill::envelope::Envelope;
 use crate::refill::page::Signs;
+use crate::refill::{ListKind, Template};
 use crate::secret::Secret;
 use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
@@ -92,6 +92,8 @@ pub struct Source {
     pub handshake: Handshake,
     /// What becomes of an event without a usable id, key, type or position.
     pub on_invalid: OnInvalid,
+    /// What becomes of an event that comes after its place was given up.
+    pub on_late: OnLate,
     /// Events at the most (rule L8).
     pub rate: Option<Rate>,
     /// How long ids are remembered.
@@ -104,6 +106,31 @@ pub struct Source {
     pub max_body: u64,
     /// How it is asked for positions that are missing; none: it is not.
     pub refill: Option<Refill>,
+    /// How the list of all it has is read; none: it is not.
+    pub list: Option<List>,
+}
+
+/// `refill` with `list`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    /// Whose list it is.
+    pub kind: ListKind,
+    /// Its first page.
+    pub url: Url,
+    /// Sent with every request.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How old an event is before it is taken from it.
+    pub after: Duration,
+    /// How often it is read.
+    pub every: Duration,
+    /// How far back it is read at a start.
+    pub reach: Duration,
+    /// Requests at the most.
+    pub rate: Rate,
+    /// Private addresses that may be connected to all the same.
+    pub allow: Vec<Network>,
+    /// A PEM file with roots accepted besides the public ones.
+    pub ca: Option<PathBuf>,
 }
 
 /// `refill`
@@ -177,6 +204,20 @@ pub enum Contract {
     Causal(Causal),
     /// From state to state, as a table says.
     States(States),
+    /// By hash links, waiting for what is missing: `fifo` without numbers.
+    Links(Links),
+}
+
+impl Contract {
+    /// Whether an event may come after its place was given up.
+    pub(crate) fn is_ever_late(&self) -> bool {
+        self.places_late() || matches!(self, Self::Causal(_) | Self::Links(_))
+    }
+
+    /// Whether the place of such an event is known.
+    pub(crate) fn places_late(&self) -> bool {
+        matches!(self, Self::Fifo(_) | Self::Settle(_))
+    }
 }
 
 /// The settings of `contract = "causal"`.
@@ -184,6 +225,17 @@ pub enum Contract {
 pub struct Causal {
     /// How long and how much is held for what is missing.
     pub hold: Hold,
+    /// What ends the waiting.
+    pub on_gap: OnGap,
+}
+
+/// The settings of `contract = "fifo"` where positions are links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Links {
+    /// How long an event waits for what leads to it.
+    pub wait: Duration,
+    /// Events of a key that may wait; beyond, waiting ends.
+    pub events: u64,
     /// What ends the waiting.
     pub on_gap: OnGap,
 }
@@ -250,6 +302,19 @@ pub enum OnInvalid {
     Refuse,
     /// The event is kept as a dead letter and answered 200.
     DeadLetter,
+}
+
+/// `on_late` and `late_to`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnLate {
+    /// It goes where any event goes.
+    Deliver,
+    /// It is a dead letter wherever it would have gone.
+    DeadLetter,
+    /// What was released after its place is undone before it, and released once more behind it.
+    Compensate,
+    /// It goes to this destination alone.
+    To(String),
 }
 
 /// The settings of `contract = "fifo"`.

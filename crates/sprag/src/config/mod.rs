@@ -9,6 +9,8 @@ mod changes;
 mod check_batch;
 mod check_destination;
 mod check_headers;
+mod check_late;
+mod check_list;
 mod check_order;
 mod check_rate;
 mod check_refill;
@@ -34,7 +36,7 @@ pub use admin_access::{AdminAccess, admin_access};
 pub use changes::{changes, line_of, needs_restart};
 pub use checked::{
     Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
-    Limits, OnGap, OnGiveUp, OnInvalid, Refill, Retention, Retry, Server, Source, Url,
+    Limits, OnGap, OnGiveUp, OnInvalid, OnLate, Refill, Retention, Retry, Server, Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};
@@ -112,6 +114,7 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
     let limits = check_server::limits(&root.section("limits"));
     let retention = check_retention::retention(&root.section("retention"), &sources);
     check_destination::joined(root, &sources, &destinations);
+    check_late::joined(root, &sources, &destinations);
     check_batch::batches(root, &sources, &destinations);
     let (retired, destinations) =
         complete(destinations)?.into_iter().partition::<Destinations, _>(|(_, to)| to.retired);

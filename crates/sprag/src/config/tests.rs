@@ -397,6 +397,34 @@ fn settling_needs_instants_and_ids() {
     assert!(others.contains("only contract \"settle\" waits for what may still come"), "{others}");
 }
 
+/// Late events are delivered, are dead letters, or go to a destination that exists.
+#[test]
+fn late_events_go_somewhere() {
+    let of = |more: &str| checked(&fifo(more)).config.sources["s"].on_late.clone();
+    assert_eq!(of(""), OnLate::Deliver);
+    assert_eq!(of("sources.s.on_late = \"dead-letter\""), OnLate::DeadLetter);
+    assert_eq!(of("sources.s.on_late = \"compensate\""), OnLate::Compensate);
+    assert_eq!(of("sources.s.late_to = \"d\""), OnLate::To("d".to_owned()));
+    let aside = "destinations.aside.from = []\ndestinations.aside.url = \"https://example.com/\"\n\
+                 destinations.aside.secrets = [\"env:WHSEC\"]";
+    let named = format!("sources.s.late_to = \"aside\"\n{aside}");
+    assert_eq!(of(&named), OnLate::To("aside".to_owned()));
+    for (more, reason) in [
+        ("sources.s.on_late = \"drop\"", "on_late"),
+        ("sources.s.late_to = \"nobody\"", "there is no destination `nobody`"),
+        ("sources.s.late_to = \"d\"\nsources.s.on_late = \"deliver\"", "says something else"),
+        (aside, "it takes from no source, and no `late_to` names it"),
+    ] {
+        let told = reasons(&fifo(more));
+        assert!(told.contains(reason), "{more}: {told}");
+    }
+    for contract in ["arrival", "unordered"] {
+        let lines = format!("sources.s.contract = \"{contract}\"\nsources.s.on_late = \"deliver\"");
+        let told = reasons(&small(HMAC, &lines, ""));
+        assert!(told.contains("can an event be late"), "{told}");
+    }
+}
+
 /// Fields are an object of the body, and nothing else goes with them.
 #[test]
 fn merging_needs_fields() {
@@ -474,6 +502,74 @@ fn causal_needs_a_clock_and_its_node() {
     let latest = format!("sources.s.contract = \"latest\"\nsources.s.position = {clock}");
     let latest = reasons(&small(HMAC, &latest, ""));
     assert!(latest.contains("\"latest\" needs position"), "{latest}");
+}
+
+/// Two hashes, and perhaps whether one does not build on the other; nothing that goes with numbers.
+#[test]
+fn links_need_both_ends() {
+    let fifo = |position: &str, more: &str| {
+        small(HMAC, &format!("sources.s.position = {position}\n{more}"), "")
+    };
+    let link = "{ link = { before = \"body:/before\", after = \"header:x-after\" } }";
+    let of = |position: &str, more: &str| {
+        let source = checked(&fifo(position, more)).config.sources["s"].clone();
+        let Contract::Links(links) = source.contract else { panic!("{:?}", source.contract) };
+        assert_eq!(source.rules.position.to_string(), "link body:/before header:x-after");
+        links
+    };
+    let usual = of(link, "");
+    assert_eq!((usual.wait.as_secs(), usual.events, usual.on_gap), (5, 1_000, OnGap::Skip));
+    let forced = link.replace(" } }", ", forced = \"body:/forced\" } }");
+    let halts = of(&forced, "sources.s.on_gap = \"halt\"\nsources.s.hold = { wait = \"7s\" }");
+    assert_eq!((halts.wait.as_secs(), halts.on_gap), (7, OnGap::Halt));
+    for (position, more, reason) in [
+        ("{ link = { before = \"body:/b\" } }", "", "`after` is missing"),
+        ("{ link = { after = \"body:/b\" } }", "", "`before` is missing"),
+        ("{ link = \"body:/b\" }", "", "a table is needed"),
+        (
+            "{ link = { before = \"body:/b\", after = \"body:/a\", fored = \"body:/f\" } }",
+            "",
+            "`forced`",
+        ),
+        (
+            "{ link = { before = \"body:/b\", after = \"body:/a\", forced = \"header:f\" } }",
+            "",
+            "pointer of a boolean",
+        ),
+        (
+            "{ link = { before = \"body:/b\", after = \"body:/a\" }, sequence = \"body:/n\" }",
+            "",
+            "nothing else",
+        ),
+        (
+            "{ link = { before = \"body:/b\", after = \"body:/a\" }, state = \"body:/n\" }",
+            "",
+            "beside a state",
+        ),
+        (link, "sources.s.first = 3", "a link has no number"),
+        (link, "sources.s.strict_first = true", "a link has no number"),
+        (link, "sources.s.hold.span = 3", "no number that could lie too far ahead"),
+        (link, "sources.s.hold.events = 1001", "at most 1000 events"),
+        (link, "sources.s.refill = { url = \"https://a.example/{key}\" }", "with a sequence knows"),
+        (link, "sources.s.contract = \"latest\"", "\"latest\" needs position"),
+        (link, "sources.s.contract = \"states\"", "\"states\" needs position"),
+    ] {
+        let told = reasons(&fifo(position, more));
+        assert!(told.contains(reason), "{position} {more}: {told}");
+    }
+    let nameless = fifo(link, "").replace("s.id = \"sha256\"", "s.id = \"none\"");
+    let nameless = reasons(&nameless);
+    assert!(nameless.contains("a link names no event"), "{nameless}");
+}
+
+/// What the guide shows is a configuration.
+#[test]
+fn the_guide_of_links_is_sound() {
+    let guide = include_str!("../../../../docs/guides/contracts/link.md");
+    let shown = guide.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let rest = small(HMAC, ARRIVAL, "");
+    let checked = checked(&format!("{rest}\n{}", shown.replace("env:GITHUB_SECRET", "env:PLAIN")));
+    assert!(matches!(checked.config.sources["pushes"].contract, Contract::Links(_)));
 }
 
 /// A table, a state, and what goes with both.
@@ -713,6 +809,8 @@ fn the_reference_and_the_checks_know_the_same_keys() {
         sources.u.position = { timestamp = "body:/t", unit = "s" }
         sources.u.contract = "latest"
         sources.u.key = { join = ["body:/k"] }
+        sources.w.key = "body:/ref"
+        sources.w.position.link = { before = "body:/b", after = "body:/a" }
         sources.v.key = "body:/k"
         sources.v.position = { state = "body:/s" }
         sources.v.contract = "states"

@@ -9,11 +9,14 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sprag_core::chain::Digest as _;
 use sprag_core::clocks::Causes;
-use sprag_core::fact::Origin;
+use sprag_core::fact::{Kind, Origin};
 use sprag_core::fields::push_name;
 use sprag_core::id::Hash;
+use sprag_core::links::{Link, push_hash};
 use sprag_core::output::Attempt;
+use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::record::{Omission, OmitReason};
 use sprag_core::time::UnixMicros;
@@ -170,6 +173,14 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     if let Some(attempt) = attempt {
         own.number("sprag-attempt", attempt.number.into());
     }
+    let earlier = released.earlier.map(|earlier| earlier.0);
+    let (undone, repeated) = match released.kind {
+        Kind::Compensation => (earlier, None),
+        Kind::Event | Kind::Late => (None, earlier),
+    };
+    if let Some(undone) = undone {
+        own.number("sprag-compensates", undone);
+    }
     if released.concurrent {
         own.text("sprag-concurrent", "true");
     }
@@ -187,6 +198,8 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
         own.text("sprag-missing", &missing(&released.missing));
     } else if !released.causes.is_empty() {
         own.text("sprag-missing", &causes(&released.causes));
+    } else if let (Some(from), Position::Link(link)) = (&released.broken_from, &released.position) {
+        own.text("sprag-missing", &broken(from, link));
     }
     if let Some(attempt) = attempt.filter(|attempt| !attempt.omitted.is_empty()) {
         own.text("sprag-omitted", &omitted(&attempt.omitted));
@@ -211,6 +224,9 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     own.put("sprag-received-at", |text| push_instant(text, event.event.recorded));
     if attempt.is_some_and(|attempt| attempt.redelivery) {
         own.text("sprag-redelivery", "true");
+    }
+    if let Some(repeated) = repeated {
+        own.number("sprag-repeats", repeated);
     }
     own.number("sprag-sequence", released.sequence.0);
     own_of_source(&mut own, source, event);
@@ -290,6 +306,20 @@ fn causes(causes: &[Causes]) -> String {
     text
 }
 
+/// `from..before`: what led from where the key stood to where the event begins; of hashes too long for a header each
+/// is its digest.
+fn broken(from: &str, link: &Link) -> String {
+    let hash = |hash: &str| {
+        let mut text = String::new();
+        push_hash(&mut text, hash);
+        if text.len() < limits::RANGES_HEADER_BYTES / 2 {
+            return text;
+        }
+        format!("sha256:{}", Sha256.sha256(&[text.as_bytes()]))
+    };
+    format!("{}..{}", hash(from), hash(&link.before))
+}
+
 /// `4-6;filtered,8;dead`; a merged range says `;more`.
 pub(super) fn omitted(omitted: &[Omission]) -> String {
     let text = join(omitted.iter().map(|omission| {
@@ -353,6 +383,14 @@ mod tests {
         let range = Range { from: 4, to: 6 };
         let filtered = Omission { range, reason: OmitReason::Filtered, merged: false };
         assert_eq!(omitted(&[filtered, dead]), "4-6;filtered,8;dead");
+    }
+
+    #[test]
+    fn a_break_reads_as_git_has_ranges() {
+        let link = |before: &str| Link { before: before.into(), after: "d4".into(), forced: true };
+        assert_eq!(broken("b2", &link("c.3")), "b2..c%2E3");
+        let long = broken(&"%".repeat(256), &link("c3"));
+        assert!(long.starts_with("sha256:") && long.ends_with("..c3"), "{long}");
     }
 
     #[test]

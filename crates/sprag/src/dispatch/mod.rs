@@ -20,6 +20,7 @@ use std::time::Duration;
 use sprag_core::fact::{Outcome, RefillOutcome};
 use sprag_core::id::{DestinationId, PartitionId, SourceId};
 use sprag_core::input::{AttemptId, Fetched};
+use sprag_core::lists::{ListAsk, ListRead};
 use sprag_core::output::{Attempt, Fetch};
 use sprag_core::ranges::Ranges;
 use sprag_driver::cache::ReleasedEvent;
@@ -30,7 +31,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::life;
 use crate::node::{Network, NodeHandle};
-use crate::refill::{Refiller, Refillers};
+use crate::refill::{Lister, Listers, Refiller, Refillers};
 
 pub(crate) use batch::envelope;
 pub(crate) use endpoint::tls;
@@ -73,6 +74,8 @@ pub struct Outgoing {
     pub endpoints: Endpoints,
     /// What sources are asked with.
     pub refillers: Refillers,
+    /// What the lists of sources are read with.
+    pub listers: Listers,
 }
 
 /// What takes the place of that in use once another configuration is in force.
@@ -111,6 +114,7 @@ pub struct Dispatcher {
     /// By the numbers that history has for the names: known before anything is to be sent.
     numbered: BTreeMap<DestinationId, Arc<Endpoint>>,
     refillers: BTreeMap<SourceId, Arc<Refiller>>,
+    listers: BTreeMap<SourceId, Arc<Lister>>,
     sources: BTreeMap<SourceId, Arc<str>>,
     clock: Clock,
     running: Arc<Running>,
@@ -148,6 +152,7 @@ impl Dispatcher {
             next,
             numbered: BTreeMap::new(),
             refillers: BTreeMap::new(),
+            listers: BTreeMap::new(),
             sources: BTreeMap::new(),
             clock,
             running: Arc::default(),
@@ -175,6 +180,10 @@ impl Dispatcher {
             Some((*id, self.outgoing.refillers.get(&**name)?.clone()))
         };
         self.refillers = sources.iter().filter_map(refiller).collect();
+        let lister = |(id, name): (&SourceId, &Arc<str>)| {
+            Some((*id, self.outgoing.listers.get(&**name)?.clone()))
+        };
+        self.listers = sources.iter().filter_map(lister).collect();
     }
 }
 
@@ -237,6 +246,21 @@ impl Network for Dispatcher {
         self.runtimes.asks.spawn(async move {
             let fetched = refiller.fetch(&node, clock, &fetch).await;
             node.fetched(partition, fetched);
+        });
+    }
+
+    fn read_list(&mut self, asked: ListAsk) {
+        let ListAsk { number, source, .. } = asked;
+        let Some(lister) = self.listers.get(&source).cloned() else {
+            // No longer configured: nothing was asked.
+            let (outcome, newest, retry_after) = (RefillOutcome::Unreachable, None, None);
+            self.node.list_read(ListRead { number, source, outcome, newest, retry_after });
+            return;
+        };
+        let (node, clock) = (self.node.clone(), self.clock);
+        self.runtimes.asks.spawn(async move {
+            let read = lister.read(&node, clock, &asked).await;
+            node.list_read(read);
         });
     }
 

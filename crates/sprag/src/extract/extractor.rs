@@ -2,7 +2,8 @@
 
 use sprag_core::clocks::Clock;
 use sprag_core::fields::{At, Fields};
-use sprag_core::limits::{NODE_BYTES, STATE_BYTES};
+use sprag_core::limits::{LINK_BYTES, NODE_BYTES, STATE_BYTES};
+use sprag_core::links::Link;
 
 use super::json::{Found, elements, scan, unescape};
 use super::{
@@ -13,6 +14,7 @@ use super::{clock, fields};
 use crate::limits;
 use http::HeaderMap;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A request as far as extraction looks at it.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +64,8 @@ pub enum ExtractedPosition {
         /// How new it is; none where the source does not say.
         at: Option<At>,
     },
+    /// From which hash to which it leads.
+    Link(Link),
 }
 
 /// An event, or one of a type that is not taken.
@@ -266,6 +270,12 @@ impl Extractor {
                 let at = at.as_ref().map(|at| values.state_at(at)).transpose()?;
                 Ok(ExtractedPosition::State { state, at })
             }
+            PositionRule::Link { before, after, forced } => {
+                let (before, after) = (values.linked(before)?, values.linked(after)?);
+                let forced = forced.as_ref().map(|at| values.flag(at)).transpose()?;
+                let forced = forced.unwrap_or_default();
+                Ok(ExtractedPosition::Link(Link { before, after, forced }))
+            }
         }
     }
 }
@@ -276,7 +286,7 @@ fn not_an_array(found: Found<'_>) -> Reason {
         Found::Duplicate => Reason::DuplicateMember,
         Found::Null => Reason::Null,
         Found::Object(_) => Reason::Object,
-        Found::String { .. } | Found::Number(_) | Found::Boolean | Found::Array(_) => {
+        Found::String { .. } | Found::Number(_) | Found::Boolean(_) | Found::Array(_) => {
             Reason::NotAnArray
         }
     }
@@ -364,6 +374,28 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// A hash, as text: any that can be shown, however it is encoded.
+    fn linked(&self, location: &'a Location) -> Result<Arc<str>, Invalid> {
+        let hash = self.bounded(location, Subject::Position, LINK_BYTES)?;
+        if hash.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(hash.into());
+        }
+        let (subject, at) = (Subject::Position, location.to_string());
+        Err(Invalid { subject, at, reason: Reason::NotPrintable })
+    }
+
+    /// Whether something is so: what is absent or null is not.
+    fn flag(&self, location: &'a Location) -> Result<bool, Invalid> {
+        let Location::Body(pointer) = location else { return Ok(false) };
+        let reason = match self.paths.find(pointer, self.found) {
+            Found::Missing | Found::Null => return Ok(false),
+            Found::Boolean(is_so) => return Ok(is_so),
+            Found::Duplicate => Reason::DuplicateMember,
+            _ => Reason::NotABoolean,
+        };
+        Err(Invalid { subject: Subject::Position, at: location.to_string(), reason })
+    }
+
     /// UTF-8 text of bounded length.
     fn bounded(
         &self,
@@ -396,7 +428,7 @@ pub(super) fn body_text(found: Found<'_>) -> Result<Cow<'_, [u8]>, Reason> {
         Found::Number("-0") => Err(Reason::Float),
         Found::Number(text) if text.contains(['.', 'e', 'E']) => Err(Reason::Float),
         Found::Number(text) => Ok(Cow::Borrowed(text.as_bytes())),
-        Found::Boolean => Err(Reason::Boolean),
+        Found::Boolean(_) => Err(Reason::Boolean),
         Found::Null => Err(Reason::Null),
         Found::Object(_) => Err(Reason::Object),
         Found::Array(_) => Err(Reason::Array),

@@ -58,7 +58,7 @@ pub(super) fn not_an_object(found: Found<'_>) -> Reason {
         Found::Duplicate => Reason::DuplicateMember,
         Found::Null => Reason::Null,
         Found::Array(_) => Reason::Array,
-        Found::String { .. } | Found::Number(_) | Found::Boolean | Found::Object(_) => {
+        Found::String { .. } | Found::Number(_) | Found::Boolean(_) | Found::Object(_) => {
             Reason::NotAnObject
         }
     }

@@ -56,6 +56,10 @@ pub enum Reason {
     LoneSurrogate,
     /// An id, a type or a state whose bytes are not UTF-8.
     NotUtf8,
+    /// A hash with a blank, a control character or a letter beyond ASCII.
+    NotPrintable,
+    /// Neither `true` nor `false`, where one of them is to be.
+    NotABoolean,
     /// More bytes than allowed.
     TooLong {
         /// The most that is accepted, bytes.
@@ -110,6 +114,8 @@ impl std::fmt::Display for Reason {
             Self::Array => "is an array",
             Self::LoneSurrogate => "holds half of a UTF-16 pair",
             Self::NotUtf8 => "is not UTF-8",
+            Self::NotPrintable => "has a character that no hash has",
+            Self::NotABoolean => "is not a boolean",
             Self::TooLong { limit } => {
                 return write!(formatter, "is longer than {limit} bytes");
             }

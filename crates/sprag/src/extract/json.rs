@@ -27,7 +27,7 @@ pub enum Found<'a> {
     /// A number as written.
     Number(&'a str),
     /// `true` or `false`.
-    Boolean,
+    Boolean(bool),
     /// `null`
     Null,
     /// `{…}` as written.
@@ -324,8 +324,8 @@ impl<'a, 'p> Scanner<'a, 'p> {
                 Ok(Found::String { quoted, escaped })
             }
             Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Found::Boolean),
-            Some(b'f') => self.word("false", Found::Boolean),
+            Some(b't') => self.word("true", Found::Boolean(true)),
+            Some(b'f') => self.word("false", Found::Boolean(false)),
             Some(b'n') => self.word("null", Found::Null),
             Some(_) => self.fault("a value is missing"),
             None => self.fault("the text ends early"),

@@ -61,6 +61,15 @@ pub enum PositionRule {
         /// Where the source says how new it is.
         at: Option<StateAt>,
     },
+    /// From which hash to which it leads.
+    Link {
+        /// Where the hash is of what was before.
+        before: Location,
+        /// Where the hash is of what is after.
+        after: Location,
+        /// Where the body says that the one does not build on the other.
+        forced: Option<Location>,
+    },
 }
 
 /// How new a state is.
@@ -75,16 +84,17 @@ pub struct StateAt {
 impl PositionRule {
     /// Every location of the position.
     pub fn locations(&self) -> impl Iterator<Item = &Location> {
-        let (one, other) = match self {
-            Self::None => (None, None),
+        let (one, other, third) = match self {
+            Self::None => (None, None, None),
             Self::Sequence(location)
             | Self::Version(location)
             | Self::Timestamp { at: location, .. }
-            | Self::Fields { at: location, .. } => (Some(location), None),
-            Self::Clock { at, node } => (Some(at), Some(node)),
-            Self::State { state, at } => (Some(state), at.as_ref().map(|at| &at.at)),
+            | Self::Fields { at: location, .. } => (Some(location), None, None),
+            Self::Clock { at, node } => (Some(at), Some(node), None),
+            Self::State { state, at } => (Some(state), at.as_ref().map(|at| &at.at), None),
+            Self::Link { before, after, forced } => (Some(before), Some(after), forced.as_ref()),
         };
-        one.into_iter().chain(other)
+        one.into_iter().chain(other).chain(third)
     }
 }
 
@@ -132,6 +142,8 @@ impl fmt::Display for PositionRule {
                 let unit = unit.map_or("version", InstantUnit::word);
                 write!(formatter, "state {state} {at} {unit}")
             }
+            // Whether a step is forced tells nothing of its place.
+            Self::Link { before, after, forced: _ } => write!(formatter, "link {before} {after}"),
         }
     }
 }

@@ -55,7 +55,7 @@ list! {
         "Requests refused, by problem code",
         "Since the process began. The codes are those of [problems](problems.md); only those that occurred have a line. A rise of `signature-mismatch` is a changed secret, of `not-durable` a disk in trouble.";
     "sprag_refills_total" "counter" ["source", "outcome"] "asks":
-        "Asks for missing positions, by what came of them",
+        "Asks for missing positions, and passes over a list, by what came of them",
         "Since the process began. `whole`: all that the source has of them was read, and is durable; `cut`: a part. `throttled` is 429, `declined` another answer below 500, `failed` one from 500 on. `unreachable`, `refused` (the address is not allowed), `unreadable` (not what is configured), `unfinished` (no end in time). What came is in `sprag_events_total` like any event.";
     "sprag_held_events" "gauge" ["source"] "events":
         "Events that wait behind missing positions, or settle",

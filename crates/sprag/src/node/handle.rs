@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sprag_core::fact::{Origin, StoredHeader};
 use sprag_core::id::{Hash, Key, PartitionId, SourceId};
 use sprag_core::input::{Arrival, Command, Ended, Fetched, Ticket};
+use sprag_core::lists::ListRead;
 use sprag_core::output::Answer;
 use sprag_core::partition::KeyView;
 use sprag_core::plan::Plan;
@@ -135,6 +136,11 @@ impl NodeHandle {
     /// Reports that an ask for missing positions is over: all that it brought is answered.
     pub fn fetched(&self, partition: PartitionId, fetched: Fetched) {
         self.tell(Message::Fetched(partition, fetched));
+    }
+
+    /// Reports that a pass over a list is over: all that it brought is answered.
+    pub fn list_read(&self, read: ListRead) {
+        self.tell(Message::ListRead(read));
     }
 
     /// Another configuration. What becomes of it is a notice to the network.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sprag_core::id::{Hash, Key, PartitionId, SourceId};
 use sprag_core::input::{Arrival, AttemptId, Command, Ended, Fetched};
+use sprag_core::lists::{ListAsk, ListRead};
 use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::partition::KeyView;
 use sprag_core::plan::Plan;
@@ -30,6 +31,9 @@ pub trait Network: Send + 'static {
 
     /// Ask a source for missing positions, bring in what comes, and report the end to the handle.
     fn fetch(&mut self, partition: PartitionId, fetch: Box<Fetch>);
+
+    /// Read the list of a whole source, bring in what comes, and report the end to the handle.
+    fn read_list(&mut self, asked: ListAsk);
 
     /// An operator must know this.
     fn notice(&mut self, notice: Notice);
@@ -69,6 +73,8 @@ pub(super) enum Message {
     Ended(PartitionId, Ended),
     /// An ask for missing positions is over.
     Fetched(PartitionId, Fetched),
+    /// A pass over a list is over.
+    ListRead(ListRead),
     /// A key in memory as it is.
     View(Key, oneshot::Sender<Option<(PartitionId, KeyView)>>),
     /// Bring the state store up to date.

@@ -217,6 +217,7 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                 self.node.ended(now, partition, ended);
             }
             Message::Fetched(partition, fetched) => self.node.fetched(now, partition, fetched),
+            Message::ListRead(read) => self.node.list_read(now, &read),
             Message::Store(answer) => {
                 if let Some(ticket) = self.ticket(answer) {
                     self.node.store_now(ticket);
@@ -272,6 +273,7 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                 }
                 Effect::Abort { partition, attempt } => self.network.abort(partition, attempt),
                 Effect::Fetch { partition, fetch } => self.network.fetch(partition, fetch),
+                Effect::ReadList(asked) => self.network.read_list(asked),
                 Effect::Notice(notice) => self.network.notice(notice),
             }
         }

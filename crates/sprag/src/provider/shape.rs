@@ -70,7 +70,8 @@ impl Shape {
             | Contract::Settle(_)
             | Contract::Merge(_)
             | Contract::Causal(_)
-            | Contract::States(_) => 1,
+            | Contract::States(_)
+            | Contract::Links(_) => 1,
         };
         let states = match &source.contract {
             Contract::States(states) => Walk::through(&states.table),
@@ -211,6 +212,12 @@ impl Draft {
             PositionRule::Clock { at, node } => {
                 self.put_value(at, json!({ "node": number }));
                 self.put(node, "node");
+            }
+            // Each begins where the one before it ended, the first at nothing.
+            PositionRule::Link { before, after, forced } => {
+                self.put(before, &format!("{:040x}", number.saturating_sub(1)));
+                self.put(after, &format!("{number:040x}"));
+                forced.iter().for_each(|at| self.put_value(at, false.into()));
             }
             PositionRule::State { state, at } => {
                 self.put(state, states.state(number));

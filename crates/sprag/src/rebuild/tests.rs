@@ -17,8 +17,8 @@ use sprag_core::partition::{Head, Partition};
 use sprag_core::pattern::Pattern;
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, Retry, Settings, SourceSettings,
-    Start,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, Retry, Settings,
+    SourceSettings, Start,
 };
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros};
 use sprag_driver::letters;
@@ -79,6 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn source(name: &str, contract: Contract, forget_after: Option<Duration>) -> SourceSettings {
     SourceSettings {
         refill: None,
+        list: None,
         name: name.into(),
         contract,
         hold_wait: Duration::from_secs(2),
@@ -86,6 +87,7 @@ fn source(name: &str, contract: Contract, forget_after: Option<Duration>) -> Sou
         hold_span: 100,
         max_ahead: Duration::from_secs(60),
         on_gap: OnGap::Skip,
+        on_late: OnLate::Deliver,
         dedupe: Duration::from_secs(60),
         forget_after,
         destinations: vec![APP],

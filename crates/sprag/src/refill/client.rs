@@ -1,8 +1,5 @@
-//! One ask over HTTP: pages one after another over one connection, until there is no next one or a bound
-//! is met; the events of each are durable before the next is asked for.
-//!
-//! HTTP/1.1 only: an ask is one request after another, and there are few. A redirect is an answer that is
-//! none, for the secrets in the headers are meant for the server that is configured.
+//! One ask for missing positions: pages one after another, until there is no next one or a bound is met; the events
+//! of each are durable before the next is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,28 +7,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST, LINK, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use sprag_core::fact::{Outcome, RefillOutcome};
+use http::HeaderName;
+use http::header::LINK;
+use sprag_core::fact::RefillOutcome;
 use sprag_core::input::Fetched;
 use sprag_core::output::Fetch;
 use sprag_core::ranges::{Range, Ranges};
 
+use super::asker::{Answered, Asker, NoAnswer, Trusted};
 use super::entry::{Entry, NotTaken};
 use super::envelope::Opener;
 use super::link::{self, LinkProblem};
 use super::page::{self, Signs};
 use super::template::Template;
 use crate::clock::{Clock, within};
-use crate::config::{HttpVersion, Source};
+use crate::config::Source;
 use crate::disk_reserve::DiskReserve;
-use crate::dispatch::connect::{Connected, Target, Unconnected};
-use crate::dispatch::http1::{Connection, Sent};
-use crate::dispatch::{EndpointProblem, answer, tls};
+use crate::dispatch::http1::Connection;
+use crate::dispatch::{EndpointProblem, answer};
 use crate::ingress::kept_headers;
 use crate::limits;
 use crate::metrics::{RefillMetrics, SourceMetrics};
@@ -43,10 +37,8 @@ pub type Refillers = BTreeMap<String, Arc<Refiller>>;
 /// What a source is asked with.
 pub struct Refiller {
     name: String,
-    to: Target,
-    host: HeaderValue,
+    asker: Asker,
     template: Template,
-    headers: Vec<(HeaderName, HeaderValue)>,
     signs: Signs,
     entry: Entry,
     disk: Arc<DiskReserve>,
@@ -78,10 +70,10 @@ impl Ended {
     }
 }
 
-/// An answer that is a page.
-struct Answered {
-    headers: HeaderMap,
-    body: Vec<u8>,
+impl From<NoAnswer> for Ended {
+    fn from(none: NoAnswer) -> Self {
+        Self::with(none.outcome, none.detail)
+    }
 }
 
 /// How far an ask has come: known also when its time is over.
@@ -105,11 +97,8 @@ impl Refiller {
         disk: &Arc<DiskReserve>,
     ) -> Result<Option<Self>, EndpointProblem> {
         let Some(refill) = &config.refill else { return Ok(None) };
-        let url = refill.template.url().clone();
-        let host = HeaderValue::try_from(&url.authority).map_err(|_| EndpointProblem::Url)?;
-        let http = HttpVersion::Http1;
-        let tls = tls(&url, refill.ca.as_deref(), http)?;
-        let (allow, connect_timeout) = (refill.allow.clone(), limits::REFILL_CONNECT_TIME);
+        let trusted = Trusted { allow: &refill.allow, ca: refill.ca.as_deref() };
+        let asker = Asker::new(refill.template.url(), &refill.headers, &trusted)?;
         let extractor = refill.extractor().map_err(|_| EndpointProblem::Url)?;
         let entry = Entry {
             extractor,
@@ -121,10 +110,8 @@ impl Refiller {
         };
         Ok(Some(Self {
             name: name.to_owned(),
-            to: Target { url, allow, tls, http, connect_timeout },
-            host,
+            asker,
             template: refill.template.clone(),
-            headers: refill.headers.clone(),
             signs: refill.signs.clone(),
             entry,
             disk: disk.clone(),
@@ -197,7 +184,7 @@ impl Refiller {
                 Ok(None) => return Ended::with(RefillOutcome::Whole, ""),
                 Err(ended) => return ended,
             };
-            target = match link::resolve(&self.to.url, &target, &next) {
+            target = match link::resolve(self.asker.url(), &target, &next) {
                 Ok(target) => target,
                 Err(LinkProblem::Elsewhere) => {
                     return Ended::cut("its next page is on another server");
@@ -258,93 +245,20 @@ impl Refiller {
         Ok(page.next)
     }
 
-    /// One page, on a connection that is kept for the next.
+    /// One page: an answer with a status that says so.
     async fn get(
         &self,
         connection: &mut Option<Connection>,
         target: &str,
         clock: Clock,
     ) -> Result<Answered, Ended> {
-        let kept = connection.take().filter(Connection::is_ready);
-        let is_kept = kept.is_some();
-        let mut sending = match kept {
-            Some(kept) => kept,
-            None => self.connect().await?,
-        };
-        let mut sent = sending.send(self.request(target)).await;
-        if is_kept && matches!(sent, Sent::Unsent) {
-            // The server closed it meanwhile.
-            sending = self.connect().await?;
-            sent = sending.send(self.request(target)).await;
+        let answered = self.asker.get(connection, target).await?;
+        if answered.status.is_success() {
+            return Ok(answered);
         }
-        let Sent::Answered(response) = sent else {
-            return Err(Ended::with(RefillOutcome::Unfinished, "the connection broke"));
-        };
-        let answered = self.read(response, clock).await?;
-        *connection = Some(sending);
-        Ok(answered)
-    }
-
-    async fn connect(&self) -> Result<Connection, Ended> {
-        match self.to.connect().await {
-            Ok(Connected::Http1(connection)) => Ok(connection),
-            Ok(Connected::Http2(_)) => {
-                Err(Ended::with(RefillOutcome::Unreachable, "it speaks HTTP/2 only"))
-            }
-            Err(Unconnected::Ended(Outcome::Refused)) => {
-                let detail = "its address is private; `allow` says which may be connected to";
-                Err(Ended::with(RefillOutcome::Refused, detail))
-            }
-            Err(Unconnected::Ended(_)) => {
-                Err(Ended::with(RefillOutcome::Unreachable, "there is no connection"))
-            }
-            Err(Unconnected::NoDescriptor) => {
-                Err(Ended::with(RefillOutcome::Unreachable, "no file descriptor is left"))
-            }
-        }
-    }
-
-    fn request(&self, target: &str) -> Request<Bytes> {
-        let mut request = Request::new(Bytes::new());
-        *request.method_mut() = Method::GET;
-        // It was read as one before: by the template, or as a link.
-        *request.uri_mut() = target.parse().unwrap_or_else(|_| Uri::from_static("/"));
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.host.clone());
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let agent = HeaderValue::from_static(concat!("sprag/", env!("CARGO_PKG_VERSION")));
-        headers.insert(USER_AGENT, agent);
-        for (name, value) in &self.headers {
-            headers.insert(name, value.clone());
-        }
-        request
-    }
-
-    /// An answer as a page: a status that says so, and a body that is not too large.
-    async fn read(&self, response: Response<Incoming>, clock: Clock) -> Result<Answered, Ended> {
-        let (parts, mut body) = response.into_parts();
-        if !parts.status.is_success() {
-            let status = parts.status.as_u16();
-            let retry_after = answer::retry_after(&parts.headers, clock.now().clock);
-            let outcome = RefillOutcome::Answered { status };
-            return Err(Ended { outcome, retry_after, detail: format!("with status {status}") });
-        }
-        let encoding = parts.headers.get(CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| encoding != "identity") {
-            return Err(Ended::with(RefillOutcome::Unreadable, "its answer is compressed"));
-        }
-        let mut page = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let broke = |_| Ended::with(RefillOutcome::Unfinished, "its answer broke off");
-            let frame = frame.map_err(broke)?;
-            let Some(data) = frame.data_ref() else { continue };
-            if page.len() + data.len() > limits::REFILL_PAGE_BYTES {
-                let most = limits::REFILL_PAGE_BYTES;
-                return Err(Ended::cut(format!("a page has more than {most} bytes")));
-            }
-            page.extend_from_slice(data);
-        }
-        Ok(Answered { headers: parts.headers, body: page })
+        let status = answered.status.as_u16();
+        let retry_after = answer::retry_after(&answered.headers, clock.now().clock);
+        let outcome = RefillOutcome::Answered { status };
+        Err(Ended { outcome, retry_after, detail: format!("with status {status}") })
     }
 }

@@ -66,11 +66,16 @@ impl Entry {
         match read {
             Ok(ready) => Some(ready),
             Err((refused, digest)) => {
-                self.metrics.refused(refused);
-                node.refuse_refilled(source, refused.as_str(), digest);
+                self.refuse(node, source, refused, digest);
                 None
             }
         }
+    }
+
+    /// Notes that something cannot be used.
+    pub(super) fn refuse(&self, node: &NodeHandle, source: SourceId, code: Code, digest: Hash) {
+        self.metrics.refused(code);
+        node.refuse_refilled(source, code.as_str(), digest);
     }
 
     fn read_event(

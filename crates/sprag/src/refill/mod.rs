@@ -1,4 +1,4 @@
-//! Missing positions, asked of the source that has them: the receiving half that asks.
+//! What is missing, asked of the source that has it: the receiving half that asks.
 //!
 //! The core says what is asked for and when ([`sprag_core::output::Fetch`]); here it becomes requests,
 //! and what is answered becomes events that go the way of any other. When nothing more is to be read and
@@ -7,7 +7,10 @@
 //! | file | what |
 //! |---|---|
 //! | `template` | the URL of an ask |
-//! | `client` | one ask over HTTP: connections, pages, bounds of bytes, pages, events and time |
+//! | `asker` | requests over HTTP: connections, bounds of bytes |
+//! | `client` | one ask: pages, bounds of pages, events and time |
+//! | `list` | one pass over the list of a whole source ([`sprag_core::lists::ListAsk`]) |
+//! | `listing` | the lists of providers |
 //! | `page` | what a page holds, and where the next one is |
 //! | `link` | the `Link` header (RFC 8288), and where a link leads |
 //! | `envelope` | headers and body of an event, where an element holds both |
@@ -17,12 +20,17 @@
 //! redirect is followed, and everything has a bound.
 //! Must not know: which positions are missing, whether what came filled anything.
 
+mod asker;
 mod client;
 mod entry;
 pub mod envelope;
 pub mod link;
+mod list;
+pub mod listing;
 pub mod page;
 mod template;
 
 pub use client::{Refiller, Refillers};
+pub use list::{Lister, Listers};
+pub use listing::{LIST_KINDS, ListKind};
 pub use template::Template;

@@ -94,7 +94,7 @@ fn next_at(body: &[u8], pointer: &Pointer) -> Result<Option<String>, String> {
     let found = scan(body, &paths).map_err(|unreadable| unreadable.to_string())?;
     let wrong = |what: &str| Err(format!("body:{}: the next page is {what}", pointer.as_str()));
     let text = match paths.find(pointer, &found) {
-        Found::Missing | Found::Null | Found::Boolean => return Ok(None),
+        Found::Missing | Found::Null | Found::Boolean(_) => return Ok(None),
         Found::Duplicate => return wrong("named twice"),
         Found::Number(_) => return wrong("a number"),
         Found::Object(_) => return wrong("an object"),

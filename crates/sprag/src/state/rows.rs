@@ -164,6 +164,7 @@ pub(super) fn letter(row: &Row<'_>) -> Result<(i64, Letter), Fault> {
     let all = [
         LetterReason::GivenUp,
         LetterReason::BacklogFull,
+        LetterReason::Late,
         LetterReason::Conflict,
         LetterReason::Invalid,
     ];

@@ -17,11 +17,12 @@ use sprag::state::{SqliteState, StateReader};
 use sprag_core::fact::{Outcome, StoredHeader};
 use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{AttemptId, Ended};
+use sprag_core::lists::ListAsk;
 use sprag_core::output::{Answer, Attempt, Fetch, Status};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, RetentionSettings, Retry,
+    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RetentionSettings, Retry,
     SourceSettings,
 };
 use sprag_driver::cache::ReleasedEvent;
@@ -122,6 +123,10 @@ impl Network for ScriptedNetwork {
         panic!("no source is asked: {fetch:?}");
     }
 
+    fn read_list(&mut self, asked: ListAsk) {
+        panic!("no list is read: {asked:?}");
+    }
+
     fn notice(&mut self, _: Notice) {}
 }
 
@@ -143,16 +148,18 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         hold_span: 100,
         rate: None,
         refill: None,
+        list: None,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),
         states: Arc::default(),
         ranks: Vec::new(),
         on_gap: OnGap::Skip,
+        on_late: OnLate::Deliver,
         dedupe: Duration::from_secs(3_600),
         forget_after: None,
         destinations: Vec::new(),
     };
-    PlannedSource { identity: Arc::from(format!("identity of {name}")), settings }
+    PlannedSource { identity: Arc::from(format!("identity of {name}")), late_to: None, settings }
 }
 
 fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestination {

@@ -70,6 +70,7 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "pattern" => values(&["\"*\"", "\"a.*\""], &["7"]),
         "array of source names" => values(&["[\"made\"]"], &["[]", "[\"nobody\"]", "\"made\""]),
+        "name of a destination" => values(&["\"made\""], &["\"nobody\"", "\"\"", "7"]),
         "array of header names" => {
             values(&["[]", "[\"x-trace\"]"], &["[\"no name\"]", "[\"authorization\"]", "7"])
         }
@@ -88,7 +89,7 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "name of a provider" => presets(),
         // Needs its other keys; `position.*` sets them.
-        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `none`" =>
+        "`{ sequence = … }`, `{ version = … }`, `{ timestamp = …, unit = … }`, `{ fields = … }`, `{ clock = …, node = … }`, `{ state = … }`, `{ link = … }`, `none`" =>
         {
             return None;
         }

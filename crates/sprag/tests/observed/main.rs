@@ -13,6 +13,7 @@ mod configuration;
 mod deliveries;
 mod entry;
 mod forgetting;
+mod late;
 mod limits;
 mod order;
 #[path = "../wire/post.rs"]

@@ -181,6 +181,37 @@ const ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        shows: &[
+            "position.link",
+            "position.link.before",
+            "position.link.after",
+            "position.link.forced",
+        ],
+        lines: "position.link = { before = \"body:/b\", after = \"body:/a\", forced = \"body:/f\" }\n\
+                hold.wait = \"30d\"",
+        act: |source| {
+            let leads = |id: &str, status: &str, link: serde_json::Value| {
+                let mut event = json!({"key": "a"});
+                event.as_object_mut().unwrap().extend(link.as_object().unwrap().clone());
+                source.taken(status, id, &event.to_string())
+            };
+            leads("1", "held", json!({"b": "c1", "a": "c2"}));
+            leads("2", "released", json!({"b": "00", "a": "c1"}));
+            leads("3", "released", json!({"b": "c2", "a": "c1", "f": true}));
+            let first = format!("/v1/events/{}:a:3", source.name);
+            let forced =
+                source.server.until(&first, "the third", |event| event["position"] != json!(null));
+            assert_eq!(forced["position"], "c2...c1", "{forced}");
+            source.refused("invalid-position", "x-id: 4\r\n", r#"{"key":"a","b":"c 1","a":"c2"}"#);
+            source.refused("invalid-position", "x-id: 5\r\n", r#"{"key":"a","b":"c1"}"#);
+            source.refused(
+                "invalid-position",
+                "x-id: 6\r\n",
+                r#"{"key":"a","b":"c1","a":"c2","f":1}"#,
+            );
+        },
+    },
+    Scenario {
         shows: &["settle"],
         lines: "position = { timestamp = \"body:/at\", unit = \"s\" }\ncontract = \"settle\"\nsettle = \"10m\"",
         act: |source| {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::authority::{Reply, Server as Authority};
+use sprag::clock::Clock;
+
 use super::record::observed;
 use super::server::{Server, post, taken};
 use crate::support::clock::Deadline;
@@ -13,6 +15,15 @@ const MEANWHILE: Duration = Duration::from_millis(300);
 
 /// Elements that say everything elsewhere than what is posted; on the second page, the second.
 fn answer(request: &Message) -> Reply {
+    if request.start.contains("/v1/events") {
+        let seconds = Clock::start().now().clock.0 / 1_000_000;
+        let event = |id: &str, ago: u64| {
+            let created = seconds - ago;
+            format!(r#"{{"id":"{id}","created":{created},"key":"l"}}"#)
+        };
+        let data = [event("lost", 30), event("of-long-ago", 600)].join(",");
+        return Reply::json(format!(r#"{{"data":[{data}],"has_more":false}}"#));
+    }
     if request.start.contains("/told/") {
         // What was posted, as an API tells it that keeps that.
         let headers = r#"{"X-Id":"e2","X-N":"2"}"#;
@@ -89,6 +100,12 @@ id = "none"
 key = "body:/key"
 position = {{ sequence = "body:/n" }}
 refill = {{ url = "{url}/quiet/{{key}}?from={{from}}&to={{to}}", every = "1s", rate = "1/s", allow = ["127.0.0.0/8"] }}
+[sources.listed]
+verify = {{ scheme = "none" }}
+id = "body:/id"
+key = "body:/key"
+contract = "arrival"
+refill = {{ list = "stripe", url = "{url}/v1/events", token = "env:B", after = "1s", every = "1s", reach = "1m", allow = ["127.0.0.0/8"] }}
 "#
     )
 }
@@ -138,6 +155,16 @@ fn every_key_of_refill_has_its_effect() {
     only_as_often_as_allowed(&authority, &server);
     what_follows_is_asked_for(&authority, &server);
     another_sprag_is_asked_with_its_token(&authority, &server);
+    a_list_is_read_as_far_back_as_is_said(&authority, &server);
+}
+
+fn a_list_is_read_as_far_back_as_is_said(authority: &Authority, server: &Server) {
+    let lost = "/v1/events/listed:l:1";
+    server.until(lost, "what was lost is here", |event| event["source_id"] == "lost");
+    observed("key", "sources.*.refill.list");
+    until("it is read again", || (asked(authority, "/v1/events?limit=100") > 2).then_some(()));
+    assert_eq!(server.show("/v1/events/listed:l:2")["code"], "unknown-event");
+    observed("key", "sources.*.refill.reach");
 }
 
 fn another_sprag_is_asked_with_its_token(authority: &Authority, server: &Server) {

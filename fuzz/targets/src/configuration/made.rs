@@ -6,7 +6,7 @@ use arbitrary::{Result, Unstructured};
 use sprag::config::reference::KEYS;
 
 const BODY: &str = "id = \"header:x-id\"\nkey = \"body:/key\"\n";
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 9] = [
     ("verify.scheme = \"none\"\n", "position.sequence = \"body:/n\"\n"),
     ("verify.scheme = \"none\"\n", "position.version = \"body:/n\"\ncontract = \"latest\"\n"),
     ("verify.scheme = \"none\"\n", "contract = \"unordered\"\n"),
@@ -23,6 +23,10 @@ const SOURCES: [(&str, &str); 8] = [
     (
         "verify.scheme = \"none\"\n",
         "position.state = \"body:/s\"\ncontract = \"states\"\nstates.initial = [\"a\"]\nstates.allow.a = [\"b\"]\n",
+    ),
+    (
+        "verify.scheme = \"none\"\n",
+        "position.link = { before = \"body:/b\", after = \"body:/a\" }\n",
     ),
 ];
 const DESTINATION: &str = "from = [\"made\"]\nurl = \"http://127.0.0.1:9/\"\nsecrets = [\"env:A\"]\nallow = [\"127.0.0.0/8\"]\n";

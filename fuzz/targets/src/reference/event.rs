@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use sprag::extract::{
@@ -11,7 +12,8 @@ use sprag::extract::{
 use sprag::limits::{ID_BYTES, KEY_BYTES, SEQUENCE_DIGITS, TYPE_BYTES};
 use sprag_core::clocks::{Clock, Counter};
 use sprag_core::fields::{At, Field, Fields};
-use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, NODE_BYTES, STATE_BYTES};
+use sprag_core::limits::{CLOCK_NODES, FIELD_BYTES, LINK_BYTES, NODE_BYTES, STATE_BYTES};
+use sprag_core::links::Link;
 
 use super::json::{Led, Tree};
 use super::{form, mac};
@@ -69,6 +71,14 @@ impl Reading<'_> {
                     None => None,
                 };
                 ExtractedPosition::State { state, at }
+            }
+            PositionRule::Link { before, after, forced } => {
+                let (before, after) = (self.hash(before)?, self.hash(after)?);
+                let forced = match forced {
+                    Some(at) => self.is_so(at)?,
+                    None => false,
+                };
+                ExtractedPosition::Link(Link { before, after, forced })
             }
             PositionRule::Timestamp { at, unit: InstantUnit::Milliseconds } => {
                 let ns = digits(&self.bytes(at)?)?.checked_mul(1_000_000)?;
@@ -133,6 +143,21 @@ impl Reading<'_> {
             return None;
         }
         Clock::new(&node, counters.into_values().collect()).ok()
+    }
+
+    fn hash(&self, at: &Location) -> Option<Arc<str>> {
+        let hash = self.text(at, LINK_BYTES)?;
+        hash.chars().all(|one| ('!'..='~').contains(&one)).then(|| hash.into())
+    }
+
+    /// What is not there is not so.
+    fn is_so(&self, at: &Location) -> Option<bool> {
+        let Location::Body(pointer) = at else { return None };
+        match self.tree?.at(pointer.as_str()) {
+            Led::Nowhere | Led::To(Tree::Null) => Some(false),
+            Led::To(Tree::Boolean(is_so)) => Some(*is_so),
+            _ => None,
+        }
     }
 
     fn text(&self, at: &Location, most: usize) -> Option<String> {

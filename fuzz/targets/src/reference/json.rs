@@ -7,7 +7,7 @@ use serde_json::Number;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Tree {
     Null,
-    Boolean,
+    Boolean(bool),
     Number(Number),
     Text(String),
     Array(Vec<Tree>),
@@ -81,8 +81,8 @@ impl<'de> Visitor<'de> for Reader {
         Ok(Tree::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
-        Ok(Tree::Boolean)
+    fn visit_bool<E>(self, is_so: bool) -> Result<Tree, E> {
+        Ok(Tree::Boolean(is_so))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Tree, E> {

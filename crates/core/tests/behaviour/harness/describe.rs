@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use sprag_core::clocks::{Causes, KnownNode};
 use sprag_core::fact::{
-    Attempted, Consequence, DeadLetter, Fact, Origin, Outcome, PauseReason, RefillOutcome, Released,
+    Attempted, Consequence, DeadLetter, Fact, Late, Origin, Outcome, PauseReason, RefillOutcome,
+    Released,
 };
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
+use sprag_core::links::Break;
 use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
@@ -43,7 +45,9 @@ fn position(position: &Position) -> String {
         Position::Sequence(number) => number.to_string(),
         Position::Version(number) => format!("v{number}"),
         Position::Timestamp(nanoseconds) => clock(UnixMicros(nanoseconds / 1_000)),
-        Position::Fields(_) | Position::Clock(_) | Position::State { .. } => position.text(),
+        Position::Fields(_) | Position::Clock(_) | Position::State { .. } | Position::Link(_) => {
+            position.text()
+        }
     }
 }
 
@@ -87,6 +91,7 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Dropped(_)
         | Fact::Superseded(_)
         | Fact::Filtered(_)
+        | Fact::LateDead(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::Rewound(_)
@@ -108,7 +113,11 @@ fn event_fact(fact: &Fact) -> String {
             fact.key.name,
             position(&fact.position),
             fact.id.as_deref().unwrap_or("none"),
-            if fact.origin == Origin::Refilled { " refilled" } else { "" },
+            match fact.origin {
+                Origin::Posted => "",
+                Origin::Refilled => " refilled",
+                Origin::Again => " again",
+            },
         ),
         Fact::Held(fact) => format!(
             "{} event={} reason={:?} deadline={}",
@@ -247,6 +256,9 @@ fn lane_fact(fact: &Fact) -> String {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
         }
+        Fact::LateDead(fact) => {
+            format!("{} sequence={}", lane(&fact.key, fact.destination), fact.sequence.0)
+        }
         Fact::Filtered(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
@@ -357,6 +369,15 @@ fn release(fact: &Released) -> String {
         fact.kind.as_str(),
         fact.lanes.iter().map(|lane| lane.0).collect::<Vec<_>>()
     );
+    match fact.late {
+        Late::Delivered => {}
+        Late::Dead => line.push_str(" dead"),
+        Late::Aside => line.push_str(" aside"),
+        Late::InPlace => line.push_str(" in-place"),
+    }
+    if let Some(earlier) = fact.earlier {
+        let _ = write!(line, " of={}", earlier.0);
+    }
     if !fact.missing.is_empty() {
         let _ = write!(line, " missing={}", ranges(&fact.missing));
     }
@@ -374,12 +395,18 @@ fn release(fact: &Released) -> String {
     if !fact.passed.is_empty() {
         let _ = write!(line, " passed={}", fact.passed.join(","));
     }
+    if let Some(from) = &fact.broken_from {
+        let _ = write!(line, " broken-from={from}");
+    }
     line
 }
 
 fn held_at(at: &HeldAt, held: &HeldEvent) -> String {
     if let Position::Clock(clock) = &held.essence.position {
         return clock.text();
+    }
+    if let Position::Link(link) = &held.essence.position {
+        return link.text();
     }
     match &at.tie {
         Tie::Only => at.number.to_string(),
@@ -406,6 +433,12 @@ pub(crate) fn record(record: &KeyRecord) -> Vec<String> {
     if let Reached::State(machine) = &order.reached {
         let at = position(&Position::State { state: machine.state.clone(), at: machine.at });
         lines.push(format!("state {at} of {}", place(machine.event)));
+    }
+    if let Reached::Link(tip) = &order.reached {
+        let of = |gap: &Break| format!("{}..{}", gap.from.as_deref().unwrap_or("?"), gap.to);
+        let breaks: Vec<_> = tip.breaks.iter().map(of).collect();
+        let breaks = breaks.join(",");
+        lines.push(format!("stands at {} of {} breaks=[{breaks}]", tip.at(), place(tip.event)));
     }
     if let Reached::Fields(fields) = &order.reached {
         let of = |field: &KnownField| {

@@ -3,7 +3,10 @@
 //! It reads durable facts in their order, and is told of every answer and attempt as it leaves.
 
 mod clocks;
+mod compensation;
 mod fields;
+mod late;
+mod links;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,8 +15,8 @@ use std::sync::Arc;
 use sha2::Digest as _;
 use sprag_core::fact::{
     Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Dropped, Fact,
-    Filtered, Forgotten, Jumped, Kind, LaneEnded, LaneOpened, Outcome, Received, Redriven,
-    Released, Returned, Rewound, Stale, Superseded,
+    Filtered, Forgotten, Jumped, Kind, LaneEnded, LaneOpened, LateDead, Outcome, Received,
+    Redriven, Released, Returned, Rewound, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -49,6 +52,9 @@ pub(crate) struct Judge {
     newest: BTreeMap<Key, u64>,
     fields: fields::Newest,
     clocks: clocks::Causality,
+    applied: compensation::Applied,
+    late: late::LateEvents,
+    links: links::Joined,
     /// The last position of each key that was released in its place.
     in_place: BTreeMap<Key, u64>,
     /// Positions that were given up, as facts tell it.
@@ -104,6 +110,7 @@ impl Judge {
             *self.facts.entry(fact.name()).or_default() += 1;
             self.take(place, fact);
         }
+        self.applied.frame_ends();
     }
 
     fn take(&mut self, place: Place, fact: &Fact) {
@@ -117,7 +124,10 @@ impl Judge {
             Fact::Held(held) => self.fate(held.event, Fate::Held),
             Fact::Conflict(conflict) => self.fate(conflict.event, Fate::DeadLettered),
             Fact::Invalid(invalid) => self.fate(invalid.event, Fate::DeadLettered),
-            Fact::Rebased(rebased) => self.begin_positions(&rebased.key),
+            Fact::Rebased(rebased) => {
+                self.applied.begin_anew(&rebased.key);
+                self.begin_positions(&rebased.key);
+            }
             Fact::Forgotten(forgotten) => self.forget(forgotten),
             Fact::Returned(returned) => self.bring_back(returned),
             Fact::Restored(restored) => {
@@ -132,6 +142,7 @@ impl Judge {
             Fact::Superseded(superseded) => self.supersede(superseded),
             Fact::LaneOpened(opened) => self.open(opened),
             Fact::Filtered(filtered) => self.pass(filtered),
+            Fact::LateDead(dead) => self.die_late(dead),
             Fact::LaneEnded(ended) => self.end(ended),
             Fact::BacklogDropped(dropped) => self.drop_backlog(dropped),
             Fact::Duplicate(_) => self.duplicates += 1,
@@ -156,6 +167,7 @@ impl Judge {
         self.newest.remove(key);
         self.fields.begin(key);
         self.clocks.begin(key);
+        self.links.begin(key);
         self.abandoned.remove(key);
     }
 
@@ -194,6 +206,14 @@ impl Judge {
         }
         let name = (opened.key.clone(), opened.destination, Sequence(0));
         self.opened.insert(name, opened.through);
+    }
+
+    /// A late event that stood at the head is a dead letter.
+    fn die_late(&mut self, dead: &LateDead) {
+        self.late.died(dead);
+        let name = self.lane_of(&dead.key, dead.destination, dead.sequence);
+        let front = self.lanes.entry(name).or_default().pop_front();
+        assert_eq!(front, Some(dead.sequence), "{dead:?}");
     }
 
     /// What entered is not passed; what was released before the lane was opened may be.
@@ -346,7 +366,10 @@ impl Judge {
         let again = self.hash_of(received, released);
         assert_eq!(released.hash, again, "the hash of {key:?} {:?}", released.sequence);
         self.heads.insert(key.clone(), (released.sequence, released.hash));
+        self.applied.release(released, received);
         match released.position {
+            // What is undone or repeated moves no position.
+            _ if released.earlier.is_some() => {}
             Position::None => {}
             Position::Sequence(position) => {
                 let new = self.positions.insert((key.clone(), position));
@@ -361,6 +384,7 @@ impl Judge {
             Position::State { .. } => assert_eq!(released.kind, Kind::Event),
             Position::Fields(ref fields) => self.fields.release(released, fields),
             Position::Clock(ref clock) => self.clocks.release(released, clock),
+            Position::Link(ref link) => self.links.release(released, link),
             Position::Timestamp(number) if released.kind == Kind::Late => {
                 let newest = self.newest.get(key);
                 assert!(newest.is_some_and(|newest| number <= *newest), "not late: {released:?}");
@@ -370,6 +394,7 @@ impl Judge {
                 assert!(newest.is_none_or(|newest| newest <= number), "older: {released:?}");
             }
         }
+        self.late.release(released);
         if released.unordered {
             self.unordered.insert(key.clone());
         }
@@ -386,11 +411,16 @@ impl Judge {
             Position::None => String::new(),
             Position::Sequence(number) | Position::Version(number) => format!("{number}"),
             Position::Timestamp(number) => january_1970(number),
-            Position::Fields(_) | Position::Clock(_) | Position::State { .. } => {
-                received.position.text()
-            }
+            Position::Fields(_)
+            | Position::Clock(_)
+            | Position::State { .. }
+            | Position::Link(_) => received.position.text(),
         };
-        let kind = if released.kind == Kind::Late { "late" } else { "event" };
+        let kind = match released.kind {
+            Kind::Event => "event",
+            Kind::Late => "late",
+            Kind::Compensation => "compensation",
+        };
         let sequence = released.sequence.0.to_be_bytes();
         let parts: [&[u8]; 10] = [
             b"sprag-event-1",
@@ -432,6 +462,7 @@ impl Judge {
     }
 
     fn attempted(&mut self, attempted: &Attempted) {
+        self.late.attempted(attempted);
         let name = self.lane_of(&attempted.key, attempted.destination, attempted.sequence);
         let waited = self.accepted.remove(&name);
         let ends = attempted.outcome == Outcome::Unacknowledged;

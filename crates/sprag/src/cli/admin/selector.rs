@@ -20,7 +20,7 @@ pub(in crate::cli) struct SelectorArguments {
     #[arg(long, value_name = "PATTERN", global = true)]
     key: Option<String>,
     /// For this reason: what came of the last try (503, 5xx, unreachable, unknown, …), halted,
-    /// parked; given-up, backlog-full, conflict, invalid
+    /// parked; given-up, backlog-full, late, conflict, invalid
     #[arg(long, value_name = "REASON", global = true)]
     reason: Option<String>,
     /// From this time on: 2h ago, or 2026-11-25T21:35:00Z

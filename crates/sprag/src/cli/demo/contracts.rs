@@ -48,7 +48,7 @@ impl Contract {
     }
 }
 
-const CONTRACTS: [Contract; 8] = [
+const CONTRACTS: [Contract; 9] = [
     Contract {
         name: "latest",
         rules: r#"key      = "body:/plan"
@@ -119,6 +119,20 @@ states   = { initial = ["pending"], allow = { pending = ["confirmed", "cancelled
             ("done again", r#"{"id":"again","booking":5,"status":"done"}"#),
         ],
         right: &["pending", "confirmed", "done"],
+        any_order: false,
+    },
+    Contract {
+        name: "links",
+        rules: r#"key      = "body:/ref"
+position = { link = { before = "body:/before", after = "body:/after" } }
+contract = "fifo""#,
+        comes: &[
+            ("c2..c3", r#"{"id":"third","ref":"main","before":"c2","after":"c3"}"#),
+            ("c1..c2", r#"{"id":"second","ref":"main","before":"c1","after":"c2"}"#),
+            ("0..c1", r#"{"id":"first","ref":"main","before":"0000","after":"c1"}"#),
+            ("c3..c4", r#"{"id":"fourth","ref":"main","before":"c3","after":"c4"}"#),
+        ],
+        right: &["0..c1", "c1..c2", "c2..c3", "c3..c4"],
         any_order: false,
     },
     Contract {

@@ -138,6 +138,7 @@ fn judged(event: &Value) -> Option<String> {
 fn released(release: &Value) -> String {
     let kind = match release["kind"].as_str() {
         Some("late") => ", late: what comes behind it had been released",
+        Some("compensation") => ", to be undone: a late event belongs before it",
         _ => "",
     };
     format!("{} released as {}{kind}.", moment(release, "at"), member(release, "sequence"))
@@ -156,7 +157,9 @@ fn in_lane(fate: &Value) -> Vec<String> {
     sentences.push(match fate["status"].as_str() {
         Some("delivered") => format!("{to}: delivered."),
         Some("dead") => format!("{to}: a dead letter."),
-        Some("filtered") => format!("{to}: filtered, the destination does not take its type."),
+        Some("filtered") => {
+            format!("{to}: filtered, it is of another type or late and not for this destination.")
+        }
         Some("skipped") => format!("{to}: skipped, a newer event took its place."),
         Some("abandoned") => format!("{to}: abandoned, the destination was retired."),
         Some("in-flight") => format!("{to}: under way."),

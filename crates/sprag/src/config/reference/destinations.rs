@@ -4,7 +4,12 @@ use super::Omitted::{Absent, Required, Value};
 use super::{Key, key};
 
 pub(super) const KEYS: &[Key] = &[
-    key("destinations.*.from", "array of source names", Required, "Whose events are delivered."),
+    key(
+        "destinations.*.from",
+        "array of source names",
+        Required,
+        "Whose events are delivered. Empty where a source's `late_to` names the destination.",
+    ),
     key(
         "destinations.*.start",
         "`now`, `earliest` or an RFC 3339 time",

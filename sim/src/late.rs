@@ -1,0 +1,53 @@
+//! What sources want done with events that come late: in half of the seeds of some anything but to deliver them, and an
+//! operator may change that.
+
+use std::sync::Arc;
+
+use sprag_core::plan::PlannedSource;
+use sprag_core::settings::{Contract, OnLate};
+
+use crate::dice::Dice;
+
+/// Draws it for every source under which an event can be late.
+pub(crate) fn draw(dice: &mut Dice, sources: &mut [PlannedSource], names: &[Arc<str>]) {
+    if dice.chance(500) {
+        sources.iter_mut().for_each(|source| draw_one(dice, source, names));
+    }
+}
+
+/// An operator thinks otherwise about one of them.
+pub(crate) fn revise(dice: &mut Dice, sources: &mut [PlannedSource], names: &[Arc<str>]) {
+    if !dice.chance(300) || sources.is_empty() {
+        return;
+    }
+    let at = dice.index(sources.len());
+    draw_one(dice, &mut sources[at], names);
+}
+
+fn draw_one(dice: &mut Dice, source: &mut PlannedSource, names: &[Arc<str>]) {
+    if !matches!(
+        source.settings.contract,
+        Contract::Fifo { .. } | Contract::Settle | Contract::Causal | Contract::Link
+    ) {
+        return;
+    }
+    (source.late_to, source.settings.on_late) = match dice.below(4) {
+        0 | 1 => (None, OnLate::DeadLetter),
+        2 if !names.is_empty() => (Some(names[dice.index(names.len())].clone()), OnLate::Deliver),
+        _ => (None, OnLate::Deliver),
+    };
+}
+
+/// In a third of the seeds, sources want late events in their place, and often.
+pub(crate) fn draw_compensation(dice: &mut Dice, sources: &mut [PlannedSource]) {
+    if !dice.chance(333) {
+        return;
+    }
+    for source in sources {
+        let is_placed =
+            matches!(source.settings.contract, Contract::Fifo { .. } | Contract::Settle);
+        if is_placed && dice.chance(700) {
+            (source.late_to, source.settings.on_late) = (None, OnLate::Compensate);
+        }
+    }
+}
