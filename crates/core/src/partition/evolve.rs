@@ -12,11 +12,11 @@ use super::evolve_order::{
     abandon, count_old_positions, hold, leave, remember_instant, take_event,
 };
 use super::hot::{Arriving, Hot};
-use super::{jump, letter, rewind, supersede};
+use super::{jump, letter, overflow, rewind, supersede};
 use crate::chain::{Digest, Fingerprint};
 use crate::contract;
 use crate::fact::{
-    Acknowledged, Attempted, BacklogDropped, Batched, Consequence, Fact, Filtered, Kind, LateDead,
+    Acknowledged, Attempted, Batched, Consequence, Fact, Filtered, Kind, LateDead,
     Origin, Received, Released, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
@@ -289,7 +289,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
         Fact::Attempted(attempted) => attempt(&mut hot.record, times.open, attempted),
         Fact::Acknowledged(acknowledged) => acknowledge(&mut hot.record, acknowledged),
-        Fact::BacklogDropped(dropped) => drop_backlog(&mut hot.record, dropped),
+        Fact::BacklogDropped(dropped) => overflow::note(&mut hot.record, dropped),
         Fact::Batched(batched) => fix_range(&mut hot.record, batched),
         Fact::StrandsTaken(taken) => hot.take_strands(taken.destination, taken.to),
         Fact::Redriven(redriven) => letter::redrive(hot, redriven),
@@ -446,8 +446,16 @@ pub(super) fn keep_waiting(lane: &mut Lane, left: u64) {
 
 /// The lane goes on behind its head.
 pub(super) fn settle_head(lane: &mut Lane) {
-    lane.head = lane.head.next();
-    keep_waiting(lane, lane.waiting.saturating_sub(1));
+    let head = lane.head.next();
+    // What was given up in part may be counted too high (`overflow`), until nothing is left.
+    let left = if head > lane.tail { 0 } else { lane.waiting.saturating_sub(1) };
+    keep_waiting(lane, left);
+    go_on_at(lane, head);
+}
+
+/// The lane has another head, of which nothing was tried.
+pub(super) fn go_on_at(lane: &mut Lane, head: Sequence) {
+    lane.head = head;
     lane.batch = lane.batch.filter(|to| *to >= lane.head);
     forget_sent(lane);
     lane.failures = 0;
@@ -505,17 +513,4 @@ fn pass_dead(record: &mut KeyRecord, dead: &LateDead) {
     let Some(lane) = lane.filter(|lane| lane.head == dead.sequence) else { return };
     omit(lane, Range::one(dead.sequence.0), OmitReason::Dead);
     settle_head(lane);
-}
-
-/// The oldest of what waits in the lane are dead letters; nothing of what is left was tried.
-fn drop_backlog(record: &mut KeyRecord, dropped: &BacklogDropped) {
-    // An event in a strand is given up by itself.
-    let (to, from) = (dropped.destination, dropped.from);
-    let strand = record.strand(to, from).map(Lane::id);
-    let Some(lane) = lane_mut(record, strand.unwrap_or(to.into())) else { return };
-    omit(lane, Range { from: dropped.from.0, to: dropped.to.0 }, OmitReason::Dead);
-    while lane.head <= dropped.to && lane.has_backlog() {
-        settle_head(lane);
-    }
-    lane.batch = None;
 }

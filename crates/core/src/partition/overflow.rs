@@ -9,19 +9,26 @@
 //! page and moved since is passed over; so is a lane with an attempt under way, or whose consumer has
 //! an event and has not acknowledged it. What the store does not have yet is too young to be the oldest.
 //!
+//! **What is left of a lane** is not exact where a fact names only a part of it: which of its events are the
+//! lane's own is said by their releases, and those are not read for this. No more is left than follows, so at
+//! the most too much is counted, until the lane is empty. A part ends before sequences that were never given
+//! (`jump`): a lane passes those when it stands at the first of them.
+//!
 //! **Crashes.** What was not written is not given up: the node sees that as much waits as before.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::Partition;
+use super::evolve::{go_on_at, keep_waiting, omit};
 use crate::chain::Digest;
 use crate::fact::{BacklogDropped, Fact};
 use crate::id::{DestinationId, Key, Sequence};
 use crate::input::PageCursor;
 use crate::limits;
 use crate::output::{Output, PageRequest};
-use crate::record::{KeyRecord, Queue, oldest};
+use crate::ranges::Range;
+use crate::record::{KeyRecord, Lane, OmitReason, Queue, oldest};
 
 /// What is being given up for one destination.
 #[derive(Debug)]
@@ -137,7 +144,8 @@ impl<D: Digest> Partition<D> {
         let Some((lane, _)) = idle.next() else { return (0, false) };
         let are_others = idle.next().is_some();
         let from = lane.head;
-        let to = Sequence(lane.reach().0.min(from.0.saturating_add(limits::DROPPED_EVENTS - 1)));
+        let most = Sequence(from.0.saturating_add(limits::DROPPED_EVENTS - 1));
+        let to = lane.reach().min(most).min(before_jump(&hot.record, from));
         let is_left = to < lane.tail || are_others;
         let before = self.totals.backlog_of(destination).bytes;
         let key = key.clone();
@@ -145,5 +153,118 @@ impl<D: Digest> Partition<D> {
         self.rest_on_written(slot, destination);
         let after = self.totals.backlog_of(destination).bytes;
         (before.saturating_sub(after), is_left)
+    }
+}
+
+/// The last sequence before the next that was never given.
+fn before_jump(record: &KeyRecord, from: Sequence) -> Sequence {
+    let next = record.jumps.iter().find(|jump| jump.from > from.0);
+    next.map_or(Sequence(u64::MAX), |jump| Sequence(jump.from - 1))
+}
+
+/// The oldest of what waits in the lane are dead letters; nothing of what is left was tried.
+pub(super) fn note(record: &mut KeyRecord, dropped: &BacklogDropped) {
+    let BacklogDropped { destination, from, to, .. } = *dropped;
+    // An event in a strand is given up by itself.
+    let strand = record.strand(destination, from).map(Lane::id);
+    let Some(at) = record.index_of(strand.unwrap_or(destination.into())) else { return };
+    let behind = given_behind(record, to, record.lanes[at].tail);
+    let lane = &mut record.lanes[at];
+    omit(lane, Range { from: from.0, to: to.0 }, OmitReason::Dead);
+    lane.batch = None;
+    if lane.head <= to && lane.has_backlog() {
+        keep_behind(lane, to, behind);
+        go_on_at(lane, to.min(lane.tail).next());
+    }
+}
+
+/// How many sequences were given behind an event, up to the tail of a lane.
+fn given_behind(record: &KeyRecord, to: Sequence, tail: Sequence) -> u64 {
+    let are_behind = |jump: &&Range| jump.from > to.0 && jump.to < tail.0;
+    let jumps = record.jumps.iter().filter(are_behind);
+    let never: u64 = jumps.map(|jump| jump.to - jump.from + 1).sum();
+    tail.0.saturating_sub(to.0).saturating_sub(never)
+}
+
+/// What waits up to an event is given up; so many sequences were given `behind` it.
+fn keep_behind(lane: &mut Lane, to: Sequence, behind: u64) {
+    if to >= lane.tail {
+        return keep_waiting(lane, 0);
+    }
+    // Of what was released before the lane was opened, all was counted.
+    let counted = (to.min(lane.opened).0 + 1).saturating_sub(lane.head.0);
+    let left = lane.waiting.saturating_sub(counted);
+    let unknown = (to.0 + 1).saturating_sub(lane.head.0 + counted);
+    if unknown == 0 {
+        return keep_waiting(lane, left);
+    }
+    let all = u128::from(behind) + u128::from(unknown) + u128::from(counted);
+    let bytes = u128::from(lane.bytes) * u128::from(behind) / all;
+    lane.bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    lane.waiting = left.min(behind);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SourceId;
+    use crate::invariants::broken;
+
+    fn dropped(from: u64, to: u64) -> BacklogDropped {
+        let key = Key { source: SourceId(1), name: "a".into() };
+        let (from, to) = (Sequence(from), Sequence(to));
+        BacklogDropped { key, destination: DestinationId(1), from, to }
+    }
+
+    fn record(lane: Lane, jumps: &[Range]) -> KeyRecord {
+        let (sequence, lanes) = (lane.tail, Vec::from([lane]));
+        KeyRecord { sequence, lanes, jumps: jumps.to_vec(), ..KeyRecord::default() }
+    }
+
+    /// What waits in its lane, and its bytes, after each part is given up.
+    fn left(mut record: KeyRecord, parts: &[(u64, u64)]) -> Vec<(u64, u64)> {
+        let after = |(from, to): &(u64, u64)| {
+            note(&mut record, &dropped(*from, *to));
+            assert_eq!(broken(&record), None, "{record:?}");
+            (record.lanes[0].waiting, record.lanes[0].bytes)
+        };
+        parts.iter().map(after).collect()
+    }
+
+    #[test]
+    fn what_is_left_of_a_lane_whose_events_are_all_its_own_is_exact() {
+        let lane = Lane::new(DestinationId(1), Sequence(1));
+        let lane = Lane { tail: Sequence(2_500), waiting: 2_500, bytes: 25_000, ..lane };
+        let parts = [(1, 1_000), (1_001, 2_000), (2_001, 2_500)];
+        assert_eq!(left(record(lane, &[]), &parts), [(1_500, 15_000), (500, 5_000), (0, 0)]);
+    }
+
+    #[test]
+    fn of_a_lane_that_others_passed_no_less_is_counted_than_waits() {
+        // Every other event entered.
+        let lane = Lane::new(DestinationId(1), Sequence(1));
+        let lane = Lane { tail: Sequence(3_000), waiting: 1_500, bytes: 30_000, ..lane };
+        let parts = [(1, 1_000), (1_001, 2_000), (2_001, 3_000)];
+        assert_eq!(left(record(lane, &[]), &parts), [(1_500, 20_000), (1_000, 10_000), (0, 0)]);
+    }
+
+    #[test]
+    fn of_what_was_released_before_a_lane_all_was_counted() {
+        let lane = Lane::opened(DestinationId(1), Sequence(1_500));
+        let (tail, waiting) = (Sequence(3_000), 1_500 + 700);
+        let lane = Lane { tail, waiting, bytes: 7_000, ..lane };
+        let counted = left(record(lane, &[]), &[(1, 1_000), (1_001, 2_000)]);
+        assert_eq!(counted.iter().map(|(events, _)| *events).collect::<Vec<_>>(), [1_200, 700]);
+    }
+
+    #[test]
+    fn a_part_ends_before_what_was_never_given_and_that_is_not_counted() {
+        let jumps = [Range { from: 1_200, to: 9_000 }];
+        let lane = Lane::new(DestinationId(1), Sequence(1));
+        let lane = Lane { tail: Sequence(9_100), waiting: 1_299, bytes: 12_990, ..lane };
+        let record = record(lane, &jumps);
+        assert_eq!(before_jump(&record, Sequence(1_001)), Sequence(1_199));
+        assert_eq!(before_jump(&record, Sequence(9_001)), Sequence(u64::MAX));
+        assert_eq!(left(record, &[(1, 1_000)]), [(299, 2_990)]);
     }
 }
