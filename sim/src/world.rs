@@ -296,6 +296,8 @@ pub(crate) struct World {
     pub(crate) is_ending: bool,
     pub(crate) phase_began: Instant,
     pub(crate) phase_ends: Instant,
+    /// How much longer than usual the phase takes by now.
+    pub(crate) patience: Instant,
     pub(crate) leaves_paused: bool,
     pub(crate) tickets: u64,
     pub(crate) dice: Dice,
@@ -407,6 +409,7 @@ impl World {
             is_ending: false,
             phase_began: 0,
             phase_ends: length,
+            patience: Instant::MAX,
             leaves_paused: dice.chance(400),
             tickets: 0,
             dice,
