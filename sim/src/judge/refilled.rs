@@ -38,6 +38,8 @@ pub(crate) struct Refilled {
     asks: BTreeMap<SourceId, Asks>,
     /// Of what was asked for that may follow: after which position in which term, since when, how often.
     tails: BTreeMap<Key, ((Epoch, u64), Instant, u32)>,
+    /// Keys that were not silent since they were last asked for what follows: an attempt of theirs ended.
+    broken: BTreeSet<Key>,
     /// Keys whose last ask came too often for their source: they ask once more.
     resting: BTreeSet<Key>,
     given: BTreeSet<(usize, Hash)>,
@@ -51,6 +53,7 @@ impl Refilled {
     pub(crate) fn disconnected(&mut self) {
         self.asks.clear();
         self.tails.clear();
+        self.broken.clear();
         self.resting.clear();
     }
 
@@ -102,6 +105,13 @@ impl Refilled {
         is_missing(contract, order, (from, to))
     }
 
+    /// An attempt of a key ended: its silence, which is told from its last fact (decision 035), begins anew.
+    pub(crate) fn attempted(&mut self, key: &Key) {
+        if self.tails.contains_key(key) {
+            self.broken.insert(key.clone());
+        }
+    }
+
     /// What follows the same position is asked for when a silence has doubled, in the same term.
     fn asked_seldom(&mut self, now: Instant, fetch: &Fetch, every: Duration) -> Verdict {
         // The same turn once more: of an ask in vain, or because the source rested.
@@ -110,7 +120,7 @@ impl Refilled {
         }
         let of = (fetch.id.epoch, fetch.asked.from);
         let (known, since, asks) = self.tails.entry(fetch.key.clone()).or_insert((of, now, 0));
-        if *known != of {
+        if self.broken.remove(&fetch.key) || *known != of {
             (*known, *since, *asks) = (of, now, 0);
         }
         *asks += 1;
