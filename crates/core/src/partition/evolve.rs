@@ -16,8 +16,8 @@ use super::{jump, letter, overflow, rewind, supersede};
 use crate::chain::{Digest, Fingerprint};
 use crate::contract;
 use crate::fact::{
-    Acknowledged, Attempted, Batched, Consequence, Fact, Filtered, Kind, LateDead,
-    Origin, Received, Released, Toll,
+    Acknowledged, Attempted, Batched, Consequence, Fact, Filtered, Kind, LateDead, Origin,
+    Received, Released, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
 use crate::limits;
