@@ -18,6 +18,8 @@ use crate::state::State;
 pub(crate) struct RecalledPage {
     key: Key,
     to: Sequence,
+    /// Releases that were found so far, ascending.
+    found: Vec<Released>,
     /// Releases whose events are still to be read, ascending: the last is asked for. None before they are known.
     unread: Option<Vec<Released>>,
     /// What was read, descending.
@@ -25,6 +27,15 @@ pub(crate) struct RecalledPage {
 }
 
 impl RecalledPage {
+    /// What is to be looked for behind what was found in a row. Where a restore left sequences out (DESIGN D10)
+    /// there may be more: whether an engine goes on there by itself is its own affair.
+    fn rest(&self, partition: PartitionId) -> Option<Query> {
+        let (key, to) = (self.key.clone(), self.to);
+        let last = self.found.last()?.sequence;
+        let most = usize::try_from(to.0.saturating_sub(last.0)).unwrap_or(usize::MAX);
+        (last < to).then(|| Query::Sequences { partition, key, from: last.next(), to, most })
+    }
+
     /// Whether it holds as much as may be undone.
     fn is_large(&self) -> bool {
         let bodies = self.read.iter().filter_map(|recalled| recalled.body.as_ref());
@@ -42,7 +53,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         (from, to): (Sequence, Sequence),
     ) {
         let most = usize::try_from(to.0.saturating_sub(from.0)).unwrap_or(usize::MAX - 1) + 1;
-        let page = RecalledPage { key: key.clone(), to, unread: None, read: Vec::new() };
+        let (found, unread, read) = (Vec::new(), None, Vec::new());
+        let page = RecalledPage { key: key.clone(), to, found, unread, read };
         let query = Query::Sequences { partition, key, from, to, most };
         self.ask(Asked::Recall(partition, Box::new(page)), query);
     }
@@ -56,12 +68,18 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         result: Result<Answer, ReadError>,
     ) {
         match (result, &mut page.unread) {
-            (Ok(Answer::Sequences(stored)), unread @ None) => {
+            (Ok(Answer::Sequences(stored)), None) => {
                 let release = |fact| match fact {
                     Fact::Released(released) => Some(released),
                     _ => None,
                 };
-                *unread = Some(stored.into_iter().filter_map(|one| release(one.fact)).collect());
+                let before = page.found.len();
+                page.found.extend(stored.into_iter().filter_map(|one| release(one.fact)));
+                let is_more = page.found.len() > before;
+                if let Some(query) = page.rest(partition).filter(|_| is_more) {
+                    return self.ask(Asked::Recall(partition, page), query);
+                }
+                page.unread = Some(std::mem::take(&mut page.found));
             }
             (Ok(Answer::Event(stored)), Some(unread)) => {
                 let Some(released) = unread.pop() else { return };
