@@ -15,6 +15,23 @@ use super::{Verdict, must};
 /// The most that may be undone for a late event.
 const MOST: usize = 100;
 
+/// The recorded time of a frame is that of its first fact: what is deleted is judged by a clock that may be this much ahead.
+const SLACK: u64 = 3_000_000;
+
+/// For how long things are kept, in microseconds, and what the time is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) bodies: u64,
+    pub(crate) facts: u64,
+    pub(crate) now: u64,
+}
+
+impl Kept {
+    fn may_be_gone(self, recorded: u64, age: u64) -> bool {
+        recorded.saturating_add(age) <= self.now.saturating_add(SLACK)
+    }
+}
+
 /// What a consumer of everything has applied of one key.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
@@ -34,6 +51,8 @@ struct One {
     position: Position,
     digest: Hash,
     kind: Kind,
+    /// When it was received, or its copy was.
+    recorded: u64,
     /// Whether its position says where it stands: not of a late event that came at the tail.
     is_placed: bool,
     is_repeated: bool,
@@ -52,6 +71,7 @@ impl Applied {
             position: event.position.clone(),
             digest: event.digest,
             kind: fact.kind,
+            recorded: event.recorded,
             is_placed,
             is_repeated: fact.earlier.is_some(),
         };
@@ -68,6 +88,17 @@ impl Applied {
                 Ok(())
             }
         }
+    }
+
+    /// Whether for a late event of this position more is to be undone than may be, or a body of it may be gone; and up to what
+    /// history must be read, if it has a place above anything.
+    fn place_of(&self, position: &Position, kept: Kept) -> (bool, Option<u64>) {
+        let is_above = |one: &&One| !one.is_placed || one.position >= *position;
+        let above = self.standing.iter().rev().take_while(is_above);
+        let is_gone = above.clone().any(|one| kept.may_be_gone(one.recorded, kept.bodies));
+        let count = above.count();
+        let below = self.standing.len().checked_sub(count + 1);
+        (is_gone || count > MOST, below.map(|at| self.standing[at].recorded))
     }
 
     fn undo(&mut self, fact: &Released, one: &One, earlier: u64) -> Verdict {
@@ -137,6 +168,14 @@ impl KeyHistory {
         };
         self.events.insert(place, EventHistory { fate: IngressFate::Open, recorded, ..event });
         Ok(())
+    }
+
+    /// Whether a late event may be a dead letter although its source wants it in its place: what is to be undone is too
+    /// much, or some of what must be read of history may be gone.
+    pub(crate) fn may_find_no_place(&self, position: &Position, kept: Kept) -> bool {
+        let (is_none, below) = self.applied.place_of(position, kept);
+        let oldest = self.released_at.values().next().copied();
+        is_none || below.or(oldest).is_some_and(|oldest| kept.may_be_gone(oldest, kept.facts))
     }
 
     /// It goes where its earlier release went, as far as its source still leads there.

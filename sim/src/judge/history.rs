@@ -13,6 +13,7 @@ use super::answers::Answers;
 use super::causal::Causal;
 use super::chain;
 use super::commands::{Asked, Commands};
+use super::compensation::Kept;
 use super::forgetting::Buried;
 use super::key_history::KeyHistory;
 use super::lane_history::When;
@@ -253,7 +254,11 @@ impl History {
                 if let Some(event) = history.events.get(&released.event)
                     && released.earlier.is_none()
                 {
-                    context.policies.entered(released, type_of(&event.digest))?;
+                    let bodies = context.policies.bodies.unwrap_or(u64::MAX);
+                    let kept = Kept { bodies, facts: source.memory.facts, now: recorded };
+                    let found_none = history.may_find_no_place(&event.position, kept);
+                    let event_type = type_of(&event.digest);
+                    context.policies.entered(released, event_type, found_none)?;
                 }
                 history.release(released, source, (uptime, recorded))
             }

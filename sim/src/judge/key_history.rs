@@ -33,7 +33,7 @@ pub(crate) struct KeyHistory {
     pub(crate) events: BTreeMap<Place, EventHistory>,
     pub(crate) released: BTreeMap<u64, Released>,
     /// The recorded time of each release.
-    released_at: BTreeMap<u64, u64>,
+    pub(super) released_at: BTreeMap<u64, u64>,
     /// By destination; of an unordered source each event is a lane of its own, by its sequence.
     pub(crate) lanes: BTreeMap<(DestinationId, u64), LaneHistory>,
     /// Whether its events have no order.

@@ -43,15 +43,16 @@ impl Leads {
         self.takers.get(&to).or_else(|| self.aside.get(&to))
     }
 
-    /// Whether these are the lanes of an event of this type.
-    pub(crate) fn fit(&self, released: &Released, event_type: &str) -> bool {
+    /// Whether these are the lanes of an event of this type. Where its source wants it in its place, it may have
+    /// found none.
+    pub(crate) fn fit(&self, released: &Released, event_type: &str, found_none: bool) -> bool {
         let takes = |types: &[Pattern]| types.iter().any(|of| of.matches(event_type));
         let is_late = released.kind == Kind::Late;
         let (candidates, late) = match self.on_late {
             OnLate::To(_) if is_late => (&self.aside, Late::Aside),
             OnLate::DeadLetter if is_late => (&self.takers, Late::Dead),
-            // With too much to undo it is a dead letter.
-            OnLate::Compensate if is_late && released.late == Late::Dead => {
+            // With too much to undo it is a dead letter, and for no other reason.
+            OnLate::Compensate if is_late && released.late == Late::Dead && found_none => {
                 (&self.takers, Late::Dead)
             }
             OnLate::Compensate if is_late => (&self.takers, Late::InPlace),
