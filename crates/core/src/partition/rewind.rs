@@ -48,7 +48,8 @@ use crate::slab::Slot;
 use crate::time::{ElapsedMicros, UnixMicros};
 
 impl<D: Digest> Partition<D> {
-    /// Sets a lane back. One that the key does not have begins so, where its source leads there.
+    /// Sets a lane back. One that the key does not have begins so, where its source leads there; but not
+    /// where a visit is to open it over all that was released: then that comes first.
     pub(super) fn rewind(
         &mut self,
         slot: Option<Slot>,
@@ -56,6 +57,9 @@ impl<D: Digest> Partition<D> {
         destination: DestinationId,
         (from, until): (Sequence, Sequence),
     ) -> Result<(), Rejection> {
+        if let Some(slot) = slot {
+            self.visit(slot);
+        }
         let hot = slot.and_then(|slot| self.keys.get(slot));
         let hot = hot.filter(|hot| hot.record.newest.frame.0 > 0).ok_or(Rejection::UnknownKey)?;
         if !self.settings.destinations.contains_key(&destination) {
