@@ -60,9 +60,14 @@ impl Seen {
         };
         // What was sent and is not settled is sent again in its turn anyhow, and counts its tries on, also where
         // a request acknowledged a part of its range meanwhile; what was given up begins anew, and so does what its
-        // consumer has all of, where its first try was not sent.
+        // consumer has all of, or what is another range than before, where its first try was not sent.
         let has_all = || first_to_last(attempt).all(|sequence| self.may_have(sequence));
-        let is_anew = sequence == self.highest && (attempt.number == 1 || has_all());
+        let ends_elsewhere = || {
+            let before = self.ranges.get(&sequence).copied();
+            before.zip(attempt.last).is_some_and(|(before, last)| before != last.0)
+        };
+        let is_anew =
+            sequence == self.highest && (attempt.number == 1 || has_all() || ends_elsewhere());
         let goes_back = sequence < self.highest
             || is_anew
             || (sequence > self.highest
