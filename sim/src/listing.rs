@@ -25,7 +25,7 @@ use crate::world::{CLOCK, Happening, Phase, World};
 const LIST_DICE: u64 = 90;
 /// Tries to take an event in before the pass goes on without it.
 const TRIES: u32 = 6;
-/// How long reading takes at the most beyond what the settings of a list say, once nothing fails.
+/// How long it takes at the most until a list is read beyond what its settings say, once nothing fails.
 const SURELY_READ: Instant = 6 * SECOND;
 /// A list that is read so far back is read back to the beginning of any world.
 const ALL: Duration = Duration::from_secs(3_600);
@@ -40,17 +40,21 @@ pub(crate) struct Listings {
     tickets: BTreeMap<Ticket, (u64, usize)>,
     /// Events that were answered.
     taken: BTreeSet<(usize, Arc<str>)>,
-    /// Resources that had no room for an event.
-    full: BTreeSet<usize>,
+    /// Events that had no room, and for which pass: another brings them.
+    refused: BTreeMap<(usize, Arc<str>), u64>,
     /// Sources that said in this life of the process that they are read too often.
     throttling: BTreeSet<SourceId>,
     /// When lists were read whole last under what is in force.
     whole: BTreeMap<SourceId, Instant>,
+    /// Up to when lists were read last by a pass that nothing was to fail, under what is in force.
+    sound: BTreeMap<SourceId, UnixMicros>,
 }
 
 /// A pass that is under way.
 #[derive(Debug)]
 struct Pass {
+    /// The number of the source.
+    of: usize,
     asked: ListAsk,
     outcome: RefillOutcome,
     newest: Option<UnixMicros>,
@@ -59,6 +63,8 @@ struct Pass {
     gives: Vec<(Post, u32)>,
     /// Events that have no answer yet.
     open: usize,
+    /// Whether nothing was to fail when it began: it gives all that it is asked for.
+    is_sound: bool,
 }
 
 /// Some sources that do not count have a list, in half of all worlds.
@@ -109,9 +115,10 @@ impl Listings {
             passes: BTreeMap::new(),
             tickets: BTreeMap::new(),
             taken: BTreeSet::new(),
-            full: BTreeSet::new(),
+            refused: BTreeMap::new(),
             throttling: BTreeSet::new(),
             whole: BTreeMap::new(),
+            sound: BTreeMap::new(),
         }
     }
 
@@ -120,18 +127,31 @@ impl Listings {
         self.passes.clear();
         self.tickets.clear();
         self.throttling.clear();
-        self.whole.clear();
+        self.begins_anew();
     }
 
-    /// Whether an event was not answered although its resource had room.
+    /// Whether an event was not answered although there was room for it.
     fn is_missing(&self, post: &Post) -> bool {
-        let is_taken = post.id.clone().is_some_and(|id| self.taken.contains(&(post.resource, id)));
-        !is_taken && !self.full.contains(&post.resource)
+        let event = named(post);
+        event
+            .is_some_and(|event| !self.taken.contains(&event) && !self.refused.contains_key(&event))
+    }
+
+    /// A pass over a source's list has ended: what had no room before has its chance behind it.
+    fn passed(&mut self, number: u64, source: usize) {
+        for event in
+            self.listed.get(&source).into_iter().flatten().filter_map(|(post, _)| named(post))
+        {
+            if self.refused.get(&event).is_some_and(|pass| *pass != number) {
+                self.refused.remove(&event);
+            }
+        }
     }
 
     /// Other settings are in force.
     pub(crate) fn begins_anew(&mut self) {
         self.whole.clear();
+        self.sound.clear();
     }
 
     /// What is answered, when, and under which name.
@@ -148,12 +168,14 @@ impl Listings {
         let newest = old.clone().map(time).max();
         let gives = old.filter(|post| time(post) >= asked.since).map(|post| (post.clone(), 0));
         let mut pass = Pass {
+            of: source,
             asked,
             outcome: RefillOutcome::Whole,
             newest,
             retry_after: None,
             gives: gives.collect(),
             open: 0,
+            is_sound: !faults,
         };
         let quick = self.dice.between(MILLISECOND, 300 * MILLISECOND);
         let roll = if faults { self.dice.below(100) } else { 0 };
@@ -293,8 +315,7 @@ impl World {
                 let what = if is_known { "brought what is known" } else { "brought what was lost" };
                 self.counts.hit("list", what);
                 self.watching.refilled.answered(*status, *event);
-                self.listings.full.remove(&post.resource);
-                self.listings.taken.extend(post.id.clone().map(|id| (post.resource, id)));
+                self.listings.taken.extend(named(post));
                 pass.open -= 1;
             }
             Answer::Busy(Busy::Rate { .. } | Busy::Keys | Busy::Loading) | Answer::Unavailable
@@ -304,7 +325,7 @@ impl World {
                 self.schedule.plan(at, Happening::ListBring(self.life, number, which));
             }
             _ => {
-                self.listings.full.insert(post.resource);
+                self.listings.refused.extend(named(post).map(|event| (event, number)));
                 pass.open -= 1;
                 pass.outcome = RefillOutcome::Cut;
             }
@@ -325,7 +346,12 @@ impl World {
             return;
         }
         let Some(pass) = self.listings.passes.remove(&number) else { return };
-        let Pass { asked: ListAsk { source, .. }, outcome, newest, retry_after, .. } = pass;
+        let Pass { of, asked, outcome, newest, retry_after, is_sound, .. } = pass;
+        let source = asked.source;
+        if is_sound {
+            self.listings.passed(number, of);
+            self.listings.sound.insert(source, asked.until);
+        }
         if outcome == RefillOutcome::Whole {
             self.listings.whole.insert(source, self.now);
         }
@@ -339,44 +365,65 @@ impl World {
         self.turn();
     }
 
-    /// Whether every list was surely read since nothing fails any more.
+    /// Whether every list was read since nothing fails any more.
     pub(crate) fn lists_had_time(&self) -> bool {
-        let Some(process) = &self.process else { return false };
-        let Some(settings) = &process.settings else { return false };
-        let since = self.phase_began.max(process.started + process.away);
-        let lists = settings.sources.values().filter_map(|source| source.list);
-        lists.map(patience).max().is_none_or(|patience| self.now >= since + patience)
+        let lists = self.lists();
+        let mut unread = lists.iter().filter(|(id, _)| !self.listings.sound.contains_key(id));
+        self.lists_began() && unread.all(|(id, _)| self.listings.throttling.contains(id))
     }
 
-    /// What is nowhere but on a list that is read far enough back, and for long enough, was taken in.
+    /// Whether every list was surely begun to be read since nothing fails any more.
+    fn lists_began(&self) -> bool {
+        let Some(process) = &self.process else { return false };
+        let since = self.phase_began.max(process.started + process.away);
+        self.lists().into_iter().all(|(_, list)| self.now >= since + patience(list))
+    }
+
+    /// What has a list, as the process has it.
+    fn lists(&self) -> Vec<(SourceId, ListSettings)> {
+        let settings = self.process.as_ref().and_then(|process| process.settings.as_ref());
+        let sources = settings.into_iter().flat_map(|settings| &settings.sources);
+        sources.filter_map(|(id, source)| Some((*id, source.list?))).collect()
+    }
+
+    /// What is nowhere but on a list was taken in, once that was read by a pass that nothing was to fail; and there is
+    /// such a pass. How long it takes is nobody's promise: of memory for few keys each of its events waits for room.
     pub(crate) fn judge_listed(&mut self) {
-        let Some(process) = &self.process else { return };
-        let Some(settings) = process.settings.clone().filter(|_| self.lists_had_time()) else {
+        if !self.lists_began() {
             return;
-        };
-        let clock = self.clock().clock;
-        let lost = settings.sources.iter().filter_map(|(id, source)| {
-            let list = source.list.filter(|list| list.reach >= ALL)?;
-            let number = self.sources.iter().position(|known| known.name == source.name)?;
-            let listed = self.listings.listed.get(&number)?;
-            let rests = self.listings.throttling.contains(id);
-            let old = |post: &Post| UnixMicros(CLOCK + post.at + patience(list)) <= clock;
-            let missing = listed.iter().find(|(post, is_lost)| {
-                *is_lost && !rests && old(post) && self.listings.is_missing(post)
-            });
-            missing.map(|(post, _)| (source.name.clone(), post.clone()))
-        });
-        let lost: Vec<_> = lost.take(1).collect();
-        if let Some((source, post)) = lost.first() {
-            let Post { at, resource, id, .. } = post;
-            let what =
-                format!("{id:?} of resource {resource} is on the list of {source} since {at}");
-            self.judge("list", Err(format!("{what}, and is not here")));
         }
+        for (id, list) in self.lists() {
+            let verdict = self.is_read(id, list);
+            self.judge("list", verdict);
+        }
+    }
+
+    fn is_read(&self, id: SourceId, list: ListSettings) -> Result<(), String> {
+        let settings = self.process.as_ref().and_then(|process| process.settings.as_ref());
+        let source = settings.and_then(|settings| settings.sources.get(&id));
+        let Some(name) = source.map(|source| &source.name) else { return Ok(()) };
+        let Some(until) = self.listings.sound.get(&id) else {
+            let is_under_way = self.listings.passes.values().any(|pass| pass.asked.source == id);
+            let rests = is_under_way || self.listings.throttling.contains(&id);
+            return if rests { Ok(()) } else { Err(format!("the list of {name} is not read")) };
+        };
+        let number = self.sources.iter().position(|known| known.name == *name);
+        let listed = number.and_then(|number| self.listings.listed.get(&number));
+        let is_read = |post: &Post| UnixMicros(CLOCK + post.at) <= *until;
+        let missing = listed.into_iter().flatten().find(|(post, is_lost)| {
+            *is_lost && list.reach >= ALL && is_read(post) && self.listings.is_missing(post)
+        });
+        let Some((Post { at, resource, id, .. }, _)) = missing else { return Ok(()) };
+        let what = format!("{id:?} of resource {resource} is on the list of {name} since {at}");
+        Err(format!("{what}, and is not here although it was read to {until:?}"))
     }
 }
 
-/// After how long what is on a list is here.
+fn named(post: &Post) -> Option<(usize, Arc<str>)> {
+    post.id.clone().map(|id| (post.resource, id))
+}
+
+/// After how long a list is read that nothing keeps from it.
 fn patience(list: ListSettings) -> Instant {
     let most = list.after + 2 * list.every;
     Instant::try_from(most.as_micros()).unwrap_or(Instant::MAX).saturating_add(SURELY_READ)
