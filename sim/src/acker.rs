@@ -142,7 +142,8 @@ impl World {
         self.acker.waiting.insert(ticket, number);
         for sequence in sequence..=last {
             self.acker.asked.insert((resource, destination, sequence));
-            self.watching.deliveries.acknowledges(resource, destination, sequence);
+            let (asked, _) = self.watching.commands.rewinds(resource, destination, sequence);
+            self.watching.deliveries.acknowledges(resource, destination, (sequence, asked));
         }
         self.trace.note(self.now, 'a', &[ticket.0, sequence], || {
             format!("{} acknowledges resource {resource} sequence {sequence}", ticket.0)

@@ -104,8 +104,9 @@ pub(crate) struct Seen {
     waits_for: BTreeSet<u64>,
     /// The last event of the range that began with this one.
     ranges: BTreeMap<u64, u64>,
-    /// Accepted, or acknowledged by a request that may have been carried out.
-    may_be_acknowledged: BTreeSet<u64>,
+    /// Acknowledged by a request that may have been carried out; and how often the lane had been asked to begin again
+    /// when the last of them left.
+    may_be_acknowledged: BTreeMap<u64, u64>,
     /// Acknowledged for sure by a request, since this uptime.
     pub(crate) settled: BTreeMap<u64, u64>,
     /// That it was set back, and how often.
@@ -406,10 +407,15 @@ impl Deliveries {
         }
     }
 
-    /// A consumer acknowledges an event by a request of its own.
-    pub(crate) fn acknowledges(&mut self, resource: usize, to: DestinationId, sequence: u64) {
+    /// A consumer acknowledges an event by a request of its own, when its lane had been asked so often to begin again.
+    pub(crate) fn acknowledges(
+        &mut self,
+        resource: usize,
+        to: DestinationId,
+        (sequence, asked): (u64, u64),
+    ) {
         let seen = self.lanes.entry(self.lane_of(to, resource, sequence)).or_default();
-        seen.may_be_acknowledged.insert(sequence);
+        seen.may_be_acknowledged.insert(sequence, asked);
         seen.waits_for.remove(&sequence);
         let is_over = seen.waits_for.is_empty();
         seen.accepted.take_if(|_| is_over);
@@ -508,7 +514,8 @@ impl Seen {
 
     /// Whether its consumer may have acknowledged it, by an answer or a request.
     pub(crate) fn may_have(&self, sequence: u64) -> bool {
-        self.acknowledged.contains_key(&sequence) || self.may_be_acknowledged.contains(&sequence)
+        self.acknowledged.contains_key(&sequence)
+            || self.may_be_acknowledged.contains_key(&sequence)
     }
 
     /// In order: never back, and forward only past what is settled.

@@ -81,15 +81,19 @@ impl Seen {
             self.again.under_way.map_or(self.highest, |(before, _)| before.max(self.highest));
         self.again.times += 1;
         let had: Vec<u64> = self.acknowledged.keys().copied().collect();
-        self.again.before.extend(had.into_iter().chain(self.may_be_acknowledged.iter().copied()));
+        self.again.before.extend(had.into_iter().chain(self.may_be_acknowledged.keys().copied()));
         // Of a range that was taken the first was attempted, and all are settled.
         let had = self.again.before.last().copied().unwrap_or_default();
         self.again.under_way = Some((highest.max(had), until));
         // From here on everything is as for the first time.
         self.highest = 0;
         self.acknowledged.retain(|one, _| *one < sequence);
-        // A first try of the newest may also have been on its way when a request acknowledged it: then that stands.
-        self.may_be_acknowledged.retain(|one| *one < sequence || (is_anew && *one == sequence));
+        // A first try may also have been on its way when a request acknowledged it: then that stands, where the
+        // request left after the lane had been asked to begin again; of the newest also one of before.
+        let times = self.again.times;
+        self.may_be_acknowledged.retain(|one, asked| {
+            *one < sequence || (*one == sequence && (is_anew || *asked >= times))
+        });
         self.settled.retain(|one, _| *one < sequence);
         self.dropped.retain(|one| *one < sequence);
         self.gone.retain(|one| *one < sequence);
