@@ -494,7 +494,7 @@ impl World {
             let how = if cut { " (cut off)" } else { "" };
             format!("{name} resource {resource} sequence {} {outcome:?}{how}", attempt.sequence.0)
         });
-        self.watching.refilled.attempted(&attempt.key);
+        self.watching.refilled.is_news_of(&attempt.key);
         let (now, took) = (self.clock(), self.now - since);
         if let Some(process) = &mut self.process {
             let took = std::time::Duration::from_micros(took);

@@ -90,6 +90,10 @@ impl World {
             let verdict = self.watching.answers.answered(self.now, ticket, answer);
             self.judge("answers", verdict);
             self.judge_turned_away(post, answer);
+            let resource = self.provider.posts[post].resource;
+            if let (Answer::Event { .. }, Some(key)) = (answer, self.key_of(resource)) {
+                self.watching.refilled.is_news_of(&key);
+            }
             let patient = self.phase == Phase::Safety;
             if let Some(pause) = self.provider.next_try(post, answer, patient) {
                 self.schedule.plan(self.now + pause, Happening::Post(post));

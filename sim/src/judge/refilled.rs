@@ -38,7 +38,8 @@ pub(crate) struct Refilled {
     asks: BTreeMap<SourceId, Asks>,
     /// Of what was asked for that may follow: after which position in which term, since when, how often.
     tails: BTreeMap<Key, ((Epoch, u64), Instant, u32)>,
-    /// Keys that were not silent since they were last asked for what follows: an attempt of theirs ended.
+    /// Keys that were not silent since they were last asked for what follows: an attempt of theirs ended, or an
+    /// event came.
     broken: BTreeSet<Key>,
     /// Keys whose last ask came too often for their source: they ask once more.
     resting: BTreeSet<Key>,
@@ -105,8 +106,9 @@ impl Refilled {
         is_missing(contract, order, (from, to))
     }
 
-    /// An attempt of a key ended: its silence, which is told from its last fact (decision 035), begins anew.
-    pub(crate) fn attempted(&mut self, key: &Key) {
+    /// An attempt of a key ended, or an event of it came: its silence, which is told from its last fact (decision
+    /// 035), begins anew.
+    pub(crate) fn is_news_of(&mut self, key: &Key) {
         if self.tails.contains_key(key) {
             self.broken.insert(key.clone());
         }
