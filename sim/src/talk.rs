@@ -90,7 +90,7 @@ impl World {
             let verdict = self.watching.answers.answered(self.now, ticket, answer);
             self.judge("answers", verdict);
             self.judge_turned_away(post, answer);
-            let resource = self.provider.posts[post].resource;
+            let resource = self.provider.posts()[post].resource;
             if let (Answer::Event { .. }, Some(key)) = (answer, self.key_of(resource)) {
                 self.watching.refilled.is_news_of(&key);
             }
