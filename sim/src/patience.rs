@@ -27,11 +27,12 @@ impl World {
     /// Whether a phase that should be over goes on for what is still to be sent; then its end is put off.
     pub(crate) fn takes_longer(&mut self) -> bool {
         let needed = self.needed();
-        if !self.setting.undoes() || needed == 0 || needed > self.patience / 2 {
+        let is_enough = self.watching.patience.is_some_and(|given| needed > given / 2);
+        if !self.setting.undoes() || needed == 0 || is_enough {
             return false;
         }
         self.counts.hit("phase", "longer, for what is undone");
-        (self.patience, self.phase_ends) = (needed, self.now + needed);
+        (self.watching.patience, self.phase_ends) = (Some(needed), self.now + needed);
         true
     }
 

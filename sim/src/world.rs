@@ -240,6 +240,8 @@ pub(crate) struct Watching {
     pub(crate) refilled: Refilled,
     /// How often an operator was told that a resource seems to count anew.
     pub(crate) alerts: BTreeMap<usize, u64>,
+    /// By how much the phase's end was put off last, if it was.
+    pub(crate) patience: Option<Instant>,
 }
 
 impl Watching {
@@ -296,8 +298,6 @@ pub(crate) struct World {
     pub(crate) is_ending: bool,
     pub(crate) phase_began: Instant,
     pub(crate) phase_ends: Instant,
-    /// How much longer than usual the phase takes by now.
-    pub(crate) patience: Instant,
     pub(crate) leaves_paused: bool,
     pub(crate) tickets: u64,
     pub(crate) dice: Dice,
@@ -409,7 +409,6 @@ impl World {
             is_ending: false,
             phase_began: 0,
             phase_ends: length,
-            patience: Instant::MAX,
             leaves_paused: dice.chance(400),
             tickets: 0,
             dice,

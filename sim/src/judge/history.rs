@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
     AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Late, Origin,
-    Outcome, PauseReason, Refused,
+    Outcome, PauseReason, Refused, Released,
 };
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
@@ -251,15 +251,7 @@ impl History {
                 history.open(opened)
             }
             Fact::Released(released) => {
-                if let Some(event) = history.events.get(&released.event)
-                    && released.earlier.is_none()
-                {
-                    let bodies = context.policies.bodies.unwrap_or(u64::MAX);
-                    let kept = Kept { bodies, facts: source.memory.facts, now: recorded };
-                    let found_none = history.may_find_no_place(&event.position, kept);
-                    let event_type = type_of(&event.digest);
-                    context.policies.entered(released, event_type, found_none)?;
-                }
+                enters_its_lanes(history, released, (source, context.policies), recorded)?;
                 history.release(released, source, (uptime, recorded))
             }
             fact => about_order(history, fact, (source, context.policies), uptime),
@@ -282,6 +274,21 @@ impl History {
         }
         Ok(())
     }
+}
+
+/// An event enters the lanes that it is to enter; of what is undone or repeated that is said elsewhere.
+fn enters_its_lanes(
+    history: &KeyHistory,
+    released: &Released,
+    (source, policies): (&SourcePolicy, &Policies),
+    recorded: u64,
+) -> Verdict {
+    let event = history.events.get(&released.event).filter(|_| released.earlier.is_none());
+    let Some(event) = event else { return Ok(()) };
+    let bodies = policies.bodies.unwrap_or(u64::MAX);
+    let kept = Kept { bodies, facts: source.memory.facts, now: recorded };
+    let found_none = history.may_find_no_place(&event.position, kept);
+    policies.entered(released, type_of(&event.digest), found_none)
 }
 
 fn about_order(

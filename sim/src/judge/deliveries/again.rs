@@ -84,7 +84,9 @@ impl Seen {
         self.again.before.extend(had.into_iter().chain(self.may_be_acknowledged.keys().copied()));
         // Of a range that was taken the first was attempted, and all are settled.
         let had = self.again.before.last().copied().unwrap_or_default();
-        self.again.under_way = Some((highest.max(had), until));
+        // So it is with a range that its consumer dropped.
+        let dropped = self.dropped.last().copied().unwrap_or_default();
+        self.again.under_way = Some((highest.max(had).max(dropped), until));
         // From here on everything is as for the first time.
         self.highest = 0;
         self.acknowledged.retain(|one, _| *one < sequence);
