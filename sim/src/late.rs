@@ -37,3 +37,33 @@ fn draw_one(dice: &mut Dice, source: &mut PlannedSource, names: &[Arc<str>]) {
         _ => (None, OnLate::Deliver),
     };
 }
+
+/// In a third of the seeds, sources want late events in their place, and often; says whether any may.
+pub(crate) fn draw_compensation(dice: &mut Dice, sources: &mut [PlannedSource]) -> bool {
+    if !dice.chance(333) {
+        return false;
+    }
+    for source in placed(sources) {
+        if dice.chance(700) {
+            (source.late_to, source.settings.on_late) = (None, OnLate::Compensate);
+        }
+    }
+    true
+}
+
+/// An operator begins to want them there, of a source of which something else was wanted until now.
+pub(crate) fn revise_compensation(dice: &mut Dice, sources: &mut [PlannedSource]) {
+    for source in placed(sources) {
+        if dice.chance(250) {
+            (source.late_to, source.settings.on_late) = (None, OnLate::Compensate);
+        }
+    }
+}
+
+/// The sources whose late events have a place.
+fn placed(sources: &mut [PlannedSource]) -> impl Iterator<Item = &mut PlannedSource> {
+    let is_placed = |source: &&mut PlannedSource| {
+        matches!(source.settings.contract, Contract::Fifo { .. } | Contract::Settle)
+    };
+    sources.iter_mut().filter(is_placed)
+}

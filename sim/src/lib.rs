@@ -21,6 +21,7 @@ mod links;
 mod listing;
 mod merge;
 mod operator;
+mod patience;
 mod phases;
 mod process;
 mod provider;

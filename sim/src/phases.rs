@@ -48,7 +48,7 @@ impl World {
             Phase::Safety => self.isolate(),
             Phase::Isolation => {
                 let is_through = self.is_settled() && self.is_through() && self.lists_had_time();
-                if is_through || self.now >= self.phase_ends {
+                if is_through || (self.now >= self.phase_ends && !self.takes_longer()) {
                     self.judge_isolation();
                     self.judge_unasked();
                     self.judge_tails();
@@ -64,6 +64,7 @@ impl World {
     fn enter(&mut self, phase: Phase, length: Instant) {
         self.phase = phase;
         (self.phase_began, self.phase_ends) = (self.now, self.now + length);
+        self.watching.patience = None;
         self.trace.note(self.now, 'p', &[phase as u64], || format!("{phase:?}"));
     }
 
@@ -135,7 +136,7 @@ impl World {
         if process.stopping.is_some() && self.now < self.phase_ends {
             return;
         }
-        if self.now >= self.phase_ends {
+        if self.now >= self.phase_ends && !self.takes_longer() {
             let what = self.what_waits();
             self.judge("liveness", Err(format!("not everything is through: {what}")));
             return;
@@ -223,13 +224,25 @@ impl World {
         if !record.order.held.is_empty() && (!halts || self.begins(key, record)) {
             return true;
         }
+        self.busy_lanes(key, record).next().is_some()
+    }
+
+    /// The lanes of a key that have something to send and can.
+    pub(crate) fn busy_lanes<'a>(
+        &'a self,
+        key: &Key,
+        record: &'a KeyRecord,
+    ) -> impl Iterator<Item = &'a Lane> {
         let paused = |lane: &&Lane| {
             let directory = self.process.as_ref().map(|process| process.node.directory());
             directory.is_some_and(|directory| directory.paused.contains(&lane.destination))
         };
-        let lanes = record.lanes.iter().filter(|_| !record.paused).filter(|lane| !paused(lane));
-        let served = lanes.filter(|lane| self.is_served(lane.destination, resource));
-        served.into_iter().any(|lane| lane.has_work() && !self.is_crowded_out(lane.destination))
+        let resource = self.numbers.get(key).copied();
+        let lanes = record.lanes.iter().filter(|_| !record.paused);
+        lanes.filter(move |lane| !paused(lane)).filter(move |lane| {
+            let served = resource.is_some_and(|it| self.is_served(lane.destination, it));
+            served && lane.has_work() && !self.is_crowded_out(lane.destination)
+        })
     }
 
     /// Whether a resource is in no state that its table has, or no link of it was released: its beginning is not waited for without end.

@@ -152,6 +152,9 @@ impl World {
         self.note_reload(&settings, is_first);
         let kept = self.setting.plan.retention.bodies;
         self.watching.policies.bodies_go = kept < std::time::Duration::from_secs(3_600);
+        let kept = u64::try_from(kept.as_micros()).unwrap_or(u64::MAX);
+        let shortest = self.watching.policies.bodies.map_or(kept, |known| known.min(kept));
+        self.watching.policies.bodies = Some(shortest);
         self.watching.policies.limits_backlog |= self.setting.plan.destination_backlog.is_some();
         self.watching.policies.removed.extend(self.setting.removed.iter().cloned());
         let verdict = self.watching.policies.started(&settings, self.now);

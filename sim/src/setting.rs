@@ -57,6 +57,8 @@ pub(crate) struct Setting {
     retire_dice: Dice,
     /// Decides what becomes of late events, once it has begun to.
     late_dice: Option<Dice>,
+    /// Decides who wants late events in their place, in seeds in which somebody may.
+    compensation_dice: Option<Dice>,
     /// The destinations that were ever configured no more: between, events pass them by.
     pub(crate) removed: BTreeSet<Arc<str>>,
     /// A destination that is configured no more.
@@ -123,6 +125,7 @@ impl Setting {
             types_dice,
             retire_dice,
             late_dice: None,
+            compensation_dice: None,
             removed: BTreeSet::new(),
             gone: None,
             spare,
@@ -134,6 +137,17 @@ impl Setting {
         let names = self.names();
         late::draw(&mut dice, &mut self.plan.sources, &names);
         self.late_dice = Some(dice);
+    }
+
+    /// Whether anybody may want, or have wanted, late events in their place.
+    pub(crate) fn undoes(&self) -> bool {
+        self.compensation_dice.is_some()
+    }
+
+    /// Who wants late events in their place in this seed.
+    pub(crate) fn draw_compensation(&mut self, mut dice: Dice) {
+        let wanted = late::draw_compensation(&mut dice, &mut self.plan.sources);
+        self.compensation_dice = wanted.then_some(dice);
     }
 
     /// Every destination that there ever may be.
@@ -214,6 +228,9 @@ impl Setting {
             let names: Vec<_> =
                 self.plan.destinations.iter().map(|to| to.settings.name.clone()).collect();
             late::revise(late_dice, &mut self.plan.sources, &names);
+        }
+        if let Some(dice) = &mut self.compensation_dice {
+            late::revise_compensation(dice, &mut self.plan.sources);
         }
         if let Some(added) = self.spare.take_if(|_| dice.chance(700)) {
             // Names written in another order must not change which number a name has (F6).

@@ -56,6 +56,8 @@ const MERGE_DICE: u64 = 48;
 const CAUSAL_DICE: u64 = 70;
 /// The stream of chance that decides about sources of contract `states`.
 const STATES_DICE: u64 = 61;
+/// The stream of chance that decides who wants late events in their place.
+const COMPENSATION_DICE: u64 = 82;
 /// The stream of chance that decides what becomes of late events.
 const LATE_DICE: u64 = 66;
 /// The stream of chance that decides about sources whose positions are hash links.
@@ -238,6 +240,8 @@ pub(crate) struct Watching {
     pub(crate) refilled: Refilled,
     /// How often an operator was told that a resource seems to count anew.
     pub(crate) alerts: BTreeMap<usize, u64>,
+    /// By how much the phase's end was put off last, if it was.
+    pub(crate) patience: Option<Instant>,
 }
 
 impl Watching {
@@ -343,6 +347,7 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     authority::draw(seed, &mut setting);
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
     setting.draw_late(Dice::new(seed, LATE_DICE));
+    setting.draw_compensation(Dice::new(seed, COMPENSATION_DICE));
     (setting, ack, batch)
 }
 

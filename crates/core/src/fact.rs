@@ -12,16 +12,16 @@ mod forgotten;
 mod lane;
 mod late;
 mod refill_ended;
+mod released;
 mod strands_taken;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::clocks::Causes;
-use crate::id::{DestinationId, Epoch, Hash, Key, Place, Revision, Sequence, SourceId};
+use crate::id::{DestinationId, Epoch, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
-use crate::ranges::{Range, Ranges};
+use crate::ranges::Range;
 use crate::record::KeyRecord;
 use crate::time::{OpenMicros, UnixMicros};
 
@@ -34,9 +34,14 @@ pub use lane::{
 };
 pub use late::{Late, LateDead};
 pub use refill_ended::{Origin, RefillEnded, RefillOutcome};
+pub use released::Released;
 pub use strands_taken::StrandsTaken;
 
 /// One line of history.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "every second fact is a release: in a box each would be an allocation more"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A new owner's term begins.
@@ -273,6 +278,8 @@ pub enum Kind {
     Event,
     /// Released after its place was given up (DESIGN G4).
     Late,
+    /// What the consumer got under an earlier sequence is to be undone (decision 040).
+    Compensation,
 }
 
 impl Kind {
@@ -282,54 +289,9 @@ impl Kind {
         match self {
             Self::Event => "event",
             Self::Late => "late",
+            Self::Compensation => "compensation",
         }
     }
-}
-
-/// See [`Fact::Released`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Released {
-    /// The resource.
-    pub key: Key,
-    /// The event's `received` fact.
-    pub event: Place,
-    /// The event's position, so that evolving needs no other fact.
-    pub position: Position,
-    /// The number it got.
-    pub sequence: Sequence,
-    /// In its place, or late.
-    pub kind: Kind,
-    /// Hₙ₋₁ of the chain (DESIGN C1).
-    pub previous_hash: Hash,
-    /// Hₙ of the chain.
-    pub hash: Hash,
-    /// The destinations whose lanes it entered.
-    pub lanes: Vec<DestinationId>,
-    /// The destinations that take this source but not this event.
-    pub filtered: Vec<DestinationId>,
-    /// The configuration this was decided under.
-    pub revision: Revision,
-    /// The abandoned positions just before it: `sprag-missing` (DESIGN G3).
-    pub missing: Ranges,
-    /// The salt of erasable sources (DESIGN C1). Reserved.
-    pub salt: Option<Hash>,
-    /// The event a compensation undoes. Reserved.
-    pub refers_to: Option<Place>,
-    /// Whether its key's events have no order: in each lane in which nothing waits it got a strand,
-    /// if one was free.
-    pub unordered: bool,
-    /// The names of its fields that are newer than all before, ascending: `sprag-fresh` (contract `merge`).
-    pub fresh: Vec<Arc<str>>,
-    /// Whether it is concurrent with one that was released before it: `sprag-concurrent` (contract `causal`).
-    pub concurrent: bool,
-    /// What its clock knows and had not come when waiting for it ended: `sprag-missing` (contract `causal`).
-    pub causes: Vec<Causes>,
-    /// The states between that never came: `sprag-passed` (contract `states`).
-    pub passed: Vec<Arc<str>>,
-    /// What its source wanted done with it, where it came late.
-    pub late: Late,
-    /// The hash its key stood at where what leads from there to it never came: `sprag-missing` (hash links).
-    pub broken_from: Option<Arc<str>>,
 }
 
 /// By what a repeat was recognised.

@@ -8,7 +8,9 @@ use core::time::Duration;
 
 use crate::chain::Fingerprint;
 use crate::destination::{Grant, LaneRef};
-use crate::fact::{DeadLetter, Fact, Late, Origin, Outcome, RefillOutcome, StoredHeader};
+use crate::fact::{
+    DeadLetter, Fact, Late, Origin, Outcome, Received, RefillOutcome, Released, StoredHeader,
+};
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
 use crate::ranges::Ranges;
@@ -67,6 +69,17 @@ pub struct Arrival {
     pub in_time: bool,
     /// How it came.
     pub origin: Origin,
+}
+
+/// A released event of history, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recalled {
+    /// Its release.
+    pub released: Released,
+    /// How it came.
+    pub received: Received,
+    /// Its body; none where it is kept no longer.
+    pub body: Option<Arc<[u8]>>,
 }
 
 /// A released event as a lane sees it.
@@ -265,6 +278,15 @@ pub enum Input {
         next: Option<Key>,
         /// The oldest tombstones, by fingerprint, with the last sequence of each.
         beyond: Vec<(Fingerprint, Sequence)>,
+    },
+    /// What a key released, as it was asked for.
+    Recalled {
+        /// The resource.
+        key: Key,
+        /// The last sequence that was wanted.
+        to: Sequence,
+        /// What is kept of it, ascending; none while it cannot be read.
+        page: Option<Vec<Recalled>>,
     },
     /// Released events of a lane that were asked for, contiguous: from its head on, or from the
     /// oldest that is kept. None when they cannot be read.

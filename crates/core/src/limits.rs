@@ -58,6 +58,17 @@ pub const FRAME_FACTS: usize = 4_096;
 pub const FRAME_BODY_BYTES: u64 = 8 << 20;
 /// Abandoned ranges a key remembers; the oldest merge (DESIGN G2).
 pub const ABANDONED_RANGES: usize = 1_000;
+/// Events that are undone for a late one at the most (the number); with more to undo it is a dead letter.
+pub const COMPENSATED: usize = 100;
+/// Bytes of the bodies that are undone for a late event at the most: a frame gets them twice.
+pub const COMPENSATED_BYTES: u64 = 4 << 20;
+/// Releases read at a time while the place of a late event is looked for: most of it lies within a few.
+pub const RECALLED: u64 = 16;
+/// Late events of a partition whose places are looked for at a time: each may hold [`COMPENSATED_BYTES`], and as much of a
+/// page on its way. More are answered `key-loading`.
+pub const RECALLS: usize = 8;
+/// Events that wait at the most for a late one of their key whose place is looked for: they are judged in one step.
+pub const RECALL_WAITING: usize = 16;
 /// Events of one instant a key remembers, so that one that comes again is known for ever (DESIGN
 /// K3); of more, the oldest are forgotten.
 pub const INSTANT_EVENTS: usize = 64;

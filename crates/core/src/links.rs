@@ -149,6 +149,8 @@ pub(crate) fn advance(
             tip.came_late(link);
             Some(tip)
         }
+        // Nothing of this contract is undone.
+        Kind::Compensation => tip,
     }
 }
 

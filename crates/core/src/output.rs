@@ -4,6 +4,7 @@
 //! are committed (DESIGN D1, D2, F11).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -173,8 +174,17 @@ pub struct Draft {
     pub open: OpenMicros,
     /// Its facts.
     pub facts: Vec<Fact>,
-    /// The tickets of its bodies, in the order its `received` facts number them.
-    pub bodies: Vec<Ticket>,
+    /// Its bodies, in the order its `received` facts number them.
+    pub bodies: Vec<DraftBody>,
+}
+
+/// A body of a frame to append. The core looks into none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DraftBody {
+    /// That of an event that came in.
+    Arrived(Ticket),
+    /// That of an event of history, as it was brought.
+    Again(Arc<[u8]>),
 }
 
 /// The keys that changed, as they are once `through` is committed.
@@ -266,6 +276,15 @@ pub enum Output {
     SpareFetch(SourceId),
     /// Ask a source for missing positions, bring what comes, and say when all of it is answered.
     Fetch(Box<Fetch>),
+    /// Read what a key released, with the events and their bodies.
+    Recall {
+        /// The resource.
+        key: Key,
+        /// The first sequence wanted.
+        from: Sequence,
+        /// The last sequence wanted.
+        to: Sequence,
+    },
     /// Find waiting events of a lane.
     Backlog {
         /// The lane.

@@ -138,8 +138,11 @@ impl SourceSettings {
     #[must_use]
     pub fn late(&self, kind: Kind) -> Late {
         match (kind, self.on_late) {
-            (Kind::Event, _) | (Kind::Late, OnLate::Deliver) => Late::Delivered,
-            (Kind::Late, OnLate::DeadLetter) => Late::Dead,
+            (Kind::Event | Kind::Compensation, _) | (Kind::Late, OnLate::Deliver) => {
+                Late::Delivered
+            }
+            // Where it cannot be put in its place.
+            (Kind::Late, OnLate::DeadLetter | OnLate::Compensate) => Late::Dead,
             (Kind::Late, OnLate::To(_)) => Late::Aside,
         }
     }
@@ -228,6 +231,8 @@ pub enum OnLate {
     Deliver,
     /// It is a dead letter of each lane that takes its type.
     DeadLetter,
+    /// What was released after its place is undone, and released once more behind it (decision 040).
+    Compensate,
     /// It goes to this destination alone, if that takes its type.
     To(DestinationId),
 }

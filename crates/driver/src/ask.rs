@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sprag_core::chain::Digest;
 use sprag_core::destination::LaneRef;
-use sprag_core::fact::{Fact, Outcome, Released};
+use sprag_core::fact::{Fact, Origin, Outcome, Released};
 use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
 use sprag_core::input::{self, Arrival, AttemptId, Command, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
@@ -18,6 +18,7 @@ use sprag_log::{Answer, Found, Log, Query, ReadError, Request, StoredFact, Ticke
 use crate::cache::{ReleasedEvent, StoredEvent};
 use crate::effect::Effect;
 use crate::node::Node;
+use crate::recall::RecalledPage;
 use crate::state::State;
 
 /// What an answer of the log is for.
@@ -34,6 +35,8 @@ pub(crate) enum Asked {
     /// An event that was released before its lane was opened, or is sent again: whether it is kept, and its
     /// type.
     Earlier(PartitionId, Box<EarlierEvents>),
+    /// What a key released, of which the last event is read.
+    Recall(PartitionId, Box<RecalledPage>),
     /// The `released` fact of a cold event.
     ColdRelease(PartitionId, Gathering),
     /// A cold event.
@@ -122,6 +125,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Asked::Earlier(partition, earlier) => {
                 self.earlier_read(now, partition, earlier, result);
             }
+            Asked::Recall(partition, page) => self.recall_read(now, partition, page, result),
             Asked::ColdRelease(partition, gathering) => {
                 self.cold_release(now, partition, gathering, result);
             }
@@ -426,7 +430,9 @@ fn wanted(arrival: &Arrival) -> Vec<Wanted> {
 /// What a lookup says of an arrival, and the release that has its position.
 fn seen(found: &Found, arrival: &Arrival) -> (Seen, Option<Box<StoredFact>>) {
     let mut facts = found.facts.iter();
-    let mut newest = |present: bool| present.then(|| facts.next()).flatten().and_then(|f| f.last());
+    let mut newest = |present: bool| {
+        present.then(|| facts.next()).flatten().and_then(|found| newest_first(found))
+    };
     let by_id = newest(arrival.id.is_some());
     let released = newest(arrival.position.is_unique());
     let mut seen = Seen { through: found.through, ..Seen::default() };
@@ -439,6 +445,15 @@ fn seen(found: &Found, arrival: &Arrival) -> (Seen, Option<Box<StoredFact>>) {
         seen.by_position = Some(*prior);
     }
     (seen, released.cloned().map(Box::new))
+}
+
+/// The newest that is no copy: what was undone or repeated for a late event is known by its original.
+fn newest_first(found: &[StoredFact]) -> Option<&StoredFact> {
+    found.iter().rev().find(|stored| match &stored.fact {
+        Fact::Received(received) => received.origin != Origin::Again,
+        Fact::Released(released) => released.earlier.is_none(),
+        _ => true,
+    })
 }
 
 fn id_prior(stored: &StoredFact) -> Option<Prior> {

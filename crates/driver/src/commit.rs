@@ -6,7 +6,7 @@ use sprag_core::chain::Digest;
 use sprag_core::fact::{Fact, Received};
 use sprag_core::id::{FrameNumber, PartitionId, Place};
 use sprag_core::input::Input;
-use sprag_core::output::Draft;
+use sprag_core::output::{Draft, DraftBody};
 use sprag_core::time::Now;
 use sprag_log::body::Body;
 use sprag_log::frame::FrameDraft;
@@ -39,8 +39,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     fn append(&mut self, at: usize, draft: Draft) {
         let owner = &mut self.owners[at];
         let partition = owner.partition.id();
-        let bodies: Vec<Arc<[u8]>> =
-            draft.bodies.iter().filter_map(|ticket| owner.bodies.remove(ticket)).collect();
+        let body = |body: &DraftBody| match body {
+            DraftBody::Arrived(ticket) => owner.bodies.remove(ticket),
+            DraftBody::Again(body) => Some(body.clone()),
+        };
+        let bodies: Vec<Arc<[u8]>> = draft.bodies.iter().filter_map(body).collect();
         debug_assert_eq!(bodies.len(), draft.bodies.len(), "every ticket has its body");
         for (index, fact) in (0_u32..).zip(&draft.facts) {
             let place = Place { partition, frame: draft.number, index };

@@ -16,6 +16,7 @@ mod overflow;
 mod owner;
 mod permits;
 pub mod rebuilt;
+mod recall;
 mod recovery;
 mod redrive;
 mod refill;

@@ -289,6 +289,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Output::Fetch(_) => self.about_refill(partition, output),
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
+            Output::Recall { key, from, to } => self.recall(partition, key, (from, to)),
             Output::Page(page) => self.state.submit(StateRequest::Page(partition, page)),
             Output::FindIdle(request) => self.state.submit(StateRequest::Idle(partition, request)),
             Output::Backlog { lane, key, from, to, most, opened, again } => {

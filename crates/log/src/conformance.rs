@@ -288,6 +288,7 @@ pub fn event_with(
         causes: Vec::new(),
         passed: Vec::new(),
         late: Late::Delivered,
+        earlier: None,
         broken_from: None,
     };
     FrameDraft {

@@ -76,7 +76,9 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
         identity: Arc::from(identity(source)),
         late_to: match &source.on_late {
             config::OnLate::To(name) => Some(Arc::from(name.as_str())),
-            config::OnLate::Deliver | config::OnLate::DeadLetter => None,
+            config::OnLate::Deliver | config::OnLate::DeadLetter | config::OnLate::Compensate => {
+                None
+            }
         },
         settings: SourceSettings {
             name: Arc::from(name),
@@ -96,6 +98,7 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
             on_gap,
             on_late: match source.on_late {
                 config::OnLate::DeadLetter => OnLate::DeadLetter,
+                config::OnLate::Compensate => OnLate::Compensate,
                 // Which number a destination has, history says.
                 config::OnLate::Deliver | config::OnLate::To(_) => OnLate::Deliver,
             },

@@ -67,6 +67,7 @@ pub(crate) fn hash(link: &Link<'_>) -> Hash {
     let kind = match link.kind {
         Kind::Event => "event",
         Kind::Late => "late",
+        Kind::Compensation => "compensation",
     };
     let mut bytes = Vec::with_capacity(256);
     for part in [

@@ -65,6 +65,8 @@ pub(crate) struct Told {
     pub(crate) digest: Hash,
     pub(crate) position: Position,
     pub(crate) kind: Kind,
+    /// Whether it undoes or repeats an earlier one.
+    pub(crate) is_again: bool,
     pub(crate) previous_hash: Hash,
     pub(crate) hash: Hash,
 }
@@ -178,6 +180,7 @@ impl Deliveries {
             digest,
             position: released.position.clone(),
             kind: released.kind,
+            is_again: released.earlier.is_some(),
             previous_hash: released.previous_hash,
             hash: released.hash,
         };
@@ -212,7 +215,8 @@ impl Deliveries {
     /// How often positions fall from one event to the next.
     fn falls(&self, resource: usize) -> u64 {
         let told = self.told.range((resource, 0)..=(resource, u64::MAX)).map(|(_, told)| told);
-        let events: Vec<_> = told.filter(|told| told.kind == Kind::Event).collect();
+        let events: Vec<_> =
+            told.filter(|told| told.kind == Kind::Event && !told.is_again).collect();
         let falls = events
             .windows(2)
             .filter(|pair| orders(&pair[1].position) && pair[1].position < pair[0].position);
@@ -228,12 +232,16 @@ impl Deliveries {
                 format!("resource {resource} sequence {sequence} breaks the chain")
             })?;
         }
-        let ordered = |told: &&Told| told.kind == Kind::Event && orders(&told.position);
+        // What is undone or repeated has a judge of its own.
+        let ordered =
+            |told: &&Told| told.kind == Kind::Event && !told.is_again && orders(&told.position);
         let before = self.told.range((resource, 0)..(resource, sequence)).rev();
         let before = before.map(|((_, at), told)| (*at, told)).find(|(_, told)| ordered(told));
         let after = self.told.range((resource, sequence)..(resource, u64::MAX));
         let after = after.map(|(_, told)| told).find(ordered);
         let rises = match told.kind {
+            Kind::Compensation => true,
+            _ if told.is_again => true,
             Kind::Event if !orders(&told.position) || rebases > 0 => true,
             Kind::Event => {
                 // Events of one instant follow one another (K3).

@@ -141,6 +141,7 @@ impl KeyHistory {
         })?;
         self.is_forgotten = false;
         self.boundary = record.sequence.0;
+        self.applied.begin_anew();
         self.begins_anew(record.sequence.0);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
     AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Late, Origin,
-    Outcome, PauseReason, Refused,
+    Outcome, PauseReason, Refused, Released,
 };
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
@@ -13,6 +13,7 @@ use super::answers::Answers;
 use super::causal::Causal;
 use super::chain;
 use super::commands::{Asked, Commands};
+use super::compensation::Kept;
 use super::forgetting::Buried;
 use super::key_history::KeyHistory;
 use super::lane_history::When;
@@ -94,6 +95,14 @@ impl History {
             ("released: passed while it waited", causal(|key| key.untrue)),
         ];
         history.facts.extend(counts);
+        let applied = history.keys.values().map(|key| &key.applied);
+        let (undone, again) = applied.clone().fold((0, 0), |(undone, again), applied| {
+            (undone + applied.compensated, again + applied.of_repeated)
+        });
+        history.facts.insert("released: undone", undone);
+        history.facts.insert("released: undone once more", again);
+        let most = applied.map(|applied| applied.most).max().unwrap_or_default();
+        history.facts.insert("released: several undone", u64::from(most > 1));
         let machines = history.keys.values().map(|key| &key.machine);
         let (over, behind) = machines.fold((0, 0), |(over, behind), machine| {
             (over + machine.passed_over, behind + machine.left_behind)
@@ -203,6 +212,9 @@ impl History {
                 if received.origin == Origin::Refilled {
                     self.refilled.insert(place, (resource, received.digest));
                 }
+                if received.origin == Origin::Again {
+                    return history.received_again(place, received, recorded);
+                }
                 let sent = context.answers.first_sent(resource, received.digest);
                 history.received(place, received, source, sent, recorded)
             }
@@ -239,9 +251,7 @@ impl History {
                 history.open(opened)
             }
             Fact::Released(released) => {
-                if let Some(event) = history.events.get(&released.event) {
-                    context.policies.entered(released, type_of(&event.digest))?;
-                }
+                enters_its_lanes(history, released, (source, context.policies), recorded)?;
                 history.release(released, source, (uptime, recorded))
             }
             fact => about_order(history, fact, (source, context.policies), uptime),
@@ -264,6 +274,21 @@ impl History {
         }
         Ok(())
     }
+}
+
+/// An event enters the lanes that it is to enter; of what is undone or repeated that is said elsewhere.
+fn enters_its_lanes(
+    history: &KeyHistory,
+    released: &Released,
+    (source, policies): (&SourcePolicy, &Policies),
+    recorded: u64,
+) -> Verdict {
+    let event = history.events.get(&released.event).filter(|_| released.earlier.is_none());
+    let Some(event) = event else { return Ok(()) };
+    let bodies = policies.bodies.unwrap_or(u64::MAX);
+    let kept = Kept { bodies, facts: source.memory.facts, now: recorded };
+    let found_none = history.may_find_no_place(&event.position, kept);
+    policies.entered(released, type_of(&event.digest), found_none)
 }
 
 fn about_order(

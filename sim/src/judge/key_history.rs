@@ -14,6 +14,7 @@ use sprag_core::settings::{Contract, OnGap, Start};
 
 use super::causal::Causal;
 use super::chain::{self, Link};
+use super::compensation::Applied;
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
 use super::links::Links;
@@ -32,7 +33,7 @@ pub(crate) struct KeyHistory {
     pub(crate) events: BTreeMap<Place, EventHistory>,
     pub(crate) released: BTreeMap<u64, Released>,
     /// The recorded time of each release.
-    released_at: BTreeMap<u64, u64>,
+    pub(super) released_at: BTreeMap<u64, u64>,
     /// By destination; of an unordered source each event is a lane of its own, by its sequence.
     pub(crate) lanes: BTreeMap<(DestinationId, u64), LaneHistory>,
     /// Whether its events have no order.
@@ -66,6 +67,7 @@ pub(crate) struct KeyHistory {
     pub(crate) merged: Merged,
     pub(crate) causal: Causal,
     pub(crate) machine: Machine,
+    pub(crate) applied: Applied,
     pub(crate) links: Links,
     /// Events released at the instant of the one before.
     pub(crate) at_once: u64,
@@ -363,8 +365,14 @@ impl KeyHistory {
         })?;
         self.is_unordered = source.contract == Contract::Unordered;
         must(fact.unordered == self.is_unordered, || format!("an order is claimed: {fact:?}"))?;
-        self.in_its_place(fact, &event, source, uptime)?;
-        self.carries_missing(fact, source)?;
+        self.applied.released(fact, &event)?;
+        match fact.earlier {
+            None => {
+                self.in_its_place(fact, &event, source, uptime)?;
+                self.carries_missing(fact, source)?;
+            }
+            Some(earlier) => self.is_again(fact, earlier.0)?,
+        }
         let link = Link {
             source: &source.name,
             key: &fact.key.name,
@@ -381,6 +389,9 @@ impl KeyHistory {
         })?;
         self.hash = fact.hash;
         match fact.kind {
+            // What is undone or repeated was counted when it came.
+            _ if fact.earlier.is_some() => {}
+            Kind::Compensation => {}
             Kind::Event => self.row.end(),
             Kind::Late if matches!(event.position, Position::Timestamp(_) | Position::Link(_)) => {}
             // What was passed while it waited came long before.

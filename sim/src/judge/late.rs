@@ -29,7 +29,7 @@ impl Leads {
         let types = |to: &DestinationId| (*to, settings.destinations[to].types.clone());
         let aside = match &source.on_late {
             OnLate::To(to) => Some(types(to)),
-            OnLate::Deliver | OnLate::DeadLetter => None,
+            OnLate::Deliver | OnLate::DeadLetter | OnLate::Compensate => None,
         };
         Self {
             takers: source.destinations.iter().map(types).collect(),
@@ -43,13 +43,19 @@ impl Leads {
         self.takers.get(&to).or_else(|| self.aside.get(&to))
     }
 
-    /// Whether these are the lanes of an event of this type.
-    pub(crate) fn fit(&self, released: &Released, event_type: &str) -> bool {
+    /// Whether these are the lanes of an event of this type. Where its source wants it in its place, it may have
+    /// found none.
+    pub(crate) fn fit(&self, released: &Released, event_type: &str, found_none: bool) -> bool {
         let takes = |types: &[Pattern]| types.iter().any(|of| of.matches(event_type));
         let is_late = released.kind == Kind::Late;
         let (candidates, late) = match self.on_late {
             OnLate::To(_) if is_late => (&self.aside, Late::Aside),
             OnLate::DeadLetter if is_late => (&self.takers, Late::Dead),
+            // With too much to undo it is a dead letter, and for no other reason.
+            OnLate::Compensate if is_late && released.late == Late::Dead && found_none => {
+                (&self.takers, Late::Dead)
+            }
+            OnLate::Compensate if is_late => (&self.takers, Late::InPlace),
             _ => (&self.takers, Late::Delivered),
         };
         let enters = |to: &DestinationId| candidates.get(to).is_some_and(|types| takes(types));
@@ -78,12 +84,16 @@ impl Wanted {
     /// Whether a late event of a source may ever be sent to a destination in its turn.
     pub(crate) fn may_be_sent(&self, source: SourceId, to: DestinationId) -> bool {
         let mut ways = self.of.get(&source).into_iter().flatten();
-        ways.any(|way| matches!(way, OnLate::Deliver) || *way == OnLate::To(to))
+        ways.any(|way| {
+            matches!(way, OnLate::Deliver | OnLate::Compensate) || *way == OnLate::To(to)
+        })
     }
 
     /// Whether late events of a source may be dead letters.
     pub(crate) fn may_die(&self, source: SourceId) -> bool {
-        self.of.get(&source).is_some_and(|ways| ways.contains(&OnLate::DeadLetter))
+        self.of.get(&source).is_some_and(|ways| {
+            ways.iter().any(|way| matches!(way, OnLate::DeadLetter | OnLate::Compensate))
+        })
     }
 }
 
@@ -96,7 +106,7 @@ impl KeyHistory {
         let last = fact.batch.map_or(fact.sequence, |batch| batch.last).0;
         for (sequence, released) in self.released.range(fact.sequence.0..=last) {
             let is_sent = match released.late {
-                Late::Delivered => true,
+                Late::Delivered | Late::InPlace => true,
                 Late::Dead => false,
                 Late::Aside => released.lanes.contains(&fact.destination),
             };

@@ -10,6 +10,7 @@ pub(crate) mod audit;
 pub(crate) mod causal;
 pub(crate) mod chain;
 pub(crate) mod commands;
+mod compensation;
 pub(crate) mod deliveries;
 mod demands;
 pub(crate) mod event_history;

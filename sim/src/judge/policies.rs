@@ -26,6 +26,8 @@ pub(crate) struct Policies {
     pub(crate) memory: Memory,
     /// Whether bodies go while the simulation lasts: then not all is there for a lane opened later.
     pub(crate) bodies_go: bool,
+    /// The shortest time that bodies are kept, in microseconds; none before anything started.
+    pub(crate) bodies: Option<u64>,
     /// The destinations that were ever retired.
     pub(crate) retired: BTreeSet<DestinationId>,
     /// Whether there ever was a limit to what waits for a destination.
@@ -195,11 +197,16 @@ impl Policies {
 
     /// An event entered exactly the lanes whose destinations took its type under the revision it was
     /// released under. Of a start that was forgotten nothing is known.
-    pub(crate) fn entered(&self, released: &Released, event_type: &str) -> Verdict {
+    pub(crate) fn entered(
+        &self,
+        released: &Released,
+        event_type: &str,
+        found_none: bool,
+    ) -> Verdict {
         let Some(takers) = self.takers.get(&(released.revision, released.key.source)) else {
             return Ok(());
         };
-        let is_right = takers.iter().any(|leads| leads.fit(released, event_type));
+        let is_right = takers.iter().any(|leads| leads.fit(released, event_type, found_none));
         must(is_right, || format!("{event_type} enters other lanes than {takers:?}: {released:?}"))
     }
 

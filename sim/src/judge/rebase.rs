@@ -1,6 +1,6 @@
 //! What history says of a key whose positions begin anew, or seem to (rule K9).
 
-use sprag_core::fact::Fact;
+use sprag_core::fact::{Fact, Origin};
 use sprag_core::position::Position;
 
 use super::key_history::KeyHistory;
@@ -39,6 +39,7 @@ impl KeyHistory {
         self.merged.begin_anew();
         self.causal.begin_anew();
         self.machine.begin_anew();
+        self.applied.begin_anew();
         self.links.begin_anew();
         self.positions.clear();
         self.abandoned.clear();
@@ -49,7 +50,13 @@ impl KeyHistory {
     /// source that seems to count anew is told of at once.
     pub(crate) fn may_go_on(&self, fact: &Fact) -> Verdict {
         // What a late event does in its lanes belongs to its release.
-        let is_owed = matches!(fact, Fact::SequenceReset(_) | Fact::LateDead(_));
+        let is_owed = match fact {
+            Fact::SequenceReset(_) | Fact::LateDead(_) => true,
+            // As does what is repeated behind it.
+            Fact::Received(received) => received.origin == Origin::Again,
+            Fact::Released(released) => released.earlier.is_some(),
+            _ => false,
+        };
         must(is_owed || self.row.is_settled(), || {
             format!("a sequence reset is due, not {fact:?}")
         })?;
@@ -77,6 +84,7 @@ impl KeyHistory {
         must(self.row.is_settled(), || "a sequence reset is due".to_owned())?;
         self.causal.nothing_could_go()?;
         self.machine.waits_in_vain()?;
+        self.applied.frame_ends()?;
         self.links.waits_in_vain()?;
         self.hurried.clone().map_or(Ok(()), Err)
     }

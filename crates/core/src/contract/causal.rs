@@ -222,6 +222,8 @@ pub fn take_clock(order: &mut Order, clock: &Clock, kind: Kind) {
     match kind {
         Kind::Event => seen.pass(clock),
         Kind::Late => seen.came_late(clock),
+        // Nothing of this contract is undone.
+        Kind::Compensation => {}
     }
     order.reached = Reached::Clock(seen);
 }

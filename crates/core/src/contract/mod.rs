@@ -19,7 +19,7 @@ pub use causal::{
 pub use fifo::{base_poison, head_gap, next_position};
 pub use links::{Unlinked, broken_from, first_of_chain, next_link, take_link, tip};
 pub use merge::{fresh, take_in};
-pub use settle::{newest, settled};
+pub use settle::{newest, rank, settled};
 pub use states::{Step, in_turn, is_out_of_place, left_behind, nearest, passed, stands};
 
 use crate::chain::Fingerprint;

@@ -37,7 +37,8 @@ pub(super) fn judge(source: &SourceSettings, order: &Order, evidence: &Evidence<
 }
 
 /// The place of a type among those of one instant: that of the first pattern it fits.
-fn rank(source: &SourceSettings, event_type: &str) -> u32 {
+#[must_use]
+pub fn rank(source: &SourceSettings, event_type: &str) -> u32 {
     let first = source.ranks.iter().position(|pattern| pattern.matches(event_type));
     u32::try_from(first.unwrap_or(source.ranks.len())).unwrap_or(u32::MAX)
 }

@@ -13,6 +13,8 @@ pub enum Late {
     Dead,
     /// It goes to the lanes it entered and to no other.
     Aside,
+    /// It stands where it belongs: what was released after its place is undone before it and repeated behind it.
+    InPlace,
 }
 
 /// See [`Fact::LateDead`](super::Fact::LateDead). That it is late, its release says; what lay before it in the lane is

@@ -11,6 +11,8 @@ pub enum Origin {
     Posted,
     /// It was asked for, because its position was missing.
     Refilled,
+    /// It came before, and is released once more because of a late one (decision 040).
+    Again,
 }
 
 /// See [`Fact::RefillEnded`](super::Fact::RefillEnded). It changes nothing of its key: what came of the

@@ -8,7 +8,7 @@ use crate::fact::Fact;
 use crate::id::{FrameNumber, Key, Place};
 use crate::input::Ticket;
 use crate::limits;
-use crate::output::Answer;
+use crate::output::{Answer, DraftBody};
 use crate::slab::Slot;
 use crate::time::{OpenMicros, UnixMicros};
 
@@ -25,6 +25,8 @@ pub(super) enum Promise {
     Forward(Place, Box<Fact>),
     /// An operator must know that a key seems to count anew.
     ResetNoticed(Key),
+    /// What a key released is durable, and can be read.
+    Recall(Key),
 }
 
 /// The times of a frame, fixed by its first fact: `evolve` reads these and no others, so that
@@ -41,7 +43,7 @@ pub(super) struct Filling {
     /// None until the first fact, or until open time must be persisted.
     pub(super) times: Option<Times>,
     pub(super) facts: Vec<Fact>,
-    pub(super) bodies: Vec<Ticket>,
+    pub(super) bodies: Vec<DraftBody>,
     pub(super) body_bytes: u64,
     pub(super) promises: Vec<Promise>,
 }

@@ -16,8 +16,8 @@ use super::{jump, letter, overflow, rewind, supersede};
 use crate::chain::{Digest, Fingerprint};
 use crate::contract;
 use crate::fact::{
-    Acknowledged, Attempted, Batched, Consequence, Fact, Filtered, Kind, LateDead, Received,
-    Released, Toll,
+    Acknowledged, Attempted, Batched, Consequence, Fact, Filtered, Kind, LateDead, Origin,
+    Received, Released, Toll,
 };
 use crate::id::{DestinationId, LaneId, Place, Sequence};
 use crate::limits;
@@ -128,7 +128,10 @@ impl<D: Digest> Partition<D> {
 
     /// The id of a received event is known from now on (DESIGN D3).
     fn remember_received(&mut self, place: Place, times: Times, received: &Received) {
-        let Some(id) = &received.id else { return };
+        // What is undone or repeated is known by its original, whose answer a repeat shares (DESIGN D2).
+        let Some(id) = received.id.as_ref().filter(|_| received.origin != Origin::Again) else {
+            return;
+        };
         let fingerprint = Fingerprint::of_id(&self.digest, &received.key, id);
         let prior = Prior {
             event: place,
@@ -147,6 +150,9 @@ impl<D: Digest> Partition<D> {
         released: &Released,
         arriving: &Arriving,
     ) {
+        if released.earlier.is_some() {
+            return;
+        }
         let key = &released.key;
         if let Position::Timestamp(_) = released.position {
             let (id, body) = (arriving.essence.id.as_deref(), &arriving.essence.digest);
@@ -194,7 +200,9 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
     record.sequence = released.sequence;
     record.unordered |= released.unordered;
     record.hash = released.hash;
-    if let Some(position) = released.position.number() {
+    // What is undone or repeated moves no position.
+    let position = released.position.number().filter(|_| released.earlier.is_none());
+    if let Some(position) = position {
         let order = &mut record.order;
         if order.abandoned.remove(position) {
             // What comes in the middle of a range makes two of it.

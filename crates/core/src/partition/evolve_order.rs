@@ -45,6 +45,7 @@ pub(super) fn count_old_positions(hot: &mut Hot, fact: &Fact) {
             position: Position::Timestamp(_) | Position::Link(_),
             ..
         }) => return,
+        Fact::Released(released) if released.earlier.is_some() => return,
         Fact::Released(released) if released.kind == Kind::Late => has_id,
         Fact::Released(_) | Fact::Held(_) => {
             hot.record.order.old = 0;

@@ -6,6 +6,7 @@ mod acknowledge;
 mod batch;
 mod clocks;
 mod command;
+mod compensate;
 mod draft;
 mod evolve;
 mod evolve_order;
@@ -116,6 +117,8 @@ pub struct Partition<D> {
     keys: Slab<Hot>,
     names: names::Names,
     loading: BTreeMap<Key, Vec<Input>>,
+    /// Late events whose places are looked for.
+    recalls: BTreeMap<Key, compensate::Recall>,
     outside: outside::Outside,
     totals: Totals,
     /// The frame in which a lane to a destination changed last.
@@ -191,6 +194,7 @@ impl<D: Digest> Partition<D> {
             keys: Slab::default(),
             names: names::Names::default(),
             loading: BTreeMap::new(),
+            recalls: BTreeMap::new(),
             outside: outside::Outside::default(),
             totals: Totals::default(),
             moved: BTreeMap::new(),
@@ -258,6 +262,7 @@ impl<D: Digest> Partition<D> {
                     self.backlog_is_damaged(lane);
                 }
             }
+            Input::Recalled { key, to, page } => self.recalled(key, to, page),
             Input::Granted(grant) => self.granted(grant),
             Input::MayFetch(wanted) => self.may_fetch(wanted),
             Input::Fetched(fetched) => self.fetched(&fetched),
@@ -409,6 +414,7 @@ impl<D: Digest> Partition<D> {
                 Promise::Forward(place, fact) => {
                     self.outputs.push_back(Output::Forward { place, fact });
                 }
+                Promise::Recall(key) => self.recall(key),
                 Promise::ResetNoticed(key) => {
                     self.outputs.push_back(Output::SequenceReset(key));
                 }

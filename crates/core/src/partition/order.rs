@@ -22,6 +22,27 @@ use crate::record::{Essence, Order};
 use crate::settings::{Contract, First, OnGap, SourceSettings};
 use crate::slab::Slot;
 
+/// What is said of a release beside its event.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) kind: Kind,
+    /// What becomes of it as a late event; none: as its source wants it.
+    pub(super) late: Option<Late>,
+    /// The release that it undoes or repeats.
+    pub(super) earlier: Option<Sequence>,
+    /// The lanes it enters and those it does not; none: as configured.
+    pub(super) lanes: Option<(Vec<DestinationId>, Vec<DestinationId>)>,
+    /// What it names as missing; none: what is.
+    pub(super) missing: Option<Ranges>,
+}
+
+impl Form {
+    /// That of an event's first release.
+    pub(super) fn of(kind: Kind) -> Self {
+        Self { kind, late: None, earlier: None, lanes: None, missing: None }
+    }
+}
+
 impl<D: Digest> Partition<D> {
     /// Gives an event the next sequence of its key and lets it enter its lanes.
     pub(super) fn release(
@@ -32,6 +53,19 @@ impl<D: Digest> Partition<D> {
         essence: &Essence,
         kind: Kind,
     ) -> Sequence {
+        self.release_as(slot, key, event, essence, Form::of(kind))
+    }
+
+    /// Gives an event the next sequence of its key in any form.
+    pub(super) fn release_as(
+        &mut self,
+        slot: Slot,
+        key: &Key,
+        event: Place,
+        essence: &Essence,
+        form: Form,
+    ) -> Sequence {
+        let kind = form.kind;
         self.visit(slot);
         self.jump(slot, key);
         let settings = self.settings.clone();
@@ -40,11 +74,12 @@ impl<D: Digest> Partition<D> {
         };
         let sequence = hot.record.sequence.next();
         let previous = hot.record.hash;
-        let missing = match kind {
+        let missing = form.missing.unwrap_or_else(|| match kind {
             Kind::Event => hot.record.order.missing.clone(),
-            Kind::Late => Ranges::default(),
-        };
-        let (lanes, filtered) = settings.entered_by(source, &essence.event_type, kind);
+            Kind::Late | Kind::Compensation => Ranges::default(),
+        });
+        let entered = || settings.entered_by(source, &essence.event_type, kind);
+        let (lanes, filtered) = form.lanes.unwrap_or_else(entered);
         let name = &source.name;
         let unordered = source.contract == Contract::Unordered;
         let hash = chain::event_hash(&self.digest, name, key, sequence, kind, essence, &previous);
@@ -73,7 +108,8 @@ impl<D: Digest> Partition<D> {
                 &essence.position,
                 hot.record.begins(),
             ),
-            late: source.late(kind),
+            late: form.late.unwrap_or_else(|| source.late(kind)),
+            earlier: form.earlier,
         };
         let late = released.late;
         for destination in &released.filtered {

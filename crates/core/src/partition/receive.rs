@@ -13,21 +13,26 @@ use crate::fact::{
     AbandonReason, Conflict, Duplicate, Fact, GapOpened, Held, HoldReason, Ignored, Invalid,
     InvalidReason, Kind, Received, Recognised, Stale,
 };
-use crate::id::{Hash, Place, Sequence, SourceId};
+use crate::id::{Hash, Key, Place, Sequence, SourceId};
 use crate::input::{Arrival, Input, Ticket};
-use crate::output::{Answer, Busy, Output, Rejection, Status};
+use crate::output::{Answer, Busy, DraftBody, Output, Rejection, Status};
 use crate::position::Position;
 use crate::recent::{Prior, Seen};
 use crate::record::Essence;
-use crate::settings::{OnGap, SourceSettings};
+use crate::settings::{Contract, OnGap, OnLate, SourceSettings};
 use crate::slab::Slot;
 
 impl<D: Digest> Partition<D> {
     /// An event came in: load its key, look up what is forgotten, judge, write, promise.
     pub(super) fn receive(&mut self, arrival: Box<Arrival>, seen: &Seen) {
-        if seen.through < self.recent.floor() {
-            self.outputs.push_back(Output::LookUp(arrival));
+        if self.waits_behind_late(&arrival, seen) {
             return;
+        }
+        if seen.through < self.recent.floor() {
+            let key = arrival.key.clone();
+            self.outputs.push_back(Output::LookUp(arrival));
+            // What was read of history is read anew then, should it be late still.
+            return self.end_recall(&key);
         }
         let key = arrival.key.clone();
         let waiting = || Input::Receive { arrival: arrival.clone(), seen: *seen };
@@ -36,17 +41,35 @@ impl<D: Digest> Partition<D> {
             // Its source is not configured here: nothing can be decided, and nobody waits in vain.
             let answer = Answer::Unavailable;
             self.outputs.push_back(Output::Answer { ticket: arrival.ticket, answer });
-            return;
+            return self.end_recall(&key);
         };
         let known = matches!(judgement, Judgement::Duplicate { by: Recognised::Id, .. });
         if !arrival.in_time && !known {
             let answer = Answer::Rejected(Rejection::OutsideTolerance);
             self.outputs.push_back(Output::Answer { ticket: arrival.ticket, answer });
-            return;
+            return self.end_recall(&key);
         }
         let (position, before) = (arrival.position.clone(), self.old_positions(slot));
-        self.settle(slot, *arrival, judgement);
-        self.notice_reset(slot, key, position, before);
+        if self.is_to_be_placed(&key, &judgement) {
+            if !self.go_to_place(slot, arrival, seen) {
+                return;
+            }
+        } else {
+            self.settle(slot, *arrival, judgement);
+        }
+        self.notice_reset(slot, key.clone(), position, before);
+        self.end_recall(&key);
+    }
+
+    /// Whether it is late and its source wants it in its place.
+    fn is_to_be_placed(&self, key: &Key, judgement: &Judgement) -> bool {
+        let source = self.settings.sources.get(&key.source);
+        // Elsewhere it has no place among those that were released, and is a dead letter.
+        let wants_it = source.is_some_and(|source| {
+            let is_placed = matches!(source.contract, Contract::Fifo { .. } | Contract::Settle);
+            is_placed && source.on_late == OnLate::Compensate
+        });
+        wants_it && *judgement == Judgement::Release(Kind::Late)
     }
 
     fn judge(&mut self, slot: Slot, arrival: &Arrival, seen: &Seen) -> Option<Judgement> {
@@ -117,18 +140,8 @@ impl<D: Digest> Partition<D> {
         self.promise(Promise::Answer(ticket, Answer::Event { status, event, sequence }));
     }
 
-    fn write_received(&mut self, arrival: Arrival) -> (Place, Essence) {
-        let essence = Essence {
-            id: arrival.id.clone(),
-            position: arrival.position.clone(),
-            event_type: arrival.event_type.clone(),
-            content_type: arrival.content_type.clone(),
-            digest: arrival.digest,
-            size: arrival.size,
-        };
-        let body = u32::try_from(self.filling.bodies.len()).unwrap_or(u32::MAX);
-        self.filling.bodies.push(arrival.ticket);
-        self.filling.body_bytes += u64::from(arrival.size);
+    pub(super) fn write_received(&mut self, arrival: Arrival) -> (Place, Essence) {
+        let body = DraftBody::Arrived(arrival.ticket);
         let received = Received {
             key: arrival.key,
             id: arrival.id,
@@ -138,10 +151,26 @@ impl<D: Digest> Partition<D> {
             headers: arrival.headers,
             digest: arrival.digest,
             size: arrival.size,
-            body,
+            body: 0,
             origin: arrival.origin,
         };
-        (self.write(Fact::Received(received)), essence)
+        self.write_event(received, body)
+    }
+
+    /// An event is kept, with its body.
+    pub(super) fn write_event(&mut self, received: Received, body: DraftBody) -> (Place, Essence) {
+        let essence = Essence {
+            id: received.id.clone(),
+            position: received.position.clone(),
+            event_type: received.event_type.clone(),
+            content_type: received.content_type.clone(),
+            digest: received.digest,
+            size: received.size,
+        };
+        let index = u32::try_from(self.filling.bodies.len()).unwrap_or(u32::MAX);
+        self.filling.bodies.push(body);
+        self.filling.body_bytes += u64::from(received.size);
+        (self.write(Fact::Received(Received { body: index, ..received })), essence)
     }
 
     fn write_duplicate(
@@ -292,7 +321,7 @@ impl<D: Digest> Partition<D> {
 
 fn released_status(kind: Kind) -> Status {
     match kind {
-        Kind::Event => Status::Released,
+        Kind::Event | Kind::Compensation => Status::Released,
         Kind::Late => Status::Late,
     }
 }

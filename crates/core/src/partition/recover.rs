@@ -63,6 +63,11 @@ impl<D: Digest> Partition<D> {
                 self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });
             }
         }
+        for recall in core::mem::take(&mut self.recalls).into_values() {
+            for ticket in recall.tickets() {
+                self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });
+            }
+        }
         self.take_back_outputs();
         for (id, (slot, lane)) in core::mem::take(&mut self.attempts) {
             let lane = self.lane_ref(slot, lane);
@@ -88,7 +93,7 @@ impl<D: Digest> Partition<D> {
                     self.outputs.push_back(Output::Return { lane, end: End::Unused });
                 }
                 Output::Load(_) | Output::Page(_) | Output::FindIdle(_) => {}
-                Output::Backlog { .. } => {}
+                Output::Backlog { .. } | Output::Recall { .. } => {}
                 Output::Request(_) | Output::Withdraw(_) | Output::WantFetch(_) => {}
                 Output::WithdrawFetch(_) => {}
                 Output::Fetch(fetch) => {

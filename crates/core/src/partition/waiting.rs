@@ -162,6 +162,7 @@ impl<D: Digest> Partition<D> {
         hot.arriving.is_none()
             && hot.outlived.is_empty()
             && !self.keeps_refill(hot, pressed)
+            && !self.recalls.contains_key(&hot.key)
             && is_stored
             && !is_over
             && hot.lanes.iter().all(lane_may_go)

@@ -307,6 +307,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         2 => Just(OnLate::Deliver),
         1 => Just(OnLate::DeadLetter),
         1 => Just(OnLate::To(DestinationId(2))),
+        2 => Just(OnLate::Compensate),
     ];
     let give_up = prop_oneof![Just(OnGiveUp::Halt), Just(OnGiveUp::Park), Just(OnGiveUp::Skip)];
     let bounds = (0..5_usize, 1..4_usize, 0..12_usize, 1..4_usize, 1..4_u32);
@@ -528,7 +529,7 @@ fn step(number: u64) -> Position {
     let (before, after) = match number % 5 {
         4 => (hash(number), hash(number - 2)),
         3 => (format!("x{}", number % 3).into(), hash(number)),
-        _ => (hash(number), hash(number + 1)),
+        _ => (hash(number), hash(number.wrapping_add(1))),
     };
     Position::Link(Link { before, after, forced: number % 5 == 4 })
 }

@@ -7,6 +7,7 @@
 )]
 
 mod bounds;
+mod compensation;
 mod harness;
 mod histories;
 mod interleavings;

@@ -318,6 +318,7 @@ fn on_late(words: &Words<'_>) -> Option<OnLate> {
     to.map(|to| OnLate::To(DestinationId(to))).or_else(|| {
         words.get("on_late").map(|way| match way {
             "dead-letter" => OnLate::DeadLetter,
+            "compensate" => OnLate::Compensate,
             _ => OnLate::Deliver,
         })
     })
@@ -402,6 +403,7 @@ fn set(habits: &mut Habits, habit: &str, on: bool) {
         "aborts" => habits.aborts = on,
         "backlogs" => habits.backlogs = on,
         "damage" => habits.damage = on,
+        "reads" => habits.reads = on,
         _ => panic!("no such habit: {habit}"),
     }
 }

@@ -117,7 +117,7 @@ pub(crate) fn hold_reason() -> impl Strategy<Value = HoldReason> {
 
 fn received() -> impl Strategy<Value = Received> {
     let texts = (option::of(text(256)), text(256), text(256));
-    let origin = prop_oneof![Just(Origin::Posted), Just(Origin::Refilled)];
+    let origin = prop_oneof![Just(Origin::Posted), Just(Origin::Refilled), Just(Origin::Again)];
     let rest = (vec(header(), 0..5), hash(), any::<u32>(), any::<u32>(), origin);
     (key(), position(), texts, rest).prop_map(|(key, position, texts, rest)| Received {
         key,
@@ -134,13 +134,19 @@ fn received() -> impl Strategy<Value = Received> {
 }
 
 fn released() -> BoxedStrategy<Released> {
-    let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late)];
+    let kind = prop_oneof![Just(Kind::Event), Just(Kind::Late), Just(Kind::Compensation)];
     let order = (position(), sequence(), kind, hash(), hash());
     let lanes = (vec(destination(), 0..9), vec(destination(), 0..9), any::<u32>(), ranges());
     let causes = (field_name(), range()).prop_map(|(node, range)| Causes { node, range });
     let of_clocks = (any::<bool>(), vec(causes, 0..3), option::of(text(256)));
     let fresh = (vec(field_name(), 0..4), vec(field_name(), 0..4));
-    let late = prop_oneof![Just(Late::Delivered), Just(Late::Dead), Just(Late::Aside)];
+    let late = prop_oneof![
+        Just(Late::Delivered),
+        Just(Late::Dead),
+        Just(Late::Aside),
+        Just(Late::InPlace),
+    ];
+    let late = (late, option::of(sequence()));
     let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks, late);
     (key(), place(), order, lanes, reserved)
         .prop_map(|(key, event, order, lanes, reserved)| Released {
@@ -163,7 +169,8 @@ fn released() -> BoxedStrategy<Released> {
             broken_from: reserved.4.2,
             concurrent: reserved.4.0,
             causes: reserved.4.1,
-            late: reserved.5,
+            late: reserved.5.0,
+            earlier: reserved.5.1,
         })
         .boxed()
 }

@@ -27,6 +27,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Received) {
     match fact.origin {
         Origin::Posted => {}
         Origin::Refilled => writer.byte(1),
+        Origin::Again => writer.byte(2),
     }
 }
 
@@ -52,6 +53,7 @@ fn origin(reader: &mut Reader<'_>) -> Result<Origin, DecodeError> {
     }
     match reader.byte()? {
         1 => Ok(Origin::Refilled),
+        2 => Ok(Origin::Again),
         byte => unknown(reader, "unknown origin of an event", byte),
     }
 }

@@ -1,9 +1,10 @@
 //! `released`: an event got its sequence. Fields: key, event, position, sequence, kind, previous
 //! hash, hash, lanes, filtered, revision, missing, salt, refers to; then, only where there is more to say: what that
 //! is as a set of bits (1 unordered, 2 fresh, 4 passed, 8 of clocks and links, 16 late and a dead letter, 32 late and for its
-//! own lanes alone), and of what is in it the names of the fresh fields and of the states that were passed over, then of
-//! clocks and links a set of bits (1 concurrent, 2 causes, 4 broken), the causes, of each the node and the range, and the hash
-//! that the key stood at where its links are broken.
+//! own lanes alone, 64 undoes or repeats, 128 late and in its place), and of what is in it the names of the fresh fields and
+//! of the states that were passed over, then of clocks and links a set of bits (1 concurrent, 2 causes, 4 broken), the causes,
+//! of each the node and the range, and the hash that the key stood at where its links are broken; then the sequence that is
+//! undone or repeated.
 
 use super::parts::{
     read_destinations, read_key, read_place, read_position, read_range, read_ranges, read_sequence,
@@ -26,6 +27,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     writer.byte(match fact.kind {
         Kind::Event => 0,
         Kind::Late => 1,
+        Kind::Compensation => 2,
     });
     writer.hash(&fact.previous_hash);
     writer.hash(&fact.hash);
@@ -43,7 +45,8 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
         + FRESH * u8::from(has_fresh)
         + PASSED * u8::from(has_passed)
         + OF_CLOCKS * u8::from(of_clocks > 0)
-        + of_late(fact.late);
+        + of_late(fact.late)
+        + EARLIER * u8::from(fact.earlier.is_some());
     if more > 0 {
         writer.byte(more);
     }
@@ -68,6 +71,9 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     if let Some(from) = &fact.broken_from {
         writer.text("hash", from, LINK_BYTES);
     }
+    if let Some(earlier) = fact.earlier {
+        writer.number(earlier.0);
+    }
 }
 
 const UNORDERED: u8 = 1;
@@ -76,7 +82,8 @@ const PASSED: u8 = 4;
 const OF_CLOCKS: u8 = 8;
 const DEAD: u8 = 16;
 const ASIDE: u8 = 32;
-const ALL: u8 = UNORDERED | FRESH | PASSED | OF_CLOCKS | DEAD | ASIDE;
+const EARLIER: u8 = 64;
+const IN_PLACE: u8 = 128;
 
 const CONCURRENT: u8 = 1;
 const CAUSES: u8 = 2;
@@ -87,15 +94,17 @@ fn of_late(late: Late) -> u8 {
         Late::Delivered => 0,
         Late::Dead => DEAD,
         Late::Aside => ASIDE,
+        Late::InPlace => IN_PLACE,
     }
 }
 
 /// What the bits say; nothing where they contradict each other.
 fn late_of(more: u8) -> Option<Late> {
-    match more & (DEAD | ASIDE) {
+    match more & (DEAD | ASIDE | IN_PLACE) {
         0 => Some(Late::Delivered),
         DEAD => Some(Late::Dead),
         ASIDE => Some(Late::Aside),
+        IN_PLACE => Some(Late::InPlace),
         _ => None,
     }
 }
@@ -106,8 +115,8 @@ fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
         return Ok(0);
     }
     match reader.byte()? {
-        more if more > 0 && more & !ALL == 0 => Ok(more),
-        byte => unknown(reader, "unknown bits of a release", byte),
+        0 => unknown(reader, "bits of a release", 0),
+        more => Ok(more),
     }
 }
 
@@ -172,6 +181,7 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         causes: Vec::new(),
         passed: Vec::new(),
         late: Late::Delivered,
+        earlier: None,
         broken_from: None,
     };
     let more = read_more(reader)?;
@@ -188,6 +198,9 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
     if more & OF_CLOCKS > 0 {
         read_of_clocks(reader, &mut released)?;
     }
+    if more & EARLIER > 0 {
+        released.earlier = Some(read_sequence(reader)?);
+    }
     Ok(released)
 }
 
@@ -195,6 +208,7 @@ fn kind(reader: &mut Reader<'_>) -> Result<Kind, DecodeError> {
     match reader.byte()? {
         0 => Ok(Kind::Event),
         1 => Ok(Kind::Late),
+        2 => Ok(Kind::Compensation),
         byte => unknown(reader, "unknown kind", byte),
     }
 }
@@ -228,6 +242,7 @@ mod tests {
             causes: Vec::new(),
             passed: Vec::new(),
             late: Late::Delivered,
+            earlier: None,
             broken_from: None,
         }
     }
@@ -328,7 +343,7 @@ mod tests {
 
     #[test]
     fn golden_bytes_of_late_events() {
-        for (late, byte) in [(Late::Dead, "10"), (Late::Aside, "20")] {
+        for (late, byte) in [(Late::Dead, "10"), (Late::Aside, "20"), (Late::InPlace, "80")] {
             let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
             let (salt, refers_to) = (None, None);
             let released =
@@ -340,6 +355,23 @@ mod tests {
                  00 00 05 00 00 00";
             check(Fact::Released(released), &format!("{bytes} {byte}"));
         }
+    }
+
+    #[test]
+    fn golden_bytes_of_what_is_undone() {
+        let (lanes, filtered, missing) = (Vec::new(), Vec::new(), Ranges::default());
+        let (salt, refers_to, earlier) = (None, None, Some(Sequence(3)));
+        let kind = Kind::Compensation;
+        let released =
+            Released { kind, earlier, lanes, filtered, missing, salt, refers_to, ..released() };
+        check(
+            Fact::Released(released),
+            "08 5d000000 \
+             0103612f62 03920807 01 08 0000000000000007 04 02 \
+             0101010101010101010101010101010101010101010101010101010101010101 \
+             0202020202020202020202020202020202020202020202020202020202020202 \
+             00 00 05 00 00 00 40 03",
+        );
     }
 
     #[test]

@@ -55,7 +55,8 @@ pub(super) struct Shown {
     content_type: String,
     size: u32,
     digest: String,
-    /// `refilled`: its source was asked for it, because its position was missing; absent where it was posted.
+    /// `refilled`: its source was asked for it, because its position was missing. `again`: it came before,
+    /// and is undone or repeated because of a late one. Absent where it was posted.
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'static str>,
     headers: Vec<Header>,
@@ -467,7 +468,11 @@ fn shown(
         position: received.position.text(),
         r#type: received.event_type.to_string(),
         content_type: received.content_type.to_string(),
-        origin: (received.origin == Origin::Refilled).then_some("refilled"),
+        origin: match received.origin {
+            Origin::Posted => None,
+            Origin::Refilled => Some("refilled"),
+            Origin::Again => Some("again"),
+        },
         size: received.size,
         digest: received.digest.to_string(),
         headers: received.headers.iter().map(header).collect(),

@@ -227,8 +227,10 @@ fn received(fact: &Received) -> Value {
         "type": *fact.event_type, "content_type": *fact.content_type,
         "digest": fact.digest.to_string(), "size": fact.size,
     });
-    if fact.origin == Origin::Refilled {
-        shown["origin"] = "refilled".into();
+    match fact.origin {
+        Origin::Posted => {}
+        Origin::Refilled => shown["origin"] = "refilled".into(),
+        Origin::Again => shown["origin"] = "again".into(),
     }
     shown
 }
@@ -248,6 +250,10 @@ fn released(names: &Names, fact: &Released) -> Value {
         Late::Delivered => {}
         Late::Dead => shown["late"] = json!("dead-letter"),
         Late::Aside => shown["late"] = json!("aside"),
+        Late::InPlace => shown["late"] = json!("in-place"),
+    }
+    if let Some(earlier) = fact.earlier {
+        shown["of"] = earlier.0.into();
     }
     for (member, names) in [("fresh", &fact.fresh), ("passed", &fact.passed)] {
         if !names.is_empty() {

@@ -3,26 +3,35 @@
 use std::collections::BTreeSet;
 
 use super::Named;
-use super::checked::{Destination, OnLate, Source};
+use super::checked::{Contract, Destination, OnLate, Source};
 use super::raw::{Section, or};
 
 /// What becomes of late events; of a contract under which nothing is late, that they are delivered.
-pub(super) fn on_late(section: &Section<'_>, is_ever_late: bool) -> Option<OnLate> {
+pub(super) fn on_late(section: &Section<'_>, contract: Option<&Contract>) -> Option<OnLate> {
     let (on_late, late_to) = (section.get("on_late"), section.get("late_to"));
-    if !is_ever_late {
+    // Of a contract with faults it is unknown.
+    if !contract.is_none_or(Contract::is_ever_late) {
         for entry in [on_late, late_to].into_iter().flatten() {
             entry.error(
-                "only with contracts \"fifo\", \"settle\" and \"causal\" can an event be late; elsewhere what is old is \
-                 stale, or nothing is",
+                "only with contracts \"fifo\", \"settle\", \"causal\" and hash links can an event be late; elsewhere what is \
+                 old is stale, or nothing is",
             );
         }
         return Some(OnLate::Deliver);
     }
     let way = or(on_late.clone(), OnLate::Deliver, |entry| {
-        entry
-            .choice(&[("deliver", &OnLate::Deliver), ("dead-letter", &OnLate::DeadLetter)])
-            .cloned()
+        let deliver = ("deliver", &OnLate::Deliver);
+        let dead = ("dead-letter", &OnLate::DeadLetter);
+        entry.choice(&[deliver, dead, ("compensate", &OnLate::Compensate)]).cloned()
     });
+    if let Some(entry) = &on_late
+        && way == Some(OnLate::Compensate)
+        && !contract.is_none_or(Contract::places_late)
+    {
+        entry.error(
+            "only with contracts \"fifo\", by numbers, and \"settle\" has a late event a place among those that were released",
+        );
+    }
     let Some(entry) = late_to else { return way };
     if on_late.is_some() {
         entry.error("late events go there, so `on_late` beside it says something else");

@@ -70,8 +70,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let rules = rules(section);
     let position = rules.as_ref().map(|rules| &rules.position);
     let contract = contract(section, position);
-    // Of a contract with faults it is unknown.
-    let on_late = on_late(section, contract.as_ref().is_none_or(Contract::is_ever_late));
+    let on_late = on_late(section, contract.as_ref());
     let refill = refill(section, rules.as_ref(), contract.as_ref());
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {

@@ -211,7 +211,12 @@ pub enum Contract {
 impl Contract {
     /// Whether an event may come after its place was given up.
     pub(crate) fn is_ever_late(&self) -> bool {
-        matches!(self, Self::Fifo(_) | Self::Settle(_) | Self::Causal(_) | Self::Links(_))
+        self.places_late() || matches!(self, Self::Causal(_) | Self::Links(_))
+    }
+
+    /// Whether the place of such an event is known.
+    pub(crate) fn places_late(&self) -> bool {
+        matches!(self, Self::Fifo(_) | Self::Settle(_))
     }
 }
 
@@ -306,6 +311,8 @@ pub enum OnLate {
     Deliver,
     /// It is a dead letter wherever it would have gone.
     DeadLetter,
+    /// What was released after its place is undone before it, and released once more behind it.
+    Compensate,
     /// It goes to this destination alone.
     To(String),
 }

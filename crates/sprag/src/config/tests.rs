@@ -403,6 +403,7 @@ fn late_events_go_somewhere() {
     let of = |more: &str| checked(&fifo(more)).config.sources["s"].on_late.clone();
     assert_eq!(of(""), OnLate::Deliver);
     assert_eq!(of("sources.s.on_late = \"dead-letter\""), OnLate::DeadLetter);
+    assert_eq!(of("sources.s.on_late = \"compensate\""), OnLate::Compensate);
     assert_eq!(of("sources.s.late_to = \"d\""), OnLate::To("d".to_owned()));
     let aside = "destinations.aside.from = []\ndestinations.aside.url = \"https://example.com/\"\n\
                  destinations.aside.secrets = [\"env:WHSEC\"]";

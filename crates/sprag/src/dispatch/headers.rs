@@ -11,7 +11,7 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sprag_core::chain::Digest as _;
 use sprag_core::clocks::Causes;
-use sprag_core::fact::Origin;
+use sprag_core::fact::{Kind, Origin};
 use sprag_core::fields::push_name;
 use sprag_core::id::Hash;
 use sprag_core::links::{Link, push_hash};
@@ -173,6 +173,14 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     if let Some(attempt) = attempt {
         own.number("sprag-attempt", attempt.number.into());
     }
+    let earlier = released.earlier.map(|earlier| earlier.0);
+    let (undone, repeated) = match released.kind {
+        Kind::Compensation => (earlier, None),
+        Kind::Event | Kind::Late => (None, earlier),
+    };
+    if let Some(undone) = undone {
+        own.number("sprag-compensates", undone);
+    }
     if released.concurrent {
         own.text("sprag-concurrent", "true");
     }
@@ -216,6 +224,9 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     own.put("sprag-received-at", |text| push_instant(text, event.event.recorded));
     if attempt.is_some_and(|attempt| attempt.redelivery) {
         own.text("sprag-redelivery", "true");
+    }
+    if let Some(repeated) = repeated {
+        own.number("sprag-repeats", repeated);
     }
     own.number("sprag-sequence", released.sequence.0);
     own_of_source(&mut own, source, event);

@@ -21,6 +21,10 @@ pub struct Delivery {
     pub sequence: u64,
     /// `sprag-kind`: `event`, `late` or `compensation`.
     pub kind: String,
+    /// `sprag-compensates`: the sequence that is to be undone.
+    pub compensates: Option<u64>,
+    /// `sprag-repeats`: the sequence under which it came before it was undone.
+    pub repeats: Option<u64>,
     /// `sprag-position`; empty without one.
     pub position: String,
     /// `sprag-previous-sequence`; absent on an attempt out of order.
@@ -67,6 +71,8 @@ impl Delivery {
             key: required(headers, "sprag-key")?.to_owned(),
             sequence: number(required(headers, "sprag-sequence")?, "sprag-sequence")?,
             kind: required(headers, "sprag-kind")?.to_owned(),
+            compensates: sequence(headers, "sprag-compensates")?,
+            repeats: sequence(headers, "sprag-repeats")?,
             position: position.to_owned(),
             previous: previous(headers, out_of_order)?,
             omitted: ranges(headers, "sprag-omitted")?,
@@ -107,10 +113,10 @@ impl Delivery {
         self.position.parse().ok()
     }
 
-    /// Is it in its place, rather than late or a compensation?
+    /// Does it come in its place for the first time, rather than late, to be undone or once more?
     #[must_use]
     pub fn is_in_place(&self) -> bool {
-        self.kind == "event"
+        self.kind == "event" && self.repeats.is_none()
     }
 }
 
@@ -149,6 +155,10 @@ fn required<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, S
 
 fn number<T: std::str::FromStr>(text: &str, name: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{name} is no number: {text:?}"))
+}
+
+fn sequence(headers: &HeaderMap, name: &'static str) -> Result<Option<u64>, String> {
+    text(headers, name)?.map(|value| number(value, name)).transpose()
 }
 
 fn previous(headers: &HeaderMap, out_of_order: bool) -> Result<Option<u64>, String> {

@@ -7,6 +7,7 @@ use super::clocks::{Clocks, Told};
 use super::delivery::Delivery;
 use super::limits::SEEN;
 use super::numbers::first_uncovered;
+use super::undone::Undone;
 use super::violation::{Violation, ViolationKind};
 use crate::limits::EPOCH_JUMP;
 use std::collections::VecDeque;
@@ -25,6 +26,8 @@ pub(super) struct Lane {
     /// What came by clocks, and whether everything came since the key began.
     clocks: Clocks,
     is_whole: bool,
+    /// What was undone for a late event and comes again.
+    undone: Undone,
     /// The newest epoch.
     epoch: u64,
     /// The sequence that the key began behind; none where it began with its first.
@@ -84,6 +87,7 @@ impl Lane {
         self.check_link(delivery, &mut notes);
         if repeated.is_none() {
             self.check_clock(delivery, &mut notes);
+            self.check_undone(delivery, &mut notes);
             self.remember(delivery);
         } else if !delivery.out_of_order {
             self.head = self.head.max(delivery.sequence);
@@ -102,6 +106,7 @@ impl Lane {
             self.settled = self.settled.min(previous);
             self.position = None;
             (self.clocks, self.is_whole) = (Clocks::default(), false);
+            self.undone = Undone::default();
         }
     }
 
@@ -134,6 +139,7 @@ impl Lane {
             self.boundary = Some(boundary);
             self.position = self.position.filter(|_| boundary < self.head);
             (self.clocks, self.is_whole) = (Clocks::default(), false);
+            self.undone = Undone::default();
         }
     }
 
@@ -305,6 +311,17 @@ impl Lane {
         let missing = delivery.missing_causes.as_ref();
         let told = Told { clock, missing, concurrent: delivery.concurrent };
         if let Some(detail) = self.clocks.follow(told, self.is_whole) {
+            notes.note(ViolationKind::Order, detail);
+        }
+    }
+
+    /// What is undone comes again. A consumer that did not get all that was released cannot tell.
+    fn check_undone(&mut self, delivery: &Delivery, notes: &mut Notes<'_>) {
+        if delivery.out_of_order || self.before.is_some() {
+            return;
+        }
+        let wrong = self.undone.follow(delivery, self.head);
+        if let Some(detail) = wrong.filter(|_| self.is_whole) {
             notes.note(ViolationKind::Order, detail);
         }
     }

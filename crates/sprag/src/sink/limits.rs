@@ -9,6 +9,9 @@ pub const KEYS: usize = 2_000_000;
 /// Deliveries remembered of each key: a gateway repeats the last one, never the one before.
 pub const SEEN: usize = 16;
 
+/// Events of a key that are undone and not repeated yet: no gateway undoes more for one late event.
+pub const UNDONE: usize = 100;
+
 /// Violations kept in words. A broken order breaks often; counts go on.
 pub const VIOLATIONS: usize = 100;
 

@@ -24,6 +24,7 @@ mod server;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod undone;
 mod violation;
 
 pub use checker::{Checker, Observed};

@@ -410,3 +410,58 @@ fn faults_depend_on_the_seed_and_the_attempt_alone() {
     assert!((110..210).contains(&of(Reaction::Silence)), "{}", of(Reaction::Silence));
     assert!(drawn.iter().all(|(_, delay)| *delay == faults.delay));
 }
+
+/// Positions 1, 3 and 4; then 2 comes late, and what stood behind its place is undone and repeated.
+fn compensated(key: &mut Key) -> Vec<Attempt> {
+    let gap = key.next_of("event", 3).with("sprag-missing", "2");
+    let mut all = vec![gap, key.next(4)];
+    let undo = |key: &mut Key, position, of: &str| {
+        key.next_of("compensation", position).with("sprag-compensates", of)
+    };
+    all.push(undo(key, 4, "3"));
+    all.push(undo(key, 3, "2"));
+    all.push(key.next_of("late", 2));
+    all.push(key.next(3).with("sprag-repeats", "2"));
+    all.push(key.next(4).with("sprag-repeats", "3"));
+    all.push(key.next(5));
+    all
+}
+
+#[test]
+fn what_is_undone_and_repeated_in_order_is_fine() {
+    let (mut checker, mut key) = (checker(), Key::new("cus_1"));
+    assert_eq!(take(&mut checker, &key.next(1)), []);
+    for attempt in compensated(&mut key) {
+        assert!(observe(&mut checker, &attempt).violations.is_empty(), "{:?}", attempt.headers);
+        assert_eq!(take(&mut checker, &attempt.again()), [], "{:?}", attempt.headers);
+    }
+}
+
+#[test]
+fn what_is_undone_in_another_order_or_not_repeated_is_named() {
+    for (at, name, value) in [
+        // The older first; the same twice; one that did not come; what stands below the newest.
+        (2, "sprag-compensates", "2"),
+        (3, "sprag-compensates", "3"),
+        (2, "sprag-compensates", "9"),
+        // Another is repeated.
+        (5, "sprag-repeats", "3"),
+    ] {
+        let (mut checker, mut key) = (checker(), Key::new("cus_1"));
+        take(&mut checker, &key.next(1));
+        let attempts = compensated(&mut key);
+        for attempt in &attempts[..at] {
+            assert_eq!(take(&mut checker, attempt), []);
+        }
+        let wrong = attempts[at].clone().with(name, value);
+        assert_eq!(take(&mut checker, &wrong), [ViolationKind::Order], "{name}: {value}");
+    }
+    // Something new comes between.
+    let (mut checker, mut key) = (checker(), Key::new("cus_1"));
+    take(&mut checker, &key.next(1));
+    let attempts = compensated(&mut key);
+    attempts[..5].iter().for_each(|attempt| assert_eq!(take(&mut checker, attempt), []));
+    let new = attempts[5].clone().without("sprag-repeats").with("sprag-position", "5");
+    let kinds = take(&mut checker, &new);
+    assert!(kinds.contains(&ViolationKind::Order), "{kinds:?}");
+}

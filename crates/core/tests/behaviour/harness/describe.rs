@@ -113,7 +113,11 @@ fn event_fact(fact: &Fact) -> String {
             fact.key.name,
             position(&fact.position),
             fact.id.as_deref().unwrap_or("none"),
-            if fact.origin == Origin::Refilled { " refilled" } else { "" },
+            match fact.origin {
+                Origin::Posted => "",
+                Origin::Refilled => " refilled",
+                Origin::Again => " again",
+            },
         ),
         Fact::Held(fact) => format!(
             "{} event={} reason={:?} deadline={}",
@@ -369,6 +373,10 @@ fn release(fact: &Released) -> String {
         Late::Delivered => {}
         Late::Dead => line.push_str(" dead"),
         Late::Aside => line.push_str(" aside"),
+        Late::InPlace => line.push_str(" in-place"),
+    }
+    if let Some(earlier) = fact.earlier {
+        let _ = write!(line, " of={}", earlier.0);
     }
     if !fact.missing.is_empty() {
         let _ = write!(line, " missing={}", ranges(&fact.missing));

@@ -3,6 +3,7 @@
 //! It reads durable facts in their order, and is told of every answer and attempt as it leaves.
 
 mod clocks;
+mod compensation;
 mod fields;
 mod late;
 mod links;
@@ -51,6 +52,7 @@ pub(crate) struct Judge {
     newest: BTreeMap<Key, u64>,
     fields: fields::Newest,
     clocks: clocks::Causality,
+    applied: compensation::Applied,
     late: late::LateEvents,
     links: links::Joined,
     /// The last position of each key that was released in its place.
@@ -108,6 +110,7 @@ impl Judge {
             *self.facts.entry(fact.name()).or_default() += 1;
             self.take(place, fact);
         }
+        self.applied.frame_ends();
     }
 
     fn take(&mut self, place: Place, fact: &Fact) {
@@ -121,7 +124,10 @@ impl Judge {
             Fact::Held(held) => self.fate(held.event, Fate::Held),
             Fact::Conflict(conflict) => self.fate(conflict.event, Fate::DeadLettered),
             Fact::Invalid(invalid) => self.fate(invalid.event, Fate::DeadLettered),
-            Fact::Rebased(rebased) => self.begin_positions(&rebased.key),
+            Fact::Rebased(rebased) => {
+                self.applied.begin_anew(&rebased.key);
+                self.begin_positions(&rebased.key);
+            }
             Fact::Forgotten(forgotten) => self.forget(forgotten),
             Fact::Returned(returned) => self.bring_back(returned),
             Fact::Restored(restored) => {
@@ -360,7 +366,10 @@ impl Judge {
         let again = self.hash_of(received, released);
         assert_eq!(released.hash, again, "the hash of {key:?} {:?}", released.sequence);
         self.heads.insert(key.clone(), (released.sequence, released.hash));
+        self.applied.release(released, received);
         match released.position {
+            // What is undone or repeated moves no position.
+            _ if released.earlier.is_some() => {}
             Position::None => {}
             Position::Sequence(position) => {
                 let new = self.positions.insert((key.clone(), position));
@@ -407,7 +416,11 @@ impl Judge {
             | Position::State { .. }
             | Position::Link(_) => received.position.text(),
         };
-        let kind = if released.kind == Kind::Late { "late" } else { "event" };
+        let kind = match released.kind {
+            Kind::Event => "event",
+            Kind::Late => "late",
+            Kind::Compensation => "compensation",
+        };
         let sequence = released.sequence.0.to_be_bytes();
         let parts: [&[u8]; 10] = [
             b"sprag-event-1",

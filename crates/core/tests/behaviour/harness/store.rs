@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::chain::Fingerprint;
-use sprag_core::fact::Fact;
+use sprag_core::fact::{Fact, Origin};
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Sequence};
-use sprag_core::input::{Arrival, Input, PageCursor, Waiting};
+use sprag_core::input::{Arrival, Input, PageCursor, Recalled, Waiting};
 use sprag_core::output::{Checkpoint, Draft, IdleRequest, PageRequest};
 use sprag_core::partition::Head;
 use sprag_core::recent::{Prior, Seen};
@@ -48,7 +48,7 @@ impl FrameLog {
         let mut seen = Seen { through: FrameNumber(self.frames.len() as u64), ..Seen::default() };
         for (place, frame, fact) in self.facts().filter(|(place, ..)| place.frame > self.trimmed) {
             match fact {
-                Fact::Received(fact) if fact.key == arrival.key => {
+                Fact::Received(fact) if fact.key == arrival.key && fact.origin != Origin::Again => {
                     let prior = Prior {
                         event: place,
                         digest: fact.digest,
@@ -100,6 +100,23 @@ impl FrameLog {
             _ => None,
         });
         waiting.collect()
+    }
+
+    /// What a key released, whole.
+    pub(crate) fn recall(&self, key: &Key, from: Sequence, to: Sequence) -> Vec<Recalled> {
+        let received = |event: Place| match self.facts().find(|(place, ..)| *place == event) {
+            Some((_, _, Fact::Received(received))) => received.clone(),
+            other => panic!("{event} was released and is {other:?}"),
+        };
+        let kept = self.facts().filter(|(place, ..)| place.frame > self.deleted);
+        let recalled = kept.filter_map(|(_, _, fact)| match fact {
+            Fact::Released(fact) if fact.key == *key && (from..=to).contains(&fact.sequence) => {
+                let (released, received) = (fact.clone(), received(fact.event));
+                Some(Recalled { released, received, body: Some(Arc::from([])) })
+            }
+            _ => None,
+        });
+        recalled.collect()
     }
 
     /// The types of events whose release says nothing of a lane, up to this one, and of all up to the one

@@ -255,7 +255,11 @@ impl World {
                 self.trace.push(format!("  load {}", key.name));
                 self.loads.push_back((self.nodes[at].log.partition, key));
             }
-            Output::LookUp(_) | Output::Page(_) | Output::FindIdle(_) | Output::Backlog { .. } => {
+            Output::LookUp(_)
+            | Output::Page(_)
+            | Output::FindIdle(_)
+            | Output::Recall { .. }
+            | Output::Backlog { .. } => {
                 self.reads.push_back((at, output));
                 if self.habits.reads {
                     self.read_one(0);
@@ -324,6 +328,10 @@ impl World {
                 Input::Page { queue: page.queue, keys, next }
             }
             Output::FindIdle(request) => node.state.idle(&request, self.habits.page),
+            Output::Recall { key, from, to } => {
+                let page = self.habits.backlogs.then(|| node.log.recall(&key, from, to));
+                Input::Recalled { key, to, page }
+            }
             Output::Backlog { lane, key, from, to, opened, again, .. } => {
                 let events = node.log.backlog(lane.destination, &key, from, to);
                 Input::Backlog {

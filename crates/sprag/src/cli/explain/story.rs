@@ -138,6 +138,7 @@ fn judged(event: &Value) -> Option<String> {
 fn released(release: &Value) -> String {
     let kind = match release["kind"].as_str() {
         Some("late") => ", late: what comes behind it had been released",
+        Some("compensation") => ", to be undone: a late event belongs before it",
         _ => "",
     };
     format!("{} released as {}{kind}.", moment(release, "at"), member(release, "sequence"))

@@ -349,15 +349,15 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "sources.*.on_late",
-        "`deliver`, `dead-letter`",
+        "`deliver`, `dead-letter`, `compensate`",
         Value(r#""deliver""#),
-        "Contracts `fifo`, `settle` and `causal`: what becomes of an event that comes after its place was given up. It gets the next sequence in any case and is answered `late`; then it is delivered like any other, marked `sprag-kind: late`, or it is a dead letter of every lane that takes its type.",
+        "Contracts `fifo` (hash links too), `settle` and `causal`: what becomes of an event that comes after its place was given up. It gets the next sequence in any case and is answered `late`; then it is delivered like any other, marked `sprag-kind: late`, or it is a dead letter of every lane that takes its type, or (contracts `fifo` and `settle`) what was released after its place is undone, newest first, with `sprag-kind: compensation`, and released once more behind it.",
     ),
     key(
         "sources.*.late_to",
         "name of a destination",
         Absent("late events go where `on_late` says"),
-        "Contracts `fifo`, `settle` and `causal`, in place of `on_late`: the destination that gets late events, and no other does. It need not take anything else from the source: a destination with `from = []` gets late events alone.",
+        "Contracts `fifo` (hash links too), `settle` and `causal`, in place of `on_late`: the destination that gets late events, and no other does. It need not take anything else from the source: a destination with `from = []` gets late events alone.",
     ),
     key(
         "sources.*.refill",
@@ -381,7 +381,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.refill.list",
         "`stripe`, `github`",
         Absent("positions are asked for, key by key"),
-        "The source has a list of its events, which is read as a whole, for its events do not count: `stripe` is the list of events that were not delivered, `github` the list of deliveries of a webhook, of which those are taken that nobody answered 2xx. Any contract but `fifo`; what is here already is recognised by its id.",
+        "The source has a list of its events, which is read as a whole, for its events do not count: `stripe` is the list of events that were not delivered, `github` the list of deliveries of a webhook, of which those are taken that nobody answered 2xx. Any contract but `fifo` with a sequence; what is here already is recognised by its id.",
     ),
     key(
         "sources.*.refill.reach",

@@ -15,7 +15,7 @@ pub(crate) struct LateEvents {
 impl LateEvents {
     /// Only of a late event its source may want anything but what it wants of all.
     pub(crate) fn release(&mut self, released: &Released) {
-        if released.late == Late::Delivered {
+        if matches!(released.late, Late::Delivered | Late::InPlace) {
             return;
         }
         assert_eq!(released.kind, Kind::Late, "{released:?}");
