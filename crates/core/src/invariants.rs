@@ -103,6 +103,11 @@ fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
     if lane.redrives.iter().any(|sequence| *sequence >= lane.head) {
         return Some("an event is redriven out of order that the lane has not passed");
     }
+    if lane.covered.as_ref().is_some_and(|covered| {
+        covered.as_slice().len() > limits::COVERED || covered.contains(released.0 + 1)
+    }) {
+        return Some("a lane was led over more than is known");
+    }
     if let Some(accepted) = lane.accepted {
         let is_head = accepted.sequence == lane.head && lane.has_backlog() && lane.mode.delivers();
         let is_redriven = lane.redrives.contains(&accepted.sequence);

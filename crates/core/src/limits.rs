@@ -62,6 +62,9 @@ pub const ABANDONED_RANGES: usize = 1_000;
 pub const COMPENSATED: usize = 100;
 /// Bytes of the bodies that are undone for a late event at the most: a frame gets them twice.
 pub const COMPENSATED_BYTES: u64 = 4 << 20;
+/// Ranges of its history that a lane remembers to have been led over; the oldest merge: what lies between them then
+/// counts as sent where a late event undoes it.
+pub const COVERED: usize = 64;
 /// Releases read at a time while the place of a late event is looked for: most of it lies within a few.
 pub const RECALLED: u64 = 16;
 /// Late events of a partition whose places are looked for at a time: each may hold [`COMPENSATED_BYTES`], and as much of a

@@ -287,6 +287,9 @@ pub struct Lane {
     pub strand: Option<Sequence>,
     /// That it sends history again; none while it does not.
     pub rewound: Option<Box<Rewind>>,
+    /// What it was opened or set back over: what of that it sent need never have entered it. None
+    /// where it was neither. At most [`limits::COVERED`] ranges, the oldest merged.
+    pub covered: Option<Box<Ranges>>,
 }
 
 impl Lane {
@@ -316,6 +319,7 @@ impl Lane {
             since: UnixMicros::default(),
             strand: None,
             rewound: None,
+            covered: None,
         }
     }
 
@@ -380,7 +384,25 @@ impl Lane {
     #[must_use]
     pub fn opened(destination: DestinationId, through: Sequence) -> Self {
         let lane = Self::new(destination, Sequence(1));
-        Self { tail: through, opened: through, waiting: through.0, ..lane }
+        let mut lane = Self { tail: through, opened: through, waiting: through.0, ..lane };
+        lane.cover(Sequence(1), through);
+        lane
+    }
+
+    /// It is led over what was released before, whether that entered it or not.
+    pub fn cover(&mut self, from: Sequence, to: Sequence) {
+        if to < from {
+            return;
+        }
+        let covered = self.covered.get_or_insert_default();
+        covered.insert(Range { from: from.0, to: to.0 });
+        covered.merge_oldest(limits::COVERED);
+    }
+
+    /// Whether it was led over an event.
+    #[must_use]
+    pub fn covers(&self, sequence: Sequence) -> bool {
+        self.covered.as_ref().is_some_and(|covered| covered.contains(sequence.0))
     }
 
     /// Whether events wait in it.

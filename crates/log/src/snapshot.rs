@@ -38,11 +38,12 @@ use crate::fact::parts::{
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
 use reached::{read_reached, write_reached};
 
-/// What follows in a lane: what it sends again. Others may come beside it.
+/// What follows in a lane: what it sends again, and what it was led over. Others may come behind them.
 const REWOUND: u8 = 1;
+const COVERED: u8 = 2;
 
 /// The version of the format.
-pub const VERSION: u8 = 12;
+pub const VERSION: u8 = 13;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -369,18 +370,23 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.close_length("lane", opened);
 }
 
-/// What few lanes have: a strand, and behind it, which is 0 where there is none, what it sends again.
+/// What few lanes have: a strand, and behind it, which is 0 where there is none, what it sends again, and what it was led over.
 fn write_more(writer: &mut Writer<'_>, lane: &Lane) {
-    if lane.strand.is_some() || lane.rewound.is_some() {
+    if lane.strand.is_some() || lane.rewound.is_some() || lane.covered.is_some() {
         writer.number(lane.strand.map_or(0, |event| event.0));
     }
-    let Some(rewind) = &lane.rewound else { return };
-    writer.byte(REWOUND);
-    writer.number(rewind.until.0);
-    writer.number(rewind.resume.0);
-    writer.number(rewind.delivered.0);
-    write_omissions(writer, &rewind.omitted);
-    writer.number(rewind.failures.into());
+    if let Some(rewind) = &lane.rewound {
+        writer.byte(REWOUND);
+        writer.number(rewind.until.0);
+        writer.number(rewind.resume.0);
+        writer.number(rewind.delivered.0);
+        write_omissions(writer, &rewind.omitted);
+        writer.number(rewind.failures.into());
+    }
+    if let Some(covered) = &lane.covered {
+        writer.byte(COVERED);
+        write_ranges(writer, covered);
+    }
 }
 
 fn read_more(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError> {
@@ -392,19 +398,28 @@ fn read_more(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError
         let is_strand = lane.strand.is_some();
         return if is_strand { Ok(()) } else { Err(reader.error("a strand of no event", None)) };
     }
-    match reader.byte()? {
-        REWOUND => {
-            lane.rewound = Some(Box::new(Rewind {
-                until: read_sequence(reader)?,
-                resume: read_sequence(reader)?,
-                delivered: read_sequence(reader)?,
-                omitted: reader.list("omissions", LANE_LIST, read_omission)?,
-                failures: reader.narrow("failures where it stood")?,
-            }));
-            Ok(())
+    while reader.left() > 0 {
+        match reader.byte()? {
+            REWOUND if lane.rewound.is_none() && lane.covered.is_none() => {
+                lane.rewound = Some(Box::new(read_rewind(reader)?));
+            }
+            COVERED if lane.covered.is_none() => {
+                lane.covered = Some(Box::new(read_ranges(reader)?));
+            }
+            byte => return unknown(reader, "unknown part of a lane, or out of its place", byte),
         }
-        byte => unknown(reader, "unknown part of a lane", byte),
     }
+    Ok(())
+}
+
+fn read_rewind(reader: &mut Reader<'_>) -> Result<Rewind, DecodeError> {
+    Ok(Rewind {
+        until: read_sequence(reader)?,
+        resume: read_sequence(reader)?,
+        delivered: read_sequence(reader)?,
+        omitted: reader.list("omissions", LANE_LIST, read_omission)?,
+        failures: reader.narrow("failures where it stood")?,
+    })
 }
 
 fn write_omissions(writer: &mut Writer<'_>, omitted: &[Omission]) {
@@ -489,6 +504,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         bytes: 0,
         strand: None,
         rewound: None,
+        covered: None,
     };
     read_range_of(reader, &mut lane)?;
     // History that was carried before had no such counts: what waits entered, of unknown size.

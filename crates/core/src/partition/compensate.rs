@@ -318,7 +318,7 @@ impl<D: Digest> Partition<D> {
         self.release_as(slot, key, event, &essence, form);
     }
 
-    /// The lanes that an event entered, or were opened over it, and that its source still leads to; and the others.
+    /// The lanes that an event entered, or were opened or set back over it, and that its source still leads to; and the others.
     fn lanes_again(
         &self,
         source: &SourceSettings,
@@ -328,7 +328,7 @@ impl<D: Digest> Partition<D> {
         let Recalled { released, received, .. } = recalled;
         let was_opened = |to: &DestinationId| {
             let lane = record.lanes_to(*to).first();
-            let is_over = lane.is_some_and(|lane| released.sequence <= lane.opened);
+            let is_over = lane.is_some_and(|lane| lane.covers(released.sequence));
             is_over && !released.filtered.contains(to) && self.takes_type(*to, &received.event_type)
         };
         let entered = |to: &&DestinationId| released.lanes.contains(to) || was_opened(to);

@@ -136,6 +136,7 @@ fn set_back(lane: &mut Lane, from: Sequence, until: Sequence) {
     lane.head = from;
     // As of a lane that is opened: all of the range counts as waiting until the lane comes to it.
     lane.opened = lane.opened.max(Sequence(resume.0 - 1));
+    lane.cover(from, until);
     lane.waiting = lane.waiting.saturating_add(until.0 - from.0 + 1);
     lane.due = UnixMicros::default();
     forget_failures(lane);

@@ -46,6 +46,7 @@ mod tests {
             destination: DestinationId(2),
             strand: None,
             rewound: None,
+            covered: None,
             mode: LaneMode::DrainingParked { until: Sequence(7) },
             head: Sequence(4),
             tail: Sequence(7),

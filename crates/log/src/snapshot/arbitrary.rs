@@ -121,11 +121,16 @@ fn lane() -> impl Strategy<Value = Lane> {
     });
     let redrive = any::<u64>().prop_map(Sequence);
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
-    let range = (option::of(any::<u64>()), any::<u64>(), option::of(rewind));
+    let covered = option::of(arbitrary::ranges().prop_map(Box::new));
+    let range = (option::of(any::<u64>()), any::<u64>(), option::of(rewind), covered);
     let lists = (vec(omission(), 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
     let counts = any::<(u64, u64, u64, Option<u64>, u64)>();
     ((numbers, counts), mode(), lists).prop_map(
-        |((numbers, counts), mode, (omitted, redrives, accepted, (batch, sent, rewound)))| Lane {
+        |(
+            (numbers, counts),
+            mode,
+            (omitted, redrives, accepted, (batch, sent, rewound, covered)),
+        )| Lane {
             destination: DestinationId(numbers.0),
             mode,
             head: Sequence(numbers.1),
@@ -146,6 +151,7 @@ fn lane() -> impl Strategy<Value = Lane> {
             sent: Sequence(sent),
             strand: counts.3.map(|event| Sequence(event.max(1))),
             rewound,
+            covered,
         },
     )
 }
