@@ -45,8 +45,8 @@ impl KeyHistory {
                 self.causal.waiting.insert(place, clock.clone());
             }
             Position::Timestamp(_) => self.settles(place, uptime),
-            Position::State { .. } => self.waits_for_states(place),
-            Position::Link(_) => self.waits_for_a_link(place),
+            Position::State { .. } => self.waits_for_states(place, uptime),
+            Position::Link(_) => self.waits_for_a_link(place, uptime),
             _ => return Err(format!("{place} is held without a position")),
         }
         self.row.end();

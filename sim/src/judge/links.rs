@@ -17,11 +17,10 @@ use super::event_history::{Demand, EventHistory, IngressFate};
 use super::key_history::KeyHistory;
 use super::newest::Described;
 use super::policies::SourcePolicy;
+use super::waited::{Crowd, Since};
 use super::{Verdict, must};
 use crate::links::NOTHING;
 
-/// What may pass beside `hold.wait` until waiting ends: until a partition was served and its key was in memory.
-const SLACK: u64 = 80_000_000;
 /// So much that never came is remembered.
 const REMEMBERED: usize = 32;
 
@@ -51,13 +50,13 @@ struct Now {
     digest: Hash,
 }
 
-/// An event that waits, and the uptime when its provider first sent it.
+/// An event that waits, and since when.
 #[derive(Debug, Clone)]
 pub(super) struct Waiting {
     before: Arc<str>,
     after: Arc<str>,
     digest: Hash,
-    sent: u64,
+    since: Since,
 }
 
 impl Links {
@@ -193,11 +192,12 @@ impl Links {
 }
 
 impl KeyHistory {
-    pub(super) fn waits_for_a_link(&mut self, place: Place) {
+    pub(super) fn waits_for_a_link(&mut self, place: Place, written: Option<u64>) {
         let EventHistory { position, digest, sent, .. } = &self.events[&place];
         if let Position::Link(Link { before, after, .. }) = position {
             let (before, after) = (before.clone(), after.clone());
-            let waits = Waiting { before, after, digest: *digest, sent: *sent };
+            let waits =
+                Waiting { before, after, digest: *digest, since: Since { sent: *sent, written } };
             self.links.waiting.insert(place, waits);
         }
     }
@@ -246,20 +246,11 @@ impl KeyHistory {
         })?;
         let next = self.links.waiting.values().find(|waits| self.links.is_next(&waits.before));
         must(next.is_none(), || format!("{place} goes before {next:?}, which is next"))?;
-        let halts = source.on_gap == OnGap::Halt && self.links.stands();
-        let since = self.links.waiting.values().map(|waits| waits.sent).min();
-        let waited = uptime.zip(since).map(|(now, since)| now.saturating_sub(since));
-        let is_full = self.links.waiting.len() > source.hold_events;
-        let enough = is_full || waited.is_none_or(|waited| waited >= source.hold_wait);
-        if halts || !enough {
-            let what = format!("{place} goes after {waited:?} µs, halts {halts}");
-            self.hurried.get_or_insert(what);
-        }
-        let most = source.longest_wait + SLACK;
+        let crowd: Crowd = self.links.waiting.values().map(|waits| waits.since).collect();
         let halts = source.on_gap == OnGap::Halt;
-        must(halts || waited.is_none_or(|waited| waited <= most), || {
-            format!("{place} waited for {waited:?} µs of open time")
-        })
+        let hurried = crowd.hurries(&place, source, (halts && self.links.stands(), uptime));
+        self.hurried = self.hurried.take().or(hurried);
+        crowd.ends_in_time(&place, source, (halts, uptime))
     }
 
     /// An event that waited tells what the newest told, with another body.

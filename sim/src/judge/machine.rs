@@ -16,17 +16,15 @@ use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate};
 use super::key_history::KeyHistory;
 use super::newest::Described;
 use super::policies::SourcePolicy;
+use super::waited::{Crowd, Since};
 use super::{Verdict, must};
 use crate::states::{ALLOW, INITIAL};
-
-/// What may pass beside `hold.wait` until waiting ends: until a partition was served and its key was in memory.
-const SLACK: u64 = 80_000_000;
 
 /// The state of a resource, by what was released.
 #[derive(Debug, Default)]
 pub(crate) struct Machine {
     now: Option<Now>,
-    /// What waits, and the uptime when its provider first sent it.
+    /// What waits, and since when.
     pub(super) waiting: BTreeMap<Place, Waiting>,
     /// Events released over states that never came.
     pub(crate) passed_over: u64,
@@ -40,7 +38,7 @@ pub(super) struct Waiting {
     state: Arc<str>,
     at: Option<At>,
     digest: Hash,
-    sent: u64,
+    since: Since,
 }
 
 #[derive(Debug, Clone)]
@@ -205,11 +203,12 @@ impl Machine {
 }
 
 impl KeyHistory {
-    pub(super) fn waits_for_states(&mut self, place: Place) {
+    pub(super) fn waits_for_states(&mut self, place: Place, written: Option<u64>) {
         let EventHistory { position, digest, sent, .. } = &self.events[&place];
         if let Position::State { state, at } = position {
-            let (state, at, digest, sent) = (state.clone(), *at, *digest, *sent);
-            self.machine.waiting.insert(place, Waiting { state, at, digest, sent });
+            let (state, at, digest) = (state.clone(), *at, *digest);
+            let since = Since { sent: *sent, written };
+            self.machine.waiting.insert(place, Waiting { state, at, digest, since });
         }
     }
 
@@ -262,18 +261,10 @@ impl KeyHistory {
             format!("{fact:?} behind {:?}, of {:?}", self.machine.now, self.machine.waiting)
         })?;
         let halts = source.on_gap == OnGap::Halt && self.machine.now.is_some();
-        let since = self.machine.waiting.values().map(|waits| waits.sent).min();
-        let waited = uptime.zip(since).map(|(now, since)| now.saturating_sub(since));
-        let is_full = self.machine.waiting.len() > source.hold_events;
-        let enough = is_full || waited.is_none_or(|waited| waited >= source.hold_wait);
-        if halts || !enough {
-            let what = format!("{fact:?} goes after {waited:?} µs, halts {halts}");
-            self.hurried.get_or_insert(what);
-        }
-        let most = source.longest_wait + SLACK;
-        must(halts || waited.is_none_or(|waited| waited <= most), || {
-            format!("{fact:?} waited for {waited:?} µs of open time")
-        })
+        let crowd: Crowd = self.machine.waiting.values().map(|waits| waits.since).collect();
+        let hurried = crowd.hurries(fact, source, (halts, uptime));
+        self.hurried = self.hurried.take().or(hurried);
+        crowd.ends_in_time(fact, source, (halts, uptime))
     }
 
     /// An event that waited never will be next: it is older by now.

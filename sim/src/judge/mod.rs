@@ -35,6 +35,7 @@ pub(crate) mod refusals;
 pub(crate) mod retention;
 pub(crate) mod row;
 mod settled;
+mod waited;
 
 use crate::schedule::Instant;
 

@@ -210,7 +210,7 @@ impl<D: Digest> Partition<D> {
             self.settle_late(slot, *arrival, is_found.then_some(&undone));
             return true;
         }
-        if !self.recalls.contains_key(&key) && self.recalls.len() >= limits::RECALLS {
+        if !self.recalls.contains_key(&key) && self.recalls.len() >= self.recalls_most() {
             let (ticket, answer) = (arrival.ticket, Answer::Busy(Busy::Loading));
             self.outputs.push_back(Output::Answer { ticket, answer });
             return false;

@@ -93,6 +93,12 @@ impl<D: Digest> Partition<D> {
         self.names.len() + self.loading.len() + self.outside.expected
     }
 
+    /// Late events whose places may be looked for at a time: each keeps its key in memory, and half of the room there is
+    /// for the others.
+    pub(super) fn recalls_most(&self) -> usize {
+        (self.crowd_most() / 2).clamp(1, limits::RECALLS)
+    }
+
     /// Lanes of one destination that may be brought in to ask for permits.
     fn window(&self) -> usize {
         let shares = self.settings.destinations.len().max(1) * 2;
