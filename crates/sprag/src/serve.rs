@@ -32,6 +32,7 @@ use crate::disk_reserve::DiskReserve;
 use crate::dispatch::{
     Dispatcher, Endpoint, EndpointProblem, Endpoints, NextOutgoing, Outgoing, Runtimes,
 };
+use crate::extract::{Pointer, PositionRule};
 use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
@@ -439,6 +440,16 @@ impl Starting {
         configured.sources.iter().filter_map(expected).collect()
     }
 
+    /// Where the values of fields are, of the configured sources that say so.
+    fn documents(&self, configured: &Configured) -> BTreeMap<SourceId, Pointer> {
+        let values = |(id, name): (&SourceId, &Arc<str>)| {
+            let rule = &self.config.sources.get(&**name)?.rules.position;
+            let PositionRule::Fields { values, .. } = rule else { return None };
+            values.clone().map(|values| (*id, values))
+        };
+        configured.sources.iter().filter_map(values).collect()
+    }
+
     /// What operators see of the configuration that is in force from now on.
     pub(crate) fn in_force(&self, configured: &Configured, token: Secret) -> admin::InForce {
         admin::InForce {
@@ -447,6 +458,7 @@ impl Starting {
             sources: configured.sources.clone(),
             gaps: self.gaps(configured),
             expected: self.expected(configured),
+            documents: self.documents(configured),
             destinations: configured.destinations.clone(),
             token,
             reload: None,

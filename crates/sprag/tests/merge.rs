@@ -142,3 +142,75 @@ fn fields_that_cannot_be_are_told() {
     assert_eq!(ask(&gateway, "others", &others).1["status"], "invalid");
     assert_eq!(ask(&gateway, "second", r#"{"a":8}"#).1["status"], "released");
 }
+
+fn state(gateway: &Gateway) -> Value {
+    let token = format!("whsec_SPRAG_ADMIN_TOKEN{SECRET}");
+    let mut connection = Connection::to(gateway.running.admin);
+    let path = "/v1/state/contacts/c1";
+    let head =
+        format!("GET {path} HTTP/1.1\r\nhost: sprag\r\nauthorization: Bearer {token}\r\n\r\n");
+    connection.send(head.as_bytes());
+    read(&connection.message().expect("an answer")).1
+}
+
+/// The merged document is what a consumer has that takes the fresh fields; once bodies are gone it says so.
+#[test]
+fn the_merged_document_is_what_a_consumer_has() {
+    let consumer = Consumer::listen();
+    let port = consumer.port();
+    let sections = format!(
+        r#"
+[retention]
+bodies = "2s"
+[sources.contacts]
+verify = {{ scheme = "none" }}
+id = "body:/id"
+key = "body:/contact"
+position = {{ fields = "body:/versions", values = "body:/data" }}
+contract = "merge"
+dedupe = "1s"
+[destinations.app]
+from = ["contacts"]
+url = "http://127.0.0.1:{port}/"
+secrets = ["env:A"]
+allow = ["127.0.0.0/8"]
+"#
+    );
+    let gateway = Gateway::start(LIMITS, &sections);
+    let events = [
+        ("a", r#"{"mail":2,"name":1}"#, r#"{"mail":"m2","name":{"first":"n1"}}"#),
+        ("b", r#"{"name":3,"mail":1}"#, r#"{"name":{"first":"n3"},"mail":"m1"}"#),
+        ("c", r#"{"age":1,"mail":2,"phone":1}"#, r#"{"age":40.50,"mail":"other"}"#),
+    ];
+    let mut applied = serde_json::Map::new();
+    for (id, versions, data) in events {
+        let body = format!(r#"{{"id":"{id}","contact":"c1","versions":{versions},"data":{data}}}"#);
+        let answer = read(&gateway.ask(&post::post("/in/contacts", "", &body))).1;
+        assert_eq!(answer["status"], "released", "{id}");
+        let (mut connection, delivery) = consumer.delivery();
+        let body: Value = serde_json::from_slice(&delivery.body).unwrap();
+        for name in delivery.header("sprag-fresh").split(',') {
+            if let Some(value) = body["data"].get(name) {
+                applied.insert(name.to_owned(), value.clone());
+            }
+        }
+        acknowledge(&mut connection);
+    }
+    let merged = state(&gateway)["merged"].clone();
+    assert_eq!(merged["document"], Value::Object(applied));
+    assert_eq!(merged["document"]["name"]["first"], "n3");
+    assert_eq!(merged["without"], serde_json::json!({ "phone": "absent" }));
+    let gone = serde_json::json!({
+        "document": {},
+        "without": { "age": "body-gone", "mail": "body-gone", "name": "body-gone", "phone": "body-gone" },
+    });
+    let mut others = 0;
+    wire::until("no body is kept", || {
+        // Bodies go once their segment is sealed, and other events come.
+        others += 1;
+        let body = format!(r#"{{"id":"o{others}","contact":"c2","versions":{{"mail":{others}}}}}"#);
+        gateway.ask(&post::post("/in/contacts", "", &body));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        (state(&gateway)["merged"] == gone).then_some(())
+    });
+}

@@ -163,7 +163,7 @@ fn rules(choices: &mut Unstructured<'_>) -> Result<Rules> {
         },
         4 if !is_form => {
             let at = Location::parse(&format!("body:{}", pointer(choices)?)).expect("a location");
-            PositionRule::Fields { at, unit: None }
+            PositionRule::Fields { at, unit: None, values: None }
         }
         8 => PositionRule::Link {
             before: location(choices, is_form)?,

@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 use super::answer::{Answered, time};
 use super::key::{clock, how_new};
 use super::limits;
+use super::merged::{self, Merged};
 use super::problems::ReadProblems;
 use super::request::Segments;
 use super::state::{AdminState, KnownKey};
@@ -53,6 +54,11 @@ pub(super) struct Shown {
     /// contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
     machine: Option<Machine>,
+    /// The merged document (contract `merge`): what a consumer has that takes the fresh fields of every delivery, by the
+    /// record as it is. Absent where the source does not say where values are (`position.values`), and under other
+    /// contracts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged: Option<Merged>,
     /// Whether the key is forgotten: this is what it goes on from (rule D8).
     forgotten: bool,
     /// The newest event in order: one that came late is not it, whatever its sequence. Absent before the
@@ -148,8 +154,10 @@ pub(super) async fn show(
     };
     let number = || known.record.order.newest().map(|newest| newest.to_string());
     let text = position.as_ref().map(Position::text).or_else(number);
+    let merged = merged(&state, &known).await?;
     Ok(Json(Shown {
         source,
+        merged,
         partition: known.partition.0,
         sequence: sequence.0,
         hash: hash.to_string(),
@@ -163,6 +171,13 @@ pub(super) async fn show(
         key: known.key.name.to_string(),
         last,
     }))
+}
+
+async fn merged(state: &AdminState, known: &KnownKey) -> Result<Option<Merged>, Problem> {
+    let Reached::Fields(fields) = &known.record.order.reached else { return Ok(None) };
+    let current = state.current();
+    let Some(values) = current.0.documents.get(&known.key.source) else { return Ok(None) };
+    merged::read(state, values, fields).await.map(Some)
 }
 
 /// The position of an event that history does not have any more, where it was a state.

@@ -24,6 +24,9 @@ pub const SHOWN_POSITIONS: usize = 100;
 pub const SHOWN_NODES: usize = 5;
 /// Releases of a key that are looked at for its newest in order: late ones may stand behind it.
 pub const LOOKED_BACK: u64 = 100;
+/// Bytes of bodies read for one merged document, and the rest of the last one; a key has at most 64 fields, so with
+/// bodies of up to 256 KiB it is always whole.
+pub const DOCUMENT_BYTES: usize = 16 << 20;
 /// Bytes of frame heads read at a time when attempts are looked for in history.
 pub const SEARCH_READ_BYTES: usize = 1 << 20;
 /// Reads of that size for one event: attempts have no index, and an event that waits for days has

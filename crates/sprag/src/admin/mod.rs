@@ -39,6 +39,7 @@ mod lanes;
 pub mod limits;
 mod listen;
 mod many;
+mod merged;
 mod metrics;
 mod names;
 mod observe;

@@ -21,6 +21,7 @@ use super::names::Names;
 use super::observe::Counted;
 use crate::backup::BackupSource;
 use crate::clock::Clock;
+use crate::extract::Pointer;
 use crate::metrics::Metrics;
 use crate::node::NodeHandle;
 use crate::problem::{Code, Problem};
@@ -63,6 +64,8 @@ pub struct InForce {
     pub gaps: BTreeMap<SourceId, GapPolicy>,
     /// How long a silence of a source may be (`expect_every`).
     pub expected: BTreeMap<SourceId, Duration>,
+    /// Where the values of fields are in the bodies of sources that say so (contract `merge`).
+    pub documents: BTreeMap<SourceId, Pointer>,
     /// The configured destinations.
     pub destinations: BTreeMap<DestinationId, Arc<str>>,
     /// What `/v1` is protected with.

@@ -8,7 +8,7 @@ use super::{Failure, Verdict, block_on};
 use clap::Args;
 use serde_json::Value;
 
-/// Tell where a key stands: its newest sequence, position and event with the body
+/// Tell where a key stands: its newest sequence, position, merged document and event with the body
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     sprag keys state billing:cus_42\n  \
@@ -42,11 +42,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     Ok(Verdict::found_if(is_gone))
 }
 
+/// The merged document, and of which fields there is no value.
+fn tell_merged(merged: &Value) {
+    let Some(document) = merged.get("document") else { return };
+    say(format!("Merged: {document}"));
+    for (name, why) in merged["without"].as_object().into_iter().flatten() {
+        say(format!("  {name}: no value ({})", why.as_str().unwrap_or_default()));
+    }
+}
+
 fn tell(shown: &Value) {
     let [source, key, sequence, position, hash] =
         ["source", "key", "sequence", "position", "hash"].map(|name| member(shown, name));
     let at = if position.is_empty() { String::new() } else { format!(" at position {position}") };
     say(format!("{source}:{key}: sequence {sequence}{at}, hash {hash}"));
+    tell_merged(&shown["merged"]);
     let last = &shown["last"];
     if last.is_null() {
         say("None of its events was released in order yet.");

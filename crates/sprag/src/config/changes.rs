@@ -45,7 +45,7 @@ pub(super) fn change_of(path: &str) -> Change {
     match path {
         path if RESTART.contains(&path) => Change::Restart,
         // Whether a step is forced tells nothing of its place.
-        "sources.*.position.link.forced" => Change::Reload,
+        "sources.*.position.link.forced" | "sources.*.position.values" => Change::Reload,
         _ if NEVER.iter().any(|known| is_of(known)) => Change::Never,
         _ => Change::Reload,
     }

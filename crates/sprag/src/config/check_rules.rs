@@ -137,8 +137,11 @@ fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
     if let (Some(node), None) = (section.get("node"), &clock) {
         node.error("only a clock has a node");
     }
+    if let (Some(values), None) = (section.get("values"), &fields) {
+        values.error("only fields have values");
+    }
     if let Some(entry) = fields {
-        return fields_of(&entry, unit);
+        return fields_of(&entry, unit, section.get("values"));
     }
     if let Some(entry) = clock {
         return clock_of(&entry, section.required("node"));
@@ -156,14 +159,35 @@ fn position_table(entry: &Entry<'_>) -> Option<PositionRule> {
 }
 
 /// `body:/pointer` of the object; without a unit its values are versions.
-fn fields_of(entry: &Entry<'_>, unit: Option<Entry<'_>>) -> Option<PositionRule> {
+fn fields_of(
+    entry: &Entry<'_>,
+    unit: Option<Entry<'_>>,
+    values: Option<Entry<'_>>,
+) -> Option<PositionRule> {
     let at = location(entry)?;
     if !matches!(at, Location::Body(_)) {
         entry.error("body:/pointer of an object is needed: by name the version of each field");
         return None;
     }
     let unit = or(unit, None, |entry| entry.choice(&INSTANT_UNITS).map(Some));
-    Some(PositionRule::Fields { at, unit: unit? })
+    let values = or(values, None, |entry| values_of(entry).map(Some));
+    Some(PositionRule::Fields { at, unit: unit?, values: values? })
+}
+
+/// `body:/pointer` of the object whose members are the values of the fields.
+fn values_of(entry: &Entry<'_>) -> Option<Pointer> {
+    match location(entry)? {
+        Location::Body(values) if values.segments().len() < limits::POINTER_SEGMENTS => {
+            Some(values)
+        }
+        _ => {
+            let most = limits::POINTER_SEGMENTS - 1;
+            entry.error(format!(
+                "body:/pointer of an object is needed, {most} segments at the most: by name the value of each field"
+            ));
+            None
+        }
+    }
 }
 
 /// `body:/pointer` of the object, and where its node is.
@@ -185,7 +209,9 @@ fn state_of(
     state: &Entry<'_>,
     unit: Option<&Entry<'_>>,
 ) -> Option<PositionRule> {
-    for other in ["sequence", "fields", "link"].iter().filter_map(|name| section.get(name)) {
+    for other in
+        ["sequence", "fields", "values", "link"].iter().filter_map(|name| section.get(name))
+    {
         other.error("beside a state there is only a `version` or a `timestamp`: how new it is");
     }
     let (version, timestamp) = (section.get("version"), section.get("timestamp"));
@@ -208,7 +234,7 @@ fn state_of(
 
 /// Where the hashes are of what was before and what is after, and what says that the one does not build on the other.
 fn link_of(section: &Section<'_>, link: &Entry<'_>) -> Option<PositionRule> {
-    let others = ["sequence", "version", "timestamp", "fields", "clock", "node", "unit"];
+    let others = ["sequence", "version", "timestamp", "fields", "values", "clock", "node", "unit"];
     for other in others.iter().filter_map(|name| section.get(name)) {
         other.error("beside a link there is nothing else");
     }

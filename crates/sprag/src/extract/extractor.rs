@@ -246,7 +246,7 @@ impl Extractor {
 
     fn position(&self, values: &Values<'_>) -> Result<ExtractedPosition, Invalid> {
         let rule = &self.rules.position;
-        if let PositionRule::Fields { at: Location::Body(at), unit } = rule {
+        if let PositionRule::Fields { at: Location::Body(at), unit, .. } = rule {
             let found = self.paths.find(at, values.found);
             return fields::read(found, at, *unit).map(ExtractedPosition::Fields);
         }

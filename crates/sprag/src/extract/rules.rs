@@ -46,6 +46,8 @@ pub enum PositionRule {
         at: Location,
         /// How times are written; versions are numbers.
         unit: Option<InstantUnit>,
+        /// Where the object of the body is whose members are the values of the fields.
+        values: Option<Pointer>,
     },
     /// What its node knew of the events of all nodes.
     Clock {
@@ -132,7 +134,8 @@ impl fmt::Display for PositionRule {
             Self::Sequence(location) => write!(formatter, "sequence {location}"),
             Self::Version(location) => write!(formatter, "version {location}"),
             Self::Timestamp { at, unit } => write!(formatter, "timestamp {at} {}", unit.word()),
-            Self::Fields { at, unit } => {
+            // Values are read for those who ask, and have no part in order.
+            Self::Fields { at, unit, values: _ } => {
                 let unit = unit.map_or("version", InstantUnit::word);
                 write!(formatter, "fields {at} {unit}")
             }

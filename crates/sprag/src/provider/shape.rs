@@ -204,7 +204,7 @@ impl Draft {
                 self.put_value(at, number.into());
             }
             PositionRule::Timestamp { at, unit } => self.put(at, &time(*unit)),
-            PositionRule::Fields { at, unit } => {
+            PositionRule::Fields { at, unit, .. } => {
                 let version = unit.map_or_else(|| number.into(), |unit| Value::from(time(unit)));
                 self.put_value(at, json!({ "change": version }));
             }

@@ -239,6 +239,7 @@ impl World {
                 revision: Revision(1),
                 since: clock.now().clock,
                 expected: BTreeMap::new(),
+                documents: BTreeMap::new(),
                 gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false }))
                     .collect(),
                 sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),

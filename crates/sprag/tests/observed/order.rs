@@ -131,8 +131,8 @@ const ALL: &[Scenario] = &[
         },
     },
     Scenario {
-        shows: &["position.fields"],
-        lines: "position = { fields = \"body:/of\" }\ncontract = \"merge\"",
+        shows: &["position.fields", "position.values"],
+        lines: "position = { fields = \"body:/of\", values = \"body:\" }\ncontract = \"merge\"",
         act: |source| {
             let of = |id: &str, status: &str, of: serde_json::Value| {
                 source.taken(status, id, &json!({"key": "a", "of": of}).to_string())

@@ -192,6 +192,12 @@ pub(super) const KEYS: &[Key] = &[
         "An object in which each field of the event, by its name, has a version or a time: at most 64 of 64 bytes. A version is written as a sequence is.",
     ),
     key(
+        "sources.*.position.values",
+        "`body:/pointer`",
+        Absent("no merged document"),
+        "With `fields`: an object in which each field, by its name, has its value. `GET /v1/state/{source}/{key}` then shows the merged document.",
+    ),
+    key(
         "sources.*.position.clock",
         "`body:/pointer`",
         Absent("no position"),
