@@ -161,7 +161,7 @@ fn the_merged_document_is_what_a_consumer_has() {
     let sections = format!(
         r#"
 [retention]
-bodies = "2s"
+bodies = "5s"
 [sources.contacts]
 verify = {{ scheme = "none" }}
 id = "body:/id"

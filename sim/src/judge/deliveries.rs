@@ -4,13 +4,13 @@
 mod again;
 mod alone;
 mod omitted;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{Kind, Outcome, Superseded};
-use sprag_core::id::{DestinationId, Epoch, Hash, PartitionId, Place};
+use sprag_core::id::{DestinationId, Epoch, PartitionId, Place};
 use sprag_core::output::Attempt;
-use sprag_core::position::Position;
 use sprag_core::record::OmitReason;
 use sprag_core::settings::{Contract, OnGiveUp};
 use sprag_driver::cache::ReleasedEvent;
@@ -18,6 +18,7 @@ use sprag_log::digest::sha256;
 
 use self::again::Again;
 use self::omitted::is_named;
+pub(crate) use self::told::Told;
 use super::commands::{Asked, Commands};
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
@@ -56,19 +57,6 @@ pub(crate) struct Answered {
     pub(crate) acknowledged: Option<u64>,
     /// How long the destination waits for what is answered 202, at the least.
     pub(crate) ack_timeout: Option<u64>,
-}
-
-/// What every delivery of an event says about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Told {
-    pub(crate) place: Place,
-    pub(crate) digest: Hash,
-    pub(crate) position: Position,
-    pub(crate) kind: Kind,
-    /// Whether it undoes or repeats an earlier one.
-    pub(crate) is_again: bool,
-    pub(crate) previous_hash: Hash,
-    pub(crate) hash: Hash,
 }
 
 /// A lane as its consumer sees it.
@@ -210,61 +198,6 @@ impl Deliveries {
     /// A resource may be forgotten for good.
     pub(crate) fn forgets(&mut self, resource: usize) {
         *self.forgotten.entry(resource).or_default() += 1;
-    }
-
-    /// How often positions fall from one event to the next.
-    fn falls(&self, resource: usize) -> u64 {
-        let told = self.told.range((resource, 0)..=(resource, u64::MAX)).map(|(_, told)| told);
-        let events: Vec<_> =
-            told.filter(|told| told.kind == Kind::Event && !told.is_again).collect();
-        let falls = events
-            .windows(2)
-            .filter(|pair| orders(&pair[1].position) && pair[1].position < pair[0].position);
-        falls.count() as u64
-    }
-
-    /// The chain goes on, and positions rise but for late events and where they begin anew.
-    fn neighbours(&self, resource: usize, sequence: u64, told: &Told, rebases: u64) -> Verdict {
-        if let Some(previous) = self.told.get(&(resource, sequence.wrapping_sub(1))) {
-            let begins = told.previous_hash == Hash::default();
-            let begins = begins && self.forgotten.contains_key(&resource);
-            must(begins || previous.hash == told.previous_hash, || {
-                format!("resource {resource} sequence {sequence} breaks the chain")
-            })?;
-        }
-        // What is undone or repeated has a judge of its own.
-        let ordered =
-            |told: &&Told| told.kind == Kind::Event && !told.is_again && orders(&told.position);
-        let before = self.told.range((resource, 0)..(resource, sequence)).rev();
-        let before = before.map(|((_, at), told)| (*at, told)).find(|(_, told)| ordered(told));
-        let after = self.told.range((resource, sequence)..(resource, u64::MAX));
-        let after = after.map(|(_, told)| told).find(ordered);
-        let rises = match told.kind {
-            Kind::Compensation => true,
-            _ if told.is_again => true,
-            Kind::Event if !orders(&told.position) || rebases > 0 => true,
-            Kind::Event => {
-                // Events of one instant follow one another (K3).
-                let is_instant = matches!(told.position, Position::Timestamp(_));
-                let rises =
-                    |one: &Position, other: &Position| one < other || (is_instant && one == other);
-                before.is_none_or(|(_, before)| rises(&before.position, &told.position))
-                    && after.is_none_or(|after| rises(&told.position, &after.position))
-            }
-            Kind::Late => before.is_none_or(|(at, before)| {
-                // What was told to nobody (dropped, or paused) may have stood between.
-                let between = self.told.range((resource, at)..(resource, sequence)).count() as u64;
-                // Of one instant what comes late has a lower rank.
-                let is_instant = matches!(told.position, Position::Timestamp(_));
-                let is_before = told.position < before.position;
-                between < sequence - at
-                    || is_before
-                    || (is_instant && told.position == before.position)
-            }),
-        };
-        must(rises, || {
-            format!("resource {resource} sequence {sequence}: {:?} out of place", told.position)
-        })
     }
 
     fn epoch(&mut self, arrived: &Arrived<'_>) -> Verdict {
@@ -594,10 +527,4 @@ fn not_paused(arrived: &Arrived<'_>, commands: &Commands) -> Verdict {
     must(since.is_none_or(|since| arrived.uptime <= since + PAUSE_GRACE), || {
         format!("resource {} is attempted although it is paused", arrived.resource)
     })
-}
-
-/// Whether events follow one another by their positions.
-fn orders(position: &Position) -> bool {
-    use Position as P;
-    !matches!(position, P::None | P::Fields(_) | P::Clock(_) | P::State { .. } | P::Link(_))
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::HeaderName;
@@ -15,7 +14,8 @@ use sprag_core::input::Fetched;
 use sprag_core::output::Fetch;
 use sprag_core::ranges::{Range, Ranges};
 
-use super::asker::{Answered, Asker, NoAnswer, Trusted};
+use super::asker::{Answered, Asker, Trusted};
+use super::ended::Ended;
 use super::entry::{Entry, NotTaken};
 use super::envelope::Opener;
 use super::link::{self, LinkProblem};
@@ -50,29 +50,6 @@ pub struct Refiller {
 impl fmt::Debug for Refiller {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Refiller").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// How an ask ended, and what an operator may want to know of it.
-struct Ended {
-    outcome: RefillOutcome,
-    retry_after: Option<Duration>,
-    detail: String,
-}
-
-impl Ended {
-    fn with(outcome: RefillOutcome, detail: impl Into<String>) -> Self {
-        Self { outcome, retry_after: None, detail: detail.into() }
-    }
-
-    fn cut(detail: impl Into<String>) -> Self {
-        Self::with(RefillOutcome::Cut, detail)
-    }
-}
-
-impl From<NoAnswer> for Ended {
-    fn from(none: NoAnswer) -> Self {
-        Self::with(none.outcome, none.detail)
     }
 }
 

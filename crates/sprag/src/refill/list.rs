@@ -20,7 +20,8 @@ use sprag_core::lists::{ListAsk, ListRead};
 use sprag_core::time::UnixMicros;
 use sprag_log::digest::sha256;
 
-use super::asker::{Answered, Asker, NoAnswer, Trusted};
+use super::asker::{Answered, Asker, Trusted};
+use super::ended::Ended;
 use super::entry::{Entry, NotTaken, Ready};
 use super::envelope::Opener;
 use super::link::{self, LinkProblem};
@@ -59,29 +60,6 @@ pub struct Lister {
 impl fmt::Debug for Lister {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Lister").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Why a pass ends before its end.
-struct Broken {
-    outcome: RefillOutcome,
-    retry_after: Option<Duration>,
-    detail: String,
-}
-
-impl Broken {
-    fn with(outcome: RefillOutcome, detail: impl Into<String>) -> Self {
-        Self { outcome, retry_after: None, detail: detail.into() }
-    }
-
-    fn cut(detail: impl Into<String>) -> Self {
-        Self::with(RefillOutcome::Cut, detail)
-    }
-}
-
-impl From<NoAnswer> for Broken {
-    fn from(none: NoAnswer) -> Self {
-        Self::with(none.outcome, none.detail)
     }
 }
 
@@ -230,18 +208,18 @@ impl Lister {
         let ended = ended.unwrap_or_else(|| {
             let outcome =
                 if pass.events == 0 { RefillOutcome::Unfinished } else { RefillOutcome::Cut };
-            Err(Broken::with(outcome, format!("it took more than {:?}", limits::LIST_TIME)))
+            Err(Ended::with(outcome, format!("it took more than {:?}", limits::LIST_TIME)))
         });
-        let whole = Broken { retry_after: pass.rests, ..Broken::with(RefillOutcome::Whole, "") };
+        let whole = Ended { retry_after: pass.rests, ..Ended::with(RefillOutcome::Whole, "") };
         let ended = ended.err().unwrap_or(whole);
         self.tell(&ended, pass.events);
-        let Broken { outcome, retry_after, .. } = ended;
+        let Ended { outcome, retry_after, .. } = ended;
         let ListAsk { number, source, .. } = *asked;
         ListRead { number, source, outcome, newest: pass.newest, retry_after }
     }
 
     /// Counts it, and tells an operator when a list begins to fail, and when it is back.
-    fn tell(&self, ended: &Broken, events: u32) {
+    fn tell(&self, ended: &Ended, events: u32) {
         let (name, outcome, detail) = (&self.name, ended.outcome.as_str(), &ended.detail);
         self.metrics.ended(ended.outcome);
         let fails = ended.outcome != RefillOutcome::Whole;
@@ -257,9 +235,9 @@ impl Lister {
     }
 
     /// There and back.
-    async fn go(&self, pass: &mut Pass<'_>) -> Result<(), Broken> {
+    async fn go(&self, pass: &mut Pass<'_>) -> Result<(), Ended> {
         if self.disk.is_reached() {
-            return Err(Broken::cut("the disk's reserve is reached"));
+            return Err(Ended::cut("the disk's reserve is reached"));
         }
         let walked = self.walk_back(pass).await;
         // What is at hand is taken in, however the walk ended.
@@ -268,10 +246,10 @@ impl Lister {
     }
 
     /// Back again: the oldest page first.
-    async fn take_all_in(&self, pass: &mut Pass<'_>) -> Result<(), Broken> {
+    async fn take_all_in(&self, pass: &mut Pass<'_>) -> Result<(), Ended> {
         while let Some(leaf) = pass.leaves.pop() {
             if self.disk.is_reached() {
-                return Err(Broken::cut("the disk's reserve is reached"));
+                return Err(Ended::cut("the disk's reserve is reached"));
             }
             let body = match leaf.body {
                 Some(body) => body,
@@ -280,18 +258,18 @@ impl Lister {
             self.take_in(pass, &body).await?;
         }
         if pass.is_short {
-            return Err(Broken::cut("an event of it cannot be taken in"));
+            return Err(Ended::cut("an event of it cannot be taken in"));
         }
         Ok(())
     }
 
     /// From the newest page to one that goes back far enough.
-    async fn walk_back(&self, pass: &mut Pass<'_>) -> Result<(), Broken> {
+    async fn walk_back(&self, pass: &mut Pass<'_>) -> Result<(), Ended> {
         let mut target = self.first_page.clone();
         let mut seen = BTreeSet::new();
         for _ in 0..limits::LIST_PAGES {
             if !seen.insert(target.clone()) {
-                return Err(Broken::cut("its pages go in a circle"));
+                return Err(Ended::cut("its pages go in a circle"));
             }
             let answered = self.get(pass, &target).await?;
             let page = self.page(&answered.body, &answered.headers)?;
@@ -301,23 +279,23 @@ impl Lister {
             target = match link::resolve(self.asker.url(), &target, &next) {
                 Ok(target) => target,
                 Err(LinkProblem::Elsewhere) => {
-                    return Err(Broken::cut("its next page is on another server"));
+                    return Err(Ended::cut("its next page is on another server"));
                 }
                 Err(LinkProblem::Unreadable) => {
-                    return Err(Broken::with(RefillOutcome::Unreadable, "its next page is no URL"));
+                    return Err(Ended::with(RefillOutcome::Unreadable, "its next page is no URL"));
                 }
             };
         }
-        Err(Broken::cut(format!("it has more than {} pages", limits::LIST_PAGES)))
+        Err(Ended::cut(format!("it has more than {} pages", limits::LIST_PAGES)))
     }
 
-    fn page<'b>(&self, body: &'b [u8], headers: &HeaderMap) -> Result<ListPage<'b>, Broken> {
+    fn page<'b>(&self, body: &'b [u8], headers: &HeaderMap) -> Result<ListPage<'b>, Ended> {
         let page = self.kind.read((body, headers), &self.pages, &self.first_page);
-        page.map_err(|why| Broken::with(RefillOutcome::Unreadable, why))
+        page.map_err(|why| Ended::with(RefillOutcome::Unreadable, why))
     }
 
     /// Takes the events of a page in that are wanted, the oldest first.
-    async fn take_in(&self, pass: &mut Pass<'_>, body: &[u8]) -> Result<(), Broken> {
+    async fn take_in(&self, pass: &mut Pass<'_>, body: &[u8]) -> Result<(), Ended> {
         // Where the next page is, was read on the way.
         let page = self.page(body, &HeaderMap::new())?;
         if page.unreadable > 0 {
@@ -355,14 +333,14 @@ impl Lister {
         pass: &mut Pass<'_>,
         number: u64,
         id: &str,
-    ) -> Result<Option<Option<Ready>>, Broken> {
+    ) -> Result<Option<Option<Ready>>, Ended> {
         let target = self.kind.told_at(&self.first_page, number);
         let (node, source) = (pass.node, pass.asked.source);
         match self.get(pass, &target).await {
             Ok(answered) => Ok(Some(self.entry.read(node, source, &answered.body))),
-            Err(Broken { outcome: RefillOutcome::Answered { status: 404 | 410 }, .. }) => Ok(None),
+            Err(Ended { outcome: RefillOutcome::Answered { status: 404 | 410 }, .. }) => Ok(None),
             // It could not be taken in anyway, and holds nothing else up.
-            Err(Broken { outcome: RefillOutcome::Cut, .. }) => {
+            Err(Ended { outcome: RefillOutcome::Cut, .. }) => {
                 self.entry.refuse(node, source, Code::BodyTooLarge, sha256(&[id.as_bytes()]));
                 Ok(Some(None))
             }
@@ -416,11 +394,11 @@ impl Lister {
     }
 
     /// What is at this path and query, no sooner after the last request than is asked for.
-    async fn get(&self, pass: &mut Pass<'_>, target: &str) -> Result<Answered, Broken> {
+    async fn get(&self, pass: &mut Pass<'_>, target: &str) -> Result<Answered, Ended> {
         if pass.rests.is_some() || pass.is_throttled {
             let outcome = RefillOutcome::Answered { status: 429 };
-            let broken = Broken::with(outcome, "it has answered as often as it wants to");
-            return Err(Broken { retry_after: pass.rests, ..broken });
+            let broken = Ended::with(outcome, "it has answered as often as it wants to");
+            return Err(Ended { retry_after: pass.rests, ..broken });
         }
         if std::mem::replace(&mut pass.has_asked, true) {
             tokio::time::sleep(pass.asked.pause).await;
@@ -428,7 +406,7 @@ impl Lister {
         let asking = self.asker.get(&mut pass.connection, target);
         let Some(answered) = within(limits::REFILL_TIME, asking).await else {
             let detail = format!("an answer took more than {:?}", limits::REFILL_TIME);
-            return Err(Broken::with(RefillOutcome::Unfinished, detail));
+            return Err(Ended::with(RefillOutcome::Unfinished, detail));
         };
         let answered = answered?;
         let Answered { status, headers, .. } = &answered;
@@ -441,7 +419,7 @@ impl Lister {
         let told = if throttles { StatusCode::TOO_MANY_REQUESTS } else { *status };
         let outcome = RefillOutcome::Answered { status: told.as_u16() };
         let detail = format!("with status {}", status.as_u16());
-        Err(Broken { outcome, retry_after: rests, detail })
+        Err(Ended { outcome, retry_after: rests, detail })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, UnixMicros>> {

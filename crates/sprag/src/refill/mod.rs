@@ -14,6 +14,7 @@
 //! | `page` | what a page holds, and where the next one is |
 //! | `link` | the `Link` header (RFC 8288), and where a link leads |
 //! | `envelope` | headers and body of an event, where an element holds both |
+//! | `ended` | how asking ended |
 //! | `entry` | from an element of a page to an event in the log |
 //!
 //! What a source answers is not trusted further than its events are: a page leads to no other server, no
@@ -22,6 +23,7 @@
 
 mod asker;
 mod client;
+mod ended;
 mod entry;
 pub mod envelope;
 pub mod link;
