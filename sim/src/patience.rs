@@ -2,11 +2,12 @@
 //!
 //! For each of them up to a hundred events are released twice more, each sent behind the answer to the one before: lanes get
 //! thousands of events long, and where a key has a rate that alone takes longer than a phase. What these rates and the
-//! slowest answers ask for is given, once, and as long as half is left of what was. Who is slower has something that waits and must not.
+//! slowest answers ask for is given, and given again for as long as half of what waited then is through by now: more may have
+//! come late meanwhile. Who is slower has something that waits and must not.
 
 use std::collections::BTreeMap;
 
-use sprag_core::id::DestinationId;
+use sprag_core::id::{DestinationId, Key, LaneId};
 use sprag_core::settings::DestinationSettings;
 
 use crate::schedule::{Instant, MILLISECOND};
@@ -23,17 +24,49 @@ struct Waiting {
     all: u64,
 }
 
+/// What waited when a phase was made longer: of each lane its head and its tail.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given(BTreeMap<(Key, LaneId), (u64, u64)>);
+
+impl Given {
+    /// Whether half of it is through, where the heads are these by now. A lane that is none any more is through.
+    fn is_half_through(&self, heads: &BTreeMap<(Key, LaneId), (u64, u64)>) -> bool {
+        let (mut waited, mut through) = (0, 0);
+        for (lane, (head, tail)) in &self.0 {
+            let now = heads.get(lane).map_or(tail + 1, |(now, _)| *now);
+            waited += (tail + 1).saturating_sub(*head);
+            through += now.min(tail + 1).saturating_sub(*head);
+        }
+        through * 2 >= waited
+    }
+}
+
 impl World {
     /// Whether a phase that should be over goes on for what is still to be sent; then its end is put off.
     pub(crate) fn takes_longer(&mut self) -> bool {
         let needed = self.needed();
-        let is_enough = self.watching.patience.is_some_and(|given| needed > given / 2);
-        if !self.setting.undoes() || needed == 0 || is_enough {
+        if !self.setting.undoes() || needed == 0 {
+            return false;
+        }
+        let waits = self.spans();
+        if self.watching.patience.as_ref().is_some_and(|given| !given.is_half_through(&waits)) {
             return false;
         }
         self.counts.hit("phase", "longer, for what is undone");
-        (self.watching.patience, self.phase_ends) = (Some(needed), self.now + needed);
+        (self.watching.patience, self.phase_ends) = (Some(Given(waits)), self.now + needed);
         true
+    }
+
+    /// Where every lane stands that has something to send.
+    fn spans(&self) -> BTreeMap<(Key, LaneId), (u64, u64)> {
+        let mut all = BTreeMap::new();
+        let Some(process) = &self.process else { return all };
+        for (key, record) in self.live_records(process).into_values().flatten() {
+            for lane in self.busy_lanes(&key, &record) {
+                all.insert((key.clone(), lane.id()), (lane.head.0, lane.tail.0));
+            }
+        }
+        all
     }
 
     /// How long what waits takes at its rates.

@@ -32,6 +32,7 @@ use crate::judge::refusals::Refusals;
 use crate::judge::{Verdict, Violation};
 use crate::listing::{self, Listings};
 use crate::operator::Operator;
+use crate::patience::Given;
 use crate::provider::Provider;
 use crate::refuser::Refuser;
 use crate::reload::Reloads;
@@ -240,8 +241,8 @@ pub(crate) struct Watching {
     pub(crate) refilled: Refilled,
     /// How often an operator was told that a resource seems to count anew.
     pub(crate) alerts: BTreeMap<usize, u64>,
-    /// By how much the phase's end was put off last, if it was.
-    pub(crate) patience: Option<Instant>,
+    /// What waited when the end of the phase was put off last, if it was.
+    pub(crate) patience: Option<Given>,
 }
 
 impl Watching {
