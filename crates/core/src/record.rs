@@ -3,6 +3,7 @@
 //! A record is what the state store keeps of a cold key. It holds nothing that is only true in
 //! one process (attempts under way, timers): that is `partition::hot`.
 
+mod covered;
 mod machine;
 mod rewind;
 
@@ -378,31 +379,6 @@ impl Lane {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         !self.mode.delivers() && self.has_backlog()
-    }
-
-    /// A lane over what was released before it: from the first event to this.
-    #[must_use]
-    pub fn opened(destination: DestinationId, through: Sequence) -> Self {
-        let lane = Self::new(destination, Sequence(1));
-        let mut lane = Self { tail: through, opened: through, waiting: through.0, ..lane };
-        lane.cover(Sequence(1), through);
-        lane
-    }
-
-    /// It is led over what was released before, whether that entered it or not.
-    pub fn cover(&mut self, from: Sequence, to: Sequence) {
-        if to < from {
-            return;
-        }
-        let covered = self.covered.get_or_insert_default();
-        covered.insert(Range { from: from.0, to: to.0 });
-        covered.merge_oldest(limits::COVERED);
-    }
-
-    /// Whether it was led over an event.
-    #[must_use]
-    pub fn covers(&self, sequence: Sequence) -> bool {
-        self.covered.as_ref().is_some_and(|covered| covered.contains(sequence.0))
     }
 
     /// Whether events wait in it.
