@@ -620,7 +620,19 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "14000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000";
-        let golden = format!("0c 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
+        let golden = format!("0d 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
+        assert_eq!(hex, golden.replace(' ', ""));
+    }
+
+    /// What it was led over stands behind all else of a lane, so that others pay nothing for it.
+    #[test]
+    fn golden_bytes_of_a_lane_that_was_opened() {
+        let mut bytes = Vec::new();
+        let lane = Lane::opened(DestinationId(1), Sequence(5));
+        write_lane(&mut Writer::new(&mut bytes), &lane);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let golden =
+            "19000000 01 00 01 05 00 00 00 00 00 00 00 00 00 000000 05050000 00 02 01 0104";
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
