@@ -1,8 +1,10 @@
 //! A key in memory: its durable record and what is true of it in this process only.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::depends::Dependency;
 use super::jump;
 use super::refill::Refill;
 use crate::destination::{Request, Standing};
@@ -85,6 +87,8 @@ pub(super) struct LaneHot {
     pub(super) bucket: Bucket,
     /// When its wait for an acknowledgement ends, while a timer runs for it.
     pub(super) waits_until: Option<OpenMicros>,
+    /// The other resource that its head refers to, and what is known of that; none where nothing was asked.
+    pub(super) dependency: Option<Box<Dependency>>,
 }
 
 /// An attempt under way.
@@ -140,6 +144,7 @@ impl LaneHot {
             counted: 0,
             bucket: Bucket::default(),
             waits_until: None,
+            dependency: None,
         }
     }
 
@@ -310,7 +315,7 @@ impl Hot {
         while window.front().is_some_and(|waiting| waiting.sequence < head) {
             window.pop_front();
         }
-        window.front().copied().filter(|waiting| waiting.sequence == head)
+        window.front().filter(|waiting| waiting.sequence == head).cloned()
     }
 }
 

@@ -149,6 +149,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         rate: None,
         refill: None,
         list: None,
+        depends_on: None,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),
         states: Arc::default(),
@@ -159,7 +160,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         forget_after: None,
         destinations: Vec::new(),
     };
-    PlannedSource { identity: Arc::from(format!("identity of {name}")), late_to: None, settings }
+    PlannedSource { identity: Arc::from(format!("identity of {name}")), late_to: None, depends_on: None, settings }
 }
 
 fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestination {
