@@ -124,7 +124,12 @@ fn plan(restore: Option<Restore>) -> Plan {
     };
     Plan {
         revision: Revision(1),
-        sources: vec![PlannedSource { identity: "fifo".into(), late_to: None, depends_on: None, settings }],
+        sources: vec![PlannedSource {
+            identity: "fifo".into(),
+            late_to: None,
+            depends_on: None,
+            settings,
+        }],
         destinations: Vec::new(),
         retired: Vec::new(),
         hot_keys: 10,

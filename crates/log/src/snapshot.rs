@@ -31,9 +31,10 @@ use crate::fact::boundary::{read_floor, write_floor};
 use crate::fact::held::{read_reason, write_reason};
 use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
-    read_destination, read_id, read_key, read_last, read_open, read_place, read_position, read_range, read_ranges,
-    read_said, read_sequence, read_text, read_unix, unknown, write_destination, write_id,
-    write_key, write_place, write_position, write_range, write_ranges, write_text,
+    read_destination, read_id, read_key, read_last, read_open, read_place, read_position,
+    read_range, read_ranges, read_said, read_sequence, read_text, read_unix, unknown,
+    write_destination, write_id, write_key, write_place, write_position, write_range, write_ranges,
+    write_text,
 };
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
 use reached::{read_reached, write_reached};

@@ -29,6 +29,7 @@ fn rules() -> Rules {
         accept: patterns(&["*"]),
         position: PositionRule::Sequence(at("body:/sequence")),
         split: None,
+        depends_on: None,
     }
 }
 
@@ -77,6 +78,7 @@ fn all_parts_of_an_event_are_read() {
             key: "cus_1".into(),
             event_type: "invoice.paid".into(),
             position: ExtractedPosition::Sequence(7),
+            depends_on: None,
         }
     );
 }
@@ -252,6 +254,7 @@ fn forms_headers_and_queries_are_read_without_json() {
         accept: patterns(&["*"]),
         position: PositionRule::Sequence(at("form:SequenceNumber")),
         split: None,
+        depends_on: None,
     };
     let mut request = request("CallSid=CA+1&SequenceNumber=3&x=%00");
     request.query = "account=AC%2E9&other=1";
@@ -267,6 +270,7 @@ fn forms_headers_and_queries_are_read_without_json() {
             key: "AC%2E9/CA%201".into(),
             event_type: String::new(),
             position: ExtractedPosition::Sequence(3),
+            depends_on: None,
         }
     );
 }

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! **Asked again, not told.** Nobody keeps a list of who waits: it would need a bound, and who falls off it would ask
-//! again all the same. An ask that is lost (its partition recovers, its memory is full) is one that nobody answers.
+//! again all the same. While the other key's partition recovers, or has no room for it, the answer is *not yet*; an ask that
+//! is lost with its partition is one that nobody answers.
 //!
 //! **Crashes.** The bound is in the release, so a restart waits to the same open time and asks anew. *Met* is told
 //! only once everything decided about the other key is durable: else a crash could send it again behind this one, as
@@ -139,6 +140,13 @@ pub(super) fn left(lane: &LaneHot, record: &Lane, open: OpenMicros) -> Option<Du
     Some(depends_on.until.since(open))
 }
 
+/// Whether a lane may hear an answer still. Its key stays in memory for it: else one that comes and goes would ask for ever
+/// and never be told, nor come to the end of its wait.
+pub(super) fn is_asking(lane: &LaneHot, now: ElapsedMicros) -> bool {
+    let stage = lane.dependency.as_ref().map(|dependency| dependency.stage);
+    stage.is_some_and(|stage| matches!(stage, Stage::Asked(_)) && stage.next() > now)
+}
+
 /// Whether an event may be in the range that a lane fixes: it is the first, waits for nothing, or for what is there.
 pub(super) fn goes_along(lane: &LaneHot, record: &Lane, waiting: &Waiting) -> bool {
     let is_met = |depends_on: &Arc<DependsOn>| {
@@ -239,6 +247,8 @@ impl<D: Digest> Partition<D> {
     pub(super) fn asked(&mut self, ask: Box<Ask>) {
         let again = || Input::Asked(ask.clone());
         let Some(slot) = self.slot_or_load(&ask.of, again) else { return };
+        // A lane that is to be opened over what the key released has nothing settled yet.
+        self.visit(slot);
         let Some(record) = self.keys.get(slot).map(|hot| &hot.record) else { return };
         let is_met = is_met(record, ask.destination);
         if is_met && record.newest.frame > self.committed {

@@ -62,6 +62,10 @@ impl<D: Digest> Partition<D> {
         if let Some(ticket) = ticket_of(input) {
             self.outputs.push_back(Output::Answer { ticket, answer: Answer::Busy(busy) });
         }
+        // Who asks for another resource waits in memory for its answer.
+        if let Input::Asked(ask) = input {
+            self.outputs.push_back(Output::Tell { ask: ask.clone(), is_met: false });
+        }
     }
 
     /// A cold key came: what waited for it happens now, in its order.

@@ -47,6 +47,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Partition;
+use super::depends;
 use super::hot::{Hot, LaneHot};
 use super::outside::{Line, Look, NEVER, Round};
 use crate::chain::Digest;
@@ -162,6 +163,7 @@ impl<D: Digest> Partition<D> {
             let full = lane.bucket.is_full(self.now.elapsed);
             lane.attempt.is_none()
                 && !lane.asked
+                && !depends::is_asking(lane, self.now.elapsed)
                 && (pressed || full)
                 && (!requested || pressed || self.is_beyond(lane))
         };

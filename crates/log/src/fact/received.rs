@@ -3,8 +3,8 @@
 //! and the key of that resource.
 
 use super::parts::{
-    read_id, read_key, read_last, read_position, read_text, unknown, write_id, write_key, write_position,
-    write_text,
+    read_id, read_key, read_last, read_position, read_text, unknown, write_id, write_key,
+    write_position, write_text,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::limits::{HEADER_NAME_BYTES, HEADER_VALUE_BYTES, STORED_HEADERS};

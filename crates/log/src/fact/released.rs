@@ -8,8 +8,9 @@
 //! bits are written in any case.
 
 use super::parts::{
-    read_destinations, read_key, read_last, read_open, read_place, read_position, read_range, read_ranges, read_sequence,
-    unknown, write_destinations, write_key, write_place, write_position, write_range, write_ranges,
+    read_destinations, read_key, read_last, read_open, read_place, read_position, read_range,
+    read_ranges, read_sequence, unknown, write_destinations, write_key, write_place,
+    write_position, write_range, write_ranges,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use sprag_core::clocks::Causes;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{Attempted, Consequence, Fact, Released, Unmet};
 use sprag_core::id::{DestinationId, Key, Sequence};
+use sprag_core::limits;
 use sprag_core::output::Attempt;
 use sprag_core::time::OpenMicros;
 
@@ -76,7 +77,9 @@ impl Dependencies {
         let known = self.refers.get(&(unmet.key.clone(), unmet.sequence));
         let (of, until) = known.unwrap_or_else(|| panic!("it refers to nothing: {unmet:?}"));
         assert_eq!(*of, unmet.of, "{unmet:?}");
-        assert!(open >= *until, "it could have waited until {until:?}, it is {open:?}: {unmet:?}");
+        // A frame has the time of its first fact.
+        let is_over = open.after(limits::FRAME_AGE) >= *until;
+        assert!(is_over, "it could have waited until {until:?}, it is {open:?}: {unmet:?}");
         let event = (unmet.key.clone(), unmet.destination, unmet.sequence);
         assert!(self.unmet.insert(event), "said twice: {unmet:?}");
     }
