@@ -105,7 +105,10 @@ pub(super) fn step(hot: &Hot, at: usize, now: ElapsedMicros, open: OpenMicros) -
     let (lane, record) = (&hot.lanes[at], &hot.record.lanes[at]);
     let depends_on = waited_for(lane, record)?;
     let of = || depends_on.of.clone();
-    let Some(stage) = stage_of(lane, depends_on) else { return Some(Step::Ask(of())) };
+    let Some(stage) = stage_of(lane, depends_on) else {
+        let first = first_ask(hot).filter(|first| *first > now);
+        return Some(first.map_or_else(|| Step::Ask(of()), Step::Wait));
+    };
     let asked = stage.asked()?;
     let is_answered = matches!(stage, Stage::NotYet(..)) || stage.next() <= now;
     let left = depends_on.until.since(open);
@@ -118,6 +121,12 @@ pub(super) fn step(hot: &Hot, at: usize, now: ElapsedMicros, open: OpenMicros) -
     } else {
         Step::Wait(stage.next())
     })
+}
+
+/// When a key that came into memory with what waits asks first: what it was told before it left is not known any more, and
+/// that it came says nothing of the other.
+fn first_ask(hot: &Hot) -> Option<ElapsedMicros> {
+    hot.came.map(|came| came.after(limits::ASK_AGAIN))
 }
 
 /// What a lane's head waits for. What was tried, is sent again or has waited in vain waits for nothing.
@@ -140,11 +149,25 @@ pub(super) fn left(lane: &LaneHot, record: &Lane, open: OpenMicros) -> Option<Du
     Some(depends_on.until.since(open))
 }
 
-/// Whether a lane may hear an answer still. Its key stays in memory for it: else one that comes and goes would ask for ever
-/// and never be told, nor come to the end of its wait.
-pub(super) fn is_asking(lane: &LaneHot, now: ElapsedMicros) -> bool {
-    let stage = lane.dependency.as_ref().map(|dependency| dependency.stage);
-    stage.is_some_and(|stage| matches!(stage, Stage::Asked(_)) && stage.next() > now)
+/// Whether one of its lanes is about to ask, or may hear an answer still. A key stays in memory for it: else one that comes and
+/// goes would never be told, nor come to the end of its wait.
+pub(super) fn is_asking(hot: &Hot, now: ElapsedMicros) -> bool {
+    let lanes = hot.lanes.iter().zip(&hot.record.lanes);
+    lanes.filter_map(|(lane, record)| Some((lane, waited_for(lane, record)?))).any(
+        |(lane, depends_on)| match stage_of(lane, depends_on) {
+            Some(stage) => matches!(stage, Stage::Asked(_)) && stage.next() > now,
+            None => first_ask(hot).is_some_and(|first| first > now),
+        },
+    )
+}
+
+/// When a key that leaves memory is to be back for a lane that was told *not yet*; none where it waits for no other
+/// resource. Were it due at once, it would come, ask and go without end.
+pub(super) fn asks_next(hot: &Hot, destination: DestinationId) -> Option<ElapsedMicros> {
+    let at = hot.lane_at(destination.into())?;
+    let (lane, record) = (&hot.lanes[at], &hot.record.lanes[at]);
+    let stage = stage_of(lane, waited_for(lane, record)?)?;
+    matches!(stage, Stage::NotYet(..)).then(|| stage.next())
 }
 
 /// Whether an event may be in the range that a lane fixes: it is the first, waits for nothing, or for what is there.

@@ -36,6 +36,8 @@ pub(super) struct Hot {
     pub(super) judges_anew: bool,
     /// How far asking for the head gap has come; none where it is not asked for.
     pub(super) refill: Option<Refill>,
+    /// When it came into memory with events that waited in its lanes; none where it came without.
+    pub(super) came: Option<ElapsedMicros>,
 }
 
 /// An event between its `received` fact and the fact that follows.
@@ -164,8 +166,8 @@ impl Hot {
     pub(super) fn new(key: Key, record: KeyRecord) -> Self {
         let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.id())).collect();
         let (arriving, outlived, hold_timer, refill) = (None, Vec::new(), None, None);
-        let judges_anew = false;
-        Self { key, record, arriving, lanes, outlived, hold_timer, judges_anew, refill }
+        let (judges_anew, came) = (false, None);
+        Self { key, record, arriving, lanes, outlived, hold_timer, judges_anew, refill, came }
     }
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a

@@ -163,7 +163,6 @@ impl<D: Digest> Partition<D> {
             let full = lane.bucket.is_full(self.now.elapsed);
             lane.attempt.is_none()
                 && !lane.asked
-                && !depends::is_asking(lane, self.now.elapsed)
                 && (pressed || full)
                 && (!requested || pressed || self.is_beyond(lane))
         };
@@ -171,6 +170,7 @@ impl<D: Digest> Partition<D> {
             && hot.outlived.is_empty()
             && !self.keeps_refill(hot, pressed)
             && !self.recalls.contains_key(&hot.key)
+            && !depends::is_asking(hot, self.now.elapsed)
             && is_stored
             && !is_over
             && hot.lanes.iter().all(lane_may_go)
@@ -217,7 +217,9 @@ impl<D: Digest> Partition<D> {
                 // What waits for ever is moved by an arrival only.
                 Queue::Holds => hot.hold_timer.map(|_| self.now.elapsed),
                 Queue::Acknowledgements => Some(self.now.elapsed),
-                Queue::Lanes(_) if due.at == 0 => Some(self.now.elapsed),
+                Queue::Lanes(to) if due.at == 0 => {
+                    Some(depends::asks_next(hot, to).unwrap_or(self.now.elapsed))
+                }
                 Queue::Lanes(to) => hot.due_to(to),
                 // Age alone brings no key back.
                 Queue::Keys | Queue::Backlogs(_) => None,

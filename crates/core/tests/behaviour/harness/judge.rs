@@ -110,7 +110,7 @@ impl Judge {
         for (index, fact) in (0_u32..).zip(&frame.facts) {
             let place = Place { partition, frame: frame.number, index };
             *self.facts.entry(fact.name()).or_default() += 1;
-            self.dependencies.take(frame.open, fact);
+            self.dependencies.take(fact);
             self.take(place, fact);
         }
         self.applied.frame_ends();

@@ -1,19 +1,18 @@
 //! Judges what waits for another resource (`depends_on`): nothing is sent for the first time before the resource that it
 //! refers to has settled an event in the same destination, unless its lane said that it waited in vain; and a lane says so
-//! only of what waits, once its wait is over.
+//! once, of what waits. That it does not say so before its time is shown by stories and judged in the simulation: here a frame
+//! may be filled for as long as a test likes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{Attempted, Consequence, Fact, Released, Unmet};
 use sprag_core::id::{DestinationId, Key, Sequence};
-use sprag_core::limits;
 use sprag_core::output::Attempt;
-use sprag_core::time::OpenMicros;
 
 /// What refers to what, and which lanes have settled anything.
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies {
-    refers: BTreeMap<(Key, Sequence), (Key, OpenMicros)>,
+    refers: BTreeMap<(Key, Sequence), Key>,
     /// Keys that released anything, and the lanes that any of their events entered.
     released: BTreeSet<Key>,
     entered: BTreeSet<(Key, DestinationId)>,
@@ -22,12 +21,12 @@ pub(crate) struct Dependencies {
 }
 
 impl Dependencies {
-    /// A fact is durable, of a frame with this open time.
-    pub(crate) fn take(&mut self, open: OpenMicros, fact: &Fact) {
+    /// A fact is durable.
+    pub(crate) fn take(&mut self, fact: &Fact) {
         match fact {
             Fact::Released(released) => self.release(released),
             Fact::Attempted(attempted) => self.attempted(attempted),
-            Fact::Unmet(unmet) => self.wait_in_vain(open, unmet),
+            Fact::Unmet(unmet) => self.wait_in_vain(unmet),
             Fact::LaneOpened(opened) => {
                 self.entered.insert((opened.key.clone(), opened.destination));
             }
@@ -61,8 +60,7 @@ impl Dependencies {
         if let Some(depends_on) = &released.depends_on {
             assert_ne!(depends_on.of, *key, "refers to itself: {released:?}");
             assert_eq!(released.earlier, None, "what is repeated waits: {released:?}");
-            let (of, until) = (depends_on.of.clone(), depends_on.until);
-            self.refers.insert((key.clone(), released.sequence), (of, until));
+            self.refers.insert((key.clone(), released.sequence), depends_on.of.clone());
         }
     }
 
@@ -73,13 +71,10 @@ impl Dependencies {
         }
     }
 
-    fn wait_in_vain(&mut self, open: OpenMicros, unmet: &Unmet) {
+    fn wait_in_vain(&mut self, unmet: &Unmet) {
         let known = self.refers.get(&(unmet.key.clone(), unmet.sequence));
-        let (of, until) = known.unwrap_or_else(|| panic!("it refers to nothing: {unmet:?}"));
+        let of = known.unwrap_or_else(|| panic!("it refers to nothing: {unmet:?}"));
         assert_eq!(*of, unmet.of, "{unmet:?}");
-        // A frame has the time of its first fact.
-        let is_over = open.after(limits::FRAME_AGE) >= *until;
-        assert!(is_over, "it could have waited until {until:?}, it is {open:?}: {unmet:?}");
         let event = (unmet.key.clone(), unmet.destination, unmet.sequence);
         assert!(self.unmet.insert(event), "said twice: {unmet:?}");
     }
@@ -95,7 +90,7 @@ impl Dependencies {
         assert_eq!(is_said, attempt.unmet, "it does not say that it waited: {attempt:?}");
         for sequence in attempt.sequence.0..=attempt.last.unwrap_or(attempt.sequence).0 {
             let name = (attempt.key.clone(), Sequence(sequence));
-            let Some((of, _)) = self.refers.get(&name) else { continue };
+            let Some(of) = self.refers.get(&name) else { continue };
             let lane = (of.clone(), attempt.destination);
             let nothing = self.released.contains(of) && !self.entered.contains(&lane);
             let is_met = self.settled.contains(&lane) || nothing;
