@@ -140,6 +140,52 @@ fn values_that_are_no_key() {
     assert_eq!(invalid(rules(), &absent), (Subject::Key, Reason::Missing));
 }
 
+/// What names no other resource refers to none; what names it in another way than a key is no event.
+#[test]
+fn what_an_event_depends_on() {
+    let other = |parts: &[&str]| Rules {
+        depends_on: Some(KeyRule::Parts(parts.iter().map(|part| at(part)).collect())),
+        ..rules()
+    };
+    let read = |rules: Rules, json: &str| {
+        let body = format!(r#"{{"type":"t","sequence":1,"key":"k","of":{json}}}"#);
+        extract(rules, &request(&body))
+    };
+    let too_long = Reason::TooLong { limit: limits::KEY_BYTES };
+    let long = format!("\"{}\"", "x".repeat(limits::KEY_BYTES + 1));
+    for (json, found) in [
+        (r#""c/1""#, Ok(Some("c%2F1"))),
+        ("7", Ok(Some("7"))),
+        ("null", Ok(None)),
+        (r#""""#, Ok(None)),
+        (r#"1,"of":1"#, Err(Reason::DuplicateMember)),
+        ("{}", Err(Reason::Object)),
+        ("[]", Err(Reason::Array)),
+        ("false", Err(Reason::Boolean)),
+        ("1e9", Err(Reason::Float)),
+        (&long, Err(too_long)),
+    ] {
+        match (read(other(&["body:/of"]), json), found) {
+            (Ok(Extraction::Event(event)), Ok(key)) => {
+                assert_eq!(event.depends_on.as_deref(), key, "{json}");
+            }
+            (Err(ExtractError::Invalid(invalid)), Err(reason)) => {
+                assert_eq!(
+                    (invalid.subject, invalid.reason),
+                    (Subject::DependsOn, reason),
+                    "{json}"
+                );
+            }
+            (other, _) => panic!("{json}: {other:?}"),
+        }
+    }
+    let absent = request(r#"{"type":"t","sequence":1,"key":"k"}"#);
+    assert_eq!(event(other(&["body:/of"]), &absent).depends_on, None);
+    // Of two parts one alone names nobody.
+    let half = request(r#"{"type":"t","sequence":1,"key":"k","of":"a"}"#);
+    assert_eq!(event(other(&["body:/of", "header:x-part"]), &half).depends_on, None);
+}
+
 #[test]
 fn joined_parts_cannot_run_into_each_other() {
     let joined = || Rules {
