@@ -29,6 +29,7 @@ mod refuser;
 mod reload;
 mod restore;
 pub mod run;
+pub mod scenario;
 mod schedule;
 mod setting;
 mod settle;
