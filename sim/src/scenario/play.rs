@@ -138,7 +138,8 @@ impl World {
         let last = script.workload.posts.iter().map(|post| post.at).max().unwrap_or_default();
         let cast = Cast {
             dice: Dice::new(&seed, 1),
-            faults: Faults::none(),
+            // What the power takes from the log's end, it takes from the state store as well.
+            faults: Faults { state_loses: ends.cuts_power, ..Faults::none() },
             setting: Setting::fixed(script.plan.clone()),
             ack: Dice::new(&seed, 2),
             batch: Dice::new(&seed, 3),
