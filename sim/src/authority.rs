@@ -237,6 +237,7 @@ impl World {
             return self.judge("refill", Err(format!("{fetch:?} of no resource")));
         };
         self.judge_ask(resource, fetch);
+        self.tell_ask(resource, fetch);
         let faults = self.phase == Phase::Safety;
         let (ask, after, name) = self.authorities.answer(resource, fetch, faults);
         let source = self.resources[resource].source;

@@ -63,6 +63,10 @@ pub(crate) struct Consumers {
     dice: Dice,
     /// Whether chance plays a part still.
     pub(crate) moody: bool,
+    /// Whether everything works from now on.
+    repaired: bool,
+    /// Resources of which a scenario has a destination refuse an event.
+    refused: BTreeSet<(String, usize)>,
 }
 
 impl Consumers {
@@ -92,7 +96,35 @@ impl Consumers {
             down_until: BTreeMap::new(),
             dice,
             moody: true,
+            repaired: false,
+            refused: BTreeSet::new(),
         }
+    }
+
+    /// They take everything well, but for what a scenario has them say.
+    pub(crate) fn calm(dice: Dice) -> Self {
+        Self {
+            manners: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            hung: BTreeSet::new(),
+            failing: BTreeMap::new(),
+            down: BTreeSet::new(),
+            down_until: BTreeMap::new(),
+            dice,
+            moody: false,
+            repaired: false,
+            refused: BTreeSet::new(),
+        }
+    }
+
+    /// A scenario has a destination refuse an event of a resource until everything is repaired.
+    pub(crate) fn refuses(&mut self, destination: &str, resource: usize) {
+        self.refused.insert((destination.to_owned(), resource));
+    }
+
+    /// Whether everything works.
+    pub(crate) fn is_repaired(&self) -> bool {
+        self.repaired
     }
 
     /// A destination's process ends; it is back at `until`.
@@ -118,9 +150,10 @@ impl Consumers {
 
     /// Everything works from now on.
     pub(crate) fn repair(&mut self) {
-        self.moody = false;
+        (self.moody, self.repaired) = (false, true);
         self.broken.clear();
         self.hung.clear();
+        self.refused.clear();
         self.failing.clear();
         self.down.clear();
         self.down_until.clear();
@@ -131,6 +164,7 @@ impl Consumers {
         !self.down.contains(destination)
             && !self.broken.contains(&(destination.to_owned(), resource))
             && !self.hung.contains(&(destination.to_owned(), resource))
+            && !self.refused.contains(&(destination.to_owned(), resource))
     }
 
     /// How an attempt is taken.
@@ -216,10 +250,10 @@ fn fails_as(failing: Failing, latency: Instant) -> Conduct {
     }
 }
 
-fn answered(status: u16) -> Outcome {
+pub(crate) fn answered(status: u16) -> Outcome {
     Outcome::Answered { status }
 }
 
-fn conduct(name: &'static str, outcome: Outcome, after: Instant) -> Conduct {
+pub(crate) fn conduct(name: &'static str, outcome: Outcome, after: Instant) -> Conduct {
     Conduct { outcome, retry_after: None, dropped: None, acknowledged: None, after, name }
 }

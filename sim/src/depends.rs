@@ -6,19 +6,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprag_core::id::Hash;
 use sprag_core::settings::Contract;
 
 use crate::dice::{Dice, Seed};
 use crate::setting::Setting;
-use crate::workload::{Post, Resource, Workload};
+use crate::workload::{Post, Workload};
 use crate::world::World;
 
 /// The stream of chance that decides it.
 const DEPENDS_DICE: u64 = 86;
 
-/// What the events of each resource refer to.
-#[derive(Debug, Default)]
-pub(crate) struct References(BTreeMap<usize, usize>);
+/// What events refer to: all of a resource to another, or one by itself, told by its body, to that of this name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct References {
+    of_resources: BTreeMap<usize, usize>,
+    pub(crate) of_events: BTreeMap<Hash, Arc<str>>,
+}
 
 /// Which source depends on which, if any does.
 pub(crate) fn draw(seed: &Seed, setting: &mut Setting, workload: &Workload) -> References {
@@ -48,15 +52,18 @@ impl References {
         if others.is_empty() {
             return Self::default();
         }
-        Self(own.into_iter().map(|at| (at, others[dice.index(others.len())])).collect())
+        let of_resources =
+            own.into_iter().map(|at| (at, others[dice.index(others.len())])).collect();
+        Self { of_resources, ..Self::default() }
     }
 }
 
 impl World {
     /// The name of the resource that an event refers to.
     pub(crate) fn refers_to(&self, post: &Post) -> Option<Arc<str>> {
-        let other = self.references.0.get(&post.resource).filter(|_| post.digest.0[1] % 4 > 0)?;
-        let Resource { name, .. } = &self.resources[*other];
-        Some(name.clone())
+        let References { of_resources, of_events } = &self.references;
+        let other = of_resources.get(&post.resource).filter(|_| post.digest.0[1] % 4 > 0);
+        let name = other.map(|other| &self.resources[*other].name);
+        name.or_else(|| of_events.get(&post.digest)).cloned()
     }
 }

@@ -56,6 +56,35 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
+    /// Nothing fails, and nothing takes long.
+    pub(crate) fn none() -> Self {
+        Self {
+            crashes: 0,
+            crash_between_effects: false,
+            crash_in_disk: false,
+            bad_start: false,
+            restarts: 0,
+            downtime: MILLISECOND,
+            reconfigure: false,
+            claims: 0,
+            clock_steps: 0,
+            suspends: 0,
+            io_error: 0,
+            no_space: 0,
+            failed_sync: 0,
+            torn: false,
+            bit_flips: false,
+            disk_delay: MILLISECOND,
+            state_loses: false,
+            state_wiped: false,
+            state_foreign: false,
+            state_refuses: 0,
+            state_delay: MILLISECOND,
+            flood: false,
+            outages: 0,
+        }
+    }
+
     pub(crate) fn draw(dice: &mut Dice) -> Self {
         let calm = Self {
             crashes: dice.between(1, 4),

@@ -2,7 +2,8 @@
 //! time, with a provider, consumers, an operator, a disk and a state store that fail, and judges
 //! that know the promises (DESIGN section 1), not the engine.
 //!
-//! A seed decides everything. The same seed gives the same bytes.
+//! A seed decides everything. The same seed gives the same bytes. A scenario (`sim/scenarios`) decides what happens in words, and
+//! what must come of it.
 
 mod acker;
 mod anew;
@@ -30,6 +31,7 @@ mod refuser;
 mod reload;
 mod restore;
 pub mod run;
+pub mod scenario;
 mod schedule;
 mod setting;
 mod settle;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use sim::run;
+use sim::scenario::{self, Scenario};
 use sim::sweep::{FULL, sweep};
 use sim::{Case, LEGEND};
 
@@ -15,12 +16,15 @@ Simulates Sprag on virtual time; the same seed gives the same bytes.
   sim --seed N [--trace]                       one seed, with its trace
   sim sweep [--seeds N|A..B] [--stop-at-first] many seeds (2000), with a table of what happened
   sim replay FILE                              a case that failed once
+  sim scenarios [--update] [NAME…]             the golden scenarios, killed at every step
 
 Exits 0 when no promise was broken; else it names each broken one in a line `violation: …`.
 ";
 
 /// Seeds of a sweep that names none (DESIGN section 8).
 const SEEDS: Range<u64> = 1..2_001;
+/// Scenarios are killed before each of their steps.
+const EVERY_STEP: u64 = 1;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +35,8 @@ fn main() -> ExitCode {
         ["replay", file] => replay(file, false),
         ["replay", file, "--trace"] => replay(file, true),
         ["sweep", options @ ..] => sweep_with(options),
+        ["scenarios", "--update", names @ ..] => scenarios(names, true),
+        ["scenarios", names @ ..] => scenarios(names, false),
         ["--help" | "-h"] => print(&format!("{HELP}\n{LEGEND}")).map(|()| true),
         _ => Err(format!("`{}` is no command\n\n{HELP}", arguments.join(" "))),
     };
@@ -98,6 +104,30 @@ fn sweep_with(options: &[&str]) -> Result<bool, String> {
         if green { "green" } else { "red" }
     ))?;
     Ok(green)
+}
+
+/// All scenarios, or those of these names; `--update` or `UPDATE_SCENARIOS=1` writes down what comes of them.
+fn scenarios(names: &[&str], update: bool) -> Result<bool, String> {
+    let update = update || std::env::var_os("UPDATE_SCENARIOS").is_some();
+    let mut all = Scenario::all()?;
+    if let Some(unknown) = names.iter().find(|name| all.iter().all(|one| one.name() != **name)) {
+        return Err(format!("there is no scenario `{unknown}`"));
+    }
+    all.retain(|one| names.is_empty() || names.contains(&one.name()));
+    let outcomes = scenario::check(&all, EVERY_STEP, update);
+    let (mut deaths, mut red) = (0, 0);
+    for outcome in &outcomes {
+        match outcome {
+            Ok(played) => deaths += played.deaths,
+            Err(what) => {
+                red += 1;
+                print(what)?;
+            }
+        }
+    }
+    let colour = if red == 0 { "green" } else { "red" };
+    print(&format!("{} scenarios, killed {deaths} times, {red} broken: {colour}", all.len()))?;
+    Ok(red == 0)
 }
 
 /// `N` is the seeds 1 to N, `A..B` the seeds from A to below B.

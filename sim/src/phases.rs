@@ -20,6 +20,7 @@ use crate::judge::retention::Kept;
 use crate::judge::{Verdict, audit, probe, rebuilt, retention};
 use crate::operator;
 use crate::restore;
+use crate::scenario::REPAIRED;
 use crate::schedule::{Instant, SECOND};
 use crate::world::{Happening, Phase, Process, Sha256, Watching, World};
 
@@ -58,6 +59,7 @@ impl World {
             }
             Phase::Repair => self.look_at_repair(),
             Phase::Over => {}
+            Phase::Story => self.enter(Phase::Isolation, ISOLATION),
         }
     }
 
@@ -67,6 +69,9 @@ impl World {
         self.works_since = self.uptime();
         self.watching.patience = None;
         self.trace.note(self.now, 'p', &[phase as u64], || format!("{phase:?}"));
+        if phase == Phase::Repair {
+            self.tell(REPAIRED.to_owned());
+        }
     }
 
     /// Faults end; consumers that are broken stay so.
@@ -327,6 +332,7 @@ impl World {
             Ok(history) => history,
             Err(what) => return self.judge("history", Err(what)),
         };
+        self.tell_fates(&history);
         let acknowledged = audit::acknowledgements(&history, &self.watching.answers);
         self.judge("loss", acknowledged);
         let Watching { commands, alerts, refusals, .. } = &self.watching;

@@ -69,8 +69,7 @@ impl World {
         let plan = self.setting.plan.clone();
         let seed = self.dice.draw();
         let node = Node::new(log, self.state.clone(), Sha256, plan, self.setting.partitions, seed);
-        let dies_before = (self.faults.crash_between_effects && self.phase == Phase::Safety)
-            .then(|| self.dice.between(20, 4_000));
+        let dies_before = self.dies_before();
         self.process = Some(Process {
             node,
             started: self.now,
@@ -95,6 +94,15 @@ impl World {
             self.schedule.plan(at, Happening::Strike(Strike::Crash));
         }
         self.turn();
+    }
+
+    /// The effect before which this process is to die, if any.
+    fn dies_before(&mut self) -> Option<u64> {
+        if let Some(tale) = &mut self.tale {
+            return tale.next_death();
+        }
+        (self.faults.crash_between_effects && self.phase == Phase::Safety)
+            .then(|| self.dice.between(20, 4_000))
     }
 
     /// How this process stores bodies, and on how many bytes of them it trains dictionaries: an
@@ -288,10 +296,14 @@ impl World {
             self.counts.hit("consumer", name);
         }
         let name = self.destination_name(attempt.destination);
-        let mut conduct = self.consumers.take(self.now, &name, resource);
-        batches::part(&mut self.batch_dice, &attempt, &mut conduct, self.consumers.moody);
+        let told = self.take_as_told(&name, event);
+        let mut conduct = told.unwrap_or_else(|| self.consumers.take(self.now, &name, resource));
+        if self.tale.is_none() {
+            batches::part(&mut self.batch_dice, &attempt, &mut conduct, self.consumers.moody);
+        }
         self.may_accept(&attempt, resource, &mut conduct);
         self.counts.hit("consumer", conduct.name);
+        self.tell_delivery((&name, resource), &attempt, (event, others), &conduct);
         let numbers = [
             u64::from(attempt.destination.0),
             resource as u64,

@@ -1,6 +1,6 @@
 //! The provider: sends, waits for the answer, and sends again until it gets a 2xx.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::input::Ticket;
 use sprag_core::output::{Answer, Busy};
@@ -29,6 +29,8 @@ pub(crate) struct Provider {
     left: usize,
     /// Since when posts are turned away because memory is full.
     turned_away: BTreeMap<usize, Instant>,
+    /// Where it sends in the order of its posts, whatever breaks: those that wait to be sent once more.
+    put_off: Option<BTreeSet<usize>>,
     pub(crate) dice: Dice,
 }
 
@@ -36,7 +38,23 @@ impl Provider {
     pub(crate) fn new(posts: Vec<Post>, dice: Dice) -> Self {
         let progress = vec![(Progress::Planned, 0); posts.len()];
         let (left, turned_away) = (posts.len(), BTreeMap::new());
-        Self { posts, progress, tickets: BTreeMap::new(), left, turned_away, dice }
+        Self { posts, progress, tickets: BTreeMap::new(), left, turned_away, put_off: None, dice }
+    }
+
+    /// What broke off is sent once more at once, and before anything behind it.
+    pub(crate) fn keep_order(&mut self) {
+        self.put_off = Some(BTreeSet::new());
+    }
+
+    /// A post could not be sent, or is to be sent once more.
+    pub(crate) fn is_put_off(&mut self, post: usize) {
+        self.put_off.iter_mut().for_each(|waiting| waiting.extend([post]));
+    }
+
+    /// Whether no earlier post waits to be sent once more.
+    pub(crate) fn is_turn_of(&self, post: usize) -> bool {
+        let waiting = self.put_off.as_ref().and_then(BTreeSet::first);
+        waiting.is_none_or(|first| *first >= post)
     }
 
     /// One more thing to send.
@@ -61,6 +79,7 @@ impl Provider {
         self.progress[post].0 = Progress::Sent;
         self.progress[post].1 += 1;
         self.tickets.insert(ticket, post);
+        self.put_off.iter_mut().for_each(|waiting| waiting.retain(|other| *other != post));
     }
 
     /// The post of a ticket that is answered now.
@@ -88,7 +107,7 @@ impl Provider {
             self.left -= 1;
             return None;
         }
-        Some(self.pause())
+        Some(if self.put_off.is_some() { 100 * MILLISECOND } else { self.pause() })
     }
 
     /// Since when a post is turned away for want of memory, given its newest answer.
@@ -107,6 +126,9 @@ impl Provider {
 
     /// How long it waits before it tries again.
     pub(crate) fn pause(&mut self) -> Instant {
+        if self.put_off.is_some() {
+            return MILLISECOND;
+        }
         self.dice.between(100 * MILLISECOND, 2_000 * MILLISECOND)
     }
 

@@ -42,15 +42,7 @@ pub fn run(seed: u64, sink: Option<Box<dyn Write>>) -> Report {
 pub fn replay(case: &Case, sink: Option<Box<dyn Write>>) -> Report {
     let Case { seed, set } = case;
     let mut world = World::new(&Seed::new(*seed, set), Trace::to(sink));
-    let ran = catch_unwind(AssertUnwindSafe(|| world.run()));
-    if let Err(panic) = ran {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied());
-        let what = format!("panic: {}", text.unwrap_or("without a message"));
-        world.violation = Some(Violation { judge: "invariants", at: world.now, what });
-    }
+    to_its_end(&mut world);
     Report {
         seed: *seed,
         hash: world.trace.hash(),
@@ -60,6 +52,19 @@ pub fn replay(case: &Case, sink: Option<Box<dyn Write>>) -> Report {
         virtual_time: world.now,
         counts: world.counts.clone(),
         violation: world.violation.clone(),
+    }
+}
+
+/// Runs a world; what breaks it in between breaks a promise.
+pub(crate) fn to_its_end(world: &mut World) {
+    let ran = catch_unwind(AssertUnwindSafe(|| world.run()));
+    if let Err(panic) = ran {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        let what = format!("panic: {}", text.unwrap_or("without a message"));
+        world.violation = Some(Violation { judge: "invariants", at: world.now, what });
     }
 }
 

@@ -18,7 +18,7 @@ use sprag_core::settings::{
 use crate::acker;
 use crate::batches;
 use crate::causal;
-use crate::dice::Dice;
+use crate::dice::{Dice, Seed};
 use crate::late;
 use crate::latest::{self, Counted};
 use crate::links;
@@ -129,6 +129,23 @@ impl Setting {
             removed: BTreeSet::new(),
             gone: None,
             spare,
+        }
+    }
+
+    /// One that stays as it is.
+    pub(crate) fn fixed(plan: Plan) -> Self {
+        let never = || Dice::new(&Seed::new(0, &[]), 0);
+        Self {
+            plan,
+            partitions: 1,
+            latest: Vec::new(),
+            types_dice: never(),
+            retire_dice: never(),
+            late_dice: None,
+            compensation_dice: None,
+            removed: BTreeSet::new(),
+            gone: None,
+            spare: None,
         }
     }
 

@@ -24,12 +24,16 @@ pub(crate) fn draw_source(
     source.settings.contract = Contract::Settle;
     source.settings.on_gap = OnGap::Skip;
     source.settings.hold_wait = Duration::from_millis(dice.between(300, 3_000));
-    source.settings.ranks =
-        RANKS.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect();
+    source.settings.ranks = ranks();
     source.identity = format!("{:?}", source.settings.contract).into();
     let name = source.settings.name.clone();
     sources.push(source);
     Some((name, Counted::Instants))
+}
+
+/// The patterns of the ranks.
+pub(crate) fn ranks() -> Vec<Pattern> {
+    RANKS.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect()
 }
 
 /// The rank of a type.

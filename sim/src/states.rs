@@ -68,7 +68,7 @@ pub(crate) fn draw_source(
     Some((name, Counted::States(says)))
 }
 
-fn table() -> StateTable {
+pub(crate) fn table() -> StateTable {
     let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
     let allow: Vec<_> = ALLOW.iter().map(|(from, to)| (Arc::from(*from), names(to))).collect();
     StateTable::new(&names(INITIAL), &allow).expect("a few states")

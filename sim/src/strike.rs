@@ -109,7 +109,11 @@ impl World {
         // the system's cache, where only the next power cut takes it.
         let again = self.uptime_before - up_before < SECOND;
         let often = if self.faults.torn { 550 } else { 250 };
-        if self.disk_dice.chance(if again { 800 } else { often }) {
+        let is_cut = match &self.tale {
+            Some(tale) => tale.cuts_power,
+            None => self.disk_dice.chance(if again { 800 } else { often }),
+        };
+        if is_cut {
             self.counts.hit("fault", "power cut");
             self.disk.power_cut();
         } else {
@@ -127,6 +131,7 @@ impl World {
     /// The process is gone, and every connection with it.
     pub(crate) fn end_process(&mut self) {
         self.uptime_before = self.uptime();
+        self.note_life();
         self.count_moves();
         self.forget_reload();
         self.process = None;
@@ -153,6 +158,7 @@ impl World {
         self.consumers_disconnected();
         for post in self.provider.disconnected() {
             self.counts.hit("provider", "connection broke");
+            self.provider.is_put_off(post);
             let at = self.now + self.provider.pause();
             self.schedule.plan(at, Happening::Post(post));
         }

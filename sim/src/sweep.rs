@@ -9,7 +9,7 @@ use crate::counts::Counts;
 use crate::run::{self, Report};
 
 /// Threads of a sweep: the machines this is sized for have two cores.
-const THREADS: usize = 2;
+pub(crate) const THREADS: usize = 2;
 /// From this many seeds on, a sweep must have seen everything that can happen.
 pub const FULL: u64 = 1_000;
 

@@ -20,7 +20,9 @@ impl World {
         let post = self.provider.posts()[number].clone();
         let key = self.key_of(post.resource);
         let takes = self.process.as_ref().is_some_and(|process| process.stopping.is_none());
-        let Some(key) = key.filter(|_| takes) else {
+        let is_turn = self.provider.is_turn_of(number);
+        let Some(key) = key.filter(|_| takes && is_turn) else {
+            self.provider.is_put_off(number);
             self.counts.hit("provider", "no connection");
             self.trace.note(self.now, '-', &[number as u64], || format!("post {number}"));
             let at = self.now + self.provider.pause();
@@ -93,6 +95,7 @@ impl World {
             let verdict = self.watching.answers.answered(self.now, ticket, answer);
             self.judge("answers", verdict);
             self.judge_turned_away(post, answer);
+            self.tell_answer(post, answer);
             let resource = self.provider.posts()[post].resource;
             if let (Answer::Event { .. }, Some(key)) = (answer, self.key_of(resource)) {
                 self.watching.refilled.is_news_of(&key);
@@ -167,6 +170,7 @@ impl World {
         self.watching.commands.asked(ticket, asked);
         self.watching.may_begin_anew(asked);
         process.node.command(now, ticket, command);
+        self.tell(format!("operator: {name}"));
         self.may_resume(asked);
         self.turn();
     }
@@ -210,7 +214,7 @@ impl World {
 }
 
 /// What an answer is called in the table.
-fn name_of(answer: &Answer) -> &'static str {
+pub(crate) fn name_of(answer: &Answer) -> &'static str {
     match answer {
         Answer::Event { status, .. } => match status {
             Status::Released => "released",

@@ -59,7 +59,7 @@ pub(crate) struct Post {
 }
 
 /// Everything a provider will send.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Workload {
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,

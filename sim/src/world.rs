@@ -38,6 +38,7 @@ use crate::provider::Provider;
 use crate::refuser::Refuser;
 use crate::reload::Reloads;
 use crate::restore::{BACKUP_DICE, Backup, Places};
+use crate::scenario::Tale;
 use crate::schedule::{Instant, SECOND, Schedule};
 use crate::setting::Setting;
 use crate::sim_log::SimLog;
@@ -191,6 +192,8 @@ pub(crate) enum Phase {
     Repair,
     /// All is through.
     Over,
+    /// A scenario is played: nothing fails but what it says.
+    Story,
 }
 
 /// An attempt at its consumer.
@@ -322,6 +325,21 @@ pub(crate) struct World {
     pub(crate) backup: Option<Backup>,
     /// Where releases stand, once history was read.
     pub(crate) places: Places,
+    /// What a scenario tells, where one is played.
+    pub(crate) tale: Option<Box<Tale>>,
+}
+
+/// What a world is made of before anything happens in it.
+pub(crate) struct Cast {
+    pub(crate) dice: Dice,
+    pub(crate) faults: Faults,
+    pub(crate) setting: Setting,
+    pub(crate) ack: Dice,
+    pub(crate) batch: Dice,
+    pub(crate) workload: Workload,
+    pub(crate) consumers: Consumers,
+    pub(crate) listing: Dice,
+    pub(crate) length: Instant,
 }
 
 /// The operator, with the chance of each thing it does apart.
@@ -378,17 +396,27 @@ impl World {
         silence::add(forgetting, &mut workload, length);
         let listing = listing::draw(seed, &mut setting, &workload);
         let references = depends::draw(seed, &mut setting, &workload);
+        let cast = Cast { dice, faults, setting, ack, batch, workload, consumers, listing, length };
+        let mut world = Self { references, ..Self::of(seed, trace, cast) };
+        world.plan_all();
+        world
+    }
+
+    /// A world in which nothing is planned yet.
+    pub(crate) fn of(seed: &Seed, trace: Trace, cast: Cast) -> Self {
+        let Cast { mut dice, faults, setting, ack, batch, .. } = cast;
+        let Cast { workload, consumers, listing, length, .. } = cast;
         let outages = Outages::of(workload.resources.len());
         let mut watching = Watching::over(outages, Memory::of(&setting.plan));
         watching.answers.settling = workload.settling();
-        let mut world = Self {
+        Self {
             now: 0,
             schedule: Schedule::new(),
             faults,
             setting,
             authorities: Authorities::of(seed, &workload),
             listings: Listings::of(listing, &workload),
-            references,
+            references: References::default(),
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
             process: None,
@@ -430,9 +458,8 @@ impl World {
             violation: None,
             backup: None,
             places: Places::new(),
-        };
-        world.plan_all();
-        world
+            tale: None,
+        }
     }
 
     fn plan_all(&mut self) {
@@ -442,6 +469,16 @@ impl World {
         let mut dice = Dice::new(&self.seed, BACKUP_DICE);
         let at = dice.between(SECOND, self.phase_ends);
         self.schedule.plan(at, Happening::Strike(Strike::Backup));
+        self.plan_posts();
+        self.counts.add("provider", "dropped", self.dropped.len() as u64);
+        self.schedule.plan(SECOND, Happening::Operate);
+        if self.refuser.is_active() {
+            self.schedule.plan(SECOND, Happening::Refuse);
+        }
+        self.schedule.plan(self.phase_ends, Happening::Look);
+    }
+
+    pub(crate) fn plan_posts(&mut self) {
         for post in 0..self.provider.posts().len() {
             let at = self.provider.posts()[post].at;
             self.schedule.plan(at, Happening::Post(post));
@@ -449,12 +486,6 @@ impl World {
                 self.counts.hit("provider", twist);
             }
         }
-        self.counts.add("provider", "dropped", self.dropped.len() as u64);
-        self.schedule.plan(SECOND, Happening::Operate);
-        if self.refuser.is_active() {
-            self.schedule.plan(SECOND, Happening::Refuse);
-        }
-        self.schedule.plan(self.phase_ends, Happening::Look);
     }
 
     /// Runs to the end, or to the first violation.
@@ -465,6 +496,7 @@ impl World {
                 return;
             };
             self.now = self.now.max(at);
+            self.step_of_scenario();
             self.happen(happening);
             if self.trace.events() > MOST_EVENTS {
                 self.judge("liveness", Err(format!("more than {MOST_EVENTS} events")));

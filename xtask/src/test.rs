@@ -91,8 +91,10 @@ fn tests(workspace: &Workspace) -> Result<String, Failure> {
 }
 
 fn simulation(workspace: &Workspace) -> Result<String, Failure> {
-    let sweep = ["run", "--profile", "simulation", "-p", "sim", "--", "sweep", "--seeds", SEEDS];
-    counted(workspace.cargo(sweep))
+    let simulator = ["run", "--profile", "simulation", "-p", "sim", "--"];
+    let run = |command: &[&str]| counted(workspace.cargo(simulator.iter().chain(command)));
+    let scenarios = run(&["scenarios"])?;
+    run(&["sweep", "--seeds", SEEDS]).map(|sweep| format!("{scenarios}; {sweep}"))
 }
 
 fn interop(workspace: &Workspace) -> Result<String, Failure> {
