@@ -220,6 +220,26 @@ pub struct Fetched {
     pub none: Ranges,
 }
 
+/// Names a comparison: its number counts within the epoch, as an attempt's does.
+pub type CompareId = FetchId;
+
+/// A question for what the authority has of a key is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Which.
+    pub id: CompareId,
+    /// The resource.
+    pub key: Key,
+    /// What is younger than this makes the answer void; as it was asked.
+    pub quiet: UnixMicros,
+    /// What came of it.
+    pub outcome: RefillOutcome,
+    /// The position that the authority has; none where it did not say one.
+    pub theirs: Option<Position>,
+    /// What was asked for with `Retry-After`.
+    pub retry_after: Option<Duration>,
+}
+
 /// One thing that happened outside.
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -312,6 +332,10 @@ pub enum Input {
     MayFetch(Wanted),
     /// An ask for missing positions is over.
     Fetched(Fetched),
+    /// A key of a source may be compared.
+    MayCompare(SourceId),
+    /// A comparison is over.
+    Compared(Box<Compared>),
     /// More waits for a destination than may (rule D9).
     Overflow {
         /// The destination.

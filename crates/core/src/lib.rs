@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod backlog;
 pub mod chain;
 pub mod clocks;
+pub mod compares;
 pub mod contract;
 pub mod destination;
 pub mod fact;

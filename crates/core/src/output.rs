@@ -12,7 +12,7 @@ use crate::chain::Fingerprint;
 use crate::destination::{End, LaneRef, Request};
 use crate::fact::Fact;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence, SourceId};
-use crate::input::{Arrival, AttemptId, FetchId, PageCursor, Ticket};
+use crate::input::{Arrival, AttemptId, CompareId, FetchId, PageCursor, Ticket};
 use crate::ranges::Range;
 use crate::record::{KeyRecord, Omission, Queue};
 use crate::refill::Wanted;
@@ -161,6 +161,17 @@ pub struct Fetch {
     pub attempt: u32,
 }
 
+/// A question for what the authority has of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compare {
+    /// Its name, for its end.
+    pub id: CompareId,
+    /// The resource.
+    pub key: Key,
+    /// What is younger than this makes the answer void.
+    pub quiet: UnixMicros,
+}
+
 /// A frame to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -276,6 +287,12 @@ pub enum Output {
     SpareFetch(SourceId),
     /// Ask a source for missing positions, bring what comes, and say when all of it is answered.
     Fetch(Box<Fetch>),
+    /// A key of a source wants to be compared: let it, in its turn.
+    WantCompare(SourceId),
+    /// It was let and does not need to any more: another may.
+    SpareCompare(SourceId),
+    /// Ask a source what it has of a key, and say what it answered.
+    Compare(Box<Compare>),
     /// Read what a key released, with the events and their bodies.
     Recall {
         /// The resource.

@@ -102,6 +102,21 @@ pub struct SourceSettings {
     pub refill: Option<RefillSettings>,
     /// How the list of all it has is read; none: it is not.
     pub list: Option<ListSettings>,
+    /// How what it has is compared; none: it is not.
+    pub reconcile: Option<ReconcileSettings>,
+}
+
+/// When a source is asked what it has, to compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReconcileSettings {
+    /// How long between two passes through its keys.
+    pub every: Duration,
+    /// How long a key is quiet before it is compared.
+    pub grace: Duration,
+    /// Which share of the keys a pass compares, in thousandths.
+    pub sample: u16,
+    /// How many keys may be compared, over all its keys.
+    pub rate: Rate,
 }
 
 /// When the list of a whole source is read.

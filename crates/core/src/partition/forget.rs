@@ -142,7 +142,7 @@ impl<D: Digest> Partition<D> {
 
     /// Whether a page of quiet keys is awaited: one at a time, whatever for.
     pub(super) fn looks(&self) -> bool {
-        self.forgetting.is_asked || self.tails.is_looking()
+        self.forgetting.is_asked || self.tails.is_looking() || self.looks_for_compared()
     }
 
     /// Asks for the next page of idle keys, if it is time. While keys are visited for a destination none
@@ -186,6 +186,9 @@ impl<D: Digest> Partition<D> {
     ) {
         if self.tails.is_looking() {
             return self.tails_came(keys, next);
+        }
+        if self.looks_for_compared() {
+            return self.compared_came(keys, next);
         }
         if !core::mem::take(&mut self.forgetting.is_asked) {
             return;

@@ -199,6 +199,7 @@ impl<D: Digest> Partition<D> {
         self.begin_visits();
         self.begin_forgetting();
         self.begin_tails(last);
+        self.begin_reconciling();
         self.bring_back();
         self.check();
     }

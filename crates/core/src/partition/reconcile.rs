@@ -1,0 +1,285 @@
+//! Comparing with the authority: whether the last released position of a quiet key is the one its source has.
+//!
+//! ```text
+//!   every `every` a pass          a page of keys           a share of them, one after      its answer
+//!   through the source's keys ──▶ quiet for `grace` at ──▶ another, in the source's   ──▶ is judged against the
+//!      ▲                          least                    turn (`crate::compares`)        record as it is then
+//!      └──────────── the end of the source's keys ◀────────────────┴─────────────────────────────┘
+//! ```
+//!
+//! - **Which keys.** Those that are at rest: quiet for `grace`, nothing held, nothing that a lane waits for. What
+//!   is in flight is no difference. Each pass takes another share (`sample`), so that all keys come in turn.
+//! - **Judged when it comes back.** What was written down about the key meanwhile makes the answer void.
+//! - **What is said.** A difference is a fact, once for the same two positions while memory has them.
+//!
+//! **Bounds.** One page of keys and one comparison of a source at a time in a partition; a key takes up memory only
+//! while its answer is judged.
+//!
+//! **Crashes and failed commits.** All of it is memory: a new term begins its pass anew, with another share.
+//!
+//! Must not know: how a source is asked, how the store finds keys.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use super::Partition;
+use crate::chain::{Digest, Fingerprint};
+use crate::fact::{Fact, Reconciled};
+use crate::id::{Key, SourceId};
+use crate::input::{CompareId, Compared, Input};
+use crate::limits;
+use crate::output::{Compare, IdleRequest, Output};
+use crate::position::Position;
+use crate::random::Random;
+use crate::record::KeyRecord;
+use crate::settings::ReconcileSettings;
+use crate::time::{ElapsedMicros, UnixMicros, micros};
+
+/// The passes through the keys of all sources that are compared.
+#[derive(Debug, Default)]
+pub(super) struct Reconciling {
+    passes: BTreeMap<SourceId, Pass>,
+    /// The source of which a page of keys was asked for.
+    looking: Option<SourceId>,
+    /// Comparisons in this process.
+    asked: u64,
+}
+
+#[derive(Debug)]
+struct Pass {
+    settings: ReconcileSettings,
+    /// When it begins, or goes on.
+    due: ElapsedMicros,
+    /// When it began; none until it does.
+    began: Option<UnixMicros>,
+    /// Which it is of this process: chooses its share of the keys.
+    number: u64,
+    /// Keys of the page that are to be compared.
+    keys: VecDeque<Key>,
+    /// The key it goes on with behind them.
+    from: Option<Key>,
+    stage: Stage,
+    /// Differences as they were last written down.
+    known: BTreeMap<Key, (u64, u64)>,
+    tally: ReconcileTally,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Rests,
+    Wants,
+    UnderWay(CompareId),
+}
+
+/// What comparing came to since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReconcileTally {
+    /// Keys that were as the authority has them.
+    pub same: u64,
+    /// Keys that were not.
+    pub differing: u64,
+    /// Those that the last whole pass found.
+    pub last: u64,
+    /// Those that this pass has found.
+    current: u64,
+}
+
+impl Pass {
+    fn new(settings: ReconcileSettings, due: ElapsedMicros) -> Self {
+        Self {
+            settings,
+            due,
+            began: None,
+            number: 0,
+            keys: VecDeque::new(),
+            from: None,
+            stage: Stage::Rests,
+            known: BTreeMap::new(),
+            tally: ReconcileTally::default(),
+        }
+    }
+
+    /// What is under way is nobody's; the pass begins anew, with another share.
+    fn restart(&mut self, due: ElapsedMicros) {
+        self.keys.clear();
+        (self.due, self.began, self.from, self.stage) = (due, None, None, Stage::Rests);
+        self.number += 1;
+        self.tally.current = 0;
+    }
+
+    fn quiet(&self) -> Option<UnixMicros> {
+        let grace = micros(self.settings.grace);
+        self.began.map(|began| UnixMicros(began.0.saturating_sub(grace)))
+    }
+}
+
+/// Whether nothing of a key is on its way, and its order is known.
+fn at_rest(record: &KeyRecord, quiet: UnixMicros) -> bool {
+    record.active <= quiet && record.is_idle() && record.order.newest().is_some()
+}
+
+impl<D: Digest> Partition<D> {
+    /// What comparing with the authority of a source came to.
+    #[must_use]
+    pub fn reconciling(&self, source: SourceId) -> ReconcileTally {
+        self.reconciling.passes.get(&source).map(|pass| pass.tally).unwrap_or_default()
+    }
+
+    /// A term begins.
+    pub(super) fn begin_reconciling(&mut self) {
+        self.reconciling.looking = None;
+        let now = self.now.elapsed;
+        self.reconciling.passes.values_mut().for_each(|pass| pass.restart(now));
+        self.revise_reconciling();
+    }
+
+    /// Other settings: the sources that are compared now begin their passes, others end.
+    pub(super) fn revise_reconciling(&mut self) {
+        let settings = self.settings.clone();
+        let compared = |id: &SourceId| settings.sources.get(id).and_then(|source| source.reconcile);
+        self.reconciling.passes.retain(|id, pass| compared(id) == Some(pass.settings));
+        for id in settings.sources.keys() {
+            let Some(told) = compared(id) else { continue };
+            let pass = || Pass::new(told, self.now.elapsed);
+            self.reconciling.passes.entry(*id).or_insert_with(pass);
+        }
+    }
+
+    /// Whether a page is awaited.
+    pub(super) fn looks_for_compared(&self) -> bool {
+        self.reconciling.looking.is_some()
+    }
+
+    /// When time alone has keys looked for; not while a page is awaited.
+    pub(super) fn compares_at(&self) -> Option<ElapsedMicros> {
+        self.next_compared().map(|(due, _)| due).filter(|_| !self.looks())
+    }
+
+    fn next_compared(&self) -> Option<(ElapsedMicros, SourceId)> {
+        let rests = |pass: &Pass| pass.stage == Stage::Rests && pass.keys.is_empty();
+        let passes = self.reconciling.passes.iter().filter(|(_, pass)| rests(pass));
+        passes.map(|(id, pass)| (pass.due, *id)).min()
+    }
+
+    /// Asks for the next page of quiet keys, if it is time.
+    pub(super) fn look_for_compared(&mut self) {
+        if self.compares_at().is_none_or(|due| due > self.now.elapsed) {
+            return;
+        }
+        let seen = self.steady.min(self.recorded);
+        let Some((_, source)) = self.next_compared() else { return };
+        let Some(pass) = self.reconciling.passes.get_mut(&source) else { return };
+        pass.began.get_or_insert(seen);
+        let Some(until) = pass.quiet() else { return };
+        let from = pass.from.clone();
+        self.reconciling.looking = Some(source);
+        let request = IdleRequest { source, from, until, tombstones: usize::MAX };
+        self.outputs.push_back(Output::FindIdle(request));
+    }
+
+    /// A page of quiet keys came: a share of them is compared.
+    pub(super) fn compared_came(&mut self, keys: Vec<(Key, KeyRecord)>, next: Option<Key>) {
+        let Some(source) = self.reconciling.looking.take() else { return };
+        let Some(pass) = self.reconciling.passes.get(&source) else { return };
+        // Of a pass that began anew meanwhile.
+        let Some(quiet) = pass.quiet() else { return };
+        let (number, sample) = (pass.number ^ (self.epoch.0 << 32), pass.settings.sample);
+        let is_taken = |(key, record): &(Key, KeyRecord)| {
+            let mut random = Random::new(Fingerprint::of_key(&self.digest, key).seed() ^ number);
+            let named = key.source == source && !key.name.is_empty();
+            named && at_rest(record, quiet) && random.below(1_000) < u64::from(sample)
+        };
+        let keys: VecDeque<_> = keys.into_iter().filter(is_taken).map(|(key, _)| key).collect();
+        if let Some(pass) = self.reconciling.passes.get_mut(&source) {
+            (pass.keys, pass.from) = (keys, next);
+        }
+        self.compare_next(source);
+    }
+
+    /// The next key of the page wants its turn; behind the last the pass goes on, or ends.
+    fn compare_next(&mut self, source: SourceId) {
+        let now = self.now.elapsed;
+        let Some(pass) = self.reconciling.passes.get_mut(&source) else { return };
+        if !pass.keys.is_empty() {
+            pass.stage = Stage::Wants;
+            self.outputs.push_back(Output::WantCompare(source));
+            return;
+        }
+        pass.stage = Stage::Rests;
+        let pause = if pass.from.is_some() { limits::IDLE_PAUSE } else { pass.settings.every };
+        if pass.from.is_none() {
+            pass.tally.last = core::mem::take(&mut pass.tally.current);
+            (pass.began, pass.number) = (None, pass.number + 1);
+        }
+        pass.due = now.after(pause);
+    }
+
+    /// The turn of a source has come.
+    pub(super) fn may_compare(&mut self, source: SourceId) {
+        let (number, epoch) = (self.reconciling.asked + 1, self.epoch);
+        let pass = self.reconciling.passes.get_mut(&source);
+        let wants = pass.filter(|pass| pass.stage == Stage::Wants);
+        let next = wants.and_then(|pass| Some((pass.quiet()?, pass.keys.pop_front()?, pass)));
+        let Some((quiet, key, pass)) = next else {
+            return self.outputs.push_back(Output::SpareCompare(source));
+        };
+        let id = CompareId { epoch, number };
+        pass.stage = Stage::UnderWay(id);
+        self.reconciling.asked = number;
+        self.outputs.push_back(Output::Compare(Box::new(Compare { id, key, quiet })));
+    }
+
+    /// An authority answered, or did not. One of an earlier term is nobody's.
+    pub(super) fn compared(&mut self, compared: Compared) {
+        let source = compared.key.source;
+        let Some(pass) = self.reconciling.passes.get_mut(&source) else { return };
+        if pass.stage == Stage::UnderWay(compared.id) {
+            if compared.outcome.is_throttled() {
+                // It rests; the key is asked for again in its turn.
+                pass.keys.push_front(compared.key.clone());
+            }
+            self.compare_next(source);
+        }
+        if compared.id.epoch != self.epoch || compared.theirs.is_none() {
+            return;
+        }
+        let key = compared.key.clone();
+        if self.slot_or_load(&key, || Input::Compared(Box::new(compared.clone()))).is_some() {
+            self.judge_compared(&compared);
+        }
+    }
+
+    fn judge_compared(&mut self, compared: &Compared) {
+        let key = &compared.key;
+        let Some(theirs) = &compared.theirs else { return };
+        let hot = self.names.get(key).and_then(|slot| self.keys.get(*slot));
+        let Some(record) = hot.map(|hot| &hot.record) else { return };
+        if !at_rest(record, compared.quiet) {
+            return;
+        }
+        let Some((ours, number)) = record.order.newest().zip(theirs.number()) else { return };
+        let Some(pass) = self.reconciling.passes.get_mut(&key.source) else { return };
+        if ours == number {
+            pass.known.remove(key);
+            pass.tally.same += 1;
+            return;
+        }
+        pass.tally.differing += 1;
+        pass.tally.current += 1;
+        if pass.known.get(key) == Some(&(ours, number)) {
+            return;
+        }
+        if pass.known.len() >= limits::RECONCILE_KNOWN {
+            pass.known.pop_first();
+        }
+        pass.known.insert(key.clone(), (ours, number));
+        let ours = match theirs {
+            Position::Timestamp(_) => Position::Timestamp(ours),
+            Position::Sequence(_) => Position::Sequence(ours),
+            _ => Position::Version(ours),
+        };
+        let (key, theirs) = (key.clone(), theirs.clone());
+        self.write(Fact::Reconciled(Reconciled { key, ours, theirs }));
+    }
+}
