@@ -305,6 +305,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 rate: draw_rate(dice, 80, 30),
                 refill: None,
                 list: None,
+                reconcile: None,
             },
         })
         .collect()

@@ -14,6 +14,7 @@ use crate::fact::RefillOutcome;
 use crate::id::{PartitionId, SourceId};
 use crate::limits;
 use crate::rate::{Bucket, Rate};
+use crate::rest::Rest;
 use crate::settings::Settings;
 use crate::time::ElapsedMicros;
 
@@ -29,9 +30,7 @@ struct Turns {
     bucket: Bucket,
     waiting: VecDeque<PartitionId>,
     under_way: usize,
-    rests_until: ElapsedMicros,
-    /// How long it rests after a 429 that does not say.
-    rest: Duration,
+    rest: Rest,
 }
 
 impl Turns {
@@ -41,14 +40,13 @@ impl Turns {
             bucket: Bucket::default(),
             waiting: VecDeque::new(),
             under_way: 0,
-            rests_until: ElapsedMicros::default(),
-            rest: limits::REST_FIRST,
+            rest: Rest::default(),
         }
     }
 
     fn next(&self) -> Option<ElapsedMicros> {
         let may = !self.waiting.is_empty() && self.under_way < limits::REFILLS_UNDER_WAY;
-        may.then(|| self.bucket.next(self.rate).max(self.rests_until))
+        may.then(|| self.bucket.next(self.rate).max(self.rest.until()))
     }
 }
 
@@ -110,18 +108,7 @@ impl Compares {
     ) {
         let Some(turns) = self.sources.get_mut(&source) else { return };
         turns.under_way = turns.under_way.saturating_sub(1);
-        let is_new = now >= turns.rests_until;
-        if let Some(asked) = retry_after {
-            let until = now.after(asked.min(limits::REFILL_REST_MOST));
-            turns.rests_until = turns.rests_until.max(until);
-        }
-        if outcome.is_throttled() && is_new {
-            turns.rests_until = turns.rests_until.max(now.after(turns.rest));
-            turns.rest = (turns.rest * 2).min(limits::REST_MOST);
-        }
-        if outcome == RefillOutcome::Whole {
-            turns.rest = limits::REST_FIRST;
-        }
+        turns.rest.ended(now, outcome, retry_after);
     }
 
     /// When the next may ask.

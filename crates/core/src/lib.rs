@@ -37,6 +37,7 @@ pub mod rate;
 pub mod recent;
 pub mod record;
 pub mod refill;
+mod rest;
 pub mod retention;
 pub mod retry;
 pub mod settings;

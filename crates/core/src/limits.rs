@@ -199,7 +199,7 @@ pub const REFILL_PAUSE_MOST: Duration = Duration::from_secs(60);
 pub const REFILL_REST_MOST: Duration = Duration::from_secs(3_600);
 /// Differences from the authority that a partition remembers of a source, so that the same one is written down
 /// once: about 200 bytes each.
-pub const RECONCILE_KNOWN: usize = 10_000;
+pub const RECONCILE_KNOWN: usize = 1_000;
 /// Keys of a partition that are asked for what follows their last position at a time: they stay in memory
 /// meanwhile, and what is missing for certain is asked for beside them.
 pub const TAIL_ASKS: usize = 4;

@@ -117,6 +117,17 @@ pub struct ReconcileSettings {
     pub sample: u16,
     /// How many keys may be compared, over all its keys.
     pub rate: Rate,
+    /// What follows where it is ahead.
+    pub then: Then,
+}
+
+/// What follows where a source has a newer position of a key than was released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It is written down.
+    Note,
+    /// What follows the key's last position is asked for besides.
+    Refill,
 }
 
 /// When the list of a whole source is read.
@@ -149,6 +160,13 @@ pub struct RefillSettings {
 }
 
 impl SourceSettings {
+    /// Whether a key may be asked for what follows its last position.
+    #[must_use]
+    pub fn asks_what_follows(&self) -> bool {
+        let by_itself = self.refill.is_some_and(|refill| refill.every.is_some());
+        by_itself || self.reconcile.is_some_and(|reconcile| reconcile.then == Then::Refill)
+    }
+
     /// What it wants done with an event of this kind.
     #[must_use]
     pub fn late(&self, kind: Kind) -> Late {

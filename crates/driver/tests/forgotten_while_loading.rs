@@ -116,6 +116,7 @@ impl World {
             rate: None,
             refill: None,
             list: None,
+            reconcile: None,
         };
         let plan = Plan {
             revision: Revision(1),

@@ -120,6 +120,7 @@ fn plan(restore: Option<Restore>) -> Plan {
         rate: None,
         refill: None,
         list: None,
+        reconcile: None,
     };
     Plan {
         revision: Revision(1),

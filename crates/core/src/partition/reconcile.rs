@@ -11,6 +11,9 @@
 //!   is in flight is no difference. Each pass takes another share (`sample`), so that all keys come in turn.
 //! - **Judged when it comes back.** What was written down about the key meanwhile makes the answer void.
 //! - **What is said.** A difference is a fact, once for the same two positions while memory has them.
+//! - **What follows** (`then`). Where the source is ahead, what follows the key's last position is asked for, each
+//!   time it is found so: the ask before may have been in vain. While as many keys ask as may, none is compared.
+//! - **What could not be judged** for want of room in memory counts as not compared. A pass goes on all the same.
 //!
 //! **Bounds.** One page of keys and one comparison of a source at a time in a partition; a key takes up memory only
 //! while its answer is judged.
@@ -33,7 +36,8 @@ use crate::output::{Compare, IdleRequest, Output};
 use crate::position::Position;
 use crate::random::Random;
 use crate::record::KeyRecord;
-use crate::settings::ReconcileSettings;
+use crate::slab::Slot;
+use crate::settings::{ReconcileSettings, Then};
 use crate::time::{ElapsedMicros, UnixMicros, micros};
 
 /// The passes through the keys of all sources that are compared.
@@ -77,8 +81,10 @@ enum Stage {
 pub struct ReconcileTally {
     /// Keys that were as the authority has them.
     pub same: u64,
-    /// Keys that were not.
-    pub differing: u64,
+    /// Those of which the authority had a newer position: what lies between is not here.
+    pub behind: u64,
+    /// Those of which it had an older one.
+    pub ahead: u64,
     /// Those that the last whole pass found.
     pub last: u64,
     /// Those that this pass has found.
@@ -108,14 +114,45 @@ impl Pass {
         self.tally.current = 0;
     }
 
+    /// Counts what came of a comparison; whether it is a difference that was not written down yet.
+    fn is_new(&mut self, key: &Key, ours: u64, theirs: u64) -> bool {
+        if ours == theirs {
+            self.known.remove(key);
+            self.tally.same += 1;
+            return false;
+        }
+        self.tally.current += 1;
+        match theirs > ours {
+            true => self.tally.behind += 1,
+            false => self.tally.ahead += 1,
+        }
+        if self.known.get(key) == Some(&(ours, theirs)) {
+            return false;
+        }
+        if self.known.len() >= limits::RECONCILE_KNOWN {
+            self.known.pop_first();
+        }
+        self.known.insert(key.clone(), (ours, theirs));
+        true
+    }
+
     fn quiet(&self) -> Option<UnixMicros> {
         let grace = micros(self.settings.grace);
         self.began.map(|began| UnixMicros(began.0.saturating_sub(grace)))
     }
 }
 
-/// Whether nothing of a key is on its way, and its order is known.
-fn at_rest(record: &KeyRecord, quiet: UnixMicros) -> bool {
+/// A number as a position of the same kind.
+fn like(kind: &Position, number: u64) -> Position {
+    match kind {
+        Position::Timestamp(_) => Position::Timestamp(number),
+        Position::Sequence(_) => Position::Sequence(number),
+        _ => Position::Version(number),
+    }
+}
+
+/// Whether a key is worth a question: it was quiet, nothing of it waits, and its order is known.
+fn is_worth_it(record: &KeyRecord, quiet: UnixMicros) -> bool {
     record.active <= quiet && record.is_idle() && record.order.newest().is_some()
 }
 
@@ -157,7 +194,7 @@ impl<D: Digest> Partition<D> {
     }
 
     fn next_compared(&self) -> Option<(ElapsedMicros, SourceId)> {
-        let rests = |pass: &Pass| pass.stage == Stage::Rests && pass.keys.is_empty();
+        let rests = |pass: &Pass| pass.stage == Stage::Rests;
         let passes = self.reconciling.passes.iter().filter(|(_, pass)| rests(pass));
         passes.map(|(id, pass)| (pass.due, *id)).min()
     }
@@ -170,6 +207,9 @@ impl<D: Digest> Partition<D> {
         let seen = self.steady.min(self.recorded);
         let Some((_, source)) = self.next_compared() else { return };
         let Some(pass) = self.reconciling.passes.get_mut(&source) else { return };
+        if !pass.keys.is_empty() {
+            return self.compare_next(source);
+        }
         pass.began.get_or_insert(seen);
         let Some(until) = pass.quiet() else { return };
         let from = pass.from.clone();
@@ -188,7 +228,10 @@ impl<D: Digest> Partition<D> {
         let is_taken = |(key, record): &(Key, KeyRecord)| {
             let mut random = Random::new(Fingerprint::of_key(&self.digest, key).seed() ^ number);
             let named = key.source == source && !key.name.is_empty();
-            named && at_rest(record, quiet) && random.below(1_000) < u64::from(sample)
+            // The store has not what is newest.
+            let hot = self.names.get(key).and_then(|slot| self.keys.get(*slot));
+            let record = hot.map_or(record, |hot| &hot.record);
+            named && is_worth_it(record, quiet) && random.below(1_000) < u64::from(sample)
         };
         let keys: VecDeque<_> = keys.into_iter().filter(is_taken).map(|(key, _)| key).collect();
         if let Some(pass) = self.reconciling.passes.get_mut(&source) {
@@ -200,7 +243,12 @@ impl<D: Digest> Partition<D> {
     /// The next key of the page wants its turn; behind the last the pass goes on, or ends.
     fn compare_next(&mut self, source: SourceId) {
         let now = self.now.elapsed;
+        let is_asking = self.refilling.tails_of(source) >= self.tails_most();
         let Some(pass) = self.reconciling.passes.get_mut(&source) else { return };
+        if !pass.keys.is_empty() && pass.settings.then == Then::Refill && is_asking {
+            (pass.stage, pass.due) = (Stage::Rests, now.after(limits::IDLE_PAUSE));
+            return;
+        }
         if !pass.keys.is_empty() {
             pass.stage = Stage::Wants;
             self.outputs.push_back(Output::WantCompare(source));
@@ -245,41 +293,27 @@ impl<D: Digest> Partition<D> {
             return;
         }
         let key = compared.key.clone();
-        if self.slot_or_load(&key, || Input::Compared(Box::new(compared.clone()))).is_some() {
-            self.judge_compared(&compared);
+        let again = || Input::Compared(Box::new(compared.clone()));
+        if let Some(slot) = self.slot_or_load(&key, again) {
+            self.judge_compared(slot, &compared);
         }
     }
 
-    fn judge_compared(&mut self, compared: &Compared) {
-        let key = &compared.key;
-        let Some(theirs) = &compared.theirs else { return };
-        let hot = self.names.get(key).and_then(|slot| self.keys.get(*slot));
-        let Some(record) = hot.map(|hot| &hot.record) else { return };
-        if !at_rest(record, compared.quiet) {
+    fn judge_compared(&mut self, slot: Slot, compared: &Compared) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        if !hot.is_at_rest() || hot.record.active > compared.quiet {
             return;
         }
-        let Some((ours, number)) = record.order.newest().zip(theirs.number()) else { return };
-        let Some(pass) = self.reconciling.passes.get_mut(&key.source) else { return };
-        if ours == number {
-            pass.known.remove(key);
-            pass.tally.same += 1;
-            return;
+        let theirs = compared.theirs.as_ref().and_then(|theirs| Some((theirs, theirs.number()?)));
+        let Some(((theirs, number), ours)) = theirs.zip(hot.record.order.newest()) else { return };
+        let Some(pass) = self.reconciling.passes.get_mut(&hot.key.source) else { return };
+        let (then, key) = (pass.settings.then, hot.key.clone());
+        if pass.is_new(&key, ours, number) {
+            let (ours, theirs) = (like(theirs, ours), theirs.clone());
+            self.write(Fact::Reconciled(Reconciled { key, ours, theirs }));
         }
-        pass.tally.differing += 1;
-        pass.tally.current += 1;
-        if pass.known.get(key) == Some(&(ours, number)) {
-            return;
+        if then == Then::Refill && number > ours {
+            self.want_tail(slot);
         }
-        if pass.known.len() >= limits::RECONCILE_KNOWN {
-            pass.known.pop_first();
-        }
-        pass.known.insert(key.clone(), (ours, number));
-        let ours = match theirs {
-            Position::Timestamp(_) => Position::Timestamp(ours),
-            Position::Sequence(_) => Position::Sequence(ours),
-            _ => Position::Version(ours),
-        };
-        let (key, theirs) = (key.clone(), theirs.clone());
-        self.write(Fact::Reconciled(Reconciled { key, ours, theirs }));
     }
 }

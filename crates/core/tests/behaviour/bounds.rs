@@ -42,6 +42,7 @@ pub(crate) fn settings() -> Settings {
         rate: None,
         refill: None,
         list: None,
+        reconcile: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),

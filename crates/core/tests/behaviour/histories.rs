@@ -358,6 +358,7 @@ fn configured(
         rate: None,
         refill,
         list: None,
+        reconcile: None,
     };
     let destination = |on_give_up| DestinationSettings {
         name: Arc::from("app"),

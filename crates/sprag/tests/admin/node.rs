@@ -149,6 +149,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         rate: None,
         refill: None,
         list: None,
+        reconcile: None,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),
         states: Arc::default(),

@@ -96,7 +96,8 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::LaneEnded(_)
         | Fact::Rewound(_)
         | Fact::BacklogDropped(_) => lane_fact(fact),
-        Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => {
+        Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_)
+        | Fact::Reconciled(_) => {
             gap_fact(fact)
         }
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
@@ -209,6 +210,10 @@ fn gap_fact(fact: &Fact) -> String {
             let (asked, outcome) = (range(fact.asked), fact.outcome.as_str());
             let (name, attempt, events) = (&fact.key.name, fact.attempt, fact.events);
             format!("{name} asked={asked} try={attempt} {outcome}{status} events={events}")
+        }
+        Fact::Reconciled(fact) => {
+            let (ours, theirs) = (position(&fact.ours), position(&fact.theirs));
+            format!("{} ours={ours} theirs={theirs}", fact.key.name)
         }
         other => format!("{other:?}"),
     }
