@@ -117,3 +117,62 @@ impl Compares {
         self.sources.values().filter_map(Turns::next).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const SOURCE: SourceId = SourceId(1);
+    const SECOND: u64 = 1_000_000;
+
+    fn compares(count: u32) -> Compares {
+        let rate = Rate { count, period: Duration::from_secs(1) };
+        let mut compares = Compares { sources: [(SOURCE, Turns::new(rate))].into() };
+        (0..8).for_each(|at| compares.want(SOURCE, PartitionId(at)));
+        compares
+    }
+
+    fn poll(compares: &mut Compares, at: u64) -> Option<u16> {
+        compares.poll(ElapsedMicros(at)).map(|(_, partition)| partition.0)
+    }
+
+    #[test]
+    fn partitions_ask_in_turn_and_so_many_at_a_time() {
+        let mut compares = compares(100);
+        compares.want(SOURCE, PartitionId(0));
+        let let_go: Vec<_> = core::iter::from_fn(|| poll(&mut compares, 0)).collect();
+        assert_eq!((let_go, compares.deadline()), (alloc::vec![0, 1, 2, 3], None));
+        compares.ended(ElapsedMicros(0), SOURCE, RefillOutcome::Unreachable, None);
+        compares.want(SOURCE, PartitionId(0));
+        assert_eq!(poll(&mut compares, 0), Some(4));
+        compares.forget(PartitionId(5));
+        compares.spare(SOURCE);
+        assert_eq!(poll(&mut compares, 0), Some(6));
+    }
+
+    #[test]
+    fn no_more_leave_than_the_rate_allows() {
+        let mut compares = compares(2);
+        assert_eq!((poll(&mut compares, 0), poll(&mut compares, 0)), (Some(0), Some(1)));
+        assert_eq!(compares.deadline(), Some(ElapsedMicros(SECOND / 2)));
+        assert_eq!(poll(&mut compares, SECOND / 2 - 1), None);
+        assert_eq!(poll(&mut compares, SECOND / 2), Some(2));
+    }
+
+    #[test]
+    fn a_source_that_is_asked_too_often_rests_and_others_do_not() {
+        let mut compares = compares(100);
+        let other = SourceId(2);
+        let rate = Rate { count: 1, period: Duration::from_secs(1) };
+        compares.sources.insert(other, Turns::new(rate));
+        compares.want(other, PartitionId(0));
+        assert_eq!(poll(&mut compares, 0), Some(0));
+        let retry_after = Some(Duration::from_secs(5));
+        let throttled = RefillOutcome::Answered { status: 429 };
+        compares.ended(ElapsedMicros(0), SOURCE, throttled, retry_after);
+        assert_eq!(compares.poll(ElapsedMicros(0)), Some((other, PartitionId(0))));
+        assert_eq!(compares.deadline(), Some(ElapsedMicros(5 * SECOND)));
+        assert_eq!(poll(&mut compares, 5 * SECOND), Some(1));
+    }
+}

@@ -36,8 +36,8 @@ use crate::output::{Compare, IdleRequest, Output};
 use crate::position::Position;
 use crate::random::Random;
 use crate::record::KeyRecord;
-use crate::slab::Slot;
 use crate::settings::{ReconcileSettings, Then};
+use crate::slab::Slot;
 use crate::time::{ElapsedMicros, UnixMicros, micros};
 
 /// The passes through the keys of all sources that are compared.

@@ -96,10 +96,11 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::LaneEnded(_)
         | Fact::Rewound(_)
         | Fact::BacklogDropped(_) => lane_fact(fact),
-        Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_)
-        | Fact::Reconciled(_) => {
-            gap_fact(fact)
-        }
+        Fact::GapOpened(_)
+        | Fact::GapFilled(_)
+        | Fact::GapAbandoned(_)
+        | Fact::RefillEnded(_)
+        | Fact::Reconciled(_) => gap_fact(fact),
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
         _ => event_fact(fact),

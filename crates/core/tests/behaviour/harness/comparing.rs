@@ -1,0 +1,66 @@
+//! Comparing with the authority, as the driver carries it.
+
+use std::time::Duration;
+
+use sprag_core::compares::Compares;
+use sprag_core::fact::RefillOutcome;
+use sprag_core::input::{Compared, Input};
+use sprag_core::output::{Compare, Output};
+use sprag_core::position::Position;
+use sprag_core::settings::Settings;
+
+use super::world::{World, partition_of};
+
+/// The turns of comparisons, and those that are under way; those of a term before still end.
+#[derive(Debug, Default)]
+pub(crate) struct Comparing {
+    pub(crate) turns: Compares,
+    pub(crate) under_way: Vec<Compare>,
+}
+
+impl Comparing {
+    /// A process starts.
+    pub(crate) fn by(settings: &Settings) -> Self {
+        let mut comparing = Self::default();
+        comparing.turns.revise(settings);
+        comparing
+    }
+}
+
+impl World {
+    pub(super) fn about_compare(&mut self, at: usize, output: Output) {
+        let partition = self.nodes[at].log.partition;
+        match output {
+            Output::WantCompare(source) => self.comparing.turns.want(source, partition),
+            Output::SpareCompare(source) => self.comparing.turns.spare(source),
+            Output::Compare(compare) => {
+                self.trace.push(format!("  compare {}", compare.key.name));
+                self.comparing.under_way.push(*compare);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn let_compare(&mut self) -> bool {
+        let Some((source, partition)) = self.comparing.turns.poll(self.now.elapsed) else {
+            return false;
+        };
+        self.handle(usize::from(partition.0), Input::MayCompare(source));
+        true
+    }
+
+    /// A comparison under way ends.
+    pub(crate) fn end_compare(
+        &mut self,
+        which: usize,
+        outcome: RefillOutcome,
+        theirs: Option<Position>,
+        retry_after: Option<Duration>,
+    ) {
+        let Compare { id, key, quiet } = self.comparing.under_way.remove(which);
+        self.comparing.turns.ended(self.now.elapsed, key.source, outcome, retry_after);
+        let at = usize::from(partition_of(&key).0);
+        let compared = Compared { id, key, quiet, outcome, theirs, retry_after };
+        self.handle(at, Input::Compared(Box::new(compared)));
+    }
+}
