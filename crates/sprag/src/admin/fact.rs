@@ -101,7 +101,9 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "digest": fact.digest.map(|digest| digest.to_string()), "counted": fact.counted,
         }),
         Fact::SequenceReset(fact) => json!({"position": fact.position.text()}),
-        Fact::GapOpened(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => of_gap(fact),
+        Fact::GapOpened(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) | Fact::Reconciled(_) => {
+            of_gap(fact)
+        }
         Fact::Attempted(fact) => attempted(names, fact),
         Fact::Acknowledged(_)
         | Fact::Batched(_)
@@ -142,6 +144,9 @@ fn of_gap(fact: &Fact) -> Value {
                 _ => None,
             },
         }),
+        Fact::Reconciled(fact) => {
+            json!({"ours": fact.ours.text(), "theirs": fact.theirs.text()})
+        }
         _ => Value::Null,
     }
 }
@@ -231,6 +236,7 @@ fn received(fact: &Received) -> Value {
         Origin::Posted => {}
         Origin::Refilled => shown["origin"] = "refilled".into(),
         Origin::Again => shown["origin"] = "again".into(),
+        Origin::Reconciled => shown["origin"] = "reconciled".into(),
     }
     shown
 }

@@ -119,6 +119,7 @@ fn event_fact(fact: &Fact) -> String {
                 Origin::Posted => "",
                 Origin::Refilled => " refilled",
                 Origin::Again => " again",
+                Origin::Reconciled => " reconciled",
             },
         ),
         Fact::Held(fact) => format!(
