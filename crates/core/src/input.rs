@@ -236,6 +236,8 @@ pub struct Compared {
     pub outcome: RefillOutcome,
     /// The position that the authority has; none where it did not say one.
     pub theirs: Option<Position>,
+    /// All that it answered, where that is to come in as an event.
+    pub body: Option<Arc<[u8]>>,
     /// What was asked for with `Retry-After`.
     pub retry_after: Option<Duration>,
 }

@@ -13,6 +13,7 @@ use crate::destination::{End, LaneRef, Request};
 use crate::fact::Fact;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence, SourceId};
 use crate::input::{Arrival, AttemptId, CompareId, FetchId, PageCursor, Ticket};
+use crate::position::Position;
 use crate::ranges::Range;
 use crate::record::{KeyRecord, Omission, Queue};
 use crate::refill::Wanted;
@@ -172,6 +173,17 @@ pub struct Compare {
     pub quiet: UnixMicros,
 }
 
+/// What the authority has of a key, which is newer than what was released.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Theirs {
+    /// The resource.
+    pub key: Key,
+    /// Its position there.
+    pub position: Position,
+    /// All that was answered.
+    pub body: Arc<[u8]>,
+}
+
 /// A frame to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -293,6 +305,8 @@ pub enum Output {
     SpareCompare(SourceId),
     /// Ask a source what it has of a key, and say what it answered.
     Compare(Box<Compare>),
+    /// Bring in what the authority has, as an event whose id is its position: once.
+    BringTheirs(Box<Theirs>),
     /// Read what a key released, with the events and their bodies.
     Recall {
         /// The resource.

@@ -128,6 +128,8 @@ pub enum Then {
     Note,
     /// What follows the key's last position is asked for besides.
     Refill,
+    /// What it has comes in as an event besides.
+    Event,
 }
 
 /// When the list of a whole source is read.

@@ -13,6 +13,7 @@
 //! - **What is said.** A difference is a fact, once for the same two positions while memory has them.
 //! - **What follows** (`then`). Where the source is ahead, what follows the key's last position is asked for, each
 //!   time it is found so: the ask before may have been in vain. While as many keys ask as may, none is compared.
+//!   Or what it has comes in as an event, whose id is its position: what it becomes is judged as of any event.
 //! - **What could not be judged** for want of room in memory counts as not compared. A pass goes on all the same.
 //!
 //! **Bounds.** One page of keys and one comparison of a source at a time in a partition; a key takes up memory only
@@ -32,7 +33,7 @@ use crate::fact::{Fact, Reconciled};
 use crate::id::{Key, SourceId};
 use crate::input::{CompareId, Compared, Input};
 use crate::limits;
-use crate::output::{Compare, IdleRequest, Output};
+use crate::output::{Compare, IdleRequest, Output, Theirs};
 use crate::position::Position;
 use crate::random::Random;
 use crate::record::KeyRecord;
@@ -299,6 +300,13 @@ impl<D: Digest> Partition<D> {
         }
     }
 
+    fn bring_theirs(&mut self, compared: &Compared) {
+        let theirs = compared.theirs.clone().zip(compared.body.clone());
+        let Some((position, body)) = theirs else { return };
+        let key = compared.key.clone();
+        self.outputs.push_back(Output::BringTheirs(Box::new(Theirs { key, position, body })));
+    }
+
     fn judge_compared(&mut self, slot: Slot, compared: &Compared) {
         let Some(hot) = self.keys.get(slot) else { return };
         if !hot.is_at_rest() || hot.record.active > compared.quiet {
@@ -312,8 +320,11 @@ impl<D: Digest> Partition<D> {
             let (ours, theirs) = (like(theirs, ours), theirs.clone());
             self.write(Fact::Reconciled(Reconciled { key, ours, theirs }));
         }
-        if then == Then::Refill && number > ours {
-            self.want_tail(slot);
+        match then {
+            _ if number <= ours => {}
+            Then::Note => {}
+            Then::Refill => self.want_tail(slot),
+            Then::Event => self.bring_theirs(compared),
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Comparing with the authority, as the driver carries it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sprag_core::compares::Compares;
-use sprag_core::fact::RefillOutcome;
+use sprag_core::fact::{Origin, RefillOutcome};
 use sprag_core::input::{Compared, Input};
 use sprag_core::output::{Compare, Output};
 use sprag_core::position::Position;
 use sprag_core::settings::Settings;
 
+use super::describe;
+use super::outside::Post;
 use super::world::{World, partition_of};
 
 /// The turns of comparisons, and those that are under way; those of a term before still end.
@@ -37,6 +40,20 @@ impl World {
                 self.trace.push(format!("  compare {}", compare.key.name));
                 self.comparing.under_way.push(*compare);
             }
+            Output::BringTheirs(theirs) => {
+                let position = describe::position(&theirs.position);
+                self.trace.push(format!("  theirs {} position={position}", theirs.key.name));
+                self.post(&Post {
+                    source: theirs.key.source.0,
+                    key: theirs.key.name.to_string(),
+                    id: Some(format!("reconciled:{}", theirs.position.text())),
+                    position: theirs.position,
+                    event_type: "changed".to_owned(),
+                    body: String::from_utf8_lossy(&theirs.body).into_owned(),
+                    origin: Origin::Reconciled,
+                    ..Post::default()
+                });
+            }
             _ => {}
         }
     }
@@ -60,7 +77,8 @@ impl World {
         let Compare { id, key, quiet } = self.comparing.under_way.remove(which);
         self.comparing.turns.ended(self.now.elapsed, key.source, outcome, retry_after);
         let at = usize::from(partition_of(&key).0);
-        let compared = Compared { id, key, quiet, outcome, theirs, retry_after };
+        let body = theirs.as_ref().map(|theirs| Arc::from(theirs.text().as_bytes()));
+        let compared = Compared { id, key, quiet, outcome, theirs, body, retry_after };
         self.handle(at, Input::Compared(Box::new(compared)));
     }
 }

@@ -39,7 +39,7 @@ fn place(place: Place) -> String {
     format!("{}-{}", place.frame.0, place.index)
 }
 
-fn position(position: &Position) -> String {
+pub(crate) fn position(position: &Position) -> String {
     match position {
         Position::None => "none".to_owned(),
         Position::Sequence(number) => number.to_string(),

@@ -277,9 +277,10 @@ impl World {
                 self.trace.push(format!("  fetch {}", describe::fetch(&fetch)));
                 self.fetches.push(*fetch);
             }
-            Output::WantCompare(_) | Output::SpareCompare(_) | Output::Compare(_) => {
-                self.about_compare(at, output);
-            }
+            Output::WantCompare(_)
+            | Output::SpareCompare(_)
+            | Output::Compare(_)
+            | Output::BringTheirs(_) => self.about_compare(at, output),
             Output::SequenceReset(key) => self.trace.push(format!("  alert {}", key.name)),
         }
     }

@@ -18,7 +18,11 @@ pub(super) fn settings(words: &Words<'_>) -> Option<ReconcileSettings> {
         grace: words.duration("grace").unwrap_or(duration("10s")),
         sample: u16::try_from(sample).expect("thousandths"),
         rate: words.rate("compare_rate").unwrap_or(Rate { count: 10, period: duration("1s") }),
-        then: if words.get("then") == Some("refill") { Then::Refill } else { Then::Note },
+        then: match words.get("then") {
+            Some("refill") => Then::Refill,
+            Some("event") => Then::Event,
+            _ => Then::Note,
+        },
     })
 }
 
