@@ -39,7 +39,7 @@ use crate::metrics::Metrics;
 use crate::node::{self, LogQueries, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
 use crate::out::{Out, OutDestination, Reading};
 use crate::plan;
-use crate::refill::{Lister, Listers, Refiller, Refillers};
+use crate::refill::{Comparer, Comparers, Lister, Listers, Refiller, Refillers};
 use crate::secret::Secret;
 use crate::state;
 
@@ -62,6 +62,8 @@ pub enum StartError {
     Source(String, SourceProblem),
     /// What a source is asked with cannot be used.
     Refill(String, EndpointProblem),
+    /// What a source is compared with cannot be used.
+    Reconcile(String, EndpointProblem),
     /// A destination cannot be used.
     Destination(String, EndpointProblem),
     /// The state store cannot be opened.
@@ -95,6 +97,9 @@ impl fmt::Display for StartError {
             }
             Self::Refill(name, problem) => {
                 write!(formatter, "refill of source {name:?}: {problem}")
+            }
+            Self::Reconcile(name, problem) => {
+                write!(formatter, "reconcile of source {name:?}: {problem}")
             }
             Self::State(why) => write!(formatter, "the state store cannot be opened: {why}"),
             Self::Restored(data) => write!(
@@ -251,7 +256,8 @@ impl Starting {
         before: Option<&Config>,
     ) -> Result<Outgoing, StartError> {
         let endpoints = self.endpoints(known, before)?;
-        Ok(Outgoing { endpoints, refillers: self.refillers()?, listers: self.listers()? })
+        let (refillers, comparers) = (self.refillers()?, self.comparers()?);
+        Ok(Outgoing { endpoints, refillers, comparers, listers: self.listers()? })
     }
 
     /// What the sources are asked with that are.
@@ -264,6 +270,18 @@ impl Starting {
             Some(refiller.map(|refiller| (name.clone(), Arc::new(refiller))))
         };
         self.config.sources.iter().filter_map(refiller).collect()
+    }
+
+    /// What the sources are compared with that are.
+    fn comparers(&self) -> Result<Comparers, StartError> {
+        let comparer = |(name, config): (&String, &Source)| {
+            let metrics = (self.metrics.reconcile(name), self.metrics.source(name));
+            let comparer = Comparer::new(name, config, metrics, &self.disk);
+            let comparer = comparer.map_err(|p| StartError::Reconcile(name.clone(), p));
+            let comparer = comparer.transpose()?;
+            Some(comparer.map(|comparer| (name.clone(), Arc::new(comparer))))
+        };
+        self.config.sources.iter().filter_map(comparer).collect()
     }
 
     /// What the lists of sources are read with.

@@ -272,7 +272,7 @@ impl<D: Digest> Partition<D> {
             Input::MayFetch(wanted) => self.may_fetch(wanted),
             Input::Fetched(fetched) => self.fetched(&fetched),
             Input::MayCompare(source) => self.may_compare(source),
-            Input::Compared(compared) => self.compared(*compared),
+            Input::Compared(compared) => self.compared(&compared),
             Input::Ended(ended) => self.ended(ended),
             Input::Overflow { destination, bytes } => self.overflow(destination, bytes),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),

@@ -26,6 +26,7 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::Partition;
 use crate::chain::{Digest, Fingerprint};
@@ -49,6 +50,8 @@ pub(super) struct Reconciling {
     looking: Option<SourceId>,
     /// Comparisons in this process.
     asked: u64,
+    /// What they came to, by source.
+    tallies: BTreeMap<SourceId, ReconcileTally>,
 }
 
 #[derive(Debug)]
@@ -67,7 +70,8 @@ struct Pass {
     stage: Stage,
     /// Differences as they were last written down.
     known: BTreeMap<Key, (u64, u64)>,
-    tally: ReconcileTally,
+    /// Differences that the last whole pass found, and those of this one.
+    found: (u64, u64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,10 +90,21 @@ pub struct ReconcileTally {
     pub behind: u64,
     /// Those of which it had an older one.
     pub ahead: u64,
-    /// Those that the last whole pass found.
+    /// Differences that the last whole pass found, and this one has: the larger number.
     pub last: u64,
-    /// Those that this pass has found.
-    current: u64,
+}
+
+impl ReconcileTally {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            same: self.same + other.same,
+            behind: self.behind + other.behind,
+            ahead: self.ahead + other.ahead,
+            last: self.last + other.last,
+        }
+    }
 }
 
 impl Pass {
@@ -103,7 +118,7 @@ impl Pass {
             from: None,
             stage: Stage::Rests,
             known: BTreeMap::new(),
-            tally: ReconcileTally::default(),
+            found: (0, 0),
         }
     }
 
@@ -112,21 +127,16 @@ impl Pass {
         self.keys.clear();
         (self.due, self.began, self.from, self.stage) = (due, None, None, Stage::Rests);
         self.number += 1;
-        self.tally.current = 0;
+        self.found.1 = 0;
     }
 
-    /// Counts what came of a comparison; whether it is a difference that was not written down yet.
+    /// Whether what came of a comparison is a difference that was not written down yet.
     fn is_new(&mut self, key: &Key, ours: u64, theirs: u64) -> bool {
         if ours == theirs {
             self.known.remove(key);
-            self.tally.same += 1;
             return false;
         }
-        self.tally.current += 1;
-        match theirs > ours {
-            true => self.tally.behind += 1,
-            false => self.tally.ahead += 1,
-        }
+        self.found.1 += 1;
         if self.known.get(key) == Some(&(ours, theirs)) {
             return false;
         }
@@ -158,10 +168,18 @@ fn is_worth_it(record: &KeyRecord, quiet: UnixMicros) -> bool {
 }
 
 impl<D: Digest> Partition<D> {
+    /// What comparing came to, by source.
+    pub fn reconciled(&self) -> impl Iterator<Item = (SourceId, ReconcileTally)> {
+        let sources = self.reconciling.tallies.keys();
+        sources.map(|source| (*source, self.reconciling(*source)))
+    }
+
     /// What comparing with the authority of a source came to.
     #[must_use]
     pub fn reconciling(&self, source: SourceId) -> ReconcileTally {
-        self.reconciling.passes.get(&source).map(|pass| pass.tally).unwrap_or_default()
+        let tally = self.reconciling.tallies.get(&source).copied().unwrap_or_default();
+        let last = self.reconciling.passes.get(&source).map_or((0, 0), |pass| pass.found);
+        ReconcileTally { last: last.0.max(last.1), ..tally }
     }
 
     /// A term begins.
@@ -258,7 +276,7 @@ impl<D: Digest> Partition<D> {
         pass.stage = Stage::Rests;
         let pause = if pass.from.is_some() { limits::IDLE_PAUSE } else { pass.settings.every };
         if pass.from.is_none() {
-            pass.tally.last = core::mem::take(&mut pass.tally.current);
+            pass.found = (pass.found.1, 0);
             (pass.began, pass.number) = (None, pass.number + 1);
         }
         pass.due = now.after(pause);
@@ -280,7 +298,7 @@ impl<D: Digest> Partition<D> {
     }
 
     /// An authority answered, or did not. One of an earlier term is nobody's.
-    pub(super) fn compared(&mut self, compared: Compared) {
+    pub(super) fn compared(&mut self, compared: &Compared) {
         let source = compared.key.source;
         let Some(pass) = self.reconciling.passes.get_mut(&source) else { return };
         if pass.stage == Stage::UnderWay(compared.id) {
@@ -296,7 +314,7 @@ impl<D: Digest> Partition<D> {
         let key = compared.key.clone();
         let again = || Input::Compared(Box::new(compared.clone()));
         if let Some(slot) = self.slot_or_load(&key, again) {
-            self.judge_compared(slot, &compared);
+            self.judge_compared(slot, compared);
         }
     }
 
@@ -316,6 +334,12 @@ impl<D: Digest> Partition<D> {
         let Some(((theirs, number), ours)) = theirs.zip(hot.record.order.newest()) else { return };
         let Some(pass) = self.reconciling.passes.get_mut(&hot.key.source) else { return };
         let (then, key) = (pass.settings.then, hot.key.clone());
+        let tally = self.reconciling.tallies.entry(key.source).or_default();
+        match number.cmp(&ours) {
+            Ordering::Equal => tally.same += 1,
+            Ordering::Greater => tally.behind += 1,
+            Ordering::Less => tally.ahead += 1,
+        }
         if pass.is_new(&key, ours, number) {
             let (ours, theirs) = (like(theirs, ours), theirs.clone());
             self.write(Fact::Reconciled(Reconciled { key, ours, theirs }));

@@ -1,5 +1,6 @@
 //! Whole configurations: what is accepted, and that every fault is told with its place.
 
+mod reconcile;
 mod total;
 
 use super::reference::{KEYS, Omitted};
@@ -785,6 +786,10 @@ fn defaults_are_as_documented() {
             path if path.starts_with("sources.*.refill.") => {
                 fifo(&format!("sources.s.refill.url = \"https://a.example/{{key}}\"\n{more}"))
             }
+            path if path.starts_with("sources.*.reconcile.") => fifo(&format!(
+                "sources.s.reconcile.url = \"https://a.example/{{key}}\"\n\
+                 sources.s.reconcile.version = \"body:/v\"\n{more}"
+            )),
             "sources.*.coalesce" | "sources.*.max_ahead" => small(HMAC, LATEST, more),
             _ => fifo(more),
         };
@@ -805,6 +810,7 @@ fn the_reference_and_the_checks_know_the_same_keys() {
         sources.t.key = [{ type = "a", at = { join = ["body:/k"] } }]
         sources.t.position.sequence = "body:/n"
         sources.t.refill = { url = "https://a.example/{key}", key_at = { join = ["body:/k"] } }
+        sources.t.reconcile = { url = "https://a.example/{key}", version = "body:/v" }
         sources.u.verify = { scheme = "square", public_url = "https://a/" }
         sources.u.position = { timestamp = "body:/t", unit = "s" }
         sources.u.contract = "latest"

@@ -81,6 +81,14 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         "header name" => values(&["\"x-mac\""], &["\"no name\"", "7"]),
         "`header:NAME`" => values(&["\"header:x-other\""], &["\"body:/a\"", "\"header:\"", "7"]),
         "`body:/pointer`" => values(&["\"body:/events\"", "\"body:\""], &["\"header:x-a\"", "7"]),
+        "percentage 0.1%–100%" => values(
+            &["\"100%\"", "\"0.1%\"", "\"12.5%\""],
+            &["\"0%\"", "\"101%\"", "\"10\"", "10", "\"0.05%\""],
+        ),
+        "`body:/pointer` or `const:TEXT`" => values(
+            &["\"body:/type\"", "\"const:reconciled\""],
+            &["\"header:x-type\"", "\"const:\"", "7"],
+        ),
         "text" => values(&["\"sha256=\"", "\"\""], &["7"]),
         "template" => values(&["\"{body}\"", "\"v0:{body}\""], &["\"{bdy}\"", "\"\"", "7"]),
         "path" => values(&[], &["\"/nowhere/at/all.pem\"", "7"]),
@@ -112,6 +120,15 @@ fn links(kind: &str) -> Option<Vec<Value>> {
                 "\"https://{key}/\"",
                 "\"https://api.example/\"",
                 "\"https://api.example/{id}\"",
+                "7",
+            ],
+        ),
+        "URL with a key" => values(
+            &["\"https://api.example/orders/{key}\""],
+            &[
+                "\"https://{key}/\"",
+                "\"https://api.example/orders\"",
+                "\"https://api.example/{key}?from={from}\"",
                 "7",
             ],
         ),
