@@ -18,7 +18,7 @@ use sprag_core::fact::{Outcome, StoredHeader};
 use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{AttemptId, Ended};
 use sprag_core::lists::ListAsk;
-use sprag_core::output::{Answer, Attempt, Fetch, Status};
+use sprag_core::output::{Answer, Attempt, Compare, Fetch, Status, Theirs};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
@@ -121,6 +121,14 @@ impl Network for ScriptedNetwork {
 
     fn fetch(&mut self, _: PartitionId, fetch: Box<Fetch>) {
         panic!("no source is asked: {fetch:?}");
+    }
+
+    fn compare(&mut self, _: PartitionId, _: Box<Compare>) {
+        // No source is compared.
+    }
+
+    fn bring_theirs(&mut self, _: Box<Theirs>) {
+        // Nor has it anything.
     }
 
     fn read_list(&mut self, asked: ListAsk) {

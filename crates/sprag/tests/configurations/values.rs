@@ -40,7 +40,7 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
     if let Some(range) = key.kind.strip_prefix("integer ").filter(|rest| rest.contains('–')) {
         return Some(integers(range));
     }
-    if let Some(some) = words(key.kind).or_else(|| links(key.kind)) {
+    if let Some(some) = words(key.kind).or_else(|| links(key.kind)).or_else(|| compared(key.kind)) {
         return Some(some);
     }
     Some(match key.kind {
@@ -81,14 +81,6 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         "header name" => values(&["\"x-mac\""], &["\"no name\"", "7"]),
         "`header:NAME`" => values(&["\"header:x-other\""], &["\"body:/a\"", "\"header:\"", "7"]),
         "`body:/pointer`" => values(&["\"body:/events\"", "\"body:\""], &["\"header:x-a\"", "7"]),
-        "percentage 0.1%–100%" => values(
-            &["\"100%\"", "\"0.1%\"", "\"12.5%\""],
-            &["\"0%\"", "\"101%\"", "\"10\"", "10", "\"0.05%\""],
-        ),
-        "`body:/pointer` or `const:TEXT`" => values(
-            &["\"body:/type\"", "\"const:reconciled\""],
-            &["\"header:x-type\"", "\"const:\"", "7"],
-        ),
         "text" => values(&["\"sha256=\"", "\"\""], &["7"]),
         "template" => values(&["\"{body}\"", "\"v0:{body}\""], &["\"{bdy}\"", "\"\"", "7"]),
         "path" => values(&[], &["\"/nowhere/at/all.pem\"", "7"]),
@@ -107,6 +99,21 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         ),
         "address" => values(&["\"127.0.0.1:0\""], &["\"localhost\"", "7"]),
         unknown => panic!("{}: teach `values` the kind {unknown:?}", key.path),
+    })
+}
+
+/// Kinds of what is compared.
+fn compared(kind: &str) -> Option<Vec<Value>> {
+    Some(match kind {
+        "percentage 0.1%–100%" => values(
+            &["\"100%\"", "\"0.1%\"", "\"12.5%\""],
+            &["\"0%\"", "\"101%\"", "\"10\"", "10", "\"0.05%\""],
+        ),
+        "`body:/pointer` or `const:TEXT`" => values(
+            &["\"body:/type\"", "\"const:reconciled\""],
+            &["\"header:x-type\"", "\"const:\"", "7"],
+        ),
+        _ => return None,
     })
 }
 
