@@ -16,6 +16,7 @@ use sprag_log::embedded::simulated::SimulatedDisk;
 
 use crate::acker::Acker;
 use crate::authority::{self, Authorities};
+use crate::comparing::{self, Comparisons};
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
 use crate::dice::{Dice, Seed};
@@ -27,6 +28,7 @@ use crate::judge::history::{Frames, Submitted};
 use crate::judge::memory::Memory;
 use crate::judge::outages::Outages;
 use crate::judge::policies::Policies;
+use crate::judge::reconciled::Said;
 use crate::judge::refilled::Refilled;
 use crate::judge::refusals::Refusals;
 use crate::judge::{Verdict, Violation};
@@ -134,6 +136,8 @@ pub(crate) enum Happening {
     Reply(u64, PartitionId, AttemptId),
     /// A consumer acknowledges by a request of its own.
     Acknowledge(usize),
+    /// A source says what it has of a key.
+    Compared(u64, u64),
     /// A source answers that was asked for missing positions.
     Asked(u64, u64),
     /// An event of its answer comes in again, for it could not be taken in before.
@@ -239,6 +243,7 @@ pub(crate) struct Watching {
     pub(crate) submitted: Submitted,
     pub(crate) refusals: Refusals,
     pub(crate) refilled: Refilled,
+    pub(crate) said: Said,
     /// How often an operator was told that a resource seems to count anew.
     pub(crate) alerts: BTreeMap<usize, u64>,
     /// What waited when the end of the phase was put off last, if it was.
@@ -284,6 +289,7 @@ pub(crate) struct World {
     pub(crate) reloads: Reloads,
     pub(crate) authorities: Authorities,
     pub(crate) listings: Listings,
+    pub(crate) comparisons: Comparisons,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
@@ -352,6 +358,13 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     (setting, ack, batch)
 }
 
+/// What few sources say.
+fn add_unusual(seed: &Seed, workload: &mut Workload, length: Instant) {
+    unordered::add(&mut Dice::new(seed, BURST_DICE), workload, length);
+    anew::add(&mut Dice::new(seed, ANEW_DICE), workload, length);
+    unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), workload, length);
+}
+
 impl World {
     pub(crate) fn new(seed: &Seed, trace: Trace) -> Self {
         let mut dice = Dice::new(seed, 1);
@@ -368,11 +381,10 @@ impl World {
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let names = setting.destination_names();
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
-        unordered::add(&mut Dice::new(seed, BURST_DICE), &mut workload, length);
-        anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
-        unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
+        add_unusual(seed, &mut workload, length);
         silence::add(forgetting, &mut workload, length);
         let listing = listing::draw(seed, &mut setting, &workload);
+        let comparing = comparing::draw(seed, &mut setting);
         let outages = Outages::of(workload.resources.len());
         let mut watching = Watching::over(outages, Memory::of(&setting.plan));
         watching.answers.settling = workload.settling();
@@ -383,6 +395,7 @@ impl World {
             setting,
             authorities: Authorities::of(seed, &workload),
             listings: Listings::of(listing, &workload),
+            comparisons: Comparisons::of(comparing, &workload),
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
             process: None,
@@ -494,6 +507,7 @@ impl World {
                 self.turn();
             }
             Happening::ListEnded(life, number) => self.list_ended(life, number),
+            Happening::Compared(life, number) => self.compared(life, number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),
