@@ -24,7 +24,7 @@ const COMPARE_DICE: u64 = 94;
 /// How long it takes at the most until a key is compared beyond what its settings say, once nothing fails.
 const SURELY_COMPARED: Instant = 25 * SECOND;
 /// With fewer keys in memory, an answer may find no room: then its key is not compared in that pass.
-const FEW_KEYS: usize = 200;
+const FEW_KEYS: usize = 40;
 
 /// Everything that authorities know and do.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ pub(crate) fn draw(seed: &Seed, setting: &mut Setting) -> Dice {
         let settings = &mut source.settings;
         let refills = settings.refill.is_some() && dice.chance(500);
         let reconcile = ReconcileSettings {
-            every: Duration::from_millis(dice.between(1_000, 6_000)),
-            grace: Duration::from_millis(dice.between(100, 3_000)),
+            every: Duration::from_millis(dice.between(500, 4_000)),
+            grace: Duration::from_millis(dice.between(100, 2_000)),
             sample: dice.pick(&[300, 1_000, 1_000]),
             rate: Rate { count: 50, period: Duration::from_secs(1) },
             then: if refills { Then::Refill } else { Then::Note },
@@ -183,8 +183,8 @@ impl World {
         if compared.outcome.is_throttled() {
             self.comparisons.throttling.insert(self.resources[resource].source);
         }
-        self.counts.hit("comparison", "asked");
-        self.counts.hit("comparison", name);
+        self.counts.hit("compare", "asked");
+        self.counts.hit("compare", name);
         self.trace.note(self.now, '?', &[resource as u64], || {
             format!("what of {} resource {resource}: {name} {:?}", key.name, compared.theirs)
         });
@@ -244,7 +244,7 @@ impl World {
         if different.is_empty() {
             return;
         }
-        self.counts.add("comparison", "a difference is due", different.len() as u64);
+        self.counts.add("compare", "a difference is due", different.len() as u64);
         let frames = match self.read_history(&self.disk.fork(self.seed.number())) {
             Ok(frames) => frames,
             Err(what) => return self.judge("log", Err(what)),

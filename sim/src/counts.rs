@@ -118,7 +118,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "comparison",
+        "compare",
         &[
             "asked",
             "says",
