@@ -23,6 +23,8 @@ use crate::world::{CLOCK, Happening, Phase, World};
 const COMPARE_DICE: u64 = 94;
 /// How long it takes at the most until a key is compared beyond what its settings say, once nothing fails.
 const SURELY_COMPARED: Instant = 25 * SECOND;
+/// For so long keys may move still once nothing fails: what is at rest from then on is judged.
+const CALM: Instant = 15 * SECOND;
 /// With fewer keys in memory, an answer may find no room: then its key is not compared in that pass.
 const FEW_KEYS: usize = 40;
 
@@ -223,13 +225,14 @@ impl World {
 
     /// Whether all keys had the time to be compared since nothing fails any more.
     pub(crate) fn comparisons_had_time(&self) -> bool {
-        self.compared_sources().iter().all(|(_, settings)| self.had_time(*settings))
+        let sources = self.compared_sources();
+        sources.iter().all(|(_, settings)| self.had_time(patience(*settings) + CALM))
     }
 
-    fn had_time(&self, settings: ReconcileSettings) -> bool {
+    fn had_time(&self, patience: Instant) -> bool {
         let Some(process) = &self.process else { return false };
         let since = self.phase_began.max(process.started + process.away);
-        self.now >= since + patience(settings)
+        self.now >= since + patience
     }
 
     fn compared_sources(&self) -> Vec<(sprag_core::id::SourceId, ReconcileSettings)> {
@@ -274,7 +277,8 @@ impl World {
         }
         let live = self.live_records(process).into_values().flatten();
         let different = live.filter_map(|(key, record)| {
-            let settings = sources.get(&key.source).filter(|settings| self.had_time(**settings))?;
+            let settings =
+                sources.get(&key.source).filter(|settings| self.had_time(patience(**settings)))?;
             let resource = self.numbers.get(&key).copied()?;
             let source = self.resources[resource].source;
             let is_sure = settings.sample == 1_000 && settings.then == Then::Note;

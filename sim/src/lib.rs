@@ -13,6 +13,7 @@ mod causal;
 mod comparing;
 mod consumer;
 mod counts;
+mod depends;
 mod dice;
 mod faults;
 mod judge;

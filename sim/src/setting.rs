@@ -287,6 +287,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
         .map(|(name, contract, on_gap)| PlannedSource {
             identity: format!("{contract:?}").into(),
             late_to: None,
+            depends_on: None,
             settings: SourceSettings {
                 name: name.into(),
                 contract,
@@ -306,6 +307,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 refill: None,
                 list: None,
                 reconcile: None,
+                depends_on: None,
             },
         })
         .collect()

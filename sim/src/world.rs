@@ -19,6 +19,7 @@ use crate::authority::{self, Authorities};
 use crate::comparing::{self, Comparisons};
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
+use crate::depends::{self, References};
 use crate::dice::{Dice, Seed};
 use crate::faults::Faults;
 use crate::judge::answers::Answers;
@@ -251,10 +252,12 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
-    fn over(outages: Outages, memory: Memory) -> Self {
+    fn over(workload: &Workload, memory: Memory) -> Self {
+        let outages = Outages::of(workload.resources.len());
         let policies = Policies::remembering(memory);
         let mut watching = Self { outages, policies, ..Self::default() };
         watching.answers.memory = memory;
+        watching.answers.settling = workload.settling();
         watching
     }
 
@@ -290,6 +293,7 @@ pub(crate) struct World {
     pub(crate) authorities: Authorities,
     pub(crate) listings: Listings,
     pub(crate) comparisons: Comparisons,
+    pub(crate) references: References,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
@@ -304,6 +308,8 @@ pub(crate) struct World {
     /// Everything is through: the process stores it, and the auditor reads.
     pub(crate) is_ending: bool,
     pub(crate) phase_began: Instant,
+    /// The uptime when it did.
+    pub(crate) works_since: u64,
     pub(crate) phase_ends: Instant,
     pub(crate) leaves_paused: bool,
     pub(crate) tickets: u64,
@@ -340,7 +346,7 @@ fn packing_dice(seed: &Seed) -> Option<Dice> {
 
 /// What is configured, and the streams that decide what consumers do about it. Each has its own: the
 /// seeds without a thing stay the worlds they were.
-fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
+fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice, Dice) {
     let (types, retire) = (Dice::new(seed, TYPES_DICE), Dice::new(seed, RETIRE_DICE));
     let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
     let mut unordered = Dice::new(seed, UNORDERED_DICE);
@@ -355,7 +361,8 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
     setting.draw_late(Dice::new(seed, LATE_DICE));
     setting.draw_compensation(Dice::new(seed, COMPENSATION_DICE));
-    (setting, ack, batch)
+    let comparing = comparing::draw(seed, &mut setting);
+    (setting, ack, batch, comparing)
 }
 
 /// What few sources say.
@@ -369,7 +376,7 @@ impl World {
     pub(crate) fn new(seed: &Seed, trace: Trace) -> Self {
         let mut dice = Dice::new(seed, 1);
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
-        let (mut setting, ack, batch) = draw_setting(seed);
+        let (mut setting, ack, batch, comparing) = draw_setting(seed);
         let mut length = dice.between(15, 50) * SECOND;
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two
@@ -384,10 +391,8 @@ impl World {
         add_unusual(seed, &mut workload, length);
         silence::add(forgetting, &mut workload, length);
         let listing = listing::draw(seed, &mut setting, &workload);
-        let comparing = comparing::draw(seed, &mut setting);
-        let outages = Outages::of(workload.resources.len());
-        let mut watching = Watching::over(outages, Memory::of(&setting.plan));
-        watching.answers.settling = workload.settling();
+        let references = depends::draw(seed, &mut setting, &workload);
+        let watching = Watching::over(&workload, Memory::of(&setting.plan));
         let mut world = Self {
             now: 0,
             schedule: Schedule::new(),
@@ -396,6 +401,7 @@ impl World {
             authorities: Authorities::of(seed, &workload),
             listings: Listings::of(listing, &workload),
             comparisons: Comparisons::of(comparing, &workload),
+            references,
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
             process: None,
@@ -422,6 +428,7 @@ impl World {
             phase: Phase::Safety,
             is_ending: false,
             phase_began: 0,
+            works_since: 0,
             phase_ends: length,
             leaves_paused: dice.chance(400),
             tickets: 0,

@@ -15,6 +15,7 @@ mod reconciled;
 mod refill_ended;
 mod released;
 mod strands_taken;
+mod unmet;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -38,12 +39,9 @@ pub use reconciled::Reconciled;
 pub use refill_ended::{Origin, RefillEnded, RefillOutcome};
 pub use released::Released;
 pub use strands_taken::StrandsTaken;
+pub use unmet::{DependsOn, Unmet};
 
 /// One line of history.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "every second fact is a release: in a box each would be an allocation more"
-)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A new owner's term begins.
@@ -109,6 +107,8 @@ pub enum Fact {
     Filtered(Filtered),
     /// A lane came to a late event that is to be a dead letter.
     LateDead(LateDead),
+    /// A lane waited in vain for another resource that the event at its head refers to, and sends it all the same.
+    Unmet(Unmet),
     /// More waited for a destination than may: the oldest of what waited in a lane is given up.
     BacklogDropped(BacklogDropped),
     /// A lane was set back by an operator: it sends what it had settled again, in order.
@@ -246,6 +246,8 @@ pub struct Received {
     pub body: u32,
     /// How it came.
     pub origin: Origin,
+    /// Another resource that it refers to (`depends_on`); none where it does not.
+    pub depends_on: Option<Key>,
 }
 
 /// Why an event waits.

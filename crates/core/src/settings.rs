@@ -104,6 +104,9 @@ pub struct SourceSettings {
     pub list: Option<ListSettings>,
     /// How what it has is compared; none: it is not.
     pub reconcile: Option<ReconcileSettings>,
+    /// The source of the resources that its events refer to, and how long they are waited for; none: they refer to
+    /// none.
+    pub depends_on: Option<DependsOnSettings>,
 }
 
 /// When a source is asked what it has, to compare.
@@ -130,6 +133,15 @@ pub enum Then {
     Refill,
     /// What it has comes in as an event besides.
     Event,
+}
+
+/// What the events of a source wait for that is not of their own key (decision 042).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DependsOnSettings {
+    /// The source of the other resources.
+    pub source: SourceId,
+    /// How long an event waits after its release, in open time.
+    pub wait: Duration,
 }
 
 /// When the list of a whole source is read.

@@ -121,10 +121,16 @@ fn plan(restore: Option<Restore>) -> Plan {
         refill: None,
         list: None,
         reconcile: None,
+        depends_on: None,
     };
     Plan {
         revision: Revision(1),
-        sources: vec![PlannedSource { identity: "fifo".into(), late_to: None, settings }],
+        sources: vec![PlannedSource {
+            identity: "fifo".into(),
+            late_to: None,
+            depends_on: None,
+            settings,
+        }],
         destinations: Vec::new(),
         retired: Vec::new(),
         hot_keys: 10,
@@ -200,6 +206,7 @@ impl World {
             size: u32::try_from(body.len()).expect("a few bytes"),
             in_time: true,
             origin: Origin::Posted,
+            depends_on: None,
         };
         let now = self.now();
         self.node.receive(now, arrival, Arc::from(body.as_bytes()));

@@ -258,6 +258,7 @@ impl History {
                 history.release(released, source, (uptime, recorded))
             }
             Fact::Reconciled(fact) => history.differs((resource, source), fact, context.said),
+            Fact::Unmet(unmet) => history.waits_in_vain(unmet, when),
             fact => about_order(history, fact, (source, context.policies), uptime),
         }
     }

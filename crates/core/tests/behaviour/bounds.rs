@@ -43,6 +43,7 @@ pub(crate) fn settings() -> Settings {
         refill: None,
         list: None,
         reconcile: None,
+        depends_on: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
@@ -109,6 +110,7 @@ pub(crate) fn receive(
         size: 0,
         in_time: true,
         origin: sprag_core::fact::Origin::Posted,
+        depends_on: None,
     });
     let seen = Seen { through: partition.taken(), ..Seen::default() };
     partition.handle(now, Input::Receive { arrival, seen });

@@ -60,6 +60,7 @@ fn settings() -> Settings {
         refill: None,
         list: None,
         reconcile: None,
+        depends_on: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),

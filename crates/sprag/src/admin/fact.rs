@@ -8,7 +8,7 @@ use sprag_core::fact::{
     AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, Late, Origin, PauseReason,
     Received, Recognised, RefillOutcome, Released, Visit,
 };
-use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
+use sprag_core::id::{DestinationId, Epoch, Key, Place, Sequence};
 use sprag_core::ranges::Range;
 use sprag_core::record::KeyRecord;
 use sprag_core::time::UnixMicros;
@@ -65,13 +65,11 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::KeyPaused(_)
         | Fact::KeyResumed(_) => Value::Null,
         Fact::SourceDeclared(fact) => json!({"source": *fact.name, "identity": *fact.identity}),
-        Fact::DestinationDeclared(fact) => json!({"destination": *fact.name}),
-        Fact::DestinationPaused(fact) => {
-            json!({"destination": to(fact.destination), "reason": paused(fact.reason)})
-        }
-        Fact::DestinationRetired(fact) => json!({"destination": to(fact.destination)}),
-        Fact::DestinationResumed(fact) => json!({"destination": to(fact.destination)}),
-        Fact::Received(fact) => received(fact),
+        Fact::DestinationDeclared(_)
+        | Fact::DestinationPaused(_)
+        | Fact::DestinationRetired(_)
+        | Fact::DestinationResumed(_) => of_destination(names, fact),
+        Fact::Received(fact) => received(names, fact),
         Fact::Held(fact) => json!({"event": fact.event.to_string(), "reason": hold(fact.reason)}),
         Fact::Released(fact) => released(names, fact),
         Fact::Duplicate(fact) => json!({
@@ -100,10 +98,11 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "source": *names.source(fact.source), "code": *fact.code, "peer": *fact.peer,
             "digest": fact.digest.map(|digest| digest.to_string()), "counted": fact.counted,
         }),
-        Fact::SequenceReset(fact) => json!({"position": fact.position.text()}),
-        Fact::GapOpened(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) | Fact::Reconciled(_) => {
-            of_gap(fact)
-        }
+        Fact::SequenceReset(_)
+        | Fact::GapOpened(_)
+        | Fact::GapAbandoned(_)
+        | Fact::RefillEnded(_)
+        | Fact::Reconciled(_) => of_gap(fact),
         Fact::Attempted(fact) => attempted(names, fact),
         Fact::Acknowledged(_)
         | Fact::Batched(_)
@@ -111,6 +110,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::Superseded(_)
         | Fact::Filtered(_)
         | Fact::LateDead(_)
+        | Fact::Unmet(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::BacklogDropped(_)
@@ -129,9 +129,24 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
     }
 }
 
+/// What is decided about a destination as a whole.
+fn of_destination(names: &Names, fact: &Fact) -> Value {
+    let to = |id: DestinationId| names.destination(id).to_string();
+    match fact {
+        Fact::DestinationDeclared(fact) => json!({"destination": *fact.name}),
+        Fact::DestinationPaused(fact) => {
+            json!({"destination": to(fact.destination), "reason": paused(fact.reason)})
+        }
+        Fact::DestinationRetired(fact) => json!({"destination": to(fact.destination)}),
+        Fact::DestinationResumed(fact) => json!({"destination": to(fact.destination)}),
+        _ => Value::Null,
+    }
+}
+
 /// What is missing, and what was done about it.
 fn of_gap(fact: &Fact) -> Value {
     match fact {
+        Fact::SequenceReset(fact) => json!({"position": fact.position.text()}),
         Fact::GapOpened(fact) => json!({"missing": range(fact.missing)}),
         Fact::GapAbandoned(fact) => {
             json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
@@ -207,6 +222,10 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
         }),
         Fact::Filtered(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::LateDead(fact) => in_lane(&to(fact.destination), fact.sequence, fact.sequence),
+        Fact::Unmet(fact) => json!({
+            "destination": to(fact.destination), "sequence": fact.sequence.0,
+            "of": resource(names, &fact.of),
+        }),
         Fact::LaneOpened(fact) => json!({
             "destination": to(fact.destination), "through": fact.through.0,
         }),
@@ -226,7 +245,12 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
     }
 }
 
-fn received(fact: &Received) -> Value {
+/// A resource of any source.
+fn resource(names: &Names, key: &Key) -> Value {
+    json!({"source": *names.source(key.source), "key": *key.name})
+}
+
+fn received(names: &Names, fact: &Received) -> Value {
     let mut shown = json!({
         "source_id": fact.id.as_deref(), "position": fact.position.text(),
         "type": *fact.event_type, "content_type": *fact.content_type,
@@ -237,6 +261,9 @@ fn received(fact: &Received) -> Value {
         Origin::Refilled => shown["origin"] = "refilled".into(),
         Origin::Again => shown["origin"] = "again".into(),
         Origin::Reconciled => shown["origin"] = "reconciled".into(),
+    }
+    if let Some(of) = &fact.depends_on {
+        shown["depends_on"] = resource(names, of);
     }
     shown
 }
@@ -275,6 +302,9 @@ fn released(names: &Names, fact: &Released) -> Value {
     }
     if let Some(from) = &fact.broken_from {
         shown["broken_from"] = json!(**from);
+    }
+    if let Some(depends_on) = &fact.depends_on {
+        shown["depends_on"] = resource(names, &depends_on.of);
     }
     shown
 }

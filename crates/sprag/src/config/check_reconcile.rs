@@ -60,6 +60,7 @@ pub(super) fn reconcile(
         accept: vec![Pattern::any()],
         position: position?,
         split: None,
+        depends_on: None,
     };
     Some(Some(Reconcile {
         template: template?,

@@ -180,6 +180,7 @@ impl Comparer {
             headers: Vec::new(),
             digest: sha256(&[&body]),
             in_time: true,
+            depends_on: None,
             origin: Origin::Reconciled,
         };
         if let Answer::Event { status, .. } = node.receive(arrival, body).await {
