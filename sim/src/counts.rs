@@ -120,6 +120,22 @@ const REQUIRED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "compare",
+        &[
+            "asked",
+            "says",
+            "says late",
+            "lags",
+            "claims what never was",
+            "has no such resource",
+            "unreachable",
+            "fails",
+            "throttles",
+            "says nothing of use",
+            "a difference is due",
+        ],
+    ),
+    (
         "list",
         &[
             "read",
@@ -191,6 +207,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "received: refilled",
             "refill-ended",
             "refill-ended: brought events",
+            "reconciled",
+            "reconciled: the source is older",
             "held",
             "released",
             "released: same instant",

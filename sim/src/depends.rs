@@ -62,7 +62,8 @@ impl World {
     /// The name of the resource that an event refers to.
     pub(crate) fn refers_to(&self, post: &Post) -> Option<Arc<str>> {
         let References { of_resources, of_events } = &self.references;
-        let other = of_resources.get(&post.resource).filter(|_| post.digest.0[1] % 4 > 0);
+        let refers = !post.digest.0[1].is_multiple_of(4);
+        let other = of_resources.get(&post.resource).filter(|_| refers);
         let name = other.map(|other| &self.resources[*other].name);
         name.or_else(|| of_events.get(&post.digest)).cloned()
     }

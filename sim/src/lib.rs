@@ -11,6 +11,7 @@ mod authority;
 mod batches;
 mod case;
 mod causal;
+mod comparing;
 mod consumer;
 mod counts;
 mod depends;

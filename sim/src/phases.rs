@@ -49,11 +49,13 @@ impl World {
             Phase::Safety => self.isolate(),
             Phase::Isolation => {
                 let is_through = self.is_settled() && self.is_through() && self.lists_had_time();
+                let is_through = is_through && self.comparisons_had_time();
                 if is_through || (self.now >= self.phase_ends && !self.takes_longer()) {
                     self.judge_isolation();
                     self.judge_unasked();
                     self.judge_tails();
                     self.judge_listed();
+                    self.judge_compared();
                     self.repair();
                 }
             }
@@ -286,6 +288,7 @@ impl World {
             resources: &self.numbers,
             commands: &self.watching.commands,
             outages: &self.watching.outages,
+            said: &self.watching.said,
             acknowledged: &self.acker.asked,
         }
     }

@@ -323,6 +323,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 rate: draw_rate(dice, 80, 30),
                 refill: None,
                 list: None,
+                reconcile: None,
                 depends_on: None,
             },
         })

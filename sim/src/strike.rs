@@ -150,6 +150,8 @@ impl World {
         self.watching.refilled.disconnected();
         self.authorities.disconnected();
         self.listings.disconnected();
+        self.comparisons.disconnected();
+        self.watching.said.disconnected();
         let outages = &mut self.watching.outages;
         outages.disconnected();
         self.counts.add("outage", "surely down", std::mem::take(&mut outages.outages));

@@ -16,6 +16,7 @@ use sprag_log::embedded::simulated::SimulatedDisk;
 
 use crate::acker::Acker;
 use crate::authority::{self, Authorities};
+use crate::comparing::{self, Comparisons};
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
 use crate::depends::{self, References};
@@ -28,6 +29,7 @@ use crate::judge::history::{Frames, Submitted};
 use crate::judge::memory::Memory;
 use crate::judge::outages::Outages;
 use crate::judge::policies::Policies;
+use crate::judge::reconciled::Said;
 use crate::judge::refilled::Refilled;
 use crate::judge::refusals::Refusals;
 use crate::judge::{Verdict, Violation};
@@ -136,6 +138,8 @@ pub(crate) enum Happening {
     Reply(u64, PartitionId, AttemptId),
     /// A consumer acknowledges by a request of its own.
     Acknowledge(usize),
+    /// A source says what it has of a key.
+    Compared(u64, u64),
     /// A source answers that was asked for missing positions.
     Asked(u64, u64),
     /// An event of its answer comes in again, for it could not be taken in before.
@@ -243,6 +247,7 @@ pub(crate) struct Watching {
     pub(crate) submitted: Submitted,
     pub(crate) refusals: Refusals,
     pub(crate) refilled: Refilled,
+    pub(crate) said: Said,
     /// How often an operator was told that a resource seems to count anew.
     pub(crate) alerts: BTreeMap<usize, u64>,
     /// What waited when the end of the phase was put off last, if it was.
@@ -250,10 +255,12 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
-    fn over(outages: Outages, memory: Memory) -> Self {
+    fn over(workload: &Workload, memory: Memory) -> Self {
+        let outages = Outages::of(workload.resources.len());
         let policies = Policies::remembering(memory);
         let mut watching = Self { outages, policies, ..Self::default() };
         watching.answers.memory = memory;
+        watching.answers.settling = workload.settling();
         watching
     }
 
@@ -288,6 +295,7 @@ pub(crate) struct World {
     pub(crate) reloads: Reloads,
     pub(crate) authorities: Authorities,
     pub(crate) listings: Listings,
+    pub(crate) comparisons: Comparisons,
     pub(crate) references: References,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
@@ -336,6 +344,7 @@ pub(crate) struct Cast {
     pub(crate) setting: Setting,
     pub(crate) ack: Dice,
     pub(crate) batch: Dice,
+    pub(crate) comparing: Dice,
     pub(crate) workload: Workload,
     pub(crate) consumers: Consumers,
     pub(crate) listing: Dice,
@@ -356,7 +365,7 @@ fn packing_dice(seed: &Seed) -> Option<Dice> {
 
 /// What is configured, and the streams that decide what consumers do about it. Each has its own: the
 /// seeds without a thing stay the worlds they were.
-fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
+fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice, Dice) {
     let (types, retire) = (Dice::new(seed, TYPES_DICE), Dice::new(seed, RETIRE_DICE));
     let (mut ack, mut batch) = (Dice::new(seed, ACK_DICE), Dice::new(seed, BATCH_DICE));
     let mut unordered = Dice::new(seed, UNORDERED_DICE);
@@ -371,14 +380,22 @@ fn draw_setting(seed: &Seed) -> (Setting, Dice, Dice) {
     setting.draw_backlog(&mut Dice::new(seed, BACKLOG_DICE));
     setting.draw_late(Dice::new(seed, LATE_DICE));
     setting.draw_compensation(Dice::new(seed, COMPENSATION_DICE));
-    (setting, ack, batch)
+    let comparing = comparing::draw(seed, &mut setting);
+    (setting, ack, batch, comparing)
+}
+
+/// What few sources say.
+fn add_unusual(seed: &Seed, workload: &mut Workload, length: Instant) {
+    unordered::add(&mut Dice::new(seed, BURST_DICE), workload, length);
+    anew::add(&mut Dice::new(seed, ANEW_DICE), workload, length);
+    unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), workload, length);
 }
 
 impl World {
     pub(crate) fn new(seed: &Seed, trace: Trace) -> Self {
         let mut dice = Dice::new(seed, 1);
         let mut faults = Faults::draw(&mut Dice::new(seed, 2));
-        let (mut setting, ack, batch) = draw_setting(seed);
+        let (mut setting, ack, batch, comparing) = draw_setting(seed);
         let mut length = dice.between(15, 50) * SECOND;
         if setting.draw_retention(&mut Dice::new(seed, RETENTION_DICE)) {
             // Long enough that facts go while everything may fail. A clock that steps between two
@@ -390,13 +407,22 @@ impl World {
         let mut workload = Workload::draw(&mut Dice::new(seed, 4), &setting, length);
         let names = setting.destination_names();
         let consumers = Consumers::new(Dice::new(seed, 5), &names, workload.resources.len());
-        unordered::add(&mut Dice::new(seed, BURST_DICE), &mut workload, length);
-        anew::add(&mut Dice::new(seed, ANEW_DICE), &mut workload, length);
-        unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
+        add_unusual(seed, &mut workload, length);
         silence::add(forgetting, &mut workload, length);
         let listing = listing::draw(seed, &mut setting, &workload);
         let references = depends::draw(seed, &mut setting, &workload);
-        let cast = Cast { dice, faults, setting, ack, batch, workload, consumers, listing, length };
+        let cast = Cast {
+            dice,
+            faults,
+            setting,
+            ack,
+            batch,
+            comparing,
+            workload,
+            consumers,
+            listing,
+            length,
+        };
         let mut world = Self { references, ..Self::of(seed, trace, cast) };
         world.plan_all();
         world
@@ -404,11 +430,9 @@ impl World {
 
     /// A world in which nothing is planned yet.
     pub(crate) fn of(seed: &Seed, trace: Trace, cast: Cast) -> Self {
-        let Cast { mut dice, faults, setting, ack, batch, .. } = cast;
+        let Cast { mut dice, faults, setting, ack, batch, comparing, .. } = cast;
         let Cast { workload, consumers, listing, length, .. } = cast;
-        let outages = Outages::of(workload.resources.len());
-        let mut watching = Watching::over(outages, Memory::of(&setting.plan));
-        watching.answers.settling = workload.settling();
+        let watching = Watching::over(&workload, Memory::of(&setting.plan));
         Self {
             now: 0,
             schedule: Schedule::new(),
@@ -416,6 +440,7 @@ impl World {
             setting,
             authorities: Authorities::of(seed, &workload),
             listings: Listings::of(listing, &workload),
+            comparisons: Comparisons::of(comparing, &workload),
             references: References::default(),
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
@@ -533,6 +558,7 @@ impl World {
                 self.turn();
             }
             Happening::ListEnded(life, number) => self.list_ended(life, number),
+            Happening::Compared(life, number) => self.compared(life, number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),

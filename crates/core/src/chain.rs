@@ -93,6 +93,13 @@ impl Fingerprint {
         u16::try_from(self.0 >> SHIFT).unwrap_or(u16::MAX)
     }
 
+    /// What a choice among keys is drawn from.
+    #[must_use]
+    pub fn seed(self) -> u64 {
+        // The low half: the topmost bits name the bucket.
+        u64::try_from(self.0 & u128::from(u64::MAX)).unwrap_or_default()
+    }
+
     /// What tells events of one instant apart: the source's id, or the body where there is none.
     pub fn of_event(digest: &impl Digest, key: &Key, id: Option<&str>, body: &Hash) -> Self {
         match id {

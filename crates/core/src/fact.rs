@@ -11,6 +11,7 @@ mod batched;
 mod forgotten;
 mod lane;
 mod late;
+mod reconciled;
 mod refill_ended;
 mod released;
 mod strands_taken;
@@ -34,16 +35,13 @@ pub use lane::{
     BacklogDropped, Filtered, KeysVisited, LaneEnded, LaneOpened, Rewound, Superseded, Visit,
 };
 pub use late::{Late, LateDead};
+pub use reconciled::Reconciled;
 pub use refill_ended::{Origin, RefillEnded, RefillOutcome};
 pub use released::Released;
 pub use strands_taken::StrandsTaken;
 pub use unmet::{DependsOn, Unmet};
 
 /// One line of history.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "every second fact is a release: in a box each would be an allocation more"
-)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A new owner's term begins.
@@ -93,6 +91,8 @@ pub enum Fact {
     GapAbandoned(GapAbandoned),
     /// An ask for missing positions is over.
     RefillEnded(RefillEnded),
+    /// The authority has another position of a key than was released last.
+    Reconciled(Reconciled),
     /// A try to deliver, and what came of it.
     Attempted(Attempted),
     /// The next attempt of a lane carries a range of events: the same on every retry.

@@ -226,6 +226,28 @@ pub struct Fetched {
     pub none: Ranges,
 }
 
+/// Names a comparison: its number counts within the epoch, as an attempt's does.
+pub type CompareId = FetchId;
+
+/// A question for what the authority has of a key is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Which.
+    pub id: CompareId,
+    /// The resource.
+    pub key: Key,
+    /// What is younger than this makes the answer void; as it was asked.
+    pub quiet: UnixMicros,
+    /// What came of it.
+    pub outcome: RefillOutcome,
+    /// The position that the authority has; none where it did not say one.
+    pub theirs: Option<Position>,
+    /// All that it answered, where that is to come in as an event.
+    pub body: Option<Arc<[u8]>>,
+    /// What was asked for with `Retry-After`.
+    pub retry_after: Option<Duration>,
+}
+
 /// A lane asks whether a resource has settled its first event in the lane's destination (decision 042).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
@@ -331,6 +353,10 @@ pub enum Input {
     MayFetch(Wanted),
     /// An ask for missing positions is over.
     Fetched(Fetched),
+    /// A key of a source may be compared.
+    MayCompare(SourceId),
+    /// A comparison is over.
+    Compared(Box<Compared>),
     /// A lane of another partition, or of this one, asks about a key of this one.
     Asked(Box<Ask>),
     /// What a lane asked is answered.

@@ -201,6 +201,9 @@ pub const REFILLS_UNDER_WAY: usize = 4;
 pub const REFILL_PAUSE_MOST: Duration = Duration::from_secs(60);
 /// The longest that a source may have itself left alone with `Retry-After`.
 pub const REFILL_REST_MOST: Duration = Duration::from_secs(3_600);
+/// Differences from the authority that a partition remembers of a source, so that the same one is written down
+/// once: about 200 bytes each.
+pub const RECONCILE_KNOWN: usize = 1_000;
 /// Keys of a partition that are asked for what follows their last position at a time: they stay in memory
 /// meanwhile, and what is missing for certain is asked for beside them.
 pub const TAIL_ASKS: usize = 4;

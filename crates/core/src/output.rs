@@ -12,7 +12,8 @@ use crate::chain::Fingerprint;
 use crate::destination::{End, LaneRef, Request};
 use crate::fact::Fact;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence, SourceId};
-use crate::input::{Arrival, Ask, AttemptId, FetchId, PageCursor, Ticket};
+use crate::input::{Arrival, Ask, AttemptId, CompareId, FetchId, PageCursor, Ticket};
+use crate::position::Position;
 use crate::ranges::Range;
 use crate::record::{KeyRecord, Omission, Queue};
 use crate::refill::Wanted;
@@ -163,6 +164,28 @@ pub struct Fetch {
     pub attempt: u32,
 }
 
+/// A question for what the authority has of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compare {
+    /// Its name, for its end.
+    pub id: CompareId,
+    /// The resource.
+    pub key: Key,
+    /// What is younger than this makes the answer void.
+    pub quiet: UnixMicros,
+}
+
+/// What the authority has of a key, which is newer than what was released.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Theirs {
+    /// The resource.
+    pub key: Key,
+    /// Its position there.
+    pub position: Position,
+    /// All that was answered.
+    pub body: Arc<[u8]>,
+}
+
 /// A frame to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -278,6 +301,14 @@ pub enum Output {
     SpareFetch(SourceId),
     /// Ask a source for missing positions, bring what comes, and say when all of it is answered.
     Fetch(Box<Fetch>),
+    /// A key of a source wants to be compared: let it, in its turn.
+    WantCompare(SourceId),
+    /// It was let and does not need to any more: another may.
+    SpareCompare(SourceId),
+    /// Ask a source what it has of a key, and say what it answered.
+    Compare(Box<Compare>),
+    /// Bring in what the authority has, as an event whose id is its position: once.
+    BringTheirs(Box<Theirs>),
     /// Read what a key released, with the events and their bodies.
     Recall {
         /// The resource.

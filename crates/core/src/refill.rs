@@ -20,6 +20,7 @@ use crate::fact::RefillOutcome;
 use crate::id::{PartitionId, SourceId};
 use crate::limits;
 use crate::rate::{Bucket, Rate};
+use crate::rest::Rest;
 use crate::settings::{RefillSettings, Settings};
 use crate::slab::Slot;
 use crate::time::ElapsedMicros;
@@ -54,9 +55,7 @@ struct Turns {
     waiting: BTreeMap<(bool, u64), Wanted>,
     numbers: BTreeMap<Wanted, u64>,
     under_way: usize,
-    rests_until: ElapsedMicros,
-    /// How long it rests after a 429 that does not say.
-    rest: Duration,
+    rest: Rest,
 }
 
 impl Turns {
@@ -67,8 +66,7 @@ impl Turns {
             waiting: BTreeMap::new(),
             numbers: BTreeMap::new(),
             under_way: 0,
-            rests_until: ElapsedMicros::default(),
-            rest: limits::REST_FIRST,
+            rest: Rest::default(),
         }
     }
 
@@ -77,7 +75,7 @@ impl Turns {
         let ((tail, _), _) = self.waiting.first_key_value()?;
         // One place is never taken by what perhaps brings nothing.
         let most = limits::REFILLS_UNDER_WAY - usize::from(*tail);
-        (self.under_way < most).then(|| self.bucket.next(self.rate).max(self.rests_until))
+        (self.under_way < most).then(|| self.bucket.next(self.rate).max(self.rest.until()))
     }
 
     fn remove(&mut self, wanted: &Wanted) {
@@ -157,19 +155,7 @@ impl Refills {
     ) {
         let Some(turns) = self.sources.get_mut(&source) else { return };
         turns.under_way = turns.under_way.saturating_sub(1);
-        let is_new = now >= turns.rests_until;
-        if let Some(asked) = retry_after {
-            let until = now.after(asked.min(limits::REFILL_REST_MOST));
-            turns.rests_until = turns.rests_until.max(until);
-        }
-        // Also one that asks for less: it may say no for ever, and a 429 is no ask in vain.
-        if outcome.is_throttled() && is_new {
-            turns.rests_until = turns.rests_until.max(now.after(turns.rest));
-            turns.rest = (turns.rest * 2).min(limits::REST_MOST);
-        }
-        if matches!(outcome, RefillOutcome::Whole | RefillOutcome::Cut) {
-            turns.rest = limits::REST_FIRST;
-        }
+        turns.rest.ended(now, outcome, retry_after);
     }
 
     /// When the next key may ask.

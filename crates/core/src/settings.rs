@@ -102,9 +102,37 @@ pub struct SourceSettings {
     pub refill: Option<RefillSettings>,
     /// How the list of all it has is read; none: it is not.
     pub list: Option<ListSettings>,
+    /// How what it has is compared; none: it is not.
+    pub reconcile: Option<ReconcileSettings>,
     /// The source of the resources that its events refer to, and how long they are waited for; none: they refer to
     /// none.
     pub depends_on: Option<DependsOnSettings>,
+}
+
+/// When a source is asked what it has, to compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReconcileSettings {
+    /// How long between two passes through its keys.
+    pub every: Duration,
+    /// How long a key is quiet before it is compared.
+    pub grace: Duration,
+    /// Which share of the keys a pass compares, in thousandths.
+    pub sample: u16,
+    /// How many keys may be compared, over all its keys.
+    pub rate: Rate,
+    /// What follows where it is ahead.
+    pub then: Then,
+}
+
+/// What follows where a source has a newer position of a key than was released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It is written down.
+    Note,
+    /// What follows the key's last position is asked for besides.
+    Refill,
+    /// What it has comes in as an event besides.
+    Event,
 }
 
 /// What the events of a source wait for that is not of their own key (decision 042).
@@ -146,6 +174,13 @@ pub struct RefillSettings {
 }
 
 impl SourceSettings {
+    /// Whether a key may be asked for what follows its last position.
+    #[must_use]
+    pub fn asks_what_follows(&self) -> bool {
+        let by_itself = self.refill.is_some_and(|refill| refill.every.is_some());
+        by_itself || self.reconcile.is_some_and(|reconcile| reconcile.then == Then::Refill)
+    }
+
     /// What it wants done with an event of this kind.
     #[must_use]
     pub fn late(&self, kind: Kind) -> Late {

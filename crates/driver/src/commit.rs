@@ -101,6 +101,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             destination.withdraw(partition);
         }
         self.refills.forget(partition);
+        self.compares.forget(partition);
         self.cache.forget(partition);
         self.retention.lost(now);
         let owner = self.owner(partition);

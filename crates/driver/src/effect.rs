@@ -8,7 +8,7 @@ use sprag_core::backlog::Level;
 use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{AttemptId, Ticket};
 use sprag_core::lists::ListAsk;
-use sprag_core::output::{Answer, Attempt, Fetch};
+use sprag_core::output::{Answer, Attempt, Compare, Fetch, Theirs};
 use sprag_core::plan::SourceChanged;
 use sprag_core::settings::Settings;
 use sprag_core::totals::Backlog;
@@ -50,6 +50,15 @@ pub enum Effect {
         /// The ask.
         fetch: Box<Fetch>,
     },
+    /// Ask a source what it has of a key, and report what it answered.
+    Compare {
+        /// The partition to report to.
+        partition: PartitionId,
+        /// The question.
+        compare: Box<Compare>,
+    },
+    /// Bring in what a source has, as an event.
+    BringTheirs(Box<Theirs>),
     /// Read the list of a whole source; report the end once all that came is answered.
     ReadList(ListAsk),
     /// Something an operator must know.

@@ -7,6 +7,7 @@ mod ask;
 pub mod cache;
 mod checkpoint;
 mod commit;
+mod compare;
 pub mod effect;
 pub mod letters;
 pub mod limits;

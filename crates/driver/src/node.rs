@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use sprag_core::backlog::Watch;
 use sprag_core::chain::Digest;
+use sprag_core::compares::Compares;
 use sprag_core::destination::Destination;
 use sprag_core::fact::{Fact, Origin};
 use sprag_core::id::{DestinationId, Hash, Key, PartitionId, SourceId};
@@ -46,7 +47,7 @@ pub(crate) const GONE_TICKET: Ticket = Ticket(u64::MAX - 1);
 ///
 /// After any of the calls that bring something in ([`receive`](Self::receive),
 /// [`ignore`](Self::ignore), [`command`](Self::command), [`ended`](Self::ended),
-/// [`fetched`](Self::fetched), [`list_read`](Self::list_read), [`reload`](Self::reload)), call
+/// [`fetched`](Self::fetched), [`compared`](Self::compared), [`list_read`](Self::list_read), [`reload`](Self::reload)), call
 /// [`turn`](Self::turn), then carry out [`poll_effect`](Self::poll_effect) until there is none,
 /// and call `turn` again when log or state completed something, and at
 /// [`deadline`](Self::deadline).
@@ -64,6 +65,8 @@ pub struct Node<L, S, D> {
     pub(crate) intake: Intake,
     /// Whose turn it is to ask for missing positions.
     pub(crate) refills: Refills,
+    /// Whose turn it is to be compared with what its source has.
+    pub(crate) compares: Compares,
     /// When the lists of whole sources are read.
     pub(crate) lists: Lists,
     /// Whether a destination's own pause was asked for and is not answered yet.
@@ -119,6 +122,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             destinations: BTreeMap::new(),
             intake: Intake::default(),
             refills: Refills::default(),
+            compares: Compares::default(),
             lists: Lists::default(),
             is_pausing: false,
             watch: Watch::default(),
@@ -227,6 +231,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             progressed |= self.decide_reload(now);
             progressed |= self.grant(now);
             progressed |= self.let_fetch(now);
+            progressed |= self.let_compare(now);
             progressed |= self.let_read(now);
             progressed |= self.watch_backlogs(now);
             progressed |= self.retain(now);
@@ -287,6 +292,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             | Output::WithdrawFetch(_)
             | Output::SpareFetch(_)
             | Output::Fetch(_) => self.about_refill(partition, output),
+            Output::WantCompare(_)
+            | Output::SpareCompare(_)
+            | Output::Compare(_)
+            | Output::BringTheirs(_) => self.about_compare(partition, output),
             Output::Load(key) => self.state.submit(StateRequest::Load(partition, vec![key])),
             Output::LookUp(arrival) => self.look_up(now, partition, arrival),
             Output::Recall { key, from, to } => self.recall(partition, key, (from, to)),
@@ -416,7 +425,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Reload::Wanted(_, until) => Some(*until),
             _ => None,
         };
-        let refills = self.refills.deadline();
+        let refills = self.refills.deadline().into_iter().chain(self.compares.deadline());
         times.flatten().chain(destinations).chain(own).chain(reload).chain(refills).min()
     }
 

@@ -252,6 +252,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 self.effects.push_back(Effect::Notice(configured));
                 self.intake = Intake::new(&settings);
                 self.refills.revise(&settings);
+                self.compares.revise(&settings);
                 self.lists.revise(now, &settings);
                 self.settings = Some(Arc::new(settings));
                 let facts: Vec<Fact> = self.owners[0].partition.pauses();

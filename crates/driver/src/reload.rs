@@ -205,6 +205,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
         self.intake.revise(&settings);
         self.refills.revise(&settings);
+        self.compares.revise(&settings);
         self.lists.revise(now, &settings);
         self.retention.revise(self.plan.retention);
         self.retention.judge_anew();

@@ -116,6 +116,7 @@ impl World {
             rate: None,
             refill: None,
             list: None,
+            reconcile: None,
             depends_on: None,
         };
         let plan = Plan {

@@ -120,6 +120,7 @@ fn plan(restore: Option<Restore>) -> Plan {
         rate: None,
         refill: None,
         list: None,
+        reconcile: None,
         depends_on: None,
     };
     Plan {

@@ -295,6 +295,12 @@ pub const ADMIN_CLIENT_TIME: std::time::Duration = std::time::Duration::from_sec
 /// Bytes of one page of missing events: a thousand of a few KiB each.
 pub const REFILL_PAGE_BYTES: usize = 8 << 20;
 
+/// Bytes of what a source answers when it is asked what it has of a key: a resource with all its fields.
+pub const RECONCILE_BYTES: usize = 1 << 20;
+
+/// How long one such question may take: what is compared by then may be another.
+pub const RECONCILE_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Pages of one ask for missing events. Sources that page by ten still answer for a thousand positions.
 pub const REFILL_PAGES: usize = 100;
 

@@ -7,8 +7,8 @@ use sprag_core::chain::Digest as _;
 use sprag_core::id::Revision;
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::settings::{
-    Ack, DestinationSettings, ListSettings, OnGap, OnGiveUp, OnLate, RefillSettings, Restore,
-    RetentionSettings, Retry, SourceSettings,
+    Ack, DestinationSettings, ListSettings, OnGap, OnGiveUp, OnLate, ReconcileSettings,
+    RefillSettings, Restore, RetentionSettings, Retry, SourceSettings,
 };
 use sprag_log::digest::Sha256;
 
@@ -123,6 +123,13 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 reach: list.reach,
                 rate: list.rate,
                 silence: source.expect_every,
+            }),
+            reconcile: source.reconcile.as_ref().map(|reconcile| ReconcileSettings {
+                every: reconcile.every,
+                grace: reconcile.grace,
+                sample: reconcile.sample,
+                rate: reconcile.rate,
+                then: reconcile.then,
             }),
             // Which number the other source has, history says.
             depends_on: None,

@@ -138,7 +138,7 @@ fn unnumbered(next: &Starting) -> Configured {
 /// Where it stands that something cannot be used.
 fn key_of(error: &StartError) -> &str {
     match error {
-        StartError::Source(..) | StartError::Refill(..) => "sources",
+        StartError::Source(..) | StartError::Refill(..) | StartError::Reconcile(..) => "sources",
         StartError::Destination(..) => "destinations",
         _ => "",
     }

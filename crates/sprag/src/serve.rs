@@ -1,5 +1,7 @@
 //! Starts and stops a whole gateway: node, ingress, attempts, admin API.
 
+mod asked;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -9,7 +11,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use http::HeaderName;
 use sprag_core::id::{DestinationId, SourceId};
 use sprag_core::plan::SourceChanged;
 use sprag_core::settings::Restore;
@@ -25,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin;
 use crate::backup::{self, BackupError, BackupSource, Marker};
 use crate::clock::Clock;
-use crate::config::{self, Config, Contract, Destination, OnGap, Source};
+use crate::config::{Config, Contract, Destination, OnGap};
 use crate::cores;
 use crate::descriptors::Descriptors;
 use crate::disk_reserve::DiskReserve;
@@ -39,7 +40,6 @@ use crate::metrics::Metrics;
 use crate::node::{self, LogQueries, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
 use crate::out::{Out, OutDestination, Reading};
 use crate::plan;
-use crate::refill::{Lister, Listers, Refiller, Refillers};
 use crate::secret::Secret;
 use crate::state;
 
@@ -62,6 +62,8 @@ pub enum StartError {
     Source(String, SourceProblem),
     /// What a source is asked with cannot be used.
     Refill(String, EndpointProblem),
+    /// What a source is compared with cannot be used.
+    Reconcile(String, EndpointProblem),
     /// A destination cannot be used.
     Destination(String, EndpointProblem),
     /// The state store cannot be opened.
@@ -95,6 +97,9 @@ impl fmt::Display for StartError {
             }
             Self::Refill(name, problem) => {
                 write!(formatter, "refill of source {name:?}: {problem}")
+            }
+            Self::Reconcile(name, problem) => {
+                write!(formatter, "reconcile of source {name:?}: {problem}")
             }
             Self::State(why) => write!(formatter, "the state store cannot be opened: {why}"),
             Self::Restored(data) => write!(
@@ -251,41 +256,8 @@ impl Starting {
         before: Option<&Config>,
     ) -> Result<Outgoing, StartError> {
         let endpoints = self.endpoints(known, before)?;
-        Ok(Outgoing { endpoints, refillers: self.refillers()?, listers: self.listers()? })
-    }
-
-    /// What the sources are asked with that are.
-    fn refillers(&self) -> Result<Refillers, StartError> {
-        let refiller = |(name, config): (&String, &Source)| {
-            let metrics = (self.metrics.refill(name), self.metrics.source(name));
-            let forwarded = self.forwarded(name);
-            let refiller = Refiller::new(name, config, forwarded, metrics, &self.disk);
-            let refiller = refiller.map_err(|p| StartError::Refill(name.clone(), p)).transpose()?;
-            Some(refiller.map(|refiller| (name.clone(), Arc::new(refiller))))
-        };
-        self.config.sources.iter().filter_map(refiller).collect()
-    }
-
-    /// What the lists of sources are read with.
-    fn listers(&self) -> Result<Listers, StartError> {
-        let lister = |(name, config): (&String, &Source)| {
-            let metrics = (self.metrics.refill(name), self.metrics.source(name));
-            let forwarded = self.forwarded(name);
-            let lister = Lister::new(name, config, forwarded, metrics, &self.disk);
-            let lister = lister.map_err(|p| StartError::Refill(name.clone(), p)).transpose()?;
-            Some(lister.map(|lister| (name.clone(), Arc::new(lister))))
-        };
-        self.config.sources.iter().filter_map(lister).collect()
-    }
-
-    /// The headers that destinations pass on of a source's events.
-    fn forwarded<'a>(&'a self, source: &'a str) -> impl Iterator<Item = HeaderName> + 'a {
-        let late_to = self.config.sources.get(source).map(|source| &source.on_late);
-        let takers = self.config.destinations.iter().filter(move |(name, to)| {
-            let is_late_to = matches!(late_to, Some(config::OnLate::To(to)) if to == *name);
-            is_late_to || to.from.iter().any(|from| *from == *source)
-        });
-        takers.flat_map(|(_, to)| to.forward.iter().cloned())
+        let (refillers, comparers) = (self.refillers()?, self.comparers()?);
+        Ok(Outgoing { endpoints, refillers, comparers, listers: self.listers()? })
     }
 
     /// An endpoint for each destination. One whose configuration is what it was `before` stays, with

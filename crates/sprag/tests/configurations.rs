@@ -42,6 +42,10 @@ fn sources() -> Vec<String> {
         open("position.timestamp = \"body:/n\"\nposition.unit = \"s\"\ncontract = \"latest\"\n"),
         open("contract = \"arrival\"\n"),
         open(
+            "position.version = \"body:/n\"\ncontract = \"latest\"\nreconcile.version = \"body:/n\"\n\
+             reconcile.url = \"http://127.0.0.1:9/{key}\"\n",
+        ),
+        open(
             "position.state = \"body:/s\"\ncontract = \"states\"\nstates.initial = [\"a\"]\n\
              states.allow.a = [\"b\"]\n",
         ),

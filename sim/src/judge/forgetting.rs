@@ -75,7 +75,8 @@ impl Buried {
                 let floor = self.floor(partition, key);
                 history.begin_behind(fact, floor)
             }
-            Fact::Carried(_) => Ok(()),
+            // That it was compared is no sign of life.
+            Fact::Carried(_) | Fact::Reconciled(_) => Ok(()),
             _ => {
                 history.active = Some((when.recorded, when.uptime));
                 let is_new = history.hash == Hash::default() && history.sequence == 0;

@@ -20,6 +20,7 @@ use super::lane_history::When;
 use super::links::Links;
 use super::outages::Outages;
 use super::policies::{Policies, SourcePolicy};
+use super::reconciled::Said;
 use super::{Verdict, must};
 use crate::acker::Acked;
 use crate::workload::type_of;
@@ -40,6 +41,8 @@ pub(crate) struct Context<'a> {
     pub(crate) resources: &'a BTreeMap<Key, usize>,
     pub(crate) commands: &'a Commands,
     pub(crate) outages: &'a Outages,
+    /// What authorities said that resources have.
+    pub(crate) said: &'a Said,
     /// What consumers acknowledged by requests.
     pub(crate) acknowledged: &'a BTreeSet<Acked>,
 }
@@ -254,6 +257,7 @@ impl History {
                 enters_its_lanes(history, released, (source, context.policies), recorded)?;
                 history.release(released, source, (uptime, recorded))
             }
+            Fact::Reconciled(fact) => history.differs((resource, source), fact, context.said),
             Fact::Unmet(unmet) => history.waits_in_vain(unmet, when),
             fact => about_order(history, fact, (source, context.policies), uptime),
         }
@@ -355,6 +359,9 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
         Fact::Received(received) if received.origin == Origin::Refilled => {
             Some("received: refilled")
+        }
+        Fact::Reconciled(fact) if fact.theirs.number() < fact.ours.number() => {
+            Some("reconciled: the source is older")
         }
         Fact::RefillEnded(ended) if ended.events > 0 => Some("refill-ended: brought events"),
         Fact::Released(released) if released.unordered => Some("released: unordered"),

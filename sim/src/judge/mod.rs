@@ -31,6 +31,7 @@ pub(crate) mod policies;
 pub(crate) mod probe;
 pub(crate) mod rebase;
 pub(crate) mod rebuilt;
+pub(crate) mod reconciled;
 pub(crate) mod refilled;
 pub(crate) mod refusals;
 pub(crate) mod retention;

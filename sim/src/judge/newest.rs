@@ -80,6 +80,11 @@ impl Newest {
         position.number().zip(self.position).is_some_and(|(number, newest)| number <= newest)
     }
 
+    /// The newest position.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.position
+    }
+
     /// An event is released. Whether it is one more of the same instant.
     pub(crate) fn released(&mut self, event: &Described<'_>) -> Result<bool, String> {
         let number = match *event.position {

@@ -43,6 +43,8 @@ pub(crate) struct Refilled {
     broken: BTreeSet<Key>,
     /// Keys whose last ask came too often for their source: they ask once more.
     resting: BTreeSet<Key>,
+    /// Keys that a source was ahead of: what follows is asked for once more.
+    behind: BTreeSet<Key>,
     given: BTreeSet<(usize, Hash)>,
     /// Positions of which an authority said that there is none.
     none: BTreeSet<(usize, u64)>,
@@ -56,6 +58,12 @@ impl Refilled {
         self.tails.clear();
         self.broken.clear();
         self.resting.clear();
+        self.behind.clear();
+    }
+
+    /// A source said what it has of a key: if that is more, what follows is asked for, in whatever time.
+    pub(crate) fn may_follow_once_more(&mut self, key: &Key) {
+        self.behind.insert(key.clone());
     }
 
     /// An event is given that was asked for.
@@ -99,9 +107,14 @@ impl Refilled {
         let (from, to) = (fetch.asked.from, fetch.asked.to);
         must(from <= to && to - from < POSITIONS, || format!("{fetch:?} asks for too much"))?;
         let Some(order) = order else { return Ok(()) };
-        if let Some(every) = settings.every.filter(|_| order.held.is_empty()) {
+        // Or it was said a while ago, and its turn came late.
+        let is_behind = self.behind.contains(&fetch.key);
+        if order.held.is_empty() && (settings.every.is_some() || is_behind) {
             may_follow(contract, order, from)?;
-            return self.asked_seldom(now, fetch, every);
+            if let Some(every) = settings.every.filter(|_| !self.behind.remove(&fetch.key)) {
+                return self.asked_seldom(now, fetch, every);
+            }
+            return Ok(());
         }
         is_missing(contract, order, (from, to))
     }

@@ -48,6 +48,11 @@ impl Settled {
         position.number().zip(self.newest).is_some_and(|(number, (newest, _))| number <= newest)
     }
 
+    /// The newest instant released in its place.
+    pub(super) fn newest_instant(&self) -> Option<u64> {
+        self.newest.map(|(instant, _)| instant)
+    }
+
     /// Nothing released before says anything any more.
     pub(super) fn begin_anew(&mut self) {
         (self.newest, self.at_once) = (None, Vec::new());

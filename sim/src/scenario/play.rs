@@ -143,6 +143,7 @@ impl World {
             setting: Setting::fixed(script.plan.clone()),
             ack: Dice::new(&seed, 2),
             batch: Dice::new(&seed, 3),
+            comparing: Dice::new(&seed, 6),
             workload: script.workload.clone(),
             consumers,
             listing: Dice::new(&seed, 4),

@@ -99,6 +99,7 @@ fn quiet_source(name: Arc<str>, contract: Contract) -> SourceSettings {
         rate: None,
         refill: None,
         list: None,
+        reconcile: None,
         depends_on: None,
     }
 }

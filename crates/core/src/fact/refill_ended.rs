@@ -13,6 +13,8 @@ pub enum Origin {
     Refilled,
     /// It came before, and is released once more because of a late one (decision 040).
     Again,
+    /// It is what the authority has of its key, of which the newest event did not come (decision 044).
+    Reconciled,
 }
 
 /// See [`Fact::RefillEnded`](super::Fact::RefillEnded). It changes nothing of its key: what came of the

@@ -98,7 +98,8 @@ impl<D: Digest> Partition<D> {
         // That a source was asked is no sign of life of a key.
         let tells_of_before =
             matches!(fact, Fact::Carried(_) | Fact::Forgotten(_) | Fact::Returned(_));
-        if !tells_of_before && !matches!(fact, Fact::RefillEnded(_)) {
+        let is_no_news = matches!(fact, Fact::RefillEnded(_) | Fact::Reconciled(_));
+        if !tells_of_before && !is_no_news {
             hot.record.active = times.recorded;
             hot.record.forgotten = false;
         }

@@ -40,7 +40,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Partition;
-use super::hot::{Hot, LaneHot};
+use super::hot::Hot;
 use crate::chain::{Digest, Fingerprint};
 use crate::fact::{Boundary, Fact, Floor, Forgotten, Returned, Tombstone};
 use crate::id::{FrameNumber, Key, Place, Sequence, SourceId};
@@ -142,7 +142,7 @@ impl<D: Digest> Partition<D> {
 
     /// Whether a page of quiet keys is awaited: one at a time, whatever for.
     pub(super) fn looks(&self) -> bool {
-        self.forgetting.is_asked || self.tails.is_looking()
+        self.forgetting.is_asked || self.tails.is_looking() || self.looks_for_compared()
     }
 
     /// Asks for the next page of idle keys, if it is time. While keys are visited for a destination none
@@ -187,6 +187,9 @@ impl<D: Digest> Partition<D> {
         if self.tails.is_looking() {
             return self.tails_came(keys, next);
         }
+        if self.looks_for_compared() {
+            return self.compared_came(keys, next);
+        }
         if !core::mem::take(&mut self.forgetting.is_asked) {
             return;
         }
@@ -230,13 +233,8 @@ impl<D: Digest> Partition<D> {
         let Some(hot) = self.keys.get(slot) else { return };
         let source = self.settings.sources.get(&hot.key.source);
         let Some(after) = source.and_then(|source| source.forget_after) else { return };
-        let is_at_rest =
-            |lane: &LaneHot| lane.attempt.is_none() && !lane.is_seeking() && lane.timer.is_none();
-        let is_at_rest =
-            hot.arriving.is_none() && hot.outlived.is_empty() && hot.lanes.iter().all(is_at_rest);
-        let is_at_rest = is_at_rest && hot.refill.is_none();
         let is_old = hot.record.active <= self.idle_since(after);
-        if self.visiting.is_empty() && is_old && is_at_rest && hot.record.is_idle() {
+        if self.visiting.is_empty() && is_old && hot.is_at_rest() {
             let (key, record) = (hot.key.clone(), Box::new(hot.record.tombstone()));
             self.write(Fact::Forgotten(Forgotten { key, record }));
             self.forgetting.tally.forgotten += 1;

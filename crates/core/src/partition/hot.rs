@@ -243,6 +243,14 @@ impl Hot {
 
     /// A new lane. A list makes room for four when it grows by one, and nearly every key has one
     /// lane for good: of a hundred thousand keys that would be a hundred megabytes of nothing.
+    /// Whether nothing of it is on its way, into its order or to a destination.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let is_at_rest =
+            |lane: &LaneHot| lane.attempt.is_none() && !lane.is_seeking() && lane.timer.is_none();
+        let is_told = self.arriving.is_none() && self.outlived.is_empty() && self.refill.is_none();
+        is_told && self.lanes.iter().all(is_at_rest) && self.record.is_idle()
+    }
+
     fn insert_lane(&mut self, at: usize, lane: Lane) {
         if self.lanes.len() < FEW_LANES {
             self.record.lanes.reserve_exact(1);

@@ -25,6 +25,7 @@ mod outside;
 mod overflow;
 mod rebase;
 mod receive;
+mod reconcile;
 mod recover;
 mod refill;
 mod refuse;
@@ -64,6 +65,7 @@ use hot::Hot;
 
 pub use forget::ForgetTally;
 pub use outside::Moves;
+pub use reconcile::ReconcileTally;
 pub use recover::{Frame, Head};
 pub use retain::{Known, Page};
 pub use revise::Left;
@@ -150,6 +152,7 @@ pub struct Partition<D> {
     /// Keys that ask for what they miss.
     refilling: refill::Refilling,
     tails: tails::Tails,
+    reconciling: reconcile::Reconciling,
     /// Attempts under way, and those of an earlier term that have not ended yet (DESIGN F10).
     attempts: BTreeMap<AttemptId, (Slot, LaneId)>,
     ending: BTreeMap<AttemptId, LaneRef>,
@@ -217,6 +220,7 @@ impl<D: Digest> Partition<D> {
             acceptances: BTreeSet::new(),
             refilling: refill::Refilling::default(),
             tails: tails::Tails::default(),
+            reconciling: reconcile::Reconciling::default(),
             attempts: BTreeMap::new(),
             ending: BTreeMap::new(),
             outages: toll::Outages::default(),
@@ -240,6 +244,7 @@ impl<D: Digest> Partition<D> {
                 self.make_room(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
                 self.look_for_idle();
                 self.look_for_tails();
+                self.look_for_compared();
             }
             Phase::Recovering => self.refuse(input),
         }
@@ -269,6 +274,8 @@ impl<D: Digest> Partition<D> {
             Input::Granted(grant) => self.granted(grant),
             Input::MayFetch(wanted) => self.may_fetch(wanted),
             Input::Fetched(fetched) => self.fetched(&fetched),
+            Input::MayCompare(source) => self.may_compare(source),
+            Input::Compared(compared) => self.compared(&compared),
             Input::Ended(ended) => self.ended(ended),
             Input::Asked(ask) => self.asked(ask),
             Input::Told { ask, is_met } => self.told(&ask, is_met),
@@ -339,6 +346,7 @@ impl<D: Digest> Partition<D> {
         let counted = counted || !self.outside.is_empty();
         let step = counted.then(|| self.now.elapsed.after(limits::OPEN_STEP));
         let idle = self.looks_for_idle_at().into_iter().chain(self.looks_for_tails_at());
+        let idle = idle.chain(self.compares_at());
         let refill = self.refilling.deadline();
         let outside = self.brings_back_at().into_iter().chain(idle).chain(refill);
         timer.into_iter().chain(hold).chain(step).chain(outside).min()

@@ -95,7 +95,10 @@ impl<D: Digest> Partition<D> {
                 Output::Load(_) | Output::Page(_) | Output::FindIdle(_) => {}
                 Output::Backlog { .. } | Output::Recall { .. } | Output::Ask(_) => {}
                 Output::Request(_) | Output::Withdraw(_) | Output::WantFetch(_) => {}
-                Output::WithdrawFetch(_) => {}
+                Output::WithdrawFetch(_) | Output::WantCompare(_) => {}
+                Output::Compare(compare) => {
+                    self.outputs.push_back(Output::SpareCompare(compare.key.source));
+                }
                 Output::Fetch(fetch) => {
                     self.outputs.push_back(Output::SpareFetch(fetch.key.source));
                 }
@@ -199,6 +202,7 @@ impl<D: Digest> Partition<D> {
         self.begin_visits();
         self.begin_forgetting();
         self.begin_tails(last);
+        self.begin_reconciling();
         self.bring_back();
         self.check();
     }

@@ -148,7 +148,7 @@ impl<D: Digest> Partition<D> {
     fn tail_of(&self, slot: Slot) -> Option<(Range, RefillSettings)> {
         let hot = self.keys.get(slot)?;
         let source = self.settings.sources.get(&hot.key.source)?;
-        let refill = source.refill.filter(|refill| refill.every.is_some())?;
+        let refill = source.refill.filter(|_| source.asks_what_follows())?;
         // What could not be read has no key that a source knows.
         if hot.key.name.is_empty() {
             return None;

@@ -113,9 +113,11 @@ impl<D: Digest> Partition<D> {
     }
 
     /// Keys of a source that may be asked for what follows at a time: a share of memory between all sources.
-    fn tails_most(&self) -> usize {
+    pub(super) fn tails_most(&self) -> usize {
         let share = self.settings.hot_keys / limits::REFILL_SHARE;
-        limits::TAIL_ASKS.min((share / self.tails.passes.len().max(1)).max(1))
+        let sources = self.settings.sources.values();
+        let sources = sources.filter(|source| source.asks_what_follows()).count();
+        limits::TAIL_ASKS.min((share / sources.max(1)).max(1))
     }
 
     /// Asks for the next page of quiet keys, if it is time.

@@ -42,6 +42,7 @@ pub(crate) fn settings() -> Settings {
         rate: None,
         refill: None,
         list: None,
+        reconcile: None,
         depends_on: None,
     };
     let destination = DestinationSettings {

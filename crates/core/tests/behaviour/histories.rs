@@ -363,6 +363,7 @@ fn configured(
         rate: None,
         refill,
         list: None,
+        reconcile: None,
         depends_on: depends_on
             .filter(|_| contract != Contract::Unordered)
             .map(|wait| DependsOnSettings { source: SourceId(1), wait }),

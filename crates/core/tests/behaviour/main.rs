@@ -7,6 +7,7 @@
 )]
 
 mod bounds;
+mod comparing;
 mod compensation;
 mod harness;
 mod histories;

@@ -3,6 +3,7 @@
 //! `UPDATE_SCRIPTS=1` writes what happens now; read the difference before you commit it. The words
 //! of the language are the arms of [`Story::run`] and [`Story::set_up`].
 
+mod compare;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -207,6 +208,7 @@ impl Story {
                 every: words.duration("every"),
             }),
             list: None,
+            reconcile: compare::settings(words),
             depends_on: words.number("depends_on").map(|source| DependsOnSettings {
                 source: SourceId(u32::try_from(source).expect("few sources")),
                 wait: words.duration("depends_wait").unwrap_or(Duration::from_secs(5)),
@@ -274,6 +276,7 @@ impl Story {
             "unreachable" => end(world, words, Outcome::Unreachable),
             "unreadable" => end(world, words, Outcome::Unreadable),
             "fetched" => fetched(world, words),
+            "compared" => compare::compared(world, words),
             "wait" => world.advance(duration(words.word(1))),
             "clock" => clock(world, words.word(1)),
             "crash" => {
@@ -309,6 +312,7 @@ impl Story {
             "auto" => words.plain[1..].iter().for_each(|it| set(&mut world.habits, it, true)),
             "show" => shown::show(world, words),
             "counted" => shown::counted(world),
+            "tallied" => compare::tallied(world),
             "watched" => shown::watched(world),
             "same" => world.memory_equals_history(),
             _ => command(world, words),
@@ -360,6 +364,10 @@ fn reconfigure(world: &mut World, words: &Words<'_>) {
         let rate = Rate { count: 10, period: duration("1s") };
         let refill = RefillSettings { after, attempts: 3, rate, every: words.duration("every") };
         source.refill = (!after.is_zero()).then_some(refill);
+    }
+    if let Some(every) = words.duration("compare") {
+        let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+        source.reconcile = compare::settings(words).filter(|_| !every.is_zero());
     }
     if let Some(after) = words.duration("forget_after") {
         let source = settings.sources.get_mut(&SourceId(1)).expect("the source");

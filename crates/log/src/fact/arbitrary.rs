@@ -117,7 +117,12 @@ pub(crate) fn hold_reason() -> impl Strategy<Value = HoldReason> {
 
 fn received() -> impl Strategy<Value = Received> {
     let texts = (option::of(text(256)), text(256), text(256));
-    let origin = prop_oneof![Just(Origin::Posted), Just(Origin::Refilled), Just(Origin::Again)];
+    let origin = prop_oneof![
+        Just(Origin::Posted),
+        Just(Origin::Refilled),
+        Just(Origin::Again),
+        Just(Origin::Reconciled)
+    ];
     let origin = (origin, option::of(key()));
     let rest = (vec(header(), 0..5), hash(), any::<u32>(), any::<u32>(), origin);
     (key(), position(), texts, rest).prop_map(|(key, position, texts, rest)| Received {
@@ -304,6 +309,8 @@ fn gaps() -> BoxedStrategy<Fact> {
             Fact::GapAbandoned(GapAbandoned { key, missing, reason })
         }),
         refill_ended(),
+        (key(), position(), position())
+            .prop_map(|(key, ours, theirs)| { Fact::Reconciled(Reconciled { key, ours, theirs }) }),
         (key(), place(), hold_reason(), any::<u64>()).prop_map(|(key, event, reason, deadline)| {
             Fact::Held(Held { key, event, reason, deadline: OpenMicros(deadline) })
         }),

@@ -46,6 +46,7 @@ mod late_dead;
 pub(crate) mod parts;
 mod rebased;
 mod received;
+mod reconciled;
 mod redriven;
 mod refill_ended;
 mod refused;
@@ -112,6 +113,7 @@ mod tag {
     pub(super) const REWOUND: u8 = 52;
     pub(super) const LATE_DEAD: u8 = 53;
     pub(super) const UNMET: u8 = 57;
+    pub(super) const RECONCILED: u8 = 58;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -164,6 +166,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::Restored(fact) => restored::encode(writer, fact),
         Fact::Jumped(fact) => jumped::encode(writer, fact),
         Fact::RefillEnded(fact) => refill_ended::encode(writer, fact),
+        Fact::Reconciled(fact) => reconciled::encode(writer, fact),
     }
     writer.close_length("fact", opened);
 }
@@ -225,6 +228,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::RESTORED => Fact::Restored(restored::decode(fields)?),
         tag::JUMPED => Fact::Jumped(jumped::decode(fields)?),
         tag::REFILL_ENDED => Fact::RefillEnded(refill_ended::decode(fields)?),
+        tag::RECONCILED => Fact::Reconciled(reconciled::decode(fields)?),
         _ => {
             let found = Some(u64::from(tag));
             return Err(DecodeError { at: start, what: "unknown fact tag", found });
@@ -290,6 +294,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::Restored(_) => tag::RESTORED,
         Fact::Jumped(_) => tag::JUMPED,
         Fact::RefillEnded(_) => tag::REFILL_ENDED,
+        Fact::Reconciled(_) => tag::RECONCILED,
     }
 }
 

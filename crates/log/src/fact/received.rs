@@ -30,6 +30,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Received) {
         Origin::Posted => writer.byte(0),
         Origin::Refilled => writer.byte(1),
         Origin::Again => writer.byte(2),
+        Origin::Reconciled => writer.byte(3),
     }
     if let Some(of) = &fact.depends_on {
         write_key(writer, of);
@@ -61,6 +62,7 @@ fn origin(reader: &mut Reader<'_>) -> Result<Origin, DecodeError> {
         0 if reader.left() > 0 => Ok(Origin::Posted),
         1 => Ok(Origin::Refilled),
         2 => Ok(Origin::Again),
+        3 => Ok(Origin::Reconciled),
         byte => unknown(reader, "unknown origin of an event", byte),
     }
 }
@@ -112,6 +114,17 @@ mod tests {
              0103612f6201026531010800000000000000070470757368106170706c69636174696f6e \
              2f6a736f6e0103782d610131090909090909090909090909090909090909090909090909 \
              0909090909090909b0090301",
+        );
+    }
+
+    #[test]
+    fn golden_bytes_of_what_the_authority_has() {
+        check(
+            fact(Origin::Reconciled),
+            "06 54000000 \
+             0103612f6201026531010800000000000000070470757368106170706c69636174696f6e \
+             2f6a736f6e0103782d610131090909090909090909090909090909090909090909090909 \
+             0909090909090909b0090303",
         );
     }
 

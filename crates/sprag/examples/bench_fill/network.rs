@@ -9,7 +9,7 @@ use sprag_core::fact::Outcome;
 use sprag_core::id::PartitionId;
 use sprag_core::input::{AttemptId, Ended};
 use sprag_core::lists::ListAsk;
-use sprag_core::output::{Attempt, Fetch};
+use sprag_core::output::{Attempt, Compare, Fetch, Theirs};
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::Notice;
 use tokio::sync::{Semaphore, mpsc};
@@ -50,6 +50,14 @@ impl Network for Ending {
 
     fn fetch(&mut self, _: PartitionId, _: Box<Fetch>) {
         // No source is asked for anything.
+    }
+
+    fn compare(&mut self, _: PartitionId, _: Box<Compare>) {
+        // No source is compared.
+    }
+
+    fn bring_theirs(&mut self, _: Box<Theirs>) {
+        // Nor has it anything.
     }
 
     fn read_list(&mut self, _: ListAsk) {

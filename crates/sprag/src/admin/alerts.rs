@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use sprag_core::id::{Key, SourceId};
+use sprag_core::partition::ReconcileTally;
 use sprag_core::time::{UnixMicros, micros};
 use sprag_log::Corruption;
 use utoipa::ToSchema;
@@ -24,7 +25,7 @@ use crate::state::{KeyFilter, KeyQuery, StoppedCounts};
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Alert {
     /// `sequence-reset`, `gap-halted`, `lanes-stopped`, `breaker-open`, `backlog-high`, `destination-paused`,
-    /// `destination-gone`, `source-silent`, `state-store` or `log-damaged`
+    /// `destination-gone`, `source-silent`, `differs`, `state-store` or `log-damaged`
     alert: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -61,6 +62,7 @@ pub(super) async fn list(State(state): State<AdminState>) -> Answered<Page<Alert
     }
     items.extend(state.parts().queries.unreadable().iter().map(damaged));
     items.extend(silent(&state));
+    items.extend(differing(&state).await);
     destinations(&state, &names, &mut items).await?;
     halted_gaps(&state, &names, &mut items).await?;
     resets(&state, &names, &mut items).await?;
@@ -100,6 +102,28 @@ fn silent(state: &AdminState) -> Vec<Alert> {
         })
     };
     in_force.0.expected.iter().filter_map(silent).collect()
+}
+
+/// Sources that had another position of some keys when those were compared last.
+async fn differing(state: &AdminState) -> Vec<Alert> {
+    let in_force = state.current();
+    let statistics = state.node().statistics().await;
+    let differing = |(id, tally): (&SourceId, &ReconcileTally)| {
+        let name = in_force.0.sources.get(id).filter(|_| tally.last > 0)?;
+        Some(Alert {
+            alert: "differs",
+            source: Some(name.to_string()),
+            text: format!(
+                "{} key(s) that were compared last are not as the source has them.",
+                tally.last
+            ),
+            remedy: "See which, and who is ahead: GET /v1/facts?fact=reconciled. Where the source is, events \
+                     did not come."
+                .to_owned(),
+            ..Alert::default()
+        })
+    };
+    statistics.reconciling.iter().filter_map(differing).collect()
 }
 
 async fn destinations(

@@ -472,6 +472,7 @@ fn shown(
             Origin::Posted => None,
             Origin::Refilled => Some("refilled"),
             Origin::Again => Some("again"),
+            Origin::Reconciled => Some("reconciled"),
         },
         size: received.size,
         digest: received.digest.to_string(),

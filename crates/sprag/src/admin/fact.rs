@@ -65,12 +65,10 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::KeyPaused(_)
         | Fact::KeyResumed(_) => Value::Null,
         Fact::SourceDeclared(fact) => json!({"source": *fact.name, "identity": *fact.identity}),
-        Fact::DestinationDeclared(fact) => json!({"destination": *fact.name}),
-        Fact::DestinationPaused(fact) => {
-            json!({"destination": to(fact.destination), "reason": paused(fact.reason)})
-        }
-        Fact::DestinationRetired(fact) => json!({"destination": to(fact.destination)}),
-        Fact::DestinationResumed(fact) => json!({"destination": to(fact.destination)}),
+        Fact::DestinationDeclared(_)
+        | Fact::DestinationPaused(_)
+        | Fact::DestinationRetired(_)
+        | Fact::DestinationResumed(_) => of_destination(names, fact),
         Fact::Received(fact) => received(names, fact),
         Fact::Held(fact) => json!({"event": fact.event.to_string(), "reason": hold(fact.reason)}),
         Fact::Released(fact) => released(names, fact),
@@ -100,8 +98,11 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
             "source": *names.source(fact.source), "code": *fact.code, "peer": *fact.peer,
             "digest": fact.digest.map(|digest| digest.to_string()), "counted": fact.counted,
         }),
-        Fact::SequenceReset(fact) => json!({"position": fact.position.text()}),
-        Fact::GapOpened(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => of_gap(fact),
+        Fact::SequenceReset(_)
+        | Fact::GapOpened(_)
+        | Fact::GapAbandoned(_)
+        | Fact::RefillEnded(_)
+        | Fact::Reconciled(_) => of_gap(fact),
         Fact::Attempted(fact) => attempted(names, fact),
         Fact::Acknowledged(_)
         | Fact::Batched(_)
@@ -128,9 +129,24 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
     }
 }
 
+/// What is decided about a destination as a whole.
+fn of_destination(names: &Names, fact: &Fact) -> Value {
+    let to = |id: DestinationId| names.destination(id).to_string();
+    match fact {
+        Fact::DestinationDeclared(fact) => json!({"destination": *fact.name}),
+        Fact::DestinationPaused(fact) => {
+            json!({"destination": to(fact.destination), "reason": paused(fact.reason)})
+        }
+        Fact::DestinationRetired(fact) => json!({"destination": to(fact.destination)}),
+        Fact::DestinationResumed(fact) => json!({"destination": to(fact.destination)}),
+        _ => Value::Null,
+    }
+}
+
 /// What is missing, and what was done about it.
 fn of_gap(fact: &Fact) -> Value {
     match fact {
+        Fact::SequenceReset(fact) => json!({"position": fact.position.text()}),
         Fact::GapOpened(fact) => json!({"missing": range(fact.missing)}),
         Fact::GapAbandoned(fact) => {
             json!({"missing": range(fact.missing), "reason": abandoned(fact.reason)})
@@ -143,6 +159,9 @@ fn of_gap(fact: &Fact) -> Value {
                 _ => None,
             },
         }),
+        Fact::Reconciled(fact) => {
+            json!({"ours": fact.ours.text(), "theirs": fact.theirs.text()})
+        }
         _ => Value::Null,
     }
 }
@@ -241,6 +260,7 @@ fn received(names: &Names, fact: &Received) -> Value {
         Origin::Posted => {}
         Origin::Refilled => shown["origin"] = "refilled".into(),
         Origin::Again => shown["origin"] = "again".into(),
+        Origin::Reconciled => shown["origin"] = "reconciled".into(),
     }
     if let Some(of) = &fact.depends_on {
         shown["depends_on"] = resource(names, of);

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, SourceId};
+use sprag_core::partition::ReconcileTally;
 use sprag_core::time::{ElapsedMicros, UnixMicros};
 
 use super::limits;
@@ -142,6 +143,7 @@ fn observed(
         backlog_bytes: of_destinations(|to| to.backlog.bytes),
         breaker_open: of_destinations(|to| u64::from(to.breaker_open)),
         filtered: of_destinations(|to| to.filtered),
+        reconciled: reconciled(names, statistics),
         dead_letters: dead_letters.collect(),
         forgotten_keys: forgotten(statistics, store),
         keys_in_memory: (0..)
@@ -157,6 +159,15 @@ fn observed(
 fn silences(state: &AdminState) -> Vec<(String, f64)> {
     let silence = |name: &Arc<str>| state.parts().metrics.silence(name).as_secs_f64();
     state.current().0.sources.values().map(|name| (name.to_string(), silence(name))).collect()
+}
+
+fn reconciled(names: &Names, statistics: &Statistics) -> Vec<((String, &'static str), u64)> {
+    let of_source = |(source, tally): (&SourceId, &ReconcileTally)| {
+        let name = names.source(*source).to_string();
+        let counts = [("same", tally.same), ("behind", tally.behind), ("ahead", tally.ahead)];
+        counts.map(|(result, count)| ((name.clone(), result), count))
+    };
+    statistics.reconciling.iter().flat_map(of_source).collect()
 }
 
 /// Lanes in memory by what they wait for; stopped ones are counted over all keys, and what is left of

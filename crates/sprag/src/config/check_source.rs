@@ -4,6 +4,7 @@ use super::check_depends::depends_on;
 use super::check_late::on_late;
 use super::check_list::list;
 use super::check_order::contract;
+use super::check_reconcile::reconcile;
 use super::check_refill::refill;
 use super::check_rules::{rules, total};
 use super::check_verify::verification;
@@ -74,6 +75,8 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let on_late = on_late(section, contract.as_ref());
     let depends_on = depends_on(section, contract.as_ref());
     let refill = refill(section, rules.as_ref(), contract.as_ref());
+    let asked = refill.as_ref().and_then(Option::as_ref);
+    let reconcile = reconcile(section, position, contract.as_ref(), asked);
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
         entry.duration(Duration::from_secs(1)..=DAY * 400)
@@ -107,6 +110,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         max_body: max_body?,
         depends_on: depends_on?,
         refill: refill?,
+        reconcile: reconcile?,
         list: list?,
     };
     consistent(section, &source);

@@ -13,7 +13,7 @@ use crate::verify::{Scheme, SecretProblem, Signer, Verifier};
 use http::{HeaderName, HeaderValue};
 use sprag_core::pattern::Pattern;
 use sprag_core::rate::Rate;
-use sprag_core::settings::Start;
+use sprag_core::settings::{Start, Then};
 use sprag_core::states::StateTable;
 use sprag_log::pack::Packing;
 use std::collections::BTreeMap;
@@ -108,8 +108,42 @@ pub struct Source {
     pub depends_on: Option<DependsOn>,
     /// How it is asked for positions that are missing; none: it is not.
     pub refill: Option<Refill>,
+    /// How its keys are compared with what it has.
+    pub reconcile: Option<Reconcile>,
     /// How the list of all it has is read; none: it is not.
     pub list: Option<List>,
+}
+
+/// `reconcile`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconcile {
+    /// Where it is asked, with the key left open.
+    pub template: Template,
+    /// Sent with every question.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How an answer is read.
+    pub rules: Rules,
+    /// How long between two passes through its keys.
+    pub every: Duration,
+    /// How long a key is quiet before it is compared.
+    pub grace: Duration,
+    /// Which share of the keys a pass compares, in thousandths.
+    pub sample: u16,
+    /// Questions at the most, over all keys.
+    pub rate: Rate,
+    /// What follows where it is ahead.
+    pub then: Then,
+    /// Private addresses that may be connected to all the same.
+    pub allow: Vec<Network>,
+    /// A PEM file with roots accepted besides the public ones.
+    pub ca: Option<PathBuf>,
+}
+
+impl Reconcile {
+    /// The rules prepared for use on answers.
+    pub fn extractor(&self) -> Result<Extractor, RulesProblem> {
+        Extractor::new(self.rules.clone())
+    }
 }
 
 /// `depends_on`, but for where the key is: that is one of the rules.

@@ -14,6 +14,7 @@ mod check_late;
 mod check_list;
 mod check_order;
 mod check_rate;
+mod check_reconcile;
 mod check_refill;
 mod check_refill_sprag;
 mod check_retention;
@@ -37,7 +38,8 @@ pub use admin_access::{AdminAccess, admin_access};
 pub use changes::{changes, line_of, needs_restart};
 pub use checked::{
     Ack, Config, Contract, Destination, Engine, Fifo, First, Handshake, Hold, HttpVersion, Latest,
-    Limits, OnGap, OnGiveUp, OnInvalid, OnLate, Refill, Retention, Retry, Server, Source, Url,
+    Limits, OnGap, OnGiveUp, OnInvalid, OnLate, Reconcile, Refill, Retention, Retry, Server,
+    Source, Url,
 };
 pub use finding::{Finding, Severity};
 pub use network::{Network, NetworkProblem};

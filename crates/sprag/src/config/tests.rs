@@ -1,5 +1,6 @@
 //! Whole configurations: what is accepted, and that every fault is told with its place.
 
+mod reconcile;
 mod total;
 
 use super::reference::{KEYS, Omitted};
@@ -826,6 +827,10 @@ fn defaults_are_as_documented() {
             path if path.starts_with("sources.*.refill.") => {
                 fifo(&format!("sources.s.refill.url = \"https://a.example/{{key}}\"\n{more}"))
             }
+            path if path.starts_with("sources.*.reconcile.") => fifo(&format!(
+                "sources.s.reconcile.url = \"https://a.example/{{key}}\"\n\
+                 sources.s.reconcile.version = \"body:/v\"\n{more}"
+            )),
             "sources.*.coalesce" | "sources.*.max_ahead" => small(HMAC, LATEST, more),
             _ => fifo(more),
         };
@@ -848,6 +853,7 @@ fn the_reference_and_the_checks_know_the_same_keys() {
         sources.t.depends_on = { source = "u", key = [{ type = "a", at = { join = ["body:/o"] } }] }
         sources.u.depends_on = { source = "u", key = { join = ["body:/o"] } }
         sources.t.refill = { url = "https://a.example/{key}", key_at = { join = ["body:/k"] } }
+        sources.t.reconcile = { url = "https://a.example/{key}", version = "body:/v" }
         sources.u.verify = { scheme = "square", public_url = "https://a/" }
         sources.u.position = { timestamp = "body:/t", unit = "s" }
         sources.u.contract = "latest"

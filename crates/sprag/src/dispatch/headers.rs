@@ -205,8 +205,10 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     if let Some(attempt) = attempt.filter(|attempt| !attempt.omitted.is_empty()) {
         own.text("sprag-omitted", &omitted(&attempt.omitted));
     }
-    if event.event.received.origin == Origin::Refilled {
-        own.text("sprag-origin", "refilled");
+    match event.event.received.origin {
+        Origin::Posted | Origin::Again => {}
+        Origin::Refilled => own.text("sprag-origin", "refilled"),
+        Origin::Reconciled => own.text("sprag-origin", "reconciled"),
     }
     if !in_order {
         own.text("sprag-out-of-order", "true");

@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use sprag_core::fact::{Outcome, RefillOutcome};
 use sprag_core::id::{DestinationId, PartitionId, SourceId};
-use sprag_core::input::{AttemptId, Fetched};
+use sprag_core::input::{AttemptId, Compared, Fetched};
 use sprag_core::lists::{ListAsk, ListRead};
-use sprag_core::output::{Attempt, Fetch};
+use sprag_core::output::{Attempt, Compare, Fetch, Theirs};
 use sprag_core::ranges::Ranges;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::{Configured, Notice};
@@ -31,7 +31,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::life;
 use crate::node::{Network, NodeHandle};
-use crate::refill::{Lister, Listers, Refiller, Refillers};
+use crate::refill::{Comparer, Comparers, Lister, Listers, Refiller, Refillers};
 
 pub(crate) use batch::envelope;
 pub(crate) use endpoint::tls;
@@ -74,6 +74,8 @@ pub struct Outgoing {
     pub endpoints: Endpoints,
     /// What sources are asked with.
     pub refillers: Refillers,
+    /// What sources are compared with.
+    pub comparers: Comparers,
     /// What the lists of sources are read with.
     pub listers: Listers,
 }
@@ -114,6 +116,7 @@ pub struct Dispatcher {
     /// By the numbers that history has for the names: known before anything is to be sent.
     numbered: BTreeMap<DestinationId, Arc<Endpoint>>,
     refillers: BTreeMap<SourceId, Arc<Refiller>>,
+    comparers: BTreeMap<SourceId, Arc<Comparer>>,
     listers: BTreeMap<SourceId, Arc<Lister>>,
     sources: BTreeMap<SourceId, Arc<str>>,
     clock: Clock,
@@ -152,6 +155,7 @@ impl Dispatcher {
             next,
             numbered: BTreeMap::new(),
             refillers: BTreeMap::new(),
+            comparers: BTreeMap::new(),
             listers: BTreeMap::new(),
             sources: BTreeMap::new(),
             clock,
@@ -180,6 +184,10 @@ impl Dispatcher {
             Some((*id, self.outgoing.refillers.get(&**name)?.clone()))
         };
         self.refillers = sources.iter().filter_map(refiller).collect();
+        let comparer = |(id, name): (&SourceId, &Arc<str>)| {
+            Some((*id, self.outgoing.comparers.get(&**name)?.clone()))
+        };
+        self.comparers = sources.iter().filter_map(comparer).collect();
         let lister = |(id, name): (&SourceId, &Arc<str>)| {
             Some((*id, self.outgoing.listers.get(&**name)?.clone()))
         };
@@ -247,6 +255,30 @@ impl Network for Dispatcher {
             let fetched = refiller.fetch(&node, clock, &fetch).await;
             node.fetched(partition, fetched);
         });
+    }
+
+    fn compare(&mut self, partition: PartitionId, compare: Box<Compare>) {
+        let Some(comparer) = self.comparers.get(&compare.key.source).cloned() else {
+            // No longer configured: nothing was asked.
+            let Compare { id, key, quiet } = *compare;
+            let outcome = RefillOutcome::Unreachable;
+            let (theirs, body, retry_after) = (None, None, None);
+            let nothing = Compared { id, key, quiet, outcome, theirs, body, retry_after };
+            self.node.compared(partition, nothing);
+            return;
+        };
+        let (node, clock) = (self.node.clone(), self.clock);
+        self.runtimes.asks.spawn(async move {
+            let compared = comparer.compare(clock, *compare).await;
+            node.compared(partition, compared);
+        });
+    }
+
+    fn bring_theirs(&mut self, theirs: Box<Theirs>) {
+        if let Some(comparer) = self.comparers.get(&theirs.key.source).cloned() {
+            let node = self.node.clone();
+            self.runtimes.asks.spawn(async move { comparer.bring(&node, *theirs).await });
+        }
     }
 
     fn read_list(&mut self, asked: ListAsk) {

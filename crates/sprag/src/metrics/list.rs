@@ -57,6 +57,12 @@ list! {
     "sprag_refills_total" "counter" ["source", "outcome"] "asks":
         "Asks for missing positions, and passes over a list, by what came of them",
         "Since the process began. `whole`: all that the source has of them was read, and is durable; `cut`: a part. `throttled` is 429, `declined` another answer below 500, `failed` one from 500 on. `unreachable`, `refused` (the address is not allowed), `unreadable` (not what is configured), `unfinished` (no end in time). What came is in `sprag_events_total` like any event.";
+    "sprag_reconcile_asked_total" "counter" ["source", "outcome"] "questions":
+        "Questions for what a source has of a key (`reconcile`), by what came of them",
+        "Since the process began. `whole`: it said a position; `absent`: 404 or 410; the others as in `sprag_refills_total`, `cut` where the answer is larger than is read.";
+    "sprag_reconciled_total" "counter" ["source", "result"] "keys":
+        "Keys compared with what their source has, by who is ahead",
+        "Since the process began. `same`; `behind`: the source has a newer position, so something did not come; `ahead`: it has an older one. What came about a key while its source was asked is not judged. Each difference is the fact `reconciled` once.";
     "sprag_held_events" "gauge" ["source"] "events":
         "Events that wait behind missing positions, or settle",
         "Of all keys, in memory or not, from the state store; at most 5 s old.";

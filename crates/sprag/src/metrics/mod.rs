@@ -9,6 +9,7 @@ mod destination;
 mod history;
 mod list;
 mod observed;
+mod reconcile;
 mod refill;
 mod silence;
 mod source;
@@ -26,6 +27,7 @@ pub use destination::DestinationMetrics;
 pub use history::History;
 pub use list::{Described, LIST, metrics_markdown};
 pub use observed::Observed;
+pub use reconcile::ReconcileMetrics;
 pub use refill::RefillMetrics;
 pub use source::SourceMetrics;
 
@@ -94,6 +96,13 @@ struct WaitLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReconciledLabels {
+    source: String,
+    /// Which side is ahead.
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PartitionLabel {
     partition: u16,
 }
@@ -117,6 +126,8 @@ pub struct Metrics {
     events: Family<EventLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
     refills: Family<RefillLabels, Counter>,
+    reconcile_asked: Family<RefillLabels, Counter>,
+    reconciled: Family<ReconciledLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     filtered: Family<DestinationLabel, Counter>,
     lag_seconds: Lags,
@@ -151,6 +162,8 @@ impl Metrics {
             events: Family::default(),
             refused: Family::default(),
             refills: Family::default(),
+            reconcile_asked: Family::default(),
+            reconciled: Family::default(),
             attempts: Family::default(),
             filtered: Family::default(),
             lag_seconds: Family::new_with_constructor(|| histogram(LAG_BUCKETS)),
@@ -172,6 +185,9 @@ impl Metrics {
         registry.register("events", help("events"), self.events.clone());
         registry.register("refused", help("refused"), self.refused.clone());
         registry.register("refills", help("refills"), self.refills.clone());
+        let asked = self.reconcile_asked.clone();
+        registry.register("reconcile_asked", help("reconcile_asked"), asked);
+        registry.register("reconciled", help("reconciled"), self.reconciled.clone());
         registry.register("attempts", help("attempts"), self.attempts.clone());
         registry.register("filtered", help("filtered"), self.filtered.clone());
         registry.register("lag_seconds", help("lag_seconds"), self.lag_seconds.clone());
@@ -204,6 +220,12 @@ impl Metrics {
     #[must_use]
     pub fn refill(&self, name: &str) -> RefillMetrics {
         RefillMetrics::new(self, name)
+    }
+
+    /// The counters of a source that is compared with what it has.
+    #[must_use]
+    pub fn reconcile(&self, name: &str) -> ReconcileMetrics {
+        ReconcileMetrics::new(self, name)
     }
 
     /// The counters of a destination.
@@ -248,6 +270,11 @@ impl Metrics {
             let counter = self.filtered.get_or_create(&label);
             counter.inc_by(count.saturating_sub(counter.get()));
         }
+        for ((source, result), count) in &observed.reconciled {
+            let label = ReconciledLabels { source: source.clone(), result };
+            let counter = self.reconciled.get_or_create(&label);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
         let mut page = String::new();
         // Writing to a string does not fail.
         let _ = text::encode(&mut page, &self.registry);
@@ -273,6 +300,7 @@ mod tests {
         metrics.source("billing").event(Status::Held);
         source.refused(Code::SignatureMismatch);
         metrics.refill("billing").ended(RefillOutcome::Answered { status: 429 });
+        metrics.reconcile("billing").ended(RefillOutcome::Answered { status: 404 });
         app.attempt(Outcome::Answered { status: 204 });
         app.attempt(Outcome::Answered { status: 503 });
         app.attempt(Outcome::Unknown);
@@ -287,6 +315,8 @@ mod tests {
             "sprag_events_total{source=\"billing\",fate=\"duplicate\"} 0",
             "sprag_refused_total{source=\"billing\",code=\"signature-mismatch\"} 1",
             "sprag_refills_total{source=\"billing\",outcome=\"throttled\"} 1",
+            "sprag_reconcile_asked_total{source=\"billing\",outcome=\"absent\"} 1",
+            "sprag_reconciled_total{source=\"billing\",result=\"behind\"} 2",
             "sprag_attempts_total{destination=\"app\",outcome=\"2xx\"} 1",
             "sprag_attempts_total{destination=\"app\",outcome=\"5xx\"} 1",
             "sprag_attempts_total{destination=\"app\",outcome=\"unknown\"} 1",
@@ -328,6 +358,7 @@ mod tests {
 
     fn levels() -> Observed {
         Observed {
+            reconciled: vec![(("billing".to_owned(), "behind"), 2)],
             dedupe_ids: 9,
             held_events: vec![("billing".into(), 4)],
             gaps_open: vec![("billing".into(), 1)],

@@ -42,6 +42,8 @@ pub struct Observed {
     pub breaker_open: Vec<(String, u64)>,
     /// Events not taken for their type since the process began, by destination.
     pub filtered: Vec<(String, u64)>,
+    /// Keys compared since the process began, by source and which side was ahead.
+    pub reconciled: Vec<((String, &'static str), u64)>,
     /// Dead letters and events in stopped lanes, by destination; an empty name is ingress.
     pub dead_letters: Vec<(String, u64)>,
     /// Tombstones of forgotten keys, by partition.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sprag_core::fact::{Origin, StoredHeader};
 use sprag_core::id::{Hash, Key, PartitionId, SourceId};
-use sprag_core::input::{Arrival, Command, Ended, Fetched, Ticket};
+use sprag_core::input::{Arrival, Command, Compared, Ended, Fetched, Ticket};
 use sprag_core::lists::ListRead;
 use sprag_core::output::Answer;
 use sprag_core::partition::KeyView;
@@ -139,6 +139,11 @@ impl NodeHandle {
     /// Reports that an ask for missing positions is over: all that it brought is answered.
     pub fn fetched(&self, partition: PartitionId, fetched: Fetched) {
         self.tell(Message::Fetched(partition, fetched));
+    }
+
+    /// Reports what came of a question for what a source has.
+    pub fn compared(&self, partition: PartitionId, compared: Compared) {
+        self.tell(Message::Compared(partition, Box::new(compared)));
     }
 
     /// Reports that a pass over a list is over: all that it brought is answered.

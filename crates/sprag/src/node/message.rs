@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use sprag_core::id::{Hash, Key, PartitionId, SourceId};
-use sprag_core::input::{Arrival, AttemptId, Command, Ended, Fetched};
+use sprag_core::input::{Arrival, AttemptId, Command, Compared, Ended, Fetched};
 use sprag_core::lists::{ListAsk, ListRead};
-use sprag_core::output::{Answer, Attempt, Fetch};
+use sprag_core::output::{Answer, Attempt, Compare, Fetch, Theirs};
 use sprag_core::partition::KeyView;
 use sprag_core::plan::Plan;
 use sprag_core::record::Directory;
@@ -31,6 +31,12 @@ pub trait Network: Send + 'static {
 
     /// Ask a source for missing positions, bring in what comes, and report the end to the handle.
     fn fetch(&mut self, partition: PartitionId, fetch: Box<Fetch>);
+
+    /// Ask a source what it has of a key, and report what it answered to the handle.
+    fn compare(&mut self, partition: PartitionId, compare: Box<Compare>);
+
+    /// Bring in what a source has, as an event; nobody waits for it.
+    fn bring_theirs(&mut self, theirs: Box<Theirs>);
 
     /// Read the list of a whole source, bring in what comes, and report the end to the handle.
     fn read_list(&mut self, asked: ListAsk);
@@ -73,6 +79,8 @@ pub(super) enum Message {
     Ended(PartitionId, Ended),
     /// An ask for missing positions is over.
     Fetched(PartitionId, Fetched),
+    /// A comparison is over.
+    Compared(PartitionId, Box<Compared>),
     /// A pass over a list is over.
     ListRead(ListRead),
     /// A key in memory as it is.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use sprag_core::backlog::Level;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Pool;
-use sprag_core::id::{DestinationId, Epoch, FrameNumber, PartitionId};
-use sprag_core::partition::WaitsFor;
+use sprag_core::id::{DestinationId, Epoch, FrameNumber, PartitionId, SourceId};
+use sprag_core::partition::{ReconcileTally, WaitsFor};
 use sprag_core::retention::Tally;
 use sprag_core::time::{Now, OpenMicros, UnixMicros};
 use sprag_core::totals::Backlog;
@@ -37,6 +37,8 @@ pub struct Statistics {
     pub log: LogSize,
     /// What retention did.
     pub retention: Tally,
+    /// What comparing with sources came to.
+    pub reconciling: BTreeMap<SourceId, ReconcileTally>,
 }
 
 /// One partition.
@@ -99,6 +101,10 @@ impl Statistics {
             for (destination, waits_for) in partition.waits() {
                 let Some(reason) = reason(waits_for) else { continue };
                 *statistics.waits.entry((destination, reason)).or_default() += 1;
+            }
+            for (source, tally) in partition.reconciled() {
+                let sum = statistics.reconciling.entry(source).or_default();
+                *sum = sum.and(tally);
             }
             for (destination, released) in partition.heads() {
                 let oldest = statistics.heads.entry((destination, partition.id()));

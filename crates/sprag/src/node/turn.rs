@@ -217,6 +217,7 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                 self.node.ended(now, partition, ended);
             }
             Message::Fetched(partition, fetched) => self.node.fetched(now, partition, fetched),
+            Message::Compared(partition, compared) => self.node.compared(now, partition, compared),
             Message::ListRead(read) => self.node.list_read(now, &read),
             Message::Store(answer) => {
                 if let Some(ticket) = self.ticket(answer) {
@@ -273,6 +274,8 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
                 }
                 Effect::Abort { partition, attempt } => self.network.abort(partition, attempt),
                 Effect::Fetch { partition, fetch } => self.network.fetch(partition, fetch),
+                Effect::Compare { partition, compare } => self.network.compare(partition, compare),
+                Effect::BringTheirs(theirs) => self.network.bring_theirs(theirs),
                 Effect::ReadList(asked) => self.network.read_list(asked),
                 Effect::Notice(notice) => self.network.notice(notice),
             }

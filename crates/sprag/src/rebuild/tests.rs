@@ -80,6 +80,7 @@ fn source(name: &str, contract: Contract, forget_after: Option<Duration>) -> Sou
     SourceSettings {
         refill: None,
         list: None,
+        reconcile: None,
         depends_on: None,
         name: name.into(),
         contract,

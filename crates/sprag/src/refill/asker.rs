@@ -24,6 +24,8 @@ pub(super) struct Asker {
     to: Target,
     host: HeaderValue,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Bytes of an answer at the most.
+    most: usize,
 }
 
 /// Which addresses may be connected to, and who vouches for them.
@@ -66,7 +68,12 @@ impl Asker {
         let tls = tls(&url, trusted.ca, http)?;
         let (allow, connect_timeout) = (trusted.allow.to_vec(), limits::REFILL_CONNECT_TIME);
         let to = Target { url, allow, tls, http, connect_timeout };
-        Ok(Self { to, host, headers: headers.to_vec() })
+        Ok(Self { to, host, headers: headers.to_vec(), most: limits::REFILL_PAGE_BYTES })
+    }
+
+    /// Reads no more of an answer than this.
+    pub(super) fn reading_at_most(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// The server that is asked.
@@ -95,7 +102,7 @@ impl Asker {
         let Sent::Answered(response) = sent else {
             return Err(NoAnswer::with(RefillOutcome::Unfinished, "the connection broke"));
         };
-        let answered = read(response).await?;
+        let answered = read(response, self.most).await?;
         if answered.status.is_success() {
             *connection = Some(sending);
         }
@@ -140,7 +147,7 @@ impl Asker {
 }
 
 /// An answer whose body is not too large.
-async fn read(response: Response<Incoming>) -> Result<Answered, NoAnswer> {
+async fn read(response: Response<Incoming>, most: usize) -> Result<Answered, NoAnswer> {
     let (parts, mut incoming) = response.into_parts();
     let (status, headers) = (parts.status, parts.headers);
     let mut body = Vec::new();
@@ -155,9 +162,8 @@ async fn read(response: Response<Incoming>) -> Result<Answered, NoAnswer> {
         let broke = |_| NoAnswer::with(RefillOutcome::Unfinished, "its answer broke off");
         let frame = frame.map_err(broke)?;
         let Some(data) = frame.data_ref() else { continue };
-        if body.len() + data.len() > limits::REFILL_PAGE_BYTES {
-            let most = limits::REFILL_PAGE_BYTES;
-            let detail = format!("a page has more than {most} bytes");
+        if body.len() + data.len() > most {
+            let detail = format!("it has more than {most} bytes");
             return Err(NoAnswer::with(RefillOutcome::Cut, detail));
         }
         body.extend_from_slice(data);

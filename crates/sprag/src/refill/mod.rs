@@ -9,6 +9,7 @@
 //! | `template` | the URL of an ask |
 //! | `asker` | requests over HTTP: connections, bounds of bytes |
 //! | `client` | one ask: pages, bounds of pages, events and time |
+//! | `comparer` | one question for what a source has of a key ([`sprag_core::output::Compare`]) |
 //! | `list` | one pass over the list of a whole source ([`sprag_core::lists::ListAsk`]) |
 //! | `listing` | the lists of providers |
 //! | `page` | what a page holds, and where the next one is |
@@ -23,6 +24,7 @@
 
 mod asker;
 mod client;
+mod comparer;
 mod ended;
 mod entry;
 pub mod envelope;
@@ -33,6 +35,7 @@ pub mod page;
 mod template;
 
 pub use client::{Refiller, Refillers};
+pub use comparer::{Comparer, Comparers};
 pub use list::{Lister, Listers};
 pub use listing::{LIST_KINDS, ListKind};
 pub use template::Template;

@@ -18,7 +18,7 @@ use sprag_core::fact::{Outcome, StoredHeader};
 use sprag_core::id::{DestinationId, Key, PartitionId, Revision, SourceId};
 use sprag_core::input::{AttemptId, Ended};
 use sprag_core::lists::ListAsk;
-use sprag_core::output::{Answer, Attempt, Fetch, Status};
+use sprag_core::output::{Answer, Attempt, Compare, Fetch, Status, Theirs};
 use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::position::Position;
 use sprag_core::settings::{
@@ -123,6 +123,14 @@ impl Network for ScriptedNetwork {
         panic!("no source is asked: {fetch:?}");
     }
 
+    fn compare(&mut self, _: PartitionId, _: Box<Compare>) {
+        // No source is compared.
+    }
+
+    fn bring_theirs(&mut self, _: Box<Theirs>) {
+        // Nor has it anything.
+    }
+
     fn read_list(&mut self, asked: ListAsk) {
         panic!("no list is read: {asked:?}");
     }
@@ -149,6 +157,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         rate: None,
         refill: None,
         list: None,
+        reconcile: None,
         depends_on: None,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),

@@ -40,7 +40,7 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
     if let Some(range) = key.kind.strip_prefix("integer ").filter(|rest| rest.contains('–')) {
         return Some(integers(range));
     }
-    if let Some(some) = words(key.kind).or_else(|| links(key.kind)) {
+    if let Some(some) = words(key.kind).or_else(|| links(key.kind)).or_else(|| compared(key.kind)) {
         return Some(some);
     }
     Some(match key.kind {
@@ -103,6 +103,21 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
     })
 }
 
+/// Kinds of what is compared.
+fn compared(kind: &str) -> Option<Vec<Value>> {
+    Some(match kind {
+        "percentage 0.1%–100%" => values(
+            &["\"100%\"", "\"0.1%\"", "\"12.5%\""],
+            &["\"0%\"", "\"101%\"", "\"10\"", "10", "\"0.05%\""],
+        ),
+        "`body:/pointer` or `const:TEXT`" => values(
+            &["\"body:/type\"", "\"const:reconciled\""],
+            &["\"header:x-type\"", "\"const:\"", "7"],
+        ),
+        _ => return None,
+    })
+}
+
 /// Kinds that lead somewhere.
 fn links(kind: &str) -> Option<Vec<Value>> {
     Some(match kind {
@@ -113,6 +128,15 @@ fn links(kind: &str) -> Option<Vec<Value>> {
                 "\"https://{key}/\"",
                 "\"https://api.example/\"",
                 "\"https://api.example/{id}\"",
+                "7",
+            ],
+        ),
+        "URL with a key" => values(
+            &["\"https://api.example/orders/{key}\""],
+            &[
+                "\"https://{key}/\"",
+                "\"https://api.example/orders\"",
+                "\"https://api.example/{key}?from={from}\"",
                 "7",
             ],
         ),

@@ -19,6 +19,7 @@ mod limits;
 mod order;
 #[path = "../wire/post.rs"]
 mod post;
+mod reconcile;
 mod record;
 mod refill;
 mod replay;

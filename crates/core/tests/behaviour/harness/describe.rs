@@ -40,7 +40,7 @@ fn place(place: Place) -> String {
     format!("{}-{}", place.frame.0, place.index)
 }
 
-fn position(position: &Position) -> String {
+pub(crate) fn position(position: &Position) -> String {
     match position {
         Position::None => "none".to_owned(),
         Position::Sequence(number) => number.to_string(),
@@ -98,9 +98,11 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::LaneEnded(_)
         | Fact::Rewound(_)
         | Fact::BacklogDropped(_) => lane_fact(fact),
-        Fact::GapOpened(_) | Fact::GapFilled(_) | Fact::GapAbandoned(_) | Fact::RefillEnded(_) => {
-            gap_fact(fact)
-        }
+        Fact::GapOpened(_)
+        | Fact::GapFilled(_)
+        | Fact::GapAbandoned(_)
+        | Fact::RefillEnded(_)
+        | Fact::Reconciled(_) => gap_fact(fact),
         Fact::KeyPaused(fact) => fact.key.name.to_string(),
         Fact::KeyResumed(fact) => fact.key.name.to_string(),
         _ => event_fact(fact),
@@ -119,6 +121,7 @@ fn event_fact(fact: &Fact) -> String {
                 Origin::Posted => "",
                 Origin::Refilled => " refilled",
                 Origin::Again => " again",
+                Origin::Reconciled => " reconciled",
             },
             fact.depends_on
                 .as_ref()
@@ -214,6 +217,10 @@ fn gap_fact(fact: &Fact) -> String {
             let (asked, outcome) = (range(fact.asked), fact.outcome.as_str());
             let (name, attempt, events) = (&fact.key.name, fact.attempt, fact.events);
             format!("{name} asked={asked} try={attempt} {outcome}{status} events={events}")
+        }
+        Fact::Reconciled(fact) => {
+            let (ours, theirs) = (position(&fact.ours), position(&fact.theirs));
+            format!("{} ours={ours} theirs={theirs}", fact.key.name)
         }
         other => format!("{other:?}"),
     }

@@ -2,6 +2,7 @@
 //!
 //! Must not know what the core should decide: that is `judge`'s and the stories'.
 
+pub(crate) mod comparing;
 pub(crate) mod describe;
 pub(crate) mod ending;
 mod history;

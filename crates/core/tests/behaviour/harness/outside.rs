@@ -85,6 +85,7 @@ impl World {
         }
         self.intake.revise(&settings);
         self.refills.revise(&settings);
+        self.comparing.turns.revise(&settings);
         for at in 0..self.nodes.len() {
             self.handle(at, Input::Settings(settings.clone()));
         }

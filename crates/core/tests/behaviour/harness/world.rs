@@ -16,6 +16,7 @@ use sprag_core::refill::Refills;
 use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros, micros};
 
+use super::comparing::Comparing;
 use super::judge::Judge;
 use super::retaining::Retaining;
 use super::store::{FrameLog, StateStore};
@@ -81,6 +82,7 @@ pub(crate) struct World {
     pub(crate) destinations: BTreeMap<DestinationId, Destination>,
     pub(crate) intake: Intake,
     pub(crate) refills: Refills,
+    pub(crate) comparing: Comparing,
     pub(crate) settings: Arc<Settings>,
     pub(crate) habits: Habits,
     pub(crate) now: Now,
@@ -112,6 +114,7 @@ impl World {
             destinations: BTreeMap::new(),
             intake: Intake::default(),
             refills: Refills::default(),
+            comparing: Comparing::default(),
             settings,
             habits,
             now: Now { elapsed: ElapsedMicros(0), clock: describe::CLOCK_START },
@@ -156,6 +159,7 @@ impl World {
         (self.refills, self.fetches) = (Refills::default(), Vec::new());
         self.asks.clear();
         self.refills.revise(&self.settings);
+        self.comparing = Comparing::by(&self.settings);
         (0..self.nodes.len()).for_each(|at| self.recover(at));
         self.settle();
     }
@@ -290,6 +294,10 @@ impl World {
                 self.trace.push(format!("  fetch {}", describe::fetch(&fetch)));
                 self.fetches.push(*fetch);
             }
+            Output::WantCompare(_)
+            | Output::SpareCompare(_)
+            | Output::Compare(_)
+            | Output::BringTheirs(_) => self.about_compare(at, output),
             Output::SequenceReset(key) => self.trace.push(format!("  alert {}", key.name)),
         }
     }
@@ -412,7 +420,7 @@ impl World {
         if self.habits.asks {
             moved |= self.bring_ask();
         }
-        moved | self.grant() | self.let_fetch() | self.pause_gone()
+        moved | self.grant() | self.let_fetch() | self.let_compare() | self.pause_gone()
     }
 
     /// The oldest frame in flight becomes durable.
@@ -436,6 +444,7 @@ impl World {
         let id = self.nodes[at].log.partition;
         self.destinations.values_mut().for_each(|destination| destination.withdraw(id));
         self.refills.forget(id);
+        self.comparing.turns.forget(id);
         self.loads.retain(|(partition, _)| *partition != id);
         // What was asked before is void; a request that is looked up still waits for its answer.
         let void =
@@ -572,6 +581,7 @@ impl World {
             let deadlines = self.nodes.iter().filter_map(|node| node.partition.deadline());
             let destinations = self.destinations.values().filter_map(Destination::deadline);
             let deadlines = deadlines.chain(destinations).chain(self.refills.deadline());
+            let deadlines = deadlines.chain(self.comparing.turns.deadline());
             let next = deadlines.min().map_or(end, |due| due.0.min(end)).max(self.now.elapsed.0);
             self.pass(next - self.now.elapsed.0);
             let due = self.tick();

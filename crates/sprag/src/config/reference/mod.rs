@@ -6,6 +6,7 @@
 
 mod destinations;
 mod limits;
+mod reconcile;
 mod server;
 mod sources;
 
@@ -47,9 +48,10 @@ pub use super::reference_page::reference_markdown;
 /// The whole configuration, section by section.
 pub const KEYS: &[Key] = &ALL;
 
-const SECTIONS: [&[Key]; 4] = [server::KEYS, sources::KEYS, destinations::KEYS, limits::KEYS];
+const SECTIONS: [&[Key]; 5] =
+    [server::KEYS, sources::KEYS, reconcile::KEYS, destinations::KEYS, limits::KEYS];
 
-const ALL: [Key; SECTIONS[0].len() + SECTIONS[1].len() + SECTIONS[2].len() + SECTIONS[3].len()] = {
+const ALL: [Key; length()] = {
     let mut all = [SECTIONS[0][0]; _];
     let (mut section, mut at) = (0, 0);
     while section < SECTIONS.len() {
@@ -62,6 +64,15 @@ const ALL: [Key; SECTIONS[0].len() + SECTIONS[1].len() + SECTIONS[2].len() + SEC
     }
     all
 };
+
+const fn length() -> usize {
+    let (mut length, mut section) = (0, 0);
+    while section < SECTIONS.len() {
+        length += SECTIONS[section].len();
+        section += 1;
+    }
+    length
+}
 
 /// The keys that may stand directly in a table: the next word after its pattern.
 pub(super) fn children(pattern: &str) -> Vec<&'static str> {
