@@ -97,6 +97,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "acknowledges a part",
             "acknowledges a part and fails",
             "has others of the key",
+            "gets what waited in vain",
+            "has what it refers to",
         ],
     ),
     (
@@ -217,6 +219,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "superseded",
             "filtered",
             "late-dead",
+            "unmet",
             "released: late and dead",
             "released: late and aside",
             "released: undone",

@@ -13,6 +13,7 @@ mod case;
 mod causal;
 mod consumer;
 mod counts;
+mod depends;
 mod dice;
 mod faults;
 mod judge;

@@ -66,6 +66,7 @@ impl World {
     fn enter(&mut self, phase: Phase, length: Instant) {
         self.phase = phase;
         (self.phase_began, self.phase_ends) = (self.now, self.now + length);
+        self.works_since = self.uptime();
         self.watching.patience = None;
         self.trace.note(self.now, 'p', &[phase as u64], || format!("{phase:?}"));
         if phase == Phase::Repair {

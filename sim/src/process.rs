@@ -281,11 +281,20 @@ impl World {
         };
         let watching = &mut self.watching;
         let verdict = watching.deliveries.arrived(&arrived, &watching.policies, &watching.commands);
+        let works_since = (self.phase == Phase::Repair).then_some(self.works_since);
+        let (numbers, policies) = (&self.numbers, &watching.policies);
+        let waited = watching.deliveries.depends(&arrived, numbers, policies, works_since);
         let beside = watching.deliveries.others(attempt.destination, resource);
         let treated = watching.outages.arrived(self.now, attempt.destination);
         self.judge("outages", treated);
+        self.judge("dependencies", waited);
         if beside > 1 {
             self.counts.hit("consumer", "has others of the key");
+        }
+        if event.released.depends_on.is_some() && !attempt.redelivery {
+            let name =
+                if attempt.unmet { "gets what waited in vain" } else { "has what it refers to" };
+            self.counts.hit("consumer", name);
         }
         let name = self.destination_name(attempt.destination);
         let told = self.take_as_told(&name, event);

@@ -293,6 +293,7 @@ impl Life {
             size: u32::try_from(post.body.len()).unwrap_or(u32::MAX),
             in_time: true,
             origin: sprag_core::fact::Origin::Posted,
+            depends_on: None,
         };
         let now = self.clock();
         if let Some(node) = &mut self.node {

@@ -304,6 +304,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
         .map(|(name, contract, on_gap)| PlannedSource {
             identity: format!("{contract:?}").into(),
             late_to: None,
+            depends_on: None,
             settings: SourceSettings {
                 name: name.into(),
                 contract,
@@ -322,6 +323,7 @@ fn draw_sources(dice: &mut Dice) -> Vec<PlannedSource> {
                 rate: draw_rate(dice, 80, 30),
                 refill: None,
                 list: None,
+                depends_on: None,
             },
         })
         .collect()

@@ -51,6 +51,8 @@ impl World {
             process.node.ignore(now, ticket, key.source, id, event_type, digest);
             return;
         }
+        let depends_on = self.refers_to(post);
+        let Some(process) = &mut self.process else { return };
         let arrival = Arrival {
             ticket,
             key,
@@ -63,6 +65,7 @@ impl World {
             size: u32::try_from(post.body.len()).unwrap_or(u32::MAX),
             in_time: post.in_time,
             origin,
+            depends_on,
         };
         process.node.receive(now, arrival, post.body.clone());
     }

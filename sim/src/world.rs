@@ -18,6 +18,7 @@ use crate::acker::Acker;
 use crate::authority::{self, Authorities};
 use crate::consumer::{Conduct, Consumers};
 use crate::counts::Counts;
+use crate::depends::{self, References};
 use crate::dice::{Dice, Seed};
 use crate::faults::Faults;
 use crate::judge::answers::Answers;
@@ -287,6 +288,7 @@ pub(crate) struct World {
     pub(crate) reloads: Reloads,
     pub(crate) authorities: Authorities,
     pub(crate) listings: Listings,
+    pub(crate) references: References,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
     pub(crate) resources: Vec<Resource>,
@@ -301,6 +303,8 @@ pub(crate) struct World {
     /// Everything is through: the process stores it, and the auditor reads.
     pub(crate) is_ending: bool,
     pub(crate) phase_began: Instant,
+    /// The uptime when it did.
+    pub(crate) works_since: u64,
     pub(crate) phase_ends: Instant,
     pub(crate) leaves_paused: bool,
     pub(crate) tickets: u64,
@@ -391,8 +395,9 @@ impl World {
         unreadable::add(&mut Dice::new(seed, UNREADABLE_DICE), &mut workload, length);
         silence::add(forgetting, &mut workload, length);
         let listing = listing::draw(seed, &mut setting, &workload);
+        let references = depends::draw(seed, &mut setting, &workload);
         let cast = Cast { dice, faults, setting, ack, batch, workload, consumers, listing, length };
-        let mut world = Self::of(seed, trace, cast);
+        let mut world = Self { references, ..Self::of(seed, trace, cast) };
         world.plan_all();
         world
     }
@@ -411,6 +416,7 @@ impl World {
             setting,
             authorities: Authorities::of(seed, &workload),
             listings: Listings::of(listing, &workload),
+            references: References::default(),
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
             process: None,
@@ -437,6 +443,7 @@ impl World {
             phase: Phase::Safety,
             is_ending: false,
             phase_began: 0,
+            works_since: 0,
             phase_ends: length,
             leaves_paused: dice.chance(400),
             tickets: 0,

@@ -14,6 +14,7 @@ mod late;
 mod refill_ended;
 mod released;
 mod strands_taken;
+mod unmet;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -36,6 +37,7 @@ pub use late::{Late, LateDead};
 pub use refill_ended::{Origin, RefillEnded, RefillOutcome};
 pub use released::Released;
 pub use strands_taken::StrandsTaken;
+pub use unmet::{DependsOn, Unmet};
 
 /// One line of history.
 #[expect(
@@ -105,6 +107,8 @@ pub enum Fact {
     Filtered(Filtered),
     /// A lane came to a late event that is to be a dead letter.
     LateDead(LateDead),
+    /// A lane waited in vain for another resource that the event at its head refers to, and sends it all the same.
+    Unmet(Unmet),
     /// More waited for a destination than may: the oldest of what waited in a lane is given up.
     BacklogDropped(BacklogDropped),
     /// A lane was set back by an operator: it sends what it had settled again, in order.
@@ -242,6 +246,8 @@ pub struct Received {
     pub body: u32,
     /// How it came.
     pub origin: Origin,
+    /// Another resource that it refers to (`depends_on`); none where it does not.
+    pub depends_on: Option<Key>,
 }
 
 /// Why an event waits.

@@ -9,7 +9,8 @@ use core::time::Duration;
 use crate::chain::Fingerprint;
 use crate::destination::{Grant, LaneRef};
 use crate::fact::{
-    DeadLetter, Fact, Late, Origin, Outcome, Received, RefillOutcome, Released, StoredHeader,
+    DeadLetter, DependsOn, Fact, Late, Origin, Outcome, Received, RefillOutcome, Released,
+    StoredHeader,
 };
 use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
 use crate::position::Position;
@@ -69,6 +70,9 @@ pub struct Arrival {
     pub in_time: bool,
     /// How it came.
     pub origin: Origin,
+    /// The name of another resource that it refers to, of the source that its own depends on; none where it names
+    /// none.
+    pub depends_on: Option<Arc<str>>,
 }
 
 /// A released event of history, whole.
@@ -83,7 +87,7 @@ pub struct Recalled {
 }
 
 /// A released event as a lane sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// Its sequence.
     pub sequence: Sequence,
@@ -97,6 +101,8 @@ pub struct Waiting {
     pub entered: bool,
     /// What its source wanted done with it, where it came late.
     pub late: Late,
+    /// What a lane waits for, beside its turn, before it sends it.
+    pub depends_on: Option<Arc<DependsOn>>,
 }
 
 impl Waiting {
@@ -220,6 +226,19 @@ pub struct Fetched {
     pub none: Ranges,
 }
 
+/// A lane asks whether a resource has settled its first event in the lane's destination (decision 042).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Names it: its number counts within the process of the asking partition.
+    pub number: u64,
+    /// The resource whose lane asks.
+    pub asker: Key,
+    /// Where its lane leads.
+    pub destination: DestinationId,
+    /// The resource that is asked about.
+    pub of: Key,
+}
+
 /// One thing that happened outside.
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -312,6 +331,15 @@ pub enum Input {
     MayFetch(Wanted),
     /// An ask for missing positions is over.
     Fetched(Fetched),
+    /// A lane of another partition, or of this one, asks about a key of this one.
+    Asked(Box<Ask>),
+    /// What a lane asked is answered.
+    Told {
+        /// What it asked.
+        ask: Box<Ask>,
+        /// Whether the other resource has settled its first event, durably.
+        is_met: bool,
+    },
     /// More waits for a destination than may (rule D9).
     Overflow {
         /// The destination.

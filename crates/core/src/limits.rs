@@ -141,6 +141,10 @@ pub const BACKLOG_RETRY: Duration = Duration::from_secs(1);
 /// … and after this where they are damaged: only a restored disk mends that, and each look reads the
 /// damaged frame, perhaps for a hundred thousand lanes.
 pub const DAMAGED_RETRY: Duration = Duration::from_secs(60);
+/// A lane whose head refers to a resource that is not there yet asks again after this, then after twice as long.
+pub const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// … up to this; and after this where nobody answered.
+pub const ASK_AGAIN_MAX: Duration = Duration::from_secs(1);
 /// Recorded open time may lag behind by this while something is held (DESIGN F9).
 pub const OPEN_PERSIST: Duration = Duration::from_secs(1);
 /// A lane counts as proven for so long after a 2xx (DESIGN D4).

@@ -12,7 +12,7 @@ use crate::chain::Fingerprint;
 use crate::destination::{End, LaneRef, Request};
 use crate::fact::Fact;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence, SourceId};
-use crate::input::{Arrival, AttemptId, FetchId, PageCursor, Ticket};
+use crate::input::{Arrival, Ask, AttemptId, FetchId, PageCursor, Ticket};
 use crate::ranges::Range;
 use crate::record::{KeyRecord, Omission, Queue};
 use crate::refill::Wanted;
@@ -146,6 +146,8 @@ pub struct Attempt {
     pub previous: Sequence,
     /// What was settled without delivery since then.
     pub omitted: Vec<Omission>,
+    /// Whether it waited in vain for another resource (decision 042).
+    pub unmet: bool,
 }
 
 /// An ask for missing positions.
@@ -303,6 +305,15 @@ pub enum Output {
         /// Up to here events are sent again: the types are wanted of those that are kept, whatever their
         /// releases say.
         again: Sequence,
+    },
+    /// Bring a lane's ask to the partition of the key that it is about.
+    Ask(Box<Ask>),
+    /// Bring the answer back to the partition that asked.
+    Tell {
+        /// What it asked.
+        ask: Box<Ask>,
+        /// Whether the other resource has settled its first event, durably.
+        is_met: bool,
     },
     /// Bring a committed fact to every other partition and to the destinations.
     Forward {

@@ -6,13 +6,15 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::fact::{DestinationDeclared, DestinationRetired, Fact, SourceDeclared};
 use crate::id::{DestinationId, Revision, SourceId};
 use crate::rate::Rate;
 use crate::record::Directory;
 use crate::settings::{
-    DestinationSettings, OnLate, Restore, RetentionSettings, Settings, SourceSettings,
+    DependsOnSettings, DestinationSettings, OnLate, Restore, RetentionSettings, Settings,
+    SourceSettings,
 };
 
 /// A configuration as an operator wrote it: by name.
@@ -52,6 +54,8 @@ pub struct PlannedSource {
     /// The name of the destination that gets its late events, and no other does; none where settings say what
     /// becomes of them.
     pub late_to: Option<Arc<str>>,
+    /// The name of the source whose resources its events refer to, and how long those are waited for.
+    pub depends_on: Option<(Arc<str>, Duration)>,
     /// Everything else.
     pub settings: SourceSettings,
 }
@@ -127,16 +131,32 @@ impl Plan {
             }
         }
         for planned in &self.sources {
-            let Some(name) = &planned.late_to else { continue };
-            let mut named = settings.destinations.iter();
-            let to = named.find(|(_, to)| to.name == *name).map(|(to, _)| *to);
-            let is_it = |source: &&mut SourceSettings| source.name == planned.settings.name;
-            let source = settings.sources.values_mut().find(is_it);
-            if let Some((source, to)) = source.zip(to) {
-                source.on_late = OnLate::To(to);
-            }
+            planned.resolve_names(&mut settings);
         }
         Ok((settings, declared))
+    }
+}
+
+impl PlannedSource {
+    /// The numbers of what its settings name.
+    fn resolve_names(&self, settings: &mut Settings) {
+        let number_of = |name: &Arc<str>| {
+            let mut named = settings.sources.iter();
+            named.find(|(_, source)| source.name == *name).map(|(number, _)| *number)
+        };
+        let depends_on = self.depends_on.as_ref().and_then(|(name, wait)| {
+            Some(DependsOnSettings { source: number_of(name)?, wait: *wait })
+        });
+        let mut destinations = settings.destinations.iter();
+        let late_to = self.late_to.as_ref().and_then(|name| {
+            destinations.find(|(_, to)| to.name == *name).map(|(number, _)| *number)
+        });
+        let mut sources = settings.sources.values_mut();
+        let Some(source) = sources.find(|source| source.name == self.settings.name) else { return };
+        source.depends_on = depends_on;
+        if let Some(to) = late_to {
+            source.on_late = OnLate::To(to);
+        }
     }
 }
 

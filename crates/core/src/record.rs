@@ -15,12 +15,12 @@ use alloc::vec::Vec;
 use crate::chain::Fingerprint;
 use crate::clocks::Seen;
 use crate::fact::{
-    DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
-    SourceDeclared, Toll,
+    DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Received,
+    Restored, SourceDeclared, Toll,
 };
 use crate::fields::KnownField;
 pub use crate::held::{HeldAt, HeldEvent, Tie};
-use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
+use crate::id::{DestinationId, FrameNumber, Hash, Key, LaneId, Place, Sequence, SourceId};
 use crate::limits;
 use crate::links::Tip;
 use crate::position::Position;
@@ -136,6 +136,24 @@ pub struct Essence {
     pub digest: Hash,
     /// Its body's length in bytes.
     pub size: u32,
+    /// Another resource that it refers to (`depends_on`).
+    pub depends_on: Option<Key>,
+}
+
+impl Essence {
+    /// That of an event that came in.
+    #[must_use]
+    pub fn of(received: &Received) -> Self {
+        Self {
+            id: received.id.clone(),
+            position: received.position.clone(),
+            event_type: received.event_type.clone(),
+            content_type: received.content_type.clone(),
+            digest: received.digest,
+            size: received.size,
+            depends_on: received.depends_on.clone(),
+        }
+    }
 }
 
 /// What a key waits for by time. Each is a queue of the state store, the earliest due first
@@ -291,6 +309,8 @@ pub struct Lane {
     /// What it was opened or set back over: what of that it sent need never have entered it. None
     /// where it was neither. At most [`limits::COVERED`] ranges, the oldest merged.
     pub covered: Option<Box<Ranges>>,
+    /// The event at its head whose wait for another resource ended in vain; 0 where none did.
+    pub unmet: Sequence,
 }
 
 impl Lane {
@@ -321,6 +341,7 @@ impl Lane {
             strand: None,
             rewound: None,
             covered: None,
+            unmet: Sequence::default(),
         }
     }
 

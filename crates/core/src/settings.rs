@@ -102,6 +102,18 @@ pub struct SourceSettings {
     pub refill: Option<RefillSettings>,
     /// How the list of all it has is read; none: it is not.
     pub list: Option<ListSettings>,
+    /// The source of the resources that its events refer to, and how long they are waited for; none: they refer to
+    /// none.
+    pub depends_on: Option<DependsOnSettings>,
+}
+
+/// What the events of a source wait for that is not of their own key (decision 042).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DependsOnSettings {
+    /// The source of the other resources.
+    pub source: SourceId,
+    /// How long an event waits after its release, in open time.
+    pub wait: Duration,
 }
 
 /// When the list of a whole source is read.

@@ -506,6 +506,7 @@ fn waiting(wanted: &WantedBacklog, result: Result<Answer, ReadError>) -> Earlier
             epoch: stored.epoch,
             entered: released.lanes.contains(&to),
             late: released.late,
+            depends_on: released.depends_on,
         }),
         _ => None,
     };

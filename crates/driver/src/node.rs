@@ -301,6 +301,14 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                 self.effects.push_back(Effect::Notice(Notice::SequenceReset(key)));
             }
             Output::Forward { place, fact } => self.forward(now, partition, place, &fact),
+            Output::Ask(ask) => {
+                let to = self.partition_of(&ask.of);
+                self.input(now, to, Input::Asked(ask));
+            }
+            Output::Tell { ask, is_met } => {
+                let to = self.partition_of(&ask.asker);
+                self.input(now, to, Input::Told { ask, is_met });
+            }
         }
     }
 

@@ -116,12 +116,14 @@ impl World {
             rate: None,
             refill: None,
             list: None,
+            depends_on: None,
         };
         let plan = Plan {
             revision: Revision(1),
             sources: vec![PlannedSource {
                 identity: "arrival".into(),
                 late_to: None,
+                depends_on: None,
                 settings: source,
             }],
             destinations: Vec::new(),
@@ -180,6 +182,7 @@ impl World {
             size: u32::try_from(body.len()).expect("a few bytes"),
             in_time: true,
             origin: sprag_core::fact::Origin::Posted,
+            depends_on: None,
         };
         let now = self.now();
         self.node.receive(now, arrival, Arc::from(body));

@@ -120,10 +120,16 @@ fn plan(restore: Option<Restore>) -> Plan {
         rate: None,
         refill: None,
         list: None,
+        depends_on: None,
     };
     Plan {
         revision: Revision(1),
-        sources: vec![PlannedSource { identity: "fifo".into(), late_to: None, settings }],
+        sources: vec![PlannedSource {
+            identity: "fifo".into(),
+            late_to: None,
+            depends_on: None,
+            settings,
+        }],
         destinations: Vec::new(),
         retired: Vec::new(),
         hot_keys: 10,
@@ -199,6 +205,7 @@ impl World {
             size: u32::try_from(body.len()).expect("a few bytes"),
             in_time: true,
             origin: Origin::Posted,
+            depends_on: None,
         };
         let now = self.now();
         self.node.receive(now, arrival, Arc::from(body.as_bytes()));

@@ -267,6 +267,7 @@ pub fn event_with(
         size: u32::try_from(body.len()).unwrap_or(u32::MAX),
         body: 0,
         origin: sprag_core::fact::Origin::Posted,
+        depends_on: None,
     };
     let released = Released {
         key: key.clone(),
@@ -290,6 +291,7 @@ pub fn event_with(
         late: Late::Delivered,
         earlier: None,
         broken_from: None,
+        depends_on: None,
     };
     FrameDraft {
         facts: vec![Fact::Received(received), Fact::Released(released)],

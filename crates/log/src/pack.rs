@@ -264,6 +264,7 @@ mod tests {
             size: u32::try_from(body.len()).unwrap(),
             body: 0,
             origin: sprag_core::fact::Origin::Posted,
+            depends_on: None,
         }
     }
 

@@ -31,19 +31,22 @@ use crate::fact::boundary::{read_floor, write_floor};
 use crate::fact::held::{read_reason, write_reason};
 use crate::fact::keys_visited::{read_visit, write_visit};
 use crate::fact::parts::{
-    read_destination, read_id, read_open, read_place, read_position, read_range, read_ranges,
-    read_said, read_sequence, read_text, read_unix, unknown, write_destination, write_id,
-    write_place, write_position, write_range, write_ranges, write_text,
+    read_destination, read_id, read_key, read_last, read_open, read_place, read_position,
+    read_range, read_ranges, read_said, read_sequence, read_text, read_unix, unknown,
+    write_destination, write_id, write_key, write_place, write_position, write_range, write_ranges,
+    write_text,
 };
 use crate::limits::{FLOORS, HELD_EVENTS, LANE_LIST, LANES, LANES_OF_KEY, VISITS};
 use reached::{read_reached, write_reached};
 
-/// What follows in a lane: what it sends again, and what it was led over. Others may come behind them.
+/// What follows in a lane: what it sends again, what it was led over, and what waited in vain. Others may come behind
+/// them.
 const REWOUND: u8 = 1;
 const COVERED: u8 = 2;
+const UNMET: u8 = 3;
 
 /// The version of the format.
-pub const VERSION: u8 = 13;
+pub const VERSION: u8 = 14;
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -323,6 +326,9 @@ fn write_held(writer: &mut Writer<'_>, held: &HeldEvent) {
     write_text(writer, "content type", &essence.content_type);
     writer.hash(&essence.digest);
     writer.number(u64::from(essence.size));
+    if let Some(of) = &essence.depends_on {
+        write_key(writer, of);
+    }
     writer.close_length("held event", opened);
 }
 
@@ -339,6 +345,7 @@ fn read_held(reader: &mut Reader<'_>) -> Result<HeldEvent, DecodeError> {
             content_type: read_text(reader, "content type")?,
             digest: reader.hash()?,
             size: reader.narrow("body size")?,
+            depends_on: read_last(reader, read_key)?,
         },
     };
     reader.end()?;
@@ -372,7 +379,8 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
 
 /// What few lanes have: a strand, and behind it, which is 0 where there is none, what it sends again, and what it was led over.
 fn write_more(writer: &mut Writer<'_>, lane: &Lane) {
-    if lane.strand.is_some() || lane.rewound.is_some() || lane.covered.is_some() {
+    let follows = lane.rewound.is_some() || lane.covered.is_some() || lane.unmet > Sequence(0);
+    if lane.strand.is_some() || follows {
         writer.number(lane.strand.map_or(0, |event| event.0));
     }
     if let Some(rewind) = &lane.rewound {
@@ -387,6 +395,10 @@ fn write_more(writer: &mut Writer<'_>, lane: &Lane) {
         writer.byte(COVERED);
         write_ranges(writer, covered);
     }
+    if lane.unmet > Sequence(0) {
+        writer.byte(UNMET);
+        writer.number(lane.unmet.0);
+    }
 }
 
 fn read_more(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError> {
@@ -398,15 +410,21 @@ fn read_more(reader: &mut Reader<'_>, lane: &mut Lane) -> Result<(), DecodeError
         let is_strand = lane.strand.is_some();
         return if is_strand { Ok(()) } else { Err(reader.error("a strand of no event", None)) };
     }
+    let mut last = 0;
     while reader.left() > 0 {
-        match reader.byte()? {
-            REWOUND if lane.rewound.is_none() && lane.covered.is_none() => {
-                lane.rewound = Some(Box::new(read_rewind(reader)?));
-            }
-            COVERED if lane.covered.is_none() => {
-                lane.covered = Some(Box::new(read_ranges(reader)?));
-            }
-            byte => return unknown(reader, "unknown part of a lane, or out of its place", byte),
+        let byte = reader.byte()?;
+        if byte <= last {
+            return unknown(reader, "a part of a lane out of its place", byte);
+        }
+        last = byte;
+        match byte {
+            REWOUND => lane.rewound = Some(Box::new(read_rewind(reader)?)),
+            COVERED => lane.covered = Some(Box::new(read_ranges(reader)?)),
+            UNMET => match read_sequence(reader)? {
+                Sequence(0) => return Err(reader.error("an event of no number waited", None)),
+                event => lane.unmet = event,
+            },
+            byte => return unknown(reader, "unknown part of a lane", byte),
         }
     }
     Ok(())
@@ -505,6 +523,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         strand: None,
         rewound: None,
         covered: None,
+        unmet: Sequence(0),
     };
     read_range_of(reader, &mut lane)?;
     // History that was carried before had no such counts: what waits entered, of unknown size.
@@ -620,7 +639,7 @@ mod tests {
         let hash = "00".repeat(32);
         let order = "0b000000 00 00 00 00 00 00 00 000000 00";
         let lane = "14000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000";
-        let golden = format!("0d 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
+        let golden = format!("0e 53000000 04 {hash} 000000 00 {order} 01 {lane} 00 00 00 00 00 00");
         assert_eq!(hex, golden.replace(' ', ""));
     }
 
@@ -633,6 +652,17 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let golden =
             "19000000 01 00 01 05 00 00 00 00 00 00 00 00 00 000000 05050000 00 02 01 0104";
+        assert_eq!(hex, golden.replace(' ', ""));
+    }
+
+    /// So does what waited in vain.
+    #[test]
+    fn golden_bytes_of_a_lane_that_waited_in_vain() {
+        let mut bytes = Vec::new();
+        let lane = Lane { unmet: Sequence(5), ..Lane::new(DestinationId(1), Sequence(5)) };
+        write_lane(&mut Writer::new(&mut bytes), &Lane { omitted: Vec::new(), ..lane });
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let golden = "17000000 01 00 05 04 00 00 00 00 00 00 00 00 00 000000 00000000 00 03 05";
         assert_eq!(hex, golden.replace(' ', ""));
     }
 

@@ -85,6 +85,7 @@ fn arrival(number: u64) -> Box<Arrival> {
         size: 1_000,
         in_time: true,
         origin: sprag_core::fact::Origin::Posted,
+        depends_on: None,
     })
 }
 

@@ -80,6 +80,10 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 None
             }
         },
+        depends_on: source
+            .depends_on
+            .as_ref()
+            .map(|depends_on| (Arc::from(depends_on.source.as_str()), depends_on.wait)),
         settings: SourceSettings {
             name: Arc::from(name),
             contract: order::to_core(&source.contract),
@@ -120,6 +124,8 @@ fn planned_source(name: &str, source: &Source, facts: Duration) -> PlannedSource
                 rate: list.rate,
                 silence: source.expect_every,
             }),
+            // Which number the other source has, history says.
+            depends_on: None,
         },
     }
 }

@@ -136,6 +136,8 @@ codes! {
     InvalidId = 422, "invalid-id", "The event has no usable id";
     /// The key is missing or not usable (null, empty, a float, a boolean, an object, an array, more than 200 bytes encoded, a duplicate member on its path). The detail names its place and the reason.
     InvalidKey = 422, "invalid-key", "The event has no usable key";
+    /// The key of another resource that the event refers to (`depends_on`) is not usable: a float, a boolean, an object, an array, more than 200 bytes encoded, a duplicate member on its path. The detail names its place and the reason.
+    InvalidDependency = 422, "invalid-dependency", "The event refers to a resource by no usable key";
     /// The type is missing or not usable. The detail names its place and the reason.
     InvalidType = 422, "invalid-type", "The event has no usable type";
     /// The position is missing, not a number of 0 to 2^64-1, or not a time of the declared unit with a zone. The detail names its place and the reason.
@@ -198,6 +200,7 @@ impl From<&ExtractError> for Code {
                 Subject::Type => Self::InvalidType,
                 Subject::Position => Self::InvalidPosition,
                 Subject::Events => Self::InvalidEvents,
+                Subject::DependsOn => Self::InvalidDependency,
             },
         }
     }

@@ -29,6 +29,7 @@ fn rules() -> Rules {
         accept: patterns(&["*"]),
         position: PositionRule::Sequence(at("body:/sequence")),
         split: None,
+        depends_on: None,
     }
 }
 
@@ -77,6 +78,7 @@ fn all_parts_of_an_event_are_read() {
             key: "cus_1".into(),
             event_type: "invoice.paid".into(),
             position: ExtractedPosition::Sequence(7),
+            depends_on: None,
         }
     );
 }
@@ -136,6 +138,52 @@ fn values_that_are_no_key() {
     }
     let absent = request(r#"{"type":"t","sequence":1}"#);
     assert_eq!(invalid(rules(), &absent), (Subject::Key, Reason::Missing));
+}
+
+/// What names no other resource refers to none; what names it in another way than a key is no event.
+#[test]
+fn what_an_event_depends_on() {
+    let other = |parts: &[&str]| Rules {
+        depends_on: Some(KeyRule::Parts(parts.iter().map(|part| at(part)).collect())),
+        ..rules()
+    };
+    let read = |rules: Rules, json: &str| {
+        let body = format!(r#"{{"type":"t","sequence":1,"key":"k","of":{json}}}"#);
+        extract(rules, &request(&body))
+    };
+    let too_long = Reason::TooLong { limit: limits::KEY_BYTES };
+    let long = format!("\"{}\"", "x".repeat(limits::KEY_BYTES + 1));
+    for (json, found) in [
+        (r#""c/1""#, Ok(Some("c%2F1"))),
+        ("7", Ok(Some("7"))),
+        ("null", Ok(None)),
+        (r#""""#, Ok(None)),
+        (r#"1,"of":1"#, Err(Reason::DuplicateMember)),
+        ("{}", Err(Reason::Object)),
+        ("[]", Err(Reason::Array)),
+        ("false", Err(Reason::Boolean)),
+        ("1e9", Err(Reason::Float)),
+        (&long, Err(too_long)),
+    ] {
+        match (read(other(&["body:/of"]), json), found) {
+            (Ok(Extraction::Event(event)), Ok(key)) => {
+                assert_eq!(event.depends_on.as_deref(), key, "{json}");
+            }
+            (Err(ExtractError::Invalid(invalid)), Err(reason)) => {
+                assert_eq!(
+                    (invalid.subject, invalid.reason),
+                    (Subject::DependsOn, reason),
+                    "{json}"
+                );
+            }
+            (other, _) => panic!("{json}: {other:?}"),
+        }
+    }
+    let absent = request(r#"{"type":"t","sequence":1,"key":"k"}"#);
+    assert_eq!(event(other(&["body:/of"]), &absent).depends_on, None);
+    // Of two parts one alone names nobody.
+    let half = request(r#"{"type":"t","sequence":1,"key":"k","of":"a"}"#);
+    assert_eq!(event(other(&["body:/of", "header:x-part"]), &half).depends_on, None);
 }
 
 #[test]
@@ -252,6 +300,7 @@ fn forms_headers_and_queries_are_read_without_json() {
         accept: patterns(&["*"]),
         position: PositionRule::Sequence(at("form:SequenceNumber")),
         split: None,
+        depends_on: None,
     };
     let mut request = request("CallSid=CA+1&SequenceNumber=3&x=%00");
     request.query = "account=AC%2E9&other=1";
@@ -267,6 +316,7 @@ fn forms_headers_and_queries_are_read_without_json() {
             key: "AC%2E9/CA%201".into(),
             event_type: String::new(),
             position: ExtractedPosition::Sequence(3),
+            depends_on: None,
         }
     );
 }

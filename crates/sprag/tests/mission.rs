@@ -189,6 +189,25 @@ ranks = ["customer.created", "card.created"]"#,
     assert_eq!(situation.state_after(2, "/customer").0, ["customer", "card"]);
 }
 
+/// The same with a key for each: the card names its customer and waits for it, and no other card does.
+#[test]
+fn customer_and_card_of_their_own() {
+    let situation = Situation::of(
+        r#"key = [{ type = "customer.*", at = "body:/customer" }, { type = "*", at = { join = ["const:card", "body:/card"] } }]
+contract = "arrival"
+depends_on = { source = "provider", key = [{ type = "card.*", at = "body:/customer" }] }"#,
+    );
+    let event = |id: &str, kind: &str, customer: &str| json!({ "id": id, "type": kind, "card": id, "customer": customer, "data": { "of": kind } });
+    situation.comes(&event("customer d", "customer.created", "d"), "released");
+    situation.comes(&event("card of c", "card.created", "c"), "released");
+    situation.comes(&event("card of d", "card.created", "d"), "released");
+    let (applied, _) = situation.state_after(2, "/customer");
+    assert_eq!(applied, ["customer d", "card of d"]);
+    situation.comes(&event("customer c", "customer.created", "c"), "released");
+    let (applied, _) = situation.state_after(2, "/customer");
+    assert_eq!(applied, ["customer c", "card of c"]);
+}
+
 /// The older of two states is written with another offset, so that its text is the greater one.
 #[test]
 fn newer_then_older_occurred_at_in_different_offsets() {

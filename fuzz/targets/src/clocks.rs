@@ -45,6 +45,7 @@ fn read(body: &[u8]) {
         accept: vec![Pattern::parse("*").expect("a pattern")],
         position: PositionRule::Clock { at: at("body:/c"), node: at("body:/n") },
         split: None,
+        depends_on: None,
     };
     let request = Request {
         header: [None, None],

@@ -184,7 +184,7 @@ fn rules(choices: &mut Unstructured<'_>) -> Result<Rules> {
             PositionRule::Timestamp { at: location(choices, is_form)?, unit: InstantUnit::Rfc3339 }
         }
     };
-    Ok(Rules { id, key, event_type, accept, position, split: None })
+    Ok(Rules { id, key, event_type, accept, position, split: None, depends_on: None })
 }
 
 fn header_map(request: &Request<'_>) -> HeaderMap {

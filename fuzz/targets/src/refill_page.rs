@@ -66,6 +66,7 @@ fn extractor(items: &str) -> Extractor {
         accept: vec![Pattern::any()],
         position: PositionRule::Sequence(at("body:/number")),
         split: Some(pointer(items)),
+        depends_on: None,
     };
     Extractor::new(rules).expect("few rules")
 }

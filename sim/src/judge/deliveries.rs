@@ -20,6 +20,7 @@ use self::again::Again;
 use self::omitted::is_named;
 pub(crate) use self::told::Told;
 use super::commands::{Asked, Commands};
+use super::dependencies::Dependencies;
 use super::policies::{Policies, SourcePolicy};
 use super::{Verdict, must};
 use crate::schedule::{Instant, SECOND};
@@ -112,6 +113,7 @@ pub(crate) struct Deliveries {
     places: BTreeMap<Place, (usize, u64)>,
     under_way: BTreeMap<DestinationId, usize>,
     epochs: BTreeMap<PartitionId, Epoch>,
+    pub(crate) dependencies: Dependencies,
     /// How often a resource may have been forgotten for good: its chain and its positions begin anew.
     forgotten: BTreeMap<usize, u64>,
 }
@@ -404,6 +406,20 @@ impl Seen {
             settled.is_some_and(|since| arrived.uptime > since + PAUSE_GRACE)
         });
         must(again.is_none(), || format!("{again:?} is sent again, acknowledged for sure"))
+    }
+
+    pub(super) fn was_attempted(&self) -> bool {
+        !self.attempted.is_empty()
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
+    /// Whether its consumer dropped an event, will never take one, or may have acknowledged one by a request.
+    pub(super) fn is_dropped_or_passed(&self) -> bool {
+        let gone = !self.gone.is_empty() || !self.dropped.is_empty();
+        gone || !self.may_be_acknowledged.is_empty()
     }
 
     /// A range that began with an event is the same on every try.

@@ -254,6 +254,7 @@ impl History {
                 enters_its_lanes(history, released, (source, context.policies), recorded)?;
                 history.release(released, source, (uptime, recorded))
             }
+            Fact::Unmet(unmet) => history.waits_in_vain(unmet, when),
             fact => about_order(history, fact, (source, context.policies), uptime),
         }
     }

@@ -15,6 +15,7 @@ use sprag_core::settings::{Contract, OnGap, Start};
 use super::causal::Causal;
 use super::chain::{self, Link};
 use super::compensation::Applied;
+use super::dependencies::InVain;
 use super::event_history::{Demand, EventHistory, HIGHEST, IngressFate, version};
 use super::lane_history::LaneHistory;
 use super::links::Links;
@@ -41,6 +42,7 @@ pub(crate) struct KeyHistory {
     pub(crate) paused: bool,
     /// Whether it is the empty key, of events that belong to no resource.
     pub(crate) is_no_resource: bool,
+    pub(crate) in_vain: InVain,
     /// How often its positions began anew.
     pub(crate) rebases: u64,
     /// How often it was said to count anew.

@@ -13,6 +13,7 @@ pub(crate) mod commands;
 mod compensation;
 pub(crate) mod deliveries;
 mod demands;
+pub(crate) mod dependencies;
 pub(crate) mod event_history;
 pub(crate) mod forgetting;
 mod held;

@@ -51,7 +51,7 @@ impl KeyHistory {
     pub(crate) fn may_go_on(&self, fact: &Fact) -> Verdict {
         // What a late event does in its lanes belongs to its release.
         let is_owed = match fact {
-            Fact::SequenceReset(_) | Fact::LateDead(_) => true,
+            Fact::SequenceReset(_) | Fact::LateDead(_) | Fact::Unmet(_) => true,
             // As does what is repeated behind it.
             Fact::Received(received) => received.origin == Origin::Again,
             Fact::Released(released) => released.earlier.is_some(),
@@ -75,6 +75,7 @@ impl KeyHistory {
                 | Fact::LaneEnded(_)
                 | Fact::Filtered(_)
                 | Fact::LateDead(_)
+                | Fact::Unmet(_)
         );
         must(is_rebase, || format!("{hurried}, then {fact:?}"))
     }

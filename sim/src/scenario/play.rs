@@ -149,6 +149,7 @@ impl World {
             length: last + MILLISECOND,
         };
         let mut world = Self::of(&seed, Trace::to(None), cast);
+        world.references = script.references.clone();
         world.phase = Phase::Story;
         world.leaves_paused = false;
         world.packing_dice = None;

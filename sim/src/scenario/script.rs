@@ -13,6 +13,7 @@ use super::position::position;
 use super::settings;
 use super::words::{Words, duration};
 use crate::consumer::{Conduct, answered, conduct};
+use crate::depends::References;
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::workload::{Post, Resource, Source, Workload, type_of};
 
@@ -38,6 +39,8 @@ pub(crate) struct Script {
     pub(crate) workload: Workload,
     /// What each event is called, by its body.
     pub(crate) labels: BTreeMap<Hash, Arc<str>>,
+    /// What events refer to.
+    pub(crate) references: References,
     /// By destination and what the event is called.
     pub(crate) answers: BTreeMap<(Arc<str>, Arc<str>), Answers>,
 }
@@ -52,7 +55,8 @@ impl Script {
             dropped: Vec::new(),
         };
         let (labels, answers) = (BTreeMap::new(), BTreeMap::new());
-        let mut script = Self { plan: settings::plan(), workload, labels, answers };
+        let references = References::default();
+        let mut script = Self { plan: settings::plan(), workload, labels, references, answers };
         let lines = text.lines().map(str::trim);
         for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
             script.line(Words::of(line))?;
@@ -133,7 +137,7 @@ impl Script {
     }
 
     /// `charge key=order-7 position=1`: where there are several sources also `source=`; an `id` other than its name; a
-    /// `type` of those there are; or `key=` alone.
+    /// `type` of those there are; what it `refers=` to; or `key=` alone.
     fn post(&mut self, words: &mut Words<'_>, at: Instant) -> Result<Post, String> {
         let label = words.word(1)?;
         if self.called(label).is_some() {
@@ -146,6 +150,9 @@ impl Script {
             return words.wrong("no event is of this type");
         };
         self.labels.insert(digest, label.into());
+        if let Some(name) = words.take("refers") {
+            self.references.of_events.insert(digest, name.into());
+        }
         Ok(Post {
             at,
             resource,

@@ -46,12 +46,13 @@ pub(crate) fn limits(words: &mut Words<'_>, plan: &mut Plan) -> Result<(), Strin
     Ok(())
 }
 
-/// `source orders fifo first=1 wait=5s on_gap=halt on_late=compensate refill=300ms`
+/// `source orders fifo first=1 wait=5s on_gap=halt on_late=compensate refill=300ms depends_on=users`
 pub(crate) fn source(words: &mut Words<'_>) -> Result<PlannedSource, String> {
     let contract = contract(words)?;
     let mut source = PlannedSource {
         identity: format!("{contract:?}").into(),
         late_to: words.take("late_to").map(Arc::from),
+        depends_on: depends_on(words)?,
         settings: quiet_source(words.word(1)?.into(), contract),
     };
     let settings = &mut source.settings;
@@ -98,7 +99,14 @@ fn quiet_source(name: Arc<str>, contract: Contract) -> SourceSettings {
         rate: None,
         refill: None,
         list: None,
+        depends_on: None,
     }
+}
+
+/// `depends_on=users depends_wait=2s`
+fn depends_on(words: &mut Words<'_>) -> Result<Option<(Arc<str>, Duration)>, String> {
+    let wait = words.duration("depends_wait")?.unwrap_or(Duration::from_secs(5));
+    Ok(words.take("depends_on").map(|name| (name.into(), wait)))
 }
 
 fn contract(words: &mut Words<'_>) -> Result<Contract, String> {

@@ -169,6 +169,9 @@ impl World {
         if attempt.redelivery {
             line.push_str(", maybe sent before");
         }
+        if attempt.unmet {
+            line.push_str(", waited in vain");
+        }
         for omitted in &attempt.omitted {
             let _ = write!(
                 line,

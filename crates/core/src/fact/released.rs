@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Kind, Late};
+use super::{DependsOn, Kind, Late};
 use crate::clocks::Causes;
 use crate::id::{DestinationId, Hash, Key, Place, Revision, Sequence};
 use crate::position::Position;
@@ -55,4 +55,6 @@ pub struct Released {
     pub earlier: Option<Sequence>,
     /// The hash its key stood at where what leads from there to it never came: `sprag-missing` (hash links).
     pub broken_from: Option<Arc<str>>,
+    /// What its lanes wait for that is not of its key, and how long; none where it refers to nothing.
+    pub depends_on: Option<Arc<DependsOn>>,
 }

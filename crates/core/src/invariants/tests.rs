@@ -43,6 +43,7 @@ fn held() -> HeldEvent {
         content_type: "".into(),
         digest: Hash::default(),
         size: 0,
+        depends_on: None,
     };
     let (reason, deadline) = (HoldReason::Gap, OpenMicros(0));
     HeldEvent { event: Place::default(), reason, deadline, essence }

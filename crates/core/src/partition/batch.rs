@@ -8,13 +8,13 @@
 //! **Crashes.** Before the fact is durable nothing was sent, and another range may be fixed. After it,
 //! whatever became of the attempt, recovery finds the same range.
 
-use super::Partition;
 use super::draft::Promise;
 use super::hot::{Hot, Tried};
+use super::{Partition, depends};
 use crate::chain::Digest;
 use crate::fact::{Batch, Batched, Fact, Toll};
 use crate::id::Sequence;
-use crate::input::Ended;
+use crate::input::{Ended, Waiting};
 use crate::limits;
 use crate::record::{Lane, LaneMode};
 use crate::settings::Settings;
@@ -65,7 +65,10 @@ pub(super) fn at_head(hot: &Hot, at: usize, most: usize) -> AtHead {
         Some(to) => to,
         None => Sequence(record.reach().0.min(record.head.0.saturating_add(most - 1))),
     };
-    let entered = lane.window.iter().take_while(|waiting| waiting.is_sent());
+    let joins = |waiting: &&Waiting| {
+        waiting.is_sent() && (record.batch.is_some() || depends::goes_along(lane, record, waiting))
+    };
+    let entered = lane.window.iter().take_while(joins);
     let entered = entered.last().map_or(record.head, |last| last.sequence);
     let is_whole = lane.window.back().is_some_and(|last| last.sequence >= wanted);
     match (record.batch, is_whole || lane.is_reread) {

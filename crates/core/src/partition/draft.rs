@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::fact::Fact;
 use crate::id::{FrameNumber, Key, Place};
-use crate::input::Ticket;
+use crate::input::{Ask, Ticket};
 use crate::limits;
 use crate::output::{Answer, DraftBody};
 use crate::slab::Slot;
@@ -27,6 +27,8 @@ pub(super) enum Promise {
     ResetNoticed(Key),
     /// What a key released is durable, and can be read.
     Recall(Key),
+    /// What a lane asked about is so, durably.
+    Tell(Box<Ask>),
 }
 
 /// The times of a frame, fixed by its first fact: `evolve` reads these and no others, so that

@@ -12,7 +12,7 @@ use super::evolve_order::{
     abandon, count_old_positions, hold, leave, remember_instant, take_event,
 };
 use super::hot::{Arriving, Hot};
-use super::{jump, letter, overflow, rewind, supersede};
+use super::{depends, jump, letter, overflow, rewind, supersede};
 use crate::chain::{Digest, Fingerprint};
 use crate::contract;
 use crate::fact::{
@@ -180,15 +180,7 @@ impl<D: Digest> Partition<D> {
 }
 
 fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
-    let essence = Essence {
-        id: received.id.clone(),
-        position: received.position.clone(),
-        event_type: received.event_type.clone(),
-        content_type: received.content_type.clone(),
-        digest: received.digest,
-        size: received.size,
-    };
-    let rank = None;
+    let (essence, rank) = (Essence::of(received), None);
     hot.arriving = Some(Arriving { event: place, recorded: times.recorded, essence, rank });
 }
 
@@ -284,6 +276,7 @@ fn evolve_record(hot: &mut Hot, times: Times, fact: &Fact) {
         Fact::Superseded(superseded) => supersede::note(&mut hot.record, superseded),
         Fact::Filtered(filtered) => pass_filtered(&mut hot.record, filtered),
         Fact::LateDead(dead) => pass_dead(&mut hot.record, dead),
+        Fact::Unmet(unmet) => depends::note(&mut hot.record, unmet),
         Fact::GapOpened(opened) => hot.record.order.gap = Some(opened.missing),
         Fact::GapFilled(_) => hot.record.order.gap = None,
         Fact::GapAbandoned(abandoned) => abandon(&mut hot.record, abandoned),
@@ -425,10 +418,13 @@ fn fail_head(lane: &mut Lane, open: OpenMicros, attempted: &Attempted, due: Unix
     }
 }
 
-/// What the lane has gone past need not be known as sent.
+/// What the lane has gone past need not be known as sent, or as one that waited in vain.
 pub(super) fn forget_sent(lane: &mut Lane) {
     if lane.sent < lane.head {
         lane.sent = Sequence::default();
+    }
+    if lane.unmet < lane.head {
+        lane.unmet = Sequence::default();
     }
 }
 

@@ -1,8 +1,10 @@
 //! A key in memory: its durable record and what is true of it in this process only.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::depends::Dependency;
 use super::jump;
 use super::refill::Refill;
 use crate::destination::{Request, Standing};
@@ -34,6 +36,8 @@ pub(super) struct Hot {
     pub(super) judges_anew: bool,
     /// How far asking for the head gap has come; none where it is not asked for.
     pub(super) refill: Option<Refill>,
+    /// When it came into memory with events that waited in its lanes; none where it came without.
+    pub(super) came: Option<ElapsedMicros>,
 }
 
 /// An event between its `received` fact and the fact that follows.
@@ -85,6 +89,8 @@ pub(super) struct LaneHot {
     pub(super) bucket: Bucket,
     /// When its wait for an acknowledgement ends, while a timer runs for it.
     pub(super) waits_until: Option<OpenMicros>,
+    /// The other resource that its head refers to, and what is known of that; none where nothing was asked.
+    pub(super) dependency: Option<Box<Dependency>>,
 }
 
 /// An attempt under way.
@@ -140,6 +146,7 @@ impl LaneHot {
             counted: 0,
             bucket: Bucket::default(),
             waits_until: None,
+            dependency: None,
         }
     }
 
@@ -159,8 +166,8 @@ impl Hot {
     pub(super) fn new(key: Key, record: KeyRecord) -> Self {
         let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.id())).collect();
         let (arriving, outlived, hold_timer, refill) = (None, Vec::new(), None, None);
-        let judges_anew = false;
-        Self { key, record, arriving, lanes, outlived, hold_timer, judges_anew, refill }
+        let (judges_anew, came) = (false, None);
+        Self { key, record, arriving, lanes, outlived, hold_timer, judges_anew, refill, came }
     }
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a
@@ -310,7 +317,7 @@ impl Hot {
         while window.front().is_some_and(|waiting| waiting.sequence < head) {
             window.pop_front();
         }
-        window.front().copied().filter(|waiting| waiting.sequence == head)
+        window.front().filter(|waiting| waiting.sequence == head).cloned()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::id::Key;
 use crate::input::{Input, Ticket};
 use crate::limits;
 use crate::output::{Answer, Busy, Checkpoint, Output};
-use crate::record::KeyRecord;
+use crate::record::{KeyRecord, Lane};
 use crate::retry::RETRY_AFTER_MAX;
 use crate::slab::Slot;
 use crate::time::OpenMicros;
@@ -62,6 +62,10 @@ impl<D: Digest> Partition<D> {
         if let Some(ticket) = ticket_of(input) {
             self.outputs.push_back(Output::Answer { ticket, answer: Answer::Busy(busy) });
         }
+        // Who asks for another resource waits in memory for its answer.
+        if let Input::Asked(ask) = input {
+            self.outputs.push_back(Output::Tell { ask: ask.clone(), is_met: false });
+        }
     }
 
     /// A cold key came: what waited for it happens now, in its order.
@@ -100,6 +104,7 @@ impl<D: Digest> Partition<D> {
                 lane.due = now.after(record.due.min(latest).since(steady));
             }
             hot.judges_anew = true;
+            hot.came = hot.record.lanes.iter().any(Lane::has_backlog).then_some(now);
         }
         self.arm_hold(slot);
         self.arm_acceptances(slot);

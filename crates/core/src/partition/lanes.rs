@@ -9,12 +9,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Partition;
 use super::acknowledge::is_settled;
 use super::batch::{AtHead, at_head, is_whole, part, rest_of};
 use super::draft::Promise;
 use super::hot::{Hot, Ongoing, Tried};
 use super::strands::feeds;
+use super::{Partition, depends};
 use crate::chain::Digest;
 use crate::destination::{End, Grant, LaneRef, Request, Urgency};
 use crate::fact::{Attempted, Consequence, Fact, Outcome, Toll};
@@ -52,6 +52,8 @@ enum Readiness {
     NeedsBacklog,
     /// The range that its next attempt carries must be fixed up to this event.
     NeedsRange(Sequence),
+    /// Its head refers to another resource.
+    Depends(depends::Step),
 }
 
 impl<D: Digest> Partition<D> {
@@ -77,6 +79,7 @@ impl<D: Digest> Partition<D> {
             Readiness::Due(due) => self.set_timer(slot, at, due),
             Readiness::NeedsBacklog => self.ask_backlog(slot, at),
             Readiness::NeedsRange(to) => self.fix_range(slot, at, to),
+            Readiness::Depends(step) => self.take_dependency(slot, at, step),
             Readiness::Waits => {}
         }
     }
@@ -134,6 +137,11 @@ impl<D: Digest> Partition<D> {
         }
         let clock = (self.now.elapsed, self.committed, self.epoch);
         let ready = head_readiness(hot, at, clock);
+        if let Readiness::Ready(_) = ready
+            && let Some(step) = depends::step(hot, at, self.now.elapsed, self.open)
+        {
+            return Readiness::Depends(step);
+        }
         let (Readiness::Ready(work), Some(most)) = (&ready, batch) else { return ready };
         let most = most.clamp(1, limits::BATCH_EVENTS);
         match at_head(hot, at, most) {
@@ -257,6 +265,7 @@ impl<D: Digest> Partition<D> {
             out_of_order: out_of_order || hot.record.unordered,
             previous: record.delivered,
             omitted: if out_of_order { Vec::new() } else { record.omitted.clone() },
+            unmet: record.unmet == sequence && !out_of_order,
         };
         self.attempts.insert(id, (slot, record.id()));
         self.outputs.push_back(Output::Attempt(Box::new(attempt)));

@@ -7,6 +7,7 @@ mod batch;
 mod clocks;
 mod command;
 mod compensate;
+mod depends;
 mod draft;
 mod evolve;
 mod evolve_order;
@@ -154,6 +155,7 @@ pub struct Partition<D> {
     ending: BTreeMap<AttemptId, LaneRef>,
     outages: toll::Outages,
     next_attempt: u64,
+    next_ask: u64,
     /// The frame of the term's claim: no attempt leaves before it is committed.
     claim: FrameNumber,
     steps: u64,
@@ -219,6 +221,7 @@ impl<D: Digest> Partition<D> {
             ending: BTreeMap::new(),
             outages: toll::Outages::default(),
             next_attempt: 0,
+            next_ask: 0,
             claim: FrameNumber::default(),
             checkpointed: FrameNumber::default(),
             steps: 0,
@@ -267,6 +270,8 @@ impl<D: Digest> Partition<D> {
             Input::MayFetch(wanted) => self.may_fetch(wanted),
             Input::Fetched(fetched) => self.fetched(&fetched),
             Input::Ended(ended) => self.ended(ended),
+            Input::Asked(ask) => self.asked(ask),
+            Input::Told { ask, is_met } => self.told(&ask, is_met),
             Input::Overflow { destination, bytes } => self.overflow(destination, bytes),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Committed(frame) => self.commit(frame),
@@ -415,6 +420,7 @@ impl<D: Digest> Partition<D> {
                     self.outputs.push_back(Output::Forward { place, fact });
                 }
                 Promise::Recall(key) => self.recall(key),
+                Promise::Tell(ask) => self.outputs.push_back(Output::Tell { ask, is_met: true }),
                 Promise::ResetNoticed(key) => {
                     self.outputs.push_back(Output::SequenceReset(key));
                 }

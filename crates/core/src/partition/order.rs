@@ -1,5 +1,6 @@
 //! Releases: sequences, the chain, drains behind a filled gap, and the end of a wait.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Partition;
@@ -9,8 +10,8 @@ use super::states::is_out_of_place;
 use crate::chain::{self, Digest};
 use crate::contract;
 use crate::fact::{
-    AbandonReason, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason, Kind, Late,
-    Released,
+    AbandonReason, DependsOn, Fact, GapAbandoned, GapFilled, GapOpened, Invalid, InvalidReason,
+    Kind, Late, Released,
 };
 use crate::held::HeldAt;
 use crate::id::{DestinationId, Key, Place, Sequence};
@@ -110,13 +111,14 @@ impl<D: Digest> Partition<D> {
             ),
             late: form.late.unwrap_or_else(|| source.late(kind)),
             earlier: form.earlier,
+            depends_on: self.depends_on(source, essence, kind, form.earlier),
         };
-        let late = released.late;
+        let (late, depends_on) = (released.late, released.depends_on.clone());
         for destination in &released.filtered {
             *self.filtered.entry(*destination).or_default() += 1;
         }
         let place = self.write(Fact::Released(released));
-        self.offer(slot, sequence, place, (&lanes, late));
+        self.offer(slot, sequence, place, (&lanes, late, depends_on));
         sequence
     }
 
@@ -127,7 +129,7 @@ impl<D: Digest> Partition<D> {
         slot: Slot,
         sequence: Sequence,
         released: Place,
-        (lanes, late): (&[DestinationId], Late),
+        (lanes, late, depends_on): (&[DestinationId], Late, Option<Arc<DependsOn>>),
     ) {
         let recorded = self.decided_at();
         let (epoch, settings) = (self.epoch, self.settings.clone());
@@ -140,7 +142,9 @@ impl<D: Digest> Partition<D> {
                 } else {
                     window(&settings, &hot.record.lanes[at])
                 };
-                let waiting = Waiting { sequence, released, recorded, epoch, entered, late };
+                let depends_on = depends_on.clone();
+                let waiting =
+                    Waiting { sequence, released, recorded, epoch, entered, late, depends_on };
                 hot.extend_window(at, waiting, most);
             }
         }

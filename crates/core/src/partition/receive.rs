@@ -142,6 +142,7 @@ impl<D: Digest> Partition<D> {
 
     pub(super) fn write_received(&mut self, arrival: Arrival) -> (Place, Essence) {
         let body = DraftBody::Arrived(arrival.ticket);
+        let depends_on = self.dependency_of(&arrival);
         let received = Received {
             key: arrival.key,
             id: arrival.id,
@@ -153,20 +154,14 @@ impl<D: Digest> Partition<D> {
             size: arrival.size,
             body: 0,
             origin: arrival.origin,
+            depends_on,
         };
         self.write_event(received, body)
     }
 
     /// An event is kept, with its body.
     pub(super) fn write_event(&mut self, received: Received, body: DraftBody) -> (Place, Essence) {
-        let essence = Essence {
-            id: received.id.clone(),
-            position: received.position.clone(),
-            event_type: received.event_type.clone(),
-            content_type: received.content_type.clone(),
-            digest: received.digest,
-            size: received.size,
-        };
+        let essence = Essence::of(&received);
         let index = u32::try_from(self.filling.bodies.len()).unwrap_or(u32::MAX);
         self.filling.bodies.push(body);
         self.filling.body_bytes += u64::from(received.size);
@@ -312,6 +307,7 @@ impl<D: Digest> Partition<D> {
             Input::MayFetch(wanted) => {
                 self.outputs.push_back(Output::SpareFetch(wanted.source));
             }
+            Input::Asked(ask) => self.outputs.push_back(Output::Tell { ask, is_met: false }),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Foreign { place, fact } => self.foreign(place, &fact),
             _ => {}

@@ -93,7 +93,7 @@ impl<D: Digest> Partition<D> {
                     self.outputs.push_back(Output::Return { lane, end: End::Unused });
                 }
                 Output::Load(_) | Output::Page(_) | Output::FindIdle(_) => {}
-                Output::Backlog { .. } | Output::Recall { .. } => {}
+                Output::Backlog { .. } | Output::Recall { .. } | Output::Ask(_) => {}
                 Output::Request(_) | Output::Withdraw(_) | Output::WantFetch(_) => {}
                 Output::WithdrawFetch(_) => {}
                 Output::Fetch(fetch) => {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::strands::feeds;
-use super::{Moves, Partition, Phase};
+use super::{Moves, Partition, Phase, depends};
 use crate::chain::Digest;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Sequence};
 use crate::limits;
@@ -37,6 +37,8 @@ pub enum WaitsFor {
     Retry(ElapsedMicros),
     /// The log to be mended: its events are damaged on disk.
     Unreadable,
+    /// Another resource that its head refers to, for so long of open time at the most (`depends_on`).
+    Resource(Duration),
     /// An operator to redrive or drop what it stopped at.
     Redrive,
     /// An operator to resume the key.
@@ -255,6 +257,9 @@ impl<D: Digest> Partition<D> {
             _ if rate_at > self.now.elapsed => WaitsFor::Rate(rate_at),
             _ if self.had_turn(&hot.record, record.destination) => WaitsFor::Turn,
             _ if lane.window.is_empty() && record.redrives.is_empty() => WaitsFor::Backlog,
+            _ if let Some(left) = depends::left(lane, record, self.open) => {
+                WaitsFor::Resource(left)
+            }
             _ => WaitsFor::Commit,
         }
     }

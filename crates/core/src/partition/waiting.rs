@@ -47,6 +47,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Partition;
+use super::depends;
 use super::hot::{Hot, LaneHot};
 use super::outside::{Line, Look, NEVER, Round};
 use crate::chain::Digest;
@@ -169,6 +170,7 @@ impl<D: Digest> Partition<D> {
             && hot.outlived.is_empty()
             && !self.keeps_refill(hot, pressed)
             && !self.recalls.contains_key(&hot.key)
+            && !depends::is_asking(hot, self.now.elapsed)
             && is_stored
             && !is_over
             && hot.lanes.iter().all(lane_may_go)
@@ -215,7 +217,9 @@ impl<D: Digest> Partition<D> {
                 // What waits for ever is moved by an arrival only.
                 Queue::Holds => hot.hold_timer.map(|_| self.now.elapsed),
                 Queue::Acknowledgements => Some(self.now.elapsed),
-                Queue::Lanes(_) if due.at == 0 => Some(self.now.elapsed),
+                Queue::Lanes(to) if due.at == 0 => {
+                    Some(depends::asks_next(hot, to).unwrap_or(self.now.elapsed))
+                }
                 Queue::Lanes(to) => hot.due_to(to),
                 // Age alone brings no key back.
                 Queue::Keys | Queue::Backlogs(_) => None,

@@ -42,6 +42,7 @@ pub(crate) fn settings() -> Settings {
         rate: None,
         refill: None,
         list: None,
+        depends_on: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),
@@ -108,6 +109,7 @@ pub(crate) fn receive(
         size: 0,
         in_time: true,
         origin: sprag_core::fact::Origin::Posted,
+        depends_on: None,
     });
     let seen = Seen { through: partition.taken(), ..Seen::default() };
     partition.handle(now, Input::Receive { arrival, seen });

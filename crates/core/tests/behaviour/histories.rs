@@ -21,8 +21,8 @@ use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Retry,
-    Settings, SourceSettings,
+    Ack, Contract, DependsOnSettings, DestinationSettings, First, OnGap, OnGiveUp, OnLate,
+    RefillSettings, Retry, Settings, SourceSettings,
 };
 use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
@@ -55,7 +55,8 @@ impl History {
         let sending = (None, 1, None, None, Ack::Answer, None);
         let (give_up, bounds) = (OnGiveUp::Halt, (0, 2, 0, 1, 1));
         let on_gap = (OnGap::Skip, OnLate::Deliver);
-        let settings = configured((Contract::Unordered, on_gap, give_up, bounds, sending, None));
+        let settings =
+            configured(((Contract::Unordered, None), on_gap, give_up, bounds, sending, None));
         let post = |key| Happening::Post { key, position: 1, id: None, body: 0, late: false };
         let end = |status| Happening::End { which: 0, status };
         let pause = Happening::Order(Box::new(Order::PauseDestination(1)));
@@ -102,6 +103,7 @@ impl History {
             backlogs: true,
             damage: false,
             reads: false,
+            asks: true,
             page,
         };
         for happening in &happenings {
@@ -319,7 +321,10 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(Ack::Answer), Just(Ack::Explicit { timeout: Duration::from_secs(3) }),];
     let batch = proptest::option::of(1..4_usize);
     let slow = (proptest::option::of(1..3_usize), 1..3_000_u64, rate(), rate(), ack, batch);
-    (contract(), (on_gap, on_late), give_up, bounds, slow, refill(rate())).prop_map(configured)
+    let depends_on =
+        proptest::option::weighted(0.3, (1..4_000_u64).prop_map(Duration::from_millis));
+    let at_rest = (contract(), depends_on);
+    (at_rest, (on_gap, on_late), give_up, bounds, slow, refill(rate())).prop_map(configured)
 }
 
 /// How a destination is sent to: slow attempts and what is slow, its rates, what acknowledges, and batches.
@@ -330,8 +335,8 @@ type Bounds = (usize, usize, usize, usize, u32);
 
 /// One source with two destinations.
 fn configured(
-    (contract, (on_gap, on_late), give_up, bounds, slow, refill): (
-        Contract,
+    ((contract, depends_on), (on_gap, on_late), give_up, bounds, slow, refill): (
+        (Contract, Option<Duration>),
         (OnGap, OnLate),
         OnGiveUp,
         Bounds,
@@ -358,6 +363,9 @@ fn configured(
         rate: None,
         refill,
         list: None,
+        depends_on: depends_on
+            .filter(|_| contract != Contract::Unordered)
+            .map(|wait| DependsOnSettings { source: SourceId(1), wait }),
     };
     let destination = |on_give_up| DestinationSettings {
         name: Arc::from("app"),
@@ -557,6 +565,8 @@ fn post(world: &mut World, happening: &Happening) {
         event_type: kind.to_owned(),
         body: format!("body {body}"),
         outside_tolerance: *late,
+        // Every key refers to another, of its partition or the other one, and all of them in a circle.
+        depends_on: Some(key((number + 1) % 4).name.to_string()),
         ..Post::default()
     });
 }

@@ -59,6 +59,7 @@ fn settings() -> Settings {
         rate: None,
         refill: None,
         list: None,
+        depends_on: None,
     };
     let destination = DestinationSettings {
         name: Arc::from("app"),

@@ -15,7 +15,7 @@ use crate::bounds::settings;
 fn source(name: &str, identity: &str) -> PlannedSource {
     let mut settings = settings().sources[&SourceId(1)].clone();
     (settings.name, settings.destinations) = (Arc::from(name), Vec::new());
-    PlannedSource { identity: Arc::from(identity), late_to: None, settings }
+    PlannedSource { identity: Arc::from(identity), late_to: None, depends_on: None, settings }
 }
 
 fn destination(name: &str, from: &[&str], start: Start) -> PlannedDestination {

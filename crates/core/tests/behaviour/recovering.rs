@@ -49,6 +49,7 @@ fn arrival(ticket: Ticket) -> Box<Arrival> {
         size: 0,
         in_time: true,
         origin: sprag_core::fact::Origin::Posted,
+        depends_on: None,
     })
 }
 

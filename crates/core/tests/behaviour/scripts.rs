@@ -22,8 +22,8 @@ use sprag_core::position::Position;
 use sprag_core::ranges::{Range, Ranges};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
-    Ack, Contract, DestinationSettings, First, OnGap, OnGiveUp, OnLate, RefillSettings, Restore,
-    Retry, Settings, SourceSettings, Start,
+    Ack, Contract, DependsOnSettings, DestinationSettings, First, OnGap, OnGiveUp, OnLate,
+    RefillSettings, Restore, Retry, Settings, SourceSettings, Start,
 };
 use sprag_core::states::StateTable;
 use sprag_core::time::UnixMicros;
@@ -207,6 +207,10 @@ impl Story {
                 every: words.duration("every"),
             }),
             list: None,
+            depends_on: words.number("depends_on").map(|source| DependsOnSettings {
+                source: SourceId(u32::try_from(source).expect("few sources")),
+                wait: words.duration("depends_wait").unwrap_or(Duration::from_secs(5)),
+            }),
         };
         self.settings.sources.insert(id, source);
     }
@@ -404,12 +408,16 @@ fn set(habits: &mut Habits, habit: &str, on: bool) {
         "backlogs" => habits.backlogs = on,
         "damage" => habits.damage = on,
         "reads" => habits.reads = on,
+        "asks" => habits.asks = on,
         _ => panic!("no such habit: {habit}"),
     }
 }
 
-fn key(name: &str) -> Key {
-    Post { source: 1, key: name.to_owned(), ..Post::default() }.key()
+/// `a` of the first source, `2/a` of the second.
+fn key(told: &str) -> Key {
+    let of = told.split_once('/').and_then(|(source, name)| Some((source.parse().ok()?, name)));
+    let (source, name) = of.unwrap_or((1, told));
+    Post { source, key: name.to_owned(), ..Post::default() }.key()
 }
 
 fn receive(world: &mut World, words: &Words<'_>) {
@@ -425,6 +433,7 @@ fn receive(world: &mut World, words: &Words<'_>) {
             true => Origin::Refilled,
             false => Origin::Posted,
         },
+        depends_on: words.get("depends_on").map(str::to_owned),
     };
     let ticket = world.post(&post);
     world.trace.insert(0, format!("  is t{}", ticket.0));

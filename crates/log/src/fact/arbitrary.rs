@@ -118,6 +118,7 @@ pub(crate) fn hold_reason() -> impl Strategy<Value = HoldReason> {
 fn received() -> impl Strategy<Value = Received> {
     let texts = (option::of(text(256)), text(256), text(256));
     let origin = prop_oneof![Just(Origin::Posted), Just(Origin::Refilled), Just(Origin::Again)];
+    let origin = (origin, option::of(key()));
     let rest = (vec(header(), 0..5), hash(), any::<u32>(), any::<u32>(), origin);
     (key(), position(), texts, rest).prop_map(|(key, position, texts, rest)| Received {
         key,
@@ -129,7 +130,8 @@ fn received() -> impl Strategy<Value = Received> {
         digest: rest.1,
         size: rest.2,
         body: rest.3,
-        origin: rest.4,
+        origin: rest.4.0,
+        depends_on: rest.4.1,
     })
 }
 
@@ -146,7 +148,9 @@ fn released() -> BoxedStrategy<Released> {
         Just(Late::Aside),
         Just(Late::InPlace),
     ];
-    let late = (late, option::of(sequence()));
+    let depends_on = (key(), any::<u64>())
+        .prop_map(|(of, until)| Arc::new(DependsOn { of, until: OpenMicros(until) }));
+    let late = (late, option::of(sequence()), option::of(depends_on));
     let reserved = (option::of(hash()), option::of(place()), any::<bool>(), fresh, of_clocks, late);
     (key(), place(), order, lanes, reserved)
         .prop_map(|(key, event, order, lanes, reserved)| Released {
@@ -171,6 +175,7 @@ fn released() -> BoxedStrategy<Released> {
             causes: reserved.4.1,
             late: reserved.5.0,
             earlier: reserved.5.1,
+            depends_on: reserved.5.2,
         })
         .boxed()
 }
@@ -393,6 +398,9 @@ fn lanes() -> BoxedStrategy<Fact> {
         ),
         (key(), destination(), sequence()).prop_map(|(key, destination, sequence)| {
             Fact::LateDead(LateDead { key, destination, sequence })
+        }),
+        (key(), destination(), sequence(), key()).prop_map(|(key, destination, sequence, of)| {
+            Fact::Unmet(Unmet { key, destination, sequence, of })
         }),
         (key(), destination(), sequence()).prop_map(|(key, destination, through)| {
             Fact::LaneOpened(LaneOpened { key, destination, through })

@@ -35,6 +35,7 @@ mod tests {
             content_type: "c".into(),
             digest: Hash([4; 32]),
             size: 300,
+            depends_on: None,
         };
         let (reason, deadline) = (HoldReason::Gap, OpenMicros(70));
         HeldEvent { event: place(), reason, deadline, essence }
@@ -47,6 +48,7 @@ mod tests {
             strand: None,
             rewound: None,
             covered: None,
+            unmet: Sequence(0),
             mode: LaneMode::DrainingParked { until: Sequence(7) },
             head: Sequence(4),
             tail: Sequence(7),

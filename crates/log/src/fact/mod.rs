@@ -59,6 +59,7 @@ mod stale;
 mod strands_taken;
 mod superseded;
 mod tombstone;
+mod unmet;
 
 use sprag_core::fact::Fact;
 
@@ -110,6 +111,7 @@ mod tag {
     pub(super) const REFILL_ENDED: u8 = 50;
     pub(super) const REWOUND: u8 = 52;
     pub(super) const LATE_DEAD: u8 = 53;
+    pub(super) const UNMET: u8 = 57;
 }
 
 /// Appends a fact: tag, length, fields.
@@ -152,6 +154,7 @@ pub fn encode(writer: &mut Writer<'_>, fact: &Fact) {
         Fact::BacklogDropped(fact) => backlog_dropped::encode(writer, fact),
         Fact::Rewound(fact) => rewound::encode(writer, fact),
         Fact::LateDead(fact) => late_dead::encode(writer, fact),
+        Fact::Unmet(fact) => unmet::encode(writer, fact),
         Fact::LaneOpened(fact) => lane_opened::encode(writer, fact),
         Fact::Carried(fact) => carried::encode(writer, fact),
         Fact::Forgotten(fact) => forgotten::encode(writer, fact),
@@ -211,6 +214,7 @@ pub fn decode(reader: &mut Reader<'_>) -> Result<Fact, DecodeError> {
         tag::BACKLOG_DROPPED => Fact::BacklogDropped(backlog_dropped::decode(fields)?),
         tag::REWOUND => Fact::Rewound(rewound::decode(fields)?),
         tag::LATE_DEAD => Fact::LateDead(late_dead::decode(fields)?),
+        tag::UNMET => Fact::Unmet(unmet::decode(fields)?),
         tag::LANE_ENDED => Fact::LaneEnded(lane_ended::decode(fields)?),
         tag::LANE_OPENED => Fact::LaneOpened(lane_opened::decode(fields)?),
         tag::CARRIED => Fact::Carried(carried::decode(fields)?),
@@ -276,6 +280,7 @@ fn tag_of(fact: &Fact) -> u8 {
         Fact::BacklogDropped(_) => tag::BACKLOG_DROPPED,
         Fact::Rewound(_) => tag::REWOUND,
         Fact::LateDead(_) => tag::LATE_DEAD,
+        Fact::Unmet(_) => tag::UNMET,
         Fact::LaneOpened(_) => tag::LANE_OPENED,
         Fact::Carried(_) => tag::CARRIED,
         Fact::Forgotten(_) => tag::FORGOTTEN,

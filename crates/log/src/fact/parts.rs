@@ -35,6 +35,14 @@ pub(crate) fn read_said(reader: &mut Reader<'_>, wrong: &'static str) -> Decoded
     }
 }
 
+/// A last field that is written only where there is one.
+pub(crate) fn read_last<'a, T>(
+    reader: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Decoded<T>,
+) -> Decoded<Option<T>> {
+    if reader.left() == 0 { Ok(None) } else { read(reader).map(Some) }
+}
+
 pub(crate) fn read_key(reader: &mut Reader<'_>) -> Decoded<Key> {
     Ok(Key { source: read_source(reader)?, name: Arc::from(reader.text("key", KEY_BYTES)?) })
 }

@@ -1,9 +1,10 @@
 //! `received`: an event came in and is kept. Fields: key, id, position, event type, content type,
-//! headers (name, value), digest, size, body, and, where its source did not post it, its origin.
+//! headers (name, value), digest, size, body; where its source did not post it or it refers to another resource, its origin;
+//! and the key of that resource.
 
 use super::parts::{
-    read_id, read_key, read_position, read_text, unknown, write_id, write_key, write_position,
-    write_text,
+    read_id, read_key, read_last, read_position, read_text, unknown, write_id, write_key,
+    write_position, write_text,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::limits::{HEADER_NAME_BYTES, HEADER_VALUE_BYTES, STORED_HEADERS};
@@ -25,9 +26,13 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Received) {
     writer.number(u64::from(fact.size));
     writer.number(u64::from(fact.body));
     match fact.origin {
-        Origin::Posted => {}
+        Origin::Posted if fact.depends_on.is_none() => {}
+        Origin::Posted => writer.byte(0),
         Origin::Refilled => writer.byte(1),
         Origin::Again => writer.byte(2),
+    }
+    if let Some(of) = &fact.depends_on {
+        write_key(writer, of);
     }
 }
 
@@ -43,6 +48,7 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Received, DecodeError> {
         size: reader.narrow("body size")?,
         body: reader.narrow("body index")?,
         origin: origin(reader)?,
+        depends_on: read_last(reader, read_key)?,
     })
 }
 
@@ -52,6 +58,7 @@ fn origin(reader: &mut Reader<'_>) -> Result<Origin, DecodeError> {
         return Ok(Origin::Posted);
     }
     match reader.byte()? {
+        0 if reader.left() > 0 => Ok(Origin::Posted),
         1 => Ok(Origin::Refilled),
         2 => Ok(Origin::Again),
         byte => unknown(reader, "unknown origin of an event", byte),
@@ -82,6 +89,7 @@ mod tests {
             size: 1200,
             body: 3,
             origin,
+            depends_on: None,
         })
     }
 
@@ -105,5 +113,24 @@ mod tests {
              2f6a736f6e0103782d610131090909090909090909090909090909090909090909090909 \
              0909090909090909b0090301",
         );
+    }
+
+    /// Behind an origin that is said, also where the source posted it.
+    #[test]
+    fn golden_bytes_of_an_event_that_refers_to_another_resource() {
+        let of = Key { source: SourceId(3), name: "c".into() };
+        for (origin, byte) in [(Origin::Posted, "00"), (Origin::Refilled, "01")] {
+            let Fact::Received(received) = fact(origin) else { unreachable!() };
+            let depends_on = Some(of.clone());
+            check(
+                Fact::Received(Received { depends_on, ..received }),
+                &format!(
+                    "06 57000000 \
+                     0103612f6201026531010800000000000000070470757368106170706c69636174696f6e \
+                     2f6a736f6e0103782d610131090909090909090909090909090909090909090909090909 \
+                     0909090909090909b00903 {byte} 030163"
+                ),
+            );
+        }
     }
 }

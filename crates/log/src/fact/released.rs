@@ -4,15 +4,17 @@
 //! own lanes alone, 64 undoes or repeats, 128 late and in its place), and of what is in it the names of the fresh fields and
 //! of the states that were passed over, then of clocks and links a set of bits (1 concurrent, 2 causes, 4 broken), the causes,
 //! of each the node and the range, and the hash that the key stood at where its links are broken; then the sequence that is
-//! undone or repeated.
+//! undone or repeated; then the key that its lanes wait for and the open time at which waiting ends, before which the first
+//! bits are written in any case.
 
 use super::parts::{
-    read_destinations, read_key, read_place, read_position, read_range, read_ranges, read_sequence,
-    unknown, write_destinations, write_key, write_place, write_position, write_range, write_ranges,
+    read_destinations, read_key, read_last, read_open, read_place, read_position, read_range,
+    read_ranges, read_sequence, unknown, write_destinations, write_key, write_place,
+    write_position, write_range, write_ranges,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use sprag_core::clocks::Causes;
-use sprag_core::fact::{Kind, Late, Released};
+use sprag_core::fact::{DependsOn, Kind, Late, Released};
 use sprag_core::id::Revision;
 use sprag_core::limits::{
     CLOCK_NODES, FIELD_BYTES, FIELDS, LINK_BYTES, NODE_BYTES, STATE_BYTES, STATES,
@@ -47,7 +49,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
         + OF_CLOCKS * u8::from(of_clocks > 0)
         + of_late(fact.late)
         + EARLIER * u8::from(fact.earlier.is_some());
-    if more > 0 {
+    if more > 0 || fact.depends_on.is_some() {
         writer.byte(more);
     }
     if has_fresh {
@@ -73,6 +75,10 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &Released) {
     }
     if let Some(earlier) = fact.earlier {
         writer.number(earlier.0);
+    }
+    if let Some(depends_on) = &fact.depends_on {
+        write_key(writer, &depends_on.of);
+        writer.number(depends_on.until.0);
     }
 }
 
@@ -115,7 +121,7 @@ fn read_more(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {
         return Ok(0);
     }
     match reader.byte()? {
-        0 => unknown(reader, "bits of a release", 0),
+        0 if reader.left() == 0 => unknown(reader, "bits of a release", 0),
         more => Ok(more),
     }
 }
@@ -183,6 +189,7 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
         late: Late::Delivered,
         earlier: None,
         broken_from: None,
+        depends_on: None,
     };
     let more = read_more(reader)?;
     let Some(late) = late_of(more) else {
@@ -201,7 +208,12 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
     if more & EARLIER > 0 {
         released.earlier = Some(read_sequence(reader)?);
     }
+    released.depends_on = read_last(reader, read_depends_on)?.map(Arc::new);
     Ok(released)
+}
+
+fn read_depends_on(reader: &mut Reader<'_>) -> Result<DependsOn, DecodeError> {
+    Ok(DependsOn { of: read_key(reader)?, until: read_open(reader)? })
 }
 
 fn kind(reader: &mut Reader<'_>) -> Result<Kind, DecodeError> {
@@ -244,6 +256,7 @@ mod tests {
             late: Late::Delivered,
             earlier: None,
             broken_from: None,
+            depends_on: None,
         }
     }
 
@@ -384,5 +397,25 @@ mod tests {
              020202020202020202020202020201020103050203020800010303030303030303030303 \
              030303030303030303030303030303030303030303010392080701",
         );
+    }
+
+    /// The bits stand before it, also where none is set.
+    #[test]
+    fn golden_bytes_of_what_refers_to_another_resource() {
+        let of = Key { source: SourceId(3), name: "c".into() };
+        let depends_on = Some(Arc::new(DependsOn { of, until: OpenMicros(300) }));
+        for (unordered, byte) in [(false, "00"), (true, "01")] {
+            let depends_on = depends_on.clone();
+            check(
+                Fact::Released(Released { unordered, depends_on, ..released() }),
+                &format!(
+                    "08 8c000000 \
+                     0103612f6203920807010800000000000000070401010101010101010101010101010101 \
+                     010101010101010101010101010101010102020202020202020202020202020202020202 \
+                     020202020202020202020202020201020103050203020800010303030303030303030303 \
+                     0303030303030303030303030303030303030303030103920807 {byte} 030163 ac02"
+                ),
+            );
+        }
     }
 }

@@ -25,6 +25,7 @@ fn held() -> impl Strategy<Value = HeldEvent> {
         arbitrary::text(256),
         arbitrary::hash(),
         any::<u32>(),
+        option::of(arbitrary::key()),
     );
     let essence = essence.prop_map(|parts| Essence {
         id: parts.0,
@@ -33,6 +34,7 @@ fn held() -> impl Strategy<Value = HeldEvent> {
         content_type: parts.3,
         digest: parts.4,
         size: parts.5,
+        depends_on: parts.6,
     });
     (arbitrary::place(), arbitrary::hold_reason(), any::<u64>(), essence).prop_map(
         |(event, reason, deadline, essence)| HeldEvent {
@@ -122,14 +124,15 @@ fn lane() -> impl Strategy<Value = Lane> {
     let redrive = any::<u64>().prop_map(Sequence);
     let numbers = any::<(u32, u64, u64, u64, u32, u64, u64, u32, u64)>();
     let covered = option::of(arbitrary::ranges().prop_map(Box::new));
-    let range = (option::of(any::<u64>()), any::<u64>(), option::of(rewind), covered);
+    let more = (covered, any::<u64>());
+    let range = (option::of(any::<u64>()), any::<u64>(), option::of(rewind), more);
     let lists = (vec(omission(), 0..5), vec(redrive, 0..5), option::of(acceptance()), range);
     let counts = any::<(u64, u64, u64, Option<u64>, u64)>();
     ((numbers, counts), mode(), lists).prop_map(
         |(
             (numbers, counts),
             mode,
-            (omitted, redrives, accepted, (batch, sent, rewound, covered)),
+            (omitted, redrives, accepted, (batch, sent, rewound, (covered, unmet))),
         )| Lane {
             destination: DestinationId(numbers.0),
             mode,
@@ -152,6 +155,7 @@ fn lane() -> impl Strategy<Value = Lane> {
             strand: counts.3.map(|event| Sequence(event.max(1))),
             rewound,
             covered,
+            unmet: Sequence(unmet),
         },
     )
 }

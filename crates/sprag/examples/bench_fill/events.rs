@@ -87,6 +87,7 @@ impl Events {
             digest,
             in_time: true,
             origin: sprag_core::fact::Origin::Posted,
+            depends_on: None,
         };
         (arrival, body)
     }

@@ -8,7 +8,7 @@ use sprag_core::fact::{
     AbandonReason, Attempted, DeadLetter, Dropped, Fact, HoldReason, Late, Origin, PauseReason,
     Received, Recognised, RefillOutcome, Released, Visit,
 };
-use sprag_core::id::{DestinationId, Epoch, Place, Sequence};
+use sprag_core::id::{DestinationId, Epoch, Key, Place, Sequence};
 use sprag_core::ranges::Range;
 use sprag_core::record::KeyRecord;
 use sprag_core::time::UnixMicros;
@@ -71,7 +71,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         }
         Fact::DestinationRetired(fact) => json!({"destination": to(fact.destination)}),
         Fact::DestinationResumed(fact) => json!({"destination": to(fact.destination)}),
-        Fact::Received(fact) => received(fact),
+        Fact::Received(fact) => received(names, fact),
         Fact::Held(fact) => json!({"event": fact.event.to_string(), "reason": hold(fact.reason)}),
         Fact::Released(fact) => released(names, fact),
         Fact::Duplicate(fact) => json!({
@@ -109,6 +109,7 @@ fn particulars(names: &Names, fact: &Fact) -> Value {
         | Fact::Superseded(_)
         | Fact::Filtered(_)
         | Fact::LateDead(_)
+        | Fact::Unmet(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::BacklogDropped(_)
@@ -202,6 +203,10 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
         }),
         Fact::Filtered(fact) => in_lane(&to(fact.destination), fact.from, fact.to),
         Fact::LateDead(fact) => in_lane(&to(fact.destination), fact.sequence, fact.sequence),
+        Fact::Unmet(fact) => json!({
+            "destination": to(fact.destination), "sequence": fact.sequence.0,
+            "of": resource(names, &fact.of),
+        }),
         Fact::LaneOpened(fact) => json!({
             "destination": to(fact.destination), "through": fact.through.0,
         }),
@@ -221,7 +226,12 @@ fn of_lane(names: &Names, fact: &Fact) -> Value {
     }
 }
 
-fn received(fact: &Received) -> Value {
+/// A resource of any source.
+fn resource(names: &Names, key: &Key) -> Value {
+    json!({"source": *names.source(key.source), "key": *key.name})
+}
+
+fn received(names: &Names, fact: &Received) -> Value {
     let mut shown = json!({
         "source_id": fact.id.as_deref(), "position": fact.position.text(),
         "type": *fact.event_type, "content_type": *fact.content_type,
@@ -231,6 +241,9 @@ fn received(fact: &Received) -> Value {
         Origin::Posted => {}
         Origin::Refilled => shown["origin"] = "refilled".into(),
         Origin::Again => shown["origin"] = "again".into(),
+    }
+    if let Some(of) = &fact.depends_on {
+        shown["depends_on"] = resource(names, of);
     }
     shown
 }
@@ -269,6 +282,9 @@ fn released(names: &Names, fact: &Released) -> Value {
     }
     if let Some(from) = &fact.broken_from {
         shown["broken_from"] = json!(**from);
+    }
+    if let Some(depends_on) = &fact.depends_on {
+        shown["depends_on"] = resource(names, &depends_on.of);
     }
     shown
 }

@@ -53,6 +53,10 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
             "Its events from {head} on are damaged on disk (the alert `log-damaged` says where) and are \
              looked at once a minute: check the disk, then restore a backup."
         ),
+        WaitsFor::Resource(left) => format!(
+            "Event {head} refers to another resource that has settled no event here yet; its wait ends in {}.",
+            seconds(left)
+        ),
         WaitsFor::Retry(due) => retry(lane, due.since(now.elapsed)),
         WaitsFor::Redrive => redrive(lane),
         WaitsFor::KeyResumed => "An operator paused the key; resume it.".to_owned(),

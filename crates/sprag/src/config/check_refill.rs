@@ -137,6 +137,7 @@ fn of_element(section: &Section<'_>, own: &Rules) -> Option<Rules> {
         accept: own.accept.clone(),
         position: position?,
         split: items?,
+        depends_on: own.depends_on.clone(),
     })
 }
 

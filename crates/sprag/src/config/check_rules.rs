@@ -21,6 +21,9 @@ pub(super) fn rules(section: &Section<'_>) -> Option<Rules> {
     let accept = accept(section);
     let position = position(section);
     let split = or(section.get("split"), None, |entry| split(entry).map(Some));
+    let depends_on = or(section.get("depends_on"), None, |entry| {
+        entry.section()?.required("key").as_ref().and_then(self::key).map(Some)
+    });
     if let (Some(KeyRule::ByType(_)), Some(None), Some(entry)) = (&key, &event_type, &key_entry) {
         entry.error("a key by type needs `type`, which says where the type is");
     }
@@ -31,6 +34,7 @@ pub(super) fn rules(section: &Section<'_>) -> Option<Rules> {
         accept: accept?,
         position: position?,
         split: split?,
+        depends_on: depends_on?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! `[sources.NAME]`: its parts, and what holds between them (rules K6 and C5).
 
+use super::check_depends::depends_on;
 use super::check_late::on_late;
 use super::check_list::list;
 use super::check_order::contract;
@@ -9,7 +10,7 @@ use super::check_verify::verification;
 use super::checked::{Contract, Handshake, Latest, OnInvalid, Source};
 use super::raw::{Defaults, Entry, Section, or};
 use super::{Named, check_rate};
-use crate::extract::{IdRule, Location, PositionRule, Rules};
+use crate::extract::{IdRule, KeyRule, Location, PositionRule, Rules};
 use crate::verify::Scheme;
 use crate::{limits, preset};
 use std::time::Duration;
@@ -71,6 +72,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
     let position = rules.as_ref().map(|rules| &rules.position);
     let contract = contract(section, position);
     let on_late = on_late(section, contract.as_ref());
+    let depends_on = depends_on(section, contract.as_ref());
     let refill = refill(section, rules.as_ref(), contract.as_ref());
     let rate = check_rate::rate(section, "rate");
     let dedupe = or(section.get("dedupe"), DAY * 7, |entry| {
@@ -103,6 +105,7 @@ fn source(written: &Section<'_>) -> Option<Source> {
         forget_after: forget_after?,
         expect_every: expect_every?,
         max_body: max_body?,
+        depends_on: depends_on?,
         refill: refill?,
         list: list?,
     };
@@ -224,7 +227,9 @@ fn uncovered(section: &Section<'_>, scheme: &Scheme, rules: &Rules) {
     let subjects = id.map(|location| ("id", location)).into_iter();
     let subjects = subjects.chain(rules.key.locations().map(|location| ("key", location)));
     let positions = rules.position.locations().map(|location| ("position", location));
-    let subjects = subjects.chain(positions);
+    let others = rules.depends_on.iter().flat_map(KeyRule::locations);
+    let others = others.map(|location| ("key it depends on", location));
+    let subjects = subjects.chain(positions).chain(others);
     for (subject, location) in subjects {
         if !covered(scheme, location) {
             section.warn(&format!("the signature does not cover the {subject} at {location}"));

@@ -104,10 +104,21 @@ pub struct Source {
     pub expect_every: Option<Duration>,
     /// Largest body, bytes.
     pub max_body: u64,
+    /// Whose resources its events refer to, and how long those are waited for.
+    pub depends_on: Option<DependsOn>,
     /// How it is asked for positions that are missing; none: it is not.
     pub refill: Option<Refill>,
     /// How the list of all it has is read; none: it is not.
     pub list: Option<List>,
+}
+
+/// `depends_on`, but for where the key is: that is one of the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DependsOn {
+    /// The name of the source of the other resources.
+    pub source: String,
+    /// How long an event waits after its release, in open time.
+    pub wait: Duration,
 }
 
 /// `refill` with `list`

@@ -7,6 +7,7 @@
 mod admin_access;
 mod changes;
 mod check_batch;
+mod check_depends;
 mod check_destination;
 mod check_headers;
 mod check_late;
@@ -115,6 +116,7 @@ fn read_document(root: &Section<'_>) -> Option<Config> {
     let retention = check_retention::retention(&root.section("retention"), &sources);
     check_destination::joined(root, &sources, &destinations);
     check_late::joined(root, &sources, &destinations);
+    check_depends::joined(root, &sources);
     check_batch::batches(root, &sources, &destinations);
     let (retired, destinations) =
         complete(destinations)?.into_iter().partition::<Destinations, _>(|(_, to)| to.retired);

@@ -35,6 +35,7 @@ fn of_event(attempt: &Attempt, sequence: u64) -> Attempt {
         others: Vec::new(),
         previous: if is_first { attempt.previous } else { Sequence(sequence - 1) },
         omitted: if is_first { attempt.omitted.clone() } else { Vec::new() },
+        unmet: is_first && attempt.unmet,
         ..attempt.clone()
     }
 }

@@ -169,6 +169,7 @@ pub(super) fn forwarded<'a>(
 pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>) -> Values {
     let released = &event.released;
     let in_order = !attempt.is_some_and(|attempt| attempt.out_of_order);
+    let is_unmet = attempt.is_some_and(|attempt| attempt.unmet);
     let mut own = Values::new();
     if let Some(attempt) = attempt {
         own.number("sprag-attempt", attempt.number.into());
@@ -230,10 +231,13 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     }
     own.number("sprag-sequence", released.sequence.0);
     own_of_source(&mut own, source, event);
+    if let Some(depends_on) = released.depends_on.as_ref().filter(|_| is_unmet) {
+        own.text("sprag-unmet", &depends_on.of.name);
+    }
     own
 }
 
-/// The end of the alphabet.
+/// Nearly the end of the alphabet.
 fn own_of_source(own: &mut Values, source: &str, event: &ReleasedEvent) {
     let received = &event.event.received;
     own.text("sprag-source", source);

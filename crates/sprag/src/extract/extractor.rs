@@ -7,8 +7,8 @@ use sprag_core::links::Link;
 
 use super::json::{Found, elements, scan, unescape};
 use super::{
-    ExtractError, IdRule, Invalid, KeyRule, Location, Paths, PositionRule, Reason, Rules,
-    RulesProblem, StateAt, Subject, encode, form,
+    ExtractError, IdRule, Invalid, Location, Paths, PositionRule, Reason, Rules, RulesProblem,
+    StateAt, Subject, encode, form,
 };
 use super::{clock, fields};
 use crate::limits;
@@ -40,6 +40,8 @@ pub struct Extracted {
     pub event_type: String,
     /// What it says about order.
     pub position: ExtractedPosition,
+    /// The key of another resource that it refers to, as `key`; none where it names none.
+    pub depends_on: Option<String>,
 }
 
 /// A position as the source gave it.
@@ -184,6 +186,7 @@ impl Extractor {
             id: self.id(values)?,
             key: self.key(values, &event_type)?,
             position: self.position(values)?,
+            depends_on: self.depends_on(values, &event_type)?,
             event_type,
         })
     }
@@ -206,41 +209,21 @@ impl Extractor {
     }
 
     fn key(&self, values: &Values<'_>, event_type: &str) -> Result<String, Invalid> {
-        let parts = self.key_parts(event_type)?;
-        let mut key = String::new();
-        for (number, location) in parts.iter().enumerate() {
-            let part = values.text(location).map_err(|reason| Invalid {
-                subject: Subject::Key,
-                at: location.to_string(),
-                reason,
-            })?;
-            if number > 0 {
-                key.push('/');
-            }
-            encode::push_part(&mut key, &part);
-            if key.len() > limits::KEY_BYTES {
-                return Err(Invalid {
-                    subject: Subject::Key,
-                    at: joined(parts),
-                    reason: Reason::TooLong { limit: limits::KEY_BYTES },
-                });
-            }
-        }
-        Ok(key)
+        let parts = self.rules.key.parts(event_type).ok_or_else(|| Invalid {
+            subject: Subject::Key,
+            at: format!("type {}", encode::encode_part(event_type.as_bytes())),
+            reason: Reason::NoRuleForType,
+        })?;
+        values.key(parts, Subject::Key)
     }
 
-    fn key_parts(&self, event_type: &str) -> Result<&[Location], Invalid> {
-        match &self.rules.key {
-            KeyRule::Parts(parts) => Ok(parts),
-            KeyRule::ByType(rules) => rules
-                .iter()
-                .find(|(pattern, _)| pattern.matches(event_type))
-                .map(|(_, parts)| parts.as_slice())
-                .ok_or_else(|| Invalid {
-                    subject: Subject::Key,
-                    at: format!("type {}", encode::encode_part(event_type.as_bytes())),
-                    reason: Reason::NoRuleForType,
-                }),
+    /// The other resource. An event of which a part of its key is absent, null or empty refers to none.
+    fn depends_on(&self, values: &Values<'_>, event_type: &str) -> Result<Option<String>, Invalid> {
+        let rule = self.rules.depends_on.as_ref();
+        let Some(parts) = rule.and_then(|rule| rule.parts(event_type)) else { return Ok(None) };
+        match values.key(parts, Subject::DependsOn) {
+            Err(Invalid { reason: Reason::Missing | Reason::Null | Reason::Empty, .. }) => Ok(None),
+            key => key.map(Some),
         }
     }
 
@@ -341,6 +324,25 @@ impl<'a> Values<'a> {
             Location::Const(value) => Cow::Borrowed(value.as_bytes()),
         };
         if text.is_empty() { Err(Reason::Empty) } else { Ok(text) }
+    }
+
+    /// A key by rule K1: its parts joined by `/`.
+    fn key(&self, parts: &'a [Location], subject: Subject) -> Result<String, Invalid> {
+        let mut key = String::new();
+        for (number, location) in parts.iter().enumerate() {
+            let part = self.text(location);
+            let part =
+                part.map_err(|reason| Invalid { subject, at: location.to_string(), reason })?;
+            if number > 0 {
+                key.push('/');
+            }
+            encode::push_part(&mut key, &part);
+            if key.len() > limits::KEY_BYTES {
+                let reason = Reason::TooLong { limit: limits::KEY_BYTES };
+                return Err(Invalid { subject, at: joined(parts), reason });
+            }
+        }
+        Ok(key)
     }
 
     fn header(&self, name: &http::HeaderName) -> Result<Cow<'a, [u8]>, Reason> {

@@ -15,6 +15,8 @@ pub enum Subject {
     Position,
     /// The array of events that `split` leads to.
     Events,
+    /// The key of another resource that the event refers to, or a part of it.
+    DependsOn,
 }
 
 impl Subject {
@@ -27,6 +29,7 @@ impl Subject {
             Self::Type => "type",
             Self::Position => "position",
             Self::Events => "list of events",
+            Self::DependsOn => "key it depends on",
         }
     }
 }

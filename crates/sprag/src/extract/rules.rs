@@ -167,6 +167,8 @@ pub struct Rules {
     /// Where the array is whose elements are the events; without it the body is one event.
     /// Pointers of the other rules begin at the element.
     pub split: Option<Pointer>,
+    /// Where the key is of another resource that an event refers to; none where they refer to none.
+    pub depends_on: Option<KeyRule>,
 }
 
 /// Why rules cannot be used together.
@@ -199,7 +201,9 @@ impl Rules {
             IdRule::Sha256 | IdRule::None => None,
         };
         let position = self.position.locations();
-        id.into_iter().chain(self.event_type.as_ref()).chain(position).chain(self.key.locations())
+        let other = self.depends_on.iter().flat_map(KeyRule::locations);
+        let own = self.key.locations();
+        id.into_iter().chain(self.event_type.as_ref()).chain(position).chain(own).chain(other)
     }
 }
 
@@ -225,6 +229,18 @@ impl Rules {
 }
 
 impl KeyRule {
+    /// The locations of the key of an event of this type; none where no rule fits it.
+    #[must_use]
+    pub fn parts(&self, event_type: &str) -> Option<&[Location]> {
+        match self {
+            Self::Parts(parts) => Some(parts),
+            Self::ByType(rules) => {
+                let fits = |(pattern, _): &&(Pattern, _)| pattern.matches(event_type);
+                rules.iter().find(fits).map(|(_, parts)| parts.as_slice())
+            }
+        }
+    }
+
     /// Every location of the key.
     pub fn locations(&self) -> impl Iterator<Item = &Location> {
         let (parts, rules) = match self {

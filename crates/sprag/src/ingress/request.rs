@@ -179,6 +179,7 @@ impl Authentic<'_> {
             digest,
             in_time: self.in_time,
             origin: Origin::Posted,
+            depends_on: extracted.depends_on.map(Arc::from),
         }
     }
 
@@ -195,6 +196,7 @@ impl Authentic<'_> {
             digest,
             in_time: self.in_time,
             origin: Origin::Posted,
+            depends_on: None,
         }
     }
 }

@@ -77,7 +77,7 @@ list! {
         "Since the process began. `2xx` to `5xx` are answers; `unreachable` and `refused` (address not allowed) sent nothing; `unknown` had no answer.";
     "sprag_lanes_waiting" "gauge" ["destination", "reason"] "lanes":
         "Lanes that have something to deliver, by what they wait for",
-        "`answer`, `acknowledgement`: the consumer has an event. `slot`, `rate`: of the destination. `retry`: the time of the next try. `breaker`. `stopped`, `key-paused`, `destination-paused`: an operator. `read`, `commit`: Sprag itself. `unreadable`: events that are damaged on disk. `outside-memory`: those that came before them. A lane of an unordered source counts once, by what is next of its events, but in `stopped` with each that stopped; `strand`: as many of them as may be are under way, `turn`: it had its turn and others wait outside memory.";
+        "`answer`, `acknowledgement`: the consumer has an event. `slot`, `rate`: of the destination. `retry`: the time of the next try. `breaker`. `stopped`, `key-paused`, `destination-paused`: an operator. `read`, `commit`: Sprag itself. `unreadable`: events that are damaged on disk. `resource`: another resource that its first event refers to. `outside-memory`: those that came before them. A lane of an unordered source counts once, by what is next of its events, but in `stopped` with each that stopped; `strand`: as many of them as may be are under way, `turn`: it had its turn and others wait outside memory.";
     "sprag_in_flight" "gauge" ["destination", "pool"] "attempts":
         "Attempts under way",
         "By the pool their slot is from: `main` is bounded by `concurrency`, `slow` by `slow_concurrency` (rule D4).";

@@ -47,6 +47,8 @@ pub struct NewArrival {
     pub in_time: bool,
     /// How it came.
     pub origin: Origin,
+    /// The name of another resource that it refers to.
+    pub depends_on: Option<Arc<str>>,
 }
 
 impl NodeHandle {
@@ -83,6 +85,7 @@ impl NodeHandle {
             size,
             in_time: new.in_time,
             origin: new.origin,
+            depends_on: new.depends_on,
         };
         self.tell(Message::Receive(
             Box::new(arrival),
@@ -216,6 +219,7 @@ mod tests {
             digest: Hash::default(),
             in_time: true,
             origin: Origin::Posted,
+            depends_on: None,
         }
     }
 

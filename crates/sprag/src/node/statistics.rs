@@ -140,6 +140,7 @@ fn reason(waits_for: WaitsFor) -> Option<&'static str> {
         WaitsFor::Redrive => STOPPED,
         WaitsFor::KeyResumed => "key-paused",
         WaitsFor::DestinationResumed => "destination-paused",
+        WaitsFor::Resource(_) => "resource",
         WaitsFor::Commit => "commit",
     })
 }

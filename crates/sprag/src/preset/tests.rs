@@ -169,6 +169,7 @@ fn every_preset_takes_an_event_of_its_provider() {
                 Order::Number(number) => ExtractedPosition::Sequence(number),
                 Order::Instant(instant) => ExtractedPosition::Timestamp(instant),
             },
+            depends_on: None,
         };
         let extracted = source.extractor().unwrap().extract(received);
         assert_eq!(extracted, Ok(Extraction::Event(event)), "{}", example.preset);
@@ -208,6 +209,7 @@ fn a_delivery_of_another_sprag_is_taken() {
         key: "orders/acme%2Fo%25201".to_owned(),
         event_type: String::new(),
         position: ExtractedPosition::Sequence(7),
+        depends_on: None,
     };
     assert_eq!(source.extractor().unwrap().extract(received), Ok(Extraction::Event(event)));
 }

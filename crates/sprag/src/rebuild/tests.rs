@@ -80,6 +80,7 @@ fn source(name: &str, contract: Contract, forget_after: Option<Duration>) -> Sou
     SourceSettings {
         refill: None,
         list: None,
+        depends_on: None,
         name: name.into(),
         contract,
         hold_wait: Duration::from_secs(2),
@@ -318,6 +319,7 @@ impl World {
         };
         let arrival = Box::new(Arrival {
             origin: sprag_core::fact::Origin::default(),
+            depends_on: None,
             ticket: Ticket(self.tickets),
             key: key(source, name),
             id: Some(format!("{id}").into()),

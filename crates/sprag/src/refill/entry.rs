@@ -95,11 +95,12 @@ impl Entry {
             Ok(Extraction::Ignored { event_type }) => {
                 Ok(Ready::Ignored { event_type: event_type.into(), digest })
             }
-            Ok(Extraction::Event(Extracted { id, key, event_type, position })) => {
+            Ok(Extraction::Event(Extracted { id, key, event_type, position, depends_on })) => {
                 let arrival = NewArrival {
                     id: id.map(Arc::from),
                     position: order::position(position),
                     event_type: Arc::from(event_type),
+                    depends_on: depends_on.map(Arc::from),
                     ..came(Arc::from(key))
                 };
                 Ok(ready(arrival, body))
@@ -196,6 +197,7 @@ impl Came {
             digest: self.digest,
             in_time: true,
             origin: Origin::Refilled,
+            depends_on: None,
         }
     }
 }

@@ -281,6 +281,7 @@ mod tests {
             accept: vec![Pattern::any()],
             position: PositionRule::None,
             split: kind.items(),
+            depends_on: None,
         };
         Extractor::new(rules).unwrap()
     }

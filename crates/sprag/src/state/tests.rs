@@ -77,6 +77,7 @@ fn holding(position: u64) -> KeyRecord {
         content_type: Arc::from(""),
         digest: Hash::default(),
         size: 3,
+        depends_on: None,
     };
     let (event, deadline) = (record.newest, OpenMicros(5));
     let held = HeldEvent { event, reason: HoldReason::Gap, deadline, essence };

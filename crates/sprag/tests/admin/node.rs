@@ -149,6 +149,7 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         rate: None,
         refill: None,
         list: None,
+        depends_on: None,
         facts: Duration::from_secs(34_560_000),
         max_ahead: Duration::from_secs(300),
         states: Arc::default(),
@@ -159,7 +160,12 @@ fn source(name: &str, contract: Contract) -> PlannedSource {
         forget_after: None,
         destinations: Vec::new(),
     };
-    PlannedSource { identity: Arc::from(format!("identity of {name}")), late_to: None, settings }
+    PlannedSource {
+        identity: Arc::from(format!("identity of {name}")),
+        late_to: None,
+        depends_on: None,
+        settings,
+    }
 }
 
 fn destination(name: &str, from: &[&str], on_give_up: OnGiveUp) -> PlannedDestination {
@@ -291,6 +297,7 @@ impl World {
             digest: sha256(&[&body]),
             in_time: true,
             origin: sprag_core::fact::Origin::Posted,
+            depends_on: None,
         };
         match self.node.receive(arrival, Arc::from(body)).await {
             Answer::Event { status, event: Some(event), .. } => (status, event.to_string()),

@@ -70,6 +70,7 @@ pub(crate) fn of(key: &Key) -> Option<Vec<Value>> {
         }
         "pattern" => values(&["\"*\"", "\"a.*\""], &["7"]),
         "array of source names" => values(&["[\"made\"]"], &["[]", "[\"nobody\"]", "\"made\""]),
+        "name of a source" => values(&["\"made\""], &["\"nobody\"", "\"\"", "7"]),
         "name of a destination" => values(&["\"made\""], &["\"nobody\"", "\"\"", "7"]),
         "array of header names" => {
             values(&["[]", "[\"x-trace\"]"], &["[\"no name\"]", "[\"authorization\"]", "7"])

@@ -11,6 +11,7 @@
 mod commands;
 mod configuration;
 mod deliveries;
+mod depends;
 mod entry;
 mod forgetting;
 mod late;

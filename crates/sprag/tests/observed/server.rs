@@ -1,6 +1,7 @@
 //! The real binary with its two addresses, and what is asked of it. Every answer that is as
 //! expected is an observation.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -89,6 +90,18 @@ impl Server {
     /// What the admin API shows.
     pub(crate) fn show(&self, path: &str) -> Value {
         document(&self.admin("GET", path, ""))
+    }
+
+    /// The facts of a key, as they are streamed.
+    pub(crate) fn facts(&self, source: &str, key: &str) -> Vec<Value> {
+        let mut connection = Connection::to(self.gateway.admin);
+        let head = format!("host: sprag\r\nauthorization: Bearer {TOKEN}\r\nconnection: close");
+        let path = format!("/v1/facts?source={source}&key={key}");
+        connection.send(format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes());
+        let mut answer = String::new();
+        connection.stream.read_to_string(&mut answer).unwrap();
+        let lines = answer.lines().filter(|line| line.starts_with('{'));
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Asks until it is shown so.

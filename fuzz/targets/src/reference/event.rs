@@ -89,7 +89,7 @@ impl Reading<'_> {
                 ExtractedPosition::Timestamp(0)
             }
         };
-        Some(Extraction::Event(Extracted { id, key, event_type, position }))
+        Some(Extraction::Event(Extracted { id, key, event_type, position, depends_on: None }))
     }
 
     /// Versions by name, each once.

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use sprag_core::clocks::{Causes, KnownNode};
 use sprag_core::fact::{
-    Attempted, Consequence, DeadLetter, Fact, Late, Origin, Outcome, PauseReason, RefillOutcome,
-    Released,
+    Attempted, Consequence, DeadLetter, DependsOn, Fact, Late, Origin, Outcome, PauseReason,
+    RefillOutcome, Released,
 };
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
+use sprag_core::input::Ask;
 use sprag_core::links::Break;
 use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::position::Position;
@@ -92,6 +93,7 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
         | Fact::Superseded(_)
         | Fact::Filtered(_)
         | Fact::LateDead(_)
+        | Fact::Unmet(_)
         | Fact::LaneOpened(_)
         | Fact::LaneEnded(_)
         | Fact::Rewound(_)
@@ -109,7 +111,7 @@ pub(crate) fn fact(at: Place, fact: &Fact) -> String {
 fn event_fact(fact: &Fact) -> String {
     match fact {
         Fact::Received(fact) => format!(
-            "{} position={} id={}{}",
+            "{} position={} id={}{}{}",
             fact.key.name,
             position(&fact.position),
             fact.id.as_deref().unwrap_or("none"),
@@ -118,6 +120,9 @@ fn event_fact(fact: &Fact) -> String {
                 Origin::Refilled => " refilled",
                 Origin::Again => " again",
             },
+            fact.depends_on
+                .as_ref()
+                .map_or(String::new(), |of| { format!(" depends_on={}/{}", of.source.0, of.name) }),
         ),
         Fact::Held(fact) => format!(
             "{} event={} reason={:?} deadline={}",
@@ -259,6 +264,10 @@ fn lane_fact(fact: &Fact) -> String {
         Fact::LateDead(fact) => {
             format!("{} sequence={}", lane(&fact.key, fact.destination), fact.sequence.0)
         }
+        Fact::Unmet(fact) => {
+            let (lane, of) = (lane(&fact.key, fact.destination), &fact.of);
+            format!("{lane} sequence={} of={}/{}", fact.sequence.0, of.source.0, of.name)
+        }
         Fact::Filtered(fact) => {
             let lane = lane(&fact.key, fact.destination);
             format!("{lane} from={} to={}", fact.from.0, fact.to.0)
@@ -357,7 +366,16 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
     if attempt.out_of_order {
         line.push_str(" out-of-order");
     }
+    if attempt.unmet {
+        line.push_str(" unmet");
+    }
     line
+}
+
+/// A lane's ask about another resource.
+pub(crate) fn ask(ask: &Ask) -> String {
+    let asker = lane(&ask.asker, ask.destination);
+    format!("{asker} about {}/{}", ask.of.source.0, ask.of.name)
 }
 
 fn release(fact: &Released) -> String {
@@ -397,6 +415,9 @@ fn release(fact: &Released) -> String {
     }
     if let Some(from) = &fact.broken_from {
         let _ = write!(line, " broken-from={from}");
+    }
+    if let Some(DependsOn { of, until }) = fact.depends_on.as_deref() {
+        let _ = write!(line, " depends_on={}/{} until={}", of.source.0, of.name, span(until.0));
     }
     line
 }

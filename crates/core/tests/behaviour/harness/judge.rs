@@ -4,6 +4,7 @@
 
 mod clocks;
 mod compensation;
+mod dependencies;
 mod fields;
 mod late;
 mod links;
@@ -52,6 +53,7 @@ pub(crate) struct Judge {
     newest: BTreeMap<Key, u64>,
     fields: fields::Newest,
     clocks: clocks::Causality,
+    dependencies: dependencies::Dependencies,
     applied: compensation::Applied,
     late: late::LateEvents,
     links: links::Joined,
@@ -108,6 +110,7 @@ impl Judge {
         for (index, fact) in (0_u32..).zip(&frame.facts) {
             let place = Place { partition, frame: frame.number, index };
             *self.facts.entry(fact.name()).or_default() += 1;
+            self.dependencies.take(fact);
             self.take(place, fact);
         }
         self.applied.frame_ends();
@@ -589,6 +592,7 @@ impl Judge {
         let mut twice = of_lane.filter(|one| !is_apart || one.sequence == attempt.sequence);
         assert_eq!(twice.next(), None, "two attempts in one lane: {attempt:?}");
         assert!(attempt.out_of_order || !is_apart, "called in order: {attempt:?}");
+        self.dependencies.attempt(attempt);
         let accepted = self.accepted.get(&name);
         assert_eq!(accepted, None, "sent while an acknowledgement is waited for: {attempt:?}");
         let redriven = self.redriven.get(&name);

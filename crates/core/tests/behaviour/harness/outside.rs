@@ -25,6 +25,7 @@ pub(crate) struct Post {
     pub(crate) body: String,
     pub(crate) outside_tolerance: bool,
     pub(crate) origin: Origin,
+    pub(crate) depends_on: Option<String>,
 }
 
 impl Post {
@@ -50,6 +51,7 @@ impl World {
             size: u32::try_from(post.body.len()).expect("bodies of tests are small"),
             in_time: !post.outside_tolerance,
             origin: post.origin,
+            depends_on: post.depends_on.as_deref().map(Arc::from),
         });
         let partition = partition_of(&key);
         let admitted = self.intake.admit(self.now.elapsed, key.source, partition);

@@ -95,6 +95,7 @@ impl FrameLog {
                     epoch: frame.epoch,
                     entered: fact.lanes.contains(&lane),
                     late: fact.late,
+                    depends_on: fact.depends_on.clone(),
                 })
             }
             _ => None,

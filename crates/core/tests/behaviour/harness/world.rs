@@ -7,7 +7,7 @@ use std::time::Duration;
 use sprag_core::destination::{Destination, End, LaneRef};
 use sprag_core::fact::{Fact, RefillOutcome};
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId};
-use sprag_core::input::{AttemptId, Command, Ended, Fetched, Input, Ticket};
+use sprag_core::input::{Ask, AttemptId, Command, Ended, Fetched, Input, Ticket};
 use sprag_core::intake::Intake;
 use sprag_core::output::{Attempt, Draft, Fetch, Output};
 use sprag_core::partition::Partition;
@@ -52,6 +52,8 @@ pub(crate) struct Habits {
     pub(crate) damage: bool,
     /// Pages, backlogs and look-ups are answered at once.
     pub(crate) reads: bool,
+    /// Asks about other resources reach their partitions.
+    pub(crate) asks: bool,
     /// Keys a page brings.
     pub(crate) page: usize,
 }
@@ -66,6 +68,7 @@ impl Default for Habits {
             backlogs: true,
             damage: false,
             reads: true,
+            asks: true,
             page: 2,
         }
     }
@@ -88,6 +91,8 @@ pub(crate) struct World {
     /// Asks for missing positions under way; those of a term before still end.
     pub(crate) fetches: Vec<Fetch>,
     pub(crate) loads: VecDeque<(PartitionId, Key)>,
+    /// Asks about other resources on their way.
+    pub(crate) asks: VecDeque<Box<Ask>>,
     /// Pages, backlogs and look-ups that were asked for.
     reads: VecDeque<(usize, Output)>,
     pub(crate) judge: Judge,
@@ -115,6 +120,7 @@ impl World {
             aborted: Vec::new(),
             fetches: Vec::new(),
             loads: VecDeque::new(),
+            asks: VecDeque::new(),
             reads: VecDeque::new(),
             judge,
             trace: Vec::new(),
@@ -148,6 +154,7 @@ impl World {
         self.destinations = destinations.map(|(id, told)| (*id, Destination::new(told))).collect();
         self.intake = Intake::new(&self.settings);
         (self.refills, self.fetches) = (Refills::default(), Vec::new());
+        self.asks.clear();
         self.refills.revise(&self.settings);
         (0..self.nodes.len()).for_each(|at| self.recover(at));
         self.settle();
@@ -266,6 +273,16 @@ impl World {
                 }
             }
             Output::Forward { place, fact } => self.forward(place, &fact),
+            Output::Ask(ask) => {
+                self.trace.push(format!("  ask {}", describe::ask(&ask)));
+                self.asks.push_back(ask);
+            }
+            Output::Tell { ask, is_met } => {
+                let word = if is_met { "met" } else { "not yet" };
+                self.trace.push(format!("  told {} {word}", describe::ask(&ask)));
+                let at = usize::from(partition_of(&ask.asker).0);
+                self.handle(at, Input::Told { ask, is_met });
+            }
             Output::WantFetch(wanted) => self.refills.want(wanted),
             Output::WithdrawFetch(wanted) => self.refills.withdraw(&wanted),
             Output::SpareFetch(source) => self.refills.spare(source),
@@ -348,6 +365,14 @@ impl World {
         true
     }
 
+    /// An ask about another resource reaches its partition.
+    fn bring_ask(&mut self) -> bool {
+        let Some(ask) = self.asks.pop_front() else { return false };
+        let at = usize::from(partition_of(&ask.of).0);
+        self.handle(at, Input::Asked(ask));
+        true
+    }
+
     fn abort(&mut self, id: AttemptId) {
         self.aborted.push(id);
         let attempt = self.under_way.iter().find(|attempt| attempt.id == id);
@@ -383,6 +408,9 @@ impl World {
         }
         if self.habits.reads {
             moved |= self.read_one(0);
+        }
+        if self.habits.asks {
+            moved |= self.bring_ask();
         }
         moved | self.grant() | self.let_fetch() | self.pause_gone()
     }
