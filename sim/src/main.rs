@@ -5,10 +5,14 @@ use std::io::{Write, stdout};
 use std::ops::Range;
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use sim::run;
 use sim::scenario::{self, Scenario};
 use sim::sweep::{FULL, sweep};
 use sim::{Case, LEGEND};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const HELP: &str = "\
 Simulates Sprag on virtual time; the same seed gives the same bytes.

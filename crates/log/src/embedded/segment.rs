@@ -31,6 +31,11 @@ const DICTIONARIES_BYTES: usize = 4;
 const TIP_BYTES: usize = 64;
 /// Bytes of the checksum behind the tips.
 const CHECKSUM_BYTES: usize = 4;
+/// Digits of the highest number there is, and those that every name has.
+const DIGITS: usize = 20;
+const LEAST_DIGITS: usize = 10;
+/// Room for most names of files.
+const NAME_BYTES: usize = 32;
 
 /// The head of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,11 +120,23 @@ pub(crate) fn index_name(segment: u64, rewrites: u32) -> String {
     name(segment, rewrites, ".index")
 }
 
+/// Ten digits at least. Every read names a file: made by hand, for `format!` takes longer than a small read from memory.
 fn name(segment: u64, rewrites: u32, ending: &str) -> String {
-    match rewrites {
-        0 => format!("{segment:010}{ending}"),
-        _ => format!("{segment:010}-{rewrites}{ending}"),
+    let (mut digits, mut left) = ([0; DIGITS], segment);
+    for digit in digits.iter_mut().rev() {
+        (*digit, left) = (left % 10, left / 10);
     }
+    let zeros = digits[..DIGITS - LEAST_DIGITS].iter().take_while(|digit| **digit == 0).count();
+    let digits = digits[zeros..]
+        .iter()
+        .filter_map(|digit| char::from_digit(u32::try_from(*digit).ok()?, 10));
+    let mut name = String::with_capacity(NAME_BYTES);
+    name.extend(digits);
+    if rewrites > 0 {
+        name.push_str(&format!("-{rewrites}"));
+    }
+    name.push_str(ending);
+    name
 }
 
 /// The numbers in the name of a file with this ending: the segment's, and how often it was
@@ -316,6 +333,10 @@ mod tests {
         assert_eq!(numbers_of(&segment_name(42, 0), ".segment"), Some((42, 0)));
         assert_eq!(numbers_of(&segment_name(42, 7), ".segment"), Some((42, 7)));
         assert!(segment_name(9, 0) < segment_name(10, 0));
+        for number in [0, 7, 1_234_567_890, 9_999_999_999, 10_000_000_000, u64::MAX] {
+            assert_eq!(segment_name(number, 0), format!("{number:010}.segment"));
+            assert_eq!(segment_name(number, 12), format!("{number:010}-12.segment"));
+        }
         let others = ["LOCK", "1.segment", "00000000x1.segment", "0000000001.segment.old"];
         for name in others.into_iter().chain(["0000000001-0.segment", "0000000001-01.segment"]) {
             assert_eq!(numbers_of(name, ".segment"), None, "{name}");
