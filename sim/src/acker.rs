@@ -14,8 +14,9 @@ use sprag_core::settings::Ack;
 
 use crate::consumer::Conduct;
 use crate::dice::Dice;
+use crate::happening::Happening;
 use crate::schedule::{Instant, MILLISECOND, SECOND};
-use crate::world::{Happening, Phase, World};
+use crate::world::{Phase, World};
 
 /// What is acknowledged: a resource's event at a destination.
 pub(crate) type Acked = (usize, DestinationId, u64);

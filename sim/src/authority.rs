@@ -16,11 +16,12 @@ use sprag_core::record::{HeldAt, KeyRecord};
 use sprag_core::settings::{Contract, OnGap, RefillSettings};
 
 use crate::dice::{Dice, Seed};
+use crate::happening::Happening;
 use crate::judge::commands::Asked;
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::Setting;
 use crate::workload::{Post, Workload, make};
-use crate::world::{CLOCK, Happening, Phase, World};
+use crate::world::{CLOCK, Phase, World};
 
 /// The stream of chance that decides which sources are asked.
 const ASKED_DICE: u64 = 51;

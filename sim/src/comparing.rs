@@ -14,10 +14,11 @@ use sprag_core::record::KeyRecord;
 use sprag_core::settings::{Contract, ReconcileSettings, Then};
 
 use crate::dice::{Dice, Seed};
+use crate::happening::Happening;
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::Setting;
 use crate::workload::Workload;
-use crate::world::{CLOCK, Happening, Phase, World};
+use crate::world::{CLOCK, Phase, World};
 
 /// The stream of chance that decides which sources are compared, and what they answer.
 const COMPARE_DICE: u64 = 94;

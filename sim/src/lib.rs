@@ -17,6 +17,7 @@ mod counts;
 mod depends;
 mod dice;
 mod faults;
+mod happening;
 mod judge;
 mod late;
 mod latest;

@@ -16,10 +16,11 @@ use sprag_core::time::UnixMicros;
 
 use crate::authority::reword;
 use crate::dice::{Dice, Seed};
+use crate::happening::Happening;
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::Setting;
 use crate::workload::{Post, Workload};
-use crate::world::{CLOCK, Happening, Phase, World};
+use crate::world::{CLOCK, Phase, World};
 
 /// The stream of chance that decides which sources have a list, and what it answers.
 const LIST_DICE: u64 = 90;

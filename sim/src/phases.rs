@@ -14,6 +14,7 @@ use sprag_log::embedded::simulated::SimulatedDisk;
 use sprag_log::embedded::{Options, Reader, open};
 use sprag_log::{Answer, Query, ReadError};
 
+use crate::happening::Happening;
 use crate::judge::history::{Context, Frames, History};
 use crate::judge::rebuilt::Tombstones;
 use crate::judge::retention::Kept;
@@ -22,7 +23,7 @@ use crate::operator;
 use crate::restore;
 use crate::scenario::REPAIRED;
 use crate::schedule::{Instant, SECOND};
-use crate::world::{Happening, Phase, Process, Sha256, Watching, World};
+use crate::world::{Phase, Process, Sha256, Watching, World};
 
 /// Everything but what stays broken is through within this, or something waits that must not.
 const ISOLATION: Instant = 150 * SECOND;

@@ -17,12 +17,13 @@ use sprag_log::pack::Packing;
 
 use crate::batches;
 use crate::consumer::Conduct;
+use crate::happening::{Happening, Strike};
 use crate::judge::deliveries::{Answered, Arrived};
 use crate::judge::history::Frames;
 use crate::judge::outages::Ending;
 use crate::schedule::MILLISECOND;
 use crate::sim_log::SimLog;
-use crate::world::{Happening, Phase, Process, Sha256, Strike, UnderWay, World};
+use crate::world::{Phase, Process, Sha256, UnderWay, World};
 
 /// Which of a process's organs are planned to move; indexes of `Process::planned`.
 const WRITE: usize = 0;

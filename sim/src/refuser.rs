@@ -7,9 +7,10 @@ use sprag_core::id::{Hash, SourceId};
 use sprag_log::digest::sha256;
 
 use crate::dice::Dice;
+use crate::happening::Happening;
 use crate::judge::refusals::Made;
 use crate::schedule::{MILLISECOND, SECOND};
-use crate::world::{Happening, Phase, World};
+use crate::world::{Phase, World};
 
 /// A source nobody configured.
 const NOWHERE: SourceId = SourceId(9_999);

@@ -14,9 +14,10 @@ use sprag_core::settings::Settings;
 use sprag_driver::effect::ReloadRefused;
 
 use crate::dice::Dice;
+use crate::happening::{Happening, Strike};
 use crate::judge::{Verdict, must};
 use crate::setting::Setting;
-use crate::world::{Happening, Process, Strike, World};
+use crate::world::{Process, World};
 
 /// What an operator reloads.
 #[derive(Debug)]

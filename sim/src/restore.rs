@@ -25,13 +25,14 @@ use sprag_log::embedded::{Cut, Options};
 use sprag_log::pack::Packing;
 
 use crate::dice::Dice;
+use crate::happening::{Happening, Strike};
 use crate::judge::history::History;
 use crate::judge::{Verdict, must};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::sim_log::SimLog;
 use crate::state_model::StateModel;
 use crate::workload::Post;
-use crate::world::{CLOCK, Happening, Phase, Sha256, SimNode, Strike, World};
+use crate::world::{CLOCK, Phase, Sha256, SimNode, World};
 
 /// The stream of chance that decides when a backup is taken.
 pub(crate) const BACKUP_DICE: u64 = 42;

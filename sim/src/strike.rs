@@ -5,10 +5,11 @@ use sprag_core::id::PartitionId;
 use sprag_core::output::Attempt;
 use sprag_log::embedded::simulated::{Fault, Operation};
 
+use crate::happening::{Happening, Strike};
 use crate::judge::policies::Policies;
 use crate::schedule::{MILLISECOND, SECOND};
 use crate::workload::flood_post;
-use crate::world::{Happening, Phase, Strike, World};
+use crate::world::{Phase, World};
 
 /// Requests in a flood: more than a key that is being loaded lets wait.
 const FLOOD: usize = 1_100;

@@ -5,11 +5,12 @@ use sprag_core::id::Key;
 use sprag_core::input::{Arrival, Ticket};
 use sprag_core::output::{Answer, Busy, Rejection, Status};
 
+use crate::happening::Happening;
 use crate::judge::commands::{self, Asked};
 use crate::operator::{LaneShown, Ordered, Shown};
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::workload::{Post, type_of};
-use crate::world::{Happening, Phase, World};
+use crate::world::{Phase, World};
 
 /// For so long memory may be full of what is under way.
 const TURNED_AWAY: Instant = 60 * SECOND;

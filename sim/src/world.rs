@@ -22,6 +22,7 @@ use crate::counts::Counts;
 use crate::depends::{self, References};
 use crate::dice::{Dice, Seed};
 use crate::faults::Faults;
+use crate::happening::{Happening, Strike};
 use crate::judge::answers::Answers;
 use crate::judge::commands::{Asked, Commands};
 use crate::judge::deliveries::Deliveries;
@@ -116,74 +117,6 @@ impl Digest for Sha256 {
 
 /// The node that is simulated: the real one.
 pub(crate) type SimNode = Node<SimLog, StateModel, Sha256>;
-
-/// What happens. Things of a process carry its number: they die with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Happening {
-    /// The process starts.
-    Start,
-    /// The process acts because time passed.
-    Turn(u64),
-    /// The log writes a batch.
-    Write(u64),
-    /// The log answers a query.
-    Answer(u64),
-    /// Completions of the log reach the process.
-    Land(u64),
-    /// The state store works a request off.
-    Store(u64),
-    /// The provider sends.
-    Post(usize),
-    /// A consumer answers, or its connection ends.
-    Reply(u64, PartitionId, AttemptId),
-    /// A consumer acknowledges by a request of its own.
-    Acknowledge(usize),
-    /// A source says what it has of a key.
-    Compared(u64, u64),
-    /// A source answers that was asked for missing positions.
-    Asked(u64, u64),
-    /// An event of its answer comes in again, for it could not be taken in before.
-    Bring(u64, u64, usize),
-    /// All that it gave is answered.
-    AskEnded(u64, u64),
-    /// The list of a source is answered.
-    Listed(u64, u64),
-    /// An event of it comes in again, for it could not be taken in before.
-    ListBring(u64, u64, usize),
-    /// All that it gave is answered.
-    ListEnded(u64, u64),
-    /// The operator acts.
-    Operate,
-    /// Requests are refused before they reach the node.
-    Refuse,
-    /// A fault strikes.
-    Strike(Strike),
-    /// The world looks whether everything is through.
-    Look,
-}
-
-/// A fault that comes at its own time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Strike {
-    Crash,
-    Shutdown,
-    /// The operator starts it again, with another configuration.
-    Restart,
-    Claim,
-    ClockStep,
-    Suspend,
-    /// A suspended machine goes on; for so long it was away.
-    Thaw(Instant),
-    DiskFull,
-    SpaceFreed,
-    ConsumerDies,
-    Outage,
-    Flood,
-    /// No fault, but it comes at its own time as well.
-    Backup,
-    /// The operator has the process read another configuration.
-    Reload,
-}
 
 /// What the simulation is about at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,29 +4,29 @@
 //! one process (attempts under way, timers): that is `partition::hot`.
 
 mod covered;
+mod essence;
 mod machine;
 mod rewind;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::chain::Fingerprint;
 use crate::clocks::Seen;
 use crate::fact::{
-    DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Received,
-    Restored, SourceDeclared, Toll,
+    DestinationDeclared, DestinationPaused, DestinationRetired, Fact, PauseReason, Restored,
+    SourceDeclared, Toll,
 };
 use crate::fields::KnownField;
 pub use crate::held::{HeldAt, HeldEvent, Tie};
-use crate::id::{DestinationId, FrameNumber, Hash, Key, LaneId, Place, Sequence, SourceId};
+use crate::id::{DestinationId, FrameNumber, Hash, LaneId, Place, Sequence, SourceId};
 use crate::limits;
 use crate::links::Tip;
-use crate::position::Position;
 use crate::ranges::{Range, Ranges};
 use crate::time::{OpenMicros, UnixMicros};
 
+pub use essence::Essence;
 pub use machine::Machine;
 pub use rewind::Rewind;
 
@@ -119,41 +119,6 @@ pub enum Reached {
     State(Machine),
     /// Where its hash links lead (contract `fifo`).
     Link(Box<Tip>),
-}
-
-/// What the release of an event needs of its `received` fact (DESIGN C1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Essence {
-    /// The source's id of the event.
-    pub id: Option<Arc<str>>,
-    /// Its position.
-    pub position: Position,
-    /// Its type.
-    pub event_type: Arc<str>,
-    /// Its content type.
-    pub content_type: Arc<str>,
-    /// SHA-256 of its body.
-    pub digest: Hash,
-    /// Its body's length in bytes.
-    pub size: u32,
-    /// Another resource that it refers to (`depends_on`).
-    pub depends_on: Option<Key>,
-}
-
-impl Essence {
-    /// That of an event that came in.
-    #[must_use]
-    pub fn of(received: &Received) -> Self {
-        Self {
-            id: received.id.clone(),
-            position: received.position.clone(),
-            event_type: received.event_type.clone(),
-            content_type: received.content_type.clone(),
-            digest: received.digest,
-            size: received.size,
-            depends_on: received.depends_on.clone(),
-        }
-    }
 }
 
 /// What a key waits for by time. Each is a queue of the state store, the earliest due first

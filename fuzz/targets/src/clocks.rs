@@ -102,6 +102,7 @@ fn post(world: &mut World, choices: &mut Unstructured<'_>) -> Result<()> {
         body: format!("body {}", choices.int_in_range(0..=3)?),
         outside_tolerance: false,
         origin: Origin::Posted,
+        depends_on: None,
     });
     Ok(())
 }

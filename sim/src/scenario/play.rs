@@ -7,12 +7,13 @@ use super::tale::Tale;
 use crate::consumer::Consumers;
 use crate::dice::{Dice, Seed};
 use crate::faults::Faults;
+use crate::happening::Happening;
 use crate::judge::Violation;
 use crate::run::to_its_end;
 use crate::schedule::MILLISECOND;
 use crate::setting::Setting;
 use crate::trace::Trace;
-use crate::world::{Cast, Happening, Phase, World};
+use crate::world::{Cast, Phase, World};
 use sprag_core::fact::Outcome;
 use sprag_core::settings::Contract;
 

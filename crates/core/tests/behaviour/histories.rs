@@ -330,13 +330,16 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
 /// How a destination is sent to: slow attempts and what is slow, its rates, what acknowledges, and batches.
 type Sending = (Option<usize>, u64, Option<Rate>, Option<Rate>, Ack, Option<usize>);
 
+/// A contract, and for how long an event waits for what it refers to.
+type Ordering = (Contract, Option<Duration>);
+
 /// Events held, attempts under way, ids for dedupe, keys in memory, tries.
 type Bounds = (usize, usize, usize, usize, u32);
 
 /// One source with two destinations.
 fn configured(
     ((contract, depends_on), (on_gap, on_late), give_up, bounds, slow, refill): (
-        (Contract, Option<Duration>),
+        Ordering,
         (OnGap, OnLate),
         OnGiveUp,
         Bounds,
