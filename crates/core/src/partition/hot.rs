@@ -241,8 +241,6 @@ impl Hot {
         &mut self.record.lanes[at]
     }
 
-    /// A new lane. A list makes room for four when it grows by one, and nearly every key has one
-    /// lane for good: of a hundred thousand keys that would be a hundred megabytes of nothing.
     /// Whether nothing of it is on its way, into its order or to a destination.
     pub(super) fn is_at_rest(&self) -> bool {
         let is_at_rest =
@@ -251,6 +249,8 @@ impl Hot {
         is_told && self.lanes.iter().all(is_at_rest) && self.record.is_idle()
     }
 
+    /// A new lane. A list makes room for four when it grows by one, and nearly every key has one
+    /// lane for good: of a hundred thousand keys that would be a hundred megabytes of nothing.
     fn insert_lane(&mut self, at: usize, lane: Lane) {
         if self.lanes.len() < FEW_LANES {
             self.record.lanes.reserve_exact(1);
