@@ -111,6 +111,8 @@ impl Deliveries {
         let Some((since, other)) = works_since.zip(other) else { return Ok(()) };
         let lane = self.lanes.get(&(arrived.attempt.destination, other, 0));
         let was_there = lane.is_some_and(|seen| seen.was_acknowledged_before(since));
+        // Of what was forgotten for good nothing is known.
+        let was_there = was_there && !self.was_forgotten(other);
         must(!was_there || depends_on.until.0 < since + WORD, || {
             format!("waited in vain for resource {other}, which was there before")
         })
