@@ -24,7 +24,7 @@
 //! Must not know: how a source is asked, how the store finds keys.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
@@ -170,8 +170,9 @@ fn is_worth_it(record: &KeyRecord, quiet: UnixMicros) -> bool {
 impl<D: Digest> Partition<D> {
     /// What comparing came to, by source.
     pub fn reconciled(&self) -> impl Iterator<Item = (SourceId, ReconcileTally)> {
-        let sources = self.reconciling.tallies.keys();
-        sources.map(|source| (*source, self.reconciling(*source)))
+        let Reconciling { passes, tallies, .. } = &self.reconciling;
+        let sources: BTreeSet<SourceId> = passes.keys().chain(tallies.keys()).copied().collect();
+        sources.into_iter().map(|source| (source, self.reconciling(source)))
     }
 
     /// What comparing with the authority of a source came to.

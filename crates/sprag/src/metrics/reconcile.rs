@@ -15,7 +15,10 @@ pub struct ReconcileMetrics {
 
 impl ReconcileMetrics {
     pub(super) fn new(metrics: &Metrics, source: &str) -> Self {
-        Self { source: source.to_owned(), asked: metrics.reconcile_asked.clone() }
+        let metrics = Self { source: source.to_owned(), asked: metrics.reconcile_asked.clone() };
+        // It begins at nothing, not with the first question.
+        metrics.of(RefillOutcome::Whole.as_str());
+        metrics
     }
 
     /// A question is over.
@@ -24,6 +27,10 @@ impl ReconcileMetrics {
             RefillOutcome::Answered { status: 404 | 410 } => "absent",
             outcome => outcome.as_str(),
         };
-        self.asked.get_or_create(&RefillLabels { source: self.source.clone(), outcome }).inc();
+        self.of(outcome).inc();
+    }
+
+    fn of(&self, outcome: &'static str) -> Counter {
+        self.asked.get_or_create_owned(&RefillLabels { source: self.source.clone(), outcome })
     }
 }

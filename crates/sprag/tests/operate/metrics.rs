@@ -28,7 +28,9 @@ fn value(scraped: &str, begin: &str) -> Option<f64> {
 fn every_metric_of_the_page_is_scraped_and_is_true() {
     // What is missing is asked for where nobody is.
     let refill = "refill = { url = \"http://127.0.0.1:9/{key}?{from}\", allow = [\"127.0.0.0/8\"], after = \"10ms\" }";
-    let world = World::start_with(404, &format!("hold = {{ wait = \"1h\" }}\n{refill}"));
+    let reconcile = "reconcile = { url = \"http://127.0.0.1:9/{key}\", version = \"body:/n\", allow = [\"127.0.0.0/8\"] }";
+    let world =
+        World::start_with(404, &format!("hold = {{ wait = \"1h\" }}\n{refill}\n{reconcile}"));
     world.send("a", &[1, 2]);
     world.until_lane("a", "mode", &json!("halted"));
     world.consumer.answers(204);
