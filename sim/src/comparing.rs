@@ -27,7 +27,7 @@ const SURELY_COMPARED: Instant = 25 * SECOND;
 /// For so long keys may move still once nothing fails: what is at rest from then on is judged.
 const CALM: Instant = 15 * SECOND;
 /// With fewer keys in memory, an answer may find no room: then its key is not compared in that pass.
-const FEW_KEYS: usize = 40;
+pub(crate) const FEW_KEYS: usize = 40;
 
 /// Everything that authorities know and do.
 #[derive(Debug)]
@@ -253,7 +253,9 @@ impl World {
             Ok(frames) => frames,
             Err(what) => return self.judge("log", Err(what)),
         };
-        let facts = frames.values().flatten().flat_map(|frame| &frame.facts);
+        // It may have been said so long ago that it was deleted.
+        let deleted = self.archive.values().flatten();
+        let facts = frames.values().flatten().chain(deleted).flat_map(|frame| &frame.facts);
         let said: BTreeSet<_> = facts
             .filter_map(|fact| match fact {
                 Fact::Reconciled(fact) => {

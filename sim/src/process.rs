@@ -16,6 +16,7 @@ use sprag_log::embedded::{OpenError, Options};
 use sprag_log::pack::Packing;
 
 use crate::batches;
+use crate::comparing::FEW_KEYS;
 use crate::consumer::Conduct;
 use crate::happening::{Happening, Strike};
 use crate::judge::deliveries::{Answered, Arrived};
@@ -286,9 +287,11 @@ impl World {
         };
         let watching = &mut self.watching;
         let verdict = watching.deliveries.arrived(&arrived, &watching.policies, &watching.commands);
-        let works_since = (self.phase == Phase::Repair).then_some(self.works_since);
-        let (numbers, policies) = (&self.numbers, &watching.policies);
-        let waited = watching.deliveries.depends(&arrived, numbers, policies, works_since);
+        // With memory for few keys there may be no room for the one that is asked about.
+        let works = self.phase == Phase::Repair && self.setting.plan.hot_keys >= FEW_KEYS;
+        let works_since = works.then_some(self.works_since);
+        let rules = (&watching.policies, &watching.commands);
+        let waited = watching.deliveries.depends(&arrived, &self.numbers, rules, works_since);
         let beside = watching.deliveries.others(attempt.destination, resource);
         let treated = watching.outages.arrived(self.now, attempt.destination);
         self.judge("outages", treated);

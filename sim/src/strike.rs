@@ -6,7 +6,6 @@ use sprag_core::output::Attempt;
 use sprag_log::embedded::simulated::{Fault, Operation};
 
 use crate::happening::{Happening, Strike};
-use crate::judge::policies::Policies;
 use crate::schedule::{MILLISECOND, SECOND};
 use crate::workload::flood_post;
 use crate::world::{Phase, World};
@@ -140,7 +139,7 @@ impl World {
         // Numbers of names that nothing durable was acknowledged under may become others (F6).
         let watching = &mut self.watching;
         if watching.answers.acknowledged.is_empty() && watching.deliveries.told.is_empty() {
-            watching.policies = Policies::remembering(watching.policies.memory);
+            watching.policies.begin_anew();
             self.numbers.clear();
         }
         for resource in self.watching.commands.rebasing() {

@@ -119,6 +119,12 @@ impl World {
             Some(asked) => {
                 self.watching.may_begin_anew(asked);
                 self.may_resume(asked);
+                // What an operator does to a key is written down of it.
+                if let (Answer::Done, Some(key)) =
+                    (answer, asked.resource().and_then(|resource| self.key_of(resource)))
+                {
+                    self.watching.refilled.is_news_of(&key);
+                }
                 let fits = match answer {
                     Answer::Event { .. } => false,
                     Answer::Rejected(why) => commands::is_plausible(asked, *why),

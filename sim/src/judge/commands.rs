@@ -26,6 +26,21 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
+    /// The resource that it is about; none where it is about a destination.
+    pub(crate) fn resource(self) -> Option<usize> {
+        match self {
+            Self::PauseKey(resource)
+            | Self::ResumeKey(resource)
+            | Self::Redrive(resource, _)
+            | Self::RedrivePassed(resource, ..)
+            | Self::Drop(resource, ..)
+            | Self::DropAtIngress(resource, _)
+            | Self::Rebase(resource)
+            | Self::Rewind(resource, ..) => Some(resource),
+            Self::PauseDestination(_) | Self::ResumeDestination(_) => None,
+        }
+    }
+
     /// A dropped dead letter as the judges see it.
     pub(crate) fn dropped(resource: usize, letter: DeadLetter) -> Self {
         match letter {

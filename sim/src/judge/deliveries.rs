@@ -253,7 +253,11 @@ impl Deliveries {
         }
         let taken =
             policies.may_take(attempt.destination, type_of(&arrived.event.event.received.digest));
-        must(taken, || "sent although its destination never took its type".to_owned())?;
+        must(taken, || {
+            let event_type = type_of(&arrived.event.event.received.digest);
+            let released = &arrived.event.released;
+            format!("sent although its destination never took its type {event_type}: {released:?}")
+        })?;
         let mut carried = std::iter::once(arrived.event).chain(arrived.others);
         let is_late = carried.any(|event| event.released.kind == Kind::Late);
         must(!is_late || policies.late.may_be_sent(source, attempt.destination), || {
@@ -408,8 +412,8 @@ impl Seen {
         must(again.is_none(), || format!("{again:?} is sent again, acknowledged for sure"))
     }
 
-    pub(super) fn was_attempted(&self) -> bool {
-        !self.attempted.is_empty()
+    pub(super) fn attempted(&self) -> impl Iterator<Item = &u64> {
+        self.attempted.iter()
     }
 
     pub(super) fn has_failed(&self) -> bool {

@@ -12,6 +12,7 @@ use sprag_core::id::{DestinationId, Key};
 use sprag_core::settings::{OnGiveUp, Start};
 use sprag_driver::cache::ReleasedEvent;
 
+use super::commands::{Asked, Commands};
 use super::deliveries::{Arrived, Deliveries, Seen};
 use super::key_history::KeyHistory;
 use super::lane_history::When;
@@ -33,7 +34,7 @@ impl Deliveries {
         &mut self,
         arrived: &Arrived<'_>,
         numbers: &BTreeMap<Key, usize>,
-        policies: &Policies,
+        (policies, commands): (&Policies, &Commands),
         works_since: Option<u64>,
     ) -> Verdict {
         let Arrived { attempt, event, others, uptime, .. } = *arrived;
@@ -58,7 +59,7 @@ impl Deliveries {
             let Some(resource) = resource else {
                 return Err(format!("sent before {:?}, which never was", depends_on.of));
             };
-            self.is_met((arrived, event), resource, policies)?;
+            self.is_met((arrived, event), resource, (policies, commands))?;
         }
         Ok(())
     }
@@ -83,10 +84,12 @@ impl Deliveries {
         &mut self,
         (arrived, event): (&Arrived<'_>, &ReleasedEvent),
         other: usize,
-        policies: &Policies,
+        (policies, commands): (&Policies, &Commands),
     ) -> Verdict {
         let to = arrived.attempt.destination;
-        let Some(seen) = self.lanes.get(&(to, other, 0)).filter(|seen| seen.was_attempted()) else {
+        let Some(seen) =
+            self.lanes.get(&(to, other, 0)).filter(|seen| seen.attempted().next().is_some())
+        else {
             // It may have gone past events that were never sent: then what it sends first says so.
             let dependent = (arrived.resource, event.released.sequence.0);
             self.dependencies.went_before.insert((to, other), dependent);
@@ -94,7 +97,9 @@ impl Deliveries {
         };
         let policy = policies.destinations.get(&to);
         let skips = policy.is_none_or(|policy| policy.on_give_up.contains(&OnGiveUp::Skip));
-        must(seen.has_settled(skips) || policies.limits_backlog, || {
+        let dropped = |sequence: &u64| commands.may_have(Asked::Drop(other, to, *sequence));
+        let may_be_dropped = seen.attempted().any(dropped);
+        must(seen.has_settled(skips) || may_be_dropped || policies.limits_backlog, || {
             format!(
                 "sent while the first event of resource {other}, which it refers to, is not settled"
             )
@@ -114,7 +119,9 @@ impl Deliveries {
         // Of what was forgotten for good nothing is known.
         let was_there = was_there && !self.was_forgotten(other);
         must(!was_there || depends_on.until.0 < since + WORD, || {
-            format!("waited in vain for resource {other}, which was there before")
+            format!(
+                "waited in vain for resource {other}, which was there before: {depends_on:?} of {arrived:?}"
+            )
         })
     }
 }

@@ -124,6 +124,12 @@ impl Policies {
         Self { memory, ..Self::default() }
     }
 
+    /// Names may get other numbers. What took what stays: an event may have become durable although nobody was told.
+    pub(crate) fn begin_anew(&mut self) {
+        let takers = std::mem::take(&mut self.takers);
+        *self = Self { takers, ..Self::remembering(self.memory) };
+    }
+
     /// A process starts with these settings, or reloads them. Names keep their numbers for ever (F6).
     pub(crate) fn started(&mut self, settings: &Settings, now: u64) -> Verdict {
         self.retired.extend(&settings.retired);

@@ -122,9 +122,11 @@ impl Pass {
         }
     }
 
-    /// What is under way is nobody's; the pass begins anew, with another share.
+    /// What is under way is nobody's; the pass begins anew, with another share. What was said last may not have become
+    /// durable.
     fn restart(&mut self, due: ElapsedMicros) {
         self.keys.clear();
+        self.known.clear();
         (self.due, self.began, self.from, self.stage) = (due, None, None, Stage::Rests);
         self.number += 1;
         self.found.1 = 0;
