@@ -151,6 +151,7 @@ impl<D: Digest> Partition<D> {
         let key = key.clone();
         self.write(Fact::BacklogDropped(BacklogDropped { key, destination, from, to }));
         self.rest_on_written(slot, destination);
+        self.withdraw_idle(slot);
         let after = self.totals.backlog_of(destination).bytes;
         (before.saturating_sub(after), is_left)
     }

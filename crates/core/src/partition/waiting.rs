@@ -79,6 +79,25 @@ impl<D: Digest> Partition<D> {
         Some(changed)
     }
 
+    /// A lane takes back what it asked of its destination.
+    fn withdraw(&mut self, slot: Slot, at: usize) {
+        if let Some(Some(request)) = self.seek(slot, at, |lane| lane.requested.take()) {
+            self.outputs.push_back(Output::Withdraw(request));
+            self.moves.withdrawn += 1;
+        }
+    }
+
+    /// Lanes of a key that have nothing to send any more take back what they asked for: a key that seems to be on its way
+    /// to a permit is never at rest.
+    pub(super) fn withdraw_idle(&mut self, slot: Slot) {
+        let Some(hot) = self.keys.get(slot) else { return };
+        let lanes = hot.record.lanes.iter().zip(&hot.lanes).enumerate();
+        let idle =
+            lanes.filter(|(_, (record, lane))| lane.requested.is_some() && !record.has_work());
+        let idle: Vec<usize> = idle.map(|(at, _)| at).collect();
+        idle.into_iter().for_each(|at| self.withdraw(slot, at));
+    }
+
     fn hot_most(&self) -> usize {
         self.settings.hot_keys.max(1)
     }
@@ -185,10 +204,7 @@ impl<D: Digest> Partition<D> {
     /// A key leaves memory: its queues bring it back.
     fn let_go(&mut self, slot: Slot) {
         for at in 0..self.keys.get(slot).map_or(0, |hot| hot.lanes.len()) {
-            if let Some(Some(request)) = self.seek(slot, at, |lane| lane.requested.take()) {
-                self.outputs.push_back(Output::Withdraw(request));
-                self.moves.withdrawn += 1;
-            }
+            self.withdraw(slot, at);
         }
         let Some(hot) = self.keys.remove(slot) else { return };
         self.names.remove(&hot.key);
