@@ -3,7 +3,7 @@
 //!
 //! Partitions want, this lets them in their turn, as destinations do with permits; by the time a turn comes there may be
 //! no reason for it any more, so the partition has the last word. What was let is under way until its end is told. A source
-//! that answers 429 rests ([`crate::rest`]); that is no ask in vain.
+//! that answers 429 rests (`rest`); that is no ask in vain.
 //!
 //! **The bound.** In any time t at most `rate` × t + `rate` asks leave, and at most [`limits::REFILLS_UNDER_WAY`] of one
 //! source are under way. How many wait for their turn is bounded by who they are.
