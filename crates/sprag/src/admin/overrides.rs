@@ -29,7 +29,7 @@ enum Kind {
     /// The positions of a key begin anew: what it holds is released in order, what is missing
     /// there is given up, and older positions say nothing from then on (rule K9).
     Rebase,
-    /// The positions that a key waits for now are given up, whatever `on_gap` says: it goes on behind them, and what comes
+    /// The positions that a key waits for at the moment are given up, whatever `on_gap` says: it goes on behind them, and what comes
     /// after all is late.
     GiveUpGap,
 }

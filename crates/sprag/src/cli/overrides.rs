@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Give the positions up that a key waits for now: it goes on behind them, and what comes after all is late
+    /// Give the positions up that a key waits for at the moment: it goes on behind them, and what comes after all is late
     GiveUpGap {
         /// The key: SOURCE:KEY
         key: KeyName,
