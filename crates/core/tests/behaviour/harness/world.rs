@@ -281,11 +281,10 @@ impl World {
                 self.trace.push(format!("  ask {}", describe::ask(&ask)));
                 self.asks.push_back(ask);
             }
-            Output::Tell { ask, is_met } => {
-                let word = if is_met { "met" } else { "not yet" };
-                self.trace.push(format!("  told {} {word}", describe::ask(&ask)));
-                let at = usize::from(partition_of(&ask.asker).0);
-                self.handle(at, Input::Told { ask, is_met });
+            Output::Tell { ask, word } => {
+                self.trace.push(format!("  told {} {}", describe::ask(&ask), describe::word(word)));
+                let at = usize::from(ask.from.0);
+                self.handle(at, Input::Told { ask, word });
             }
             Output::WantFetch(wanted) => self.refills.want(wanted),
             Output::WithdrawFetch(wanted) => self.refills.withdraw(&wanted),
@@ -376,7 +375,7 @@ impl World {
     /// An ask about another resource reaches its partition.
     fn bring_ask(&mut self) -> bool {
         let Some(ask) = self.asks.pop_front() else { return false };
-        let at = usize::from(partition_of(&ask.of).0);
+        let at = usize::from(partition_of(&ask.reached).0);
         self.handle(at, Input::Asked(ask));
         true
     }
