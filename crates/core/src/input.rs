@@ -261,12 +261,16 @@ pub struct Ask {
     pub destination: DestinationId,
     /// When it asked, in the open time of its partition.
     pub made: OpenMicros,
+    /// Until when it waits at the most for what is not there.
+    pub until: OpenMicros,
     /// The resource that is asked about.
     pub of: Key,
     /// The resource whose partition it is for: that one, or the last of those that wait for each other from it on.
     pub reached: Key,
     /// How many these are.
     pub steps: u8,
+    /// Of these the first, by the end of its wait and its name, whose wait is over: it goes on by itself.
+    pub over: Option<(OpenMicros, Key)>,
 }
 
 /// What a lane that asked is told.

@@ -12,7 +12,9 @@
 //! ```
 //!
 //! **Circles.** Nobody answers from what he was told: *pending* comes from a lane that moves, or from one that cannot be looked
-//! at now. So no word goes round among those that wait for each other, and one of them comes to its bound.
+//! at now, or one whose wait is over. So no word goes round among those that wait for each other: of those in a circle whose
+//! waits are over, the first by the end of its wait, then by name, is told *not yet* and goes, and the others wait for it.
+//! The ends of waits are compared as numbers, whatever the open times of their partitions are: an order is all that is needed.
 //!
 //! **Bounds.** Asks wait in [`Partition`]'s `asks` while a key is loaded or its head is read: for so many keys, so many of
 //! each; who finds no room is told *pending* and asks again. They are apart from what arrives, so that no event is refused
@@ -28,7 +30,8 @@ use super::depends::{waits_for, was_tried};
 use super::draft::Promise;
 use super::hot::Hot;
 use crate::chain::Digest;
-use crate::id::{DestinationId, Key, Sequence};
+use crate::fact::DependsOn;
+use crate::id::{DestinationId, Sequence};
 use crate::input::{Ask, Word};
 use crate::limits;
 use crate::output::Output;
@@ -44,7 +47,7 @@ enum Standing {
     /// It is not there, or only an operator moves it.
     Stands,
     /// It waits for another resource.
-    Waits(Key),
+    Waits(DependsOn),
     /// What stands at the head of this lane is to be read first.
     Unread(usize),
 }
@@ -84,22 +87,29 @@ impl<D: Digest> Partition<D> {
             }
             Standing::Settled => Word::Met,
             Standing::Moves => Word::Pending,
+            Standing::Stands if ask.over.is_some() => Word::Pending,
             Standing::Stands => Word::NotYet,
-            Standing::Waits(of) => return self.pass_on(ask, of),
+            Standing::Waits(depends_on) => return self.pass_on(ask, depends_on),
             Standing::Unread(at) if may_read => return self.read_for(slot, at, ask),
             Standing::Unread(_) => Word::Pending,
         };
         self.outputs.push_back(Output::Tell { ask, word });
     }
 
-    /// An ask goes on to the resource that this one waits for.
-    fn pass_on(&mut self, ask: Box<Ask>, of: Key) {
-        if of == ask.asker || ask.steps >= limits::ASK_STEPS {
-            self.outputs.push_back(Output::Tell { ask, word: Word::NotYet });
-        } else {
-            let steps = ask.steps + 1;
-            self.outputs.push_back(Output::Ask(Box::new(Ask { reached: of, steps, ..*ask })));
+    /// An ask goes on to the resource that this one waits for. In a circle the one whose wait is over first does not wait for
+    /// the others.
+    fn pass_on(&mut self, mut ask: Box<Ask>, DependsOn { of, until }: DependsOn) {
+        let own = Some((until, ask.reached.clone())).filter(|_| until <= self.open);
+        ask.over = ask.over.into_iter().chain(own).min();
+        if of != ask.asker && ask.steps < limits::ASK_STEPS {
+            (ask.reached, ask.steps) = (of, ask.steps + 1);
+            self.outputs.push_back(Output::Ask(ask));
+            return;
         }
+        let over = ask.over.as_ref().map(|(until, key)| (*until, key));
+        let goes_before = over.is_some_and(|over| over < (ask.until, &ask.asker));
+        let word = if goes_before { Word::Pending } else { Word::NotYet };
+        self.outputs.push_back(Output::Tell { ask, word });
     }
 
     fn read_for(&mut self, slot: Slot, at: usize, ask: Box<Ask>) {
@@ -152,7 +162,7 @@ fn standing(hot: &mut Hot, destination: DestinationId) -> Standing {
         return Standing::Moves;
     }
     match waits_for(lane, record) {
-        Some(depends_on) => Standing::Waits(depends_on.of.clone()),
+        Some(depends_on) => Standing::Waits(depends_on.clone()),
         None if lane.is_damaged() => Standing::Stands,
         None if is_unread => Standing::Unread(at),
         None => Standing::Moves,

@@ -87,7 +87,7 @@ struct Told {
 /// What a lane does about its head's dependency.
 pub(super) enum Step {
     /// It asks.
-    Ask(Key),
+    Ask(DependsOn),
     /// It waits for the answer or its next ask, till then at the most.
     Wait(ElapsedMicros),
     /// It has waited long enough.
@@ -105,10 +105,9 @@ impl Asked {
 pub(super) fn step(hot: &Hot, at: usize, now: ElapsedMicros, open: OpenMicros) -> Option<Step> {
     let (lane, record) = (&hot.lanes[at], &hot.record.lanes[at]);
     let depends_on = waited_for(lane, record)?;
-    let of = || depends_on.of.clone();
     let Some(known) = known_of(lane, depends_on) else {
         let first = first_ask(hot).filter(|first| *first > now);
-        return Some(first.map_or_else(|| Step::Ask(of()), Step::Wait));
+        return Some(first.map_or_else(|| Step::Ask(depends_on.clone()), Step::Wait));
     };
     let left = depends_on.until.since(open);
     let is_behind = |asked: OpenMicros| asked >= depends_on.until;
@@ -117,12 +116,16 @@ pub(super) fn step(hot: &Hot, at: usize, now: ElapsedMicros, open: OpenMicros) -
         Stage::Asked(asked) if asked.next() > now => Step::Wait(asked.next()),
         Stage::Asked(asked) => {
             let is_silent = open.since(known.heard) >= limits::ASK_SILENCE;
-            if is_silent && is_behind(asked.open) { Step::GiveUp(of()) } else { Step::Ask(of()) }
+            if is_silent && is_behind(asked.open) {
+                Step::GiveUp(depends_on.of.clone())
+            } else {
+                Step::Ask(depends_on.clone())
+            }
         }
-        Stage::Told(told) if told.next <= now => Step::Ask(of()),
+        Stage::Told(told) if told.next <= now => Step::Ask(depends_on.clone()),
         Stage::Told(told) if told.is_pending => Step::Wait(told.next),
-        Stage::Told(told) if is_behind(told.asked) => Step::GiveUp(of()),
-        Stage::Told(_) if left.is_zero() => Step::Ask(of()),
+        Stage::Told(told) if is_behind(told.asked) => Step::GiveUp(depends_on.of.clone()),
+        Stage::Told(_) if left.is_zero() => Step::Ask(depends_on.clone()),
         Stage::Told(told) => Step::Wait(told.next.min(now.after(left))),
     })
 }
@@ -241,13 +244,13 @@ impl<D: Digest> Partition<D> {
     /// A lane does what its head's dependency makes it do.
     pub(super) fn take_dependency(&mut self, slot: Slot, at: usize, step: Step) {
         match step {
-            Step::Ask(of) => self.ask_about(slot, at, of),
+            Step::Ask(depends_on) => self.ask_about(slot, at, depends_on),
             Step::Wait(until) => self.set_timer(slot, at, until),
             Step::GiveUp(of) => self.wait_in_vain(slot, at, of),
         }
     }
 
-    fn ask_about(&mut self, slot: Slot, at: usize, of: Key) {
+    fn ask_about(&mut self, slot: Slot, at: usize, DependsOn { of, until }: DependsOn) {
         let (now, open) = (self.now.elapsed, self.open);
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let lane = &mut hot.lanes[at];
@@ -261,13 +264,13 @@ impl<D: Digest> Partition<D> {
             asker: hot.key.clone(),
             destination: lane.id.destination,
             made: open,
+            until,
             reached: of.clone(),
             of,
             steps: 0,
+            over: None,
         };
-        let is_bounded = left(&hot.lanes[at], &hot.record.lanes[at], open)
-            .flatten()
-            .is_some_and(|left| !left.is_zero());
+        let is_bounded = until > open;
         self.outputs.push_back(Output::Ask(Box::new(ask)));
         self.set_timer(slot, at, asked.next());
         // The wait goes on behind a crash where open time was last written down.
