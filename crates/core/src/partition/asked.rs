@@ -99,9 +99,12 @@ impl<D: Digest> Partition<D> {
     /// An ask goes on to the resource that this one waits for. In a circle the one whose wait is over first does not wait for
     /// the others.
     fn pass_on(&mut self, mut ask: Box<Ask>, DependsOn { of, until }: DependsOn) {
-        let own = Some((until, ask.reached.clone())).filter(|_| until <= self.open);
+        // Who asks waits with its first event itself: else that is settled, and what refers to it does not wait.
+        let is_circle = ask.reached == ask.asker;
+        let own = Some((until, ask.reached.clone()));
+        let own = own.filter(|_| until <= self.open && !is_circle);
         ask.over = ask.over.into_iter().chain(own).min();
-        if of != ask.asker && ask.steps < limits::ASK_STEPS {
+        if !is_circle && ask.steps < limits::ASK_STEPS {
             (ask.reached, ask.steps) = (of, ask.steps + 1);
             self.outputs.push_back(Output::Ask(ask));
             return;
