@@ -45,6 +45,9 @@ pub(crate) struct Operator {
     rebase_dice: Dice,
     /// How often it rebases, per thousand.
     rebases: u64,
+    give_up_dice: Dice,
+    /// How often it gives up what a key waits for, per thousand.
+    gives_up: u64,
     replay_dice: Dice,
     /// How often it sets a lane back, per thousand.
     replays: u64,
@@ -53,10 +56,28 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    pub(crate) fn new(dice: Dice, mut rebase_dice: Dice, mut replay_dice: Dice) -> Self {
+    /// Its own dice, and those of rebases, replays and gaps that are given up.
+    pub(crate) fn new(
+        dice: Dice,
+        [mut rebase_dice, mut replay_dice, mut give_up_dice]: [Dice; 3],
+    ) -> Self {
         let rebases = rebase_dice.pick(&[0, 0, 60, 300]);
         let replays = replay_dice.pick(&[0, 0, 100, 500]);
-        Self { dice, rebase_dice, rebases, replay_dice, replays, alerted: Vec::new() }
+        let gives_up = give_up_dice.pick(&[0, 0, 0, 60, 300]);
+        let alerted = Vec::new();
+        Self { dice, rebase_dice, rebases, give_up_dice, gives_up, replay_dice, replays, alerted }
+    }
+
+    /// Whose gap it gives up: mostly of a key that holds something.
+    pub(crate) fn give_up(&mut self, shown: &Shown) -> Option<Ordered> {
+        let dice = &mut self.give_up_dice;
+        if self.gives_up == 0 || shown.keys.is_empty() || !dice.chance(self.gives_up) {
+            return None;
+        }
+        let is_any = shown.holding.is_empty() || dice.chance(100);
+        let of = if is_any { &shown.keys } else { &shown.holding };
+        let (resource, key) = of[dice.index(of.len())].clone();
+        Some((Command::GiveUpGap(key), Asked::GiveUpGap(resource), "give up a gap"))
     }
 
     /// The lane it sets back, and from where to where: seldom one that is not there, or beyond its head.

@@ -158,7 +158,9 @@ impl World {
         let shown = self.show();
         let rebase = self.operator.rebase(&shown);
         let replay = self.operator.rewind(&shown);
-        for ordered in self.operator.next(&shown).into_iter().chain(rebase).chain(replay) {
+        let given_up = self.operator.give_up(&shown);
+        let more = rebase.into_iter().chain(replay).chain(given_up);
+        for ordered in self.operator.next(&shown).into_iter().chain(more) {
             self.order(ordered);
         }
         let at = self.now + self.operator.dice.between(100 * MILLISECOND, 2 * SECOND);
@@ -258,6 +260,7 @@ pub(crate) fn name_of(answer: &Answer) -> &'static str {
             Rejection::Stopped => "rejected: stopped",
             Rejection::Unordered => "rejected: unordered",
             Rejection::NothingToReplay => "rejected: nothing to replay",
+            Rejection::NoGap => "rejected: no gap",
         },
     }
 }

@@ -84,6 +84,8 @@ const RETAINING_DICE: u64 = 39;
 const REBASE_DICE: u64 = 29;
 /// The stream that decides which lanes an operator sets back.
 const REPLAY_DICE: u64 = 56;
+/// The stream that decides which gaps an operator gives up.
+const GIVE_UP_DICE: u64 = 98;
 /// The stream of chance that decides who acknowledges by a request of its own.
 const ACK_DICE: u64 = 30;
 /// The stream of chance that decides about ranges of events.
@@ -286,8 +288,8 @@ pub(crate) struct Cast {
 
 /// The operator, with the chance of each thing it does apart.
 fn operator(seed: &Seed) -> Operator {
-    let [rebase, replay] = [REBASE_DICE, REPLAY_DICE].map(|organ| Dice::new(seed, organ));
-    Operator::new(Dice::new(seed, 7), rebase, replay)
+    let dice = [REBASE_DICE, REPLAY_DICE, GIVE_UP_DICE].map(|organ| Dice::new(seed, organ));
+    Operator::new(Dice::new(seed, 7), dice)
 }
 
 /// Chance that packs bodies, in half of the seeds.

@@ -488,6 +488,8 @@ pub enum AbandonReason {
     Rebased,
     /// The source was asked for them and says that there is none.
     Gone,
+    /// An operator gave them up, whatever `on_gap` says.
+    Operator,
 }
 
 /// See [`Fact::GapAbandoned`].

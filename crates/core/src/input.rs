@@ -164,6 +164,8 @@ pub enum Command {
     /// Let the positions of a key begin anew: what it holds is released in order, what is missing
     /// is given up.
     Rebase(Key),
+    /// Give the positions up that a key waits at the moment, whatever `on_gap` says; what it counts goes on.
+    GiveUpGap(Key),
     /// Give a dead letter up for good.
     Drop {
         /// The resource.

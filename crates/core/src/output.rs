@@ -94,6 +94,8 @@ pub enum Rejection {
     Unordered,
     /// Nothing of this is settled.
     NothingToReplay,
+    /// The key waits for no position.
+    NoGap,
 }
 
 /// The answer to a ticket.

@@ -188,6 +188,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Command::PauseKey(key)
             | Command::ResumeKey(key)
             | Command::Rebase(key)
+            | Command::GiveUpGap(key)
             | Command::Redrive { key, .. }
             | Command::RedriveGone { key, .. }
             | Command::Rewind { key, .. }

@@ -392,14 +392,16 @@ impl Starting {
     /// What the configured sources do about missing positions.
     fn gaps(&self, configured: &Configured) -> BTreeMap<SourceId, admin::GapPolicy> {
         let policy = |(id, name): (&SourceId, &Arc<str>)| {
-            let (wait, on_gap) = match &self.config.sources.get(&**name)?.contract {
+            let contract = &self.config.sources.get(&**name)?.contract;
+            let (wait, on_gap) = match contract {
                 Contract::Fifo(fifo) => (fifo.hold.wait, fifo.on_gap),
                 Contract::Causal(causal) => (causal.hold.wait, causal.on_gap),
                 Contract::States(states) => (states.wait, states.on_gap),
                 Contract::Links(links) => (links.wait, links.on_gap),
                 _ => return None,
             };
-            Some((*id, admin::GapPolicy { wait, halts: on_gap == OnGap::Halt }))
+            let counts = matches!(contract, Contract::Fifo(_));
+            Some((*id, admin::GapPolicy { wait, halts: on_gap == OnGap::Halt, counts }))
         };
         configured.sources.iter().filter_map(policy).collect()
     }

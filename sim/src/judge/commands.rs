@@ -21,6 +21,7 @@ pub(crate) enum Asked {
     Drop(usize, DestinationId, u64),
     DropAtIngress(usize, Place),
     Rebase(usize),
+    GiveUpGap(usize),
     /// From the first of these events to the last.
     Rewind(usize, DestinationId, u64, u64),
 }
@@ -36,6 +37,7 @@ impl Asked {
             | Self::Drop(resource, ..)
             | Self::DropAtIngress(resource, _)
             | Self::Rebase(resource)
+            | Self::GiveUpGap(resource)
             | Self::Rewind(resource, ..) => Some(resource),
             Self::PauseDestination(_) | Self::ResumeDestination(_) => None,
         }
@@ -219,6 +221,7 @@ pub(crate) fn is_plausible(asked: Asked, rejection: Rejection) -> bool {
         | Rejection::Stopped
         | Rejection::Unordered
         | Rejection::NothingToReplay => matches!(asked, Asked::Rewind(..)),
+        Rejection::NoGap => matches!(asked, Asked::GiveUpGap(_)),
         Rejection::UnknownDestination => {
             matches!(
                 asked,

@@ -207,6 +207,10 @@ impl History {
         self.buried.about(place.partition, key, history, source, (fact, when))?;
         match fact {
             Fact::Rebased(_) => history.rebase(context.commands.possible(Asked::Rebase(resource))),
+            Fact::GapAbandoned(fact) if fact.reason == AbandonReason::Operator => {
+                let most = context.commands.possible(Asked::GiveUpGap(resource));
+                history.gap_given_up(fact, source, most)
+            }
             Fact::SequenceReset(_) => {
                 history.resets += 1;
                 history.row.told()
@@ -353,6 +357,9 @@ fn variety(fact: &Fact) -> Option<&'static str> {
             Some("gap-abandoned: rebased")
         }
         Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Gone => Some("gap-abandoned: gone"),
+        Fact::GapAbandoned(gap) if gap.reason == AbandonReason::Operator => {
+            Some("gap-abandoned: operator")
+        }
         Fact::BacklogDropped(dropped) if dropped.from < dropped.to => {
             Some("backlog-dropped: several")
         }

@@ -45,6 +45,8 @@ pub(crate) struct KeyHistory {
     pub(crate) in_vain: InVain,
     /// How often its positions began anew.
     pub(crate) rebases: u64,
+    /// How often an operator gave up what it waits for.
+    pub(super) given_up: u64,
     /// How often it was said to count anew.
     pub(crate) resets: u64,
     pub(crate) row: Row,
@@ -530,7 +532,9 @@ impl KeyHistory {
         let begins = match fact.reason {
             // Without a natural start, everything below the base is late (decision 006).
             AbandonReason::Start => source.first().or(Some(0)).filter(|_| self.next.is_none()),
-            AbandonReason::Rebased | AbandonReason::Gone => self.next.or(strict),
+            AbandonReason::Rebased | AbandonReason::Gone | AbandonReason::Operator => {
+                self.next.or(strict)
+            }
             AbandonReason::Waited | AbandonReason::Full => {
                 self.next.or(strict).filter(|_| source.on_gap == OnGap::Skip)
             }
@@ -544,6 +548,7 @@ impl KeyHistory {
             AbandonReason::Rebased => self.hurried = Some(format!("{from}-{to} is given up")),
             AbandonReason::Start => self.begins_in_time(source, uptime),
             AbandonReason::Gone => self.gone.push((from, to)),
+            AbandonReason::Operator => {}
             AbandonReason::Waited | AbandonReason::Full => self.waited_enough(source, uptime)?,
         }
         self.abandoned.push((from, to));

@@ -1,6 +1,6 @@
 //! What history says of a key whose positions begin anew, or seem to (rule K9).
 
-use sprag_core::fact::{Fact, Origin};
+use sprag_core::fact::{Fact, GapAbandoned, Origin};
 use sprag_core::position::Position;
 
 use super::key_history::KeyHistory;
@@ -44,6 +44,20 @@ impl KeyHistory {
         self.positions.clear();
         self.abandoned.clear();
         Ok(())
+    }
+
+    /// An operator gave up what the key waits for (G2): no more often than it was asked for.
+    pub(super) fn gap_given_up(
+        &mut self,
+        fact: &GapAbandoned,
+        source: &SourcePolicy,
+        asked: u64,
+    ) -> Verdict {
+        self.given_up += 1;
+        must(self.given_up <= asked, || {
+            format!("{} gaps are given up by an operator, {asked} were asked for", self.given_up)
+        })?;
+        self.abandon(fact, source, None)
     }
 
     /// Nothing but what a rebase does itself comes between its first and its last fact, and a

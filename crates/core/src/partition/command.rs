@@ -4,9 +4,11 @@ use alloc::boxed::Box;
 
 use super::Partition;
 use super::draft::Promise;
+use super::order::head_gap;
 use crate::chain::Digest;
 use crate::fact::{
-    DeadLetter, DestinationPaused, Dropped, Fact, KeyPaused, KeyResumed, PauseReason, Redriven,
+    AbandonReason, DeadLetter, DestinationPaused, Dropped, Fact, GapAbandoned, KeyPaused,
+    KeyResumed, PauseReason, Redriven,
 };
 use crate::id::{DestinationId, Key, LaneId, Sequence};
 use crate::input::{Command, Input, Ticket};
@@ -54,6 +56,7 @@ impl<D: Digest> Partition<D> {
                     self.rebase(slot, &key);
                 }
             }
+            Command::GiveUpGap(key) => self.give_up_gap(slot, &key)?,
             Command::Redrive { key, destination, passed } => {
                 self.redrive(slot, key, destination, passed)?;
             }
@@ -155,6 +158,18 @@ impl<D: Digest> Partition<D> {
         check_passed(lane, lanes.iter().map(|lane| lane.redrives.len()).sum(), sequence)
     }
 
+    /// What stands before a key's held events is given up. Of several gaps it is the first: each is decided by itself.
+    fn give_up_gap(&mut self, slot: Option<Slot>, key: &Key) -> Result<(), Rejection> {
+        let order = &self.known(slot)?.order;
+        let source = self.settings.sources.get(&key.source);
+        let missing = source.and_then(|source| head_gap(source, order));
+        let (slot, missing) = slot.zip(missing).ok_or(Rejection::NoGap)?;
+        let (key, reason) = (key.clone(), AbandonReason::Operator);
+        self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
+        self.drain(slot, &key);
+        Ok(())
+    }
+
     fn redrive(
         &mut self,
         slot: Option<Slot>,
@@ -222,6 +237,7 @@ fn key_of(command: &Command) -> Option<&Key> {
         Command::PauseKey(key)
         | Command::ResumeKey(key)
         | Command::Rebase(key)
+        | Command::GiveUpGap(key)
         | Command::Redrive { key, .. }
         | Command::RedriveGone { key, .. }
         | Command::Rewind { key, .. }

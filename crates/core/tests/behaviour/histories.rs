@@ -186,6 +186,7 @@ pub(crate) enum Order {
     PauseKey(u8),
     ResumeKey(u8),
     Rebase(u8),
+    GiveUpGap(u8),
     PauseDestination(u8),
     ResumeDestination(u8),
     Redrive {
@@ -258,6 +259,7 @@ fn order() -> impl Strategy<Value = Order> {
         1 => key.clone().prop_map(Order::PauseKey),
         2 => key.clone().prop_map(Order::ResumeKey),
         1 => key.clone().prop_map(Order::Rebase),
+        1 => key.clone().prop_map(Order::GiveUpGap),
         1 => (0..3_u8).prop_map(Order::Table),
         1 => destination.clone().prop_map(Order::PauseDestination),
         2 => destination.clone().prop_map(Order::ResumeDestination),
@@ -643,6 +645,7 @@ fn give(world: &mut World, order: &Order) {
         Order::PauseKey(number) => (at(number), Command::PauseKey(key(number))),
         Order::ResumeKey(number) => (at(number), Command::ResumeKey(key(number))),
         Order::Rebase(number) => (at(number), Command::Rebase(key(number))),
+        Order::GiveUpGap(number) => (at(number), Command::GiveUpGap(key(number))),
         Order::PauseDestination(number) => (0, Command::PauseDestination(destination(number))),
         Order::ResumeDestination(number) => (0, Command::ResumeDestination(destination(number))),
         Order::Redrive { key: number, destination: to, passed } => {

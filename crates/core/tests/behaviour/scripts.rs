@@ -605,6 +605,7 @@ fn command(world: &mut World, words: &Words<'_>) {
             (at(name), Command::Acknowledge { key, destination, from, to })
         }
         ("rebase", name) => (at(name), Command::Rebase(key(name))),
+        ("give-up-gap", name) => (at(name), Command::GiveUpGap(key(name))),
         ("redrive", name) => {
             let passed = words.number("passed").map(Sequence);
             let (key, destination) = (key(name), destination(words));

@@ -300,7 +300,8 @@ fn gaps() -> BoxedStrategy<Fact> {
         Just(AbandonReason::Full),
         Just(AbandonReason::Start),
         Just(AbandonReason::Rebased),
-        Just(AbandonReason::Gone)
+        Just(AbandonReason::Gone),
+        Just(AbandonReason::Operator)
     ];
     prop_oneof![
         (key(), range()).prop_map(|(key, missing)| Fact::GapOpened(GapOpened { key, missing })),

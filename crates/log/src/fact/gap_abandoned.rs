@@ -14,6 +14,7 @@ pub(super) fn encode(writer: &mut Writer<'_>, fact: &GapAbandoned) {
         AbandonReason::Start => 2,
         AbandonReason::Rebased => 3,
         AbandonReason::Gone => 4,
+        AbandonReason::Operator => 5,
     });
 }
 
@@ -32,6 +33,7 @@ fn reason(reader: &mut Reader<'_>) -> Result<AbandonReason, DecodeError> {
         2 => Ok(AbandonReason::Start),
         3 => Ok(AbandonReason::Rebased),
         4 => Ok(AbandonReason::Gone),
+        5 => Ok(AbandonReason::Operator),
         byte => unknown(reader, "unknown reason of an abandoned gap", byte),
     }
 }

@@ -208,9 +208,10 @@ async fn halted_gaps(
             continue;
         }
         let (source, name) = named(names, &key);
+        let give_up = if gap.counts { "give-up-gap" } else { "rebase" };
         let remedy = format!(
             "Have the source send what is missing; it goes on by itself then. Or give it up: \
-             sprag override rebase {source}:{name}"
+             sprag override {give_up} {source}:{name}"
         );
         items.push(Alert {
             alert: "gap-halted",

@@ -355,5 +355,6 @@ fn abandoned(reason: AbandonReason) -> &'static str {
         AbandonReason::Start => "start",
         AbandonReason::Rebased => "rebased",
         AbandonReason::Gone => "gone",
+        AbandonReason::Operator => "operator",
     }
 }

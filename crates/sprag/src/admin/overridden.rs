@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sprag_core::fact::{DeadLetter, Fact, PauseReason};
+use sprag_core::fact::{AbandonReason, DeadLetter, Fact, PauseReason};
 use sprag_core::id::{DestinationId, FrameNumber, PartitionId, Place, Sequence};
 use sprag_core::time::UnixMicros;
 use sprag_log::{Answer, Frames, Query, ReadError};
@@ -47,7 +47,7 @@ pub(super) struct Overridden {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     at: Option<String>,
-    /// `rebase`, `pause-key`, `resume-key`, `pause-destination`, `resume-destination`, `redrive`, `replay`, `drop`
+    /// `rebase`, `give-up-gap`, `pause-key`, `resume-key`, `pause-destination`, `resume-destination`, `redrive`, `replay`, `drop`
     r#override: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -203,6 +203,9 @@ fn shown(names: &Names, place: Place, recorded: UnixMicros, fact: &Fact) -> Opti
     type About = (Option<DestinationId>, Option<u64>, Option<Place>);
     let (kind, (destination, sequence, event)): (_, About) = match fact {
         Fact::Rebased(_) => ("rebase", (None, None, None)),
+        Fact::GapAbandoned(fact) if fact.reason == AbandonReason::Operator => {
+            ("give-up-gap", (None, None, None))
+        }
         Fact::KeyPaused(_) => ("pause-key", (None, None, None)),
         Fact::KeyResumed(_) => ("resume-key", (None, None, None)),
         // That a consumer said it is gone, no operator decided.

@@ -29,6 +29,9 @@ enum Kind {
     /// The positions of a key begin anew: what it holds is released in order, what is missing
     /// there is given up, and older positions say nothing from then on (rule K9).
     Rebase,
+    /// The positions that a key waits for at the moment are given up, whatever `on_gap` says: it goes on behind them, and what comes
+    /// after all is late.
+    GiveUpGap,
 }
 
 /// Carries out what an operator decides against the rules
@@ -41,6 +44,7 @@ pub(super) async fn carry_out(
     let key = state.names().await.key(&wanted.source, &wanted.key)?;
     let command = match wanted.r#override {
         Kind::Rebase => Command::Rebase(key),
+        Kind::GiveUpGap => Command::GiveUpGap(key),
     };
     state.command(command).await?;
     done()

@@ -92,6 +92,8 @@ pub struct GapPolicy {
     pub wait: Duration,
     /// Whether it then halts rather than skips.
     pub halts: bool,
+    /// Whether what is missing are numbers, which an operator may give up by themselves.
+    pub counts: bool,
 }
 
 impl<H> std::fmt::Debug for Parts<H> {

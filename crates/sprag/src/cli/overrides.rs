@@ -13,9 +13,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 
-/// Decide against the rules: rebase, pause or resume a key; list what was decided
+/// Decide against the rules: give up what a key waits for, rebase, pause or resume a key; list what was decided
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
+    sprag override give-up-gap billing:cus_42\n  \
     sprag override rebase billing:cus_42\n  \
     sprag override pause-key billing:cus_42\n  \
     sprag override resume-key billing:cus_42\n  \
@@ -31,8 +32,13 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Let the positions of a key begin anew: what it holds is released in order, what is missing
-    /// is given up
+    /// Give the positions up that a key waits for at the moment: it goes on behind them, and what comes after all is late
+    GiveUpGap {
+        /// The key: SOURCE:KEY
+        key: KeyName,
+    },
+    /// Let the positions of a key begin anew, where its source does: what it holds is released in order, what is missing
+    /// is given up, and the next event may have any position
     Rebase {
         /// The key: SOURCE:KEY
         key: KeyName,
@@ -64,6 +70,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let (path, body, done) = match &arguments.action {
         Action::List { key, since, list } => {
             return block_on(show(&mut client, key.as_ref(), since, list));
+        }
+        Action::GiveUpGap { key } => {
+            let body = json!({"override": "give-up-gap", "source": key.source, "key": key.key});
+            ("/v1/overrides".to_owned(), body, format!("{key} goes on behind what was missing."))
         }
         Action::Rebase { key } => {
             let body = json!({"override": "rebase", "source": key.source, "key": key.key});

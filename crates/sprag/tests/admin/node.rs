@@ -255,8 +255,11 @@ impl World {
                 since: clock.now().clock,
                 expected: BTreeMap::new(),
                 documents: BTreeMap::new(),
-                gaps: std::iter::once((SourceId(1), GapPolicy { wait: HOLD, halts: false }))
-                    .collect(),
+                gaps: std::iter::once((
+                    SourceId(1),
+                    GapPolicy { wait: HOLD, halts: false, counts: true },
+                ))
+                .collect(),
                 sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),
                 destinations: (1..).map(DestinationId).zip(names(&["app", "audit"])).collect(),
                 token: Secret::from(TOKEN),

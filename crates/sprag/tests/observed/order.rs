@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::scenario::{Scenario, Source, run};
+use super::server::problem;
 use crate::wire::until;
 
 fn numbered(number: u64) -> String {
@@ -60,6 +61,13 @@ const ALL: &[Scenario] = &[
                 |key: &serde_json::Value| key["held_events"] == 1 && key["hold_seconds"].is_null();
             source.server.until(&path, "an ended wait", ended);
             source.taken("released", "2", &numbered(2));
+            taken(source, "held", 5);
+            let give_up = json!({"override": "give-up-gap", "source": source.name, "key": "a"});
+            let give_up = || source.server.admin("POST", "/v1/overrides", &give_up.to_string());
+            assert_eq!(give_up().status(), 200);
+            problem(&give_up(), "no-gap");
+            taken(source, "late", 4);
+            taken(source, "released", 6);
         },
     },
     Scenario {

@@ -74,6 +74,35 @@ fn an_override_begins_positions_anew_and_pauses_a_key() {
     assert!(said.err.contains("unknown-key"), "{said:?}");
 }
 
+/// What an operator is told to do about a gap that halts does what it says: the key goes on, and counts on.
+#[test]
+fn a_gap_that_halts_is_given_up_and_its_key_counts_on() {
+    let world = World::start_with(204, "hold = { wait = \"10ms\" }\non_gap = \"halt\"");
+    world.send("b", &[1, 2, 4]);
+    let told = "sprag override give-up-gap billing:b";
+    let said = world.until(&["alerts"], |said| said.out.contains("gap-halted"));
+    assert!(said.out.contains(told), "{said:?}");
+    let said = world.run(&["explain", "billing:b"]);
+    assert!(said.out.contains(told), "{said:?}");
+    let said = world.run(&["override", "give-up-gap", "billing:b"]);
+    let expected = "billing:b goes on behind what was missing.\n";
+    assert_eq!((said.code, said.out.as_str()), (0, expected));
+    world.until_lane("b", "delivered", &json!(3));
+    // What was given up is late, what follows is next, and neither waits.
+    world.send("b", &[3, 5]);
+    world.until_lane("b", "delivered", &json!(5));
+    let said = world.run(&["override", "give-up-gap", "billing:b"]);
+    assert!(said.code == 2 && said.err.contains("no-gap"), "{said:?}");
+    let said = world.run(&["override", "list", "--json"]).json();
+    assert_eq!(said[0]["override"], "give-up-gap", "{said}");
+    let said = world.run(&["events", "billing:b", "--json"]).json();
+    let kind = |position: &str| {
+        let event = said.as_array().unwrap().iter().find(|event| event["position"] == position);
+        event.map(|event| event["kind"].clone())
+    };
+    assert_eq!((kind("3"), kind("5")), (Some(json!("late")), Some(json!("event"))), "{said}");
+}
+
 #[test]
 fn destinations_are_paused_and_resumed() {
     let world = World::start(204);
