@@ -18,7 +18,7 @@ use crate::happening::Happening;
 use crate::judge::history::{Context, Frames, History};
 use crate::judge::rebuilt::Tombstones;
 use crate::judge::retention::Kept;
-use crate::judge::{Verdict, audit, probe, rebuilt, retention};
+use crate::judge::{Verdict, audit, probe, rebuilt, retention, unmet};
 use crate::operator;
 use crate::restore;
 use crate::scenario::REPAIRED;
@@ -349,6 +349,7 @@ impl World {
             Ok(history) => history,
             Err(what) => return self.judge("history", Err(what)),
         };
+        self.judge("unmet", unmet::judge(&frames, &self.watching.submitted));
         self.tell_fates(&history);
         let acknowledged = audit::acknowledgements(&history, &self.watching.answers);
         self.judge("loss", acknowledged);

@@ -38,6 +38,7 @@ pub(crate) mod refusals;
 pub(crate) mod retention;
 pub(crate) mod row;
 mod settled;
+pub(crate) mod unmet;
 mod waited;
 
 use crate::schedule::Instant;

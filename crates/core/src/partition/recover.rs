@@ -110,6 +110,7 @@ impl<D: Digest> Partition<D> {
     fn forget_keys(&mut self) {
         self.keys.clear();
         self.names.clear();
+        self.asks.clear();
         self.dirty.clear();
         self.touched.clear();
         self.timers.clear();

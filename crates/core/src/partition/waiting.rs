@@ -119,6 +119,11 @@ impl<D: Digest> Partition<D> {
         (self.crowd_most() / 2).clamp(1, limits::RECALLS)
     }
 
+    /// Keys that may be loaded or read for asks at a time: a quarter of the room is enough, and the rest is for the others.
+    pub(super) fn asked_keys_most(&self) -> usize {
+        (self.crowd_most() / 4).clamp(1, limits::ASKED_KEYS)
+    }
+
     /// Lanes of one destination that may be brought in to ask for permits.
     fn window(&self) -> usize {
         let shares = self.settings.destinations.len().max(1) * 2;
