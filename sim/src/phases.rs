@@ -18,7 +18,7 @@ use crate::happening::Happening;
 use crate::judge::history::{Context, Frames, History};
 use crate::judge::rebuilt::Tombstones;
 use crate::judge::retention::Kept;
-use crate::judge::{Verdict, audit, probe, rebuilt, retention};
+use crate::judge::{Verdict, audit, probe, rebuilt, retention, unmet};
 use crate::operator;
 use crate::restore;
 use crate::scenario::REPAIRED;
@@ -290,6 +290,7 @@ impl World {
             commands: &self.watching.commands,
             outages: &self.watching.outages,
             said: &self.watching.said,
+            brought: &self.watching.brought,
             acknowledged: &self.acker.asked,
         }
     }
@@ -315,6 +316,18 @@ impl World {
         audit::nothing_is_left(&history, &self.context(), &fails)
     }
 
+    /// What came because it was asked for is marked, and what was given up for its authority's sake, that said so.
+    fn judge_asked_for(&mut self, history: &History) {
+        let marked = self.watching.refilled.judge(&history.marked.refilled);
+        self.judge("refill", marked);
+        let brought = self.watching.brought.judge(&history.marked.reconciled);
+        self.judge("reconcile", brought);
+        for (resource, key) in &history.keys {
+            let gone = self.watching.refilled.judge_gone(*resource, &key.gone);
+            self.judge("refill", gone);
+        }
+    }
+
     /// The end: the process has stored everything and stops; the auditor reads.
     pub(crate) fn finish(&mut self) {
         let live = self.process.as_ref().map(|process| self.live_records(process));
@@ -336,20 +349,16 @@ impl World {
             Ok(history) => history,
             Err(what) => return self.judge("history", Err(what)),
         };
+        self.judge("unmet", unmet::judge(&frames, &self.watching.submitted));
         self.tell_fates(&history);
         let acknowledged = audit::acknowledgements(&history, &self.watching.answers);
         self.judge("loss", acknowledged);
         let Watching { commands, alerts, refusals, .. } = &self.watching;
         let rebased = audit::rebases(&history, commands, alerts);
         let refused = refusals.judge(&history.refused);
-        let marked = self.watching.refilled.judge(&history.refilled);
         self.judge("loss", rebased);
         self.judge("refusals", refused);
-        self.judge("refill", marked);
-        for (resource, key) in &history.keys {
-            let gone = self.watching.refilled.judge_gone(*resource, &key.gone);
-            self.judge("refill", gone);
-        }
+        self.judge_asked_for(&history);
         let delivered = audit::deliveries(&history, &self.watching.deliveries);
         self.judge("deliveries", delivered);
         let left = audit::nothing_is_left(&history, &self.context(), &|_, _| false);

@@ -12,14 +12,16 @@ use crate::fact::{
     DeadLetter, DependsOn, Fact, Late, Origin, Outcome, Received, RefillOutcome, Released,
     StoredHeader,
 };
-use crate::id::{DestinationId, Epoch, FrameNumber, Hash, Key, Place, Sequence, SourceId};
+use crate::id::{
+    DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Place, Sequence, SourceId,
+};
 use crate::position::Position;
 use crate::ranges::Ranges;
 use crate::recent::Seen;
 use crate::record::{KeyRecord, Queue};
 use crate::refill::Wanted;
 use crate::settings::Settings;
-use crate::time::UnixMicros;
+use crate::time::{OpenMicros, UnixMicros};
 
 /// Names a request that waits for an answer. The outside chooses it, once per process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -253,14 +255,35 @@ pub struct Compared {
 /// A lane asks whether a resource has settled its first event in the lane's destination (decision 042).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// Names it: its number counts within the process of the asking partition.
-    pub number: u64,
+    /// The partition that asks: there the answer goes.
+    pub from: PartitionId,
     /// The resource whose lane asks.
     pub asker: Key,
     /// Where its lane leads.
     pub destination: DestinationId,
+    /// When it asked, in the open time of its partition.
+    pub made: OpenMicros,
+    /// Until when it waits at the most for what is not there.
+    pub until: OpenMicros,
     /// The resource that is asked about.
     pub of: Key,
+    /// The resource whose partition it is for: that one, or the last of those that wait for each other from it on.
+    pub reached: Key,
+    /// How many these are.
+    pub steps: u8,
+    /// Of these the first, by the end of its wait and its name, whose wait is over: it goes on by itself.
+    pub over: Option<(OpenMicros, Key)>,
+}
+
+/// What a lane that asked is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Word {
+    /// The other resource has settled its first event there, durably, or has nothing to settle there.
+    Met,
+    /// Its first event there is on its way; or that cannot be known now.
+    Pending,
+    /// It released nothing to that destination, or only an operator moves its lane.
+    NotYet,
 }
 
 /// One thing that happened outside.
@@ -365,8 +388,8 @@ pub enum Input {
     Told {
         /// What it asked.
         ask: Box<Ask>,
-        /// Whether the other resource has settled its first event, durably.
-        is_met: bool,
+        /// The answer.
+        word: Word,
     },
     /// More waits for a destination than may (rule D9).
     Overflow {

@@ -141,10 +141,20 @@ pub const BACKLOG_RETRY: Duration = Duration::from_secs(1);
 /// … and after this where they are damaged: only a restored disk mends that, and each look reads the
 /// damaged frame, perhaps for a hundred thousand lanes.
 pub const DAMAGED_RETRY: Duration = Duration::from_secs(60);
-/// A lane whose head refers to a resource that is not there yet asks again after this, then after twice as long.
+/// A lane whose head refers to a resource that is not there yet asks again after as long as it has waited, at the least this.
 pub const ASK_AGAIN: Duration = Duration::from_millis(10);
-/// … up to this; and after this where nobody answered.
+/// … and at the most this; and after this where nobody answered.
 pub const ASK_AGAIN_MAX: Duration = Duration::from_secs(1);
+/// Where nobody has answered such a lane for so long of open time, its wait ends as if the resource were not there. Every
+/// partition answers, so this is for what should not be; a disk that hangs is waited for as well.
+pub const ASK_SILENCE: Duration = Duration::from_secs(30);
+/// Resources that wait for each other in a row, through which an ask goes on: a circle is longer than any, and who stands further
+/// behind waits to the bound.
+pub const ASK_STEPS: u8 = 16;
+/// Keys that a partition loads or reads for asks at a time: each is in memory meanwhile.
+pub const ASKED_KEYS: usize = 1_024;
+/// Asks that wait for one key to be loaded or read, at about 200 bytes each; the others ask again.
+pub const KEY_ASKS: usize = 64;
 /// Recorded open time may lag behind by this while something is held (DESIGN F9).
 pub const OPEN_PERSIST: Duration = Duration::from_secs(1);
 /// A lane counts as proven for so long after a 2xx (DESIGN D4).

@@ -12,7 +12,7 @@ use crate::chain::Fingerprint;
 use crate::destination::{End, LaneRef, Request};
 use crate::fact::Fact;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, Place, Sequence, SourceId};
-use crate::input::{Arrival, Ask, AttemptId, CompareId, FetchId, PageCursor, Ticket};
+use crate::input::{Arrival, Ask, AttemptId, CompareId, FetchId, PageCursor, Ticket, Word};
 use crate::position::Position;
 use crate::ranges::Range;
 use crate::record::{KeyRecord, Omission, Queue};
@@ -339,14 +339,14 @@ pub enum Output {
         /// releases say.
         again: Sequence,
     },
-    /// Bring a lane's ask to the partition of the key that it is about.
+    /// Bring a lane's ask to the partition of the key that it has reached.
     Ask(Box<Ask>),
     /// Bring the answer back to the partition that asked.
     Tell {
         /// What it asked.
         ask: Box<Ask>,
-        /// Whether the other resource has settled its first event, durably.
-        is_met: bool,
+        /// The answer.
+        word: Word,
     },
     /// Bring a committed fact to every other partition and to the destinations.
     Forward {

@@ -312,13 +312,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             }
             Output::Forward { place, fact } => self.forward(now, partition, place, &fact),
             Output::Ask(ask) => {
-                let to = self.partition_of(&ask.of);
+                let to = self.partition_asked(&ask.reached);
                 self.input(now, to, Input::Asked(ask));
             }
-            Output::Tell { ask, is_met } => {
-                let to = self.partition_of(&ask.asker);
-                self.input(now, to, Input::Told { ask, is_met });
-            }
+            Output::Tell { ask, word } => self.input(now, ask.from, Input::Told { ask, word }),
         }
     }
 
@@ -380,10 +377,26 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// The partition of a key; 0 for a source that is not configured.
     fn partition_of(&self, key: &Key) -> PartitionId {
         let source = self.settings.as_ref().and_then(|known| known.sources.get(&key.source));
-        let Some(source) = source else { return PartitionId(0) };
+        source.map_or(PartitionId(0), |source| self.partition_in(&source.name, key))
+    }
+
+    /// The partition of a key that is asked about, also where its source is not configured any more: what waits still
+    /// refers to it.
+    fn partition_asked(&self, key: &Key) -> PartitionId {
+        let is_configured =
+            self.settings.as_ref().is_some_and(|known| known.sources.contains_key(&key.source));
+        let declared = self.owners[0].partition.directory().sources.get(&key.source);
+        match declared.filter(|_| !is_configured) {
+            Some(declared) => self.partition_in(&declared.name, key),
+            None => self.partition_of(key),
+        }
+    }
+
+    /// The partition of a key of a source of this name.
+    fn partition_in(&self, source: &str, key: &Key) -> PartitionId {
         // There are as many owners as partitions, which is a u16.
         let partitions = u16::try_from(self.owners.len()).unwrap_or(u16::MAX);
-        partition_of(&self.digest, &source.name, &key.name, partitions)
+        partition_of(&self.digest, source, &key.name, partitions)
     }
 
     fn log_completed(&mut self, now: Now, completion: Completion) {

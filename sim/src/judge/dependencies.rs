@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{DependsOn, Unmet};
 use sprag_core::id::{DestinationId, Key};
+use sprag_core::record::OmitReason;
 use sprag_core::settings::{OnGiveUp, Start};
 use sprag_driver::cache::ReleasedEvent;
 
@@ -133,7 +134,7 @@ impl Seen {
         !self.acknowledged.is_empty()
             || !self.acknowledged_again.is_empty()
             || !self.settled.is_empty()
-            || !self.omitted.is_empty()
+            || self.omitted.values().any(|reason| *reason != OmitReason::Skipped)
             || self.is_dropped_or_passed()
             || may_be_given_up
     }

@@ -7,6 +7,7 @@
 pub(crate) mod answers;
 pub(crate) mod apart;
 pub(crate) mod audit;
+pub(crate) mod brought;
 pub(crate) mod causal;
 pub(crate) mod chain;
 pub(crate) mod commands;
@@ -37,6 +38,7 @@ pub(crate) mod refusals;
 pub(crate) mod retention;
 pub(crate) mod row;
 mod settled;
+pub(crate) mod unmet;
 mod waited;
 
 use crate::schedule::Instant;

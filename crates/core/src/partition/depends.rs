@@ -1,4 +1,5 @@
-//! Events that wait for another resource (`depends_on`, decision 042): a card for its customer.
+//! Events that wait for another resource (`depends_on`, decision 042): a card for its customer. What the lane that
+//! waits does; what it is told is `asked`'s.
 //!
 //! The two are different keys, perhaps of different sources and in different partitions, and nothing orders them.
 //! A lane whose head refers to another key asks, before it asks for a permit, whether that key has settled its first
@@ -6,15 +7,17 @@
 //!
 //! ```text
 //!  head refers to K ──ask──▶ asked ──told: met───────────────▶ permit
-//!                             │ ▲ told: not yet, 10 ms … 1 s
+//!                             │ ▲ told: pending; or not yet, before the bound
 //!                             └─┘
-//!                             │ asked behind the bound: not yet, or nobody answers
+//!                             │ asked behind the bound: not yet, or nobody answers for long
 //!                             └──▶ unmet (fact) ──durable──▶ permit, `sprag-unmet`
 //! ```
 //!
+//! **The bound ends waits for what is not there.** What is there and moves by itself (*pending*) is waited for beyond it, as
+//! an event waits for the handler of the one before it.
+//!
 //! **Asked again, not told.** Nobody keeps a list of who waits: it would need a bound, and who falls off it would ask
-//! again all the same. While the other key's partition recovers, or has no room for it, the answer is *not yet*; an ask that
-//! is lost with its partition is one that nobody answers.
+//! again all the same. An ask that is lost with its partition is one that nobody answers, and is made again.
 //!
 //! **Crashes.** The bound is in the release, so a restart waits to the same open time and asks anew. *Met* is told
 //! only once everything decided about the other key is durable: else a crash could send it again behind this one, as
@@ -36,10 +39,10 @@ use super::hot::{Hot, LaneHot};
 use crate::chain::Digest;
 use crate::fact::{DependsOn, Fact, Kind, Unmet};
 use crate::id::{DestinationId, Key, Sequence};
-use crate::input::{Arrival, Ask, Input, Waiting};
+use crate::input::{Arrival, Ask, Waiting, Word};
 use crate::limits;
 use crate::output::Output;
-use crate::record::{Essence, KeyRecord, Lane, Omission, OmitReason};
+use crate::record::{Essence, KeyRecord, Lane};
 use crate::settings::SourceSettings;
 use crate::slab::Slot;
 use crate::time::{ElapsedMicros, OpenMicros};
@@ -49,14 +52,16 @@ use crate::time::{ElapsedMicros, OpenMicros};
 pub(super) struct Dependency {
     of: Key,
     stage: Stage,
+    /// When it was told anything last, or asked first, by open time: how long nobody answers.
+    heard: OpenMicros,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// It asked.
     Asked(Asked),
-    /// It was told: not yet; and asks again then.
-    NotYet(Asked, ElapsedMicros),
+    /// It was told that the resource is not there, and asks again then.
+    Told(Told),
     /// It was told that the resource is there.
     Met,
 }
@@ -64,39 +69,35 @@ enum Stage {
 /// An ask that was made.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
-    number: u64,
     /// When, by both times.
     at: ElapsedMicros,
     open: OpenMicros,
-    /// How long after a *not yet* it asks again.
-    pause: Duration,
+}
+
+/// What it was told.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    is_pending: bool,
+    /// When it had asked, by open time.
+    asked: OpenMicros,
+    /// When it asks again.
+    next: ElapsedMicros,
 }
 
 /// What a lane does about its head's dependency.
 pub(super) enum Step {
     /// It asks.
-    Ask(Key),
+    Ask(DependsOn),
     /// It waits for the answer or its next ask, till then at the most.
     Wait(ElapsedMicros),
     /// It has waited long enough.
     GiveUp(Key),
 }
 
-impl Stage {
-    fn asked(self) -> Option<Asked> {
-        match self {
-            Self::Asked(asked) | Self::NotYet(asked, _) => Some(asked),
-            Self::Met => None,
-        }
-    }
-
-    /// When the lane asks next, if it hears nothing before.
+impl Asked {
+    /// When the lane asks again, if nobody answers.
     fn next(self) -> ElapsedMicros {
-        match self {
-            Self::Asked(asked) => asked.at.after(limits::ASK_AGAIN_MAX),
-            Self::NotYet(_, next) => next,
-            Self::Met => ElapsedMicros::default(),
-        }
+        self.at.after(limits::ASK_AGAIN_MAX)
     }
 }
 
@@ -104,22 +105,28 @@ impl Stage {
 pub(super) fn step(hot: &Hot, at: usize, now: ElapsedMicros, open: OpenMicros) -> Option<Step> {
     let (lane, record) = (&hot.lanes[at], &hot.record.lanes[at]);
     let depends_on = waited_for(lane, record)?;
-    let of = || depends_on.of.clone();
-    let Some(stage) = stage_of(lane, depends_on) else {
+    let Some(known) = known_of(lane, depends_on) else {
         let first = first_ask(hot).filter(|first| *first > now);
-        return Some(first.map_or_else(|| Step::Ask(of()), Step::Wait));
+        return Some(first.map_or_else(|| Step::Ask(depends_on.clone()), Step::Wait));
     };
-    let asked = stage.asked()?;
-    let is_answered = matches!(stage, Stage::NotYet(..)) || stage.next() <= now;
     let left = depends_on.until.since(open);
-    Some(if asked.open >= depends_on.until && is_answered {
-        Step::GiveUp(of())
-    } else if stage.next() <= now || (is_answered && left.is_zero()) {
-        Step::Ask(of())
-    } else if is_answered {
-        Step::Wait(stage.next().min(now.after(left)))
-    } else {
-        Step::Wait(stage.next())
+    let is_behind = |asked: OpenMicros| asked >= depends_on.until;
+    Some(match known.stage {
+        Stage::Met => return None,
+        Stage::Asked(asked) if asked.next() > now => Step::Wait(asked.next()),
+        Stage::Asked(asked) => {
+            let is_silent = open.since(known.heard) >= limits::ASK_SILENCE;
+            if is_silent && is_behind(asked.open) {
+                Step::GiveUp(depends_on.of.clone())
+            } else {
+                Step::Ask(depends_on.clone())
+            }
+        }
+        Stage::Told(told) if told.next <= now => Step::Ask(depends_on.clone()),
+        Stage::Told(told) if told.is_pending => Step::Wait(told.next),
+        Stage::Told(told) if is_behind(told.asked) => Step::GiveUp(depends_on.of.clone()),
+        Stage::Told(_) if left.is_zero() => Step::Ask(depends_on.clone()),
+        Stage::Told(told) => Step::Wait(told.next.min(now.after(left))),
     })
 }
 
@@ -129,24 +136,45 @@ fn first_ask(hot: &Hot) -> Option<ElapsedMicros> {
     hot.came.map(|came| came.after(limits::ASK_AGAIN))
 }
 
-/// What a lane's head waits for. What was tried, is sent again or has waited in vain waits for nothing.
+/// What a lane's head refers to and has not waited for yet. What was tried, is sent again or has waited in vain waits for
+/// nothing.
 fn waited_for<'a>(lane: &'a LaneHot, record: &Lane) -> Option<&'a DependsOn> {
     let head = lane.window.front().filter(|head| head.sequence == record.head)?;
-    let was_tried = record.failures > 0 || record.sent >= head.sequence;
-    let is_over = was_tried || record.unmet == head.sequence || record.sends_again(head.sequence);
+    let is_over =
+        was_tried(record) || record.unmet == head.sequence || record.sends_again(head.sequence);
     head.depends_on.as_deref().filter(|_| !is_over)
 }
 
-fn stage_of(lane: &LaneHot, depends_on: &DependsOn) -> Option<Stage> {
-    let known = lane.dependency.as_ref().filter(|known| known.of == depends_on.of);
-    known.map(|known| known.stage)
+/// Whether a lane's consumer may have got its head.
+pub(super) fn was_tried(record: &Lane) -> bool {
+    record.failures > 0 || record.accepted.is_some() || record.sent >= record.head
 }
 
-/// How long a lane waits for another resource at the most; none where it does not.
-pub(super) fn left(lane: &LaneHot, record: &Lane, open: OpenMicros) -> Option<Duration> {
+fn known_of<'a>(lane: &'a LaneHot, depends_on: &DependsOn) -> Option<&'a Dependency> {
+    lane.dependency.as_deref().filter(|known| known.of == depends_on.of)
+}
+
+/// The resource that a lane's head waits for; none where it waits for none, or that is there.
+pub(super) fn waits_for<'a>(lane: &'a LaneHot, record: &Lane) -> Option<&'a DependsOn> {
     let depends_on = waited_for(lane, record)?;
-    stage_of(lane, depends_on)?.asked()?;
-    Some(depends_on.until.since(open))
+    let is_met = known_of(lane, depends_on).is_some_and(|known| matches!(known.stage, Stage::Met));
+    Some(depends_on).filter(|_| !is_met)
+}
+
+/// How long a lane waits for another resource at the most, where it waits for one: none while that is on its way.
+pub(super) fn left(lane: &LaneHot, record: &Lane, open: OpenMicros) -> Option<Option<Duration>> {
+    let depends_on = waits_for(lane, record)?;
+    let stage = known_of(lane, depends_on).map(|known| known.stage);
+    let is_pending = matches!(stage, Some(Stage::Told(told)) if told.is_pending);
+    Some((!is_pending).then(|| depends_on.until.since(open)))
+}
+
+/// Whether a newer event takes the place of a lane's head, as far as that refers to another resource. One that waits stays:
+/// each newer one would bring a bound of its own, and nothing ever leave. So does one that has waited in vain, until it is
+/// tried.
+pub(super) fn may_be_superseded(lane: &LaneHot, record: &Lane) -> bool {
+    let is_unmet = record.unmet == record.head && !was_tried(record);
+    !is_unmet && waits_for(lane, record).is_none()
 }
 
 /// Whether one of its lanes is about to ask, or may hear an answer still. A key stays in memory for it: else one that comes and
@@ -154,45 +182,32 @@ pub(super) fn left(lane: &LaneHot, record: &Lane, open: OpenMicros) -> Option<Du
 pub(super) fn is_asking(hot: &Hot, now: ElapsedMicros) -> bool {
     let lanes = hot.lanes.iter().zip(&hot.record.lanes);
     lanes.filter_map(|(lane, record)| Some((lane, waited_for(lane, record)?))).any(
-        |(lane, depends_on)| match stage_of(lane, depends_on) {
-            Some(stage) => matches!(stage, Stage::Asked(_)) && stage.next() > now,
+        |(lane, depends_on)| match known_of(lane, depends_on).map(|known| known.stage) {
+            Some(Stage::Asked(asked)) => asked.next() > now,
+            Some(_) => false,
             None => first_ask(hot).is_some_and(|first| first > now),
         },
     )
 }
 
-/// When a key that leaves memory is to be back for a lane that was told *not yet*; none where it waits for no other
+/// When a key that leaves memory is to be back for a lane that was told to wait; none where it waits for no other
 /// resource. Were it due at once, it would come, ask and go without end.
 pub(super) fn asks_next(hot: &Hot, destination: DestinationId) -> Option<ElapsedMicros> {
     let at = hot.lane_at(destination.into())?;
     let (lane, record) = (&hot.lanes[at], &hot.record.lanes[at]);
-    let stage = stage_of(lane, waited_for(lane, record)?)?;
-    matches!(stage, Stage::NotYet(..)).then(|| stage.next())
+    match known_of(lane, waited_for(lane, record)?)?.stage {
+        Stage::Told(told) => Some(told.next),
+        Stage::Asked(_) | Stage::Met => None,
+    }
 }
 
 /// Whether an event may be in the range that a lane fixes: it is the first, waits for nothing, or for what is there.
 pub(super) fn goes_along(lane: &LaneHot, record: &Lane, waiting: &Waiting) -> bool {
     let is_met = |depends_on: &Arc<DependsOn>| {
-        let stage = stage_of(lane, depends_on);
-        stage.is_some_and(|stage| matches!(stage, Stage::Met))
+        let known = known_of(lane, depends_on);
+        known.is_some_and(|known| matches!(known.stage, Stage::Met))
     };
     waiting.sequence == record.head || waiting.depends_on.as_ref().is_none_or(is_met)
-}
-
-/// Whether a key has settled its first event in a destination. One that released events and has no lane there has
-/// nothing to settle.
-fn is_met(record: &KeyRecord, destination: DestinationId) -> bool {
-    !record.begins() && record.lane(destination).is_none_or(has_settled)
-}
-
-/// Whether a lane has gone past an event. What it does not know of (`restored`, `boundary`) says nothing.
-fn has_settled(lane: &Lane) -> bool {
-    let was_passed = |omitted: &Omission| {
-        let reason = omitted.reason;
-        omitted.merged
-            || matches!(reason, OmitReason::Filtered | OmitReason::Dead | OmitReason::Skipped)
-    };
-    lane.delivered > Sequence(0) || lane.rewound.is_some() || lane.omitted.iter().any(was_passed)
 }
 
 /// The lane goes on with what it waited for in vain.
@@ -229,28 +244,37 @@ impl<D: Digest> Partition<D> {
     /// A lane does what its head's dependency makes it do.
     pub(super) fn take_dependency(&mut self, slot: Slot, at: usize, step: Step) {
         match step {
-            Step::Ask(of) => self.ask_about(slot, at, of),
+            Step::Ask(depends_on) => self.ask_about(slot, at, depends_on),
             Step::Wait(until) => self.set_timer(slot, at, until),
             Step::GiveUp(of) => self.wait_in_vain(slot, at, of),
         }
     }
 
-    fn ask_about(&mut self, slot: Slot, at: usize, of: Key) {
+    fn ask_about(&mut self, slot: Slot, at: usize, DependsOn { of, until }: DependsOn) {
         let (now, open) = (self.now.elapsed, self.open);
-        let number = self.next_ask + 1;
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let lane = &mut hot.lanes[at];
         let known = lane.dependency.take().filter(|known| known.of == of);
-        let before = known.and_then(|known| known.stage.asked());
-        let pause = before.map_or(limits::ASK_AGAIN, |before| before.pause);
-        let stage = Stage::Asked(Asked { number, at: now, open, pause });
-        lane.dependency = Some(Box::new(Dependency { of: of.clone(), stage }));
-        let (asker, destination) = (hot.key.clone(), lane.id.destination);
-        self.next_ask = number;
-        self.outputs.push_back(Output::Ask(Box::new(Ask { number, asker, destination, of })));
-        self.set_timer(slot, at, stage.next());
+        let heard = known.map_or(open, |known| known.heard);
+        let asked = Asked { at: now, open };
+        let stage = Stage::Asked(asked);
+        lane.dependency = Some(Box::new(Dependency { of: of.clone(), stage, heard }));
+        let ask = Ask {
+            from: self.id,
+            asker: hot.key.clone(),
+            destination: lane.id.destination,
+            made: open,
+            until,
+            reached: of.clone(),
+            of,
+            steps: 0,
+            over: None,
+        };
+        let is_bounded = until > open;
+        self.outputs.push_back(Output::Ask(Box::new(ask)));
+        self.set_timer(slot, at, asked.next());
         // The wait goes on behind a crash where open time was last written down.
-        if open.since(self.open_persisted) >= limits::OPEN_PERSIST {
+        if is_bounded && open.since(self.open_persisted) >= limits::OPEN_PERSIST {
             self.begin_frame();
         }
     }
@@ -266,38 +290,28 @@ impl<D: Digest> Partition<D> {
         self.rest_on_written(slot, destination);
     }
 
-    /// A lane asks about a key of this partition.
-    pub(super) fn asked(&mut self, ask: Box<Ask>) {
-        let again = || Input::Asked(ask.clone());
-        let Some(slot) = self.slot_or_load(&ask.of, again) else { return };
-        // A lane that is to be opened over what the key released has nothing settled yet.
-        self.visit(slot);
-        let Some(record) = self.keys.get(slot).map(|hot| &hot.record) else { return };
-        let is_met = is_met(record, ask.destination);
-        if is_met && record.newest.frame > self.committed {
-            self.promise(Promise::Tell(ask));
-        } else {
-            self.outputs.push_back(Output::Tell { ask, is_met });
-        }
-    }
-
-    /// A lane's ask is answered; an answer to one before it says nothing any more.
-    pub(super) fn told(&mut self, ask: &Ask, is_met: bool) {
+    /// A lane's ask is answered: perhaps one before its last, where the answer took long. It is as good: what counts is
+    /// when it was made.
+    pub(super) fn told(&mut self, ask: &Ask, word: Word) {
         let Some(slot) = self.names.get(&ask.asker).copied() else { return };
-        let now = self.now.elapsed;
+        let (now, heard, recorded) = (self.now.elapsed, self.open, self.recorded);
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let Some(at) = hot.lane_at(ask.destination.into()) else { return };
-        let Some(dependency) = &mut hot.lanes[at].dependency else { return };
-        let Stage::Asked(asked) = dependency.stage else { return };
-        if asked.number != ask.number {
+        let lane = &mut hot.lanes[at];
+        // Who was told that it is there needs no other word.
+        let depends_on = waits_for(lane, &hot.record.lanes[at]);
+        if depends_on.is_none_or(|depends_on| depends_on.of != ask.of) {
             return;
         }
-        dependency.stage = if is_met {
-            Stage::Met
-        } else {
-            let pause = (asked.pause * 2).min(limits::ASK_AGAIN_MAX);
-            Stage::NotYet(Asked { pause, ..asked }, now.after(asked.pause))
+        let waited = lane.window.front().map(|head| recorded.since(head.recorded));
+        let pause = waited.unwrap_or_default().clamp(limits::ASK_AGAIN, limits::ASK_AGAIN_MAX);
+        let (asked, next) = (ask.made, now.after(pause));
+        let stage = match word {
+            Word::Met => Stage::Met,
+            Word::Pending => Stage::Told(Told { is_pending: true, asked, next }),
+            Word::NotYet => Stage::Told(Told { is_pending: false, asked, next }),
         };
+        lane.dependency = Some(Box::new(Dependency { of: ask.of.clone(), stage, heard }));
         self.wake_lane(slot, at);
     }
 }

@@ -62,23 +62,23 @@ impl<D: Digest> Partition<D> {
         if let Some(ticket) = ticket_of(input) {
             self.outputs.push_back(Output::Answer { ticket, answer: Answer::Busy(busy) });
         }
-        // Who asks for another resource waits in memory for its answer.
-        if let Input::Asked(ask) = input {
-            self.outputs.push_back(Output::Tell { ask: ask.clone(), is_met: false });
-        }
     }
 
     /// A cold key came: what waited for it happens now, in its order.
     pub(super) fn loaded(&mut self, key: Key, record: Option<Box<KeyRecord>>) {
         let Some(waiting) = self.loading.remove(&key) else { return };
-        if !self.names.contains_key(&key) {
+        let slot = if let Some(slot) = self.names.get(&key) {
+            *slot
+        } else {
             let record = self.known_of(&key, record.map(|record| *record));
             let slot = self.insert(key, record.unwrap_or_default());
             self.arm(slot);
-        }
+            slot
+        };
         for input in waiting {
             self.dispatch(input);
         }
+        self.answer_asks(slot, true);
     }
 
     /// Sets the timers of a key that came into memory, and serves its lanes.

@@ -3,6 +3,7 @@
 //! Must not know: clocks, files, sockets, threads, other partitions but by their facts.
 
 mod acknowledge;
+mod asked;
 mod batch;
 mod clocks;
 mod command;
@@ -50,7 +51,7 @@ use crate::chain::Digest;
 use crate::destination::LaneRef;
 use crate::fact::{AbandonReason, DestinationResumed, Fact, Visit};
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, LaneId, PartitionId, Place};
-use crate::input::{AttemptId, Input};
+use crate::input::{Ask, AttemptId, Input, Word};
 use crate::limits;
 use crate::output::{Draft, Output};
 use crate::random::Random;
@@ -120,6 +121,8 @@ pub struct Partition<D> {
     keys: Slab<Hot>,
     names: names::Names,
     loading: BTreeMap<Key, Vec<Input>>,
+    /// Asks of lanes about keys that are being loaded, or whose heads are being read.
+    asks: BTreeMap<Key, Vec<Ask>>,
     /// Late events whose places are looked for.
     recalls: BTreeMap<Key, compensate::Recall>,
     outside: outside::Outside,
@@ -158,7 +161,6 @@ pub struct Partition<D> {
     ending: BTreeMap<AttemptId, LaneRef>,
     outages: toll::Outages,
     next_attempt: u64,
-    next_ask: u64,
     /// The frame of the term's claim: no attempt leaves before it is committed.
     claim: FrameNumber,
     steps: u64,
@@ -199,6 +201,7 @@ impl<D: Digest> Partition<D> {
             keys: Slab::default(),
             names: names::Names::default(),
             loading: BTreeMap::new(),
+            asks: BTreeMap::new(),
             recalls: BTreeMap::new(),
             outside: outside::Outside::default(),
             totals: Totals::default(),
@@ -225,7 +228,6 @@ impl<D: Digest> Partition<D> {
             ending: BTreeMap::new(),
             outages: toll::Outages::default(),
             next_attempt: 0,
-            next_ask: 0,
             claim: FrameNumber::default(),
             checkpointed: FrameNumber::default(),
             steps: 0,
@@ -269,6 +271,7 @@ impl<D: Digest> Partition<D> {
                 if damaged {
                     self.backlog_is_damaged(lane);
                 }
+                self.answer_asks(lane.slot, false);
             }
             Input::Recalled { key, to, page } => self.recalled(key, to, page),
             Input::Granted(grant) => self.granted(grant),
@@ -278,7 +281,7 @@ impl<D: Digest> Partition<D> {
             Input::Compared(compared) => self.compared(&compared),
             Input::Ended(ended) => self.ended(ended),
             Input::Asked(ask) => self.asked(ask),
-            Input::Told { ask, is_met } => self.told(&ask, is_met),
+            Input::Told { ask, word } => self.told(&ask, word),
             Input::Overflow { destination, bytes } => self.overflow(destination, bytes),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Committed(frame) => self.commit(frame),
@@ -428,7 +431,9 @@ impl<D: Digest> Partition<D> {
                     self.outputs.push_back(Output::Forward { place, fact });
                 }
                 Promise::Recall(key) => self.recall(key),
-                Promise::Tell(ask) => self.outputs.push_back(Output::Tell { ask, is_met: true }),
+                Promise::Tell(ask) => {
+                    self.outputs.push_back(Output::Tell { ask, word: Word::Met });
+                }
                 Promise::ResetNoticed(key) => {
                     self.outputs.push_back(Output::SequenceReset(key));
                 }

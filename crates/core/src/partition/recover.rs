@@ -110,6 +110,7 @@ impl<D: Digest> Partition<D> {
     fn forget_keys(&mut self) {
         self.keys.clear();
         self.names.clear();
+        self.asks.clear();
         self.dirty.clear();
         self.touched.clear();
         self.timers.clear();
@@ -202,7 +203,7 @@ impl<D: Digest> Partition<D> {
         self.begin_visits();
         self.begin_forgetting();
         self.begin_tails(last);
-        self.begin_reconciling();
+        self.begin_reconciling(last);
         self.bring_back();
         self.check();
     }

@@ -1,13 +1,14 @@
 //! `coalesce`: a newer event takes the place of older ones that wait in a lane.
 //!
 //! Whenever an event enters a lane or an attempt ends, all that waits but the newest is passed,
-//! unless it is under way: what was sent is seen to its end first.
+//! unless it is under way: what was sent is seen to its end first. A head that waits for another resource
+//! (`depends_on`) is seen to its end too.
 
 use alloc::vec::Vec;
 
-use super::Partition;
 use super::evolve::{forget_failures, forget_sent, keep_waiting, lane_mut, omit};
 use super::hot::Hot;
+use super::{Partition, depends};
 use crate::chain::Digest;
 use crate::fact::{Fact, Superseded};
 use crate::ranges::Range;
@@ -47,6 +48,7 @@ fn superseded(hot: &Hot, at: usize) -> Option<Superseded> {
     let idle = is_known && hot.lanes[at].attempt.is_none() && lane.accepted.is_none();
     // What an operator sends again is sent.
     let idle = idle && lane.mode == LaneMode::Active && lane.rewound.is_none();
+    let idle = idle && depends::may_be_superseded(&hot.lanes[at], lane);
     // What was released before the lane was opened may be none of its own: then it is no newer one.
     let is_own = lane.tail > lane.opened;
     (idle && is_own && lane.head < lane.tail).then(|| Superseded {

@@ -37,8 +37,9 @@ pub enum WaitsFor {
     Retry(ElapsedMicros),
     /// The log to be mended: its events are damaged on disk.
     Unreadable,
-    /// Another resource that its head refers to, for so long of open time at the most (`depends_on`).
-    Resource(Duration),
+    /// Another resource that its head refers to (`depends_on`), for so long of open time at the most; none: that is on
+    /// its way, and is waited for.
+    Resource(Option<Duration>),
     /// An operator to redrive or drop what it stopped at.
     Redrive,
     /// An operator to resume the key.

@@ -87,8 +87,8 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// Lanes of a key that have nothing to send any more take back what they asked for: a key that seems to be on its way
-    /// to a permit is never at rest.
+    /// Lanes of a key that have nothing to send any more take back what they asked for: a key that
+    /// seems to be on its way to a permit is never at rest.
     pub(super) fn withdraw_idle(&mut self, slot: Slot) {
         let Some(hot) = self.keys.get(slot) else { return };
         let lanes = hot.record.lanes.iter().zip(&hot.lanes).enumerate();
@@ -117,6 +117,11 @@ impl<D: Digest> Partition<D> {
     /// for the others.
     pub(super) fn recalls_most(&self) -> usize {
         (self.crowd_most() / 2).clamp(1, limits::RECALLS)
+    }
+
+    /// Keys that may be loaded or read for asks at a time: a quarter of the room is enough, and the rest is for the others.
+    pub(super) fn asked_keys_most(&self) -> usize {
+        (self.crowd_most() / 4).clamp(1, limits::ASKED_KEYS)
     }
 
     /// Lanes of one destination that may be brought in to ask for permits.

@@ -53,7 +53,10 @@ fn sentence(lane: &Lane, waits_for: WaitsFor, now: Now) -> String {
             "Its events from {head} on are damaged on disk (the alert `log-damaged` says where) and are \
              looked at once a minute: check the disk, then restore a backup."
         ),
-        WaitsFor::Resource(left) => format!(
+        WaitsFor::Resource(None) => format!(
+            "Event {head} refers to another resource, whose first event is on its way here; it goes behind that."
+        ),
+        WaitsFor::Resource(Some(left)) => format!(
             "Event {head} refers to another resource that has settled no event here yet; its wait ends in {}.",
             seconds(left)
         ),

@@ -1,5 +1,7 @@
 //! `depends_on`: a card waits for its customer, and an event that names nobody does not.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::record::observed;
@@ -90,6 +92,26 @@ fn a_card_waits_for_its_customer() {
     for key in ["sources.*.depends_on", "sources.*.depends_on.source", "sources.*.depends_on.key"] {
         observed("key", key);
     }
+}
+
+/// The wait of a note is 20 ms, and what it refers to stands in the backlog of the same destination for longer.
+#[test]
+fn what_is_on_its_way_is_waited_for_however_long_the_destination_is_down() {
+    let world = World::start();
+    taken(&world.post("customers", &json!({"customer": "cus_1"})), "released");
+    let (mut down, first) = world.app.delivery();
+    assert_eq!(first.header("sprag-key"), "cus_1");
+    taken(&world.post("notes", &json!({"note": "n", "customer": "cus_1"})), "released");
+    down.send(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
+    let shown = world.server.until("/v1/sources/notes/keys/n", "its wait is over", |key| {
+        key.to_string().contains("whose first event is on its way here")
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(world.app.is_alone(), "sent in the outage, before its customer: {shown}");
+    assert_eq!(world.delivered("cus_1").header("sprag-source"), "customers");
+    assert_eq!(world.delivered("n").header("sprag-unmet"), "");
+    let facts = world.server.facts("notes", "n");
+    assert!(facts.iter().all(|fact| fact["fact"] != "unmet"), "{facts:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use sprag_core::fact::{
 };
 use sprag_core::fields::{At, KnownField};
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
-use sprag_core::input::Ask;
+use sprag_core::input::{Ask, Word};
 use sprag_core::links::Break;
 use sprag_core::output::{Answer, Attempt, Fetch};
 use sprag_core::position::Position;
@@ -382,7 +382,20 @@ pub(crate) fn attempt(attempt: &Attempt) -> String {
 /// A lane's ask about another resource.
 pub(crate) fn ask(ask: &Ask) -> String {
     let asker = lane(&ask.asker, ask.destination);
-    format!("{asker} about {}/{}", ask.of.source.0, ask.of.name)
+    let mut line = format!("{asker} about {}/{}", ask.of.source.0, ask.of.name);
+    if ask.steps > 0 {
+        let _ = write!(line, " by {}/{}", ask.reached.source.0, ask.reached.name);
+    }
+    line
+}
+
+/// What it is told.
+pub(crate) fn word(word: Word) -> &'static str {
+    match word {
+        Word::Met => "met",
+        Word::Pending => "pending",
+        Word::NotYet => "not yet",
+    }
 }
 
 fn release(fact: &Released) -> String {

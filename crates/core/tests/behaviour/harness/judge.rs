@@ -6,6 +6,7 @@ mod clocks;
 mod compensation;
 mod dependencies;
 mod fields;
+pub(crate) mod first_event;
 mod late;
 mod links;
 mod waits;

@@ -2,7 +2,8 @@
 //!
 //! Must not know what the core should decide: that is `judge`'s and the stories'.
 
-pub(crate) mod comparing;
+pub(crate) mod asking;
+mod comparing;
 pub(crate) mod describe;
 pub(crate) mod ending;
 mod history;

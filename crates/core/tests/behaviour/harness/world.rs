@@ -7,7 +7,7 @@ use std::time::Duration;
 use sprag_core::destination::{Destination, End, LaneRef};
 use sprag_core::fact::{Fact, RefillOutcome};
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId};
-use sprag_core::input::{Ask, AttemptId, Command, Ended, Fetched, Input, Ticket};
+use sprag_core::input::{AttemptId, Command, Ended, Fetched, Input, Ticket};
 use sprag_core::intake::Intake;
 use sprag_core::output::{Attempt, Draft, Fetch, Output};
 use sprag_core::partition::Partition;
@@ -16,6 +16,7 @@ use sprag_core::refill::Refills;
 use sprag_core::settings::Settings;
 use sprag_core::time::{ElapsedMicros, Now, UnixMicros, micros};
 
+use super::asking::Asking;
 use super::comparing::Comparing;
 use super::judge::Judge;
 use super::retaining::Retaining;
@@ -93,8 +94,7 @@ pub(crate) struct World {
     /// Asks for missing positions under way; those of a term before still end.
     pub(crate) fetches: Vec<Fetch>,
     pub(crate) loads: VecDeque<(PartitionId, Key)>,
-    /// Asks about other resources on their way.
-    pub(crate) asks: VecDeque<Box<Ask>>,
+    pub(super) asking: Asking,
     /// Pages, backlogs and look-ups that were asked for.
     reads: VecDeque<(usize, Output)>,
     pub(crate) judge: Judge,
@@ -123,7 +123,7 @@ impl World {
             aborted: Vec::new(),
             fetches: Vec::new(),
             loads: VecDeque::new(),
-            asks: VecDeque::new(),
+            asking: Asking::default(),
             reads: VecDeque::new(),
             judge,
             trace: Vec::new(),
@@ -157,7 +157,7 @@ impl World {
         self.destinations = destinations.map(|(id, told)| (*id, Destination::new(told))).collect();
         self.intake = Intake::new(&self.settings);
         (self.refills, self.fetches) = (Refills::default(), Vec::new());
-        self.asks.clear();
+        self.forget_asks();
         self.refills.revise(&self.settings);
         self.comparing = Comparing::by(&self.settings);
         (0..self.nodes.len()).for_each(|at| self.recover(at));
@@ -226,14 +226,15 @@ impl World {
     }
 
     fn take_frame(&mut self, at: usize) {
-        let node = &mut self.nodes[at];
-        while let Some(draft) = node.partition.poll_frame() {
+        while let Some(draft) = self.nodes[at].partition.poll_frame() {
+            let partition = self.nodes[at].log.partition;
             for (index, fact) in (0_u32..).zip(&draft.facts) {
-                let place = node.log.partition;
-                let place = sprag_core::id::Place { partition: place, frame: draft.number, index };
+                let place = sprag_core::id::Place { partition, frame: draft.number, index };
                 self.trace.push(format!("  {}", describe::fact(place, fact)));
             }
             assert_eq!(draft.bodies.len(), bodies(&draft), "a body for every received event");
+            self.judge_waits(&draft.facts);
+            let node = &mut self.nodes[at];
             node.flight.push_back(draft);
             node.checkpoints.extend(node.partition.checkpoint());
         }
@@ -277,16 +278,8 @@ impl World {
                 }
             }
             Output::Forward { place, fact } => self.forward(place, &fact),
-            Output::Ask(ask) => {
-                self.trace.push(format!("  ask {}", describe::ask(&ask)));
-                self.asks.push_back(ask);
-            }
-            Output::Tell { ask, is_met } => {
-                let word = if is_met { "met" } else { "not yet" };
-                self.trace.push(format!("  told {} {word}", describe::ask(&ask)));
-                let at = usize::from(partition_of(&ask.asker).0);
-                self.handle(at, Input::Told { ask, is_met });
-            }
+            Output::Ask(ask) => self.take_ask(ask),
+            Output::Tell { ask, word } => self.tell(ask, word),
             Output::WantFetch(wanted) => self.refills.want(wanted),
             Output::WithdrawFetch(wanted) => self.refills.withdraw(&wanted),
             Output::SpareFetch(source) => self.refills.spare(source),
@@ -370,14 +363,6 @@ impl World {
             other => unreachable!("no read: {other:?}"),
         };
         node.partition.handle(self.now, input);
-        true
-    }
-
-    /// An ask about another resource reaches its partition.
-    fn bring_ask(&mut self) -> bool {
-        let Some(ask) = self.asks.pop_front() else { return false };
-        let at = usize::from(partition_of(&ask.of).0);
-        self.handle(at, Input::Asked(ask));
         true
     }
 

@@ -411,7 +411,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.depends_on.wait",
         "duration 1ms–30d",
         Absent("`hold.wait`; `5s` where the contract holds nothing"),
-        "How long an event waits after its release. Then it is delivered all the same, and says so with `sprag-unmet`. Time in which Sprag was not open does not count.",
+        "How long an event waits after its release for a resource that is not there. Then it is delivered all the same, and says so with `sprag-unmet`. A resource whose first event is on its way to the destination is waited for however long that takes. Time in which Sprag was not open does not count.",
     ),
     key(
         "sources.*.refill",

@@ -31,7 +31,6 @@ impl Dependencies {
                 self.entered.insert((opened.key.clone(), opened.destination));
             }
             Fact::Acknowledged(fact) => self.settle(&fact.key, fact.destination),
-            Fact::Superseded(fact) => self.settle(&fact.key, fact.destination),
             Fact::Filtered(fact) => self.settle(&fact.key, fact.destination),
             Fact::LateDead(fact) => self.settle(&fact.key, fact.destination),
             Fact::BacklogDropped(fact) => self.settle(&fact.key, fact.destination),

@@ -1,0 +1,103 @@
+//! Asks about other resources on their way, and whether what is told of them is true: what waited in vain (`unmet`) waited
+//! for what was not on its way, when it asked and when it went on.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use sprag_core::fact::{Fact, Unmet};
+use sprag_core::id::{DestinationId, Key};
+use sprag_core::input::{Ask, Input, Word};
+
+use super::describe;
+use super::judge::first_event::{Come, come};
+use super::world::{World, partition_of};
+
+/// What is asked and was told.
+#[derive(Debug, Default)]
+pub(crate) struct Asking {
+    under_way: VecDeque<Box<Ask>>,
+    last: BTreeMap<(Key, DestinationId), Asked>,
+}
+
+/// The last ask of a lane.
+#[derive(Debug)]
+struct Asked {
+    was_on_its_way: bool,
+    is_told: bool,
+}
+
+impl World {
+    /// A lane asks, or its ask goes on.
+    pub(super) fn take_ask(&mut self, ask: Box<Ask>) {
+        self.trace.push(format!("  ask {}", describe::ask(&ask)));
+        if ask.steps == 0 {
+            // Before its bound nothing is given up.
+            let was_on_its_way =
+                ask.made >= ask.until && self.is_on_its_way(&ask.of, ask.destination);
+            let asked = Asked { was_on_its_way, is_told: false };
+            self.asking.last.insert((ask.asker.clone(), ask.destination), asked);
+        }
+        self.asking.under_way.push_back(ask);
+    }
+
+    /// An ask reaches its partition.
+    pub(super) fn bring_ask(&mut self) -> bool {
+        let Some(ask) = self.asking.under_way.pop_front() else { return false };
+        let at = usize::from(partition_of(&ask.reached).0);
+        self.handle(at, Input::Asked(ask));
+        true
+    }
+
+    /// It is answered.
+    pub(super) fn tell(&mut self, ask: Box<Ask>, word: Word) {
+        self.trace.push(format!("  told {} {}", describe::ask(&ask), describe::word(word)));
+        if let Some(asked) = self.asking.last.get_mut(&(ask.asker.clone(), ask.destination)) {
+            asked.is_told = true;
+        }
+        let at = usize::from(ask.from.0);
+        self.handle(at, Input::Told { ask, word });
+    }
+
+    /// With the process all of it is gone.
+    pub(super) fn forget_asks(&mut self) {
+        self.asking = Asking::default();
+    }
+
+    /// A lane says that it waited in vain: then that is so. Where nobody answers it need not be.
+    pub(super) fn judge_unmet(&self, unmet: &Unmet) {
+        let asked = self.asking.last.get(&(unmet.key.clone(), unmet.destination));
+        let asked = asked.unwrap_or_else(|| panic!("nobody asked: {unmet:?}"));
+        let was_on_its_way = asked.was_on_its_way && asked.is_told;
+        let is_untrue = was_on_its_way && self.is_on_its_way(&unmet.of, unmet.destination);
+        assert!(
+            !is_untrue,
+            "what it waited for is there or on its way: {unmet:?} {:#?}",
+            self.trace
+        );
+    }
+
+    /// Whether a key's first event in a destination is settled or on its way, or all that it waits for is.
+    fn is_on_its_way(&self, key: &Key, to: DestinationId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut key = key.clone();
+        loop {
+            let node = &self.nodes[usize::from(partition_of(&key).0)];
+            let frames = node.log.frames.iter().chain(&node.flight);
+            let facts = frames.flat_map(|frame| &frame.facts);
+            match come(facts.into_iter(), &key, to) {
+                Come::Settled | Come::Moves => return true,
+                Come::Stands => return false,
+                Come::Waits(of) if seen.insert(key.clone()) => key = of,
+                Come::Waits(_) => return false,
+            }
+        }
+    }
+
+    /// What a frame that is taken says of waits.
+    pub(super) fn judge_waits(&self, facts: &[Fact]) {
+        for fact in facts {
+            if let Fact::Unmet(unmet) = fact {
+                self.judge_unmet(unmet);
+            }
+        }
+    }
+}
