@@ -122,7 +122,7 @@ fn a_halted_gap_is_an_alert_until_it_fills() {
     world.send("a", &[1, 3]);
     let said = world.until(&["alerts"], |said| said.code == 1);
     assert!(said.out.contains("gap-halted billing:a"), "{said:?}");
-    assert!(said.out.contains("sprag override rebase billing:a"), "{said:?}");
+    assert!(said.out.contains("sprag override give-up-gap billing:a"), "{said:?}");
     world.send("a", &[2]);
     world.until(&["alerts"], |said| said.code == 0);
     world.until_lane("a", "delivered", &json!(3));

@@ -15,7 +15,7 @@ fn an_event_that_was_held_and_failed_is_told_from_its_beginning() {
     let said = world.run(&["explain", "billing:a"]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.out.contains("It was held: positions before it were missing."), "{said:?}");
-    assert!(said.out.contains("sprag override rebase billing:a"), "{said:?}");
+    assert!(said.out.contains("sprag override give-up-gap billing:a"), "{said:?}");
     world.send("a", &[2]);
     world.until_lane("a", "mode", &json!("halted"));
     world.send("a", &[90_000]);
