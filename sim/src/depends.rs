@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprag_core::id::Hash;
+use sprag_core::id::{DestinationId, Hash};
 use sprag_core::settings::Contract;
 
 use crate::dice::{Dice, Seed};
+use crate::judge::history::History;
+use crate::judge::lane_history::Fate;
 use crate::setting::Setting;
 use crate::workload::{Post, Workload};
 use crate::world::World;
@@ -59,6 +61,24 @@ impl References {
 }
 
 impl World {
+    /// Whether a resource refers to one that a destination does not process in this phase and has settled nothing of, itself or
+    /// through others: that is on its way, and is waited for.
+    pub(crate) fn waits_for_what_fails(
+        &self,
+        history: &History,
+        to: DestinationId,
+        resource: usize,
+    ) -> bool {
+        let is_settled = |resource: usize| {
+            let lane = history.keys.get(&resource).and_then(|key| key.lanes.get(&(to, 0)));
+            lane.is_some_and(|lane| lane.fates.values().any(|fate| *fate != Fate::Skipped))
+        };
+        let next = |at: &usize| self.references.of_resources.get(at).copied();
+        let row = std::iter::successors(next(&resource), next);
+        let mut row = row.take(self.resources.len()).take_while(|at| !is_settled(*at));
+        row.any(|at| !self.is_served(to, at))
+    }
+
     /// The name of the resource that an event refers to.
     pub(crate) fn refers_to(&self, post: &Post) -> Option<Arc<str>> {
         let References { of_resources, of_events } = &self.references;

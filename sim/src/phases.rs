@@ -269,7 +269,7 @@ impl World {
     }
 
     /// Whether a destination processes a resource in this phase.
-    fn is_served(&self, to: DestinationId, resource: usize) -> bool {
+    pub(crate) fn is_served(&self, to: DestinationId, resource: usize) -> bool {
         self.consumers.is_healthy(&self.destination_name(to), resource)
     }
 
@@ -311,7 +311,8 @@ impl World {
         let few = self.setting.plan.hot_keys < FEW_KEYS;
         let fails = |to, resource| {
             let is_visited_late = few && history.retired.contains(&to);
-            !self.is_served(to, resource) || self.is_crowded_out(to) || is_visited_late
+            let waits = self.waits_for_what_fails(&history, to, resource);
+            !self.is_served(to, resource) || waits || self.is_crowded_out(to) || is_visited_late
         };
         audit::nothing_is_left(&history, &self.context(), &fails)
     }
