@@ -339,8 +339,7 @@ impl World {
         };
         self.judge("unmet", unmet::judge(&frames, &self.watching.submitted));
         self.tell_fates(&history);
-        let acknowledged = audit::acknowledgements(&history, &self.watching.answers);
-        self.judge("loss", acknowledged);
+        self.judge("loss", audit::acknowledgements(&history, &self.watching.answers));
         let Watching { commands, alerts, refusals, .. } = &self.watching;
         let rebased = audit::rebases(&history, commands, alerts);
         let refused = refusals.judge(&history.refused);
