@@ -381,7 +381,7 @@ impl World {
     }
 
     /// A key in memory, as history has it: while its partition takes history in, it is an older one.
-    fn record_of(&self, key: &Key) -> Option<KeyRecord> {
+    pub(crate) fn record_of(&self, key: &Key) -> Option<KeyRecord> {
         let node = &self.process.as_ref()?.node;
         let (id, view) = node.view(key)?;
         let serves = node.partitions().any(|one| one.id() == id && one.is_serving());

@@ -17,6 +17,7 @@ use crate::dice::{Dice, Seed};
 use crate::happening::Happening;
 use crate::schedule::{Instant, MILLISECOND, SECOND};
 use crate::setting::Setting;
+use crate::theirs::worded;
 use crate::workload::Workload;
 use crate::world::{CLOCK, Phase, World};
 
@@ -32,9 +33,11 @@ pub(crate) const FEW_KEYS: usize = 40;
 /// Everything that authorities know and do.
 #[derive(Debug)]
 pub(crate) struct Comparisons {
-    dice: Dice,
+    pub(crate) dice: Dice,
     /// What is said of a resource, by when: numbers, ascending by time.
     told: BTreeMap<usize, Vec<(Instant, Position)>>,
+    /// Where it is not what was told: of a resource a scenario says it; none where there is none.
+    fixed: BTreeMap<usize, Option<Position>>,
     under_way: BTreeMap<u64, (PartitionId, usize, Compared)>,
     asked: u64,
     /// Sources that said in this life of the process that they are asked too often.
@@ -50,12 +53,18 @@ pub(crate) fn draw(seed: &Seed, setting: &mut Setting) -> Dice {
     for source in &mut setting.plan.sources {
         let settings = &mut source.settings;
         let refills = settings.refill.is_some() && dice.chance(500);
+        let counts = matches!(settings.contract, Contract::Fifo { .. });
+        let brings = !counts && dice.chance(500);
         let reconcile = ReconcileSettings {
             every: Duration::from_millis(dice.between(500, 4_000)),
             grace: Duration::from_millis(dice.between(100, 2_000)),
             sample: dice.pick(&[300, 1_000, 1_000]),
             rate: Rate { count: 50, period: Duration::from_secs(1) },
-            then: if refills { Then::Refill } else { Then::Note },
+            then: match (refills, brings) {
+                (true, _) => Then::Refill,
+                (_, true) => Then::Event,
+                _ => Then::Note,
+            },
         };
         let has_newest = matches!(
             settings.contract,
@@ -81,7 +90,7 @@ impl Comparisons {
         }
         told.values_mut().for_each(|told| told.sort_by_key(|(at, _)| *at));
         let (under_way, throttling) = (BTreeMap::new(), BTreeSet::new());
-        Self { dice, told, under_way, asked: 0, throttling }
+        Self { dice, told, fixed: BTreeMap::new(), under_way, asked: 0, throttling }
     }
 
     /// The process is gone: nobody waits for an answer any more.
@@ -90,8 +99,16 @@ impl Comparisons {
         self.throttling.clear();
     }
 
+    /// Of these resources they have what a scenario says.
+    pub(crate) fn says(&mut self, fixed: &BTreeMap<usize, Option<Position>>) {
+        self.fixed = fixed.clone();
+    }
+
     /// The newest position that was told by then.
     fn newest(&self, resource: usize, by: Instant) -> Option<Position> {
+        if let Some(fixed) = self.fixed.get(&resource) {
+            return fixed.clone();
+        }
         let told = self.told.get(&resource)?.iter().take_while(|(at, _)| *at <= by);
         told.map(|(_, position)| position.clone()).max_by_key(Position::number)
     }
@@ -181,8 +198,11 @@ impl World {
         self.judge("reconcile", verdict);
         let key = compare.key.clone();
         let faults = self.phase == Phase::Safety;
-        let (compared, after, name) =
+        let (mut compared, after, name) =
             self.comparisons.answer(resource, compare, (self.now, faults));
+        if let Some(theirs) = compared.theirs.as_ref().filter(|_| reconcile.then == Then::Event) {
+            compared.body = Some(worded(&mut self.comparisons.dice, resource, theirs));
+        }
         if compared.outcome.is_throttled() {
             self.comparisons.throttling.insert(self.resources[resource].source);
         }
@@ -217,6 +237,8 @@ impl World {
                 self.watching.refilled.may_follow_once_more(&compared.key);
             }
         }
+        self.tell_compared(resource, &compared);
+        self.may_bring(resource, &compared);
         let now = self.clock();
         if let Some(process) = &mut self.process {
             process.node.compared(now, partition, Box::new(compared));
@@ -236,7 +258,7 @@ impl World {
         self.now >= since + patience
     }
 
-    fn compared_sources(&self) -> Vec<(sprag_core::id::SourceId, ReconcileSettings)> {
+    pub(crate) fn compared_sources(&self) -> Vec<(sprag_core::id::SourceId, ReconcileSettings)> {
         let settings = self.process.as_ref().and_then(|process| process.settings.as_ref());
         let sources = settings.into_iter().flat_map(|settings| &settings.sources);
         sources.filter_map(|(id, source)| Some((*id, source.reconcile?))).collect()
@@ -269,6 +291,23 @@ impl World {
             let what = format!("{key:?} stands at {ours} for long, its source at {theirs}");
             self.judge("reconcile", Err(format!("{what}, and history says nothing of it")));
         }
+        let unbrought = different.iter().find(|difference| !self.is_brought_if_wanted(difference));
+        if let Some((key, ours, theirs)) = unbrought {
+            let what = format!("{key:?} stands at {ours} for long, its source at {theirs}");
+            self.judge("reconcile", Err(format!("{what}, and nobody brings it in")));
+        }
+    }
+
+    /// What its source has of a key comes in each time it is found to be newer, where that is wanted.
+    fn is_brought_if_wanted(&self, (key, ours, theirs): &(Key, u64, u64)) -> bool {
+        let sources = self.compared_sources();
+        let settings =
+            sources.iter().find(|(id, _)| *id == key.source).map(|(_, settings)| *settings);
+        let wants = |settings: &ReconcileSettings| settings.then == Then::Event && theirs > ours;
+        let Some(settings) = settings.filter(wants) else { return true };
+        let last =
+            self.numbers.get(key).and_then(|resource| self.arrivals.last(*resource, *theirs));
+        last.is_some_and(|last| last >= self.now.saturating_sub(patience(settings)))
     }
 
     /// Keys that are at rest for long, and are not as their source has them all the while.
@@ -284,7 +323,7 @@ impl World {
                 sources.get(&key.source).filter(|settings| self.had_time(patience(**settings)))?;
             let resource = self.numbers.get(&key).copied()?;
             let source = self.resources[resource].source;
-            let is_sure = settings.sample == 1_000 && settings.then == Then::Note;
+            let is_sure = settings.sample == 1_000 && settings.then != Then::Refill;
             let is_sure = is_sure && !self.comparisons.throttling.contains(&source);
             let since = self.now.saturating_sub(patience(*settings));
             let at_rest = is_sure && record.is_idle() && is_quiet_since(&record, since);

@@ -133,8 +133,10 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "throttles",
             "says nothing of use",
             "a difference is due",
+            "brings in",
         ],
     ),
+    ("theirs", &["released", "held", "duplicate"]),
     (
         "list",
         &[
@@ -206,6 +208,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "destination-resumed",
             "received",
             "received: refilled",
+            "received: of the authority",
             "refill-ended",
             "refill-ended: brought events",
             "reconciled",

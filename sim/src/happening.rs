@@ -30,6 +30,8 @@ pub(crate) enum Happening {
     Acknowledge(usize),
     /// A source says what it has of a key.
     Compared(u64, u64),
+    /// What it has comes in as an event.
+    Theirs(u64, u64),
     /// A source answers that was asked for missing positions.
     Asked(u64, u64),
     /// An event of its answer comes in again, for it could not be taken in before.

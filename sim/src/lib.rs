@@ -44,6 +44,7 @@ mod states;
 mod strike;
 pub mod sweep;
 mod talk;
+mod theirs;
 mod trace;
 mod unordered;
 mod unreadable;

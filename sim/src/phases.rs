@@ -290,6 +290,7 @@ impl World {
             commands: &self.watching.commands,
             outages: &self.watching.outages,
             said: &self.watching.said,
+            brought: &self.watching.brought,
             acknowledged: &self.acker.asked,
         }
     }
@@ -314,6 +315,18 @@ impl World {
             !self.is_served(to, resource) || waits || self.is_crowded_out(to) || is_visited_late
         };
         audit::nothing_is_left(&history, &self.context(), &fails)
+    }
+
+    /// What came because it was asked for is marked, and what was given up for its authority's sake, that said so.
+    fn judge_asked_for(&mut self, history: &History) {
+        let marked = self.watching.refilled.judge(&history.marked.refilled);
+        self.judge("refill", marked);
+        let brought = self.watching.brought.judge(&history.marked.reconciled);
+        self.judge("reconcile", brought);
+        for (resource, key) in &history.keys {
+            let gone = self.watching.refilled.judge_gone(*resource, &key.gone);
+            self.judge("refill", gone);
+        }
     }
 
     /// The end: the process has stored everything and stops; the auditor reads.
@@ -343,14 +356,9 @@ impl World {
         let Watching { commands, alerts, refusals, .. } = &self.watching;
         let rebased = audit::rebases(&history, commands, alerts);
         let refused = refusals.judge(&history.refused);
-        let marked = self.watching.refilled.judge(&history.refilled);
         self.judge("loss", rebased);
         self.judge("refusals", refused);
-        self.judge("refill", marked);
-        for (resource, key) in &history.keys {
-            let gone = self.watching.refilled.judge_gone(*resource, &key.gone);
-            self.judge("refill", gone);
-        }
+        self.judge_asked_for(&history);
         let delivered = audit::deliveries(&history, &self.watching.deliveries);
         self.judge("deliveries", delivered);
         let left = audit::nothing_is_left(&history, &self.context(), &|_, _| false);

@@ -224,9 +224,7 @@ impl World {
             Effect::Fetch { partition, fetch } => self.ask(partition, &fetch),
             Effect::ReadList(asked) => self.read_list(asked),
             Effect::Compare { partition, compare } => self.compare(partition, *compare),
-            Effect::BringTheirs(theirs) => {
-                self.judge("reconcile", Err(format!("{theirs:?} although nobody wants it")));
-            }
+            Effect::BringTheirs(theirs) => self.bring_theirs(&theirs),
             Effect::Notice(notice) => self.notice(&notice),
         }
     }

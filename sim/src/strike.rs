@@ -152,6 +152,8 @@ impl World {
         self.listings.disconnected();
         self.comparisons.disconnected();
         self.watching.said.disconnected();
+        self.watching.brought.disconnected();
+        self.arrivals.disconnected();
         let outages = &mut self.watching.outages;
         outages.disconnected();
         self.counts.add("outage", "surely down", std::mem::take(&mut outages.outages));

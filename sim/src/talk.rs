@@ -96,8 +96,9 @@ impl World {
             let verdict = self.watching.answers.answered(self.now, ticket, answer);
             self.judge("answers", verdict);
             self.judge_turned_away(post, answer);
-            self.tell_answer(post, answer);
-            let resource = self.provider.posts()[post].resource;
+            let told = self.provider.posts()[post].clone();
+            self.tell_answer(&told, answer);
+            let resource = told.resource;
             if let (Answer::Event { .. }, Some(key)) = (answer, self.key_of(resource)) {
                 self.watching.refilled.is_news_of(&key);
             }
@@ -110,6 +111,7 @@ impl World {
         if self.acknowledged(ticket, answer)
             || self.refill_answered(ticket, answer)
             || self.list_answered(ticket, answer)
+            || self.theirs_answered(ticket, answer)
         {
             return;
         }

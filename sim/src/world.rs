@@ -24,6 +24,7 @@ use crate::dice::{Dice, Seed};
 use crate::faults::Faults;
 use crate::happening::{Happening, Strike};
 use crate::judge::answers::Answers;
+use crate::judge::brought::Brought;
 use crate::judge::commands::{Asked, Commands};
 use crate::judge::deliveries::Deliveries;
 use crate::judge::history::{Frames, Submitted};
@@ -46,6 +47,7 @@ use crate::schedule::{Instant, SECOND, Schedule};
 use crate::setting::Setting;
 use crate::sim_log::SimLog;
 use crate::state_model::StateModel;
+use crate::theirs::Arrivals;
 use crate::trace::Trace;
 use crate::workload::{Post, Resource, Source, Workload};
 use crate::{anew, silence, unordered, unreadable};
@@ -183,6 +185,7 @@ pub(crate) struct Watching {
     pub(crate) refusals: Refusals,
     pub(crate) refilled: Refilled,
     pub(crate) said: Said,
+    pub(crate) brought: Brought,
     /// How often an operator was told that a resource seems to count anew.
     pub(crate) alerts: BTreeMap<usize, u64>,
     /// What waited when the end of the phase was put off last, if it was.
@@ -231,6 +234,7 @@ pub(crate) struct World {
     pub(crate) authorities: Authorities,
     pub(crate) listings: Listings,
     pub(crate) comparisons: Comparisons,
+    pub(crate) arrivals: Arrivals,
     pub(crate) references: References,
     pub(crate) batch_dice: Dice,
     pub(crate) sources: Vec<Source>,
@@ -376,6 +380,7 @@ impl World {
             authorities: Authorities::of(seed, &workload),
             listings: Listings::of(listing, &workload),
             comparisons: Comparisons::of(comparing, &workload),
+            arrivals: Arrivals::default(),
             references: References::default(),
             disk: SimulatedDisk::new(seed.number()),
             state: StateModel::default(),
@@ -494,6 +499,7 @@ impl World {
             }
             Happening::ListEnded(life, number) => self.list_ended(life, number),
             Happening::Compared(life, number) => self.compared(life, number),
+            Happening::Theirs(life, number) => self.theirs_come(life, number),
             Happening::Operate => self.operate(),
             Happening::Refuse => self.refuse(),
             Happening::Strike(strike) => self.strike(strike),

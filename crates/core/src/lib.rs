@@ -45,3 +45,4 @@ pub mod slab;
 pub mod states;
 pub mod time;
 pub mod totals;
+pub mod turns;

@@ -1,6 +1,7 @@
 //! What passes between partitions and the turns in which keys are compared with what their sources have.
 
 use sprag_core::chain::Digest;
+use sprag_core::compares::Comparer;
 use sprag_core::id::PartitionId;
 use sprag_core::input::{Compared, Input};
 use sprag_core::output::Output;
@@ -15,7 +16,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// A turn is wanted or not needed, was used, or led to something.
     pub(crate) fn about_compare(&mut self, partition: PartitionId, output: Output) {
         match output {
-            Output::WantCompare(source) => self.compares.want(source, partition),
+            Output::WantCompare(source) => self.compares.want(Comparer { source, partition }),
             Output::SpareCompare(source) => self.compares.spare(source),
             Output::Compare(compare) => {
                 self.effects.push_back(Effect::Compare { partition, compare });
@@ -28,7 +29,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// Lets partitions compare a key whose turn has come.
     pub(crate) fn let_compare(&mut self, now: Now) -> bool {
         let mut progressed = false;
-        while let Some((source, partition)) = self.compares.poll(now.elapsed) {
+        while let Some(Comparer { source, partition }) = self.compares.poll(now.elapsed) {
             progressed = true;
             let at = usize::from(partition.0);
             self.owners[at].partition.handle(now, Input::MayCompare(source));

@@ -301,6 +301,10 @@ pub const RECONCILE_BYTES: usize = 1 << 20;
 /// How long one such question may take: what is compared by then may be another.
 pub const RECONCILE_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// For how long a connection is kept between two such questions: the next of a pass is a second away at the usual rate, and
+/// one that rests for longer may be dead without a sign of it.
+pub const RECONCILE_KEPT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Pages of one ask for missing events. Sources that page by ten still answer for a thousand positions.
 pub const REFILL_PAGES: usize = 100;
 

@@ -7,11 +7,15 @@
 #[path = "wire/consumer.rs"]
 mod consumer;
 #[expect(dead_code, reason = "other tests need more of it")]
+#[path = "wire/documents.rs"]
+mod documents;
+#[expect(dead_code, reason = "other tests need more of it")]
 mod wire;
 
 use consumer::{Consumer, acknowledge};
+use documents::{get, read};
 use serde_json::{Value, json};
-use wire::{Connection, Gateway, Message, SECRET};
+use wire::{Connection, Gateway, SECRET};
 
 const LIMITS: &str = "disk_reserve = \"1MiB\"";
 
@@ -75,11 +79,6 @@ fn ack(gateway: &Gateway, ids: &Value) -> (u16, Value) {
     ack_with(gateway, "app", &token(), &json!({ "ids": ids }).to_string())
 }
 
-fn read(answer: &Message) -> (u16, Value) {
-    let document = serde_json::from_slice(&answer.body);
-    (answer.status(), document.unwrap_or_else(|_| panic!("{answer:?}")))
-}
-
 fn start() -> (Consumer, Gateway) {
     let consumer = Consumer::listen();
     let url = format!("http://127.0.0.1:{}/", consumer.port());
@@ -93,11 +92,7 @@ fn accept(connection: &mut Connection) {
 
 /// The admin API's words for why the lane to `app` waits.
 fn why(gateway: &Gateway) -> String {
-    let head = format!("host: sprag\r\nauthorization: Bearer whsec_SPRAG_ADMIN_TOKEN{SECRET}");
-    let mut connection = Connection::to(gateway.running.admin);
-    let path = "/v1/sources/orders/keys/o-1";
-    connection.send(format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes());
-    let (_, key) = read(&connection.message().expect("an answer"));
+    let key = get(gateway, "/v1/sources/orders/keys/o-1");
     let lanes = key["lanes"].as_array().expect("lanes").clone();
     let lane = lanes.iter().find(|lane| lane["destination"] == "app").expect("a lane");
     lane["why"].as_str().unwrap_or_else(|| panic!("{key}")).to_owned()

@@ -6,14 +6,18 @@
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "wire/consumer.rs"]
 mod consumer;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "wire/documents.rs"]
+mod documents;
 #[path = "wire/post.rs"]
 mod post;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod wire;
 
 use consumer::Consumer;
+use documents::{get, read};
 use serde_json::{Value, json};
-use wire::{Connection, Gateway, Message, SECRET, until};
+use wire::{Gateway, until};
 
 const LIMITS: &str = "disk_reserve = \"1MiB\"";
 
@@ -38,11 +42,6 @@ allow = ["127.0.0.0/8"]
     Gateway::start(LIMITS, &sources)
 }
 
-fn read(answer: &Message) -> (u16, Value) {
-    let document = serde_json::from_slice(&answer.body);
-    (answer.status(), document.unwrap_or_else(|_| panic!("{answer:?}")))
-}
-
 /// The clock is written as it is, for it may be none.
 fn ask(gateway: &Gateway, id: &str, node: &str, clock: &str) -> (u16, Value) {
     let body = format!(r#"{{"id":"{id}","record":"r1","node":{node},"clock":{clock}}}"#);
@@ -51,15 +50,6 @@ fn ask(gateway: &Gateway, id: &str, node: &str, clock: &str) -> (u16, Value) {
 
 fn told(gateway: &Gateway, id: &str, node: &str, clock: &Value) -> Value {
     ask(gateway, id, &json!(node).to_string(), &clock.to_string()).1
-}
-
-fn get(gateway: &Gateway, path: &str) -> Value {
-    let token = format!("whsec_SPRAG_ADMIN_TOKEN{SECRET}");
-    let mut connection = Connection::to(gateway.running.admin);
-    let head =
-        format!("GET {path} HTTP/1.1\r\nhost: sprag\r\nauthorization: Bearer {token}\r\n\r\n");
-    connection.send(head.as_bytes());
-    read(&connection.message().expect("an answer")).1
 }
 
 /// A delivery: its position, kind, whether it is called concurrent, and what it says is missing.

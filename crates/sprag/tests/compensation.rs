@@ -8,48 +8,31 @@
 mod consumer;
 #[path = "wire/post.rs"]
 mod post;
+#[expect(dead_code, reason = "other tests need more of it")]
+mod support {
+    pub(crate) mod child;
+    pub(crate) mod clock;
+    pub(crate) mod gateway;
+}
 #[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 mod wire;
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-
 use consumer::{Consumer, acknowledge};
 use serde_json::Value;
-use tempfile::TempDir;
+use support::gateway::{Gateway as Serving, HEAD, Setup};
 use wire::{Connection, Message, until};
 
 /// The real binary on its data directory.
 struct Gateway {
-    directory: TempDir,
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    setup: Setup,
+    serving: Serving,
 }
 
 impl Gateway {
     fn start(contract: &str, consumer: &Consumer) -> Self {
-        let directory = TempDir::new().unwrap();
-        std::fs::write(directory.path().join("secret"), "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
-            .unwrap();
-        let (data, secret) = (directory.path().join("data"), directory.path().join("secret"));
+        let head = HEAD.replacen("[limits]", "partitions = 2\n[limits]", 1);
         let text = format!(
-            r#"
-[server]
-listen = "127.0.0.1:0"
-admin = "127.0.0.1:0"
-data = {data:?}
-partitions = 2
-[limits]
-disk_reserve = "1MiB"
+            r#"{head}
 [sources.billing]
 verify = {{ scheme = "none" }}
 id = "body:/id"
@@ -59,28 +42,29 @@ on_late = "compensate"
 [destinations.app]
 from = ["billing"]
 url = "http://127.0.0.1:{}/"
-secrets = ["file:{}"]
+secrets = ["env:A"]
 allow = ["127.0.0.0/8"]
 retry = {{ first = "10ms", cap = "20ms" }}
 "#,
             consumer.port(),
-            secret.display(),
         );
-        let configuration = directory.path().join("sprag.toml");
-        std::fs::write(&configuration, text).unwrap();
-        let (child, address) = serve(configuration);
-        Self { directory, child, address }
+        let secrets = vec![
+            ("A", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned()),
+            ("SPRAG_ADMIN_TOKEN", "a token of these tests".to_owned()),
+        ];
+        let setup = Setup::new(&text, tempfile::tempdir().unwrap(), secrets);
+        let serving = setup.serve();
+        Self { setup, serving }
     }
 
     /// `kill -9`, and another process on the same directory.
     fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        (self.child, self.address) = serve(self.directory.path().join("sprag.toml"));
+        self.serving.process.kill();
+        self.serving = self.setup.serve();
     }
 
     fn post(&self, body: &str) -> Value {
-        let mut connection = Connection::to(self.address);
+        let mut connection = Connection::to(self.serving.listen);
         connection.send(&post::post("/in/billing", "", body));
         let answer = connection.message().expect("an answer");
         assert_eq!(answer.status(), 200, "{answer:?}");
@@ -90,20 +74,6 @@ retry = {{ first = "10ms", cap = "20ms" }}
     fn post_position(&self, position: u64) -> Value {
         self.post(&format!(r#"{{"id":"e{position}","key":"k","n":{position}}}"#))
     }
-}
-
-fn serve(configuration: PathBuf) -> (Child, SocketAddr) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sprag"));
-    command.env("SPRAG_ADMIN_TOKEN", "a token of these tests");
-    command.args(["serve", "--config"]).arg(configuration);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut lines = lines.map_while(Result::ok);
-    let line = lines.find(|line| line.starts_with("listen ")).expect("it listens");
-    let address = line.split("//").nth(1).and_then(|rest| rest.split('/').next());
-    // What else it says is read until it ends, so that it never waits for a reader.
-    std::thread::spawn(move || lines.for_each(drop));
-    (child, address.unwrap().parse().unwrap())
 }
 
 /// A consumer that applies events and undoes them, each sequence once.

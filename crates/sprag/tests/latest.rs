@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "wire/documents.rs"]
+mod documents;
 #[path = "wire/post.rs"]
 mod post;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod wire;
 
+use documents::read;
 use serde_json::{Value, json};
-use wire::{Connection, Gateway, Message, SECRET, until};
+use wire::{Connection, Gateway, SECRET, until};
 
 const LIMITS: &str = "disk_reserve = \"1MiB\"";
 
@@ -35,6 +39,7 @@ position = { sequence = "body:/number" }
 from = ["stock"]
 url = "http://127.0.0.1:9/"
 secrets = ["env:A"]
+allow = ["127.0.0.0/8"]
 "#;
 
 fn gateway() -> Gateway {
@@ -44,11 +49,6 @@ fn gateway() -> Gateway {
 fn post(gateway: &Gateway, source: &str, id: &str, body: &str) -> (u16, Value) {
     let request = post::post(&format!("/in/{source}"), &format!("x-id: {id}\r\n"), body);
     read(&gateway.ask(&request))
-}
-
-fn read(answer: &Message) -> (u16, Value) {
-    let document = serde_json::from_slice(&answer.body);
-    (answer.status(), document.unwrap_or_else(|_| panic!("{answer:?}")))
 }
 
 fn admin(gateway: &Gateway, method: &str, path: &str, body: &str) -> (u16, Value) {

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "wire/documents.rs"]
+mod documents;
 #[path = "wire/post.rs"]
 mod post;
 #[path = "wire/server.rs"]
@@ -14,9 +17,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use documents::lines;
 use serde_json::{Value, json};
 use server::{Reply, Server};
-use wire::{Connection, Gateway, Message, SECRET, until};
+use wire::{Gateway, Message, SECRET, until};
 
 const LIMITS: &str = "disk_reserve = \"1MiB\"";
 
@@ -68,23 +72,11 @@ fn send(gateway: &Gateway, order: &str, number: u64) {
     assert_eq!(answer.status(), 200, "{answer:?}");
 }
 
-/// The documents that the admin API answers, one a line.
-fn admin(gateway: &Gateway, path: &str) -> Vec<Value> {
-    let head = format!("host: sprag\r\nauthorization: Bearer whsec_SPRAG_ADMIN_TOKEN{SECRET}");
-    let mut connection = Connection::to(gateway.running.admin);
-    let head = format!("GET {path} HTTP/1.1\r\n{head}\r\nconnection: close\r\n\r\n");
-    connection.send(head.as_bytes());
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut connection.stream, &mut answer).unwrap();
-    let lines = answer.lines().filter(|line| line.starts_with('{'));
-    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{answer}"))).collect()
-}
-
 /// What history says of differences: key, ours, theirs.
 fn reconciled(gateway: &Gateway) -> Vec<(String, String, String)> {
     let text = |fact: &Value, name: &str| fact[name].as_str().unwrap_or_default().to_owned();
     let told = |fact: &Value| (text(fact, "key"), text(fact, "ours"), text(fact, "theirs"));
-    admin(gateway, "/v1/facts?fact=reconciled").iter().map(told).collect()
+    lines(gateway, "/v1/facts?fact=reconciled").iter().map(told).collect()
 }
 
 fn result(result: &str) -> String {
@@ -123,7 +115,7 @@ fn a_lost_last_event_is_found_and_said_once() {
     facts.sort();
     assert_eq!(facts, [told("lost", "5", "7"), told("old", "5", "4")], "each is said once");
     assert_eq!(authority.requests()[0].header("authorization"), format!("whsec_T{SECRET}"));
-    let alerts = admin(&gateway, "/v1/alerts");
+    let alerts = lines(&gateway, "/v1/alerts");
     let items = alerts[0]["items"].as_array().unwrap();
     let differs = items.iter().find(|alert| alert["alert"] == "differs").unwrap();
     assert_eq!(differs["source"], "orders", "{differs}");
@@ -189,11 +181,24 @@ fn what_the_authority_has_comes_in_as_an_event_where_that_is_wanted() {
     };
     let shown: Vec<_> = came.iter().skip(1).map(shown).collect();
     assert_eq!(shown, [told("2", "8"), told("3", "9")]);
-    let event = admin(&gateway, "/v1/events/orders:a:2").remove(0);
+    let event = lines(&gateway, "/v1/events/orders:a:2").remove(0);
     assert_eq!(
         (&event["origin"], &event["source_id"]),
         (&json!("reconciled"), &json!("reconciled:8"))
     );
+}
+
+#[test]
+fn questions_follow_each_other_over_connections_that_are_kept() {
+    let authority = Server::start(|_| resource(1));
+    let consumer = consumer();
+    let reconcile = "rate = \"100/s\"";
+    let gateway = Gateway::start(LIMITS, &sections(&authority, LATEST, reconcile, &consumer));
+    (0..40).for_each(|order| send(&gateway, &order.to_string(), 1));
+    gateway.until_counted(&result("same"), 120);
+    let (asks, connections) =
+        (authority.requests().len(), authority.connections.load(Ordering::SeqCst));
+    assert!(connections <= 4, "{asks} questions over {connections} connections");
 }
 
 /// An answer for each kind of harm.

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "wire/documents.rs"]
+mod documents;
 #[path = "wire/post.rs"]
 mod post;
 #[path = "wire/server.rs"]
@@ -12,13 +15,14 @@ mod wire;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use documents::lines;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use server::{Reply, Server};
 use sprag::config::{self, SecretReference};
 use sprag::secret::Secret;
 use sprag::sink::Inspector;
-use wire::{Connection, Gateway, Message, SECRET, until};
+use wire::{Gateway, Message, SECRET, until};
 
 const LIMITS: &str = "disk_reserve = \"1MiB\"";
 
@@ -63,18 +67,6 @@ fn send(gateway: &Gateway, order: &str, number: u64) -> Value {
     let answer = gateway.ask(&post::post("/in/orders", "", &event(order, number)));
     assert_eq!(answer.status(), 200, "{answer:?}");
     serde_json::from_slice(&answer.body).unwrap()
-}
-
-/// What the admin API answers: one document, or a line for each.
-fn admin(gateway: &Gateway, path: &str) -> Vec<Value> {
-    let head = format!("host: sprag\r\nauthorization: Bearer whsec_SPRAG_ADMIN_TOKEN{SECRET}");
-    let mut connection = Connection::to(gateway.running.admin);
-    let head = format!("GET {path} HTTP/1.1\r\n{head}\r\nconnection: close\r\n\r\n");
-    connection.send(head.as_bytes());
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut connection.stream, &mut answer).unwrap();
-    let lines = answer.lines().filter(|line| line.starts_with('{'));
-    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{answer}"))).collect()
 }
 
 /// The numbers that were delivered of an order, in the order they came.
@@ -149,7 +141,7 @@ fn a_gap_is_fetched_page_by_page_and_delivered_in_its_place() {
     // What comes by itself after all is known.
     let again = send(&gateway, "a", 3);
     assert_eq!((&again["status"], &again["sequence"]), (&json!("duplicate"), &json!(3)));
-    let shown = admin(&gateway, &format!("/v1/events/{}", again["id"].as_str().unwrap()));
+    let shown = lines(&gateway, &format!("/v1/events/{}", again["id"].as_str().unwrap()));
     assert_eq!(shown[0]["origin"], "refilled");
 }
 
@@ -333,7 +325,7 @@ fn a_halted_key_is_asked_for_again_after_a_failure_and_history_tells_of_each() {
     send(&gateway, "a", 3);
     until_delivered(&consumer, "a", &[1, 2, 3]);
     let told = until("history has all asks", || {
-        let ended = admin(&gateway, "/v1/facts?fact=refill-ended");
+        let ended = lines(&gateway, "/v1/facts?fact=refill-ended");
         (ended.len() == 3).then_some(ended)
     });
     let shown =
@@ -346,7 +338,7 @@ fn a_halted_key_is_asked_for_again_after_a_failure_and_history_tells_of_each() {
 fn check(source: &str) -> Result<config::Checked, Vec<String>> {
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ndata = \"d\"\n{source}\
-         [destinations.app]\nfrom = [\"s\"]\nurl = \"http://127.0.0.1:9/\"\nsecrets = [\"env:A\"]\n"
+         [destinations.app]\nfrom = [\"s\"]\nurl = \"http://app.example/\"\nsecrets = [\"env:A\"]\n"
     );
     let resolve = |_: &SecretReference| Ok(Secret::from(format!("whsec_A{SECRET}").as_str()));
     let checked = config::check(&text, "refill.toml", &resolve);

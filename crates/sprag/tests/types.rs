@@ -5,14 +5,18 @@
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "wire/consumer.rs"]
 mod consumer;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "wire/documents.rs"]
+mod documents;
 #[path = "wire/post.rs"]
 mod post;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod wire;
 
 use consumer::{Consumer, acknowledge};
+use documents::get;
 use serde_json::Value;
-use wire::{Connection, Gateway, SECRET};
+use wire::Gateway;
 
 fn gateway(consumer: &Consumer) -> Gateway {
     let port = consumer.port();
@@ -42,11 +46,7 @@ fn post(gateway: &Gateway, number: u64, event_type: &str) {
 }
 
 fn event(gateway: &Gateway, id: &str) -> Value {
-    let token = format!("whsec_SPRAG_ADMIN_TOKEN{SECRET}");
-    let head = format!("host: sprag\r\nauthorization: Bearer {token}");
-    let mut connection = Connection::to(gateway.running.admin);
-    connection.send(format!("GET /v1/events/{id} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes());
-    serde_json::from_slice(&connection.message().expect("an answer").body).unwrap()
+    get(gateway, &format!("/v1/events/{id}"))
 }
 
 #[test]

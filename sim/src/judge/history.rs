@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{
     AbandonReason, Attempted, Consequence, DeadLetter, Fact, Filtered, InvalidReason, Late, Origin,
-    Outcome, PauseReason, Refused, Released,
+    Outcome, PauseReason, Received, Refused, Released,
 };
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, Hash, Key, PartitionId, Place, SourceId};
 use sprag_log::ReadFrame;
 
 use super::answers::Answers;
+use super::brought::Brought;
 use super::causal::Causal;
 use super::chain;
 use super::commands::{Asked, Commands};
@@ -43,6 +44,8 @@ pub(crate) struct Context<'a> {
     pub(crate) outages: &'a Outages,
     /// What authorities said that resources have.
     pub(crate) said: &'a Said,
+    /// What came in of that.
+    pub(crate) brought: &'a Brought,
     /// What consumers acknowledged by requests.
     pub(crate) acknowledged: &'a BTreeSet<Acked>,
 }
@@ -60,8 +63,26 @@ pub(crate) struct History {
     pub(crate) ignored: u64,
     /// The lines about refused requests, with their terms.
     pub(crate) refused: Vec<(Epoch, Refused)>,
-    /// Events that are marked as asked for.
+    pub(crate) marked: Marked,
+}
+
+/// Events that are marked by what brought them.
+#[derive(Debug, Default)]
+pub(crate) struct Marked {
+    /// They were asked for.
     pub(crate) refilled: BTreeMap<Place, (usize, Hash)>,
+    /// They are what an authority has.
+    pub(crate) reconciled: BTreeSet<Place>,
+}
+
+impl Marked {
+    fn note(&mut self, place: Place, resource: usize, received: &Received) {
+        match received.origin {
+            Origin::Refilled => drop(self.refilled.insert(place, (resource, received.digest))),
+            Origin::Reconciled => drop(self.reconciled.insert(place)),
+            Origin::Posted | Origin::Again => {}
+        }
+    }
 }
 
 impl History {
@@ -132,7 +153,8 @@ impl History {
         uptime: Option<u64>,
         context: &Context<'_>,
     ) -> Verdict {
-        let when = When { uptime, recorded: frame.recorded.0, open: frame.open.0 };
+        let (recorded, open) = (frame.recorded.0, frame.open.0);
+        let when = When { uptime, recorded, open, epoch: frame.epoch };
         for (index, fact) in (0_u32..).zip(&frame.facts) {
             *self.facts.entry(fact.name()).or_default() += 1;
             if let Some(variety) = variety(fact) {
@@ -216,9 +238,8 @@ impl History {
                 history.row.told()
             }
             Fact::Received(received) => {
-                if received.origin == Origin::Refilled {
-                    self.refilled.insert(place, (resource, received.digest));
-                }
+                self.marked.note(place, resource, received);
+                context.brought.is_theirs(history, resource, (received, when.epoch))?;
                 if received.origin == Origin::Again {
                     return history.received_again(place, received, recorded);
                 }
@@ -366,6 +387,9 @@ fn variety(fact: &Fact) -> Option<&'static str> {
         Fact::LaneEnded(ended) if ended.from <= ended.to => Some("lane-ended: abandoned"),
         Fact::Received(received) if received.origin == Origin::Refilled => {
             Some("received: refilled")
+        }
+        Fact::Received(received) if received.origin == Origin::Reconciled => {
+            Some("received: of the authority")
         }
         Fact::Reconciled(fact) if fact.theirs.number() < fact.ours.number() => {
             Some("reconciled: the source is older")

@@ -1,7 +1,7 @@
 //! What history says of one key, replayed with the rules K3–K5, K7, G1–G4 in their plainest form:
 //! every fact must be the one that these rules demand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sprag_core::fact::{
@@ -63,6 +63,8 @@ pub(crate) struct KeyHistory {
     /// The last position released in order.
     pub(super) last: Option<u64>,
     pub(super) abandoned: Vec<(u64, u64)>,
+    /// What it had when authorities had another position, and which.
+    pub(crate) differences: BTreeSet<(u64, u64)>,
     /// Positions given up because their source has none.
     pub(crate) gone: Vec<(u64, u64)>,
     pub(super) gap: Option<(u64, u64)>,

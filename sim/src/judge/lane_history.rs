@@ -5,6 +5,7 @@ mod again;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{Attempted, Batch, Consequence, Outcome};
+use sprag_core::id::Epoch;
 use sprag_core::settings::OnGiveUp;
 
 use super::policies::{DestinationPolicy, SourcePolicy};
@@ -97,6 +98,8 @@ pub(crate) struct When {
     pub(crate) uptime: Option<u64>,
     pub(crate) recorded: u64,
     pub(crate) open: u64,
+    /// The term it was written in.
+    pub(crate) epoch: Epoch,
 }
 
 impl LaneHistory {

@@ -7,6 +7,7 @@
 pub(crate) mod answers;
 pub(crate) mod apart;
 pub(crate) mod audit;
+pub(crate) mod brought;
 pub(crate) mod causal;
 pub(crate) mod chain;
 pub(crate) mod commands;

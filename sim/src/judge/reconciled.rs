@@ -65,7 +65,7 @@ impl Said {
 impl KeyHistory {
     /// The authority has another position than the key, which is at rest.
     pub(super) fn differs(
-        &self,
+        &mut self,
         (resource, source): (usize, &SourcePolicy),
         fact: &Reconciled,
         said: &Said,
@@ -74,6 +74,7 @@ impl KeyHistory {
         let known = theirs.is_some_and(|theirs| said.said.contains(&(resource, theirs)));
         must(known, || format!("{fact:?}, and no authority said so"))?;
         must(ours != theirs, || format!("{fact:?} is no difference"))?;
+        self.differences.extend(ours.zip(theirs));
         let newest = match source.contract {
             Contract::Fifo { .. } => self.next.map(|next| next.saturating_sub(1)),
             Contract::Settle => self.settled.newest_instant(),

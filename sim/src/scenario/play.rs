@@ -152,6 +152,7 @@ impl World {
         };
         let mut world = Self::of(&seed, Trace::to(None), cast);
         world.references = script.references.clone();
+        world.comparisons.says(&script.authorities);
         world.phase = Phase::Story;
         world.leaves_paused = false;
         world.packing_dice = None;

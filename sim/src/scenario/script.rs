@@ -7,6 +7,7 @@ use std::time::Duration;
 use sprag_core::fact::Outcome;
 use sprag_core::id::Hash;
 use sprag_core::plan::Plan;
+use sprag_core::position::Position;
 use sprag_log::digest::sha256;
 
 use super::position::position;
@@ -41,6 +42,8 @@ pub(crate) struct Script {
     pub(crate) labels: BTreeMap<Hash, Arc<str>>,
     /// What events refer to.
     pub(crate) references: References,
+    /// What authorities have of resources, where that is not what was sent and what was lost; none: no such resource.
+    pub(crate) authorities: BTreeMap<usize, Option<Position>>,
     /// By destination and what the event is called.
     pub(crate) answers: BTreeMap<(Arc<str>, Arc<str>), Answers>,
 }
@@ -56,7 +59,9 @@ impl Script {
         };
         let (labels, answers) = (BTreeMap::new(), BTreeMap::new());
         let references = References::default();
-        let mut script = Self { plan: settings::plan(), workload, labels, references, answers };
+        let authorities = BTreeMap::new();
+        let plan = settings::plan();
+        let mut script = Self { plan, workload, labels, references, authorities, answers };
         let lines = text.lines().map(str::trim);
         for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
             script.line(Words::of(line))?;
@@ -76,6 +81,7 @@ impl Script {
                 self.plan.destinations.push(destination);
             }
             "answer" => self.answer(&mut words)?,
+            "authority" => self.authority(&mut words)?,
             "lost" => {
                 let post = self.post(&mut words, 0)?;
                 self.workload.dropped.push(Post { twist: Some("dropped"), ..post });
@@ -121,6 +127,18 @@ impl Script {
             }
         }
         self.answers.insert((to, label), answers);
+        Ok(())
+    }
+
+    /// `authority key=order-7 version=3`, `authority key=order-7 absent`
+    fn authority(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let resource = self.resource(words)?;
+        let has = match words.rest(1) {
+            [] => Some(position(words)?),
+            ["absent"] => None,
+            _ => return words.wrong("it has a position, or is `absent`"),
+        };
+        self.authorities.insert(resource, has);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use sprag_core::plan::{Plan, PlannedDestination, PlannedSource};
 use sprag_core::rate::Rate;
 use sprag_core::settings::{
     Ack, Contract, DestinationSettings, First, ListSettings, OnGap, OnGiveUp, OnLate,
-    RefillSettings, RetentionSettings, Retry, SourceSettings, Start,
+    ReconcileSettings, RefillSettings, RetentionSettings, Retry, SourceSettings, Start, Then,
 };
 use sprag_core::states::StateTable;
 
@@ -73,6 +73,7 @@ pub(crate) fn source(words: &mut Words<'_>) -> Result<PlannedSource, String> {
     };
     settings.refill = refill(words)?;
     settings.list = list(words, settings.dedupe)?;
+    settings.reconcile = reconcile(words)?;
     Ok(source)
 }
 
@@ -157,6 +158,25 @@ fn list(words: &mut Words<'_>, dedupe: Duration) -> Result<Option<ListSettings>,
         reach: dedupe / 2,
         rate: Rate { count: 100, period: Duration::from_secs(1) },
         silence: None,
+    }))
+}
+
+/// `reconcile=2s grace=500ms then=event`: how often keys are compared that are quiet for how long, and what follows.
+fn reconcile(words: &mut Words<'_>) -> Result<Option<ReconcileSettings>, String> {
+    let grace = words.duration("grace")?.unwrap_or(Duration::from_millis(500));
+    let every = words.duration("reconcile")?;
+    let then = match words.take("then") {
+        None | Some("note") => Then::Note,
+        Some("refill") => Then::Refill,
+        Some("event") => Then::Event,
+        Some(other) => return words.wrong(&format!("{other} is no `then`")),
+    };
+    Ok(every.map(|every| ReconcileSettings {
+        every,
+        grace,
+        sample: 1_000,
+        rate: Rate { count: 50, period: Duration::from_secs(1) },
+        then,
     }))
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use sprag_core::fact::{Kind, Outcome};
 use sprag_core::id::{Hash, Sequence};
+use sprag_core::input::Compared;
 use sprag_core::output::{Answer, Attempt, Fetch};
+use sprag_core::position::Position;
 use sprag_driver::cache::ReleasedEvent;
 
 use super::script::Answers;
@@ -15,8 +17,10 @@ use crate::consumer::Conduct;
 use crate::judge::event_history::IngressFate;
 use crate::judge::history::History;
 use crate::judge::key_history::KeyHistory;
+use crate::schedule::MILLISECOND;
 use crate::talk::name_of;
-use crate::world::World;
+use crate::workload::Post;
+use crate::world::{CLOCK, World};
 
 /// The tale of a scenario.
 #[derive(Debug, Default)]
@@ -28,6 +32,8 @@ pub(crate) struct Tale {
     /// What each consumer got of each key, in the order in which it got it first.
     pub(super) firsts: BTreeMap<(String, String), Vec<String>>,
     pub(super) fates: Vec<String>,
+    /// What was told last of what the source of a resource has.
+    pub(super) compared: BTreeMap<usize, Option<u64>>,
     /// Before which of its steps each life of the process ends.
     pub(super) deaths: VecDeque<u64>,
     /// Whether it is the machine that loses its power then, and not the process that is killed.
@@ -87,9 +93,8 @@ impl World {
     }
 
     /// A provider is answered.
-    pub(crate) fn tell_answer(&mut self, post: usize, answer: &Answer) {
+    pub(crate) fn tell_answer(&mut self, post: &Post, answer: &Answer) {
         let Some(tale) = &self.tale else { return };
-        let post = &self.provider.posts()[post];
         let mut line = format!(
             "{} {}: {}",
             self.tale_key(post.resource),
@@ -102,6 +107,13 @@ impl World {
         self.tell(line);
     }
 
+    /// What an authority has is called by its id.
+    pub(crate) fn name_theirs(&mut self, post: &Post) {
+        if let Some((tale, id)) = self.tale.as_mut().zip(post.id.clone()) {
+            tale.labels.insert(post.digest, id);
+        }
+    }
+
     /// A source is asked for what is missing.
     pub(crate) fn tell_ask(&mut self, resource: usize, fetch: &Fetch) {
         if self.tale.is_some() {
@@ -111,6 +123,16 @@ impl World {
                 self.tale_key(resource),
                 span(range.from, range.to)
             ));
+        }
+    }
+
+    /// A source says what it has: told where that is news.
+    pub(crate) fn tell_compared(&mut self, resource: usize, compared: &Compared) {
+        let has = compared.theirs.as_ref().and_then(Position::number);
+        let Some(tale) = &mut self.tale else { return };
+        if tale.compared.insert(resource, has) != Some(has) {
+            let has = has.map_or("no such resource".to_owned(), at);
+            self.tell(format!("{}: its source has {has}", self.tale_key(resource)));
         }
     }
 
@@ -196,6 +218,9 @@ impl World {
                 let label = self.tale.as_ref().map_or("?", |tale| tale.label(&event.digest));
                 fates.push(format!("  {name} {label}: {}", self.fate(key, event.fate)));
             }
+            for (ours, theirs) in &key.differences {
+                fates.push(format!("  {name} differs: {} here, {} there", at(*ours), at(*theirs)));
+            }
         }
         if let Some(tale) = &mut self.tale {
             tale.fates = fates;
@@ -247,6 +272,14 @@ fn said_of(event: &ReleasedEvent) -> String {
         text.push_str(" concurrent");
     }
     text
+}
+
+/// A position; an instant as what passed since the beginning.
+fn at(number: u64) -> String {
+    match (number / 1_000).checked_sub(CLOCK) {
+        Some(after) => format!("{}ms", after / MILLISECOND),
+        None => number.to_string(),
+    }
 }
 
 fn span(from: u64, to: u64) -> String {

@@ -19,7 +19,8 @@
 //! **Bounds.** One page of keys and one comparison of a source at a time in a partition; a key takes up memory only
 //! while its answer is judged.
 //!
-//! **Crashes and failed commits.** All of it is memory: a new term begins its pass anew, with another share.
+//! **Crashes and failed commits.** All of it is memory: a new term begins its pass anew, with another share; that of a
+//! new process within `every`, at an instant that is the partition's own.
 //!
 //! Must not know: how a source is asked, how the store finds keys.
 
@@ -27,6 +28,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::time::Duration;
 
 use super::Partition;
 use crate::chain::{Digest, Fingerprint};
@@ -185,24 +187,45 @@ impl<D: Digest> Partition<D> {
         ReconcileTally { last: last.0.max(last.1), ..tally }
     }
 
-    /// A term begins.
-    pub(super) fn begin_reconciling(&mut self) {
+    /// A term begins; `recorded` is when something was last written down.
+    pub(super) fn begin_reconciling(&mut self, recorded: UnixMicros) {
         self.reconciling.looking = None;
         let now = self.now.elapsed;
         self.reconciling.passes.values_mut().for_each(|pass| pass.restart(now));
-        self.revise_reconciling();
+        self.revise_reconciling(Some(recorded));
     }
 
-    /// Other settings: the sources that are compared now begin their passes, others end.
-    pub(super) fn revise_reconciling(&mut self) {
+    /// Other settings: the sources that are compared now begin their passes, others end. Where a term begins besides,
+    /// something was `recorded` before it.
+    pub(super) fn revise_reconciling(&mut self, recorded: Option<UnixMicros>) {
         let settings = self.settings.clone();
         let compared = |id: &SourceId| settings.sources.get(id).and_then(|source| source.reconcile);
         self.reconciling.passes.retain(|id, pass| compared(id) == Some(pass.settings));
         for id in settings.sources.keys() {
             let Some(told) = compared(id) else { continue };
-            let pass = || Pass::new(told, self.now.elapsed);
+            let due = self.first_pass(*id, told.every, recorded);
+            let pass = || Pass::new(told, due);
             self.reconciling.passes.entry(*id).or_insert_with(pass);
         }
+    }
+
+    /// When the first pass begins. Where something was written down within `every` a process ran, and its last pass may
+    /// not be long ago: then at an instant of the clock that comes once in `every`, of each source and partition another.
+    /// A process that is started over and over does not compare the same keys each time.
+    fn first_pass(
+        &self,
+        source: SourceId,
+        every: Duration,
+        recorded: Option<UnixMicros>,
+    ) -> ElapsedMicros {
+        let (now, clock) = (self.now.elapsed, self.now.clock);
+        if recorded.is_none_or(|recorded| clock.since(recorded) >= every) {
+            return now;
+        }
+        let every = micros(every).max(1);
+        let own = u64::from(self.id.0) << 32 | u64::from(source.0);
+        let past = clock.0.wrapping_add(Random::new(own).below(every)) % every;
+        ElapsedMicros(now.0.saturating_add(every - past))
     }
 
     /// Whether a page is awaited.

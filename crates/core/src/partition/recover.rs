@@ -203,7 +203,7 @@ impl<D: Digest> Partition<D> {
         self.begin_visits();
         self.begin_forgetting();
         self.begin_tails(last);
-        self.begin_reconciling();
+        self.begin_reconciling(last);
         self.bring_back();
         self.check();
     }

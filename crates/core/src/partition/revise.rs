@@ -68,7 +68,7 @@ impl<D: Digest> Partition<D> {
             self.outside.look_at_holds(now);
         }
         self.revise_tails(self.recorded);
-        self.revise_reconciling();
+        self.revise_reconciling(None);
         for slot in slots {
             self.keys.get_mut(slot).into_iter().for_each(|hot| hot.judges_anew = true);
             self.arm_hold(slot);

@@ -87,8 +87,8 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// Lanes of a key that have nothing to send any more take back what they asked for: a key that seems to be on its way
-    /// to a permit is never at rest.
+    /// Lanes of a key that have nothing to send any more take back what they asked for: a key that
+    /// seems to be on its way to a permit is never at rest.
     pub(super) fn withdraw_idle(&mut self, slot: Slot) {
         let Some(hot) = self.keys.get(slot) else { return };
         let lanes = hot.record.lanes.iter().zip(&hot.lanes).enumerate();

@@ -1,9 +1,9 @@
 //! `sprag dead`: dead letters; sending them again, giving them up.
 
 use super::admin::AdminArguments;
-use super::admin::client::Client;
+use super::admin::client::{Client, Refused};
 use super::admin::key::Name;
-use super::admin::many;
+use super::admin::many::{self, MostArguments};
 use super::admin::page::{ListArguments, list, query};
 use super::admin::selector::SelectorArguments;
 use super::admin::table::{Rows, member, moment};
@@ -41,9 +41,13 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Send dead letters again
+    #[command(after_help = "Examples:\n  \
+        sprag dead redrive billing:cus_42 --destination app\n  \
+        sprag dead redrive --destination app --reason 5xx --limit 10\n  \
+        sprag dead redrive billing:cus_42:7 --destination app --out-of-order")]
     Redrive {
         /// A stopped lane (SOURCE:KEY) or a passed event (SOURCE:KEY:SEQUENCE), of --destination
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", conflicts_with = "most")]
         name: Option<Name>,
         /// Passed events: they come after later ones
         #[arg(long)]
@@ -51,15 +55,23 @@ enum Action {
         /// Everything there is
         #[arg(long, conflicts_with = "name")]
         all: bool,
+        #[command(flatten)]
+        most: MostArguments,
     },
     /// Give dead letters up for good
+    #[command(after_help = "Examples:\n  \
+        sprag dead drop 3-1042-7\n  \
+        sprag dead drop billing:cus_42:7 --destination app\n  \
+        sprag dead drop --reason conflict --until 2026-11-25T00:00:00Z")]
     Drop {
         /// An event in a lane (SOURCE:KEY:SEQUENCE, of --destination), or one of ingress by its id
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", conflicts_with = "most")]
         name: Option<Name>,
         /// Everything there is but the events of stopped lanes
         #[arg(long, conflicts_with = "name")]
         all: bool,
+        #[command(flatten)]
+        most: MostArguments,
     },
 }
 
@@ -69,22 +81,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         let client = &mut client;
         match &arguments.action {
             None => show(client, arguments).await,
-            Some(Action::Redrive { name: None, out_of_order: false, all }) => {
-                many(client, arguments, "/v1/lanes/resume", &json!({"all": all}), "resumed").await
+            Some(Action::Redrive { name: None, out_of_order, all, most }) => {
+                let (path, done) = match out_of_order {
+                    false => ("/v1/lanes/resume", "resumed"),
+                    true => ("/v1/dead-letters/redrive-many", "sent again"),
+                };
+                let mut body = arguments.selector.body(*all)?;
+                if *out_of_order {
+                    body["out_of_order"] = json!(true);
+                }
+                many(client, arguments, path, body, most, done).await
             }
-            Some(Action::Redrive { name: None, out_of_order: true, all }) => {
-                let more = json!({"all": all, "out_of_order": true});
-                let path = "/v1/dead-letters/redrive-many";
-                many(client, arguments, path, &more, "sent again").await
-            }
-            Some(Action::Drop { name: None, all }) => {
-                let path = "/v1/dead-letters/drop-many";
-                many(client, arguments, path, &json!({"all": all}), "dropped").await
+            Some(Action::Drop { name: None, all, most }) => {
+                let body = arguments.selector.body(*all)?;
+                many(client, arguments, "/v1/dead-letters/drop-many", body, most, "dropped").await
             }
             Some(Action::Redrive { name: Some(name), out_of_order, .. }) => {
                 let mut body = letter(client, arguments, name).await?;
                 body["out_of_order"] = json!(out_of_order);
-                client.post("/v1/dead-letters/redrive", &body).await?;
+                let done = client.post("/v1/dead-letters/redrive", &body).await;
+                done.map_err(by_flags)?;
                 say("It is on its way again.");
                 Ok(Verdict::Fine)
             }
@@ -102,14 +118,12 @@ async fn many(
     client: &mut Client,
     arguments: &Arguments,
     path: &str,
-    more: &Value,
+    body: Value,
+    most: &MostArguments,
     done: &str,
 ) -> Result<Verdict, Failure> {
-    let mut body = arguments.selector.body()?;
-    for (name, value) in more.as_object().into_iter().flatten() {
-        body[name.as_str()] = value.clone();
-    }
-    let tally = many::carry_out(client, path, body).await?;
+    let most = most.most.or(arguments.list.limit);
+    let tally = many::carry_out(client, path, body, most).await?;
     Ok(say_tally(&tally, done, arguments.list.json))
 }
 
@@ -131,6 +145,17 @@ async fn letter(client: &mut Client, arguments: &Arguments, name: &Name) -> Resu
             _ => Err(Failure::new("an event in a lane is named SOURCE:KEY:SEQUENCE")),
         },
         Name::Bare(_) => Err(Failure::new("SOURCE:KEY or SOURCE:KEY:SEQUENCE is needed")),
+    }
+}
+
+/// What the API says of its members, in the flags of this command.
+fn by_flags(refused: Refused) -> Failure {
+    match refused {
+        Refused::Problem { code, text } if text.contains("out_of_order") => Failure::new(format!(
+            "one event by itself is sent after later ones: say --out-of-order; its lane goes on in \
+             order by SOURCE:KEY, without a sequence ({code})"
+        )),
+        refused => refused.into(),
     }
 }
 

@@ -19,6 +19,7 @@ use sprag_log::digest::sha256;
 
 use super::asker::{Asker, Trusted};
 use super::ended::Ended;
+use super::kept::Kept;
 use super::template::Template;
 use crate::clock::{Clock, within};
 use crate::config::Source;
@@ -36,6 +37,7 @@ pub type Comparers = BTreeMap<String, Arc<Comparer>>;
 pub struct Comparer {
     name: String,
     asker: Asker,
+    kept: Kept,
     template: Template,
     extractor: Extractor,
     /// Whether what it has may come in.
@@ -81,6 +83,7 @@ impl Comparer {
         Ok(Some(Self {
             name: name.to_owned(),
             asker: asker.reading_at_most(most.min(limits::RECONCILE_BYTES)),
+            kept: Kept::default(),
             template: reconcile.template.clone(),
             extractor: reconcile.extractor().map_err(|_| EndpointProblem::Url)?,
             brings,
@@ -140,7 +143,12 @@ impl Comparer {
             let detail = "its key has a part that would mean another directory";
             return Err(Ended::with(RefillOutcome::Refused, detail));
         };
-        let answered = self.asker.get(&mut None, &target).await?;
+        let mut connection = self.kept.take(clock.now().elapsed);
+        let answered = self.asker.get(&mut connection, &target).await;
+        if let Some(connection) = connection {
+            self.kept.put(clock.now().elapsed, connection);
+        }
+        let answered = answered?;
         if !answered.status.is_success() {
             let status = answered.status.as_u16();
             let retry_after = answer::retry_after(&answered.headers, clock.now().clock);

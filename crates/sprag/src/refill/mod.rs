@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `template` | the URL of an ask |
 //! | `asker` | requests over HTTP: connections, bounds of bytes |
+//! | `kept` | connections that are kept from one question to the next |
 //! | `client` | one ask: pages, bounds of pages, events and time |
 //! | `comparer` | one question for what a source has of a key ([`sprag_core::output::Compare`]) |
 //! | `list` | one pass over the list of a whole source ([`sprag_core::lists::ListAsk`]) |
@@ -28,6 +29,7 @@ mod comparer;
 mod ended;
 mod entry;
 pub mod envelope;
+mod kept;
 pub mod link;
 mod list;
 pub mod listing;

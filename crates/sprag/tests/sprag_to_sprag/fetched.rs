@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::documents::lines;
 use crate::wire::Connection;
 use crate::{
-    Gateway, LIMITS, Message, Reply, Server, admin, consumer, receiver, send, sender,
-    until_delivered,
+    Gateway, LIMITS, Message, Reply, Server, consumer, receiver, send, sender, until_delivered,
 };
 
 fn raw(request: &Message) -> Vec<u8> {
@@ -67,7 +67,7 @@ fn a_repeat_of_what_was_fetched_is_a_plain_duplicate() {
             (&json!("duplicate"), &json!(sequence))
         );
     }
-    let repeats = admin(&receives, "/v1/facts?fact=duplicate");
+    let repeats = lines(&receives, "/v1/facts?fact=duplicate");
     assert_eq!(repeats.len(), 3);
     assert!(repeats.iter().all(|repeat| repeat["altered"] == json!(false)), "{repeats:?}");
     assert!(repeats.iter().all(|repeat| repeat["by"] == json!("id")), "{repeats:?}");

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::documents::lines;
 use crate::post::post;
 use crate::{Gateway, LIMITS, Message, Reply, SECRET, Server, consumer, until};
 use serde_json::Value;
@@ -136,6 +137,6 @@ fn a_sender_that_lies_or_breaks_costs_its_keys_the_wait_and_nobody_anything() {
     // None of it was believed to be gone before its time.
     let waited = consumer.requests().into_iter().filter(|one| one.header("sprag-missing") == "2");
     assert_eq!(waited.count(), HARMS.len());
-    let facts = crate::admin(&gateway, "/v1/facts?fact=gap-abandoned");
+    let facts = lines(&gateway, "/v1/facts?fact=gap-abandoned");
     assert!(facts.iter().all(|fact| fact["reason"] == "waited"), "{facts:?}");
 }

@@ -12,6 +12,9 @@ mod lossy;
 mod omitted;
 mod relay;
 
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../wire/documents.rs"]
+mod documents;
 #[path = "../wire/post.rs"]
 mod post;
 #[expect(dead_code, reason = "other tests need more of it")]
@@ -36,9 +39,8 @@ mod support {
 #[path = "../wire/mod.rs"]
 mod wire;
 
-use serde_json::Value;
 use server::{Reply, Server};
-use wire::{Connection, Gateway, Message, SECRET, until};
+use wire::{Gateway, Message, SECRET, until};
 
 const LIMITS: &str = "disk_reserve = \"1MiB\"";
 
@@ -118,16 +120,4 @@ fn until_delivered(consumer: &Server, order: &str, sequences: &[u64]) -> Vec<Mes
         assert!(is.len() <= sequences.len(), "{is:?}");
         (is == sequences).then_some(all)
     })
-}
-
-/// What the admin API answers: a document a line.
-fn admin(gateway: &Gateway, path: &str) -> Vec<Value> {
-    let head = format!("host: sprag\r\nauthorization: Bearer whsec_SPRAG_ADMIN_TOKEN{SECRET}");
-    let mut connection = Connection::to(gateway.running.admin);
-    let head = format!("GET {path} HTTP/1.1\r\n{head}\r\nconnection: close\r\n\r\n");
-    connection.send(head.as_bytes());
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut connection.stream, &mut answer).unwrap();
-    let lines = answer.lines().filter(|line| line.starts_with('{'));
-    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{answer}"))).collect()
 }

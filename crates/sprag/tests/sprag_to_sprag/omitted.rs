@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::documents::lines;
 use crate::{
-    Gateway, LIMITS, Reply, Server, admin, consumer, receiver, send, sender, until, until_delivered,
+    Gateway, LIMITS, Reply, Server, consumer, receiver, send, sender, until, until_delivered,
 };
 
 /// Sender and receiver on a wire that loses nothing; of those events whose body begins so, the sender is
@@ -41,7 +42,7 @@ fn what_the_destination_does_not_take_is_not_waited_for() {
     // Their consumer is told that there are positions it does not get.
     let missing: Vec<&str> = all.iter().map(|one| one.header("sprag-missing")).collect();
     assert_eq!(missing, ["1", "3-4"]);
-    let given_up = admin(&receives, "/v1/facts?fact=gap-abandoned");
+    let given_up = lines(&receives, "/v1/facts?fact=gap-abandoned");
     let told = |fact: &Value| (fact["missing"].clone(), fact["reason"].clone());
     let told: Vec<_> = given_up.iter().map(told).collect();
     assert!(told.iter().all(|(_, reason)| *reason == json!("gone")), "{given_up:?}");
@@ -57,7 +58,7 @@ fn what_became_a_dead_letter_of_the_sender_is_not_waited_for() {
     until_delivered(&consumer, "1", &[1, 3]);
     // An operator sends it again: it is late, not lost.
     let given_up = until("it is given up", || {
-        let given_up = admin(&receives, "/v1/facts?fact=gap-abandoned");
+        let given_up = lines(&receives, "/v1/facts?fact=gap-abandoned");
         (!given_up.is_empty()).then_some(given_up)
     });
     assert_eq!(given_up[0]["reason"], "gone");

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -32,6 +33,8 @@ impl Reply {
 pub(crate) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<Message>>>,
+    /// Connections so far.
+    pub(crate) connections: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -39,10 +42,12 @@ impl Server {
     pub(crate) fn start(answer: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = Self { port, requests: Arc::default() };
+        let server = Self { port, requests: Arc::default(), connections: Arc::default() };
         let (known, answer) = (server.requests.clone(), Arc::new(answer));
+        let connections = server.connections.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                connections.fetch_add(1, Ordering::SeqCst);
                 let (known, answer) = (known.clone(), answer.clone());
                 thread::spawn(move || serve(Connection::new(stream), &known, &*answer));
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprag_core::compares::Compares;
+use sprag_core::compares::{Comparer, Compares};
 use sprag_core::fact::{Origin, RefillOutcome};
 use sprag_core::input::{Compared, Input};
 use sprag_core::output::{Compare, Output};
@@ -34,7 +34,9 @@ impl World {
     pub(super) fn about_compare(&mut self, at: usize, output: Output) {
         let partition = self.nodes[at].log.partition;
         match output {
-            Output::WantCompare(source) => self.comparing.turns.want(source, partition),
+            Output::WantCompare(source) => {
+                self.comparing.turns.want(Comparer { source, partition });
+            }
             Output::SpareCompare(source) => self.comparing.turns.spare(source),
             Output::Compare(compare) => {
                 self.trace.push(format!("  compare {}", compare.key.name));
@@ -59,10 +61,8 @@ impl World {
     }
 
     pub(super) fn let_compare(&mut self) -> bool {
-        let Some((source, partition)) = self.comparing.turns.poll(self.now.elapsed) else {
-            return false;
-        };
-        self.handle(usize::from(partition.0), Input::MayCompare(source));
+        let Some(next) = self.comparing.turns.poll(self.now.elapsed) else { return false };
+        self.handle(usize::from(next.partition.0), Input::MayCompare(next.source));
         true
     }
 

@@ -5,6 +5,7 @@
 
 use super::client::{Client, escaped};
 use crate::cli::Failure;
+use crate::source_changed;
 use serde_json::Value;
 use sprag_core::id::Place;
 use std::str::FromStr;
@@ -64,6 +65,7 @@ impl FromStr for Name {
         let parts: Vec<&str> = text.split(':').collect();
         match parts.as_slice() {
             ["", ..] => Err("the source is missing: SOURCE:KEY".to_owned()),
+            [_, "", ..] => Err("the key is missing: SOURCE:KEY".to_owned()),
             [_] if text.parse::<Place>().is_ok() => Ok(Self::Event(text.to_owned())),
             [bare] => Ok(Self::Bare((*bare).to_owned())),
             [source, key] => {
@@ -92,6 +94,15 @@ impl Name {
     }
 }
 
+/// The contract of a source, as history has it; empty where it is not known.
+pub(in crate::cli) async fn contract(client: &mut Client, source: &str) -> Result<String, Failure> {
+    let page = client.get("/v1/sources").await?;
+    let mut items = page["items"].as_array().into_iter().flatten();
+    let known = items.find(|known| known["name"] == source);
+    let identity = known.and_then(|known| known["identity"].as_str()).unwrap_or_default();
+    Ok(source_changed::contract(identity).to_owned())
+}
+
 /// The names of all sources.
 pub(in crate::cli) async fn sources(client: &mut Client) -> Result<Vec<String>, Failure> {
     let page = client.get("/v1/sources").await?;
@@ -112,6 +123,7 @@ mod tests {
         assert_eq!(Name::from_str("s:a:7"), Ok(Name::Event("s:a:7".into())));
         assert_eq!(Name::from_str("3-1042-7"), Ok(Name::Event("3-1042-7".into())));
         assert_eq!(Name::from_str("cus_42"), Ok(Name::Bare("cus_42".into())));
+        assert_eq!(Name::from_str("s:"), Err("the key is missing: SOURCE:KEY".to_owned()));
         assert!(Name::from_str("s:a:b").is_err() && Name::from_str(":a").is_err());
         assert!(KeyName::from_str("s:a:7").is_err() && KeyName::from_str("a").is_err());
     }

@@ -27,7 +27,9 @@ impl Rows {
     /// The lines, without the spaces a table fills its last column with.
     pub(in crate::cli) fn text(&self) -> String {
         let lines = self.0.lines();
-        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
+        // A table that has no borders begins each line with a space; an empty first cell is its column's.
+        let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -62,6 +64,14 @@ mod tests {
         let text = rows.text();
         assert!(text.lines().all(|line| line.chars().count() <= usize::from(WIDTH)), "{text}");
         assert!(text.starts_with("KEY"), "{text}");
+    }
+
+    #[test]
+    fn an_empty_first_cell_keeps_its_column() {
+        let mut rows = Rows::new(&["to", "attempt"]);
+        rows.add(&["app".to_owned(), "1".to_owned()]);
+        rows.add(&[String::new(), "2".to_owned()]);
+        assert_eq!(rows.text(), "TO   ATTEMPT\napp  1\n     2");
     }
 
     #[test]
