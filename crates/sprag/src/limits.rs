@@ -332,8 +332,9 @@ pub const LIST_TIME: std::time::Duration = std::time::Duration::from_secs(1_800)
 /// Bytes of the URL of a page: what servers accept.
 pub const REFILL_URL_BYTES: usize = 8 * 1024;
 
-/// Bytes of an answer of the admin API that a command reads: pages have at most 500 things.
-pub const ADMIN_CLIENT_BYTES: usize = 16 << 20;
+/// Bytes of an answer of the admin API that a command reads. The state of a key is the longest: its newest body, of which
+/// each byte may be six as JSON (`\u0001`), and a merged document.
+pub const ADMIN_CLIENT_BYTES: usize = 512 << 20;
 
 /// Releases of a key that are looked through for one that settled: as many as may wait beside it by default, and
 /// those that come in while it does.

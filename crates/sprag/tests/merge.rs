@@ -153,15 +153,13 @@ fn state(gateway: &Gateway) -> Value {
     read(&connection.message().expect("an answer")).1
 }
 
-/// The merged document is what a consumer has that takes the fresh fields; once bodies are gone it says so.
-#[test]
-fn the_merged_document_is_what_a_consumer_has() {
-    let consumer = Consumer::listen();
+/// With values that can be merged, and this kept.
+fn with_values(retention: &str, consumer: &Consumer) -> String {
     let port = consumer.port();
-    let sections = format!(
+    format!(
         r#"
 [retention]
-bodies = "5s"
+{retention}
 [sources.contacts]
 verify = {{ scheme = "none" }}
 id = "body:/id"
@@ -175,7 +173,14 @@ url = "http://127.0.0.1:{port}/"
 secrets = ["env:A"]
 allow = ["127.0.0.0/8"]
 "#
-    );
+    )
+}
+
+/// The merged document is what a consumer has that takes the fresh fields; once bodies are gone it says so.
+#[test]
+fn the_merged_document_is_what_a_consumer_has() {
+    let consumer = Consumer::listen();
+    let sections = with_values("bodies = \"5s\"", &consumer);
     let gateway = Gateway::start(LIMITS, &sections);
     let events = [
         ("a", r#"{"mail":2,"name":1}"#, r#"{"mail":"m2","name":{"first":"n1"}}"#),
@@ -213,4 +218,22 @@ allow = ["127.0.0.0/8"]
         std::thread::sleep(std::time::Duration::from_millis(200));
         (state(&gateway)["merged"] == gone).then_some(())
     });
+}
+
+/// Once history has its event no more, a field is named with that; its version is known all the same.
+#[test]
+fn of_what_history_has_no_more_the_document_says_so() {
+    let consumer = Consumer::listen();
+    let gateway =
+        Gateway::start(LIMITS, &with_values("bodies = \"1s\"\nfacts = \"2s\"", &consumer));
+    let body = r#"{"id":"a","contact":"c1","versions":{"mail":2},"data":{"mail":"m2"}}"#;
+    gateway.ask(&post::post("/in/contacts", "", body));
+    acknowledge(&mut consumer.delivery().0);
+    assert_eq!(state(&gateway)["merged"]["document"]["mail"], "m2");
+    let gone = serde_json::json!({ "document": {}, "without": { "mail": "history-gone" } });
+    wire::until("history has the event no more", || {
+        (state(&gateway)["merged"] == gone).then_some(())
+    });
+    assert_eq!(key(&gateway)["fields"]["mail"]["version"], 2);
+    assert_eq!(ask(&gateway, "b", r#"{"mail":1}"#).1["status"], "stale");
 }

@@ -4,8 +4,11 @@
 
 mod consumer;
 mod dead;
+#[path = "../support/dice.rs"]
+mod dice;
 mod explain;
 mod keys;
+mod merged;
 mod metrics;
 mod rebuild;
 mod replay;

@@ -119,11 +119,22 @@ impl World {
             )
         };
         let lines: String = positions.iter().map(line).collect();
+        self.send_lines("billing", &lines);
+    }
+
+    /// Posts events of another source, in this order.
+    pub(crate) fn post(&self, source: &str, events: &[Value]) {
+        let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+        self.send_lines(source, &lines);
+    }
+
+    fn send_lines(&self, source: &str, lines: &str) {
         let file = self.path("events.jsonl");
         std::fs::write(&file, lines).unwrap();
         let mut command = sprag();
-        command.args(["send", "--config"]).arg(self.path("sprag.toml"));
-        let output = command.args(["--url", &self.listen]).arg(&file).output().unwrap();
+        command.args(["send", "--source", source, "--config"]).arg(self.path("sprag.toml"));
+        let url = self.listen.replace("billing", source);
+        let output = command.args(["--url", &url]).arg(&file).output().unwrap();
         let said = Said::of(&output);
         assert_eq!(said.code, 0, "{said:?}");
     }
