@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
+#[path = "configurations/guides.rs"]
+mod guides;
 #[path = "configurations/values.rs"]
 mod values;
 
