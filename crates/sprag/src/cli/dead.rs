@@ -3,7 +3,7 @@
 use super::admin::AdminArguments;
 use super::admin::client::Client;
 use super::admin::key::Name;
-use super::admin::many;
+use super::admin::many::{self, MostArguments};
 use super::admin::page::{ListArguments, list, query};
 use super::admin::selector::SelectorArguments;
 use super::admin::table::{Rows, member, moment};
@@ -43,7 +43,7 @@ enum Action {
     /// Send dead letters again
     Redrive {
         /// A stopped lane (SOURCE:KEY) or a passed event (SOURCE:KEY:SEQUENCE), of --destination
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", conflicts_with = "most")]
         name: Option<Name>,
         /// Passed events: they come after later ones
         #[arg(long)]
@@ -51,15 +51,19 @@ enum Action {
         /// Everything there is
         #[arg(long, conflicts_with = "name")]
         all: bool,
+        #[command(flatten)]
+        most: MostArguments,
     },
     /// Give dead letters up for good
     Drop {
         /// An event in a lane (SOURCE:KEY:SEQUENCE, of --destination), or one of ingress by its id
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", conflicts_with = "most")]
         name: Option<Name>,
         /// Everything there is but the events of stopped lanes
         #[arg(long, conflicts_with = "name")]
         all: bool,
+        #[command(flatten)]
+        most: MostArguments,
     },
 }
 
@@ -69,17 +73,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         let client = &mut client;
         match &arguments.action {
             None => show(client, arguments).await,
-            Some(Action::Redrive { name: None, out_of_order: false, all }) => {
-                many(client, arguments, "/v1/lanes/resume", &json!({"all": all}), "resumed").await
+            Some(Action::Redrive { name: None, out_of_order, all, most }) => {
+                let (path, done) = match out_of_order {
+                    false => ("/v1/lanes/resume", "resumed"),
+                    true => ("/v1/dead-letters/redrive-many", "sent again"),
+                };
+                let mut body = arguments.selector.body()?;
+                body["all"] = json!(all);
+                if *out_of_order {
+                    body["out_of_order"] = json!(true);
+                }
+                many(client, arguments, path, body, most, done).await
             }
-            Some(Action::Redrive { name: None, out_of_order: true, all }) => {
-                let more = json!({"all": all, "out_of_order": true});
-                let path = "/v1/dead-letters/redrive-many";
-                many(client, arguments, path, &more, "sent again").await
-            }
-            Some(Action::Drop { name: None, all }) => {
-                let path = "/v1/dead-letters/drop-many";
-                many(client, arguments, path, &json!({"all": all}), "dropped").await
+            Some(Action::Drop { name: None, all, most }) => {
+                let mut body = arguments.selector.body()?;
+                body["all"] = json!(all);
+                many(client, arguments, "/v1/dead-letters/drop-many", body, most, "dropped").await
             }
             Some(Action::Redrive { name: Some(name), out_of_order, .. }) => {
                 let mut body = letter(client, arguments, name).await?;
@@ -102,14 +111,12 @@ async fn many(
     client: &mut Client,
     arguments: &Arguments,
     path: &str,
-    more: &Value,
+    body: Value,
+    most: &MostArguments,
     done: &str,
 ) -> Result<Verdict, Failure> {
-    let mut body = arguments.selector.body()?;
-    for (name, value) in more.as_object().into_iter().flatten() {
-        body[name.as_str()] = value.clone();
-    }
-    let tally = many::carry_out(client, path, body).await?;
+    let most = most.most.or(arguments.list.limit);
+    let tally = many::carry_out(client, path, body, most).await?;
     Ok(say_tally(&tally, done, arguments.list.json))
 }
 

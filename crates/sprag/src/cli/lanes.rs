@@ -2,7 +2,7 @@
 
 use super::admin::AdminArguments;
 use super::admin::client::Client;
-use super::admin::many::{self, Tally};
+use super::admin::many::{self, MostArguments, Tally};
 use super::admin::page::{ListArguments, list, query};
 use super::admin::selector::SelectorArguments;
 use super::admin::table::{Rows, member, moment};
@@ -11,8 +11,13 @@ use super::{Failure, Verdict, block_on};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+/// What `--reason` is of lanes; dead letters have more.
+const REASONS: &str = "For this reason: what came of the last try (503, 5xx, unreachable, unknown, \
+    address-not-allowed, unreadable, not-acknowledged-in-time), or halted, parked";
+
 /// List stopped or waiting lanes; resume stopped ones in order
 #[derive(Debug, Args)]
+#[command(mut_arg("reason", |reason| reason.help(REASONS)))]
 #[command(after_help = "Examples:\n  \
     sprag lanes\n  \
     sprag lanes --waiting --destination app\n  \
@@ -41,18 +46,21 @@ enum Action {
         /// Resume every stopped lane
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        most: MostArguments,
     },
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let mut client = arguments.admin.client()?;
     block_on(async {
-        match arguments.action {
+        match &arguments.action {
             None => show(&mut client, arguments).await,
-            Some(Action::Resume { all }) => {
+            Some(Action::Resume { all, most }) => {
+                let most = most.most.or(arguments.list.limit);
                 let mut body = arguments.selector.body()?;
                 body["all"] = json!(all);
-                let tally = many::carry_out(&mut client, "/v1/lanes/resume", body).await?;
+                let tally = many::carry_out(&mut client, "/v1/lanes/resume", body, most).await?;
                 Ok(say_tally(&tally, "resumed", arguments.list.json))
             }
         }
@@ -69,6 +77,9 @@ pub(super) fn say_tally(tally: &Tally, done: &str, json: bool) -> Verdict {
             let [source, key, destination, code] =
                 ["source", "key", "destination", "code"].map(|name| member(refused, name));
             say(format!("{source}:{key} {destination} refused: {code}"));
+        }
+        if tally.more {
+            say("There may be more: raise --limit, or run it again.");
         }
     }
     Verdict::found_if(!tally.refused.is_empty())

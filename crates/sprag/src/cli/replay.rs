@@ -48,7 +48,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let mut client = arguments.admin.client()?;
     let body = body(arguments)?;
-    let tally = block_on(many::carry_out(&mut client, "/v1/replay", body))?;
+    let tally = block_on(many::carry_out(&mut client, "/v1/replay", body, None))?;
     Ok(say_tally(&tally, "set back", arguments.json))
 }
 

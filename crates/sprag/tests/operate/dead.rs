@@ -28,11 +28,19 @@ fn stopped_lanes_are_listed_and_resumed_by_conditions() {
     assert!(said.code == 1 && said.out.contains("lanes-stopped app: 3 lane(s)"), "{said:?}");
     assert!(said.out.contains("sprag lanes resume --destination app"), "{said:?}");
 
+    assert!(!world.run(&["lanes", "--help"]).out.contains("given-up"));
+    assert!(world.run(&["dead", "--help"]).out.contains("given-up"));
+
     world.consumer.answers(204);
     let said = world.run(&["lanes", "resume"]);
     assert!(said.code == 2 && said.err.contains("invalid-parameter"), "{said:?}");
-    let said = world.run(&["lanes", "resume", "--key", "a*", "--destination", "app"]);
-    assert_eq!((said.code, said.out.as_str()), (0, "2 resumed.\n"));
+    let said = world.run(&["lanes", "resume", "--key", "a*", "--limit", "1"]);
+    assert!(said.code == 0 && said.out.starts_with("1 resumed.\nThere may be more"), "{said:?}");
+    assert_eq!(count(&["lanes"]), 2);
+    // So it is also where the limit stands before the action.
+    let said = world.run(&["lanes", "--limit", "1", "resume", "--key", "a*"]);
+    assert!(said.code == 0 && said.out.starts_with("1 resumed."), "{said:?}");
+    world.until_lane("a2", "delivered", &json!(2));
     world.until_lane("a1", "delivered", &json!(2));
     assert_eq!(count(&["lanes"]), 1);
     // A redrive without --out-of-order is of lanes.
@@ -97,6 +105,10 @@ fn letters_of_ingress_are_dropped_by_id_and_in_bulk() {
     assert!(said.code == 1 && said.out.contains("hold.span"), "{said:?}");
     assert!(said.out.contains(&format!("sprag dead drop {id}")), "{said:?}");
     assert_eq!(world.run(&["dead", "drop", &id]).code, 0);
+    world.send("a", &[96_000]);
+    world.until(&["dead", "--json"], |said| said.json().as_array().unwrap().len() == 2);
+    let said = world.run(&["dead", "drop", "--all", "--limit", "1", "--json"]);
+    assert_eq!(said.json(), json!({"done": 1, "refused": [], "more": true}), "{said:?}");
     let said = world.run(&["dead", "drop", "--reason", "invalid", "--since", "1h"]);
     assert_eq!((said.code, said.out.as_str()), (0, "1 dropped.\n"), "{said:?}");
     assert_eq!(world.run(&["dead", "--reason", "misspelled"]).code, 2);

@@ -6,13 +6,15 @@ use crate::cli::Failure;
 use clap::Args;
 use serde_json::Value;
 
+/// How many are shown unless asked otherwise.
+const SHOWN: u64 = 100;
+
 /// How much of a list is shown, and how.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArguments {
-    /// Show at most so many
-    #[arg(long, value_name = "N", default_value_t = 100, global = true,
-        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    limit: u64,
+    /// Show at most so many [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(in crate::cli) limit: Option<u64>,
     /// Print a JSON array instead of a table
     #[arg(long, global = true)]
     pub(in crate::cli) json: bool,
@@ -21,7 +23,7 @@ pub(in crate::cli) struct ListArguments {
 impl ListArguments {
     /// How many are wanted.
     pub(in crate::cli) fn most(&self) -> usize {
-        usize::try_from(self.limit).unwrap_or(usize::MAX)
+        usize::try_from(self.limit.unwrap_or(SHOWN)).unwrap_or(usize::MAX)
     }
 }
 
