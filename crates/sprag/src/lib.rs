@@ -40,6 +40,7 @@ pub mod secret;
 pub mod serve;
 pub mod share;
 pub mod sink;
+mod source_changed;
 pub mod state;
 pub mod token;
 pub mod verify;

@@ -13,6 +13,7 @@ use crate::admin::{InForce, LastReload};
 use crate::config::{self, Finding, SecretReference, Severity};
 use crate::plan;
 use crate::serve::{Running, StartError, Starting};
+use crate::source_changed;
 
 /// What becomes of a reload, as operators read it: accepted, or refused.
 pub const OUTCOMES: [&str; 2] = ["accepted", "refused"];
@@ -92,7 +93,7 @@ impl Running {
                 self.next.set(None);
                 return Err(vec![refused.map_or_else(
                     || finding("", "the node has ended".to_owned()),
-                    |refused| finding(&key_of_refusal(&refused), refused.to_string()),
+                    |refused| finding(&key_of_refusal(&refused), told(&refused)),
                 )]);
             }
         };
@@ -141,6 +142,13 @@ fn key_of(error: &StartError) -> &str {
         StartError::Source(..) | StartError::Refill(..) | StartError::Reconcile(..) => "sources",
         StartError::Destination(..) => "destinations",
         _ => "",
+    }
+}
+
+fn told(refused: &ReloadRefused) -> String {
+    match refused {
+        ReloadRefused::SourceChanged(changed) => source_changed::told(changed),
+        other => other.to_string(),
     }
 }
 

@@ -41,6 +41,7 @@ use crate::node::{self, LogQueries, Meter, NodeHandle, NodeLog, StartedThread, T
 use crate::out::{Out, OutDestination, Reading};
 use crate::plan;
 use crate::secret::Secret;
+use crate::source_changed;
 use crate::state;
 
 /// Why a gateway does not start.
@@ -87,9 +88,7 @@ impl fmt::Display for StartError {
             Self::Listen(address, error) => {
                 write!(formatter, "cannot listen on {address}: {error}; choose another address")
             }
-            Self::SourceChanged(changed) => {
-                write!(formatter, "source-changed: {}", Notice::SourceChanged(changed.clone()))
-            }
+            Self::SourceChanged(changed) => formatter.write_str(&source_changed::told(changed)),
             Self::RemovedTooEarly(removed) => write!(formatter, "{removed}"),
             Self::Source(name, problem) => write!(formatter, "source {name:?}: {problem}"),
             Self::Destination(name, problem) => {
@@ -533,9 +532,8 @@ fn log_notice(notice: &Notice) {
         Notice::Configured(_) | Notice::Serving(_) => tracing::debug!("{notice}"),
         // Told with all there is to say about it.
         Notice::Reloaded(_) | Notice::ReloadRefused(_) => {}
-        Notice::SourceChanged(_) | Notice::RemovedTooEarly(_) | Notice::Damaged(..) => {
-            tracing::error!("{notice}");
-        }
+        Notice::SourceChanged(changed) => tracing::error!("{}", source_changed::told(changed)),
+        Notice::RemovedTooEarly(_) | Notice::Damaged(..) => tracing::error!("{notice}"),
         Notice::Lost(..)
         | Notice::StateFailed(_)
         | Notice::SequenceReset(_)

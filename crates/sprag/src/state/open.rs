@@ -223,6 +223,12 @@ fn existing(path: &Path, log: &str) -> rusqlite::Result<Result<Connection, Rebui
     }
 }
 
+/// Whether this version wrote the file.
+pub(super) fn is_of_this_version(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(version == VERSION)
+}
+
 /// Why a file is not the state of this log as this version writes it; none when it is.
 fn misfit(connection: &Connection, version: i64, log: &str) -> rusqlite::Result<Option<Rebuilt>> {
     if version != VERSION {

@@ -119,7 +119,7 @@ pub(super) fn mode(name: &str) -> Result<LaneMode, Fault> {
 }
 
 /// What came of the try after which a lane stopped: the status of an answer, or why there is none.
-pub(super) fn outcome_name(outcome: Outcome) -> String {
+pub(crate) fn outcome_name(outcome: Outcome) -> String {
     match outcome {
         Outcome::Answered { status } => status.to_string(),
         Outcome::Unreachable => "unreachable".to_owned(),
