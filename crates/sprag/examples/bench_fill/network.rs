@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sprag::node::{Network, NodeHandle};
 use sprag_core::fact::Outcome;
-use sprag_core::id::PartitionId;
+use sprag_core::id::{DestinationId, PartitionId};
 use sprag_core::input::{AttemptId, Ended};
 use sprag_core::lists::ListAsk;
 use sprag_core::output::{Attempt, Compare, Fetch, Theirs};
@@ -62,6 +62,10 @@ impl Network for Ending {
 
     fn read_list(&mut self, _: ListAsk) {
         // No source has a list.
+    }
+
+    fn newest_outcome(&self, _: DestinationId) -> Option<Outcome> {
+        Some(self.outcome)
     }
 
     fn notice(&mut self, notice: Notice) {

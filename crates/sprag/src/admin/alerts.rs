@@ -19,7 +19,7 @@ use super::selector;
 use super::state::AdminState;
 use crate::node::DestinationStatistics;
 use crate::problem::Problem;
-use crate::state::{KeyFilter, KeyQuery, StoppedCounts};
+use crate::state::{KeyFilter, KeyQuery, StoppedCounts, outcome_name};
 
 /// Something to look at.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -151,10 +151,14 @@ async fn destinations(
             let text = "An operator paused it; its events wait.".to_owned();
             items.push(about("destination-paused", text, resume));
         }
-        if statistics.destinations.get(id).is_some_and(|counts| counts.breaker_open) {
-            let text = "Most of what it got failed; it is tried one event at a time.".to_owned();
+        if let Some(counts) = statistics.destinations.get(id).filter(|counts| counts.breaker_open) {
+            let last = counts.newest_outcome.map(outcome_name);
+            let last = last.map_or_else(String::new, |last| format!(" (last: {last})"));
+            let text =
+                format!("Most of what it got failed{last}; it is tried one event at a time.");
             let remedy = "See to the consumer; deliveries go on by themselves.".to_owned();
-            items.push(about("breaker-open", text, remedy));
+            let since = selector::shown(counts.breaker_since);
+            items.push(Alert { since, ..about("breaker-open", text, remedy) });
         }
         if let Some(text) = statistics.destinations.get(id).and_then(backlog) {
             let remedy = "See to the consumer, or raise `limits.destination_backlog`: at the limit \

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,6 +46,10 @@ pub struct Endpoint {
     /// Whether 202 is no acknowledgement, but says that one will come.
     acknowledges_later: bool,
     metrics: DestinationMetrics,
+    /// How the newest attempt ended.
+    newest: Mutex<Option<Outcome>>,
+    /// Whether it was told that no address of it may be connected to.
+    refusal_told: AtomicBool,
 }
 
 impl fmt::Debug for Endpoint {
@@ -132,6 +137,8 @@ impl Endpoint {
             connections: Connections::new(to, concurrency, descriptors.clone()),
             acknowledges_later: matches!(config.ack, Ack::Explicit(_)),
             metrics,
+            newest: Mutex::default(),
+            refusal_told: AtomicBool::new(false),
         })
     }
 
@@ -139,6 +146,25 @@ impl Endpoint {
     pub(super) fn is_delivered(&self, ended: &Ended) -> bool {
         let later = self.acknowledges_later && ended.outcome == Outcome::Answered { status: 202 };
         ended.outcome.is_acknowledged() && ended.dropped.is_none() && !later
+    }
+
+    /// An attempt ended: it is counted, and the first that was not allowed is told.
+    pub(super) fn ended(&self, outcome: Outcome) {
+        self.metrics.attempt(outcome);
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        if outcome == Outcome::Refused && !self.refusal_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "address-not-allowed: destination {:?} is at an address that is not public ({}), and \
+                 its `allow` names no network of it: nothing is delivered there",
+                self.metrics.name(),
+                self.host.to_str().unwrap_or_default()
+            );
+        }
+    }
+
+    /// How the newest attempt ended, where one did.
+    pub(super) fn newest_outcome(&self) -> Option<Outcome> {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its counters.

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::config::Network;
 
 /// Whether a destination with these allowed networks may connect to the address.
-pub(super) fn is_allowed(address: IpAddr, allow: &[Network]) -> bool {
+pub(crate) fn is_allowed(address: IpAddr, allow: &[Network]) -> bool {
     is_public(address) || allow.iter().any(|network| network.contains(address))
 }
 

@@ -36,6 +36,7 @@ use crate::refill::{Comparer, Comparers, Lister, Listers, Refiller, Refillers};
 pub(crate) use batch::envelope;
 pub(crate) use endpoint::tls;
 pub use endpoint::{Endpoint, EndpointProblem};
+pub(crate) use guard::is_allowed;
 pub use guard::is_public;
 pub(crate) use headers::reason;
 
@@ -224,7 +225,7 @@ impl Network for Dispatcher {
             running.remove((partition, id));
             let now = clock.now();
             let took = now.elapsed.since(started.elapsed);
-            endpoint.metrics().attempt(ended.outcome);
+            endpoint.ended(ended.outcome);
             if endpoint.is_delivered(&ended) && !attempt.out_of_order {
                 endpoint.metrics().delivered(partition, now.clock.since(event.event.recorded));
             }
@@ -294,6 +295,10 @@ impl Network for Dispatcher {
             let read = lister.read(&node, clock, &asked).await;
             node.list_read(read);
         });
+    }
+
+    fn newest_outcome(&self, destination: DestinationId) -> Option<Outcome> {
+        self.numbered.get(&destination)?.newest_outcome()
     }
 
     fn notice(&mut self, notice: Notice) {

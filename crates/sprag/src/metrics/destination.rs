@@ -50,6 +50,12 @@ impl DestinationMetrics {
         Self(Arc::new(Counted { attempts, name, lags }))
     }
 
+    /// The destination's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// An attempt ended.
     pub fn attempt(&self, outcome: Outcome) {
         self.0.attempts[class(outcome)].inc();

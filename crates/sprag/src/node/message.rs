@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sprag_core::id::{Hash, Key, PartitionId, SourceId};
+use sprag_core::fact::Outcome;
+use sprag_core::id::{DestinationId, Hash, Key, PartitionId, SourceId};
 use sprag_core::input::{Arrival, AttemptId, Command, Compared, Ended, Fetched};
 use sprag_core::lists::{ListAsk, ListRead};
 use sprag_core::output::{Answer, Attempt, Compare, Fetch, Theirs};
@@ -40,6 +41,9 @@ pub trait Network: Send + 'static {
 
     /// Read the list of a whole source, bring in what comes, and report the end to the handle.
     fn read_list(&mut self, asked: ListAsk);
+
+    /// What came of the newest attempt at a destination, where one ended.
+    fn newest_outcome(&self, destination: DestinationId) -> Option<Outcome>;
 
     /// An operator must know this.
     fn notice(&mut self, notice: Notice);

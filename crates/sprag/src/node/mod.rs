@@ -4,6 +4,7 @@
 //! is no decision here. Must not know: HTTP.
 
 mod beside;
+mod breakers;
 mod handle;
 mod log;
 mod message;

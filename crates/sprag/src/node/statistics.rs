@@ -6,6 +6,7 @@ use std::time::Duration;
 use sprag_core::backlog::Level;
 use sprag_core::chain::Digest;
 use sprag_core::destination::Pool;
+use sprag_core::fact::Outcome;
 use sprag_core::id::{DestinationId, Epoch, FrameNumber, PartitionId, SourceId};
 use sprag_core::partition::{ReconcileTally, WaitsFor};
 use sprag_core::retention::Tally;
@@ -67,6 +68,10 @@ pub struct DestinationStatistics {
     pub slow: usize,
     /// Whether its breaker is open (DESIGN L2).
     pub breaker_open: bool,
+    /// Since when, by the clock.
+    pub breaker_since: Option<UnixMicros>,
+    /// What came of the newest attempt, where one ended.
+    pub newest_outcome: Option<Outcome>,
     /// Lanes that wait for a permit.
     pub waiting: usize,
     /// Whether an operator paused it.
@@ -117,6 +122,8 @@ impl Statistics {
                 in_flight: destination.in_flight(),
                 slow: destination.in_flight_of(Pool::Slow),
                 breaker_open: destination.is_open(),
+                breaker_since: None,
+                newest_outcome: None,
                 waiting: destination.waiting(),
                 paused: destination.is_paused(),
                 backlog: node.backlog(*id),

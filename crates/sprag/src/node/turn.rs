@@ -10,6 +10,7 @@ use std::{io, thread};
 use sprag_core::chain::Digest;
 use sprag_core::input::Ticket;
 use sprag_core::output::Answer;
+use sprag_core::time::UnixMicros;
 use sprag_driver::effect::Effect;
 use sprag_driver::node::Node;
 use sprag_driver::state::State;
@@ -18,11 +19,13 @@ use tokio::runtime;
 use tokio::sync::mpsc::{UnboundedReceiver as Receiver, unbounded_channel};
 use tokio::sync::oneshot;
 
+use super::breakers::Breakers;
 use super::handle::NodeHandle;
 use super::message::{Asking, Message, Network};
 use super::room::Room;
 use super::statistics::{Statistics, wait_until};
 use crate::clock::Clock;
+use crate::state::outcome_name;
 use crate::{life, limits};
 
 /// A log that its owner commits.
@@ -78,6 +81,7 @@ struct Turning<L, S, D, N> {
     answers: HashMap<Ticket, Asking>,
     room: Arc<Room>,
     next_ticket: u64,
+    breakers: Breakers,
     /// Told to stop: nothing new is taken, and it ends once everything is committed and stored.
     stopping: Option<(Ticket, oneshot::Sender<()>)>,
 }
@@ -109,6 +113,7 @@ where
         answers: HashMap::new(),
         room: handle.room().clone(),
         next_ticket: 0,
+        breakers: Breakers::default(),
         stopping: None,
     };
     let thread = thread::Builder::new().name("sprag-node".into());
@@ -175,8 +180,42 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
     }
 
     fn turn(&mut self) {
-        self.node.turn(self.clock.now());
+        let now = self.clock.now();
+        self.node.turn(now);
         self.carry_out();
+        self.tell_breakers(now.clock);
+    }
+
+    /// A breaker that opens or closes is a line of the log. There are few destinations.
+    fn tell_breakers(&mut self, now: UnixMicros) {
+        for (id, destination) in self.node.destinations() {
+            let is_open = destination.is_open();
+            if !self.breakers.is_other(*id, is_open, now) {
+                continue;
+            }
+            let known = self.node.directory().destinations.get(id);
+            let name = known.map(|known| &*known.name).unwrap_or_default();
+            if is_open {
+                let last = self.network.newest_outcome(*id).map(outcome_name);
+                let (last, lanes) = (last.unwrap_or_default(), self.node.backlog(*id).lanes);
+                tracing::warn!(
+                    "breaker-open: destination {name:?} fails (last: {last}); {lanes} lane(s) wait \
+                     while it is tried one event at a time"
+                );
+            } else {
+                tracing::info!("the breaker of destination {name:?} closed: it answers again");
+            }
+        }
+    }
+
+    /// Counts; what is known of open breakers is known here.
+    fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics::of(&self.node);
+        for (id, counts) in &mut statistics.destinations {
+            counts.breaker_since = self.breakers.since(*id);
+            counts.newest_outcome = self.network.newest_outcome(*id);
+        }
+        statistics
     }
 
     /// Takes in what has come by now, at most so much that effects do not wait for long.
@@ -235,7 +274,7 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
         match question {
             Message::View(key, answer) => drop(answer.send(self.node.view(&key))),
             Message::Directory(answer) => drop(answer.send(self.node.directory().clone())),
-            Message::Statistics(answer) => drop(answer.send(Statistics::of(&self.node))),
+            Message::Statistics(answer) => drop(answer.send(self.statistics())),
             _ => {}
         }
     }

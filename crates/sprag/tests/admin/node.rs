@@ -135,6 +135,10 @@ impl Network for ScriptedNetwork {
         panic!("no list is read: {asked:?}");
     }
 
+    fn newest_outcome(&self, _: DestinationId) -> Option<Outcome> {
+        None
+    }
+
     fn notice(&mut self, _: Notice) {}
 }
 
