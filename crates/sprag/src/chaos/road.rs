@@ -56,7 +56,7 @@ impl Drive {
 
 async fn work<R: Road>(road: Arc<R>, mut connection: Connection) {
     while let Some(make) = road.next().await {
-        let (answer, tries) = connection.post(make).await;
+        let (answer, tries) = connection.post(make, |_| {}).await;
         road.answered(&answer, tries);
     }
 }

@@ -39,9 +39,9 @@ impl Client {
 
     /// Posts one event until it is taken, refused, or the tries are used up. Says how often it was
     /// tried.
-    pub(super) async fn post(&mut self, post: &Post) -> (Answer, u32) {
+    pub(super) async fn post(&mut self, post: &Post, again: impl Fn(&str)) -> (Answer, u32) {
         let (target, signer, clock) = (&self.target, &self.signer, self.clock);
-        self.connection.post(|| request(target, Some(signer), clock, post)).await
+        self.connection.post(|| request(target, Some(signer), clock, post), again).await
     }
 }
 

@@ -34,10 +34,12 @@ impl Connection {
     }
 
     /// Sends until it is taken, refused, or the tries are used up; each try is made anew, for a
-    /// signature has its time. Says how often it was tried.
+    /// signature has its time. `again` hears why, before each try but the first. Says how often it was
+    /// tried.
     pub(crate) async fn post(
         &mut self,
         make: impl Fn() -> Option<Request<Full<Bytes>>>,
+        again: impl Fn(&str),
     ) -> (Answer, u32) {
         let mut wait = WAIT_FIRST;
         for number in 1..=TRIES {
@@ -50,7 +52,8 @@ impl Connection {
                 Try::Again { why, .. } if number == TRIES => {
                     return (Answer::Unanswered(why), number);
                 }
-                Try::Again { wait: asked, .. } => {
+                Try::Again { why, wait: asked } => {
+                    again(&why);
                     tokio::time::sleep(asked.unwrap_or(wait).min(WAIT_MOST)).await;
                     wait *= 2;
                 }

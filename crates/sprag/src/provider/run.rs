@@ -16,6 +16,9 @@ pub trait Listener: Send + Sync + 'static {
     /// The event at this place of the list is about to be posted.
     fn leaves(&self, _at: usize) {}
 
+    /// It was not taken, for this reason, and is tried again.
+    fn again(&self, _at: usize, _why: &str) {}
+
     /// It was answered at last, or given up.
     fn answered(&self, _at: usize, _answer: &Answer) {}
 }
@@ -98,7 +101,7 @@ async fn work<L: Listener>(mut client: Client, shared: Arc<Shared<L>>) -> Tally 
         }
         let post = (shared.supply)(at);
         shared.listener.leaves(at);
-        let (answer, tries) = client.post(&post).await;
+        let (answer, tries) = client.post(&post, |why| shared.listener.again(at, why)).await;
         shared.listener.answered(at, &answer);
         tally.count(&answer, tries);
     }

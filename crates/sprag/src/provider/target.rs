@@ -27,7 +27,7 @@ impl fmt::Display for TargetProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NoUrl => "a URL is needed, such as http://127.0.0.1:8080/in/billing",
-            Self::NotHttp => "only http:// is posted to; give the address Sprag itself listens on",
+            Self::NotHttp => "only http:// is posted to, TLS is not spoken here: give the plain address behind it",
             Self::Query => "the URL may have no query; values of events are put there",
         })
     }

@@ -311,7 +311,7 @@ async fn post(
             query: String::new(),
             body: Bytes::from_static(body.as_bytes()),
         };
-        let (answer, _) = connection.post(|| request(&target, None, clock, &event)).await;
+        let (answer, _) = connection.post(|| request(&target, None, clock, &event), |_| {}).await;
         became.push(match answer {
             Answer::Acknowledged(status) => status,
             Answer::Refused(status, code) => format!("{status} {code}"),
