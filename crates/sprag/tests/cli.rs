@@ -315,3 +315,75 @@ fn the_demo_shows_a_table_and_can_stay() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(demo.end("INT").0, 0);
 }
+
+/// Lines of a log until one contains all of these.
+fn until_logged(gateway: &mut Background, parts: &[&str]) {
+    let mut log = BufReader::with_capacity(1, gateway.0.stderr.as_mut().unwrap());
+    let mut line = String::new();
+    while log.read_line(&mut line).unwrap() > 0 {
+        if parts.iter().all(|part| line.contains(part)) {
+            return;
+        }
+        line.clear();
+    }
+    panic!("no line has {parts:?}");
+}
+
+#[test]
+fn what_a_source_was_started_with_is_compared_while_a_gateway_runs_and_after_it() {
+    let directory = TempDir::new().unwrap();
+    let config = configuration(&directory, "127.0.0.1:1");
+    let other =
+        std::fs::read_to_string(&config).unwrap().replace("/data/customer", "/data/account");
+    let other = write(&directory, "other.toml", &other);
+    let check = |config: &Path| run(&["check", "--config", text(config)]);
+    assert_eq!(check(&other).0, 0, "there is no history yet");
+    let gateway = Background::start(&["serve", "--config", text(&config)]);
+    let refused = |(code, out, _): (i32, String, String)| {
+        let told = "key body:/data/customer and is now configured with key body:/data/account:";
+        code == 1
+            && out.contains("other.toml:7: error: sources.billing: source-changed: ")
+            && out.contains(told)
+            && !out.contains("contract")
+            && !out.contains("fine")
+    };
+    // What was declared is told once it is in the state store.
+    while !refused(check(&other)) {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(check(&config).0, 0);
+    assert_eq!(gateway.end("TERM").0, 0);
+    let files = || {
+        let files = std::fs::read_dir(directory.path().join("data")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = files();
+    assert!(refused(check(&other)), "{:?}", check(&other));
+    assert_eq!(files(), before);
+    std::fs::remove_file(directory.path().join("data/state.sqlite")).unwrap();
+    let (code, out, _) = check(&other);
+    assert!(
+        code == 0 && out.contains("warning: server.data: ") && out.contains("not compared"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_destination_that_is_dead_or_not_allowed_is_told_in_the_log() {
+    let directory = TempDir::new().unwrap();
+    let text_of = std::fs::read_to_string(configuration(&directory, "127.0.0.1:1")).unwrap();
+    // A name by the rules of the configuration, and a private address once it is resolved.
+    let config = format!(
+        "{text_of}\n[destinations.audit]\nfrom = [\"billing\"]\nurl = \"http://127.1:1/\"\n\
+         secrets = [\"env:SPRAG_TEST_SECRET\"]\n"
+    );
+    let config = write(&directory, "two.toml", &config);
+    let mut gateway = Background::start(&["serve", "--config", text(&config)]);
+    let listen = gateway.stdout_line("listen ").replace("SOURCE", "billing");
+    let send =
+        ["send", "--config", text(&config), "--url", &listen, "--events", "5", "--keys", "5"];
+    assert_eq!(run(&send).0, 0);
+    until_logged(&mut gateway, &["WARN", "address-not-allowed", "audit", "allow"]);
+    until_logged(&mut gateway, &["WARN", "breaker-open", "app", "last: unreachable", "lane(s)"]);
+}

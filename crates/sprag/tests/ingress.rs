@@ -57,6 +57,7 @@ position = { sequence = "body:/number" }
 from = ["open"]
 url = "http://127.0.0.1:9/"
 secrets = ["env:A"]
+allow = ["127.0.0.0/8"]
 "#;
 
 fn gateway() -> Gateway {

@@ -35,6 +35,7 @@ position = { sequence = "body:/number" }
 from = ["stock"]
 url = "http://127.0.0.1:9/"
 secrets = ["env:A"]
+allow = ["127.0.0.0/8"]
 "#;
 
 fn gateway() -> Gateway {

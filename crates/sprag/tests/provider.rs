@@ -18,7 +18,7 @@ const NOW_US: i64 = 1_700_000_000_000_000;
 /// A source with these lines and a destination it needs.
 fn source(lines: &str) -> Source {
     let text = format!(
-        "[sources.s]\n{lines}\n[destinations.d]\nfrom = [\"s\"]\nurl = \"http://127.0.0.1:1/\"\n\
+        "[sources.s]\n{lines}\n[destinations.d]\nfrom = [\"s\"]\nurl = \"http://app.example/\"\n\
          secrets = [\"env:A\"]\n"
     );
     let secret = Secret::from("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");

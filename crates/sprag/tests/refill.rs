@@ -346,7 +346,7 @@ fn a_halted_key_is_asked_for_again_after_a_failure_and_history_tells_of_each() {
 fn check(source: &str) -> Result<config::Checked, Vec<String>> {
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ndata = \"d\"\n{source}\
-         [destinations.app]\nfrom = [\"s\"]\nurl = \"http://127.0.0.1:9/\"\nsecrets = [\"env:A\"]\n"
+         [destinations.app]\nfrom = [\"s\"]\nurl = \"http://app.example/\"\nsecrets = [\"env:A\"]\n"
     );
     let resolve = |_: &SecretReference| Ok(Secret::from(format!("whsec_A{SECRET}").as_str()));
     let checked = config::check(&text, "refill.toml", &resolve);

@@ -32,6 +32,8 @@ pub(super) fn change_of(path: &str) -> Change {
         "server.partitions",
         "sources.*.id",
         "sources.*.key",
+        "sources.*.key[]",
+        "sources.*.total",
         "sources.*.split",
         "sources.*.position",
         "sources.*.contract",
@@ -154,6 +156,8 @@ mod tests {
             ("limits.disk_reserve", Change::Restart),
             ("server.partitions", Change::Never),
             ("sources.*.position.sequence", Change::Never),
+            ("sources.*.key[].at.join", Change::Never),
+            ("sources.*.total", Change::Never),
             ("destinations.*.start", Change::Never),
             ("destinations.*.url", Change::Reload),
         ] {

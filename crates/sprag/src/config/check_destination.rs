@@ -2,11 +2,11 @@
 
 use super::check_late::feeding;
 use super::check_server::path;
-use super::check_verify::secret_list;
 use super::checked::{Ack, Destination, HttpVersion, OnGiveUp, Retry, Source, Url};
 use super::network::Network;
 use super::raw::{Entry, Section, or};
-use super::{Named, check_headers, check_rate, check_rules, check_server};
+use super::{Named, check_headers, check_rate, check_rules, check_secrets, check_server};
+use crate::dispatch::is_allowed;
 use crate::extract::InstantUnit;
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
@@ -16,6 +16,7 @@ use rustls::RootCertStore;
 use sprag_core::pattern::Pattern;
 use sprag_core::settings::Start;
 use sprag_core::time::UnixMicros;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -71,6 +72,9 @@ fn destination(section: &Section<'_>) -> Option<Destination> {
         entry.integer(1..=sprag_core::limits::BATCH_EVENTS as u64).map(Some)
     });
     let allow = allow(section);
+    if retired == Some(false) {
+        may_be_connected_to(section, url.as_ref(), allow.as_deref());
+    }
     let (headers, forward) = (check_headers::headers(section), check_headers::forward(section));
     let ca = ca(section);
     Some(Destination {
@@ -161,12 +165,7 @@ fn from(section: &Section<'_>) -> Option<Vec<String>> {
 
 fn secrets(section: &Section<'_>) -> Option<Vec<crate::secret::Secret>> {
     let entry = section.required("secrets")?;
-    let secrets = secret_list(&entry)?;
-    if let Err(problem) = DestinationKeys::new(&secrets) {
-        entry.error(problem);
-        return None;
-    }
-    Some(secrets)
+    check_secrets::whsec_list(&entry, |secrets| DestinationKeys::new(secrets).map(drop))
 }
 
 /// The default gives way to a short timeout; a value that is written must fit it.
@@ -211,6 +210,32 @@ pub(super) fn allow(section: &Section<'_>) -> Option<Vec<Network>> {
     let networks: Vec<_> =
         entry.list(NETWORKS)?.iter().map(|entry| entry.parsed(Network::parse)).collect();
     networks.into_iter().collect()
+}
+
+/// What is written as an address is judged as it is when it is connected to. What a name stands for is
+/// known by then only; but `localhost` is this machine everywhere.
+fn may_be_connected_to(section: &Section<'_>, url: Option<&Url>, allow: Option<&[Network]>) {
+    let Some(((url, allow), entry)) = url.zip(allow).zip(section.get("url")) else { return };
+    let addresses: Vec<IpAddr> = match url.host.parse() {
+        Ok(address) => vec![address],
+        Err(_) if url.host.eq_ignore_ascii_case("localhost") => {
+            vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+        }
+        Err(_) => return,
+    };
+    if addresses.iter().any(|address| is_allowed(*address, allow)) {
+        return;
+    }
+    let network = match addresses[0] {
+        address if address.is_loopback() && address.is_ipv4() => "127.0.0.0/8".to_owned(),
+        IpAddr::V4(address) => format!("{address}/32"),
+        IpAddr::V6(address) => format!("{address}/128"),
+    };
+    entry.error(format!(
+        "{} is not a public address, and nothing would be delivered: `allow = [{network:?}]` lets it be \
+         connected to",
+        url.host
+    ));
 }
 
 /// A URL with everything a connection and a request line need.

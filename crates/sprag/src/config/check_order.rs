@@ -73,18 +73,20 @@ pub(super) fn contract(section: &Section<'_>, position: Option<&PositionRule>) -
 
 /// What belongs to other contracts.
 fn refuse_others(section: &Section<'_>, kind: Kind) {
-    let waits = "only contract \"fifo\" waits for positions";
+    let waits = "only contracts \"fifo\", \"causal\" and \"states\" wait for what is missing";
     if kind != Kind::Fifo {
-        refuse(section, &FIFO_ONLY, waits);
+        refuse(section, &FIFO_ONLY, "only contract \"fifo\" has a first position");
     }
     if !matches!(kind, Kind::Fifo | Kind::Causal | Kind::States) {
-        let reason = "only contracts \"fifo\", \"causal\" and \"states\" wait for what is missing";
-        refuse(section, &["on_gap"], reason);
+        refuse(section, &["on_gap"], waits);
     }
     match kind {
         Kind::Fifo | Kind::Causal => {}
         Kind::Settle => refuse(&section.section("hold"), &HOLD_OF_GAPS, waits),
-        Kind::States => refuse(&section.section("hold"), &["span"], waits),
+        Kind::States => {
+            let reason = "only contracts \"fifo\" and \"causal\" count how far ahead a position is";
+            refuse(&section.section("hold"), &["span"], reason);
+        }
         _ => refuse(section, &["hold"], waits),
     }
     if kind != Kind::Latest {

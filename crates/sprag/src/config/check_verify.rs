@@ -1,8 +1,8 @@
 //! `verify` of a source: scheme, secrets and what a declared HMAC is made of.
 
+use super::check_secrets;
 use super::raw::{Entry, Section, or};
 use crate::extract::Location;
-use crate::limits;
 use crate::secret::Secret;
 use crate::verify::hmac::{Algorithm, Declared, SecretEncoding, SignatureEncoding};
 use crate::verify::public_url::PublicUrl;
@@ -91,19 +91,18 @@ fn secrets(section: &Section<'_>, kind: Option<Kind>) -> Option<Vec<Secret>> {
             entry.error("scheme \"none\" uses no secrets");
             None
         }
-        (Some(entry), _) => secret_list(&entry),
+        (Some(entry), Some(Kind::StandardWebhooks | Kind::Svix | Kind::Sprag)) => {
+            let usable =
+                |secrets: &[Secret]| Verifier::new(&Scheme::StandardWebhooks, secrets, 0).map(drop);
+            check_secrets::whsec_list(&entry, usable)
+        }
+        (Some(entry), _) => check_secrets::list(&entry),
         (None, Some(Kind::None) | None) => Some(Vec::new()),
         (None, Some(_)) => {
             section.error("`secrets` is missing");
             None
         }
     }
-}
-
-/// An array of named secrets.
-pub(super) fn secret_list(entry: &Entry<'_>) -> Option<Vec<Secret>> {
-    let secrets: Vec<_> = entry.list(limits::SECRETS)?.iter().map(Entry::secret).collect();
-    secrets.into_iter().collect()
 }
 
 fn scheme(section: &Section<'_>, kind: Kind) -> Option<Scheme> {

@@ -19,6 +19,7 @@ mod check_refill;
 mod check_refill_sprag;
 mod check_retention;
 mod check_rules;
+mod check_secrets;
 mod check_server;
 mod check_source;
 mod check_states;

@@ -417,6 +417,11 @@ impl<'a> Entry<'a> {
 
     /// A secret that is named, not written. What is written instead is never repeated.
     pub(super) fn secret(&self) -> Option<Secret> {
+        self.secret_or("")
+    }
+
+    /// The same; `hint` says what to do where there is none.
+    pub(super) fn secret_or(&self, hint: &str) -> Option<Secret> {
         let Some(reference) = SecretReference::parse(self.text()?) else {
             self.error("a secret is env:NAME or file:PATH, never written here");
             return None;
@@ -424,7 +429,7 @@ impl<'a> Entry<'a> {
         match self.notes.resolve(&reference) {
             Ok(secret) => Some(secret),
             Err(fault) => {
-                self.error(format!("{reference} {fault}"));
+                self.error(format!("{reference} {fault}{hint}"));
                 None
             }
         }

@@ -4,7 +4,7 @@ use super::changes::{Change, change_of};
 use super::reference::{KEYS, Omitted};
 
 const HEAD: &str = "# Configuration\n\n\
-Generated from the table the program checks with; change it there (`config/reference.rs`).\n\n\
+Generated from the table the program checks with; change it there (`config/reference/`).\n\n\
 TOML. An unknown key is refused with the nearest known one; every error names file, line and \
 reason, and all are reported at once. Durations and sizes carry units (`250ms`, `5s`, `10m`, \
 `72h`, `7d`; `512B`, `64KiB`, `1MiB`, `2GiB`). A secret is `env:NAME` or `file:PATH`. A location is \

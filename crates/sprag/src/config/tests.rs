@@ -1,5 +1,6 @@
 //! Whole configurations: what is accepted, and that every fault is told with its place.
 
+mod addresses;
 mod reconcile;
 mod total;
 
@@ -19,6 +20,7 @@ fn resolve(reference: &SecretReference) -> Result<Secret, SecretFault> {
     match reference.to_string().as_str() {
         "env:WHSEC" => Ok(Secret::from(WHSEC)),
         "env:PLAIN" => Ok(Secret::from(PLAIN)),
+        "env:SHORT" => Ok(Secret::from("whsec_eA==")),
         "env:EMPTY" => Ok(Secret::from("\n")),
         _ => Err(SecretFault::Absent),
     }
@@ -117,7 +119,7 @@ fn small(verify: &str, order: &str, more: &str) -> String {
         sources.s.key = "body:/key"
         {order}
         destinations.d.from = ["s"]
-        destinations.d.url = "http://127.0.0.1:3000/"
+        destinations.d.url = "http://app.example/"
         destinations.d.secrets = ["env:WHSEC"]
         {more}
         "#
@@ -203,7 +205,7 @@ sprag.toml:13: error: sources.Billing.hold.wait: a whole number with a unit is n
 sprag.toml:13: error: sources.Billing.hold.weight: unknown key; the nearest known one is `wait`
 sprag.toml:16: error: destinations.app.from[0]: there is no source `billing`
 sprag.toml:17: error: destinations.app.url: a URL that starts with http:// or https:// is needed
-sprag.toml:18: error: destinations.app.secrets[0]: env:NOT_SET does not exist
+sprag.toml:18: error: destinations.app.secrets[0]: env:NOT_SET does not exist; make one: export NAME=whsec_$(openssl rand -base64 24)
 sprag.toml:19: error: destinations.app.timeout: must be 100ms to 10m
 sprag.toml:20: error: destinations.app.retry: `first` is longer than `cap`
 "#;
@@ -384,8 +386,14 @@ fn settling_needs_instants_and_ids() {
     assert_eq!(of("sources.s.hold.events = 7\nsources.s.max_ahead = \"1s\"").events, 7);
     for (more, reason) in [
         ("sources.s.ranks = [\"a\"]", "`type` must say where the type is"),
-        ("sources.s.hold.wait = \"1s\"", "only contract \"fifo\" waits for positions"),
-        ("sources.s.hold.span = 5", "only contract \"fifo\" waits for positions"),
+        (
+            "sources.s.hold.wait = \"1s\"",
+            "only contracts \"fifo\", \"causal\" and \"states\" wait for what is missing",
+        ),
+        (
+            "sources.s.hold.span = 5",
+            "only contracts \"fifo\", \"causal\" and \"states\" wait for what is missing",
+        ),
         ("sources.s.on_gap = \"halt\"", "\"causal\" and \"states\" wait for what is missing"),
         ("sources.s.settle = \"11m\"", "must be 1ms to 10m"),
     ] {
@@ -534,7 +542,7 @@ fn causal_needs_a_clock_and_its_node() {
         ),
         ("{ version = \"body:/v\" }", "", "\"causal\" needs position = { clock"),
         (clock, "sources.s.hold.events = 10001", "at most 10000"),
-        (clock, "sources.s.first = 3", "only contract \"fifo\" waits for positions"),
+        (clock, "sources.s.first = 3", "only contract \"fifo\" has a first position"),
         (clock, "sources.s.max_ahead = \"1s\"", "compare times"),
         (clock, "sources.s.settle = \"1s\"", "only contract \"settle\""),
     ] {
@@ -662,8 +670,12 @@ fn states_need_a_table() {
         (state, &*given("{ initial = [\"a\"], allow = { \"\" = [\"b\"] } }"), "1 to 64 bytes"),
         (state, &*given("{ initial = [\"a\"], alow = {} }"), "the nearest known one is `allow`"),
         (state, "sources.s.max_ahead = \"1s\"", "only a timestamp can be ahead"),
-        (state, "sources.s.first = 3", "only contract \"fifo\" waits for positions"),
-        (state, "sources.s.hold.span = 3", "only contract \"fifo\" waits for positions"),
+        (state, "sources.s.first = 3", "only contract \"fifo\" has a first position"),
+        (
+            state,
+            "sources.s.hold.span = 3",
+            "only contracts \"fifo\" and \"causal\" count how far ahead",
+        ),
         (state, "sources.s.coalesce = true", "only contract \"latest\" compares"),
         ("{ version = \"body:/v\" }", table, "\"states\" needs position = { state"),
         ("{ state = \"body:/s\", sequence = \"body:/n\" }", table, "beside a state"),
@@ -767,6 +779,9 @@ fn secrets_are_checked_for_their_use_and_never_shown() {
     );
     let told = reasons(&plain);
     assert!(told.contains("destinations.d.secrets: the secret is not base64"), "{told}");
+    assert!(told.contains("make one: export NAME=whsec_$(openssl rand -base64 24)"), "{told}");
+    let short = lines(&checked(&fifo("").replace("env:WHSEC", "env:SHORT")).warnings);
+    assert!(short.contains("secret 1 has 1 byte(s) and may be guessed"), "{short}");
     let empty = reasons(&fifo("").replace("env:PLAIN", "env:EMPTY"));
     assert!(empty.contains("env:EMPTY is empty"), "{empty}");
     let written = reasons(&fifo("").replace("env:PLAIN", PLAIN));
@@ -792,9 +807,7 @@ fn the_admin_api_is_open_only_on_loopback() {
 #[test]
 fn urls() {
     let url = |text: &str| {
-        checked(&fifo("").replace("http://127.0.0.1:3000/", text)).config.destinations["d"]
-            .url
-            .clone()
+        checked(&fifo("").replace("http://app.example/", text)).config.destinations["d"].url.clone()
     };
     let https = url("https://example.com/a?b=c");
     assert!(https.tls);
@@ -810,7 +823,7 @@ fn urls() {
         ("http://host:0/", "port 0"),
         ("http:///x", "URL"),
     ] {
-        let told = reasons(&fifo("").replace("http://127.0.0.1:3000/", text));
+        let told = reasons(&fifo("").replace("http://app.example/", text));
         assert!(told.contains(reason), "{text}: {told}");
         assert!(!told.contains("pass@"), "{told}");
     }

@@ -38,7 +38,7 @@ fn findings(text: &str) -> String {
     findings.iter().map(|finding| format!("{finding}\n")).collect()
 }
 
-const DESTINATION: &str = "\n[destinations.d]\nfrom = []\nurl = \"http://127.0.0.1:1/\"\n";
+const DESTINATION: &str = "\n[destinations.d]\nfrom = []\nurl = \"http://app.example/\"\n";
 
 /// The source of the example on the page of a preset, with lines of its own.
 fn source(name: &str, more: &str) -> Source {

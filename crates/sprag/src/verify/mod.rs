@@ -44,6 +44,7 @@ pub mod twilio;
 pub use refusal::Refusal;
 pub use scheme::{Scheme, SecretProblem};
 pub use signer::{Signed, Signer};
+pub(crate) use standard_webhooks::whsec_bytes;
 
 use crate::secret::Secret;
 use http::HeaderMap;

@@ -119,6 +119,11 @@ impl<'a> Stamp<'a> {
     }
 }
 
+/// How many bytes a `whsec_` secret has; none where it is another kind of key, or none.
+pub(crate) fn whsec_bytes(secret: &Secret) -> Option<usize> {
+    decode_secret(secret).ok().map(|bytes| bytes.expose().len())
+}
+
 /// The key bytes of a `whsec_` secret.
 pub(super) fn decode_secret(secret: &Secret) -> Result<Secret, SecretProblem> {
     let text = secret.expose();

@@ -15,7 +15,7 @@ fn check(source: &str, refill: &str) -> Result<config::Checked, Vec<String>> {
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ndata = \"d\"\n\
          [sources.s]\n{source}\nrefill = {{ {refill} }}\n\
-         [destinations.app]\nfrom = [\"s\"]\nurl = \"http://127.0.0.1:9/\"\nsecrets = [\"env:A\"]\n"
+         [destinations.app]\nfrom = [\"s\"]\nurl = \"http://app.example/\"\nsecrets = [\"env:A\"]\n"
     );
     let resolve = |_: &SecretReference| Ok(Secret::from(format!("whsec_A{SECRET}").as_str()));
     let checked = config::check(&text, "lists.toml", &resolve);
@@ -103,7 +103,7 @@ fn a_list_may_come_and_go_without_another_reading_of_history() {
         "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ndata = \"d\"\n[sources.s]\n"
             .to_owned()
             + STRIPE
-            + "\n[destinations.app]\nfrom = [\"s\"]\nurl = \"http://127.0.0.1:9/\"\nsecrets = [\"env:A\"]\n";
+            + "\n[destinations.app]\nfrom = [\"s\"]\nurl = \"http://app.example/\"\nsecrets = [\"env:A\"]\n";
     let resolve = |_: &SecretReference| Ok(Secret::from(format!("whsec_A{SECRET}").as_str()));
     let without = config::check(&text, "lists.toml", &resolve).unwrap();
     assert_eq!(sprag::plan::plan(&without.config, None).sources[0].identity, with);

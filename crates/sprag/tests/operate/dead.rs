@@ -134,6 +134,7 @@ fn an_open_breaker_is_an_alert() {
     ["a", "b", "c", "d"].iter().for_each(|key| world.send(key, &[1]));
     let said = world.until(&["alerts"], |said| said.out.contains("breaker-open app"));
     assert_eq!(said.code, 1);
+    assert!(said.out.contains("(last: 503)") && said.out.contains("(since 20"), "{said:?}");
     let said = world.run(&["destinations"]);
     assert!(said.code == 1 && said.out.contains("breaker open"), "{said:?}");
 }

@@ -36,7 +36,7 @@ fn one_order_takes_the_place_of_a_presets_key() {
     let preset = |more: &str| {
         let text = format!(
             "sources.s.preset = \"commercetools\"\n{more}\ndestinations.d.from = [\"s\"]\n\
-             destinations.d.url = \"http://127.0.0.1:3000/\"\n\
+             destinations.d.url = \"http://app.example/\"\n\
              destinations.d.secrets = [\"env:WHSEC\"]"
         );
         checked(&text).config.sources["s"].rules.key.clone()
