@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sprag_core::fact::{DeadLetter, Fact, InvalidReason, Origin, Received, Released};
 use sprag_core::id::{FrameNumber, Place, Sequence};
 use sprag_core::position::Position;
+use sprag_core::ranges::Range;
 use sprag_log::lookup::{Handle, Wanted};
 use sprag_log::{Answer, Query, StoredEvent, StoredFact};
 use utoipa::{IntoParams, ToSchema};
@@ -125,6 +126,18 @@ struct Release {
     webhook_id: String,
     sequence: u64,
     kind: &'static str,
+    /// The sequence under which it came before, which this release undoes or repeats
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+    /// Positions just before it that were given up (`sprag-missing`): `5`, `7-9`, under `causal` `node 3-4`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
+    /// The hash its key stood at, where what leads from there to it never came
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken_from: Option<String>,
+    /// The states before it that never came (`sprag-passed`)
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    passed: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     at: Option<String>,
@@ -497,9 +510,23 @@ fn release(source: &str, stored: &StoredFact) -> Option<Release> {
         webhook_id: webhook_id(source, &key.name, sequence.0),
         sequence: sequence.0,
         kind: kind.as_str(),
+        of: released.earlier.map(|earlier| earlier.0),
+        missing: missing(released),
+        broken_from: released.broken_from.as_ref().map(ToString::to_string),
+        passed: released.passed.iter().map(ToString::to_string).collect(),
         at: time(stored.recorded),
         previous_hash: previous_hash.to_string(),
         hash: hash.to_string(),
         revision: revision.0,
     })
+}
+
+/// What was given up just before a release, each range as a text.
+fn missing(released: &Released) -> Vec<String> {
+    let text = |range: &Range| match (range.from, range.to) {
+        (from, to) if from == to => from.to_string(),
+        (from, to) => format!("{from}-{to}"),
+    };
+    let causes = released.causes.iter().map(|of| format!("{} {}", of.node, text(&of.range)));
+    released.missing.as_slice().iter().map(text).chain(causes).collect()
 }

@@ -125,8 +125,12 @@ async fn one(client: &mut Client, key: &KeyName, json: bool) -> Result<Verdict, 
         say(&shown);
         return Ok(Verdict::found_if(!why.is_empty()));
     }
-    let next = match (member(&shown, "next_position"), member(&shown["state"], "state")) {
-        (next, _) if !next.is_empty() => format!("; position {next} is next"),
+    let contract = key::contract(client, &key.source).await?;
+    let next = match (shown["next_position"].as_u64(), member(&shown["state"], "state")) {
+        (Some(next), _) if contract == "latest" => {
+            format!("; any position above {} is next", next.saturating_sub(1))
+        }
+        (Some(next), _) => format!("; position {next} is next"),
         (_, state) if !state.is_empty() => format!("; its state is {state}"),
         _ => String::new(),
     };
@@ -138,11 +142,12 @@ async fn one(client: &mut Client, key: &KeyName, json: bool) -> Result<Verdict, 
         say("Nothing waits.");
     }
     why.iter().for_each(say);
-    lanes(&shown);
+    lanes(&shown, contract == "unordered");
     Ok(Verdict::found_if(!why.is_empty()))
 }
 
-fn lanes(shown: &Value) {
+/// What was delivered last in order is nothing where there is no order.
+fn lanes(shown: &Value, is_unordered: bool) {
     let lanes = shown["lanes"].as_array().map(Vec::as_slice).unwrap_or_default();
     if lanes.is_empty() {
         return;
@@ -152,6 +157,7 @@ fn lanes(shown: &Value) {
         let [to, mode, delivered, head, tail, failures] =
             ["destination", "mode", "delivered", "head", "tail", "failures"]
                 .map(|name| member(lane, name));
+        let delivered = if is_unordered { "-".to_owned() } else { delivered };
         rows.add(&[to, mode, delivered, head, tail, failures, moment(lane, "due")]);
     }
     say(format!("\n{}", rows.text()));

@@ -5,6 +5,7 @@
 
 use super::client::{Client, escaped};
 use crate::cli::Failure;
+use crate::source_changed;
 use serde_json::Value;
 use sprag_core::id::Place;
 use std::str::FromStr;
@@ -90,6 +91,15 @@ impl Name {
             ))),
         }
     }
+}
+
+/// The contract of a source, as history has it; empty where it is not known.
+pub(in crate::cli) async fn contract(client: &mut Client, source: &str) -> Result<String, Failure> {
+    let page = client.get("/v1/sources").await?;
+    let mut items = page["items"].as_array().into_iter().flatten();
+    let known = items.find(|known| known["name"] == source);
+    let identity = known.and_then(|known| known["identity"].as_str()).unwrap_or_default();
+    Ok(source_changed::contract(identity).to_owned())
 }
 
 /// The names of all sources.

@@ -27,7 +27,9 @@ impl Rows {
     /// The lines, without the spaces a table fills its last column with.
     pub(in crate::cli) fn text(&self) -> String {
         let lines = self.0.lines();
-        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
+        // A table that has no borders begins each line with a space; an empty first cell is its column's.
+        let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -1,10 +1,11 @@
 //! `sprag explain`: the whole story of a key or an event, in sentences, the oldest first.
 
+mod beside;
 mod story;
 
 use super::admin::AdminArguments;
 use super::admin::client::{Client, Refused};
-use super::admin::key::{KeyName, Name};
+use super::admin::key::{self, KeyName, Name};
 use super::admin::page::{list, query};
 use super::events;
 use super::words::say;
@@ -18,8 +19,8 @@ use serde_json::{Value, json};
     sprag explain billing:cus_42\n  \
     sprag explain billing:cus_42:7\n  \
     sprag explain 3-1042-7\n\n\
-    The oldest first: received, held, released, every attempt, the fate; then what waits now and\n\
-    what an operator can do. Attempts are looked for in history, which can take a while.\n\
+    The oldest first: received, held, released, every attempt, the fate; of a key also what was given\n\
+    up, what was not released and what operators decided; then what waits now and what can be done. Attempts are looked for in history, which can take a while.\n\
     Exit code: 0 nothing waits for anything, 1 something does, 2 could not run")]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -71,8 +72,9 @@ async fn of_event(client: &mut Client, id: &str) -> Result<Told, Failure> {
         Err(Refused::Problem { code, .. }) if code == "unknown-key" => Value::Null,
         shown => shown?,
     };
+    let contract = key::contract(client, &key.source).await?;
     let mut sentences = vec![format!("Event {id} of {key}:")];
-    sentences.extend(story::of_event(&event));
+    sentences.extend(story::of_event(&event, &contract));
     sentences.extend(story::forgotten(&key.to_string(), &event, &shown));
     let now = story::event_now(&event, &shown);
     let waits = !now.is_empty();
@@ -93,6 +95,7 @@ async fn of_key(client: &mut Client, key: &KeyName, limit: u64) -> Result<Told, 
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut released = list(client, &path, most).await?;
     released.items.reverse();
+    let contract = key::contract(client, &key.source).await?;
     let mut sentences = vec![story::opening(&key.to_string(), &shown)];
     sentences.extend(story::begins(&shown));
     if released.more {
@@ -103,13 +106,18 @@ async fn of_key(client: &mut Client, key: &KeyName, limit: u64) -> Result<Told, 
         let id = event["webhook_id"].as_str().unwrap_or_default();
         let event = events::whole(client, id).await?;
         sentences.push(format!("\nEvent {id}:"));
-        sentences.extend(story::of_event(&event));
+        sentences.extend(story::of_event(&event, &contract));
     }
     for held in shown["held"].as_array().into_iter().flatten().take(most) {
         let id = held["event"].as_str().unwrap_or_default();
         let event = events::whole(client, id).await?;
         sentences.push(format!("\nEvent {id}, held:"));
-        sentences.extend(story::of_event(&event));
+        sentences.extend(story::of_event(&event, &contract));
+    }
+    let beside = beside::of_key(client, key, most).await?;
+    if !beside.is_empty() {
+        sentences.push("\nBesides:".to_owned());
+        sentences.extend(beside);
     }
     let why: Vec<&str> =
         shown["why"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

@@ -56,16 +56,16 @@ pub(super) fn forgotten(key: &str, event: &Value, shown: &Value) -> Option<Strin
     })
 }
 
-/// What happened to an event, the oldest first.
-pub(super) fn of_event(event: &Value) -> Vec<String> {
+/// What happened to an event, the oldest first; `contract` is that of its source.
+pub(super) fn of_event(event: &Value, contract: &str) -> Vec<String> {
     let mut sentences = vec![received(event)];
-    sentences.extend(held(event));
-    sentences.extend(judged(event));
-    if let Some(release) = event.get("release") {
-        sentences.push(released(release));
-    }
+    sentences.extend(held(event, contract));
+    sentences.extend(judged(event, contract));
+    let release = event.get("release");
+    let is_late = release.is_some_and(|release| release["kind"] == "late");
+    sentences.extend(release.into_iter().flat_map(released));
     for fate in list(&event["fates"], "destinations") {
-        sentences.extend(in_lane(fate));
+        sentences.extend(in_lane(fate, is_late));
     }
     sentences.into_iter().map(|sentence| format!("- {sentence}")).collect()
 }
@@ -81,18 +81,25 @@ fn received(event: &Value) -> String {
     if let Some(id) = event["source_id"].as_str() {
         text.push_str(&format!(", the source calls it {id}"));
     }
-    text + "."
+    text + match event["origin"].as_str() {
+        Some("refilled") => ": its source was asked for it, because its position was missing.",
+        Some("reconciled") => ": brought in as what its source has, which was compared.",
+        Some("again") => ": it came before, and is undone or repeated because of a late one.",
+        _ => ".",
+    }
 }
 
-fn held(event: &Value) -> Option<String> {
+fn held(event: &Value, contract: &str) -> Option<String> {
     let hold = event.get("hold")?;
     let why = match hold["reason"].as_str() {
         Some("start") => "its key was new, and where it begins was not settled",
         Some("settle") => "what sorts before it could still come",
-        // A clock ends with its node.
-        _ if member(event, "position").contains(';') => "what its clock knows had not come",
-        _ if member(event, "position").parse::<u64>().is_ok() => "positions before it were missing",
-        _ => "states between were missing",
+        _ => match contract {
+            "causal" => "what its clock knows had not come",
+            "states" => "states between were missing",
+            "fifo by links" => "what leads to the hash it begins with had not come",
+            _ => "positions before it were missing",
+        },
     };
     Some(match hold["seconds"].as_f64() {
         Some(seconds) => format!("It was held for {}: {why}.", duration(seconds)),
@@ -101,21 +108,26 @@ fn held(event: &Value) -> Option<String> {
 }
 
 /// What became of it at ingress, when it was not released.
-fn judged(event: &Value) -> Option<String> {
+fn judged(event: &Value, contract: &str) -> Option<String> {
     let reason = &event["reason"];
     let because = match reason["is"].as_str() {
         Some("conflict") => {
-            format!(
-                "event {} has its position and another body, or no way leads from its state to this one",
-                member(reason, "other")
-            )
+            let other = member(reason, "other");
+            match contract {
+                "states" => {
+                    format!("no way leads from the state that event {other} told to its own")
+                }
+                "fifo by links" => format!("event {other} leads on from the same hash"),
+                _ => format!("event {other} has its position and another body"),
+            }
         }
         Some("stale") => {
             format!("its key had released a newer one, sequence {}", member(reason, "newest"))
         }
-        Some("beyond-span") => {
-            "its position is further ahead than `hold.span`, or above 2^63-1".to_owned()
+        Some("beyond-span") if ["fifo", "causal"].contains(&contract) => {
+            "its position is further ahead than `hold.span`".to_owned()
         }
+        Some("beyond-span") => "its position is above 2^63-1".to_owned(),
         Some("before-first") => "its position lies before `first`".to_owned(),
         Some("ahead-of-time") => "its timestamp lies ahead of its receipt".to_owned(),
         Some("shrinking-clock") => {
@@ -135,16 +147,35 @@ fn judged(event: &Value) -> Option<String> {
     }
 }
 
-fn released(release: &Value) -> String {
-    let kind = match release["kind"].as_str() {
-        Some("late") => ", late: what comes behind it had been released",
-        Some("compensation") => ", to be undone: a late event belongs before it",
-        _ => "",
+fn released(release: &Value) -> Vec<String> {
+    let texts = |name| {
+        let texts: Vec<&str> = list(release, name).iter().filter_map(Value::as_str).collect();
+        texts.join(", ")
     };
-    format!("{} released as {}{kind}.", moment(release, "at"), member(release, "sequence"))
+    let mut sentences = Vec::new();
+    let (missing, passed) = (texts("missing"), texts("passed"));
+    if !missing.is_empty() {
+        sentences.push(format!("What was missing before it was given up: {missing}."));
+    }
+    if let Some(from) = release["broken_from"].as_str() {
+        sentences.push(format!("What leads from {from} to it was given up."));
+    }
+    if !passed.is_empty() {
+        sentences.push(format!("The states before it that never came: {passed}."));
+    }
+    let of = member(release, "of");
+    let kind = match release["kind"].as_str() {
+        Some("late") => ", late: what comes behind it had been released".to_owned(),
+        Some("compensation") => format!(", to undo {of}: a late event belongs before it"),
+        _ if !of.is_empty() => format!(", to repeat {of}, which was undone"),
+        _ => String::new(),
+    };
+    let (at, sequence) = (moment(release, "at"), member(release, "sequence"));
+    sentences.push(format!("{at} released as {sequence}{kind}."));
+    sentences
 }
 
-fn in_lane(fate: &Value) -> Vec<String> {
+fn in_lane(fate: &Value, is_late: bool) -> Vec<String> {
     let to = member(fate, "destination");
     let attempts = list(fate, "attempts");
     let mut sentences: Vec<String> =
@@ -157,9 +188,8 @@ fn in_lane(fate: &Value) -> Vec<String> {
     sentences.push(match fate["status"].as_str() {
         Some("delivered") => format!("{to}: delivered."),
         Some("dead") => format!("{to}: a dead letter."),
-        Some("filtered") => {
-            format!("{to}: filtered, it is of another type or late and not for this destination.")
-        }
+        Some("filtered") if is_late => format!("{to}: filtered, this late event is not for it."),
+        Some("filtered") => format!("{to}: filtered, it does not take this type."),
         Some("skipped") => format!("{to}: skipped, a newer event took its place."),
         Some("abandoned") => format!("{to}: abandoned, the destination was retired."),
         Some("in-flight") => format!("{to}: under way."),
@@ -291,7 +321,7 @@ mod tests {
                  "attempts": [attempt]}]},
         });
         assert_eq!(
-            of_event(&event),
+            of_event(&event, "fifo"),
             [
                 "- 2026-11-25 20:59:00 received, type a.b, position 7.",
                 "- It was held for 1 min 1 s: positions before it were missing.",
@@ -315,11 +345,33 @@ mod tests {
     }
 
     #[test]
+    fn what_brought_it_and_what_is_missing_before_it_are_told() {
+        let event = json!({"status": "released", "origin": "refilled", "hold": {"reason": "gap"},
+            "release": {"sequence": 9, "kind": "compensation", "of": 7, "missing": ["4", "6-8"]},
+            "fates": {"destinations": [{"destination": "app", "status": "filtered"}]}});
+        let story = of_event(&event, "fifo by links").join("\n");
+        for told in [
+            "its source was asked for it",
+            "what leads to the hash it begins with had not come",
+            "What was missing before it was given up: 4, 6-8.",
+            "released as 9, to undo 7:",
+            "app: filtered, it does not take this type.",
+        ] {
+            assert!(story.contains(told), "{story}");
+        }
+    }
+
+    #[test]
     fn what_was_never_released_says_why() {
         let event = json!({"id": "3-4-0", "status": "conflict", "received_at": "2026-11-25T20:59:00Z",
             "position": "7", "reason": {"is": "conflict", "other": "3-1-0"}, "source": "s", "key": "k"});
-        let story = of_event(&event);
-        assert!(story[1].contains("event 3-1-0 has its position and another body"), "{story:?}");
+        let story = of_event(&event, "fifo");
+        assert_eq!(
+            story[1],
+            "- It is a dead letter of ingress: event 3-1-0 has its position and another body."
+        );
+        let story = of_event(&event, "states");
+        assert!(story[1].contains("the state that event 3-1-0 told"), "{story:?}");
         let now = event_now(&event, &json!({}));
         assert_eq!(now, ["You can give it up: sprag dead drop 3-4-0"]);
     }
