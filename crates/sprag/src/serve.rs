@@ -48,7 +48,7 @@ use crate::state;
 #[derive(Debug)]
 pub enum StartError {
     /// The log cannot be opened: in use, corrupt, of another format, or the disk fails.
-    Log(OpenError),
+    Log(PathBuf, OpenError),
     /// What is on disk of history is not what was written.
     Damaged(Notice),
     /// Something of the machine: a file, a thread, the random generator.
@@ -80,7 +80,9 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Log(error) => write!(formatter, "the log cannot be opened: {error}"),
+            // It says by itself that it cannot be opened, or which directory it is.
+            Self::Log(_, error @ OpenError::InUse { .. }) => write!(formatter, "{error}"),
+            Self::Log(directory, error) => write!(formatter, "{}: {error}", directory.display()),
             Self::Damaged(damage) => {
                 write!(formatter, "{damage}; restore this file from a backup, or the whole log")
             }
@@ -482,13 +484,14 @@ fn open(data: &Path, partitions: u16, packing: Packing) -> Result<Opened, StartE
     if marker.is_some() && restore.is_none() {
         return Err(StartError::Restored(data.to_owned()));
     }
-    let disk = FileDisk::open(&data.join("log")).map_err(StartError::Log)?;
+    let directory = data.join("log");
+    let in_log = |error| StartError::Log(directory.clone(), error);
+    let disk = FileDisk::open(&directory).map_err(in_log)?;
     backup::clear_holds(data).map_err(StartError::Machine)?;
     let after = marker.as_ref().map(Marker::after).unwrap_or_default();
     let salt = random().map(u64::from_ne_bytes)?;
     let options = embedded::Options { after, packing, ..embedded::Options::new(partitions, salt) };
-    let (writer, reader, report) =
-        embedded::open(disk.clone(), options).map_err(StartError::Log)?;
+    let (writer, reader, report) = embedded::open(disk.clone(), options).map_err(in_log)?;
     if let Some(Dropped { segment, offset, bytes }) = report.dropped {
         tracing::warn!(segment, offset, bytes, "dropped the end of the log that was not synced");
     }
@@ -534,10 +537,9 @@ fn log_notice(notice: &Notice) {
         Notice::Reloaded(_) | Notice::ReloadRefused(_) => {}
         Notice::SourceChanged(changed) => tracing::error!("{}", source_changed::told(changed)),
         Notice::RemovedTooEarly(_) | Notice::Damaged(..) => tracing::error!("{notice}"),
-        Notice::Lost(..)
-        | Notice::StateFailed(_)
-        | Notice::SequenceReset(_)
-        | Notice::Backlog(_) => {
+        // Told with the name of its source.
+        Notice::SequenceReset(_) => {}
+        Notice::Lost(..) | Notice::StateFailed(_) | Notice::Backlog(_) => {
             tracing::warn!("{notice}");
         }
     }

@@ -17,6 +17,56 @@ use super::answer::time;
 use super::names::Names;
 use super::{event, fates};
 
+/// What facts are called.
+pub(super) const NAMES: &[&str] = &[
+    "claimed",
+    "source-declared",
+    "destination-declared",
+    "destination-paused",
+    "destination-resumed",
+    "received",
+    "held",
+    "released",
+    "duplicate",
+    "conflict",
+    "invalid",
+    "stale",
+    "refused",
+    "sequence-reset",
+    "rebased",
+    "restored",
+    "jumped",
+    "superseded",
+    "filtered",
+    "late-dead",
+    "unmet",
+    "lane-opened",
+    "lane-ended",
+    "backlog-dropped",
+    "rewound",
+    "keys-visited",
+    "destination-retired",
+    "ignored",
+    "gap-opened",
+    "gap-filled",
+    "gap-abandoned",
+    "refill-ended",
+    "reconciled",
+    "attempted",
+    "acknowledged",
+    "batched",
+    "strands-taken",
+    "redriven",
+    "dropped",
+    "key-paused",
+    "key-resumed",
+    "carried",
+    "forgotten",
+    "returned",
+    "tombstone",
+    "boundary",
+];
+
 /// A fact as one JSON object.
 pub(super) fn shown(
     names: &Names,
@@ -355,5 +405,19 @@ fn abandoned(reason: AbandonReason) -> &'static str {
         AbandonReason::Start => "start",
         AbandonReason::Rebased => "rebased",
         AbandonReason::Gone => "gone",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NAMES;
+
+    #[test]
+    fn every_fact_can_be_asked_for_by_its_name() {
+        let core = include_str!("../../../core/src/fact/about.rs");
+        let (_, names) = core.split_once("pub fn name(").unwrap();
+        let (names, _) = names.split_once("\n    }\n").unwrap();
+        let names: Vec<&str> = names.split('"').skip(1).step_by(2).collect();
+        assert_eq!(names, NAMES);
     }
 }

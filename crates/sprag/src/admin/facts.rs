@@ -126,10 +126,18 @@ impl Reading {
             Some(limit @ 1..=limits::STREAMED_MOST) => limit,
             Some(_) => return Err(invalid(format!("limit is 1 to {}", limits::STREAMED_MOST))),
         };
+        let facts = wanted.fact.as_ref();
+        let facts: Option<Vec<String>> =
+            facts.map(|names| names.split(',').map(str::to_owned).collect());
+        let unknown = |name: &&String| !fact::NAMES.contains(&name.as_str());
+        if let Some(name) = facts.iter().flatten().find(unknown) {
+            let known = fact::NAMES.join(", ");
+            return Err(invalid(format!("fact: there is none named {name:?}; there are {known}")));
+        }
         Ok(Self {
             state: state.clone(),
             key: key.map(|(_, key)| key),
-            facts: wanted.fact.as_ref().map(|names| names.split(',').map(str::to_owned).collect()),
+            facts,
             next,
             turn: PartitionId(0),
             follow: wanted.follow,

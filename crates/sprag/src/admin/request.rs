@@ -44,7 +44,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = Query::<T>::from_request_parts(parts, state).await;
         let fault = |fault: QueryRejection| {
-            Problem::new(Code::InvalidParameter).with_detail(fault.body_text())
+            Problem::new(Code::InvalidParameter).with_detail(plain(&fault.body_text()))
         };
         read.map(|Query(parameters)| Self(parameters)).map_err(fault)
     }
@@ -71,7 +71,17 @@ fn body_fault(fault: &JsonRejection) -> Problem {
         other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
         _ => Code::UnreadableRequest,
     };
-    Problem::new(code).with_detail(fault.body_text())
+    Problem::new(code).with_detail(plain(&fault.body_text()))
+}
+
+/// What is wrong, without the words of the library in front of it.
+fn plain(text: &str) -> &str {
+    const BEFORE: [&str; 3] = [
+        "Failed to deserialize query string: ",
+        "Failed to deserialize the JSON body into the target type: ",
+        "Failed to parse the request body as JSON: ",
+    ];
+    BEFORE.iter().find_map(|before| text.strip_prefix(before)).unwrap_or(text)
 }
 
 /// How many things a page has.

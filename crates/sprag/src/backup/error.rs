@@ -46,7 +46,8 @@ impl fmt::Display for BackupError {
             Self::File(path, error) => write!(formatter, "{}: {error}", path.display()),
             Self::Stream(error) => write!(formatter, "the backup broke off: {error}"),
             Self::Incomplete => formatter.write_str(
-                "the backup has no manifest: it broke off while it was made; take another",
+                "it has no manifest.json: it is no backup, or one that broke off while it was made; \
+                 name another",
             ),
             Self::Damaged(what) => write!(formatter, "the backup is damaged: {what}"),
             Self::NotEmpty(path) => write!(

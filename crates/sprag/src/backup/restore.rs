@@ -85,6 +85,9 @@ pub fn tell(data: &Path, told: &Told) -> Result<Restored, BackupError> {
 }
 
 fn manifest_of(directory: &Path) -> Result<Manifest, BackupError> {
+    if let Err(error) = std::fs::metadata(directory) {
+        return Err(BackupError::File(directory.to_owned(), error));
+    }
     let path = directory.join(MANIFEST);
     let mut bytes = Vec::new();
     let file = File::open(&path);

@@ -1,7 +1,7 @@
 //! `sprag dead`: dead letters; sending them again, giving them up.
 
 use super::admin::AdminArguments;
-use super::admin::client::Client;
+use super::admin::client::{Client, Refused};
 use super::admin::key::Name;
 use super::admin::many::{self, MostArguments};
 use super::admin::page::{ListArguments, list, query};
@@ -78,22 +78,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
                     false => ("/v1/lanes/resume", "resumed"),
                     true => ("/v1/dead-letters/redrive-many", "sent again"),
                 };
-                let mut body = arguments.selector.body()?;
-                body["all"] = json!(all);
+                let mut body = arguments.selector.body(*all)?;
                 if *out_of_order {
                     body["out_of_order"] = json!(true);
                 }
                 many(client, arguments, path, body, most, done).await
             }
             Some(Action::Drop { name: None, all, most }) => {
-                let mut body = arguments.selector.body()?;
-                body["all"] = json!(all);
+                let body = arguments.selector.body(*all)?;
                 many(client, arguments, "/v1/dead-letters/drop-many", body, most, "dropped").await
             }
             Some(Action::Redrive { name: Some(name), out_of_order, .. }) => {
                 let mut body = letter(client, arguments, name).await?;
                 body["out_of_order"] = json!(out_of_order);
-                client.post("/v1/dead-letters/redrive", &body).await?;
+                let done = client.post("/v1/dead-letters/redrive", &body).await;
+                done.map_err(by_flags)?;
                 say("It is on its way again.");
                 Ok(Verdict::Fine)
             }
@@ -138,6 +137,17 @@ async fn letter(client: &mut Client, arguments: &Arguments, name: &Name) -> Resu
             _ => Err(Failure::new("an event in a lane is named SOURCE:KEY:SEQUENCE")),
         },
         Name::Bare(_) => Err(Failure::new("SOURCE:KEY or SOURCE:KEY:SEQUENCE is needed")),
+    }
+}
+
+/// What the API says of its members, in the flags of this command.
+fn by_flags(refused: Refused) -> Failure {
+    match refused {
+        Refused::Problem { code, text } if text.contains("out_of_order") => Failure::new(format!(
+            "one event by itself is sent after later ones: say --out-of-order; its lane goes on in \
+             order by SOURCE:KEY, without a sequence ({code})"
+        )),
+        refused => refused.into(),
     }
 }
 

@@ -58,8 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
             None => show(&mut client, arguments).await,
             Some(Action::Resume { all, most }) => {
                 let most = most.most.or(arguments.list.limit);
-                let mut body = arguments.selector.body()?;
-                body["all"] = json!(all);
+                let body = arguments.selector.body(*all)?;
                 let tally = many::carry_out(&mut client, "/v1/lanes/resume", body, most).await?;
                 Ok(say_tally(&tally, "resumed", arguments.list.json))
             }

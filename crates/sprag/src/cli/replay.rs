@@ -63,7 +63,13 @@ fn body(arguments: &Arguments) -> Result<Value, Failure> {
         let Some(end) = end else { continue };
         match end.parse::<u64>() {
             Ok(number) => body[sequence] = json!(number),
-            Err(_) => body[time] = json!(moment(end)?),
+            Err(_) => {
+                let read = moment(end);
+                let read = read.map_err(|Failure(why)| {
+                    Failure::new(format!("{why}; and no sequence, such as 10"))
+                });
+                body[time] = json!(read?);
+            }
         }
     }
     Ok(body)

@@ -303,6 +303,15 @@ impl Network for Dispatcher {
 
     fn notice(&mut self, notice: Notice) {
         self.number(&notice);
+        if let Notice::SequenceReset(key) = &notice {
+            let source = self.sources.get(&key.source).map(|name| &**name).unwrap_or_default();
+            tracing::warn!(
+                "sequence-reset: {source}:{} got many old positions with new ids in a row; if it counts \
+                 anew: sprag override rebase {source}:{}",
+                key.name,
+                key.name
+            );
+        }
         (self.on_notice)(notice);
     }
 }

@@ -164,7 +164,14 @@ pub struct Invalid {
 
 impl std::fmt::Display for Invalid {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "the {} at {} {}", self.subject.word(), self.at, self.reason)
+        let (subject, at) = (self.subject.word(), &self.at);
+        match (self.subject, self.reason) {
+            // What tells events or resources apart may be a text as well.
+            (Subject::Id | Subject::Key | Subject::DependsOn, Reason::Float) => {
+                write!(formatter, "the {subject} at {at} is neither a text nor an integer")
+            }
+            (_, reason) => write!(formatter, "the {subject} at {at} {reason}"),
+        }
     }
 }
 

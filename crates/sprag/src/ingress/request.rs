@@ -92,7 +92,8 @@ async fn accept(
     life::step!("verify");
     let query = parts.uri.query().unwrap_or_default();
     let verified = source.verifier.verify(now_us, &parts.headers, query, &body);
-    let verified = verified.map_err(|refusal| Problem::from(refusal).of_body(sha256(&[&body])))?;
+    let refused = |refusal| source.refused(refusal, &parts.headers).of_body(sha256(&[&body]));
+    let verified = verified.map_err(refused)?;
     let in_time = verified == Verified::InTime;
     if let Some(challenge) = handshake::challenge(source.handshake, &body) {
         let late = || Problem::new(Code::TimestampOutsideTolerance);
@@ -238,8 +239,7 @@ fn check_head(
     };
     let fits = content_type.len() <= sprag_core::limits::TEXT_BYTES;
     if !fits || !source.takes_content_type(content_type) {
-        let detail = format!("the content type is {content_type:?}");
-        return Err(Problem::new(Code::UnsupportedContentType).with_detail(detail));
+        return Err(source.other_content_type(content_type));
     }
     Ok(Arc::from(content_type))
 }

@@ -11,7 +11,8 @@ use crate::config::{Handshake, OnInvalid, Source};
 use crate::extract::{BodyForm, Extractor, RulesProblem};
 use crate::limits;
 use crate::metrics::SourceMetrics;
-use crate::verify::{SecretProblem, Verifier};
+use crate::problem::{Code, Problem};
+use crate::verify::{Refusal, SecretProblem, Verifier};
 
 /// A source that events come in for.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct IngressSource {
     pub id: SourceId,
     /// Who may send.
     pub verifier: Verifier,
+    /// The headers that prove who sent an event.
+    pub needed: Vec<HeaderName>,
     /// Where id, key, type and position are.
     pub extractor: Extractor,
     /// How the provider makes sure that it may post here.
@@ -67,6 +70,7 @@ impl IngressSource {
         Ok(Self {
             id,
             verifier: config.verifier().map_err(SourceProblem::Secret)?,
+            needed: config.scheme.needed_headers(),
             extractor: config.extractor().map_err(SourceProblem::Rules)?,
             handshake: config.handshake,
             on_invalid: config.on_invalid,
@@ -80,6 +84,33 @@ impl IngressSource {
     #[must_use]
     pub fn stored_headers(&self, headers: &http::HeaderMap) -> Vec<StoredHeader> {
         stored_headers(&self.kept, headers)
+    }
+
+    /// Why a verifier refused a request; of a header that is absent, which are.
+    #[must_use]
+    pub fn refused(&self, refusal: Refusal, headers: &http::HeaderMap) -> Problem {
+        let problem = Problem::from(refusal);
+        if !refusal.is_of_absence() {
+            return problem;
+        }
+        let absent = self.needed.iter().filter(|name| !headers.contains_key(*name));
+        let absent: Vec<&str> = absent.map(HeaderName::as_str).collect();
+        problem.with_detail(format!(
+            "of the headers of its scheme these are missing: {}",
+            absent.join(", ")
+        ))
+    }
+
+    /// What is wrong with a content type.
+    #[must_use]
+    pub fn other_content_type(&self, content_type: &str) -> Problem {
+        let needed = match self.extractor.body_form() {
+            BodyForm::Opaque => "a shorter one",
+            BodyForm::Json => "application/json, or one that ends with +json,",
+            BodyForm::Form => "application/x-www-form-urlencoded",
+        };
+        let detail = format!("the content type is {content_type:?}: {needed} is needed");
+        Problem::new(Code::UnsupportedContentType).with_detail(detail)
     }
 
     /// Whether a content type fits what is read from the body.

@@ -13,6 +13,8 @@ use crate::state;
 pub enum RebuildError {
     /// There is no log in the directory.
     NoLog(PathBuf),
+    /// There are segments, and the head of none can be read.
+    Unreadable(PathBuf),
     /// The log cannot be opened: in use, or damaged.
     Log(OpenError),
     /// The log cannot be read.
@@ -32,6 +34,11 @@ impl fmt::Display for RebuildError {
                 formatter,
                 "{} holds no log: name the data directory (`server.data`) of a gateway",
                 data.display()
+            ),
+            Self::Unreadable(directory) => write!(
+                formatter,
+                "{}: the head of no segment can be read: the log is damaged, restore it from a backup",
+                directory.display()
             ),
             Self::Log(error) => write!(formatter, "{error}"),
             Self::Read(error) => write!(

@@ -5,7 +5,7 @@ use std::path::Path;
 use sprag_core::id::{FrameNumber, PartitionId};
 use sprag_driver::rebuilt::Rebuilding;
 use sprag_log::digest::Sha256;
-use sprag_log::embedded::{self, Catalog, Disk, FileDisk, Options, Reader};
+use sprag_log::embedded::{self, Catalog, Disk, FileDisk, OpenError, Options, Reader};
 use sprag_log::{Answer, Query, ReadError, ReadFrame};
 
 use super::RebuildError;
@@ -27,7 +27,14 @@ impl History {
         }
         let disk = FileDisk::open(&directory)?;
         let partitions = embedded::partitions(&disk)?;
-        let partitions = partitions.ok_or_else(|| RebuildError::NoLog(data.to_owned()))?;
+        let Some(partitions) = partitions else {
+            let has_segments =
+                disk.list().map_err(OpenError::from)?.iter().any(|name| name.ends_with(".segment"));
+            return Err(match has_segments {
+                true => RebuildError::Unreadable(directory),
+                false => RebuildError::NoLog(data.to_owned()),
+            });
+        };
         // Nothing is appended, so nobody can choose a body that passes for a record.
         let (writer, reader, _) = embedded::open(disk, Options::new(partitions, 0))?;
         Ok(Self { partitions, reader, catalog: writer.catalog().clone() })

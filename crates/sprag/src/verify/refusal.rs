@@ -28,3 +28,18 @@ pub enum Refusal {
     /// The token is none of the secrets.
     TokenMismatch,
 }
+
+impl Refusal {
+    /// Whether a header is absent that must be there.
+    #[must_use]
+    pub const fn is_of_absence(self) -> bool {
+        matches!(
+            self,
+            Self::MissingSignature
+                | Self::MissingTimestamp
+                | Self::MissingSignedId
+                | Self::MissingSignedSequence
+                | Self::MissingToken
+        )
+    }
+}

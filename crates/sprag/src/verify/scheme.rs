@@ -5,6 +5,7 @@ use super::public_url::PublicUrl;
 use super::standard_webhooks::{Names, STANDARD, SVIX};
 use super::{github, shopify, slack, sprag, square, stripe, twilio};
 use http::HeaderName;
+use http::header::AUTHORIZATION;
 
 /// How requests of a source are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +85,16 @@ impl Scheme {
                 .cloned()
                 .collect(),
             Self::Token { .. } | Self::Basic | Self::None => Vec::new(),
+        }
+    }
+
+    /// The headers without which nothing proves who sent an event; of Svix and Shopify one family does.
+    #[must_use]
+    pub fn needed_headers(&self) -> Vec<HeaderName> {
+        match self {
+            Self::Token { header } => vec![header.clone()],
+            Self::Basic => vec![AUTHORIZATION],
+            signed => signed.evidence_headers(),
         }
     }
 

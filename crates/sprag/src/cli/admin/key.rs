@@ -65,6 +65,7 @@ impl FromStr for Name {
         let parts: Vec<&str> = text.split(':').collect();
         match parts.as_slice() {
             ["", ..] => Err("the source is missing: SOURCE:KEY".to_owned()),
+            [_, "", ..] => Err("the key is missing: SOURCE:KEY".to_owned()),
             [_] if text.parse::<Place>().is_ok() => Ok(Self::Event(text.to_owned())),
             [bare] => Ok(Self::Bare((*bare).to_owned())),
             [source, key] => {
@@ -122,6 +123,7 @@ mod tests {
         assert_eq!(Name::from_str("s:a:7"), Ok(Name::Event("s:a:7".into())));
         assert_eq!(Name::from_str("3-1042-7"), Ok(Name::Event("3-1042-7".into())));
         assert_eq!(Name::from_str("cus_42"), Ok(Name::Bare("cus_42".into())));
+        assert_eq!(Name::from_str("s:"), Err("the key is missing: SOURCE:KEY".to_owned()));
         assert!(Name::from_str("s:a:b").is_err() && Name::from_str(":a").is_err());
         assert!(KeyName::from_str("s:a:7").is_err() && KeyName::from_str("a").is_err());
     }

@@ -54,10 +54,16 @@ impl SelectorArguments {
         })
     }
 
-    /// As the members of a body.
-    pub(in crate::cli) fn body(&self) -> Result<Value, Failure> {
+    /// As the members of a body; everything only where that is said.
+    pub(in crate::cli) fn body(&self, all: bool) -> Result<Value, Failure> {
         let selector = self.read()?;
-        let mut body = json!({});
+        let is_empty = selector.parameters().iter().all(|(_, value)| value.is_none());
+        if is_empty && !all {
+            return Err(Failure::new(
+                "without a name or a condition everything is meant: then say --all",
+            ));
+        }
+        let mut body = json!({ "all": all });
         for (name, value) in selector.parameters() {
             if let Some(value) = value {
                 body[name] = json!(value);
@@ -83,7 +89,12 @@ impl Selector<'_> {
 /// A time as the API takes it; a duration is so long ago.
 pub(in crate::cli) fn moment(text: &str) -> Result<String, Failure> {
     let ago = text.strip_suffix(" ago").unwrap_or(text).trim();
-    let Ok(ago) = units::duration(ago) else { return Ok(text.to_owned()) };
+    let Ok(ago) = units::duration(ago) else {
+        let time = text.parse::<jiff::Timestamp>().map(|_| text.to_owned());
+        return time.map_err(|_| {
+            Failure::new(format!("{text:?} is no time: 2h ago is one, or 2026-11-25T21:35:00Z"))
+        });
+    };
     let now = Clock::start().now().clock.0;
     let ago = u64::try_from(ago.as_micros()).unwrap_or(u64::MAX);
     let micros = i64::try_from(now.saturating_sub(ago)).unwrap_or(i64::MAX);
@@ -111,6 +122,7 @@ mod tests {
 
     #[test]
     fn a_duration_is_a_time_so_long_ago() {
+        assert!(moment("yesterday").unwrap_err().0.contains("\"yesterday\" is no time"));
         assert_eq!(moment("2026-11-25T21:35:00Z").unwrap(), "2026-11-25T21:35:00Z");
         let (short, long) = (moment("1m").unwrap(), moment("2h ago").unwrap());
         assert!(long < short && long.ends_with('Z'), "{long} {short}");

@@ -13,7 +13,8 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 /// What a key is.
 pub(super) fn opening(key: &str, shown: &Value) -> String {
     let (released, held) = (member(shown, "sequence"), member(shown, "held_events"));
-    format!("{key} (partition {}): {released} events released, {held} held.", shown["partition"])
+    let events = if released == "1" { "event" } else { "events" };
+    format!("{key} (partition {}): {released} {events} released, {held} held.", shown["partition"])
 }
 
 /// Where a key goes on that was forgotten, and what it passes over.
