@@ -41,6 +41,10 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Send dead letters again
+    #[command(after_help = "Examples:\n  \
+        sprag dead redrive billing:cus_42 --destination app\n  \
+        sprag dead redrive --destination app --reason 5xx --limit 10\n  \
+        sprag dead redrive billing:cus_42:7 --destination app --out-of-order")]
     Redrive {
         /// A stopped lane (SOURCE:KEY) or a passed event (SOURCE:KEY:SEQUENCE), of --destination
         #[arg(value_name = "NAME", conflicts_with = "most")]
@@ -55,6 +59,10 @@ enum Action {
         most: MostArguments,
     },
     /// Give dead letters up for good
+    #[command(after_help = "Examples:\n  \
+        sprag dead drop 3-1042-7\n  \
+        sprag dead drop billing:cus_42:7 --destination app\n  \
+        sprag dead drop --reason conflict --until 2026-11-25T00:00:00Z")]
     Drop {
         /// An event in a lane (SOURCE:KEY:SEQUENCE, of --destination), or one of ingress by its id
         #[arg(value_name = "NAME", conflicts_with = "most")]

@@ -28,12 +28,14 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Stop attempts; those under way end, events that come in wait
+    #[command(after_help = "Example:\n  sprag destinations pause app")]
     Pause {
         /// The destination
         #[arg(value_name = "NAME")]
         name: String,
     },
     /// Let attempts go on
+    #[command(after_help = "Example:\n  sprag destinations resume app")]
     Resume {
         /// The destination
         #[arg(value_name = "NAME")]

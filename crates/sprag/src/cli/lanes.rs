@@ -42,6 +42,9 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Resume the selected lanes: each drains in order
+    #[command(after_help = "Examples:\n  \
+        sprag lanes resume --destination app --reason 5xx\n  \
+        sprag lanes resume --all --limit 10")]
     Resume {
         /// Resume every stopped lane
         #[arg(long)]

@@ -148,6 +148,13 @@ mod tests {
         for subcommand in command.get_subcommands() {
             let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains(&format!("sprag {}", subcommand.get_name())), "{subcommand:?}");
+            // What a command does besides listing is shown by itself, where it is of several kinds.
+            let named = ["dead", "lanes", "destinations"].contains(&subcommand.get_name());
+            for action in subcommand.get_subcommands().filter(|_| named) {
+                let help = action.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let example = format!("sprag {} {}", subcommand.get_name(), action.get_name());
+                assert!(help.contains(&example), "{action:?}");
+            }
         }
     }
 }
