@@ -246,7 +246,7 @@ fn contract_and_position_must_fit() {
         "{ahead}"
     );
     let held = reasons(&small(HMAC, ARRIVAL, r#"sources.s.hold.wait = "1s""#));
-    assert!(held.contains("sources.s.hold: only contract \"fifo\""), "{held}");
+    assert!(held.contains("sources.s.hold: only contracts \"fifo\", \"causal\""), "{held}");
     assert_eq!(checked(&small(HMAC, ARRIVAL, "")).config.sources["s"].contract, Contract::Arrival);
 }
 
@@ -497,7 +497,7 @@ fn merging_needs_fields() {
         ("{ fields = \"header:x-versions\" }", "", "body:/pointer of an object is needed"),
         ("{ version = \"body:/v\" }", "", "\"merge\" needs position = { fields"),
         (fields, "sources.s.max_ahead = \"1s\"", "only a time can be ahead"),
-        (fields, "sources.s.hold.events = 3", "only contract \"fifo\" waits"),
+        (fields, "sources.s.hold.events = 3", "\"causal\" and \"states\" wait for what is missing"),
         (fields, "sources.s.coalesce = true", "only contract \"latest\" compares"),
     ] {
         let told = reasons(&merge(position, more));
@@ -813,8 +813,8 @@ fn urls() {
     assert!(https.tls);
     assert_eq!((https.host.as_str(), https.port), ("example.com", 443));
     assert_eq!((https.authority.as_str(), https.target.as_str()), ("example.com", "/a?b=c"));
-    let six = url("http://[::1]:8080");
-    assert_eq!((six.host.as_str(), six.port, six.target.as_str()), ("::1", 8080, "/"));
+    let six = url("http://[2606:4700::1111]:8080");
+    assert_eq!((six.host.as_str(), six.port, six.target.as_str()), ("2606:4700::1111", 8080, "/"));
     for (text, reason) in [
         ("http://user:pass@host/", "user or password"),
         ("http://host/#a", "fragment"),
