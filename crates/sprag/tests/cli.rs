@@ -387,3 +387,14 @@ fn a_destination_that_is_dead_or_not_allowed_is_told_in_the_log() {
     until_logged(&mut gateway, &["WARN", "address-not-allowed", "audit", "allow"]);
     until_logged(&mut gateway, &["WARN", "breaker-open", "app", "last: unreachable", "lane(s)"]);
 }
+
+#[test]
+fn a_send_at_nothing_says_so_at_once() {
+    let directory = TempDir::new().unwrap();
+    let config = configuration(&directory, "127.0.0.1:1");
+    let url = "http://127.0.0.1:1/in/billing";
+    let mut send =
+        Background::start(&["send", "--config", text(&config), "--url", url, "--events", "1"]);
+    let told = send.stderr_line(&format!("sprag: {url}: "));
+    assert!(told.ends_with("; each event is tried 10 times in 16 s"), "{told}");
+}

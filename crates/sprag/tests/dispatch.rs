@@ -343,10 +343,11 @@ fn retry_after_is_waited_for() {
     assert_eq!(retry.header("sprag-attempt"), "2");
 }
 
-/// Without `allow`, by number and by name, nothing of this machine is connected to.
+/// Without `allow` nothing of this machine is connected to, whatever name stands for it. What is an address as it
+/// is written does not get so far: the configuration is refused.
 #[test]
 fn addresses_that_are_not_public_are_refused() {
-    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433"] {
+    for host in ["127.1", "0x7f.1", "0", "2130706433"] {
         let consumer = Consumer::listen();
         let port = consumer.port();
         let url = format!("url = \"http://{host}:{port}/\"\nsecrets = [\"env:A\"]\n");

@@ -154,6 +154,8 @@ fn signatures_decide_first() {
     let (unsigned, _) = headers.split_once("webhook-signature").unwrap();
     assert_refused(&ask(unsigned, &first), 401, "missing-signature");
     assert_refused(&ask("", &first), 401, "missing-signed-id");
+    let told = String::from_utf8(ask(unsigned, &first).body).unwrap();
+    assert!(told.contains("these are missing: webhook-signature\""), "{told}");
     assert_taken(&ask(&headers, &first), "released");
     let refused = "sprag_refused_total{source=\"signed\",code=\"signature-mismatch\"}";
     gateway.until_counted(refused, 2);
@@ -243,7 +245,10 @@ fn bodies_must_be_what_is_read_from_them() {
     let ask = |headers: &str, body: &str| gateway.ask(&post("/in/open", headers, body));
     let typed = String::from_utf8(open("one", "a", 1)).unwrap();
     let text = typed.replace("application/json", "text/plain");
-    assert_refused(&gateway.ask(text.as_bytes()), 415, "unsupported-content-type");
+    let answer = gateway.ask(text.as_bytes());
+    assert_refused(&answer, 415, "unsupported-content-type");
+    let told = String::from_utf8(answer.body).unwrap();
+    assert!(told.contains("application/json, or one that ends with +json, is needed"), "{told}");
     let packed = "x-id: one\r\ncontent-encoding: gzip\r\n";
     assert_refused(&ask(packed, &body("a", 1)), 415, "unsupported-content-encoding");
     let id = "x-id: one\r\n";

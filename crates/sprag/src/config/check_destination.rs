@@ -226,7 +226,7 @@ fn may_be_connected_to(section: &Section<'_>, url: Option<&Url>, allow: Option<&
     if addresses.iter().any(|address| is_allowed(*address, allow)) {
         return;
     }
-    let network = match addresses[0] {
+    let network = match addresses[0].to_canonical() {
         address if address.is_loopback() && address.is_ipv4() => "127.0.0.0/8".to_owned(),
         IpAddr::V4(address) => format!("{address}/32"),
         IpAddr::V6(address) => format!("{address}/128"),

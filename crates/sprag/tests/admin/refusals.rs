@@ -48,6 +48,8 @@ async fn what_is_not_there_is_named() {
     ] {
         assert_eq!(world.get(path).await.problem(), (404, code.to_owned()), "{path}");
     }
+    let reply = world.get("/v1/facts?fact=released,nope").await;
+    assert_eq!(reply.problem(), (400, "invalid-parameter".to_owned()));
     let reply = world.post("/v1/destinations/none/pause", &json!(null)).await;
     assert_eq!(reply.problem(), (404, "unknown-destination".to_owned()));
     let reply = world.post("/v1/sources/billing/keys/none/pause", &json!(null)).await;

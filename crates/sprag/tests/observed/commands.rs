@@ -20,6 +20,7 @@ contract = "arrival"
 from = ["a"]
 url = "http://127.0.0.1:9/"
 secrets = ["env:A"]
+allow = ["127.0.0.0/8"]
 "#;
 
 #[test]

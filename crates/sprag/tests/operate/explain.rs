@@ -18,6 +18,7 @@ fn an_event_that_was_held_and_failed_is_told_from_its_beginning() {
     assert!(said.out.contains("sprag override rebase billing:a"), "{said:?}");
     world.send("a", &[2]);
     world.until_lane("a", "mode", &json!("halted"));
+    world.send("a", &[90_000]);
     world.consumer.answers(204);
     let said = world.run(&["explain", "billing:a:1"]);
     let story = [
@@ -42,6 +43,10 @@ fn an_event_that_was_held_and_failed_is_told_from_its_beginning() {
     let story = said.json();
     let held = story["story"].as_array().unwrap().iter();
     assert!(held.clone().any(|line| line.as_str().unwrap().contains("It was held for")), "{story}");
+    let said = world.run(&["explain", "a"]);
+    let beside = position(&said.out, "Besides:");
+    let told = [" is invalid: beyond-span.", " app: an operator resumed the lane."];
+    assert!(told.iter().all(|part| position(&said.out, part) > beside), "{said:?}");
     let said = world.run(&["explain", "a", "--limit", "2"]);
     assert!(said.out.contains("the newest 2 are told"), "{said:?}");
     assert_eq!(world.run(&["explain", "billing:a:99"]).code, 2);

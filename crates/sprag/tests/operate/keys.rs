@@ -23,6 +23,7 @@ fn keys_are_listed_and_one_tells_why_it_waits() {
     let said = world.run(&["keys", "b"]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.out.contains("One event is held: position 2 is missing"), "{said:?}");
+    assert!(said.out.contains("; position 2 is next"), "{said:?}");
     let said = world.run(&["keys", "billing:a"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.contains("Nothing waits.") && said.out.contains("app"), "{said:?}");

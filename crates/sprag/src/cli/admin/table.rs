@@ -67,6 +67,14 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_first_cell_keeps_its_column() {
+        let mut rows = Rows::new(&["to", "attempt"]);
+        rows.add(&["app".to_owned(), "1".to_owned()]);
+        rows.add(&[String::new(), "2".to_owned()]);
+        assert_eq!(rows.text(), "TO   ATTEMPT\napp  1\n     2");
+    }
+
+    #[test]
     fn members_are_text() {
         let value =
             json!({"a": "x", "n": 7, "yes": true, "no": false, "t": "2026-11-25T21:35:00.5Z"});
