@@ -35,11 +35,13 @@ token = "env:APP_TOKEN"
 from = ["orders"]
 url = "http://127.0.0.1:9/"
 secrets = ["env:A"]
+allow = ["127.0.0.0/8"]
 token = "env:APP_TOKEN"
 [destinations.closed]
 from = ["orders"]
 url = "http://127.0.0.1:9/"
 secrets = ["env:A"]
+allow = ["127.0.0.0/8"]
 "#
     )
 }

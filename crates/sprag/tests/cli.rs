@@ -338,7 +338,8 @@ fn what_a_source_was_started_with_is_compared_while_a_gateway_runs_and_after_it(
     let other = write(&directory, "other.toml", &other);
     let check = |config: &Path| run(&["check", "--config", text(config)]);
     assert_eq!(check(&other).0, 0, "there is no history yet");
-    let gateway = Background::start(&["serve", "--config", text(&config)]);
+    let mut gateway = Background::start(&["serve", "--config", text(&config)]);
+    let [admin, token] = ["admin ", "token "].map(|word| gateway.stdout_line(word));
     let refused = |(code, out, _): (i32, String, String)| {
         let told = "key body:/data/customer and is now configured with key body:/data/account:";
         code == 1
@@ -347,10 +348,9 @@ fn what_a_source_was_started_with_is_compared_while_a_gateway_runs_and_after_it(
             && !out.contains("contract")
             && !out.contains("fine")
     };
-    // What was declared is told once it is in the state store.
-    while !refused(check(&other)) {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    // What was declared is told once it is in the state store: within a minute, or when a list is read from that.
+    assert_eq!(run(&["keys", "--admin", &admin, "--token", &token]).0, 0);
+    assert!(refused(check(&other)), "{:?}", check(&other));
     assert_eq!(check(&config).0, 0);
     assert_eq!(gateway.end("TERM").0, 0);
     let files = || {
