@@ -363,7 +363,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     ) {
         let attempt = gathering.attempt.id;
         match result {
-            _ if self.broken_off.contains(&(partition, attempt)) => {
+            _ if self.is_void(partition, attempt) => {
                 self.unreadable(now, partition, attempt, Outcome::Unreachable);
             }
             Ok(Answer::Event(stored)) => {
@@ -378,6 +378,13 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Ok(_) => self.unreadable(now, partition, attempt, Outcome::Unreadable),
             Err(error) => self.unreadable(now, partition, attempt, unread(&error)),
         }
+    }
+
+    /// Whether an attempt whose events are being read need not be sent any more: it is broken off, or its consumer said
+    /// meanwhile that it is done.
+    fn is_void(&self, partition: PartitionId, attempt: AttemptId) -> bool {
+        let owner = &self.owners[usize::from(partition.0)];
+        self.broken_off.contains(&(partition, attempt)) || owner.partition.is_settled(attempt)
     }
 
     /// An attempt ended before anything was sent.

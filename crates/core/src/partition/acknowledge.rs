@@ -13,7 +13,8 @@
 //! once per try. A consumer's request writes `acknowledged`, for what is accepted, under way, or was
 //! sent and failed: whoever has an event may be done with it before or after its answer. The end of
 //! the wait writes `attempted` with the outcome `Unacknowledged`. Whichever comes first settles; a
-//! request that comes again finds it settled.
+//! request that comes again finds it settled. An attempt whose events are still being read by then is
+//! not sent: who reads them asks, and ends it as one that reached nobody.
 //!
 //! **Crashes.** The acceptance is a fact, so a restart goes on waiting: by open time, so that the
 //! restart itself uses none of it up. One that was not durable yet is forgotten with its attempt, and
@@ -28,7 +29,7 @@ use super::hot::{Hot, Tried};
 use crate::chain::Digest;
 use crate::fact::{Acknowledged, Attempted, Batch, Consequence, Fact, Outcome};
 use crate::id::{DestinationId, Key, LaneId, Sequence};
-use crate::input::Ticket;
+use crate::input::{AttemptId, Ticket};
 use crate::output::{Answer, Output, Rejection};
 use crate::record::Acceptance;
 use crate::settings::Ack;
@@ -111,6 +112,18 @@ impl<D: Digest> Partition<D> {
             && self.ack_of(destination) != Ack::Answer
             && hot.is_none_or(|hot| hot.record.is_unknown())
             && self.floor_of(key).is_some_and(|floor| last <= floor)
+    }
+
+    /// Whether what an attempt carries has its fate, so that what was not sent yet need not be.
+    #[must_use]
+    pub fn is_settled(&self, attempt: AttemptId) -> bool {
+        let Some((slot, id)) = self.attempts.get(&attempt) else { return false };
+        let hot = self.keys.get(*slot);
+        let lane = hot.and_then(|hot| Some((hot, hot.lane_at(*id)?)));
+        lane.is_some_and(|(hot, at)| {
+            let ongoing = hot.lanes[at].attempt.filter(|ongoing| ongoing.id == attempt);
+            ongoing.is_some_and(|ongoing| is_settled(hot, at, ongoing.tried))
+        })
     }
 
     fn word(

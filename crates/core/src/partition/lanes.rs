@@ -273,14 +273,17 @@ impl<D: Digest> Partition<D> {
 
     /// An attempt ended: its outcome is written down, and the lane goes on once that is durable.
     pub(super) fn ended(&mut self, ended: Ended) {
+        let was_settled = self.is_settled(ended.attempt);
         let Some((slot, id)) = self.attempts.remove(&ended.attempt) else {
             self.forget_attempt(ended.attempt);
             return;
         };
         let Ended { outcome, retry_after, .. } = ended;
         let lane = self.lane_ref(slot, id);
+        // What was settled before it was sent says nothing of its destination.
+        let is_unsent = was_settled && !outcome.was_sent();
         let key = self.keys.get(slot).map(|hot| hot.key.clone());
-        let end = key.as_ref().map_or(End::BrokenOff, |key| End::Ended {
+        let end = key.as_ref().filter(|_| !is_unsent).map_or(End::BrokenOff, |key| End::Ended {
             key: key.number(),
             outcome,
             retry_after,

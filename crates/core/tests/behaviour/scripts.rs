@@ -274,6 +274,7 @@ impl Story {
             "answer" => end(world, words, Outcome::Answered { status: status(words) }),
             "timeout" => end(world, words, Outcome::Unknown),
             "unreachable" => end(world, words, Outcome::Unreachable),
+            "read" => read(world, words),
             "unreadable" => end(world, words, Outcome::Unreadable),
             "fetched" => fetched(world, words),
             "compared" => compare::compared(world, words),
@@ -556,6 +557,18 @@ fn end(world: &mut World, words: &Words<'_>, outcome: Outcome) {
     world.says = words.number("acknowledged");
     let dropped = words.get("drop").map(Arc::from);
     world.end_with(&attempt, outcome, words.duration("retry-after"), dropped);
+}
+
+/// `read a`: the events of an attempt were read; what is settled by then is not sent.
+fn read(world: &mut World, words: &Words<'_>) {
+    let key = key(words.word(1));
+    let attempt = world.attempt_of(&key, destination(words)).expect("an attempt");
+    let id = world.under_way[attempt].id;
+    if world.nodes[usize::from(partition_of(&key).0)].partition.is_settled(id) {
+        end(world, words, Outcome::Unreachable);
+    } else {
+        world.trace.push("  it is sent".to_owned());
+    }
 }
 
 /// `fetched a whole events=2 none=3-5,8`, `fetched a 429 retry-after=5s`
