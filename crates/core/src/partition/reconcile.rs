@@ -288,7 +288,7 @@ impl<D: Digest> Partition<D> {
     /// The next key of the page wants its turn; behind the last the pass goes on, or ends.
     fn compare_next(&mut self, source: SourceId) {
         let now = self.now.elapsed;
-        let is_asking = self.refilling.tails_of(source) >= self.tails_most();
+        let is_asking = self.refilling.sought_of(source) >= self.tails_most();
         let Some(pass) = self.reconciling.passes.get_mut(&source) else { return };
         if !pass.keys.is_empty() && pass.settings.then == Then::Refill && is_asking {
             (pass.stage, pass.due) = (Stage::Rests, now.after(limits::IDLE_PAUSE));

@@ -52,6 +52,8 @@ pub(super) struct Refill {
     gap: Range,
     /// Whether none is known to be missing (`tails`).
     tail: bool,
+    /// Whether a pass through quiet keys came for it: those are few, and stay in memory until their ask is over.
+    sought: bool,
     /// Asks since something came.
     failed: u32,
     stage: Stage,
@@ -76,8 +78,8 @@ pub(super) struct Refilling {
     under_way: BTreeMap<FetchId, Slot>,
     /// Asks in this process.
     asked: u64,
-    /// Keys that are asked for what follows, by source.
-    tails: BTreeMap<SourceId, usize>,
+    /// Keys that a pass came for, by source.
+    sought: BTreeMap<SourceId, usize>,
 }
 
 impl Refilling {
@@ -90,18 +92,23 @@ impl Refilling {
         self.timers.clear();
         self.wanting.clear();
         self.under_way.clear();
-        self.tails.clear();
+        self.sought.clear();
     }
 
-    /// Keys of a source that are asked for what follows.
-    pub(super) fn tails_of(&self, source: SourceId) -> usize {
-        self.tails.get(&source).copied().unwrap_or_default()
+    /// Keys of a source that a pass came for and whose ask is not over.
+    pub(super) fn sought_of(&self, source: SourceId) -> usize {
+        self.sought.get(&source).copied().unwrap_or_default()
     }
 
-    fn count_tail(&mut self, source: SourceId, was: bool, is: bool) {
-        let tails = self.tails.entry(source).or_default();
-        *tails = *tails + usize::from(is) - usize::from(was);
+    fn count_sought(&mut self, source: SourceId, was: Option<Refill>, is: Option<Refill>) {
+        let sought = self.sought.entry(source).or_default();
+        *sought = *sought + usize::from(is_sought(is)) - usize::from(is_sought(was));
     }
+}
+
+/// Whether a pass came for a key, and its ask is not over.
+fn is_sought(refill: Option<Refill>) -> bool {
+    refill.is_some_and(|known| known.sought && known.stage != Stage::Over)
 }
 
 /// The pause before an ask, after so many in vain.
@@ -141,7 +148,7 @@ impl<D: Digest> Partition<D> {
 
     fn asks_after(&self, gap: Range, failed: u32, pause: Duration) -> Refill {
         let stage = Stage::Waits(self.now.elapsed.after(pause));
-        Refill { gap, tail: false, failed, stage }
+        Refill { gap, tail: false, sought: false, failed, stage }
     }
 
     /// What may follow the last known position of a key, where its source is asked for that.
@@ -158,18 +165,20 @@ impl<D: Digest> Partition<D> {
         hot.record.order.held.is_empty().then_some((Range { from, to }, refill))
     }
 
-    /// A key was quiet for long: it asks for what may follow, or once more for what it misses.
+    /// A key was quiet for long: it asks for what may follow, or once more for what it misses. One that is about to
+    /// ask, perhaps since it is back in memory only now, stays there until it has.
     pub(super) fn want_tail(&mut self, slot: Slot) {
         let known = self.keys.get(slot).and_then(|hot| hot.refill);
-        if known.is_some_and(|known| known.stage != Stage::Over) {
-            return;
+        if let Some(known) = known.filter(|known| known.stage != Stage::Over) {
+            return self.set_refill(slot, Some(Refill { sought: true, ..known }));
         }
         let (wanted, tail) = match self.refillable(slot) {
             Some(missing) => (Some(missing), false),
             None => (self.tail_of(slot), true),
         };
         let Some((gap, _)) = wanted else { return };
-        self.set_refill(slot, Some(Refill { gap, tail, failed: 0, stage: Stage::Wants }));
+        let (sought, stage) = (true, Stage::Wants);
+        self.set_refill(slot, Some(Refill { gap, tail, sought, failed: 0, stage }));
     }
 
     fn set_refill(&mut self, slot: Slot, next: Option<Refill>) {
@@ -177,13 +186,13 @@ impl<D: Digest> Partition<D> {
         let was = core::mem::replace(&mut hot.refill, next);
         let (source, partition) = (hot.key.source, self.id);
         let wanted = |tail| Wanted { tail, source, partition, slot };
+        self.refilling.count_sought(source, was, next);
         let is_tail = |refill: Option<Refill>| refill.is_some_and(|known| known.tail);
         let (was_tail, tail) = (is_tail(was), is_tail(next));
         let (was, is) = (was.map(|was| was.stage), next.map(|is| is.stage));
         if (was, was_tail) == (is, tail) {
             return;
         }
-        self.refilling.count_tail(source, was_tail, tail);
         match was {
             Some(Stage::Waits(due)) => drop(self.refilling.timers.remove(&(due, slot))),
             Some(Stage::Wants) => {
@@ -281,11 +290,11 @@ impl<D: Digest> Partition<D> {
                 return self.asks_after(gap, refill.failed, Duration::ZERO);
             }
             if attempt >= settings.attempts {
-                return Refill { gap, tail: false, failed: attempt, stage: Stage::Over };
+                return Refill { gap, tail: false, failed: attempt, stage: Stage::Over, ..refill };
             }
             self.asks_after(gap, attempt, pause(&settings, attempt))
         });
-        self.set_refill(slot, next);
+        self.set_refill(slot, next.map(|next| Refill { sought: refill.sought, ..next }));
     }
 
     /// What a key waits for and its source has none of is given up, as far as that was asked for; what
@@ -320,7 +329,7 @@ impl<D: Digest> Partition<D> {
             _ if failed >= settings.attempts => return None,
             _ => (failed, pause(&settings, failed)),
         };
-        Some(Refill { tail: true, ..self.asks_after(gap, failed, pause) })
+        Some(Refill { tail: true, sought: refill.sought, ..self.asks_after(gap, failed, pause) })
     }
 
     /// Whether a key must stay in memory because of what it asks, or is about to.
@@ -329,11 +338,7 @@ impl<D: Digest> Partition<D> {
             None | Some(Stage::Over) => false,
             Some(Stage::UnderWay(..)) => true,
             // There are few, and nothing would bring it back.
-            Some(Stage::Waits(_) | Stage::Wants)
-                if hot.refill.is_some_and(|refill| refill.tail) =>
-            {
-                true
-            }
+            Some(Stage::Waits(_) | Stage::Wants) if is_sought(hot.refill) => true,
             Some(Stage::Waits(_) | Stage::Wants) => {
                 let kept = self.refilling.timers.len() + self.refilling.wanting.len();
                 !pressed && kept <= self.settings.hot_keys / limits::REFILL_SHARE
@@ -344,7 +349,7 @@ impl<D: Digest> Partition<D> {
     /// A key leaves memory.
     pub(super) fn leave_refill(&mut self, slot: Slot, hot: &Hot) {
         let tail = hot.refill.is_some_and(|refill| refill.tail);
-        self.refilling.count_tail(hot.key.source, tail, false);
+        self.refilling.count_sought(hot.key.source, hot.refill, None);
         match hot.refill.map(|refill| refill.stage) {
             Some(Stage::Waits(due)) => drop(self.refilling.timers.remove(&(due, slot))),
             Some(Stage::Wants) => {
@@ -368,11 +373,11 @@ impl<D: Digest> Partition<D> {
         assert_eq!(of(|is| *is == Stage::Wants), self.refilling.wanting.len(), "wants");
         let under_way = of(|is| matches!(is, Stage::UnderWay(..)));
         assert_eq!(under_way, self.refilling.under_way.len(), "asks under way");
-        let mut tails: BTreeMap<SourceId, usize> = BTreeMap::new();
-        for (_, hot) in self.keys.iter().filter(|(_, hot)| hot.refill.is_some_and(|it| it.tail)) {
-            *tails.entry(hot.key.source).or_default() += 1;
+        let mut sought: BTreeMap<SourceId, usize> = BTreeMap::new();
+        for (_, hot) in self.keys.iter().filter(|(_, hot)| is_sought(hot.refill)) {
+            *sought.entry(hot.key.source).or_default() += 1;
         }
-        let counted = self.refilling.tails.iter().filter(|(_, tails)| **tails > 0);
-        assert!(counted.eq(tails.iter()), "keys that are asked for what follows");
+        let counted = self.refilling.sought.iter().filter(|(_, sought)| **sought > 0);
+        assert!(counted.eq(sought.iter()), "keys that a pass came for");
     }
 }

@@ -14,7 +14,8 @@
 //! for in vain is asked for again in the same turn.
 //!
 //! **Bounds.** [`limits::TAIL_ASKS`] keys of a source at a time; its pass stands still meanwhile. A key that
-//! waits for its turn stays in memory. What is known to be missing is asked for first (`crate::refill`).
+//! waits for its turn stays in memory, and so does one with a gap, for whose ask memory had no room before. What is known to
+//! be missing is asked for first (`crate::refill`).
 //!
 //! **Crashes and failed commits.** All of it is memory. A new term in the same process goes on from its
 //! last pass; a new process takes the last recorded time for it, so what came due while nothing ran is asked
@@ -107,7 +108,7 @@ impl<D: Digest> Partition<D> {
     /// The pass that is due first, of the sources of which no more keys are asked for than may be: one that
     /// is slow, or rests, holds up its own keys only.
     fn next_pass(&self) -> Option<(ElapsedMicros, SourceId)> {
-        let free = |id: &SourceId| self.refilling.tails_of(*id) < self.tails_most();
+        let free = |id: &SourceId| self.refilling.sought_of(*id) < self.tails_most();
         let passes = self.tails.passes.iter().filter(|(id, _)| free(id));
         passes.map(|(id, pass)| (pass.due, *id)).min()
     }
@@ -157,7 +158,7 @@ impl<D: Digest> Partition<D> {
             if key.source != source || quiet(began) <= quiet(before) {
                 continue;
             }
-            if self.refilling.tails_of(source) >= self.tails_most() {
+            if self.refilling.sought_of(source) >= self.tails_most() {
                 stands = Some(key);
                 break;
             }
