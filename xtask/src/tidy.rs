@@ -6,6 +6,7 @@ mod core;
 mod links;
 mod markdown;
 mod markers;
+mod rules;
 mod rust;
 mod source;
 
@@ -41,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<String, Failure> {
 
 fn check(sources: &[Source]) -> Vec<Violation> {
     let single = sources.iter().flat_map(|source| CHECKS.iter().flat_map(|check| check(source)));
-    single.chain(links::resolve(sources)).collect()
+    single.chain(links::resolve(sources)).chain(rules::cited(sources)).collect()
 }
 
 /// Every text file of the project; a file that is not UTF-8 has no lines to check.
