@@ -422,17 +422,3 @@ mod tests {
         assert_eq!(names, NAMES);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::NAMES;
-
-    #[test]
-    fn every_fact_can_be_asked_for_by_its_name() {
-        let core = include_str!("../../../core/src/fact/about.rs");
-        let (_, names) = core.split_once("pub fn name(").unwrap();
-        let (names, _) = names.split_once("\n    }\n").unwrap();
-        let names: Vec<&str> = names.split('"').skip(1).step_by(2).collect();
-        assert_eq!(names, NAMES);
-    }
-}
