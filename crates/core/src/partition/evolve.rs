@@ -120,8 +120,7 @@ impl<D: Digest> Partition<D> {
             Fact::Jumped(jumped) => jump::note(&mut hot.record, jumped),
             _ => evolve_record(hot, times, fact),
         }
-        jump::pass(&mut hot.record);
-        rewind::pass(&mut hot.record);
+        pass_what_is_not_sent(&mut hot.record);
         if let Fact::Received(received) = fact {
             self.remember_received(place, times, received);
         }
@@ -177,6 +176,15 @@ impl<D: Digest> Partition<D> {
             recorded: arriving.recorded,
         };
         self.recent.insert(place.frame, fingerprint, prior);
+    }
+}
+
+/// Lanes go past what is not given, and behind what they send again.
+fn pass_what_is_not_sent(record: &mut KeyRecord) {
+    jump::pass(record);
+    if rewind::pass(record) {
+        // Since a lane was set back, a jump may have come to begin where it stood.
+        jump::pass(record);
     }
 }
 

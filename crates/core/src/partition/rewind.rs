@@ -143,8 +143,9 @@ fn set_back(lane: &mut Lane, from: Sequence, until: Sequence) {
     lane.redrives.retain(|sequence| *sequence < from);
 }
 
-/// Lanes that are through with what they send again go on where they stood.
-pub(super) fn pass(record: &mut KeyRecord) {
+/// Lanes that are through with what they send again go on where they stood; says whether one jumped there.
+pub(super) fn pass(record: &mut KeyRecord) -> bool {
+    let mut jumped = false;
     for lane in &mut record.lanes {
         let (head, batch) = (lane.head, &mut lane.batch);
         let is_through = |rewind: &mut Box<Rewind>| head > rewind.until;
@@ -157,8 +158,10 @@ pub(super) fn pass(record: &mut KeyRecord) {
             batch.take_if(|last| *last < rewind.resume);
             (lane.delivered, lane.omitted) = (rewind.delivered, rewind.omitted);
             end_drain(lane);
+            jumped = true;
         }
         // Of a range that carried it too a part was taken just now, and the rest failed once more.
         lane.failures = lane.failures.saturating_add(rewind.failures);
     }
+    jumped
 }

@@ -7,6 +7,7 @@ mod compensation;
 mod dependencies;
 mod fields;
 pub(crate) mod first_event;
+mod jumps;
 mod late;
 mod links;
 mod waits;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 use sha2::Digest as _;
 use sprag_core::fact::{
     Acknowledged, Attempted, BacklogDropped, Batched, Consequence, DeadLetter, Dropped, Fact,
-    Filtered, Forgotten, Jumped, Kind, LaneEnded, LaneOpened, LateDead, Outcome, Received,
-    Redriven, Released, Returned, Rewound, Stale, Superseded,
+    Filtered, Forgotten, Kind, LaneEnded, LaneOpened, LateDead, Outcome, Received, Redriven,
+    Released, Returned, Rewound, Stale, Superseded,
 };
 use sprag_core::id::{DestinationId, Epoch, Hash, Key, PartitionId, Place, Sequence, SourceId};
 use sprag_core::input::Ticket;
@@ -45,9 +46,7 @@ pub(crate) struct Judge {
     received: BTreeMap<Place, Received>,
     fates: BTreeMap<Place, Fate>,
     heads: BTreeMap<Key, (Sequence, Hash)>,
-    /// The jumps of all restores of a partition, and those each key has passed.
-    jumps: BTreeMap<PartitionId, u64>,
-    jumped: BTreeMap<Key, u64>,
+    jumps: jumps::Jumps,
     /// Released positions of each key.
     positions: BTreeSet<(Key, u64)>,
     /// The newest version or instant released of each key.
@@ -134,14 +133,12 @@ impl Judge {
             }
             Fact::Forgotten(forgotten) => self.forget(forgotten),
             Fact::Returned(returned) => self.bring_back(returned),
-            Fact::Restored(restored) => {
-                let total = self.jumps.get(&place.partition).copied().unwrap_or_default();
-                // Said anew before its history goes, it changes nothing.
-                let is_anew = total > 0 && restored.total == total;
-                assert!(is_anew || restored.total == total + restored.jump, "{restored:?}");
-                self.jumps.insert(place.partition, restored.total);
+            Fact::Restored(restored) => self.jumps.restore(place.partition, restored),
+            Fact::Jumped(jumped) => {
+                let head = self.heads.entry(jumped.key.clone()).or_default();
+                self.jumps.jump(place.partition, head.0, jumped);
+                head.0 = jumped.through;
             }
-            Fact::Jumped(jumped) => self.jump(place.partition, jumped),
             Fact::Stale(stale) => self.stale(stale),
             Fact::Superseded(superseded) => self.supersede(superseded),
             Fact::LaneOpened(opened) => self.open(opened),
@@ -254,8 +251,9 @@ impl Judge {
         let lane = self.lanes.entry(name.clone()).or_default();
         let waits = lane.front().is_some_and(|front| *front <= rewound.until);
         assert!(!waits && rewound.from <= rewound.until, "{lane:?} waits: {rewound:?}");
-        for sequence in (rewound.from.0..=rewound.until.0).rev() {
-            lane.push_front(Sequence(sequence));
+        let again = (rewound.from.0..=rewound.until.0).rev().map(Sequence);
+        for sequence in again.filter(|sequence| self.jumps.is_given(&rewound.key, *sequence)) {
+            lane.push_front(sequence);
         }
         self.redriven.entry(name.clone()).or_default().retain(|passed| *passed < rewound.from);
         // Which of them are sent is decided when the lane comes to them.
@@ -344,24 +342,12 @@ impl Judge {
         self.ranges.remove(&name);
     }
 
-    /// A key passes over what may have been given before a restore: no more, and once.
-    fn jump(&mut self, partition: PartitionId, jumped: &Jumped) {
-        let head = self.heads.entry(jumped.key.clone()).or_default();
-        let noted = self.jumped.entry(jumped.key.clone()).or_default();
-        let total = self.jumps.get(&partition).copied().unwrap_or_default();
-        assert_eq!((jumped.from, jumped.total), (head.0.next(), total), "{jumped:?}");
-        assert_eq!(jumped.through.0 - head.0.0, total - *noted, "{jumped:?}");
-        (head.0, *noted) = (jumped.through, total);
-    }
-
     /// Sequences are contiguous, no position is released twice, the chain recomputes.
     fn release(&mut self, released: &Released) {
         self.fate(released.event, Fate::Released(released.sequence));
         let received = &self.received[&released.event];
         let (sequence, hash) = self.heads.get(&released.key).copied().unwrap_or_default();
-        let noted = self.jumped.get(&released.key).copied().unwrap_or_default();
-        let total = self.jumps.get(&released.event.partition).copied().unwrap_or_default();
-        assert_eq!(noted, total, "released without its jump: {released:?}");
+        self.jumps.release(released);
         assert_eq!(released.sequence, sequence.next(), "sequences of {:?}", released.key);
         assert_eq!(released.previous_hash, hash, "the chain of {:?}", released.key);
         assert_eq!(released.position, received.position);
