@@ -27,6 +27,8 @@ use crate::world::{Phase, Process, Sha256, Watching, World};
 
 /// Everything but what stays broken is through within this, or something waits that must not.
 const ISOLATION: Instant = 150 * SECOND;
+/// How long storing everything may take, once all is through.
+const STOPS_WITHIN: Instant = 60 * SECOND;
 /// Everything is through within this once all is repaired.
 const REPAIR: Instant = 400 * SECOND;
 /// A process that was up for so long has claimed, recovered and read every page of its state.
@@ -142,22 +144,23 @@ impl World {
 
     fn look_at_repair(&mut self) {
         let Some(process) = &self.process else { return };
-        if process.stopping.is_some() && self.now < self.phase_ends {
+        let is_stopping = process.stopping.is_some();
+        if is_stopping && self.now < self.phase_ends {
             return;
         }
-        if self.now >= self.phase_ends && !self.takes_longer() {
-            let what = self.what_waits();
-            self.judge("liveness", Err(format!("not everything is through: {what}")));
-            return;
-        }
-        if self.is_settled() && self.is_through() && !self.stands() {
+        if !is_stopping && self.is_settled() && self.is_through() && !self.stands() {
             let ticket = self.next_ticket();
             self.is_ending = true;
+            // What was through in the last moment is stored as any.
+            self.phase_ends = self.phase_ends.max(self.now + STOPS_WITHIN);
             if let Some(process) = &mut self.process {
                 process.stopping = Some(ticket);
                 process.node.store_now(ticket);
             }
             self.turn();
+        } else if self.now >= self.phase_ends && !self.takes_longer() {
+            let what = self.what_waits();
+            self.judge("liveness", Err(format!("not everything is through: {what}")));
         } else {
             self.mend();
         }
