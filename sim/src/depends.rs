@@ -11,7 +11,7 @@ use sprag_core::settings::Contract;
 
 use crate::dice::{Dice, Seed};
 use crate::judge::history::History;
-use crate::judge::lane_history::Fate;
+use crate::judge::lane_history::LaneHistory;
 use crate::setting::Setting;
 use crate::workload::{Post, Workload};
 use crate::world::World;
@@ -71,7 +71,7 @@ impl World {
     ) -> bool {
         let is_settled = |resource: usize| {
             let lane = history.keys.get(&resource).and_then(|key| key.lanes.get(&(to, 0)));
-            lane.is_some_and(|lane| lane.fates.values().any(|fate| *fate != Fate::Skipped))
+            lane.is_some_and(LaneHistory::has_settled)
         };
         let next = |at: &usize| self.references.of_resources.get(at).copied();
         let row = std::iter::successors(next(&resource), next);

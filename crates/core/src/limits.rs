@@ -153,6 +153,9 @@ pub const ASK_SILENCE: Duration = Duration::from_secs(30);
 pub const ASK_STEPS: u8 = 16;
 /// Keys that a partition loads or reads for asks at a time: each is in memory meanwhile.
 pub const ASKED_KEYS: usize = 1_024;
+/// Keys that a partition loads for asks beside a full memory: as many as an ask goes through in the longest row, so that it
+/// comes to an end however many events arrive meanwhile.
+pub const BESIDE_KEYS: usize = 1 + ASK_STEPS as usize;
 /// Asks that wait for one key to be loaded or read, at about 200 bytes each; the others ask again.
 pub const KEY_ASKS: usize = 64;
 /// Recorded open time may lag behind by this while something is held (DESIGN F9).

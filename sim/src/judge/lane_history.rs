@@ -173,6 +173,14 @@ impl LaneHistory {
         self.has_backlog() || self.is_redriving() || self.accepted.is_some()
     }
 
+    /// Whether it has gone past an event of its own, or did before it sends that again (decision 042). What a newer one took
+    /// the place of is not settled; nor is what never enters the lane, however many of that there are, while the lane stands
+    /// before it: a first event that keeps failing is on its way, and what refers to it waits.
+    pub(crate) fn has_settled(&self) -> bool {
+        let mut passed = self.fates.range(..self.head());
+        !self.again.is_empty() || passed.any(|(_, fate)| *fate != Fate::Skipped)
+    }
+
     /// Its key was forgotten for good: a lane that is opened is another one.
     pub(crate) fn forget(&mut self) {
         self.tail = 0;

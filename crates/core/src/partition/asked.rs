@@ -18,7 +18,7 @@
 //!
 //! **Bounds.** Asks wait in [`Partition`]'s `asks` while a key is loaded or its head is read: for so many keys, so many of
 //! each; who finds no room is told *pending* and asks again. They are apart from what arrives, so that no event is refused
-//! because of them. With the partition they are lost, and made again.
+//! because of them, and a row of keys has room beside a full memory, so that no stream of events keeps them waiting. With the partition they are lost, and made again.
 //!
 //! Must not know: why a lane asks, in which partition a key is.
 
@@ -124,9 +124,13 @@ impl<D: Digest> Partition<D> {
     fn load_for(&mut self, ask: Box<Ask>) {
         let key = ask.reached.clone();
         let is_loading = self.loading.contains_key(&key);
-        if !is_loading && !self.has_room() {
+        let is_beside = !is_loading && !self.has_room();
+        if is_beside && !self.has_room_beside() {
             self.tell_unknown(ask);
         } else if self.keep_ask(ask) && !is_loading {
+            if is_beside {
+                self.beside.insert(key.clone());
+            }
             self.loading.insert(key.clone(), Vec::new());
             self.outputs.push_back(Output::Load(key));
         }

@@ -123,6 +123,8 @@ pub struct Partition<D> {
     loading: BTreeMap<Key, Vec<Input>>,
     /// Asks of lanes about keys that are being loaded, or whose heads are being read.
     asks: BTreeMap<Key, Vec<Ask>>,
+    /// Keys that were loaded for asks though memory was full, until they leave it.
+    beside: BTreeSet<Key>,
     /// Late events whose places are looked for.
     recalls: BTreeMap<Key, compensate::Recall>,
     outside: outside::Outside,
@@ -202,6 +204,7 @@ impl<D: Digest> Partition<D> {
             names: names::Names::default(),
             loading: BTreeMap::new(),
             asks: BTreeMap::new(),
+            beside: BTreeSet::new(),
             recalls: BTreeMap::new(),
             outside: outside::Outside::default(),
             totals: Totals::default(),

@@ -111,6 +111,7 @@ impl<D: Digest> Partition<D> {
         self.keys.clear();
         self.names.clear();
         self.asks.clear();
+        self.beside.clear();
         self.dirty.clear();
         self.touched.clear();
         self.timers.clear();

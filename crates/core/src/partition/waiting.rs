@@ -108,9 +108,10 @@ impl<D: Digest> Partition<D> {
         self.hot_most().saturating_mul(2).saturating_add(self.outside.lines.len())
     }
 
-    /// Keys in memory, and those on their way into it.
+    /// Keys in memory, and those on their way into it, but for those that asks have beside them.
     fn crowd(&self) -> usize {
-        self.names.len() + self.loading.len() + self.outside.expected
+        let all = self.names.len() + self.loading.len() + self.outside.expected;
+        all.saturating_sub(self.beside.len())
     }
 
     /// Late events whose places may be looked for at a time: each keeps its key in memory, and half of the room there is
@@ -140,6 +141,19 @@ impl<D: Digest> Partition<D> {
             self.sweep_one(true);
         }
         self.crowd() < most
+    }
+
+    /// Whether a key may be loaded for an ask although memory is full. Arrivals can keep it so for as long as they come, and an
+    /// ask is through only when it finds every key of its row: else those that wait for each other would never be told.
+    pub(super) fn has_room_beside(&mut self) -> bool {
+        let slots: Vec<_> =
+            self.beside.iter().filter_map(|key| self.names.get(key)).copied().collect();
+        for slot in slots {
+            if self.keys.get(slot).is_some_and(|hot| self.may_go(slot, hot, true)) {
+                self.let_go(slot);
+            }
+        }
+        self.beside.len() < limits::BESIDE_KEYS
     }
 
     /// Lets keys go while there are too many, or no room for those that are due outside; a few are
@@ -213,6 +227,7 @@ impl<D: Digest> Partition<D> {
         }
         let Some(hot) = self.keys.remove(slot) else { return };
         self.names.remove(&hot.key);
+        self.beside.remove(&hot.key);
         self.leave_tombstone(&hot);
         for lane in &hot.lanes {
             lane.timer.map(|timer| self.timers.remove(&(timer, slot, lane.id)));
