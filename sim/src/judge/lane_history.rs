@@ -54,6 +54,8 @@ pub(crate) struct LaneHistory {
     waiting: BTreeSet<u64>,
     /// Of what was released before the lane was opened, what it has not come to.
     undecided: BTreeSet<u64>,
+    /// The last of that.
+    opened: u64,
     pub(crate) tail: u64,
     pub(crate) mode: Mode,
     pub(crate) fates: BTreeMap<u64, Fate>,
@@ -115,7 +117,7 @@ impl LaneHistory {
     /// Up to the floor that its key began behind there was nothing.
     pub(crate) fn open(&mut self, floor: u64, through: u64) -> Verdict {
         must(self.tail == 0, || format!("opened after {} entered", self.tail))?;
-        self.tail = through;
+        (self.tail, self.opened) = (through, through);
         self.undecided =
             (floor + 1..=through).filter(|one| !self.fates.contains_key(one)).collect();
         Ok(())
@@ -183,7 +185,7 @@ impl LaneHistory {
 
     /// Its key was forgotten for good: a lane that is opened is another one.
     pub(crate) fn forget(&mut self) {
-        self.tail = 0;
+        (self.tail, self.opened) = (0, 0);
     }
 
     /// Whether an event of it is not settled, or is under way again.
@@ -527,13 +529,21 @@ impl LaneHistory {
         self.settle(Fate::Dead)
     }
 
+    /// Whether events that were released before the lane was opened are all of types it did not take then: who does not
+    /// read their releases cannot know.
+    fn took_none_of(&self, from: u64, to: u64) -> bool {
+        let all_filtered = || (from..=to).all(|one| self.fates.get(&one) == Some(&Fate::Filtered));
+        !self.has_backlog() && to <= self.opened && all_filtered()
+    }
+
     /// More waits than may: the oldest are dead letters (D9). Only where there is a limit, from the
     /// event the lane stands at, and nothing that its consumer has.
     pub(crate) fn drop_backlog(&mut self, from: u64, to: u64, is_limited: bool) -> Verdict {
         must(is_limited, || format!("{from} to {to} are given up, and there is no limit"))?;
         let (head, tail) = (self.head(), self.tail);
-        // What did not enter may stand before the first that did.
-        must(from <= head && head <= to.max(from) && to <= tail && self.has_backlog(), || {
+        // What did not enter may stand before the first that did; of what was released before the lane none may have.
+        let has_any = self.has_backlog() && from <= head && head <= to.max(from);
+        must((has_any || self.took_none_of(from, to)) && to <= tail, || {
             format!("{from} to {to} are given up, {head} to {tail} wait")
         })?;
         must(self.accepted.is_none(), || format!("{:?} waits, and is given up", self.accepted))?;
