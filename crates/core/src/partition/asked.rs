@@ -18,7 +18,8 @@
 //!
 //! **Bounds.** Asks wait in [`Partition`]'s `asks` while a key is loaded or its head is read: for so many keys, so many of
 //! each; who finds no room is told *pending* and asks again. They are apart from what arrives, so that no event is refused
-//! because of them, and a row of keys has room beside a full memory, so that no stream of events keeps them waiting. With the partition they are lost, and made again.
+//! because of them, and a row of keys has room beside a full memory, so that no stream of events keeps them waiting. With
+//! the partition they are lost, and made again.
 //!
 //! Must not know: why a lane asks, in which partition a key is.
 
