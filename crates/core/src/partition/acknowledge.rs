@@ -118,12 +118,13 @@ impl<D: Digest> Partition<D> {
     #[must_use]
     pub fn is_settled(&self, attempt: AttemptId) -> bool {
         let Some((slot, id)) = self.attempts.get(&attempt) else { return false };
-        let hot = self.keys.get(*slot);
-        let lane = hot.and_then(|hot| Some((hot, hot.lane_at(*id)?)));
-        lane.is_some_and(|(hot, at)| {
-            let ongoing = hot.lanes[at].attempt.filter(|ongoing| ongoing.id == attempt);
-            ongoing.is_some_and(|ongoing| is_settled(hot, at, ongoing.tried))
-        })
+        let Some(hot) = self.keys.get(*slot) else { return false };
+        let ongoing = hot.lane_at(*id).and_then(|at| Some((at, hot.lanes[at].attempt?)));
+        match ongoing.filter(|(_, ongoing)| ongoing.id == attempt) {
+            Some((at, ongoing)) => is_settled(hot, at, ongoing.tried),
+            // A strand goes with its event.
+            None => hot.outlived.iter().any(|(_, ongoing)| ongoing.id == attempt),
+        }
     }
 
     fn word(
