@@ -252,6 +252,10 @@ impl<D: Digest> Partition<D> {
 
     fn ask_about(&mut self, slot: Slot, at: usize, DependsOn { of, until }: DependsOn) {
         let (now, open) = (self.now.elapsed, self.open);
+        if self.is_full(self.now) {
+            // An answer would wait with all else until the disk goes on; so would one a second of each lane.
+            return self.set_timer(slot, at, now.after(limits::ASK_AGAIN_MAX));
+        }
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let lane = &mut hot.lanes[at];
         let known = lane.dependency.take().filter(|known| known.of == of);

@@ -307,6 +307,7 @@ impl<D: Digest> Partition<D> {
             Input::MayFetch(wanted) => {
                 self.outputs.push_back(Output::SpareFetch(wanted.source));
             }
+            Input::MayCompare(source) => self.outputs.push_back(Output::SpareCompare(source)),
             Input::Asked(ask) => self.tell_unknown(ask),
             Input::Breaker { destination, is_open } => self.note_breaker(destination, is_open),
             Input::Foreign { place, fact } => self.foreign(place, &fact),

@@ -211,7 +211,8 @@ impl<D: Digest> Partition<D> {
 
     /// When the first pass begins. Where something was written down within `every` a process ran, and its last pass may
     /// not be long ago: then at an instant of the clock that comes once in `every`, of each source and partition another.
-    /// A process that is started over and over does not compare the same keys each time.
+    /// So one that is started over and over does not ask its source each time. (A pass begins with the first key all the
+    /// same: one that takes longer than processes live does not come to the last.)
     fn first_pass(
         &self,
         source: SourceId,

@@ -3,7 +3,7 @@
 //!
 //! Must not know: what is asked.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sprag_core::time::ElapsedMicros;
 
@@ -12,18 +12,34 @@ use crate::limits;
 
 /// Connections of one source that nobody uses, with when each was used last. No more than questions are under way.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<Vec<(ElapsedMicros, Connection)>>);
+pub(super) struct Kept(Arc<Unused>);
+
+#[derive(Debug, Default)]
+struct Unused(Mutex<Vec<(ElapsedMicros, Connection)>>);
 
 impl Kept {
     /// The one that was used last.
     pub(super) fn take(&self, now: ElapsedMicros) -> Option<Connection> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(used, _)| now.since(*used) < limits::RECONCILE_KEPT);
-        kept.pop().map(|(_, connection)| connection)
+        self.0.with(|kept| {
+            kept.retain(|(used, _)| now.since(*used) < limits::RECONCILE_KEPT);
+            kept.pop().map(|(_, connection)| connection)
+        })
     }
 
+    /// Keeps one that was used now; it is closed in time, whether or not another question follows.
     pub(super) fn put(&self, now: ElapsedMicros, connection: Connection) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push((now, connection));
+        self.0.with(|kept| kept.push((now, connection)));
+        let unused = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            tokio::time::sleep(limits::RECONCILE_KEPT).await;
+            let unused = unused.upgrade();
+            unused.inspect(|unused| unused.with(|kept| kept.retain(|(used, _)| *used > now)));
+        });
+    }
+}
+
+impl Unused {
+    fn with<T>(&self, act: impl FnOnce(&mut Vec<(ElapsedMicros, Connection)>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
