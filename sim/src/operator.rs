@@ -1,5 +1,7 @@
 //! The operator: pauses and resumes, redrives, drops and rebases, sometimes what does not exist.
 
+use std::collections::BTreeMap;
+
 use sprag_core::fact::DeadLetter;
 use sprag_core::id::{DestinationId, Key, Place, Sequence};
 use sprag_core::input::Command;
@@ -31,6 +33,8 @@ pub(crate) struct Shown {
     pub(crate) lanes: Vec<LaneShown>,
     /// Keys that hold events.
     pub(crate) holding: Vec<(usize, Key)>,
+    /// The position that they wait for.
+    pub(crate) awaited: BTreeMap<usize, u64>,
     /// Dead letters that never got a sequence.
     pub(crate) letters: Vec<(usize, Key, Place)>,
 }
@@ -77,7 +81,11 @@ impl Operator {
         let is_any = shown.holding.is_empty() || dice.chance(100);
         let of = if is_any { &shown.keys } else { &shown.holding };
         let (resource, key) = of[dice.index(of.len())].clone();
-        Some((Command::GiveUpGap(key), Asked::GiveUpGap(resource), "give up a gap"))
+        // Seldom it is another by now.
+        let awaited = shown.awaited.get(&resource).copied().unwrap_or(1);
+        let from = awaited + u64::from(dice.chance(50));
+        let command = Command::GiveUpGap { key, from };
+        Some((command, Asked::GiveUpGap(resource, from), "give up a gap"))
     }
 
     /// The lane it sets back, and from where to where: seldom one that is not there, or beyond its head.

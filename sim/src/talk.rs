@@ -1,5 +1,7 @@
 //! What the provider and the operator say to the process, and what it answers.
 
+use std::collections::BTreeMap;
+
 use sprag_core::fact::Origin;
 use sprag_core::id::Key;
 use sprag_core::input::{Arrival, Ticket};
@@ -199,11 +201,12 @@ impl World {
             return Shown::default();
         };
         let keys = self.numbers.iter().map(|(key, number)| (*number, key.clone())).collect();
-        let (mut lanes, mut holding) = (Vec::new(), Vec::new());
+        let (mut lanes, mut holding, mut awaited) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (key, record) in self.live_records(process).into_values().flatten() {
             let Some(resource) = self.numbers.get(&key) else { continue };
             if !record.order.held.is_empty() {
                 holding.push((*resource, key.clone()));
+                awaited.extend(record.order.next.map(|next| (*resource, next)));
             }
             lanes.extend(record.lanes.iter().map(|lane| LaneShown {
                 resource: *resource,
@@ -220,7 +223,7 @@ impl World {
             Some((acknowledged.resource, key, event))
         });
         let destinations = self.watching.policies.destinations.keys().copied().collect();
-        Shown { keys, destinations, lanes, holding, letters: letters.collect() }
+        Shown { keys, destinations, lanes, holding, awaited, letters: letters.collect() }
     }
 }
 

@@ -164,8 +164,14 @@ pub enum Command {
     /// Let the positions of a key begin anew: what it holds is released in order, what is missing
     /// is given up.
     Rebase(Key),
-    /// Give the positions up that a key waits at the moment, whatever `on_gap` says; what it counts goes on.
-    GiveUpGap(Key),
+    /// Give the positions up that a key waits for, whatever `on_gap` says; what it counts goes on.
+    GiveUpGap {
+        /// The resource.
+        key: Key,
+        /// The first of them. A key that waits for others by now, or for none, gives up nothing: who is not sure that a
+        /// first request was done may make it again.
+        from: u64,
+    },
     /// Give a dead letter up for good.
     Drop {
         /// The resource.

@@ -188,7 +188,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Command::PauseKey(key)
             | Command::ResumeKey(key)
             | Command::Rebase(key)
-            | Command::GiveUpGap(key)
+            | Command::GiveUpGap { key, .. }
             | Command::Redrive { key, .. }
             | Command::RedriveGone { key, .. }
             | Command::Rewind { key, .. }
@@ -363,10 +363,11 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     /// Gives an input to its partition, or lets it wait for room in the frame being filled.
     pub(crate) fn input(&mut self, now: Now, partition: PartitionId, input: Input) {
         let owner = self.owner(partition);
-        if owner.partition.is_full(now) {
-            owner.inbox.push_back(input);
-        } else {
-            owner.partition.handle(now, input);
+        match input {
+            input if !owner.partition.is_full(now) => owner.partition.handle(now, input),
+            // A lane that hears nothing asks again. While a disk hangs those asks would be all there is.
+            Input::Asked(_) => {}
+            input => owner.inbox.push_back(input),
         }
     }
 

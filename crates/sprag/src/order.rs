@@ -22,7 +22,9 @@ pub fn to_core(contract: &Contract) -> settings::Contract {
     }
 }
 
-fn first(first: First) -> settings::First {
+/// Where the positions of a source begin, as the core has it.
+#[must_use]
+pub fn first(first: First) -> settings::First {
     match first {
         First::At(number) => settings::First::At(number),
         First::Strictly(number) | First::Refilled(number) => settings::First::Strictly(number),

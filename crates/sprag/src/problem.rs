@@ -102,7 +102,7 @@ codes! {
     RequestTimeout = 408, "request-timeout", "The request took too long to arrive";
     /// The lane delivers, so there is nothing to redrive in order.
     LaneNotStopped = 409, "lane-not-stopped", "The lane has not stopped";
-    /// The key waits for no position: nothing is missing before what it has, or it says nothing of positions that are numbers.
+    /// The key does not wait for these positions: for others, or for none, or it says nothing of positions that are numbers.
     NoGap = 409, "no-gap", "There is no gap to give up";
     /// The event is no dead letter: it is delivered, still waits, or left the list because that was full.
     NotADeadLetter = 409, "not-a-dead-letter", "The event is no dead letter";

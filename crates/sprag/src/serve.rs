@@ -38,6 +38,7 @@ use crate::ingress::{self, Ingress, IngressSource, Listening, SourceProblem};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::node::{self, LogQueries, Meter, NodeHandle, NodeLog, StartedThread, ThreadState};
+use crate::order;
 use crate::out::{Out, OutDestination, Reading};
 use crate::plan;
 use crate::secret::Secret;
@@ -401,8 +402,11 @@ impl Starting {
                 Contract::Links(links) => (links.wait, links.on_gap),
                 _ => return None,
             };
-            let counts = matches!(contract, Contract::Fifo(_));
-            Some((*id, admin::GapPolicy { wait, halts: on_gap == OnGap::Halt, counts }))
+            let first = match contract {
+                Contract::Fifo(fifo) => Some(order::first(fifo.first)),
+                _ => None,
+            };
+            Some((*id, admin::GapPolicy { wait, halts: on_gap == OnGap::Halt, first }))
         };
         configured.sources.iter().filter_map(policy).collect()
     }

@@ -21,7 +21,8 @@ pub(crate) enum Asked {
     Drop(usize, DestinationId, u64),
     DropAtIngress(usize, Place),
     Rebase(usize),
-    GiveUpGap(usize),
+    /// What begins with this position.
+    GiveUpGap(usize, u64),
     /// From the first of these events to the last.
     Rewind(usize, DestinationId, u64, u64),
 }
@@ -37,7 +38,7 @@ impl Asked {
             | Self::Drop(resource, ..)
             | Self::DropAtIngress(resource, _)
             | Self::Rebase(resource)
-            | Self::GiveUpGap(resource)
+            | Self::GiveUpGap(resource, _)
             | Self::Rewind(resource, ..) => Some(resource),
             Self::PauseDestination(_) | Self::ResumeDestination(_) => None,
         }
@@ -221,7 +222,7 @@ pub(crate) fn is_plausible(asked: Asked, rejection: Rejection) -> bool {
         | Rejection::Stopped
         | Rejection::Unordered
         | Rejection::NothingToReplay => matches!(asked, Asked::Rewind(..)),
-        Rejection::NoGap => matches!(asked, Asked::GiveUpGap(_)),
+        Rejection::NoGap => matches!(asked, Asked::GiveUpGap(..)),
         Rejection::UnknownDestination => {
             matches!(
                 asked,

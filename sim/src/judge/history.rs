@@ -230,7 +230,7 @@ impl History {
         match fact {
             Fact::Rebased(_) => history.rebase(context.commands.possible(Asked::Rebase(resource))),
             Fact::GapAbandoned(fact) if fact.reason == AbandonReason::Operator => {
-                let most = context.commands.possible(Asked::GiveUpGap(resource));
+                let most = context.commands.possible(Asked::GiveUpGap(resource, fact.missing.from));
                 history.gap_given_up(fact, source, most)
             }
             Fact::SequenceReset(_) => {

@@ -46,7 +46,7 @@ pub(crate) struct KeyHistory {
     /// How often its positions began anew.
     pub(crate) rebases: u64,
     /// How often an operator gave up what it waits for.
-    pub(super) given_up: u64,
+    pub(super) given_up: BTreeMap<u64, u64>,
     /// How often it was said to count anew.
     pub(crate) resets: u64,
     pub(crate) row: Row,

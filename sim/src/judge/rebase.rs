@@ -53,9 +53,11 @@ impl KeyHistory {
         source: &SourcePolicy,
         asked: u64,
     ) -> Verdict {
-        self.given_up += 1;
-        must(self.given_up <= asked, || {
-            format!("{} gaps are given up by an operator, {asked} were asked for", self.given_up)
+        let from = fact.missing.from;
+        let given_up = self.given_up.entry(from).or_default();
+        *given_up += 1;
+        must(*given_up <= asked, || {
+            format!("{given_up} gaps from {from} are given up, {asked} were asked for")
         })?;
         self.abandon(fact, source, None)
     }

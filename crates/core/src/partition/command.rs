@@ -56,7 +56,7 @@ impl<D: Digest> Partition<D> {
                     self.rebase(slot, &key);
                 }
             }
-            Command::GiveUpGap(key) => self.give_up_gap(slot, &key)?,
+            Command::GiveUpGap { key, from } => self.give_up_gap(slot, &key, from)?,
             Command::Redrive { key, destination, passed } => {
                 self.redrive(slot, key, destination, passed)?;
             }
@@ -159,10 +159,11 @@ impl<D: Digest> Partition<D> {
     }
 
     /// What stands before a key's held events is given up. Of several gaps it is the first: each is decided by itself.
-    fn give_up_gap(&mut self, slot: Option<Slot>, key: &Key) -> Result<(), Rejection> {
+    fn give_up_gap(&mut self, slot: Option<Slot>, key: &Key, from: u64) -> Result<(), Rejection> {
         let order = &self.known(slot)?.order;
         let source = self.settings.sources.get(&key.source);
         let missing = source.and_then(|source| head_gap(source, order));
+        let missing = missing.filter(|missing| missing.from == from);
         let (slot, missing) = slot.zip(missing).ok_or(Rejection::NoGap)?;
         let (key, reason) = (key.clone(), AbandonReason::Operator);
         self.write(Fact::GapAbandoned(GapAbandoned { key: key.clone(), missing, reason }));
@@ -237,7 +238,7 @@ fn key_of(command: &Command) -> Option<&Key> {
         Command::PauseKey(key)
         | Command::ResumeKey(key)
         | Command::Rebase(key)
-        | Command::GiveUpGap(key)
+        | Command::GiveUpGap { key, .. }
         | Command::Redrive { key, .. }
         | Command::RedriveGone { key, .. }
         | Command::Rewind { key, .. }

@@ -645,7 +645,11 @@ fn give(world: &mut World, order: &Order) {
         Order::PauseKey(number) => (at(number), Command::PauseKey(key(number))),
         Order::ResumeKey(number) => (at(number), Command::ResumeKey(key(number))),
         Order::Rebase(number) => (at(number), Command::Rebase(key(number))),
-        Order::GiveUpGap(number) => (at(number), Command::GiveUpGap(key(number))),
+        Order::GiveUpGap(number) => {
+            let key = key(number);
+            let from = world.record(&key).and_then(|record| record.order.next).unwrap_or(1);
+            (at(number), Command::GiveUpGap { key, from })
+        }
         Order::PauseDestination(number) => (0, Command::PauseDestination(destination(number))),
         Order::ResumeDestination(number) => (0, Command::ResumeDestination(destination(number))),
         Order::Redrive { key: number, destination: to, passed } => {

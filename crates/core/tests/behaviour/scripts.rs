@@ -618,7 +618,10 @@ fn command(world: &mut World, words: &Words<'_>) {
             (at(name), Command::Acknowledge { key, destination, from, to })
         }
         ("rebase", name) => (at(name), Command::Rebase(key(name))),
-        ("give-up-gap", name) => (at(name), Command::GiveUpGap(key(name))),
+        ("give-up-gap", name) => {
+            let from = words.number("from").expect("the first position of the gap");
+            (at(name), Command::GiveUpGap { key: key(name), from })
+        }
         ("redrive", name) => {
             let passed = words.number("passed").map(Sequence);
             let (key, destination) = (key(name), destination(words));

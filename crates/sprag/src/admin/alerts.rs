@@ -212,7 +212,7 @@ async fn halted_gaps(
             continue;
         }
         let (source, name) = named(names, &key);
-        let give_up = if gap.counts { "give-up-gap" } else { "rebase" };
+        let give_up = if gap.first.is_some() { "give-up-gap" } else { "rebase" };
         let remedy = format!(
             "Have the source send what is missing; it goes on by itself then. Or give it up: \
              sprag override {give_up} {source}:{name}"

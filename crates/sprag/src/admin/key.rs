@@ -61,7 +61,10 @@ pub(super) struct Shown {
     held_events: usize,
     /// The first [`limits::SHOWN_POSITIONS`] of them.
     held: Vec<Held>,
-    /// The first ranges of positions between held events that are missing.
+    /// The positions that it waits for first, where they are numbers and a first is known: what `give-up-gap` gives up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<Span>,
+    /// The first ranges of positions before and between held events that are missing.
     missing: Vec<Span>,
     /// What it has come to of each field, by name (contract `merge`); absent under other contracts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -285,6 +288,8 @@ fn shown(
     remaining: Option<std::time::Duration>,
 ) -> Shown {
     let (record, order) = (&known.record, &known.record.order);
+    let first = state.current().0.gaps.get(&known.key.source).and_then(|gap| gap.first);
+    let next = first.map_or(order.next, |first| contract::next_position(first, order));
     let lanes: Vec<ShownLane> =
         (0..record.lanes.len()).map(|at| shown_lane(state, names, known, at)).collect();
     let waiting = record
@@ -304,7 +309,7 @@ fn shown(
         sequence: record.sequence.0,
         hash: record.hash.to_string(),
         jumped: (known.record.jumped > 0).then_some(known.record.jumped),
-        next_position: order.next.filter(|_| order.instant.is_empty()),
+        next_position: next.filter(|_| order.instant.is_empty()),
         paused: record.paused,
         forgotten: record.forgotten,
         boundary: Some(record.boundary.0).filter(|boundary| *boundary > 0),
@@ -312,7 +317,8 @@ fn shown(
         hot: known.view.is_some(),
         held_events: order.held.len(),
         held: order.held.iter().take(limits::SHOWN_POSITIONS).map(held).collect(),
-        missing: missing(order.next, &order.held),
+        gap: first.and_then(|first| contract::head_gap(first, order)).map(|gap| span(&gap)),
+        missing: missing(next, &order.held),
         fields: fields(&order.reached),
         clock: clock(&order.reached),
         missing_causes: missing_causes(order),
@@ -367,8 +373,11 @@ pub(super) fn clock(reached: &Reached) -> Option<BTreeMap<String, u64>> {
     Some(seen.nodes().iter().map(|node| (node.name.to_string(), node.count)).collect())
 }
 
+fn span(range: &Range) -> Span {
+    Span { from: range.from, to: range.to }
+}
+
 fn missing_causes(order: &Order) -> Option<BTreeMap<String, Vec<Span>>> {
-    let span = |range: &Range| Span { from: range.from, to: range.to };
     let shown =
         |ranges: Ranges| ranges.as_slice().iter().take(limits::SHOWN_POSITIONS).map(span).collect();
     let missing = contract::missing_causes(order).into_iter();

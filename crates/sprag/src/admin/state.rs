@@ -10,6 +10,7 @@ use sprag_core::output::Answer as NodeAnswer;
 use sprag_core::partition::KeyView;
 use sprag_core::partitioning::partition_of;
 use sprag_core::record::KeyRecord;
+use sprag_core::settings::First;
 use sprag_core::time::UnixMicros;
 use sprag_log::digest::Sha256;
 use sprag_log::{Answer, Query, ReadError};
@@ -92,8 +93,8 @@ pub struct GapPolicy {
     pub wait: Duration,
     /// Whether it then halts rather than skips.
     pub halts: bool,
-    /// Whether what is missing are numbers, which an operator may give up by themselves.
-    pub counts: bool,
+    /// Where positions are numbers, of which an operator may give up what is missing by itself: where they begin.
+    pub first: Option<First>,
 }
 
 impl<H> std::fmt::Debug for Parts<H> {

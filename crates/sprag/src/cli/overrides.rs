@@ -32,7 +32,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Give the positions up that a key waits for at the moment: it goes on behind them, and what comes after all is late
+    /// Give the positions up that a key waits for: it goes on behind them, and what comes after all is late. Where several
+    /// gaps stand one behind the other it is the first
     GiveUpGap {
         /// The key: SOURCE:KEY
         key: KeyName,
@@ -71,10 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         Action::List { key, since, list } => {
             return block_on(show(&mut client, key.as_ref(), since, list));
         }
-        Action::GiveUpGap { key } => {
-            let body = json!({"override": "give-up-gap", "source": key.source, "key": key.key});
-            ("/v1/overrides".to_owned(), body, format!("{key} goes on behind what was missing."))
-        }
+        Action::GiveUpGap { key } => return block_on(give_up_gap(&mut client, key)),
         Action::Rebase { key } => {
             let body = json!({"override": "rebase", "source": key.source, "key": key.key});
             ("/v1/overrides".to_owned(), body, format!("{key}: its positions begin anew."))
@@ -91,6 +89,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         say(done);
         Ok(Verdict::Fine)
     })
+}
+
+/// Gives up what the key waits for when it is looked at. Asked for another gap, the gateway would give up nothing.
+async fn give_up_gap(client: &mut Client, key: &KeyName) -> Result<Verdict, Failure> {
+    let known = client.get(&key.path()).await?;
+    let (from, to) = (&known["gap"]["from"], &known["gap"]["to"]);
+    // That there is none is for the gateway to say.
+    let from = from.as_u64().unwrap_or_default();
+    let body =
+        json!({"override": "give-up-gap", "source": key.source, "key": key.key, "from": from});
+    client.post("/v1/overrides", &body).await?;
+    let to = to.as_u64().filter(|to| *to > from).map_or_else(String::new, |to| format!("-{to}"));
+    say(format!("{key} goes on behind {from}{to}, which is given up."));
+    Ok(Verdict::Fine)
 }
 
 /// All that was decided since a time, of which the newest are shown.

@@ -261,7 +261,7 @@ impl World {
                 documents: BTreeMap::new(),
                 gaps: std::iter::once((
                     SourceId(1),
-                    GapPolicy { wait: HOLD, halts: false, counts: true },
+                    GapPolicy { wait: HOLD, halts: false, first: Some(First::At(1)) },
                 ))
                 .collect(),
                 sources: (1..).map(SourceId).zip(names(&["billing", "notes"])).collect(),

@@ -62,7 +62,8 @@ const ALL: &[Scenario] = &[
             source.server.until(&path, "an ended wait", ended);
             source.taken("released", "2", &numbered(2));
             taken(source, "held", 5);
-            let give_up = json!({"override": "give-up-gap", "source": source.name, "key": "a"});
+            let give_up =
+                json!({"override": "give-up-gap", "source": source.name, "key": "a", "from": 4});
             let give_up = || source.server.admin("POST", "/v1/overrides", &give_up.to_string());
             assert_eq!(give_up().status(), 200);
             problem(&give_up(), "no-gap");

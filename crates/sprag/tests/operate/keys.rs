@@ -86,7 +86,7 @@ fn a_gap_that_halts_is_given_up_and_its_key_counts_on() {
     let said = world.run(&["explain", "billing:b"]);
     assert!(said.out.contains(told), "{said:?}");
     let said = world.run(&["override", "give-up-gap", "billing:b"]);
-    let expected = "billing:b goes on behind what was missing.\n";
+    let expected = "billing:b goes on behind 3, which is given up.\n";
     assert_eq!((said.code, said.out.as_str()), (0, expected));
     world.until_lane("b", "delivered", &json!(3));
     // What was given up is late, what follows is next, and neither waits.
@@ -102,6 +102,30 @@ fn a_gap_that_halts_is_given_up_and_its_key_counts_on() {
         event.map(|event| event["kind"].clone())
     };
     assert_eq!((kind("3"), kind("5")), (Some(json!("late")), Some(json!("event"))), "{said}");
+}
+
+/// What may be given up by itself is shown before, also before the first event; where a key begins is chosen with a rebase.
+#[test]
+fn what_would_be_given_up_is_shown_before() {
+    let strict = "hold = { wait = \"10ms\" }\non_gap = \"halt\"\nstrict_first = true";
+    let world = World::start_with(204, strict);
+    world.send("b", &[5, 8]);
+    let told = "sprag override give-up-gap billing:b";
+    world.until(&["alerts"], |said| said.out.contains(told));
+    let said = world.run(&["keys", "billing:b", "--json"]).json();
+    let gaps = json!([{"from": 1, "to": 4}, {"from": 6, "to": 7}]);
+    assert_eq!((&said["gap"], &said["missing"]), (&gaps[0], &gaps), "{said}");
+    let said = world.run(&["explain", "billing:b"]);
+    assert!(said.out.contains(told), "{said:?}");
+    let said = world.run(&["override", "give-up-gap", "billing:b"]);
+    assert_eq!(said.out, "billing:b goes on behind 1-4, which is given up.\n", "{said:?}");
+    world.until_lane("b", "delivered", &json!(1));
+    let world = World::start_with(204, "hold = { wait = \"1h\" }\non_gap = \"halt\"");
+    world.send("b", &[5, 7]);
+    let said = world.until(&["explain", "billing:b"], |said| said.out.contains("sprag override"));
+    assert!(said.out.contains("sprag override rebase billing:b"), "{said:?}");
+    let said = world.run(&["keys", "billing:b", "--json"]).json();
+    assert!(said["gap"].is_null(), "{said}");
 }
 
 #[test]

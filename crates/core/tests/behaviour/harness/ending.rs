@@ -79,7 +79,7 @@ impl World {
         stopped
     }
 
-    fn record(&self, key: &Key) -> Option<KeyRecord> {
+    pub(crate) fn record(&self, key: &Key) -> Option<KeyRecord> {
         let node = &self.nodes[usize::from(partition_of(key).0)];
         let view = node.partition.view(key).map(|view| view.record);
         view.or_else(|| node.state.records.get(key).cloned())

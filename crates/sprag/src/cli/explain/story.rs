@@ -295,8 +295,7 @@ pub(super) fn remedies(name: &str, key: &Value) -> Vec<String> {
     // What settles misses nothing.
     let settles = key["held"][0]["instant"].is_string();
     if key["held_events"].as_u64().unwrap_or_default() > 0 && !settles {
-        let counts = !list(key, "missing").is_empty();
-        let give_up = if counts { "give-up-gap" } else { "rebase" };
+        let give_up = if key["gap"].is_object() { "give-up-gap" } else { "rebase" };
         remedies.push(format!(
             "You can have the source send what is missing, or give that up and go on with what is \
              held: sprag override {give_up} {name}"
