@@ -496,7 +496,7 @@ impl World {
         let conduct = if is_due || !cut { conduct } else { unknown };
         let Conduct { outcome, retry_after, dropped, acknowledged, .. } = conduct;
         let dropped = dropped.map(Arc::from);
-        let redrives = self.watching.commands.redrives(resource, attempt.destination);
+        let begun = self.watching.commands.begins_anew(resource, attempt.destination);
         let uptime = self.uptime();
         self.watching.outages.ended(&Ending {
             to: attempt.destination,
@@ -515,7 +515,7 @@ impl World {
         let dropped_it = dropped.is_some();
         let end =
             Some(Answered { outcome, retry_after, dropped: dropped_it, acknowledged, ack_timeout });
-        self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, redrives);
+        self.watching.deliveries.ended(self.now, uptime, resource, &attempt, end, begun);
         let numbers = [u64::from(attempt.destination.0), resource as u64, attempt.sequence.0];
         self.trace.note(self.now, '+', &numbers, || {
             let name = format!("destination-id {}", attempt.destination.0);

@@ -198,6 +198,12 @@ impl Commands {
         (count, least)
     }
 
+    /// How often an operator had a lane begin anew, or may have: redriven, or set back. When its consumer wanted to be asked
+    /// again before that says nothing any more.
+    pub(crate) fn begins_anew(&self, key: usize, to: DestinationId) -> u64 {
+        self.redrives(key, to) + self.rewinds(key, to, 0).0
+    }
+
     /// How often a lane was redriven, or may have been.
     pub(crate) fn redrives(&self, key: usize, to: DestinationId) -> u64 {
         self.redrives.get(&(key, to)).copied().unwrap_or(0)

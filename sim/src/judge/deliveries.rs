@@ -84,7 +84,8 @@ pub(crate) struct Seen {
     pub(crate) sent: BTreeMap<u64, u64>,
     /// What this lane went past, as deliveries say, and why.
     pub(crate) omitted: BTreeMap<u64, OmitReason>,
-    /// Not before this, as the consumer asked; with the sequence, epoch and redrives of that.
+    /// Not before this, as the consumer asked; with the sequence and epoch of that, and how often an operator had
+    /// had the lane begin anew.
     not_before: Option<(Instant, u64, Epoch, u64)>,
     /// What it accepted with 202: the event, in which epoch, until which uptime at the least the
     /// lane waits for its acknowledgement, and how often it was redriven then.
@@ -213,7 +214,7 @@ impl Deliveries {
     fn lane(&mut self, arrived: &Arrived<'_>, policies: &Policies, commands: &Commands) -> Verdict {
         let attempt = arrived.attempt;
         let source = attempt.key.source;
-        let redrives = commands.redrives(arrived.resource, attempt.destination);
+        let begun = commands.begins_anew(arrived.resource, attempt.destination);
         let policy = policies.sources.get(&source);
         let is_apart = policy.is_some_and(|source| source.contract == Contract::Unordered);
         if is_apart {
@@ -234,7 +235,7 @@ impl Deliveries {
         let repeated = first_to_last(attempt).count() > seen.first_now.len();
         must(!repeated || attempt.redelivery, || "sent again without saying so".to_owned())?;
         if is_apart {
-            return seen.alone(arrived, policies, commands, redrives);
+            return seen.alone(arrived, policies, commands, begun);
         }
         let (rewinds, until) = commands.rewinds(arrived.resource, attempt.destination, sequence);
         seen.may_begin_again(attempt, rewinds, until);
@@ -247,7 +248,7 @@ impl Deliveries {
             });
         }
         if let Some((until, refused, epoch, before)) = seen.not_before.take()
-            && (refused, epoch, before) == (sequence, attempt.id.epoch, redrives)
+            && (refused, epoch, before) == (sequence, attempt.id.epoch, begun)
         {
             must(arrived.at >= until, || "sent before Retry-After allows".to_owned())?;
         }
@@ -300,7 +301,7 @@ impl Deliveries {
         resource: usize,
         attempt: &Attempt,
         end: Option<Answered>,
-        redrives: u64,
+        begun: u64,
     ) {
         if let Some(count) = self.under_way.get_mut(&attempt.destination) {
             *count = count.saturating_sub(1);
@@ -335,7 +336,7 @@ impl Deliveries {
             failures.0 += 1;
             if let Some(after) = retry_after.filter(|_| in_order) {
                 let until = at + u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-                seen.not_before = Some((until, sequence, attempt.id.epoch, redrives));
+                seen.not_before = Some((until, sequence, attempt.id.epoch, begun));
             }
         } else if dropped {
             seen.dropped.insert(sequence);

@@ -41,7 +41,7 @@ impl Seen {
         arrived: &Arrived<'_>,
         policies: &Policies,
         commands: &Commands,
-        redrives: u64,
+        begun: u64,
     ) -> Verdict {
         let attempt = arrived.attempt;
         let sequence = attempt.sequence.0;
@@ -58,7 +58,7 @@ impl Seen {
         let acknowledged = acknowledged.is_some_and(|epoch| *epoch >= attempt.id.epoch);
         must(!settled && !acknowledged, || "sent again after it was acknowledged".to_owned())?;
         if let Some((until, _, epoch, before)) = self.not_before.take()
-            && (epoch, before) == (attempt.id.epoch, redrives)
+            && (epoch, before) == (attempt.id.epoch, begun)
         {
             must(arrived.at >= until, || "sent before Retry-After allows".to_owned())?;
         }
