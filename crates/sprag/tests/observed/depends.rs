@@ -102,7 +102,8 @@ fn what_is_on_its_way_is_waited_for_however_long_the_destination_is_down() {
     let (mut down, first) = world.app.delivery();
     assert_eq!(first.header("sprag-key"), "cus_1");
     taken(&world.post("notes", &json!({"note": "n", "customer": "cus_1"})), "released");
-    down.send(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
+    // The customer's next try is not to be taken for the note.
+    down.send(b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\n\r\n");
     let shown = world.server.until("/v1/sources/notes/keys/n", "its wait is over", |key| {
         key.to_string().contains("whose first event is on its way here")
     });
