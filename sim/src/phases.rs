@@ -464,7 +464,7 @@ impl World {
             let frames = all.entry(partition).or_default();
             let mut from = FrameNumber(1);
             loop {
-                let query = Query::Frames { partition, from, bytes: READ };
+                let query = Query::Frames { partition, from, most: usize::MAX, bytes: READ };
                 match reader.answer(&query) {
                     Ok(Answer::Frames(mut read)) => {
                         frames.append(&mut read.frames);

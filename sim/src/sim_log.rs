@@ -198,7 +198,8 @@ impl SimLog {
         let mut from = self.deleted.get(&partition).copied().unwrap_or(FrameNumber(1));
         let mut struck = 0;
         while from < before {
-            let query = Query::Frames { partition, from, bytes: usize::MAX };
+            let most = usize::try_from(before.0 - from.0).unwrap_or(usize::MAX);
+            let query = Query::Frames { partition, from, most, bytes: usize::MAX };
             match self.reader.answer(&query) {
                 Ok(Answer::Frames(frames)) => {
                     let Some(last) = frames.frames.last() else { break };

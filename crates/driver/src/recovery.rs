@@ -109,8 +109,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             return;
         }
         owner.stage = Stage::Reading(claim);
-        let bytes = limits::RECOVERY_READ_BYTES;
-        self.ask(Asked::History(partition), Query::Frames { partition, from, bytes });
+        let (most, bytes) = (usize::MAX, limits::RECOVERY_READ_BYTES);
+        self.ask(Asked::History(partition), Query::Frames { partition, from, most, bytes });
     }
 
     /// Frames came: the records of the keys they name must be there before they are taken in.

@@ -53,9 +53,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Step::List { after } => self.ask(Asked::Segments(asked), Query::Segments { after }),
             Step::Read(reading) => {
                 let (partition, from) = (reading.partition, reading.from);
-                let most = usize::try_from(reading.bytes).unwrap_or(usize::MAX);
-                let bytes = limits::RETENTION_READ_BYTES.min(most);
-                let query = Query::Frames { partition, from, bytes };
+                let frames = reading.end.0.saturating_sub(from.0);
+                let most = usize::try_from(frames).unwrap_or(usize::MAX);
+                let bytes = limits::RETENTION_READ_BYTES;
+                let query = Query::Frames { partition, from, most, bytes };
                 self.ask(Asked::Stretch(asked, reading), query);
             }
             Step::Rewrite { segment, dead } => self.log.submit(Request::Rewrite { segment, dead }),

@@ -220,7 +220,7 @@ impl World {
     fn released(&self) -> Vec<Released> {
         let mut log = self.engine.log.borrow_mut();
         let (partition, from) = (PartitionId(0), FrameNumber(1));
-        let query = Query::Frames { partition, from, bytes: usize::MAX };
+        let query = Query::Frames { partition, from, most: usize::MAX, bytes: usize::MAX };
         log.submit(Request::Query { ticket: sprag_log::Ticket(u64::MAX), query });
         let Some(Completion::Answered { result: Ok(Read::Frames(frames)), .. }) = log.complete()
         else {

@@ -20,6 +20,7 @@ use crate::body::Body;
 use crate::chain::Tip;
 use crate::digest::sha256;
 use crate::frame::FrameDraft;
+use crate::limits::READ_FRAMES;
 use crate::log::{
     Answer, AppendError, Claim, ClaimError, Completion, Found, Frames, Log, Query, ReadError,
     Request, StoredEvent, StoredFact, Ticket,
@@ -138,7 +139,7 @@ impl<L: Log, T: Fn(&mut L)> Subject<L, T> {
         }
     }
 
-    /// The frames of a partition from one on.
+    /// The frames of a partition from one on, as many as come at once.
     ///
     /// # Errors
     /// As the engine answers.
@@ -146,8 +147,25 @@ impl<L: Log, T: Fn(&mut L)> Subject<L, T> {
     /// # Panics
     /// When the answer is not one of frames.
     pub fn frames(&mut self, partition: u16, from: u64, bytes: usize) -> Result<Frames, ReadError> {
+        self.few_frames(partition, from, READ_FRAMES, bytes)
+    }
+
+    /// The frames of a partition from one on, and no more than so many.
+    ///
+    /// # Errors
+    /// As the engine answers.
+    ///
+    /// # Panics
+    /// When the answer is not one of frames.
+    pub fn few_frames(
+        &mut self,
+        partition: u16,
+        from: u64,
+        most: usize,
+        bytes: usize,
+    ) -> Result<Frames, ReadError> {
         let (partition, from) = (PartitionId(partition), FrameNumber(from));
-        match self.query(Query::Frames { partition, from, bytes })? {
+        match self.query(Query::Frames { partition, from, most, bytes })? {
             Answer::Frames(frames) => Ok(frames),
             other => wrong(&other),
         }
@@ -397,6 +415,10 @@ fn frames_read_back<L: Log, T: Fn(&mut L)>(subject: &mut Subject<L, T>) {
     pages_add_up(subject, &all);
     let beyond = subject.frames(0, 11, 1000).expect("reading behind the last frame is no error");
     assert!(beyond.frames.is_empty() && beyond.end);
+    let few = subject.few_frames(0, 4, 3, usize::MAX).expect("a few frames read");
+    assert_eq!(few.frames, all.frames[3..6], "no more than were wanted");
+    let last = subject.few_frames(0, 10, 0, 0).expect("one frame always comes");
+    assert!(!few.end && last.frames == all.frames[9..] && last.end);
 }
 
 fn pages_add_up<L: Log, T: Fn(&mut L)>(subject: &mut Subject<L, T>, all: &Frames) {

@@ -102,6 +102,8 @@ pub enum Query {
         partition: PartitionId,
         /// The first frame wanted.
         from: FrameNumber,
+        /// How many frames at the most, and no more than [`READ_FRAMES`](crate::limits::READ_FRAMES).
+        most: usize,
         /// Bytes of frame heads after which the answer ends; at least one frame comes.
         bytes: usize,
     },

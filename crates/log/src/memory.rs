@@ -106,9 +106,9 @@ impl MemoryLog {
 
     fn answer(&self, query: &Query) -> Result<Answer, ReadError> {
         match query {
-            Query::Frames { partition, from, bytes } => {
+            Query::Frames { partition, from, most, bytes } => {
                 let kept = self.partition(*partition)?;
-                kept.read(*partition, *from, *bytes).map(Answer::Frames)
+                kept.read(*partition, *from, *most, *bytes).map(Answer::Frames)
             }
             Query::Event { place } => {
                 self.partition(place.partition)?.event(*place).map(|e| Answer::Event(Box::new(e)))
@@ -167,6 +167,7 @@ impl Partition {
         &self,
         partition: PartitionId,
         from: FrameNumber,
+        most: usize,
         bytes: usize,
     ) -> Result<Frames, ReadError> {
         let oldest = self.oldest();
@@ -175,8 +176,9 @@ impl Partition {
         }
         let mut left = bytes;
         let mut frames = Vec::new();
+        let most = most.clamp(1, READ_FRAMES);
         for kept in self.frames.range(from..).map(|(_, kept)| kept) {
-            if !frames.is_empty() && (kept.head_bytes > left || frames.len() == READ_FRAMES) {
+            if !frames.is_empty() && (kept.head_bytes > left || frames.len() == most) {
                 break;
             }
             left = left.saturating_sub(kept.head_bytes);

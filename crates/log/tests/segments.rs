@@ -127,7 +127,8 @@ fn a_segment_that_was_cut_off_is_damaged_wherever_it_ends() {
             Err(other) => panic!("{length}: {other}"),
         };
         let (partition, from) = (PartitionId(0), FrameNumber(1));
-        let answer = reader.answer(&Query::Frames { partition, from, bytes: usize::MAX });
+        let answer =
+            reader.answer(&Query::Frames { partition, from, most: usize::MAX, bytes: usize::MAX });
         let event = Place { partition, frame: from, index: 0 };
         let body = reader.answer(&Query::Event { place: event });
         for read in [answer.map(drop), body.map(drop)] {

@@ -139,7 +139,7 @@ impl Image {
     fn read_frames(&mut self, reader: &mut Reader<SimulatedDisk>, partition: PartitionId) {
         let mut from = FrameNumber(1);
         loop {
-            let query = Query::Frames { partition, from, bytes: READ };
+            let query = Query::Frames { partition, from, most: usize::MAX, bytes: READ };
             let read = match reader.answer(&query) {
                 Ok(Answer::Frames(read)) => read,
                 Err(ReadError::Trimmed { oldest }) if from < oldest => {

@@ -242,10 +242,10 @@ impl Retention {
         self.asked += 1;
         let partition = PartitionId(u16::try_from(job.at).unwrap_or(u16::MAX));
         let end = job.segment.frames.get(job.at).map_or(job.from, |(_, end)| *end);
-        let (from, bytes, carries) = (job.from, job.segment.bytes, job.deletes);
+        let (from, carries) = (job.from, job.deletes);
         let expired = self.before(now, self.settings.bodies);
         self.phase = Phase::Reading(job);
-        Step::Read(Reading { partition, from, end, bytes, expired, carries })
+        Step::Read(Reading { partition, from, end, expired, carries })
     }
 
     /// A page was looked at; the next begins with this frame.

@@ -60,8 +60,6 @@ pub struct Reading {
     pub from: FrameNumber,
     /// The frame behind the last.
     pub end: FrameNumber,
-    /// Its segment has no more bytes than this: more need not be read.
-    pub bytes: u64,
     /// Bodies received, and dead letters made, after this are live.
     pub expired: UnixMicros,
     /// Whether keys are to be carried: the segment is to be deleted.

@@ -111,7 +111,7 @@ pub struct CutFile {
 pub(crate) struct Location {
     pub(crate) seal: Seal,
     pub(crate) offset: u64,
-    /// Where it has ended: the next frame of its partition begins there, or the segment is no further history.
+    /// Where it has ended: the next frame begins there, or the segment is no further history.
     pub(crate) end: u64,
 }
 
@@ -245,8 +245,7 @@ impl Catalog {
         });
         let location = segment.and_then(|segment| {
             let offset = segment.frames.offset(partition, number)?;
-            let next = segment.frames.offset(partition, number.next());
-            let end = next.filter(|next| *next > offset).unwrap_or(segment.length);
+            let end = segment.frames.behind(offset).unwrap_or(segment.length);
             Some(Location { seal: segment.seal, offset, end })
         });
         location.ok_or(ReadError::Missing)

@@ -54,6 +54,16 @@ impl FrameTable {
         frames.offsets.get(nth).map(|offset| u64::from(*offset))
     }
 
+    /// Where the record behind the one at an offset begins, of whatever partition it is; none
+    /// behind the last.
+    pub(crate) fn behind(&self, offset: u64) -> Option<u64> {
+        let next = |frames: &PartitionFrames| {
+            let at = frames.offsets.partition_point(|begins| u64::from(*begins) <= offset);
+            frames.offsets.get(at).copied()
+        };
+        self.partitions.iter().filter_map(next).min().map(u64::from)
+    }
+
     /// A place as the segment's index stores it; none when it has too large a number.
     pub(crate) fn pack(&self, place: Place) -> Option<PackedPlace> {
         let first = self.of(place.partition)?.first.0;

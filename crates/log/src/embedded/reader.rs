@@ -51,7 +51,7 @@ pub struct Reader<D> {
 struct Head {
     location: Location,
     header: FrameHeader,
-    /// The bytes of header and facts.
+    /// The record's bytes up to the bodies: envelope, header and facts.
     bytes: Vec<u8>,
 }
 
@@ -81,8 +81,8 @@ impl<D: Disk> Reader<D> {
 
     fn look(&mut self, query: &Query) -> Result<Answer, ReadError> {
         match query {
-            Query::Frames { partition, from, bytes } => {
-                self.frames(*partition, *from, *bytes).map(Answer::Frames)
+            Query::Frames { partition, from, most, bytes } => {
+                self.frames(*partition, *from, *most, *bytes).map(Answer::Frames)
             }
             Query::Event { place } => self.event(*place).map(|e| Answer::Event(Box::new(e))),
             Query::Fact { place } => self.fact(*place).map(|f| Answer::Fact(Box::new(f))),
@@ -102,6 +102,7 @@ impl<D: Disk> Reader<D> {
         &mut self,
         partition: PartitionId,
         from: FrameNumber,
+        most: usize,
         bytes: usize,
     ) -> Result<Frames, ReadError> {
         let oldest = self.catalog.oldest(partition).ok_or(ReadError::NoSuchPartition)?;
@@ -110,14 +111,15 @@ impl<D: Disk> Reader<D> {
         }
         let last = self.catalog.last(partition);
         let (mut left, mut tip) = (bytes, None);
+        let most = most.clamp(1, READ_FRAMES);
         let mut frames: Vec<ReadFrame> = Vec::new();
         let mut number = from;
-        while number <= last && frames.len() < READ_FRAMES {
+        while number <= last && frames.len() < most {
             let head = self.read_head(partition, number)?;
-            if !frames.is_empty() && head.bytes.len() > left {
+            if !frames.is_empty() && head.frame().len() > left {
                 break;
             }
-            left = left.saturating_sub(head.bytes.len());
+            left = left.saturating_sub(head.frame().len());
             let frame = head.read()?;
             tip = Some(head.follow(tip, &frame)?);
             frames.push(frame);
@@ -376,12 +378,13 @@ impl<D: Disk> Reader<D> {
             ReadError::Corrupt(Corruption { segment: seal.segment, offset, frame: None, damage })
         };
         Envelope::decode(&bytes, seal, offset).map_err(damaged)?;
-        bytes.drain(..ENVELOPE_BYTES);
-        let header = FrameHeader::decode(&bytes).map_err(damaged)?;
-        let have = bytes.len().min(header.head_bytes());
-        bytes.resize(header.head_bytes(), 0);
-        let rest = offset + (ENVELOPE_BYTES + have) as u64;
-        self.read_exact(seal, rest, &mut bytes[have..])?;
+        let header = FrameHeader::decode(&bytes[ENVELOPE_BYTES..]).map_err(damaged)?;
+        let wanted = ENVELOPE_BYTES + header.head_bytes();
+        let have = bytes.len().min(wanted);
+        bytes.resize(wanted, 0);
+        if have < wanted {
+            self.read_exact(seal, offset + have as u64, &mut bytes[have..])?;
+        }
         Ok(Head { location, header, bytes })
     }
 
@@ -400,8 +403,13 @@ impl<D: Disk> Reader<D> {
 }
 
 impl Head {
+    /// Header and facts.
+    fn frame(&self) -> &[u8] {
+        &self.bytes[ENVELOPE_BYTES..]
+    }
+
     fn facts(&self) -> &[u8] {
-        &self.bytes[HEADER_BYTES..]
+        &self.frame()[HEADER_BYTES..]
     }
 
     fn fact(&self, index: u32) -> Result<Fact, ReadError> {
@@ -418,7 +426,7 @@ impl Head {
             recorded: self.header.recorded,
             open: self.header.open,
             predecessor: self.header.predecessor,
-            hash: frame_hash(&self.bytes),
+            hash: frame_hash(self.frame()),
             facts,
         })
     }

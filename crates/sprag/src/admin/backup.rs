@@ -85,7 +85,8 @@ async fn tip(
     if last.0 == 0 {
         return Ok(nothing);
     }
-    match state.ask(Query::Frames { partition, from: last, bytes: 1 }).await? {
+    let query = Query::Frames { partition, from: last, most: 1, bytes: 1 };
+    match state.ask(query).await? {
         Some(Answer::Frames(frames)) if !frames.frames.is_empty() => {
             let frame = &frames.frames[0];
             let (epoch, hash) = (frame.epoch.0, frame.hash.to_string());

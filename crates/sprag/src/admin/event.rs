@@ -280,7 +280,7 @@ async fn hold(
     arrived: &Arrived,
 ) -> Result<Option<Hold>, Problem> {
     let place = stored.place;
-    let query = Query::Frames { partition: place.partition, from: place.frame, bytes: 1 };
+    let query = Query::Frames { partition: place.partition, from: place.frame, most: 1, bytes: 1 };
     let Some(Answer::Frames(frames)) = state.ask(query).await? else { return Ok(None) };
     let mut facts = frames.frames.iter().take(1).flat_map(|frame| &frame.facts);
     let held = facts.find_map(|fact| match fact {
@@ -329,7 +329,7 @@ async fn arrived(
     received: &Received,
     known: &KnownKey,
 ) -> Result<Arrived, Problem> {
-    let query = Query::Frames { partition: place.partition, from: place.frame, bytes: 1 };
+    let query = Query::Frames { partition: place.partition, from: place.frame, most: 1, bytes: 1 };
     if let Some(Answer::Frames(frames)) = state.ask(query).await?
         && let Some(frame) = frames.frames.first()
     {

@@ -152,7 +152,8 @@ impl Reading {
         while self.left > 0 {
             let (partition, (frame, index)) = self.of_turn()?;
             self.turn = PartitionId(partition.0.wrapping_add(1));
-            let query = Query::Frames { partition, from: frame, bytes: limits::SEARCH_READ_BYTES };
+            let (most, bytes) = (usize::MAX, limits::SEARCH_READ_BYTES);
+            let query = Query::Frames { partition, from: frame, most, bytes };
             let mut lines = String::new();
             match self.state.parts().queries.query(query).await {
                 Ok(Answer::Frames(frames)) if !frames.frames.is_empty() => {

@@ -193,7 +193,8 @@ async fn search(
     let partition = stored.place.partition;
     let mut search = Search { sequence: released.sequence, through: from, ..Search::default() };
     for _ in 0..limits::SEARCH_READS {
-        let query = Query::Frames { partition, from, bytes: limits::SEARCH_READ_BYTES };
+        let (most, bytes) = (usize::MAX, limits::SEARCH_READ_BYTES);
+        let query = Query::Frames { partition, from, most, bytes };
         let Some(Answer::Frames(frames)) = state.ask(query).await? else { break };
         frames.frames.iter().for_each(|frame| search.take_in(frame, released));
         search.complete = frames.end || search.is_delivered_everywhere(&released.lanes);

@@ -146,7 +146,7 @@ impl Search<'_> {
             Some((_, frame, index)) => (FrameNumber(frame), index),
             None => (self.begin(partition).await?, 0),
         };
-        let Some(frames) = self.read(partition, from, limits::SEARCH_READ_BYTES).await? else {
+        let Some(frames) = self.read(partition, from, usize::MAX).await? else {
             return Ok(None);
         };
         let Some(last) = frames.frames.last() else { return Ok(None) };
@@ -178,11 +178,11 @@ impl Search<'_> {
         &mut self,
         partition: PartitionId,
         mut from: FrameNumber,
-        bytes: usize,
+        most: usize,
     ) -> Result<Option<Frames>, Problem> {
-        self.reads += usize::from(bytes > 1);
+        self.reads += usize::from(most > 1);
         loop {
-            let query = Query::Frames { partition, from, bytes };
+            let query = Query::Frames { partition, from, most, bytes: limits::SEARCH_READ_BYTES };
             match self.state.parts().queries.query(query).await {
                 Ok(Answer::Frames(frames)) => return Ok(Some(frames)),
                 Err(ReadError::Trimmed { oldest }) if oldest > from => from = oldest,

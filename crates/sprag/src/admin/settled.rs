@@ -45,7 +45,7 @@ pub(super) async fn stale_of(
     let mut frames: Vec<_> = releases.iter().map(|stored| stored.place.frame).collect();
     frames.dedup();
     for frame in frames {
-        let query = Query::Frames { partition: known.partition, from: frame, bytes: 1 };
+        let query = Query::Frames { partition: known.partition, from: frame, most: 1, bytes: 1 };
         let Some(Answer::Frames(frames)) = state.ask(query).await? else { return Ok(None) };
         let mut facts = frames.frames.iter().take(1).flat_map(|frame| &frame.facts);
         let stale = facts.find_map(|fact| match fact {

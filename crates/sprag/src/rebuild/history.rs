@@ -73,7 +73,8 @@ pub(crate) fn walk<D: Disk>(
 ) -> Result<(), ReadError> {
     let mut from = FrameNumber(1);
     loop {
-        let query = Query::Frames { partition, from, bytes: limits::RESTORE_READ_BYTES };
+        let (most, bytes) = (usize::MAX, limits::RESTORE_READ_BYTES);
+        let query = Query::Frames { partition, from, most, bytes };
         let frames = match reader.answer(&query) {
             Ok(Answer::Frames(frames)) => frames,
             Ok(_) | Err(ReadError::Missing) => return Ok(()),
