@@ -58,8 +58,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<String, Fa
 fn generate(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let directory = workspace.target().join("reference");
     emptied(&directory).map_err(Failure::while_doing(directory.display().to_string()))?;
-    let mut example = workspace.cargo(["run", "--quiet", "-p", "sprag", "--example", "reference"]);
-    process::run(example.arg("--").arg(&directory))?;
+    process::run(workspace.example("reference")?.arg(&directory))?;
     Ok(directory)
 }
 

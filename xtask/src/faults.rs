@@ -126,7 +126,7 @@ fn chosen(
 fn command(workspace: &Workspace, chosen: &[&(&str, &str, &str)]) -> Command {
     let files: BTreeSet<&str> = chosen.iter().map(|fault| fault.1).collect();
     let tests = chosen.iter().map(|(_, file, test)| format!("(binary({file}) & test(/{test}/))"));
-    let mut command = workspace.cargo(["nextest", "run", "--profile", "faults", "-p", "sprag"]);
+    let mut command = workspace.cargo(["nextest", "run", "--profile", "faults", "--workspace"]);
     command.args(files.iter().flat_map(|file| ["--test", file]));
     command.args(["--success-output", "immediate", "-E"]);
     command.arg(tests.collect::<Vec<_>>().join(" | "));

@@ -47,8 +47,7 @@ pub(crate) fn begin(workspace: &Workspace) -> Result<std::path::PathBuf, Failure
 
 /// Compares what is listed with what was written down; sums it up.
 pub(crate) fn conclude(workspace: &Workspace, directory: &Path) -> Result<String, Failure> {
-    let mut example = workspace.cargo(["run", "--quiet", "-p", "sprag", "--example", "observable"]);
-    let listed = lines(&process::output_of(&mut example)?);
+    let listed = lines(&process::output_of(&mut workspace.example("observable")?)?);
     let seen = read(directory).map_err(Failure::while_doing(directory.display().to_string()))?;
     let wrong = differences(&listed, &seen, NOT_SEEN);
     if !wrong.is_empty() {

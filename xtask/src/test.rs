@@ -122,16 +122,18 @@ fn admin_api(workspace: &Workspace) -> Result<String, Failure> {
 fn observed(workspace: &Workspace) -> Result<String, Failure> {
     setup::cargo_tool(workspace, &setup::CARGO_NEXTEST)?;
     let directory = observed::begin(workspace)?;
-    let mut command = workspace.cargo(["nextest", "run", "-p", "sprag"]);
+    let mut command = workspace.cargo(["nextest", "run", "--workspace"]);
     command.args(OBSERVING.iter().flat_map(|name| ["--test", name]));
     command.env(observed::VARIABLE, &directory);
     counted(command)?;
     observed::conclude(workspace, &directory)
 }
 
-/// The tests of one file of crates/sprag/tests, with what they print: seeds, rounds, versions.
+/// The tests of one file of crates/sprag/tests, with what they print: seeds, rounds, versions. They
+/// are those that the step `tests` has built: of one package alone cargo would build them anew, with
+/// fewer features.
 fn real_binary(workspace: &Workspace, name: &str) -> Command {
-    let select = ["nextest", "run", "-p", "sprag", "--test", name];
+    let select = ["nextest", "run", "--workspace", "--test", name];
     let mut command = workspace.cargo(select);
     command.args(["--success-output", "immediate"]);
     command

@@ -44,6 +44,15 @@ impl Workspace {
         command
     }
 
+    /// An example of the workspace, built and ready to run: as the tests are built, with the features
+    /// that all members want together, or the same crates would be built a second time for it.
+    pub(crate) fn example(&self, name: &str) -> Result<Command, Failure> {
+        process::run(&mut self.cargo(["build", "--quiet", "--workspace", "--example", name]))?;
+        let mut command = Command::new(self.target.join("debug/examples").join(name));
+        command.current_dir(&self.root);
+        Ok(command)
+    }
+
     /// Every file of the project, as paths relative to the root with `/`, sorted: tracked ones and
     /// new ones that are not ignored, as they stand in the work tree.
     pub(crate) fn files(&self) -> Result<Vec<String>, Failure> {
