@@ -3,6 +3,7 @@
 //! Sprag does, so it depends on none of its crates and builds in seconds.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks on standard output")]
 
+mod background;
 mod bench;
 mod bugs;
 mod deny;

@@ -1,11 +1,13 @@
 //! Everything CI runs. The list below is the whole of it, in order; a step is a name and a
-//! function, and a new step is a new line.
+//! function, and a new step is a new line. One begins when its turn comes and goes on beside those
+//! that follow: they wait for processes most of the time.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use crate::background::Background;
 use crate::failure::Failure;
 use crate::process::{self, Watch};
 use crate::workspace::Workspace;
@@ -27,25 +29,38 @@ pub(crate) struct Options {
 /// One step; what it returns is shown beside its name in the closing table.
 struct Step {
     name: &'static str,
-    run: fn(&Workspace) -> Result<String, Failure>,
+    run: Run,
+}
+
+/// How a step is run.
+#[derive(Clone, Copy)]
+enum Run {
+    /// The next step begins when it has ended.
+    Alone(fn(&Workspace) -> Result<String, Failure>),
+    /// It goes on beside the steps that follow, and has to end before all have.
+    Beside(fn(&Workspace) -> Result<Background, Failure>),
 }
 
 const STEPS: &[Step] = &[
-    Step { name: "tidy", run: tidy::run },
-    Step { name: "format", run: |w| quiet(w.cargo(["fmt", "--all", "--check"])) },
-    Step { name: "clippy", run: |w| quiet(w.cargo(CLIPPY)) },
-    Step { name: "deny", run: deny::check },
-    Step { name: "tests", run: tests },
-    Step { name: "doc-tests", run: |w| counted(w.cargo(["test", "--doc", "--workspace"])) },
-    Step { name: "docs", run: |w| docs::run(w, &docs::Options { check: true }) },
-    Step { name: "simulation", run: simulation },
-    Step { name: "interop", run: interop },
-    Step { name: "admin-api", run: admin_api },
-    Step { name: "kill-rounds", run: |w| counted(real_binary(w, "kill_rounds")) },
-    Step { name: "hardship", run: |w| counted(real_binary(w, "hardship")) },
-    Step { name: "faults", run: |w| counted(real_binary(w, "faults")) },
-    Step { name: "observed", run: observed },
-    Step { name: "bug-patches", run: bugs::apply_all },
+    Step { name: "tidy", run: Run::Alone(tidy::run) },
+    Step { name: "format", run: Run::Alone(|w| quiet(w.cargo(["fmt", "--all", "--check"]))) },
+    Step { name: "clippy", run: Run::Alone(|w| quiet(w.cargo(CLIPPY))) },
+    Step { name: "deny", run: Run::Alone(deny::check) },
+    Step { name: "simulation", run: Run::Alone(simulation) },
+    Step { name: "sweep", run: Run::Beside(sweep) },
+    Step { name: "tests", run: Run::Alone(tests) },
+    Step {
+        name: "doc-tests",
+        run: Run::Alone(|w| counted(w.cargo(["test", "--doc", "--workspace"]))),
+    },
+    Step { name: "docs", run: Run::Alone(|w| docs::run(w, &docs::Options { check: true })) },
+    Step { name: "interop", run: Run::Alone(interop) },
+    Step { name: "admin-api", run: Run::Alone(admin_api) },
+    Step { name: "kill-rounds", run: Run::Alone(|w| counted(real_binary(w, "kill_rounds"))) },
+    Step { name: "hardship", run: Run::Alone(|w| counted(real_binary(w, "hardship"))) },
+    Step { name: "faults", run: Run::Alone(|w| counted(real_binary(w, "faults"))) },
+    Step { name: "observed", run: Run::Alone(observed) },
+    Step { name: "bug-patches", run: Run::Alone(bugs::apply_all) },
 ];
 
 /// These test files start the real program, need Node and Python or want the machine for themselves: each is a step of its
@@ -59,20 +74,72 @@ const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D",
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failure> {
     let steps = selected(&options.only)?;
     let began = process::now();
-    let mut table = String::new();
+    let mut table = Table::default();
+    let mut beside = Vec::new();
     for (index, step) in steps.iter().enumerate() {
-        println!("[{}/{}] {}", index + 1, steps.len(), step.name);
-        let step_began = process::now();
-        let outcome = (step.run)(workspace);
-        let seconds = step_began.elapsed().as_secs_f64();
-        let note = outcome.map_err(|failure| {
-            Failure::new(format!("step {} after {seconds:.1} s: {failure}", step.name))
-        })?;
-        println!("[{}/{}] {} ok in {seconds:.1} s\n", index + 1, steps.len(), step.name);
-        table.push_str(&format!("  {:<12}{seconds:>8.1} s  {note}\n", step.name));
+        table.take_ended(&mut beside)?;
+        let title = format!("[{}/{}] {}", index + 1, steps.len(), step.name);
+        println!("{title}");
+        let turn = Turn { name: step.name, title, began: process::now() };
+        match step.run {
+            Run::Alone(run) => table.add(&turn, run(workspace))?,
+            Run::Beside(begin) => {
+                let begun = begin(workspace).map_err(|failure| turn.failure(&failure))?;
+                beside.push((turn, begun));
+            }
+        }
     }
-    println!("{table}{} steps ok in {:.1} s", steps.len(), began.elapsed().as_secs_f64());
+    for (turn, program) in beside {
+        table.add(&turn, summed_up(program))?;
+    }
+    println!("{}{} steps ok in {:.1} s", table.rows, steps.len(), seconds_since(began));
     Ok(())
+}
+
+/// A step whose turn has come.
+struct Turn {
+    name: &'static str,
+    title: String,
+    began: Instant,
+}
+
+impl Turn {
+    fn failure(&self, failure: &Failure) -> Failure {
+        let seconds = seconds_since(self.began);
+        Failure::new(format!("step {} after {seconds:.1} s: {failure}", self.name))
+    }
+}
+
+/// The closing table: a row for each step that has ended well.
+#[derive(Default)]
+struct Table {
+    rows: String,
+}
+
+impl Table {
+    fn add(&mut self, turn: &Turn, outcome: Result<String, Failure>) -> Result<(), Failure> {
+        let note = outcome.map_err(|failure| turn.failure(&failure))?;
+        let seconds = seconds_since(turn.began);
+        println!("{} ok in {seconds:.1} s\n", turn.title);
+        self.rows.push_str(&format!("  {:<12}{seconds:>8.1} s  {note}\n", turn.name));
+        Ok(())
+    }
+
+    /// Adds what ran beside the others and has ended: what is wrong there ends the command now.
+    fn take_ended(&mut self, beside: &mut Vec<(Turn, Background)>) -> Result<(), Failure> {
+        for (turn, mut program) in std::mem::take(beside) {
+            if program.has_ended()? {
+                self.add(&turn, summed_up(program))?;
+            } else {
+                beside.push((turn, program));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn seconds_since(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64()
 }
 
 /// The steps with these names, or all when there are none.
@@ -95,9 +162,23 @@ fn simulation(workspace: &Workspace) -> Result<String, Failure> {
     let tests = ["nextest", "run", "-p", "sim", "--test", "*", "--cargo-profile", "simulation"];
     let tests = counted(workspace.cargo(tests))?;
     let simulator = ["run", "--profile", "simulation", "-p", "sim", "--"];
-    let run = |command: &[&str]| counted(workspace.cargo(simulator.iter().chain(command)));
-    let scenarios = run(&["scenarios"])?;
-    run(&["sweep", "--seeds", SEEDS]).map(|sweep| format!("{tests}; {scenarios}; {sweep}"))
+    let scenarios = counted(workspace.cargo(simulator.iter().chain(&["scenarios"])))?;
+    Ok(format!("{tests}; {scenarios}"))
+}
+
+/// The seeds, by the simulator that stands there once it is built.
+fn sweep(workspace: &Workspace) -> Result<Background, Failure> {
+    process::run(&mut workspace.cargo([
+        "build",
+        "--quiet",
+        "--profile",
+        "simulation",
+        "-p",
+        "sim",
+    ]))?;
+    let mut sweep = Command::new(workspace.target().join("simulation/sim"));
+    sweep.args(["sweep", "--seeds", SEEDS]).current_dir(workspace.root());
+    Background::begin(&sweep, workspace.target().join("sweep.txt"), STEP_LIMIT)
 }
 
 fn interop(workspace: &Workspace) -> Result<String, Failure> {
@@ -155,9 +236,17 @@ fn counted(mut command: Command) -> Result<String, Failure> {
         let code = watched.code.map_or("a signal".to_owned(), |code| format!("code {code}"));
         return Err(Failure::new(format!("`{}` ended with {code}", process::shown(&command))));
     }
-    let last = watched.tail.iter().rev().find(|line| !line.trim().is_empty());
-    let line = watched.kept.last().or(last);
-    Ok(line.map_or(String::new(), |line| line.trim().to_owned()))
+    let kept = watched.kept.last().cloned();
+    Ok(kept.unwrap_or_else(|| last_of(watched.tail.iter().map(String::as_str))))
+}
+
+/// Waits for a program that ran beside others, and returns the line in which it sums up: its last.
+fn summed_up(program: Background) -> Result<String, Failure> {
+    program.conclude().map(|output| last_of(output.lines()))
+}
+
+fn last_of<'a>(lines: impl DoubleEndedIterator<Item = &'a str>) -> String {
+    lines.rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
 }
 
 /// The line of nextest with the counts, and that of the test harness.
