@@ -435,3 +435,14 @@ pub enum Input {
     /// Nothing but that time has passed.
     Tick,
 }
+
+impl Input {
+    /// Whether it is kept for a partition that takes nothing now ([`Partition::is_full`]). An ask is not: a lane
+    /// that hears nothing asks again, and while a disk hangs those asks would be all there is.
+    ///
+    /// [`Partition::is_full`]: crate::partition::Partition::is_full
+    #[must_use]
+    pub const fn waits_for_room(&self) -> bool {
+        !matches!(self, Self::Asked(_))
+    }
+}

@@ -365,9 +365,8 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let owner = self.owner(partition);
         match input {
             input if !owner.partition.is_full(now) => owner.partition.handle(now, input),
-            // A lane that hears nothing asks again. While a disk hangs those asks would be all there is.
-            Input::Asked(_) => {}
-            input => owner.inbox.push_back(input),
+            input if input.waits_for_room() => owner.inbox.push_back(input),
+            _ => {}
         }
     }
 

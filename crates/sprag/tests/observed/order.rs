@@ -62,6 +62,10 @@ const ALL: &[Scenario] = &[
             source.server.until(&path, "an ended wait", ended);
             source.taken("released", "2", &numbered(2));
             taken(source, "held", 5);
+            let unnamed = json!({"override": "give-up-gap", "source": source.name, "key": "a"});
+            let answer = source.server.admin("POST", "/v1/overrides", &unnamed.to_string());
+            assert_eq!(answer.status(), 400);
+            problem(&answer, "invalid-parameter");
             let give_up =
                 json!({"override": "give-up-gap", "source": source.name, "key": "a", "from": 4});
             let give_up = || source.server.admin("POST", "/v1/overrides", &give_up.to_string());
