@@ -56,7 +56,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                     let event = Arc::new(StoredEvent { received, body, recorded });
                     self.cache.insert_event(place, event);
                 }
-                Fact::Released(released) => self.cache.insert_released(place, released.clone()),
+                Fact::Released(released) if owner.partition.is_wanted_soon(released) => {
+                    self.cache.insert_released(place, released.clone());
+                }
+                Fact::Released(released) => self.cache.remove_event(released.event),
                 _ => {}
             }
         }

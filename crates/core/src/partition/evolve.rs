@@ -3,6 +3,7 @@
 //! The same code runs when a fact is decided and when it is recovered. It reads no configuration,
 //! no clock and no randomness (DESIGN F6).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Partition;
@@ -190,7 +191,8 @@ fn pass_what_is_not_sent(record: &mut KeyRecord) {
 
 fn receive(hot: &mut Hot, place: Place, times: Times, received: &Received) {
     let (essence, rank) = (Essence::of(received), None);
-    hot.arriving = Some(Arriving { event: place, recorded: times.recorded, essence, rank });
+    let arriving = Arriving { event: place, recorded: times.recorded, essence, rank };
+    hot.arriving = Some(Box::new(arriving));
 }
 
 /// The event gets its sequence; gives back what was known of it.

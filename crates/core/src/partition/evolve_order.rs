@@ -74,7 +74,7 @@ pub(super) fn take_event(
     recorded: UnixMicros,
 ) -> Option<Arriving> {
     if hot.arriving.as_ref().is_some_and(|arriving| arriving.event == event) {
-        return hot.arriving.take();
+        return hot.arriving.take().map(|arriving| *arriving);
     }
     let at = match position {
         Position::Link(link) => HeldAt::linked(&link.before, event),

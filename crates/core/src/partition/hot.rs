@@ -25,7 +25,8 @@ pub(super) struct Hot {
     pub(super) key: Key,
     pub(super) record: KeyRecord,
     /// The event whose `received` fact was the key's last: the next fact says what became of it.
-    pub(super) arriving: Option<Arriving>,
+    /// Few keys have one, and it is a quarter of what a key takes.
+    pub(super) arriving: Option<Box<Arriving>>,
     /// One per lane and strand of the record, in the same order.
     pub(super) lanes: Vec<LaneHot>,
     /// Attempts under way whose strands are gone: their events are settled.
@@ -293,8 +294,13 @@ impl Hot {
             Some(last) => last.sequence.next() == waiting.sequence,
             None => self.record.lanes[at].head == waiting.sequence,
         };
-        if follows && self.lanes[at].window.len() < most {
-            self.lanes[at].window.push_back(waiting);
+        let window = &mut self.lanes[at].window;
+        if follows && window.len() < most {
+            // A ring that grows by itself begins with room for four.
+            if most == 1 && window.capacity() == 0 {
+                window.reserve_exact(1);
+            }
+            window.push_back(waiting);
         }
     }
 
