@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sprag_core::fact::{Fact, Unmet};
 use sprag_core::id::{DestinationId, Key};
 use sprag_core::input::{Ask, Input, Word};
+use sprag_core::time::OpenMicros;
 
 use super::describe;
 use super::judge::first_event::{Come, come};
@@ -15,14 +16,17 @@ use super::world::{World, partition_of};
 #[derive(Debug, Default)]
 pub(crate) struct Asking {
     under_way: VecDeque<Box<Ask>>,
-    last: BTreeMap<(Key, DestinationId), Asked>,
+    waits: BTreeMap<(Key, DestinationId), Wait>,
 }
 
-/// The last ask of a lane.
+/// What a lane that waits asked behind its bound, and was told.
 #[derive(Debug)]
-struct Asked {
-    was_on_its_way: bool,
-    is_told: bool,
+struct Wait {
+    until: OpenMicros,
+    /// By when it asked: whether what it waits for was on its way then. An answer may be to one before the last.
+    asked: BTreeMap<OpenMicros, bool>,
+    /// That of the ask that was answered last.
+    told: Option<bool>,
 }
 
 impl World {
@@ -33,8 +37,13 @@ impl World {
             // Before its bound nothing is given up.
             let was_on_its_way =
                 ask.made >= ask.until && self.is_on_its_way(&ask.of, ask.destination);
-            let asked = Asked { was_on_its_way, is_told: false };
-            self.asking.last.insert((ask.asker.clone(), ask.destination), asked);
+            let lane = (ask.asker.clone(), ask.destination);
+            let none = || Wait { until: ask.until, asked: BTreeMap::new(), told: None };
+            let wait = self.asking.waits.entry(lane).or_insert_with(none);
+            if wait.until != ask.until {
+                *wait = none();
+            }
+            wait.asked.insert(ask.made, was_on_its_way);
         }
         self.asking.under_way.push_back(ask);
     }
@@ -50,8 +59,8 @@ impl World {
     /// It is answered.
     pub(super) fn tell(&mut self, ask: Box<Ask>, word: Word) {
         self.trace.push(format!("  told {} {}", describe::ask(&ask), describe::word(word)));
-        if let Some(asked) = self.asking.last.get_mut(&(ask.asker.clone(), ask.destination)) {
-            asked.is_told = true;
+        if let Some(wait) = self.asking.waits.get_mut(&(ask.asker.clone(), ask.destination)) {
+            wait.told = wait.asked.get(&ask.made).copied().or(wait.told);
         }
         let at = usize::from(ask.from.0);
         self.handle(at, Input::Told { ask, word });
@@ -64,10 +73,9 @@ impl World {
 
     /// A lane says that it waited in vain: then that is so. Where nobody answers it need not be.
     pub(super) fn judge_unmet(&self, unmet: &Unmet) {
-        let asked = self.asking.last.get(&(unmet.key.clone(), unmet.destination));
-        let asked = asked.unwrap_or_else(|| panic!("nobody asked: {unmet:?}"));
-        let was_on_its_way = asked.was_on_its_way && asked.is_told;
-        let is_untrue = was_on_its_way && self.is_on_its_way(&unmet.of, unmet.destination);
+        let wait = self.asking.waits.get(&(unmet.key.clone(), unmet.destination));
+        let wait = wait.unwrap_or_else(|| panic!("nobody asked: {unmet:?}"));
+        let is_untrue = wait.told == Some(true) && self.is_on_its_way(&unmet.of, unmet.destination);
         assert!(
             !is_untrue,
             "what it waited for is there or on its way: {unmet:?} {:#?}",
