@@ -1,5 +1,6 @@
 //! A program that runs beside others with what they leave of the machine: it has the lowest
-//! priority, its output goes to a file until it has ended, and it ends with whoever waits for it.
+//! priority, its output goes to a file until it has ended, and it ends where whoever waits for it
+//! gives up. Killed from outside, that one leaves it behind until its own end.
 //! Must not know which program it is.
 
 use std::fs::{self, File};
@@ -37,6 +38,12 @@ impl Background {
             if let Some(directory) = command.get_current_dir() {
                 nice.current_dir(directory);
             }
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => nice.env(name, value),
+                    None => nice.env_remove(name),
+                };
+            }
             nice.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()
         });
         let child =
@@ -66,15 +73,15 @@ impl Background {
 
     /// How it ended; none where its time was over before.
     fn wait(&mut self) -> Result<Option<ExitStatus>, Failure> {
-        while process::now() < self.deadline {
+        loop {
             let status = self.child.try_wait();
             let waiting = Failure::while_doing(format!("waiting for `{}`", self.shown));
-            if let Some(status) = status.map_err(waiting)? {
-                return Ok(Some(status));
+            let status = status.map_err(waiting)?;
+            if status.is_some() || process::now() >= self.deadline {
+                return Ok(status);
             }
             thread::sleep(LOOK_EVERY);
         }
-        Ok(None)
     }
 }
 
@@ -122,12 +129,28 @@ mod tests {
     }
 
     #[test]
+    fn what_has_ended_in_time_may_be_looked_at_later() {
+        let mut background = shell("echo done", "later", Duration::from_millis(1));
+        while !background.has_ended().unwrap() {
+            thread::sleep(LOOK_EVERY);
+        }
+        let file = background.output.clone();
+        assert_eq!(background.conclude().unwrap(), "done\n");
+        fs::remove_file(file).unwrap();
+    }
+
+    #[test]
     fn it_ends_with_whoever_waits_for_it() {
         let mut background = shell("exec sleep 600", "dropped", LIMIT);
         assert!(!background.has_ended().unwrap());
         let (process, file) = (background.child.id(), background.output.clone());
+        let runs = || {
+            let script = format!("kill -0 {process}");
+            process::succeeds(Command::new("sh").args(["-c", &script]))
+        };
+        assert!(runs());
         drop(background);
-        assert!(!process::succeeds(Command::new("kill").args(["-0", &process.to_string()])));
+        assert!(!runs());
         fs::remove_file(file).unwrap();
     }
 }

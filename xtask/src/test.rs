@@ -46,6 +46,8 @@ const STEPS: &[Step] = &[
     Step { name: "format", run: Run::Alone(|w| quiet(w.cargo(["fmt", "--all", "--check"]))) },
     Step { name: "clippy", run: Run::Alone(|w| quiet(w.cargo(CLIPPY))) },
     Step { name: "deny", run: Run::Alone(deny::check) },
+    // As who installs it builds it: all other steps have the features that the workspace wants together.
+    Step { name: "package", run: Run::Alone(|w| quiet(w.cargo(["check", "-p", "sprag"]))) },
     Step { name: "simulation", run: Run::Alone(simulation) },
     Step { name: "sweep", run: Run::Beside(sweep) },
     Step { name: "tests", run: Run::Alone(tests) },
@@ -63,8 +65,8 @@ const STEPS: &[Step] = &[
     Step { name: "bug-patches", run: Run::Alone(bugs::apply_all) },
 ];
 
-/// These test files start the real program, need Node and Python or want the machine for themselves: each is a step of its
-/// own. Those of the simulator live whole worlds, which takes twenty times as long without optimisation: they run in its step.
+/// These test files start the real program, need Node and Python or more of the machine than others leave: each is a step of
+/// its own. Those of the simulator live whole worlds, which takes twenty times as long without optimisation: they run in its step.
 const ALL_BUT_OWN_STEPS: &str = "not (package(sprag) & binary(/^(interop|admin_api|kill_rounds|observed|disk_full|hardship|faults)$/)) & not (package(sim) & kind(test))";
 /// The test files that write down what they see.
 const OBSERVING: [&str; 2] = ["observed", "disk_full"];
@@ -74,6 +76,12 @@ const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D",
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failure> {
     let steps = selected(&options.only)?;
     let began = process::now();
+    let table = carry_out(workspace, &steps)?;
+    println!("{}{} steps ok in {:.1} s", table.rows, steps.len(), seconds_since(began));
+    Ok(())
+}
+
+fn carry_out(workspace: &Workspace, steps: &[&Step]) -> Result<Table, Failure> {
     let mut table = Table::default();
     let mut beside = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -92,8 +100,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failur
     for (turn, program) in beside {
         table.add(&turn, summed_up(program))?;
     }
-    println!("{}{} steps ok in {:.1} s", table.rows, steps.len(), seconds_since(began));
-    Ok(())
+    Ok(table)
 }
 
 /// A step whose turn has come.
@@ -275,6 +282,43 @@ mod tests {
     fn a_failing_program_fails_its_step_whatever_it_printed() {
         let failure = counted(shell("echo 'Summary [ 0.1s] 1 failed'; exit 100")).unwrap_err();
         assert!(failure.to_string().contains("code 100"), "{failure}");
+    }
+
+    fn beside(script: &str, name: &str) -> Result<Background, Failure> {
+        let file = format!("xtask-beside-{name}-{}", std::process::id());
+        Background::begin(&shell(script), std::env::temp_dir().join(file), STEP_LIMIT)
+    }
+
+    fn carried_out(run: &[(&'static str, Run)]) -> Result<String, String> {
+        let steps: Vec<Step> = run.iter().map(|(name, run)| Step { name, run: *run }).collect();
+        let steps: Vec<&Step> = steps.iter().collect();
+        let table = carry_out(&Workspace::find().unwrap(), &steps);
+        table.map(|table| table.rows).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn what_runs_beside_the_others_has_to_end_well() {
+        let quick = Run::Alone(|_| Ok("quick".to_owned()));
+        let good = Run::Beside(|_| beside("sleep 0.3; echo 2000 seeds", "good"));
+        let rows = carried_out(&[("sweep", good), ("other", quick)]).unwrap();
+        let notes: Vec<&str> = rows.lines().filter_map(|row| row.split(" s  ").nth(1)).collect();
+        assert_eq!(notes, ["quick", "2000 seeds"]);
+        let late = Run::Beside(|_| beside("sleep 0.3; exit 1", "late"));
+        let failure = carried_out(&[("sweep", late), ("other", quick)]).unwrap_err();
+        assert!(failure.contains("step sweep"), "{failure}");
+        let soon = Run::Beside(|_| beside("exit 1", "soon"));
+        let slow = Run::Alone(|_| {
+            std::thread::sleep(Duration::from_millis(500));
+            Ok(String::new())
+        });
+        let never = Run::Alone(|_| panic!("what has failed ends the command before"));
+        let failure =
+            carried_out(&[("sweep", soon), ("other", slow), ("third", never)]).unwrap_err();
+        assert!(failure.contains("step sweep"), "{failure}");
+        let red = Run::Alone(|_| Err(Failure::new("red")));
+        let long = Run::Beside(|_| beside("exec sleep 600", "long"));
+        let failure = carried_out(&[("sweep", long), ("other", red)]).unwrap_err();
+        assert!(failure.contains("step other") && failure.contains("red"), "{failure}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) struct Hot {
     pub(super) key: Key,
     pub(super) record: KeyRecord,
     /// The event whose `received` fact was the key's last: the next fact says what became of it.
-    /// Few keys have one, and it is a quarter of what a key takes.
+    /// Few keys have one at a time, and it is large.
     pub(super) arriving: Option<Box<Arriving>>,
     /// One per lane and strand of the record, in the same order.
     pub(super) lanes: Vec<LaneHot>,

@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use super::Partition;
 use super::hot::Tried;
 use crate::chain::Digest;
-use crate::fact::{Outcome, Released, Toll};
+use crate::fact::{Outcome, Toll};
 use crate::id::DestinationId;
 use crate::limits;
 use crate::record::Lane;
@@ -78,13 +78,6 @@ impl<D: Digest> Partition<D> {
     /// The breaker of a destination opened or closed. Taken in at any time, also while recovering.
     pub(super) fn note_breaker(&mut self, destination: DestinationId, is_open: bool) {
         self.outages.note(destination, is_open, self.open);
-    }
-
-    /// Whether what was released may leave soon: then it is kept at hand (DESIGN L6). What entered no lane does not,
-    /// nor what only destinations get that are down: it waits, and is read when they are there again.
-    #[must_use]
-    pub fn is_wanted_soon(&self, released: &Released) -> bool {
-        released.lanes.iter().any(|destination| !self.is_down(*destination))
     }
 
     pub(super) fn is_down(&self, destination: DestinationId) -> bool {

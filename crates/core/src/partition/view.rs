@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::strands::feeds;
 use super::{Moves, Partition, Phase, depends};
 use crate::chain::Digest;
+use crate::fact::Released;
 use crate::id::{DestinationId, Epoch, FrameNumber, Key, PartitionId, Sequence};
 use crate::limits;
 use crate::record::{Directory, KeyRecord, LaneMode};
@@ -125,6 +126,13 @@ impl<D: Digest> Partition<D> {
     pub fn is_full(&self, now: Now) -> bool {
         let age = self.filling.times.map(|times| now.clock.since(times.recorded));
         self.filling.is_full() || age.is_some_and(|age| age > limits::FRAME_AGE)
+    }
+
+    /// Whether what was released may leave soon: then it is kept at hand (DESIGN L6). What entered no lane does not,
+    /// nor what only destinations get that are down: it waits, and is read when they are there again.
+    #[must_use]
+    pub fn is_wanted_soon(&self, released: &Released) -> bool {
+        released.lanes.iter().any(|destination| !self.is_down(*destination))
     }
 
     /// Everything up to this frame must be looked up by the driver (DESIGN F4).

@@ -164,6 +164,31 @@ fn a_breaker_that_opens_while_it_recovers_is_known_when_it_goes_on() {
     assert_eq!(view.lanes[0].waits_for, WaitsFor::Breaker);
 }
 
+/// What nobody takes soon need not be at hand: what entered no lane, and what only destinations get that are down.
+#[test]
+fn what_only_goes_where_it_is_down_is_not_wanted_soon() {
+    let mut world = world();
+    let (now, other) = (world.now, DestinationId(9));
+    let facts = world.nodes[0].log.frames.iter().flat_map(|frame| &frame.facts);
+    let released = facts.filter_map(|fact| match fact {
+        Fact::Released(released) => Some(released.clone()),
+        _ => None,
+    });
+    let mut released = released.last().expect("an event is under way");
+    let partition = &mut world.nodes[0].partition;
+    assert!(released.lanes == [APP] && partition.is_wanted_soon(&released));
+    partition.handle(now, Input::Breaker { destination: APP, is_open: true });
+    assert!(!partition.is_wanted_soon(&released));
+    released.lanes.push(other);
+    assert!(partition.is_wanted_soon(&released));
+    partition.handle(now, Input::Breaker { destination: other, is_open: true });
+    assert!(!partition.is_wanted_soon(&released));
+    partition.handle(now, Input::Breaker { destination: APP, is_open: false });
+    assert!(partition.is_wanted_soon(&released));
+    released.lanes.clear();
+    assert!(!partition.is_wanted_soon(&released));
+}
+
 /// A destination may go once nothing is left for it, durably.
 #[test]
 fn what_is_left_for_a_destination_is_certain_once_it_is_committed() {

@@ -111,8 +111,6 @@ pub struct CutFile {
 pub(crate) struct Location {
     pub(crate) seal: Seal,
     pub(crate) offset: u64,
-    /// Where it has ended: the next frame begins there, or the segment is no further history.
-    pub(crate) end: u64,
 }
 
 /// A frame that became durable.
@@ -245,10 +243,22 @@ impl Catalog {
         });
         let location = segment.and_then(|segment| {
             let offset = segment.frames.offset(partition, number)?;
-            let end = segment.frames.behind(offset).unwrap_or(segment.length);
-            Some(Location { seal: segment.seal, offset, end })
+            Some(Location { seal: segment.seal, offset })
         });
         location.ok_or(ReadError::Missing)
+    }
+
+    /// How many bytes a frame's record has, by where the next one begins, of whatever partition; or as
+    /// far as the segment is history. None where the segment is gone or another.
+    pub(crate) fn length(&self, Location { seal, offset }: Location) -> Option<u64> {
+        let segments = self.read();
+        let open = segments.open.as_ref().filter(|open| open.seal == seal);
+        let segment = open.or_else(|| {
+            let number = |segment: &Arc<Segment>| segment.seal.segment;
+            let at = segments.sealed.binary_search_by_key(&seal.segment, number).ok()?;
+            segments.sealed.get(at).map(AsRef::as_ref).filter(|sealed| sealed.seal == seal)
+        })?;
+        segment.frames.behind(offset).unwrap_or(segment.length).checked_sub(offset)
     }
 
     /// The sealed segments, oldest first, and what the open one has under a hash.

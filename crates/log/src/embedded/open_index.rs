@@ -153,6 +153,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn behind_a_record_the_next_begins_of_whatever_partition() {
+        let mut table = FrameTable::starting_at([FrameNumber(1), FrameNumber(500)].into_iter());
+        table.partitions[0].offsets = vec![100, 400];
+        table.partitions[1].offsets = vec![250, 300, 900];
+        let behind = [100, 250, 300, 400, 900].map(|offset| table.behind(offset));
+        assert_eq!(behind, [Some(250), Some(300), Some(400), Some(900), None]);
+    }
+
+    #[test]
     fn places_pack_and_unpack_within_their_segment() {
         let mut table = FrameTable::starting_at([FrameNumber(1), FrameNumber(500)].into_iter());
         table.partitions[1].offsets = vec![0; 10];

@@ -46,6 +46,9 @@ pub struct Reader<D> {
     dictionaries: VecDeque<(Seal, SourceId, Arc<Unpacks>)>,
 }
 
+/// A record has these at the least; of a shorter one it is said that it is.
+const LEAST_HEAD_BYTES: usize = ENVELOPE_BYTES + HEADER_BYTES;
+
 /// Header and facts of a frame.
 #[derive(Debug)]
 struct Head {
@@ -367,10 +370,12 @@ impl<D: Disk> Reader<D> {
     }
 
     fn read_head_at(&self, location: Location) -> Result<Head, ReadError> {
-        let Location { seal, offset, end } = location;
+        let Location { seal, offset } = location;
         let name = seal.segment_name();
-        let length = usize::try_from((end - offset).min(HEAD_GUESS_BYTES as u64));
-        let mut bytes = vec![0; length.map_err(io::Error::other)?];
+        let length = self.catalog.length(location).and_then(|length| usize::try_from(length).ok());
+        // A guess: what is missing is read behind it.
+        let length = length.unwrap_or(HEAD_GUESS_BYTES).clamp(LEAST_HEAD_BYTES, HEAD_GUESS_BYTES);
+        let mut bytes = vec![0; length];
         let read = read_up_to(&self.disk, &name, offset, &mut bytes)?;
         bytes.truncate(read);
         let damaged = |error: DecodeError| {

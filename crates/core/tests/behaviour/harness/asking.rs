@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sprag_core::fact::{Fact, Unmet};
 use sprag_core::id::{DestinationId, Key};
 use sprag_core::input::{Ask, Input, Word};
+use sprag_core::limits;
 use sprag_core::time::OpenMicros;
 
 use super::describe;
@@ -20,13 +21,25 @@ pub(crate) struct Asking {
 }
 
 /// What a lane that waits asked behind its bound, and was told.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Wait {
+    of: Key,
     until: OpenMicros,
     /// By when it asked: whether what it waits for was on its way then. An answer may be to one before the last.
     asked: BTreeMap<OpenMicros, bool>,
-    /// That of the ask that was answered last.
-    told: Option<bool>,
+    /// The ask that was answered last.
+    told: Option<OpenMicros>,
+}
+
+impl Wait {
+    /// Whether what it waits for was on its way when the ask was made whose answer it has. Where nobody has answered
+    /// for long since then, it need not be.
+    fn was_on_its_way(&self) -> bool {
+        let last = self.asked.last_key_value().map(|(made, _)| *made);
+        let (Some(told), Some(last)) = (self.told, last) else { return false };
+        let is_silent = last.since(told) + limits::ASK_AGAIN_MAX >= limits::ASK_SILENCE;
+        !is_silent && self.asked.get(&told).copied().unwrap_or_default()
+    }
 }
 
 impl World {
@@ -38,10 +51,11 @@ impl World {
             let was_on_its_way =
                 ask.made >= ask.until && self.is_on_its_way(&ask.of, ask.destination);
             let lane = (ask.asker.clone(), ask.destination);
-            let none = || Wait { until: ask.until, asked: BTreeMap::new(), told: None };
-            let wait = self.asking.waits.entry(lane).or_insert_with(none);
-            if wait.until != ask.until {
-                *wait = none();
+            let (of, until) = (ask.of.clone(), ask.until);
+            let new = Wait { of, until, asked: BTreeMap::new(), told: None };
+            let wait = self.asking.waits.entry(lane).or_insert_with(|| new.clone());
+            if (&wait.of, wait.until) != (&new.of, new.until) {
+                *wait = new;
             }
             wait.asked.insert(ask.made, was_on_its_way);
         }
@@ -60,7 +74,7 @@ impl World {
     pub(super) fn tell(&mut self, ask: Box<Ask>, word: Word) {
         self.trace.push(format!("  told {} {}", describe::ask(&ask), describe::word(word)));
         if let Some(wait) = self.asking.waits.get_mut(&(ask.asker.clone(), ask.destination)) {
-            wait.told = wait.asked.get(&ask.made).copied().or(wait.told);
+            wait.told = wait.asked.contains_key(&ask.made).then_some(ask.made).or(wait.told);
         }
         let at = usize::from(ask.from.0);
         self.handle(at, Input::Told { ask, word });
@@ -75,7 +89,7 @@ impl World {
     pub(super) fn judge_unmet(&self, unmet: &Unmet) {
         let wait = self.asking.waits.get(&(unmet.key.clone(), unmet.destination));
         let wait = wait.unwrap_or_else(|| panic!("nobody asked: {unmet:?}"));
-        let is_untrue = wait.told == Some(true) && self.is_on_its_way(&unmet.of, unmet.destination);
+        let is_untrue = wait.was_on_its_way() && self.is_on_its_way(&unmet.of, unmet.destination);
         assert!(
             !is_untrue,
             "what it waited for is there or on its way: {unmet:?} {:#?}",
