@@ -170,11 +170,11 @@ fn what_only_goes_where_it_is_down_is_not_wanted_soon() {
     let mut world = world();
     let (now, other) = (world.now, DestinationId(9));
     let facts = world.nodes[0].log.frames.iter().flat_map(|frame| &frame.facts);
-    let released = facts.filter_map(|fact| match fact {
+    let mut all = facts.filter_map(|fact| match fact {
         Fact::Released(released) => Some(released.clone()),
         _ => None,
     });
-    let mut released = released.last().expect("an event is under way");
+    let mut released = all.next_back().expect("an event is under way");
     let partition = &mut world.nodes[0].partition;
     assert!(released.lanes == [APP] && partition.is_wanted_soon(&released));
     partition.handle(now, Input::Breaker { destination: APP, is_open: true });
