@@ -9,7 +9,7 @@ use sprag_core::id::FrameNumber;
 
 use super::disk::{Disk, DiskFile, read_exact_at};
 use super::filter::Filter;
-use super::open_index::{FrameTable, OpenIndex, PackedPlace, PartitionFrames};
+use super::open_index::{Entry, FrameTable, OpenIndex, PackedPlace, PartitionFrames};
 use super::record::Seal;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::limits::{FOUND_FACTS, INDEX_HEAD_BYTES, INDEX_PAGE_ENTRIES};
@@ -18,6 +18,8 @@ const MAGIC: [u8; 8] = *b"sprag-ix";
 const VERSION: u8 = 1;
 const ENTRY_BYTES: usize = 16;
 const PAGE_BYTES: usize = INDEX_PAGE_ENTRIES * ENTRY_BYTES;
+/// Bytes of pages that are written at a time.
+const WRITTEN_BYTES: usize = 1 << 20;
 /// Magic, version and the length of the head: what is read first.
 const START_BYTES: usize = 13;
 
@@ -81,30 +83,57 @@ pub(crate) fn write(
     frames: &FrameTable,
     index: &OpenIndex,
 ) -> io::Result<StoredIndex> {
-    let entries = index.sorted();
-    let mut filter = Filter::for_entries(entries.len());
-    let mut pages = Vec::with_capacity(entries.len().div_ceil(INDEX_PAGE_ENTRIES));
-    let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
-    for page in entries.chunks(INDEX_PAGE_ENTRIES) {
-        let start = bytes.len();
-        for (hash, place) in page {
-            filter.insert(*hash);
-            bytes.extend_from_slice(&hash.to_le_bytes());
-            bytes.extend_from_slice(&place.0.to_le_bytes());
-        }
-        pages.push(Page { first: page[0].0, checksum: crc32fast::hash(&bytes[start..]) });
-    }
-    let entries = entries.len();
+    let entries = index.len();
+    let mut filter = Filter::for_entries(entries);
+    let mut pages = Vec::with_capacity(entries.div_ceil(INDEX_PAGE_ENTRIES));
+    each_page(index, |page, bytes| {
+        page.iter().for_each(|(hash, _)| filter.insert(*hash));
+        let first = page.first().map_or(0, |(hash, _)| *hash);
+        pages.push(Page { first, checksum: crc32fast::hash(bytes) });
+        Ok(())
+    })?;
     let content = Content { seal, length, frames: frames.clone(), filter, pages, entries };
     let head = encode_head(&content)?;
     let name = seal.index_name();
     let mut file = disk.create(&name)?;
     file.append(&head)?;
-    file.append(&bytes)?;
+    let mut pending = Vec::with_capacity(WRITTEN_BYTES + PAGE_BYTES);
+    each_page(index, |_, bytes| {
+        pending.extend_from_slice(bytes);
+        if pending.len() >= WRITTEN_BYTES {
+            file.append(&pending)?;
+            pending.clear();
+        }
+        Ok(())
+    })?;
+    file.append(&pending)?;
     file.sync_data()?;
     disk.sync_directory()?;
     let Content { filter, pages, .. } = content;
     Ok(StoredIndex { name, filter, pages, pages_start: head.len() as u64, entries })
+}
+
+/// The pages of an index one after another, each with the bytes that stand for it. They are made twice, for
+/// what is known of all of them stands before the first; kept, they would be as large as the index.
+fn each_page(
+    index: &OpenIndex,
+    mut each: impl FnMut(&[Entry], &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut entries = index.in_order();
+    let (mut page, mut bytes) = (Vec::with_capacity(INDEX_PAGE_ENTRIES), Vec::new());
+    loop {
+        page.clear();
+        page.extend(entries.by_ref().take(INDEX_PAGE_ENTRIES));
+        if page.is_empty() {
+            return Ok(());
+        }
+        bytes.clear();
+        for (hash, place) in &page {
+            bytes.extend_from_slice(&hash.to_le_bytes());
+            bytes.extend_from_slice(&place.0.to_le_bytes());
+        }
+        each(&page, &bytes)?;
+    }
 }
 
 fn encode_head(content: &Content) -> io::Result<Vec<u8>> {

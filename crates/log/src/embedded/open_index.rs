@@ -1,9 +1,6 @@
 //! The index of a segment in memory: of the open one, and of a sealed one until its index file
 //! is written.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use sprag_core::id::{FrameNumber, PartitionId, Place};
 
 use crate::limits::FOUND_FACTS;
@@ -83,69 +80,98 @@ impl FrameTable {
     }
 }
 
-/// Places by hash. Hashes are SHA-256 already, so the map takes them as they are.
+/// Buckets of an index, by the topmost bits of a hash: with a million entries each has a thousand.
+const BUCKETS: usize = 1 << BUCKET_BITS;
+const BUCKET_BITS: u32 = 10;
+/// Entries at the end of a bucket that are in the order they came: so many are looked through one by
+/// one, and each of them moves what is in order once at the most.
+const UNSORTED: usize = 32;
+/// What part of a bucket it has room for beyond its entries when it grows: all grow at the same time,
+/// for hashes are spread evenly, and doubled they would take as much again for nothing.
+const GROWS_BY: usize = 8;
+
+/// An entry: a hash, and the place that has it.
+pub(crate) type Entry = (u64, PackedPlace);
+
+/// Places by hash, for which a table of hashes would need twice the memory. Hashes are SHA-256 already:
+/// their topmost bits spread them evenly.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OpenIndex {
-    first: HashMap<u64, PackedPlace, BuildHasherDefault<AsIs>>,
-    /// The further places of a hash that has several.
-    further: HashMap<u64, Vec<PackedPlace>, BuildHasherDefault<AsIs>>,
+    /// None before the first entry.
+    buckets: Vec<Bucket>,
     entries: usize,
 }
 
-impl OpenIndex {
-    pub(crate) fn insert(&mut self, hash: u64, place: PackedPlace) {
-        self.entries += 1;
-        match self.first.entry(hash) {
-            std::collections::hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(place);
-            }
-            std::collections::hash_map::Entry::Occupied(_) => {
-                self.further.entry(hash).or_default().push(place);
-            }
+/// The entries of some hashes.
+#[derive(Debug, Clone, Default)]
+struct Bucket {
+    entries: Vec<Entry>,
+    /// So many of the first are in order.
+    sorted: usize,
+}
+
+impl Bucket {
+    fn insert(&mut self, entry: Entry) {
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact((self.entries.len() / GROWS_BY).max(4));
+        }
+        self.entries.push(entry);
+        if self.entries.len() - self.sorted >= UNSORTED {
+            // One that finds what is in order and merges, which the unstable one does not.
+            self.entries.sort();
+            self.sorted = self.entries.len();
         }
     }
 
-    pub(crate) fn contains(&self, hash: u64) -> bool {
-        self.first.contains_key(&hash)
+    /// The entries of a hash: of one key, and so of one partition, whose places ascend as they are inserted.
+    fn get(&self, hash: u64) -> impl Iterator<Item = PackedPlace> {
+        let (sorted, unsorted) = self.entries.split_at(self.sorted);
+        let from = sorted.partition_point(|(of, _)| *of < hash);
+        let in_order = sorted[from..].iter().take_while(move |(of, _)| *of == hash);
+        let others = unsorted.iter().filter(move |(of, _)| *of == hash);
+        in_order.chain(others).map(|(_, place)| *place)
     }
 
-    /// The places of a hash, as inserted, at most as many as a lookup returns.
-    pub(crate) fn get(&self, hash: u64) -> impl Iterator<Item = PackedPlace> {
-        let first = self.first.get(&hash).copied();
-        let further = self.further.get(&hash).into_iter().flatten().copied();
-        first.into_iter().chain(further).take(FOUND_FACTS)
-    }
-
-    /// All entries, sorted by hash and place.
-    pub(crate) fn sorted(&self) -> Vec<(u64, PackedPlace)> {
-        let mut entries = Vec::with_capacity(self.entries);
-        entries.extend(self.first.iter().map(|(hash, place)| (*hash, *place)));
-        for (hash, places) in &self.further {
-            entries.extend(places.iter().map(|place| (*hash, *place)));
-        }
-        entries.sort_unstable();
+    fn in_order(&self) -> Vec<Entry> {
+        let mut entries = self.entries.clone();
+        entries.sort();
         entries
     }
 }
 
-/// A hasher for what is a hash already.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+impl OpenIndex {
+    pub(crate) fn insert(&mut self, hash: u64, place: PackedPlace) {
+        if self.buckets.is_empty() {
+            self.buckets = vec![Bucket::default(); BUCKETS];
         }
+        self.entries += 1;
+        self.buckets[bucket(hash)].insert((hash, place));
     }
 
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+    pub(crate) fn contains(&self, hash: u64) -> bool {
+        self.get(hash).next().is_some()
     }
+
+    /// The places of a hash, ascending, at most as many as a lookup returns.
+    pub(crate) fn get(&self, hash: u64) -> impl Iterator<Item = PackedPlace> {
+        let bucket = self.buckets.get(bucket(hash)).into_iter();
+        bucket.flat_map(move |bucket| bucket.get(hash)).take(FOUND_FACTS)
+    }
+
+    /// How many entries it has.
+    pub(crate) fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// All entries, by hash and place: a bucket at a time, for a copy of all would be as large as it is.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = Entry> {
+        self.buckets.iter().flat_map(Bucket::in_order)
+    }
+}
+
+/// The bucket of a hash.
+fn bucket(hash: u64) -> usize {
+    usize::try_from(hash >> (u64::BITS - BUCKET_BITS)).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -177,13 +203,32 @@ mod tests {
     #[test]
     fn a_hash_with_several_places_keeps_them_in_order() {
         let mut index = OpenIndex::default();
-        for (hash, place) in [(7, 3), (1, 9), (7, 1), (7, 2)] {
+        for (hash, place) in [(7, 1), (1, 9), (7, 2), (7, 3)] {
             index.insert(hash, PackedPlace(place));
         }
         let found: Vec<u64> = index.get(7).map(|place| place.0).collect();
-        assert_eq!(found, [3, 1, 2]);
-        let sorted: Vec<(u64, u64)> = index.sorted().iter().map(|(h, p)| (*h, p.0)).collect();
-        assert_eq!(sorted, [(1, 9), (7, 1), (7, 2), (7, 3)]);
+        assert_eq!(found, [1, 2, 3]);
+        let sorted: Vec<(u64, u64)> = index.in_order().map(|(h, p)| (h, p.0)).collect();
+        assert_eq!((index.len(), sorted), (4, vec![(1, 9), (7, 1), (7, 2), (7, 3)]));
         assert!(index.contains(1) && !index.contains(2));
+    }
+
+    /// Beside a list of all: whatever was inserted is found, at any moment, and nothing else.
+    #[test]
+    fn everything_is_found_however_many_there_are() {
+        let mut random = sprag_core::random::Random::new(5);
+        let (mut index, mut all) = (OpenIndex::default(), Vec::new());
+        assert_eq!((index.contains(0), index.in_order().count()), (false, 0));
+        for place in 0..20_000_u64 {
+            // A few buckets, so that they are merged often, and hashes that come again.
+            let hash = random.below(4) << 62 | random.below(2_000);
+            index.insert(hash, PackedPlace(place));
+            all.push((hash, PackedPlace(place)));
+            let of = if place % 2 == 0 { hash } else { hash + 1 };
+            let expected = all.iter().filter(|(known, _)| *known == of).map(|(_, place)| *place);
+            assert!(index.get(of).eq(expected.take(FOUND_FACTS)), "{of} after {place}");
+        }
+        all.sort_unstable();
+        assert!(index.in_order().eq(all) && index.len() == 20_000);
     }
 }
