@@ -20,7 +20,7 @@ pub const WAL_BYTES: i64 = 64 << 20;
 pub const WAL_TIMES_MOST: i64 = 4;
 
 /// Page cache of the writing connection, KiB: inner pages of a million keys and one batch.
-pub const WRITE_CACHE_KIB: i64 = 32 << 10;
+pub const WRITE_CACHE_KIB: i64 = 16 << 10;
 
 /// Page cache of the reading connection, KiB: it pages through lists.
 pub const READ_CACHE_KIB: i64 = 4 << 10;
