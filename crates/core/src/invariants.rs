@@ -108,7 +108,7 @@ fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
     }) {
         return Some("a lane was led over more than is known");
     }
-    if let Some(accepted) = lane.accepted {
+    if let Some(accepted) = lane.accepted() {
         let is_head = accepted.sequence == lane.head && lane.has_backlog() && lane.mode.delivers();
         let is_redriven = lane.redrives.contains(&accepted.sequence);
         if if accepted.out_of_order { !is_redriven } else { !is_head } {

@@ -18,6 +18,7 @@ pub mod fact;
 pub mod fields;
 pub mod held;
 pub mod id;
+mod index;
 pub mod input;
 pub mod instant;
 pub mod intake;

@@ -2,14 +2,12 @@
 //!
 //! What is older is looked up by the driver and attached to the input. Must not know: indexes.
 
-mod index;
-
 use alloc::collections::VecDeque;
 
 use crate::chain::Fingerprint;
 use crate::id::{FrameNumber, Hash, Place, Sequence};
+use crate::index::{Hashed, Index};
 use crate::time::UnixMicros;
-use index::{Index, Number};
 
 /// An event that came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,20 +33,66 @@ pub struct Seen {
     pub by_position: Option<Prior>,
 }
 
-/// What a frame told of a fingerprint.
+/// Numbers of entries count modulo this: the index has no more of them.
+const NUMBERS: u32 = 1 << 31;
+
+/// The number of a fingerprint of an entry: entries count up by two, modulo 2³¹, and an odd number is
+/// the second fingerprint of its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Number(u32);
+
+impl Number {
+    /// The number of so many entries behind this one.
+    #[expect(clippy::cast_possible_truncation, reason = "what is cut off is a multiple of 2³¹")]
+    fn plus(self, entries: usize, is_second: bool) -> Self {
+        let count = (entries as u32).wrapping_mul(2) + u32::from(is_second);
+        Self(self.0.wrapping_add(count) % NUMBERS)
+    }
+
+    /// How many entries come after `first` before this one.
+    fn since(self, first: Self) -> usize {
+        (self.0.wrapping_sub(first.0) % NUMBERS) as usize / 2
+    }
+
+    /// Whether it is an entry's second fingerprint.
+    fn is_second(self) -> bool {
+        !self.0.is_multiple_of(2)
+    }
+}
+
+/// What a frame told of an event.
 #[derive(Debug, Clone, Copy)]
 struct Told {
-    /// That told of it: under one position, a held event may be released long after it was
-    /// received.
+    /// That told of it: under its position, a held event may be told of long after it was received.
     frame: FrameNumber,
-    fingerprint: Fingerprint,
     prior: Prior,
+    /// Under which it is known: what an event is told with first, and its position where the same
+    /// frame tells of that right behind; else the first twice. As halves, for a number of 128 bits
+    /// would leave a gap of eight bytes in each entry.
+    fingerprints: [[u64; 2]; 2],
+}
+
+impl Told {
+    /// The fingerprint a number stands for.
+    fn fingerprint(&self, number: Number) -> Fingerprint {
+        whole(self.fingerprints[usize::from(number.is_second())])
+    }
+
+    /// Whether it is known under one fingerprint only.
+    fn is_single(&self) -> bool {
+        self.fingerprints[0] == self.fingerprints[1]
+    }
+}
+
+fn whole([low, high]: [u64; 2]) -> Fingerprint {
+    Fingerprint(u128::from(low) | u128::from(high) << 64)
 }
 
 /// A bounded memory of priors by fingerprint.
 ///
-/// A million entries are a large part of a gateway's memory, so they stand in one list in the order
-/// they were told, and beside it only where each one is.
+/// A million fingerprints are a large part of a gateway's memory, so what they stand for is in one
+/// list in the order it was told, once for the id and the position of an event, and beside it only
+/// where each one is.
 #[derive(Debug)]
 pub struct Recent {
     told: VecDeque<Told>,
@@ -56,6 +100,8 @@ pub struct Recent {
     first: Number,
     /// Of a fingerprint the newest.
     index: Index,
+    /// Fingerprints in the list, those that were told anew too.
+    entries: usize,
     floor: FrameNumber,
 }
 
@@ -64,22 +110,39 @@ impl Recent {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let (told, first, floor) = (VecDeque::new(), Number::default(), FrameNumber::default());
-        Self { told, first, index: Index::new(seed), floor }
+        Self { told, first, index: Index::new(seed), entries: 0, floor }
     }
 
     /// Knows nothing any more, and nothing up to and including `floor` from now on.
     pub fn begin(&mut self, floor: FrameNumber) {
         self.told = VecDeque::new();
         self.index.clear();
+        self.entries = 0;
         self.floor = floor;
     }
 
     /// Remembers an event under a fingerprint, written in `frame`.
     pub fn insert(&mut self, frame: FrameNumber, fingerprint: Fingerprint, prior: Prior) {
-        let number = self.first.plus(self.told.len());
-        self.told.push_back(Told { frame, fingerprint, prior });
+        let same = |last: &&mut Told| {
+            last.frame == frame && last.prior.event == prior.event && last.is_single()
+        };
+        let known = fingerprint.halves();
+        let last = self.told.back_mut().filter(same);
+        let is_second = match last.filter(|last| last.fingerprints[0] != known) {
+            Some(last) => {
+                last.prior = prior;
+                last.fingerprints[1] = known;
+                true
+            }
+            None => {
+                self.told.push_back(Told { frame, prior, fingerprints: [known; 2] });
+                false
+            }
+        };
+        self.entries += 1;
+        let number = self.first.plus(self.told.len() - 1, is_second);
         let (told, first) = (&self.told, self.first);
-        self.index.put(fingerprint, number, |of: Number| told[of.since(first)].fingerprint);
+        self.index.put(fingerprint, number.0, |of| of_number(told, first, of));
     }
 
     /// Notes the sequence an event got, if it is remembered.
@@ -98,8 +161,8 @@ impl Recent {
     }
 
     fn find(&self, fingerprint: Fingerprint) -> Option<usize> {
-        let of = |of: Number| self.told[of.since(self.first)].fingerprint;
-        self.index.get(fingerprint, of).map(|number| number.since(self.first))
+        let number = self.index.get(fingerprint, |of| of_number(&self.told, self.first, of));
+        number.map(|number| Number(number).since(self.first))
     }
 
     /// Everything up to and including this frame may be forgotten.
@@ -108,22 +171,22 @@ impl Recent {
         self.floor
     }
 
-    /// How many priors it holds.
+    /// How many fingerprints it knows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Whether it holds none.
+    /// Whether it knows none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Forgets the oldest whole frames above `most` entries, but nothing past `committed`:
+    /// Forgets the oldest whole frames above `most` fingerprints, but nothing past `committed`:
     /// what is not committed yet can be looked up nowhere else.
     pub fn trim(&mut self, most: usize, committed: FrameNumber) {
-        while self.told.len() > most {
+        while self.entries > most {
             let Some(&Told { frame: oldest, .. }) = self.told.front() else { return };
             if oldest > committed {
                 return;
@@ -134,16 +197,28 @@ impl Recent {
     }
 
     fn forget_frame(&mut self, frame: FrameNumber) {
-        while let Some(&Told { frame: of, fingerprint, .. }) = self.told.front() {
-            if of > frame {
-                return;
+        while let Some(oldest) = self.told.front().copied().filter(|told| told.frame <= frame) {
+            self.forget(&oldest, self.first);
+            if !oldest.is_single() {
+                self.forget(&oldest, self.first.plus(0, true));
             }
-            let (told, first) = (&self.told, self.first);
-            self.index.remove(fingerprint, first, |of: Number| told[of.since(first)].fingerprint);
             self.told.pop_front();
-            self.first = first.plus(1);
+            self.first = self.first.plus(1, false);
         }
     }
+
+    fn forget(&mut self, oldest: &Told, number: Number) {
+        self.entries -= 1;
+        let (told, first) = (&self.told, self.first);
+        let fingerprint = oldest.fingerprint(number);
+        self.index.remove(fingerprint, number.0, |of| of_number(told, first, of));
+    }
+}
+
+/// Whose a number is.
+fn of_number(told: &VecDeque<Told>, first: Number, number: u32) -> Fingerprint {
+    let number = Number(number);
+    told[number.since(first)].fingerprint(number)
 }
 
 #[cfg(test)]
@@ -160,6 +235,32 @@ mod tests {
             sequence: Sequence(0),
             recorded: UnixMicros(0),
         }
+    }
+
+    #[test]
+    fn numbers_go_around() {
+        let last = Number(NUMBERS - 2);
+        let third = last.plus(3, true);
+        assert_eq!((last.plus(1, false), third), (Number(0), Number(5)));
+        assert_eq!((third.since(last), third.is_second()), (3, true));
+    }
+
+    #[test]
+    fn an_event_with_its_position_takes_one_place() {
+        let mut recent = Recent::new(7);
+        let [id, position, other] = [1, 2, 3].map(Fingerprint);
+        recent.insert(FrameNumber(1), id, prior(1));
+        recent.set_sequence(id, prior(1).event, Sequence(9));
+        let released = Prior { sequence: Sequence(9), ..prior(1) };
+        recent.insert(FrameNumber(1), position, released);
+        assert_eq!((recent.told.len(), recent.len()), (1, 2));
+        assert_eq!([recent.get(id), recent.get(position)], [Some(&released); 2]);
+        // One that is told of in another frame has a place of its own there.
+        recent.insert(FrameNumber(2), other, prior(1));
+        assert_eq!((recent.told.len(), recent.len()), (2, 3));
+        recent.trim(2, FrameNumber(2));
+        assert_eq!((recent.len(), recent.get(id), recent.get(position)), (1, None, None));
+        assert_eq!((size_of::<Told>(), recent.get(other)), (104, Some(&prior(1))));
     }
 
     #[test]

@@ -116,7 +116,7 @@ pub enum Reached {
     /// How many events of each node came, and what the last of each knew (contract `causal`).
     Clock(Seen),
     /// The state it is in (contract `states`).
-    State(Machine),
+    State(Box<Machine>),
     /// Where its hash links lead (contract `fifo`).
     Link(Box<Tip>),
 }
@@ -258,7 +258,7 @@ pub struct Lane {
     /// once (DESIGN L4).
     pub redrives: Vec<Sequence>,
     /// What its consumer has and has not acknowledged yet: nothing is sent meanwhile.
-    pub accepted: Option<Acceptance>,
+    pub accepted: Option<Box<Acceptance>>,
     /// The last event of the range at its head that the next attempt carries (rule L9); none while
     /// that is not fixed.
     pub batch: Option<Sequence>,
@@ -373,6 +373,12 @@ impl Lane {
         self.head <= self.tail
     }
 
+    /// What its consumer has and has not acknowledged yet.
+    #[must_use]
+    pub fn accepted(&self) -> Option<Acceptance> {
+        self.accepted.as_deref().copied()
+    }
+
     /// Whether it has something to attempt, now or when due.
     #[must_use]
     pub fn has_work(&self) -> bool {
@@ -398,7 +404,7 @@ impl KeyRecord {
     pub fn dues(&self) -> impl Iterator<Item = Due> {
         let deadline = self.order.held.values().map(|held| held.deadline).min();
         let hold = deadline.map(|deadline| Due { queue: Queue::Holds, at: deadline.0 });
-        let until = self.lanes.iter().filter_map(|lane| Some(lane.accepted?.until)).min();
+        let until = self.lanes.iter().filter_map(|lane| Some(lane.accepted()?.until)).min();
         let accepted = until.map(|until| Due { queue: Queue::Acknowledgements, at: until.0 });
         let due = |lane: &Lane| if lane.redrives.is_empty() { lane.due.0 } else { 0 };
         let to = self.lanes.chunk_by(|one, next| one.destination == next.destination);
@@ -438,7 +444,7 @@ impl KeyRecord {
         self.at(LaneId { destination, strand: Some(event) })
     }
 
-    fn at(&self, id: LaneId) -> Option<&Lane> {
+    pub(crate) fn at(&self, id: LaneId) -> Option<&Lane> {
         self.index_of(id).map(|at| &self.lanes[at])
     }
 

@@ -9,10 +9,15 @@ pub struct Slot {
     tenancy: u64,
 }
 
+/// Values of a page: so many are made room for at a time. One list of all would double, and of a hundred
+/// thousand keys the room for the next would be tens of megabytes.
+const PAGE: usize = 64;
+
 /// A growing table that reuses its slots.
 #[derive(Debug)]
 pub struct Slab<T> {
-    entries: Vec<Option<Entry<T>>>,
+    /// All but the last have [`PAGE`] entries, and nothing moves when another is begun.
+    pages: Vec<Vec<Option<Entry<T>>>>,
     free: Vec<u32>,
     /// The entries that hold a value, in no order: a sweep meets no empty one, however many there
     /// are.
@@ -24,13 +29,20 @@ pub struct Slab<T> {
 struct Entry<T> {
     tenancy: u64,
     /// Where `taken` has it.
-    at: usize,
+    at: u32,
     value: T,
+}
+
+impl Slot {
+    /// Where the slab has it: a number that the slot shares with its next tenant.
+    pub(crate) fn index(self) -> u32 {
+        self.index
+    }
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), free: Vec::new(), taken: Vec::new(), tenancies: 0 }
+        Self { pages: Vec::new(), free: Vec::new(), taken: Vec::new(), tenancies: 0 }
     }
 }
 
@@ -39,37 +51,63 @@ impl<T> Slab<T> {
     pub fn insert(&mut self, value: T) -> Slot {
         self.tenancies += 1;
         let tenancy = self.tenancies;
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(None);
-            u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX)
-        });
-        self.entries[index as usize] = Some(Entry { tenancy, at: self.taken.len(), value });
+        let index = self.free.pop().unwrap_or_else(|| self.add());
+        let at = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
+        if let Some(entry) = self.entry_mut(index) {
+            *entry = Some(Entry { tenancy, at, value });
+        }
         self.taken.push(index);
         Slot { index, tenancy }
+    }
+
+    /// One more entry, without a value.
+    fn add(&mut self) -> u32 {
+        if self.pages.last().is_none_or(|page| page.len() == PAGE) {
+            self.pages.push(Vec::with_capacity(PAGE));
+        }
+        let before = (self.pages.len() - 1) * PAGE;
+        let Some(page) = self.pages.last_mut() else { return u32::MAX };
+        page.push(None);
+        u32::try_from(before + page.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn entry(&self, index: u32) -> Option<&Entry<T>> {
+        let index = index as usize;
+        self.pages.get(index / PAGE)?.get(index % PAGE)?.as_ref()
+    }
+
+    fn entry_mut(&mut self, index: u32) -> Option<&mut Option<Entry<T>>> {
+        let index = index as usize;
+        self.pages.get_mut(index / PAGE)?.get_mut(index % PAGE)
+    }
+
+    /// The value with this index and its slot, if there is one.
+    pub(crate) fn at(&self, index: u32) -> Option<(Slot, &T)> {
+        let entry = self.entry(index)?;
+        Some((Slot { index, tenancy: entry.tenancy }, &entry.value))
     }
 
     /// The value, if the slot is still its own.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&T> {
-        let entry = self.entries.get(slot.index as usize)?.as_ref()?;
+        let entry = self.entry(slot.index)?;
         (entry.tenancy == slot.tenancy).then_some(&entry.value)
     }
 
     /// The value to change, if the slot is still its own.
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
-        let entry = self.entries.get_mut(slot.index as usize)?.as_mut()?;
+        let entry = self.entry_mut(slot.index)?.as_mut()?;
         (entry.tenancy == slot.tenancy).then_some(&mut entry.value)
     }
 
     /// Takes the value out.
     pub fn remove(&mut self, slot: Slot) -> Option<T> {
         self.get(slot)?;
-        let Entry { at, value, .. } = self.entries[slot.index as usize].take()?;
+        let Entry { at, value, .. } = self.entry_mut(slot.index)?.take()?;
         self.free.push(slot.index);
-        self.taken.swap_remove(at);
-        if let Some(moved) = self.taken.get(at)
-            && let Some(entry) = &mut self.entries[*moved as usize]
-        {
+        self.taken.swap_remove(at as usize);
+        let moved = self.taken.get(at as usize).copied();
+        if let Some(Some(entry)) = moved.and_then(|moved| self.entry_mut(moved)) {
             entry.at = at;
         }
         Some(value)
@@ -77,7 +115,7 @@ impl<T> Slab<T> {
 
     /// Drops every value; slots named before stay void.
     pub fn clear(&mut self) {
-        self.entries.clear();
+        self.pages.clear();
         self.free.clear();
         self.taken.clear();
     }
@@ -86,13 +124,13 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn sweep(&self, from: usize) -> Option<Slot> {
         let index = *self.taken.get(from.checked_rem(self.taken.len())?)?;
-        let entry = self.entries.get(index as usize)?.as_ref()?;
+        let entry = self.entry(index)?;
         Some(Slot { index, tenancy: entry.tenancy })
     }
 
     /// Every value with its slot.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
-        let entries = self.entries.iter().enumerate();
+        let entries = self.pages.iter().flatten().enumerate();
         entries.filter_map(|(at, entry)| {
             let entry = entry.as_ref()?;
             let index = u32::try_from(at).ok()?;
@@ -120,15 +158,15 @@ mod tests {
     #[test]
     fn a_sweep_meets_every_value_and_nothing_else() {
         let mut slab = Slab::default();
-        let slots: Vec<_> = (0..100).map(|value| slab.insert(value)).collect();
+        let slots: Vec<_> = (0..1_000).map(|value| slab.insert(value)).collect();
         for slot in slots.iter().filter(|slot| slot.index % 3 != 0) {
             slab.remove(*slot);
         }
-        let left: Vec<_> = (0..34).filter_map(|at| slab.sweep(at)).collect();
+        let left: Vec<_> = (0..334).filter_map(|at| slab.sweep(at)).collect();
         let mut values: Vec<_> = left.iter().filter_map(|slot| slab.get(*slot)).collect();
         values.sort();
-        assert!(values.into_iter().copied().eq((0..100).step_by(3)));
-        assert_eq!(slab.sweep(34), slab.sweep(0));
+        assert!(values.into_iter().copied().eq((0..1_000).step_by(3)));
+        assert_eq!(slab.sweep(334), slab.sweep(0));
         assert_eq!(Slab::<()>::default().sweep(3), None);
     }
 }

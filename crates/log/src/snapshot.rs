@@ -367,7 +367,7 @@ fn write_lane(writer: &mut Writer<'_>, lane: &Lane) {
     writer.number(lane.failed_at.0);
     writer.count("redrives", lane.redrives.len(), LANE_LIST);
     lane.redrives.iter().for_each(|redrive| writer.number(redrive.0));
-    writer.option(lane.accepted.as_ref(), write_acceptance);
+    writer.option(lane.accepted.as_deref(), write_acceptance);
     write_range_of(writer, lane);
     writer.number(lane.opened.0);
     writer.number(lane.waiting);
@@ -457,7 +457,7 @@ fn write_omissions(writer: &mut Writer<'_>, omitted: &[Omission]) {
 
 /// What `batch` adds to a lane (rule L9); history before it has nothing there.
 fn write_range_of(writer: &mut Writer<'_>, lane: &Lane) {
-    let last = lane.accepted.and_then(|accepted| accepted.last);
+    let last = lane.accepted().and_then(|accepted| accepted.last);
     writer.option(lane.batch.as_ref(), |writer, to| writer.number(to.0));
     writer.number(lane.sent.0);
     writer.option(last.as_ref(), |writer, last| writer.number(last.0));
@@ -513,7 +513,7 @@ fn read_lane(reader: &mut Reader<'_>) -> Result<Lane, DecodeError> {
         toll: Toll { failures: reader.narrow("failures that count")?, time: reader.number()? },
         failed_at: read_open(reader)?,
         redrives: reader.list("redrives", LANE_LIST, read_sequence)?,
-        accepted: reader.option(read_acceptance)?,
+        accepted: reader.option(read_acceptance)?.map(Box::new),
         batch: None,
         sent: Sequence(0),
         since: sprag_core::time::UnixMicros::default(),

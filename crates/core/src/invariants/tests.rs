@@ -1,5 +1,7 @@
 //! That each rule is seen to be broken: what checks every step of every simulation is checked here.
 
+use alloc::boxed::Box;
+
 use super::*;
 use crate::clocks::{Clock, Counter};
 use crate::fact::{HoldReason, Kind};
@@ -49,15 +51,15 @@ fn held() -> HeldEvent {
     HeldEvent { event: Place::default(), reason, deadline, essence }
 }
 
-fn accepted(sequence: u64, out_of_order: bool) -> Option<Acceptance> {
-    Some(Acceptance {
+fn accepted(sequence: u64, out_of_order: bool) -> Option<Box<Acceptance>> {
+    Some(Box::new(Acceptance {
         sequence: Sequence(sequence),
         last: None,
         number: 1,
         out_of_order,
         started: UnixMicros(0),
         until: OpenMicros(0),
-    })
+    }))
 }
 
 /// Many ranges that do not touch, below the next position.

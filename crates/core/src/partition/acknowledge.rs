@@ -119,7 +119,7 @@ impl<D: Digest> Partition<D> {
     pub fn is_settled(&self, attempt: AttemptId) -> bool {
         let Some((slot, id)) = self.attempts.get(&attempt) else { return false };
         let Some(hot) = self.keys.get(*slot) else { return false };
-        let ongoing = hot.lane_at(*id).and_then(|at| Some((at, hot.lanes[at].attempt?)));
+        let ongoing = hot.lane_at(*id).and_then(|at| Some((at, hot.lanes[at].attempt()?)));
         match ongoing.filter(|(_, ongoing)| ongoing.id == attempt) {
             Some((at, ongoing)) => is_settled(hot, at, ongoing.tried),
             // A strand goes with its event.
@@ -145,11 +145,11 @@ impl<D: Digest> Partition<D> {
         let is_of = |sequence: Sequence, last: Option<Sequence>| {
             sequence == from && last.unwrap_or(sequence) >= to
         };
-        let accepted = lane.accepted;
+        let accepted = lane.accepted();
         if let Some(accepted) = accepted.filter(|one| is_of(one.sequence, one.last)) {
             return Ok(Word::Settles { out_of_order: accepted.out_of_order });
         }
-        let under_way = hot.lanes[at].attempt.map(|ongoing| ongoing.tried);
+        let under_way = hot.lanes[at].attempt().map(|ongoing| ongoing.tried);
         let ack = under_way.map_or_else(|| self.ack_of(destination), |tried| tried.ack);
         if ack == Ack::Answer {
             return Err(Rejection::NotExplicit);
@@ -203,7 +203,7 @@ impl<D: Digest> Partition<D> {
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let Hot { lanes, record, .. } = hot;
         for (lane, record) in lanes.iter_mut().zip(&record.lanes) {
-            let wanted = record.accepted.map(|accepted| accepted.until);
+            let wanted = record.accepted().map(|accepted| accepted.until);
             if lane.waits_until == wanted {
                 continue;
             }
@@ -235,7 +235,7 @@ impl<D: Digest> Partition<D> {
         let Some(at) = hot.lane_at(id) else { return };
         hot.lanes[at].waits_until = None;
         let (key, lane) = (hot.key.clone(), hot.record.lanes[at].clone());
-        let Some(accepted) = lane.accepted else { return };
+        let Some(accepted) = lane.accepted() else { return };
         let Acceptance { sequence, last, out_of_order, started, .. } = accepted;
         // Of a range whose beginning was acknowledged the rest is tried for the first time.
         let number = if out_of_order { accepted.number } else { lane.failures + 1 };

@@ -56,7 +56,7 @@ enum Standing {
 impl<D: Digest> Partition<D> {
     /// A lane asks about a key of this partition.
     pub(super) fn asked(&mut self, ask: Box<Ask>) {
-        let Some(slot) = self.names.get(&ask.reached).copied() else {
+        let Some(slot) = self.slot_of(&ask.reached) else {
             return self.load_for(ask);
         };
         // A lane that is to be opened over what the key released has nothing settled yet.

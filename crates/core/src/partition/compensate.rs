@@ -232,7 +232,7 @@ impl<D: Digest> Partition<D> {
         let Some(recall) = self.recalls.get(&key) else { return };
         let to = recall.at;
         // Below its floor nothing of a key is to be read.
-        let hot = self.names.get(&key).and_then(|slot| self.keys.get(*slot));
+        let hot = self.slot_of(&key).and_then(|slot| self.keys.get(slot));
         let floor = hot.map_or(Sequence(0), |hot| hot.record.boundary);
         let from = Sequence(to.0.saturating_sub(limits::RECALLED - 1)).max(floor.next());
         self.outputs.push_back(Output::Recall { key, from, to });
@@ -240,7 +240,7 @@ impl<D: Digest> Partition<D> {
 
     /// A page of history came, or cannot be read now: then the late event cannot be taken, and its source tries again.
     pub(super) fn recalled(&mut self, key: Key, to: Sequence, page: Option<Vec<Recalled>>) {
-        let slot = self.names.get(&key).copied();
+        let slot = self.slot_of(&key);
         let source = self.settings.sources.get(&key.source);
         let Some(recall) = self.recalls.get_mut(&key) else { return };
         if recall.at != to || recall.found != Found::NotYet {

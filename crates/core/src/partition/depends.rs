@@ -297,7 +297,7 @@ impl<D: Digest> Partition<D> {
     /// A lane's ask is answered: perhaps one before its last, where the answer took long. It is as good: what counts is
     /// when it was made.
     pub(super) fn told(&mut self, ask: &Ask, word: Word) {
-        let Some(slot) = self.names.get(&ask.asker).copied() else { return };
+        let Some(slot) = self.slot_of(&ask.asker) else { return };
         let (now, heard, recorded) = (self.now.elapsed, self.open, self.recorded);
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let Some(at) = hot.lane_at(ask.destination.into()) else { return };

@@ -231,7 +231,8 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         Position::Clock(clock) => contract::take_clock(&mut record.order, clock, released.kind),
         Position::State { state, at } => {
             let (state, event, digest) = (state.clone(), released.event, arriving.essence.digest);
-            record.order.reached = Reached::State(Machine { state, at: *at, event, digest });
+            let machine = Machine { state, at: *at, event, digest };
+            record.order.reached = Reached::State(Box::new(machine));
         }
         Position::Link(link) => {
             let event = (released.event, arriving.essence.digest);
@@ -322,7 +323,7 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
         // What was acknowledged meanwhile is settled: then its attempt changes nothing any more.
         let waits = |sequence: &Sequence| *sequence == attempted.sequence;
         match accepted(attempted) {
-            Some(accepted) => lane.accepted = Some(accepted),
+            Some(accepted) => lane.accepted = Some(Box::new(accepted)),
             None => lane.redrives.retain(|sequence| !waits(sequence)),
         }
         return;
@@ -345,7 +346,7 @@ fn attempt(record: &mut KeyRecord, open: OpenMicros, attempted: &Attempted) {
             let rest = accepted(attempted).filter(|rest| rest.sequence >= lane.head);
             let rest =
                 rest.or(accepted(attempted).map(|all| Acceptance { sequence: lane.head, ..all }));
-            lane.accepted = rest;
+            lane.accepted = rest.map(Box::new);
         }
         Consequence::Retry { due } => fail_head(lane, open, attempted, due),
         Consequence::Halted => {
@@ -404,7 +405,7 @@ fn acknowledge(record: &mut KeyRecord, acknowledged: &Acknowledged) {
     lane.accepted = lane.accepted.take().and_then(|accepted| {
         let is_left = accepted.out_of_order || accepted.last.is_some_and(|last| rest <= last);
         let sequence = if accepted.out_of_order { accepted.sequence } else { rest };
-        is_left.then_some(Acceptance { sequence, ..accepted })
+        is_left.then(|| Box::new(Acceptance { sequence, ..*accepted }))
     });
     // Of a range that is under way, what is left was sent too.
     lane.sent = lane.batch.map_or(lane.sent, |last| lane.sent.max(last));

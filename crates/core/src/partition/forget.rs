@@ -217,8 +217,8 @@ impl<D: Digest> Partition<D> {
     }
 
     pub(super) fn slot_of_idle(&mut self, key: Key, record: KeyRecord) -> Option<Slot> {
-        if let Some(slot) = self.names.get(&key) {
-            return Some(*slot);
+        if let Some(slot) = self.slot_of(&key) {
+            return Some(slot);
         }
         if self.loading.contains_key(&key) || !self.has_room() {
             return None;
@@ -266,7 +266,7 @@ impl<D: Digest> Partition<D> {
     pub(super) fn revive(&mut self, fact: &Fact) {
         let says_all = matches!(fact, Fact::Forgotten(_) | Fact::Returned(_) | Fact::Carried(_));
         let Some(key) = fact.key().filter(|_| !says_all) else { return };
-        let Some(hot) = self.names.get(key).and_then(|slot| self.keys.get(*slot)) else { return };
+        let Some(hot) = self.slot_of(key).and_then(|slot| self.keys.get(slot)) else { return };
         let record = &hot.record;
         let is_tombstone = record.forgotten && !record.begins();
         let record = if is_tombstone {

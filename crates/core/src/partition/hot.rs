@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use super::depends::Dependency;
 use super::jump;
+use super::names::Named;
 use super::refill::Refill;
-use crate::destination::{Request, Standing};
+use crate::destination::{LaneRef, Request, Standing, Urgency};
 use crate::id::{DestinationId, FrameNumber, Key, LaneId, Place, Sequence};
 use crate::input::{AttemptId, Waiting};
 use crate::limits;
@@ -35,8 +36,8 @@ pub(super) struct Hot {
     pub(super) hold_timer: Option<OpenMicros>,
     /// Whether what it holds may be out of place: it was loaded, or its settings are others.
     pub(super) judges_anew: bool,
-    /// How far asking for the head gap has come; none where it is not asked for.
-    pub(super) refill: Option<Refill>,
+    /// How far asking for the head gap has come; none where it is not asked for, as with most keys.
+    pub(super) refill: Option<Box<Refill>>,
     /// When it came into memory with events that waited in its lanes; none where it came without.
     pub(super) came: Option<ElapsedMicros>,
 }
@@ -67,9 +68,9 @@ pub(super) struct LaneHot {
     /// Until when they are not asked for again: what stands in the log is not what was written.
     pub(super) damaged_until: Option<ElapsedMicros>,
     /// The permit that was asked for and has not come yet.
-    pub(super) requested: Option<Request>,
-    /// The attempt under way: at most one (DESIGN promise 2).
-    pub(super) attempt: Option<Ongoing>,
+    pub(super) requested: Option<Requested>,
+    /// The attempt under way: at most one (DESIGN promise 2). Of all lanes in memory few have one.
+    pub(super) attempt: Option<Box<Ongoing>>,
     /// The frame of its last outcome, or of the operator's last command: nothing leaves before it
     /// is committed (DESIGN D1, F11).
     pub(super) rests_on: FrameNumber,
@@ -92,6 +93,20 @@ pub(super) struct LaneHot {
     pub(super) waits_until: Option<OpenMicros>,
     /// The other resource that its head refers to, and what is known of that; none where nothing was asked.
     pub(super) dependency: Option<Box<Dependency>>,
+}
+
+/// A permit that was asked for: [`Request`] but for the lane, which is the one that has this.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Requested {
+    pub(super) urgency: Urgency,
+    pub(super) standing: Standing,
+}
+
+impl Requested {
+    /// As its destination was told of it.
+    pub(super) fn of(self, lane: LaneRef) -> Request {
+        Request { urgency: self.urgency, lane, standing: self.standing }
+    }
 }
 
 /// An attempt under way.
@@ -151,6 +166,11 @@ impl LaneHot {
         }
     }
 
+    /// The attempt under way.
+    pub(super) fn attempt(&self) -> Option<Ongoing> {
+        self.attempt.as_deref().copied()
+    }
+
     /// Whether its next events were found damaged when they were last looked at.
     pub(super) fn is_damaged(&self) -> bool {
         self.damaged_until.is_some() && self.window.is_empty()
@@ -159,6 +179,12 @@ impl LaneHot {
     /// Whether it is on its way to a permit: it asked for one, or for the events it needs to.
     pub(super) fn is_seeking(&self) -> bool {
         self.asked || self.requested.is_some()
+    }
+}
+
+impl Named for Hot {
+    fn key(&self) -> &Key {
+        &self.key
     }
 }
 
@@ -209,6 +235,11 @@ impl Hot {
         } else {
             Standing::Unproven
         }
+    }
+
+    /// How far asking for the head gap has come.
+    pub(super) fn refill(&self) -> Option<Refill> {
+        self.refill.as_deref().copied()
     }
 
     /// Where a lane or strand stands in the record and here.

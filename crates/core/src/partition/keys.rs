@@ -17,18 +17,23 @@ use crate::slab::Slot;
 use crate::time::OpenMicros;
 
 impl<D: Digest> Partition<D> {
+    /// The key's slot, if it is in memory.
+    pub(super) fn slot_of(&self, key: &Key) -> Option<Slot> {
+        self.names.get(key, &self.keys)
+    }
+
     /// The key's slot; a key of which nothing is known gets an empty record.
     pub(super) fn slot_or_new(&mut self, key: &Key) -> Slot {
-        if let Some(slot) = self.names.get(key) {
-            return *slot;
+        if let Some(slot) = self.slot_of(key) {
+            return slot;
         }
         self.insert(key.clone(), KeyRecord::default())
     }
 
     pub(super) fn insert(&mut self, key: Key, record: KeyRecord) -> Slot {
-        let slot = self.keys.insert(Hot::new(key.clone(), record));
+        let slot = self.keys.insert(Hot::new(key, record));
         self.note_tombstone(slot);
-        self.names.insert(key, slot);
+        self.names.insert(slot, &self.keys);
         slot
     }
 
@@ -39,8 +44,8 @@ impl<D: Digest> Partition<D> {
         key: &Key,
         input: impl FnOnce() -> Input,
     ) -> Option<Slot> {
-        if let Some(slot) = self.names.get(key) {
-            return Some(*slot);
+        if let Some(slot) = self.slot_of(key) {
+            return Some(slot);
         }
         let input = input();
         if let Some(waiting) = self.loading.get_mut(key) {
@@ -67,8 +72,8 @@ impl<D: Digest> Partition<D> {
     /// A cold key came: what waited for it happens now, in its order.
     pub(super) fn loaded(&mut self, key: Key, record: Option<Box<KeyRecord>>) {
         let Some(waiting) = self.loading.remove(&key) else { return };
-        let slot = if let Some(slot) = self.names.get(&key) {
-            *slot
+        let slot = if let Some(slot) = self.slot_of(&key) {
+            slot
         } else {
             let record = self.known_of(&key, record.map(|record| *record));
             let slot = self.insert(key, record.unwrap_or_default());

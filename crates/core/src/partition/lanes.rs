@@ -12,11 +12,11 @@ use core::time::Duration;
 use super::acknowledge::is_settled;
 use super::batch::{AtHead, at_head, is_whole, part, rest_of};
 use super::draft::Promise;
-use super::hot::{Hot, Ongoing, Tried};
+use super::hot::{Hot, Ongoing, Requested, Tried};
 use super::strands::feeds;
 use super::{Partition, depends};
 use crate::chain::Digest;
-use crate::destination::{End, Grant, LaneRef, Request, Urgency};
+use crate::destination::{End, Grant, Urgency};
 use crate::fact::{Attempted, Consequence, Fact, Outcome, Toll};
 use crate::id::{DestinationId, Epoch, FrameNumber, LaneId, Place, Sequence};
 use crate::input::{AttemptId, Ended, Waiting};
@@ -195,17 +195,15 @@ impl<D: Digest> Partition<D> {
     fn request(&mut self, slot: Slot, at: usize, work: Work) {
         let place = work.released.unwrap_or_default();
         let urgency = Urgency { recorded: work.recorded, place };
-        let (partition, now) = (self.id, self.now.elapsed);
+        let now = self.now.elapsed;
         let Some(standing) = self.keys.get(slot).map(|hot| hot.standing(at, now)) else { return };
-        let requested = self.seek(slot, at, |lane| {
-            let LaneId { destination, strand } = lane.id;
-            let lane_ref = LaneRef { partition, slot, destination, strand };
-            let request = Request { urgency, lane: lane_ref, standing };
-            lane.requested = Some(request);
-            request
+        let requested = Requested { urgency, standing };
+        let id = self.seek(slot, at, |lane| {
+            lane.requested = Some(requested);
+            lane.id
         });
-        let Some(request) = requested else { return };
-        self.outputs.push_back(Output::Request(request));
+        let Some(id) = id else { return };
+        self.outputs.push_back(Output::Request(requested.of(self.lane_ref(slot, id))));
     }
 
     /// A permit came: the attempt leaves, unless the lane cannot use it any more.
@@ -239,7 +237,7 @@ impl<D: Digest> Partition<D> {
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let tried = Tried { sequence, last, number, out_of_order, probe, ack };
         let ongoing = Ongoing { id, tried, started, slow_at };
-        hot.lanes[at].attempt = Some(ongoing);
+        hot.lanes[at].attempt = Some(Box::new(ongoing));
         hot.lanes[at].is_reread = false;
         let destination = self.settings.destinations.get(&grant.lane.destination);
         if let Some(rate) = destination.and_then(|to| to.key_rate) {
@@ -295,6 +293,7 @@ impl<D: Digest> Partition<D> {
             None => {
                 let Some(at) = hot.lane_at(id) else { return };
                 let Some(ongoing) = hot.lanes[at].attempt.take() else { return };
+                let ongoing = *ongoing;
                 let is_over = is_settled(hot, at, ongoing.tried);
                 (ongoing, Some(&hot.record.lanes[at]).filter(|_| !is_over).cloned())
             }
@@ -326,6 +325,7 @@ impl<D: Digest> Partition<D> {
         self.visit(slot);
         self.arm_acceptances(slot);
         self.supersede(slot);
+        self.keep_next(slot, id);
         self.promise(Promise::Wake(slot));
     }
 

@@ -201,7 +201,7 @@ impl<D: Digest> Partition<D> {
             in_flight: VecDeque::new(),
             outputs: VecDeque::new(),
             keys: Slab::default(),
-            names: names::Names::default(),
+            names: names::Names::new(seed),
             loading: BTreeMap::new(),
             asks: BTreeMap::new(),
             beside: BTreeSet::new(),

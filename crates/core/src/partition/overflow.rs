@@ -114,7 +114,7 @@ impl<D: Digest> Partition<D> {
             if self.loading.contains_key(&key) {
                 continue;
             }
-            let slot = self.names.get(&key).copied();
+            let slot = self.slot_of(&key);
             let slot = slot.unwrap_or_else(|| {
                 let slot = self.insert(key.clone(), record);
                 self.arm(slot);
@@ -132,7 +132,7 @@ impl<D: Digest> Partition<D> {
     /// Gives up what one fact may of a lane; says how many bytes that freed, and whether something is
     /// left in it.
     fn give_up(&mut self, destination: DestinationId, key: &Key) -> (u64, bool) {
-        let slot = self.names.get(key).copied();
+        let slot = self.slot_of(key);
         let hot = slot.and_then(|slot| Some((slot, self.keys.get(slot)?)));
         let lane = hot.and_then(|(slot, hot)| Some((slot, hot, hot.lane_at(destination.into())?)));
         let Some((slot, hot, first)) = lane else { return (0, false) };

@@ -275,7 +275,7 @@ impl<D: Digest> Partition<D> {
             let mut random = Random::new(Fingerprint::of_key(&self.digest, key).seed() ^ number);
             let named = key.source == source && !key.name.is_empty();
             // The store has not what is newest.
-            let hot = self.names.get(key).and_then(|slot| self.keys.get(*slot));
+            let hot = self.slot_of(key).and_then(|slot| self.keys.get(slot));
             let record = hot.map_or(record, |hot| &hot.record);
             named && is_worth_it(record, quiet) && random.below(1_000) < u64::from(sample)
         };

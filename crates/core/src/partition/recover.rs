@@ -152,13 +152,13 @@ impl<D: Digest> Partition<D> {
     /// it.
     #[must_use]
     pub fn knows(&self, key: &Key) -> bool {
-        self.names.contains_key(key)
+        self.slot_of(key).is_some()
     }
 
     /// Brings what the state store has of a key; none when it has nothing.
     pub fn insert_record(&mut self, key: Key, record: Option<KeyRecord>) {
         debug_assert_eq!(self.phase, Phase::Recovering);
-        if !self.names.contains_key(&key) {
+        if self.slot_of(&key).is_none() {
             let record = self.known_of(&key, record);
             self.insert(key, record.unwrap_or_default());
         }

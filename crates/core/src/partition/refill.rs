@@ -128,7 +128,7 @@ impl<D: Digest> Partition<D> {
     /// What a key misses may be other than it was.
     pub(super) fn arm_refill(&mut self, slot: Slot) {
         let Some(hot) = self.keys.get(slot) else { return };
-        let (known, nothing_waits) = (hot.refill, hot.record.order.held.is_empty());
+        let (known, nothing_waits) = (hot.refill(), hot.record.order.held.is_empty());
         // What is under way is looked at when it ends.
         if known.is_some_and(|known| matches!(known.stage, Stage::UnderWay(..))) {
             return;
@@ -168,7 +168,7 @@ impl<D: Digest> Partition<D> {
     /// A key was quiet for long: it asks for what may follow, or once more for what it misses. One that is about to
     /// ask, perhaps since it is back in memory only now, stays there until it has.
     pub(super) fn want_tail(&mut self, slot: Slot) {
-        let known = self.keys.get(slot).and_then(|hot| hot.refill);
+        let known = self.keys.get(slot).and_then(|hot| hot.refill());
         if let Some(known) = known.filter(|known| known.stage != Stage::Over) {
             return self.set_refill(slot, Some(Refill { sought: true, ..known }));
         }
@@ -183,7 +183,7 @@ impl<D: Digest> Partition<D> {
 
     fn set_refill(&mut self, slot: Slot, next: Option<Refill>) {
         let Some(hot) = self.keys.get_mut(slot) else { return };
-        let was = core::mem::replace(&mut hot.refill, next);
+        let was = core::mem::replace(&mut hot.refill, next.map(Box::new)).map(|was| *was);
         let (source, partition) = (hot.key.source, self.id);
         let wanted = |tail| Wanted { tail, source, partition, slot };
         self.refilling.count_sought(source, was, next);
@@ -222,7 +222,7 @@ impl<D: Digest> Partition<D> {
             if due > self.now.elapsed {
                 return;
             }
-            let refill = self.keys.get(slot).and_then(|hot| hot.refill);
+            let refill = self.keys.get(slot).and_then(|hot| hot.refill());
             self.refilling.timers.pop_first();
             self.set_refill(slot, refill.map(|refill| Refill { stage: Stage::Wants, ..refill }));
         }
@@ -231,7 +231,7 @@ impl<D: Digest> Partition<D> {
     /// A key may ask, if it still wants to.
     pub(super) fn may_fetch(&mut self, Wanted { source, slot, .. }: Wanted) {
         let hot = self.keys.get(slot);
-        let refill = hot.and_then(|hot| hot.refill).filter(|known| known.stage == Stage::Wants);
+        let refill = hot.and_then(|hot| hot.refill()).filter(|known| known.stage == Stage::Wants);
         let tail = refill.is_some_and(|known| known.tail);
         let wanted = if tail { self.tail_of(slot) } else { self.refillable(slot) };
         // What would have followed came by itself: the key is not quiet any more.
@@ -262,7 +262,7 @@ impl<D: Digest> Partition<D> {
         // One of an earlier term is nobody's.
         let Some(slot) = self.refilling.under_way.get(&fetched.id).copied() else { return };
         let Some(hot) = self.keys.get(slot) else { return };
-        let Some(refill) = hot.refill else { return };
+        let Some(refill) = hot.refill() else { return };
         let Stage::UnderWay(_, asked) = refill.stage else { return };
         let key = hot.key.clone();
         let (attempt, events) = (refill.failed.saturating_add(1), fetched.events);
@@ -334,11 +334,11 @@ impl<D: Digest> Partition<D> {
 
     /// Whether a key must stay in memory because of what it asks, or is about to.
     pub(super) fn keeps_refill(&self, hot: &Hot, pressed: bool) -> bool {
-        match hot.refill.map(|refill| refill.stage) {
+        match hot.refill().map(|refill| refill.stage) {
             None | Some(Stage::Over) => false,
             Some(Stage::UnderWay(..)) => true,
             // There are few, and nothing would bring it back.
-            Some(Stage::Waits(_) | Stage::Wants) if is_sought(hot.refill) => true,
+            Some(Stage::Waits(_) | Stage::Wants) if is_sought(hot.refill()) => true,
             Some(Stage::Waits(_) | Stage::Wants) => {
                 let kept = self.refilling.timers.len() + self.refilling.wanting.len();
                 !pressed && kept <= self.settings.hot_keys / limits::REFILL_SHARE
@@ -348,9 +348,9 @@ impl<D: Digest> Partition<D> {
 
     /// A key leaves memory.
     pub(super) fn leave_refill(&mut self, slot: Slot, hot: &Hot) {
-        let tail = hot.refill.is_some_and(|refill| refill.tail);
-        self.refilling.count_sought(hot.key.source, hot.refill, None);
-        match hot.refill.map(|refill| refill.stage) {
+        let tail = hot.refill().is_some_and(|refill| refill.tail);
+        self.refilling.count_sought(hot.key.source, hot.refill(), None);
+        match hot.refill().map(|refill| refill.stage) {
             Some(Stage::Waits(due)) => drop(self.refilling.timers.remove(&(due, slot))),
             Some(Stage::Wants) => {
                 self.refilling.wanting.remove(&slot);
@@ -366,7 +366,7 @@ impl<D: Digest> Partition<D> {
     pub(crate) fn assert_refills(&self) {
         let of = |is: fn(&Stage) -> bool| {
             let stages =
-                self.keys.iter().filter_map(|(_, hot)| hot.refill.map(|known| known.stage));
+                self.keys.iter().filter_map(|(_, hot)| hot.refill().map(|known| known.stage));
             stages.filter(is).count()
         };
         assert_eq!(of(|is| matches!(is, Stage::Waits(_))), self.refilling.timers.len(), "waits");
@@ -374,7 +374,7 @@ impl<D: Digest> Partition<D> {
         let under_way = of(|is| matches!(is, Stage::UnderWay(..)));
         assert_eq!(under_way, self.refilling.under_way.len(), "asks under way");
         let mut sought: BTreeMap<SourceId, usize> = BTreeMap::new();
-        for (_, hot) in self.keys.iter().filter(|(_, hot)| is_sought(hot.refill)) {
+        for (_, hot) in self.keys.iter().filter(|(_, hot)| is_sought(hot.refill())) {
             *sought.entry(hot.key.source).or_default() += 1;
         }
         let counted = self.refilling.sought.iter().filter(|(_, sought)| **sought > 0);

@@ -137,7 +137,7 @@ impl<D: Digest> Partition<D> {
 
     /// A key's record as it is: in memory, else as the state store has it.
     fn record_of<'a>(&'a self, key: &Key, known: Option<&'a Known>) -> Option<&'a KeyRecord> {
-        let hot = self.names.get(key).and_then(|slot| self.keys.get(*slot));
+        let hot = self.slot_of(key).and_then(|slot| self.keys.get(slot));
         hot.map(|hot| &hot.record).or_else(|| self.newer(key, known?.record.as_ref()))
     }
 
@@ -233,8 +233,8 @@ impl<D: Digest> Partition<D> {
     }
 
     fn slot_with(&mut self, key: &Key, known: Option<&Known>) -> Option<Slot> {
-        if let Some(slot) = self.names.get(key) {
-            return Some(*slot);
+        if let Some(slot) = self.slot_of(key) {
+            return Some(slot);
         }
         if self.loading.contains_key(key) || !self.has_room() {
             return None;

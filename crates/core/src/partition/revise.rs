@@ -28,7 +28,6 @@ use alloc::vec::Vec;
 use super::Partition;
 use crate::chain::Digest;
 use crate::id::DestinationId;
-use crate::output::Output;
 use crate::settings::{OnGap, Settings};
 use crate::slab::Slot;
 
@@ -89,11 +88,10 @@ impl<D: Digest> Partition<D> {
                 if was != is {
                     lane.bucket = crate::rate::Bucket::default();
                 }
-                if is.is_none() { lane.requested.take() } else { None }
+                is.is_none()
             });
-            if let Some(Some(request)) = withdrawn {
-                self.outputs.push_back(Output::Withdraw(request));
-                self.moves.withdrawn += 1;
+            if withdrawn == Some(true) {
+                self.withdraw(slot, at);
             }
         }
     }

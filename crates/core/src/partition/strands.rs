@@ -55,10 +55,9 @@ use alloc::vec::Vec;
 use super::Partition;
 use super::draft::Promise;
 use super::evolve::settle_head;
-use super::hot::{Hot, LaneHot, Ongoing};
+use super::hot::{Hot, LaneHot, Ongoing, Requested};
 use super::letter::drain;
 use crate::chain::Digest;
-use crate::destination::Request;
 use crate::fact::{Fact, Outcome, Redriven, StrandsTaken};
 use crate::id::{DestinationId, LaneId, Sequence};
 use crate::input::AttemptId;
@@ -117,10 +116,11 @@ impl<D: Digest> Partition<D> {
             let Some((hot, at)) = hot.and_then(|hot| Some((hot, hot.lane_at(id)?))) else { return };
             let (standing, before) = (hot.standing(at, now), hot.lanes[at].requested);
             let Some(before) = before.filter(|_| id.destination == to) else { continue };
-            let request = Request { standing, ..before };
-            self.seek(slot, at, |lane| lane.requested = Some(request));
-            self.outputs.push_back(Output::Withdraw(before));
-            self.outputs.push_back(Output::Request(request));
+            let requested = Requested { standing, ..before };
+            self.seek(slot, at, |lane| lane.requested = Some(requested));
+            let lane = self.lane_ref(slot, id);
+            self.outputs.push_back(Output::Withdraw(before.of(lane)));
+            self.outputs.push_back(Output::Request(requested.of(lane)));
         }
     }
 
@@ -151,12 +151,8 @@ impl<D: Digest> Partition<D> {
         self.moves.turns_over += 1;
         let again = self.now.elapsed.after(limits::TURN_LOOK);
         for at in 0..self.keys.get(slot).map_or(0, |hot| hot.lanes.len()) {
-            let taken = self.seek(slot, at, |lane| {
-                lane.requested.take_if(|request| request.lane.destination == to)
-            });
-            if let Some(Some(request)) = taken {
-                self.outputs.push_back(Output::Withdraw(request));
-                self.moves.withdrawn += 1;
+            let is_its = self.keys.get(slot).is_some_and(|hot| hot.lanes[at].id.destination == to);
+            if is_its && self.withdraw(slot, at) {
                 self.set_timer(slot, at, again);
             }
         }
@@ -175,7 +171,7 @@ impl<D: Digest> Partition<D> {
             let Some(hot) = self.keys.get_mut(slot) else { return };
             hot.record.lanes.remove(at);
             let lane = hot.lanes.remove(at);
-            hot.outlived.extend(lane.attempt.map(|ongoing| (lane.id, ongoing)));
+            hot.outlived.extend(lane.attempt.map(|ongoing| (lane.id, *ongoing)));
         }
     }
 
@@ -189,8 +185,8 @@ impl<D: Digest> Partition<D> {
             lane.asked = false;
             lane.requested.take()
         });
-        if let Some(Some(request)) = requested {
-            self.outputs.push_back(Output::Withdraw(request));
+        if let Some(Some(requested)) = requested {
+            self.outputs.push_back(Output::Withdraw(requested.of(self.lane_ref(slot, id))));
         }
     }
 }

@@ -152,7 +152,7 @@ impl<D: Digest> Partition<D> {
         let (before, every) = (pass.before, pass.every);
         let mut stands = None;
         for (key, record) in keys {
-            let hot = self.names.get(&key).and_then(|slot| self.keys.get(*slot));
+            let hot = self.slot_of(&key).and_then(|slot| self.keys.get(slot));
             let active = hot.map_or(record.active, |hot| hot.record.active);
             let quiet = |at: UnixMicros| doublings(every, at.since(active));
             if key.source != source || quiet(began) <= quiet(before) {

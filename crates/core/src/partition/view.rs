@@ -216,7 +216,7 @@ impl<D: Digest> Partition<D> {
     /// A key in memory as it is; none when it is not in memory.
     #[must_use]
     pub fn view(&self, key: &Key) -> Option<KeyView> {
-        let hot = self.keys.get(*self.names.get(key)?)?;
+        let hot = self.keys.get(self.slot_of(key)?)?;
         let lanes = (0..hot.lanes.len()).map(|at| LaneView {
             destination: hot.lanes[at].id.destination,
             strand: hot.lanes[at].id.strand,
@@ -238,7 +238,7 @@ impl<D: Digest> Partition<D> {
         if !record.has_backlog() && record.redrives.is_empty() {
             return WaitsFor::Nothing;
         }
-        if let Some(accepted) = record.accepted {
+        if let Some(accepted) = record.accepted() {
             return WaitsFor::Acknowledgement(accepted.until.since(self.open));
         }
         if hot.record.paused {
@@ -291,7 +291,7 @@ impl<D: Digest> Partition<D> {
             assert_eq!(lane.id, record.id());
             assert!(lane.window.len() <= limits::BATCH_EVENTS.max(limits::LANE_WINDOW));
             let known = |id| self.attempts.contains_key(&id);
-            assert!(lane.attempt.is_none_or(|ongoing| known(ongoing.id)), "{:?}", hot.key);
+            assert!(lane.attempt().is_none_or(|ongoing| known(ongoing.id)), "{:?}", hot.key);
             let sends = lane.attempt.is_some() || lane.requested.is_some();
             let is_feeder = hot.record.unordered && record.strand.is_none();
             assert!(!(is_feeder && sends), "a lane without order sends: {:?}", hot.key);

@@ -79,12 +79,13 @@ impl<D: Digest> Partition<D> {
         Some(changed)
     }
 
-    /// A lane takes back what it asked of its destination.
-    fn withdraw(&mut self, slot: Slot, at: usize) {
-        if let Some(Some(request)) = self.seek(slot, at, |lane| lane.requested.take()) {
-            self.outputs.push_back(Output::Withdraw(request));
-            self.moves.withdrawn += 1;
-        }
+    /// A lane takes back what it asked of its destination; whether it had asked.
+    pub(super) fn withdraw(&mut self, slot: Slot, at: usize) -> bool {
+        let taken = self.seek(slot, at, |lane| (lane.id, lane.requested.take()));
+        let Some((id, Some(requested))) = taken else { return false };
+        self.outputs.push_back(Output::Withdraw(requested.of(self.lane_ref(slot, id))));
+        self.moves.withdrawn += 1;
+        true
     }
 
     /// Lanes of a key that have nothing to send any more take back what they asked for: a key that
@@ -95,7 +96,9 @@ impl<D: Digest> Partition<D> {
         let idle =
             lanes.filter(|(_, (record, lane))| lane.requested.is_some() && !record.has_work());
         let idle: Vec<usize> = idle.map(|(at, _)| at).collect();
-        idle.into_iter().for_each(|at| self.withdraw(slot, at));
+        for at in idle {
+            self.withdraw(slot, at);
+        }
     }
 
     fn hot_most(&self) -> usize {
@@ -146,8 +149,7 @@ impl<D: Digest> Partition<D> {
     /// Whether a key may be loaded for an ask although memory is full. Arrivals can keep it so for as long as they come, and an
     /// ask is through only when it finds every key of its row: else those that wait for each other would never be told.
     pub(super) fn has_room_beside(&mut self) -> bool {
-        let slots: Vec<_> =
-            self.beside.iter().filter_map(|key| self.names.get(key)).copied().collect();
+        let slots: Vec<_> = self.beside.iter().filter_map(|key| self.slot_of(key)).collect();
         for slot in slots {
             if self.keys.get(slot).is_some_and(|hot| self.may_go(slot, hot, true)) {
                 self.let_go(slot);
@@ -225,8 +227,8 @@ impl<D: Digest> Partition<D> {
         for at in 0..self.keys.get(slot).map_or(0, |hot| hot.lanes.len()) {
             self.withdraw(slot, at);
         }
+        self.names.remove(slot, &self.keys);
         let Some(hot) = self.keys.remove(slot) else { return };
-        self.names.remove(&hot.key);
         self.beside.remove(&hot.key);
         self.leave_tombstone(&hot);
         for lane in &hot.lanes {
@@ -426,14 +428,14 @@ impl<D: Digest> Partition<D> {
     fn bring_in(&mut self, queue: Queue, keys: Vec<(Key, KeyRecord)>) {
         for (key, record) in keys {
             if queue == Queue::Keys
-                && let Some(slot) = self.names.get(&key).copied()
+                && let Some(slot) = self.slot_of(&key)
             {
                 self.visit(slot);
                 self.wake(slot);
             }
             // A key that is being loaded comes by itself, but perhaps after the sweep has ended.
             let comes = queue != Queue::Keys && self.loading.contains_key(&key);
-            if !self.names.contains_key(&key) && !comes {
+            if self.slot_of(&key).is_none() && !comes {
                 match queue {
                     Queue::Holds => self.moves.holds_due += 1,
                     Queue::Keys | Queue::Backlogs(_) => self.moves.visited += 1,

@@ -14,7 +14,7 @@ use super::batch::window;
 use crate::chain::Digest;
 use crate::destination::LaneRef;
 use crate::fact::Late;
-use crate::id::Sequence;
+use crate::id::{LaneId, Sequence};
 use crate::input::Waiting;
 use crate::limits;
 use crate::output::Output;
@@ -81,6 +81,30 @@ impl<D: Digest> Partition<D> {
         } else {
             self.wake_lane(lane.slot, at);
         }
+        if !self.sends_ranges(lane) {
+            self.keep_next(lane.slot, lane.id());
+        }
+    }
+
+    /// Whether a lane needs more at hand than its next event when its turn comes.
+    fn sends_ranges(&self, lane: LaneRef) -> bool {
+        let to = self.settings.destinations.get(&lane.destination);
+        let known = self.keys.get(lane.slot).and_then(|hot| hot.record.at(lane.id()));
+        to.is_some_and(|to| to.batch.is_some()) || known.is_some_and(|lane| lane.batch.is_some())
+    }
+
+    /// While its destination is down a lane keeps its next event at hand and no more, also where more was read or
+    /// was there before: in a long outage every lane in memory is looked at, and memory would fill with what does
+    /// not move.
+    pub(super) fn keep_next(&mut self, slot: Slot, id: LaneId) {
+        if !self.is_down(id.destination) {
+            return;
+        }
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        let Some(at) = hot.lane_at(id) else { return };
+        let window = &mut hot.lanes[at].window;
+        window.truncate(limits::LANE_WINDOW_IN_OUTAGE);
+        window.shrink_to_fit();
     }
 
     /// Waiting events of a lane are damaged on disk. Nobody writes them anew, so they are seldom looked at

@@ -59,14 +59,14 @@ mod tests {
             toll: Toll { failures: 2, time: 90 },
             failed_at: OpenMicros(60),
             redrives: vec![Sequence(2)],
-            accepted: Some(Acceptance {
+            accepted: Some(Box::new(Acceptance {
                 sequence: Sequence(4),
                 last: None,
                 number: 3,
                 out_of_order: true,
                 started: UnixMicros(75),
                 until: OpenMicros(95),
-            }),
+            })),
             opened: Sequence(2),
             waiting: 4,
             bytes: 300,
@@ -127,7 +127,8 @@ mod tests {
         let mut record = record();
         let lane = &mut record.lanes[0];
         (lane.batch, lane.sent) = (Some(Sequence(7)), Sequence(6));
-        lane.accepted = lane.accepted.map(|one| Acceptance { last: Some(Sequence(6)), ..one });
+        let ranged = |one: Acceptance| Acceptance { last: Some(Sequence(6)), ..one };
+        lane.accepted = lane.accepted().map(ranged).map(Box::new);
         let fact = Carried { key: key(), record: Box::new(record) };
         check(
             Fact::Carried(fact),
@@ -169,7 +170,8 @@ mod tests {
         let mut record = record();
         let lane = &mut record.lanes[0];
         (lane.batch, lane.sent) = (Some(Sequence(7)), Sequence(6));
-        lane.accepted = lane.accepted.map(|one| Acceptance { last: Some(Sequence(6)), ..one });
+        let ranged = |one: Acceptance| Acceptance { last: Some(Sequence(6)), ..one };
+        lane.accepted = lane.accepted().map(ranged).map(Box::new);
         (lane.strand, record.unordered) = (Some(Sequence(4)), true);
         let fact = Carried { key: key(), record: Box::new(record) };
         check(

@@ -78,7 +78,7 @@ fn reached() -> impl Strategy<Value = Reached> {
             fields.dedup_by(|one, other| one.name == other.name);
             Reached::Fields(fields)
         }),
-        machine.prop_map(Reached::State),
+        machine.prop_map(|machine| Reached::State(Box::new(machine))),
         tip().prop_map(|tip| Reached::Link(Box::new(tip))),
     ]
 }
@@ -145,7 +145,7 @@ fn lane() -> impl Strategy<Value = Lane> {
             failed_at: OpenMicros(numbers.6),
             toll: Toll { failures: numbers.7, time: numbers.8 },
             redrives,
-            accepted,
+            accepted: accepted.map(Box::new),
             opened: Sequence(counts.0),
             waiting: counts.1,
             bytes: counts.2,

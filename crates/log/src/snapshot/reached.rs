@@ -71,12 +71,12 @@ pub(super) fn read_reached(reader: &mut Reader<'_>) -> Result<Reached, DecodeErr
     }
     match reader.byte()? {
         SETTLED => Ok(Reached::Settled { rank: reader.narrow("rank")? }),
-        STATE_REACHED => Ok(Reached::State(Machine {
+        STATE_REACHED => Ok(Reached::State(Box::new(Machine {
             state: reader.text("state", STATE_BYTES)?.into(),
             at: reader.option(read_at)?,
             event: read_place(reader)?,
             digest: reader.hash()?,
-        })),
+        }))),
         FIELDS_REACHED => {
             let fields = reader.list("fields", FIELDS, read_field)?;
             let ascend = fields.windows(2).all(|pair| pair[0].name < pair[1].name);

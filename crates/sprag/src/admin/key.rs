@@ -344,7 +344,8 @@ fn held((at, held): (&HeldAt, &HeldEvent)) -> Held {
 }
 
 fn machine(reached: &Reached) -> Option<ShownState> {
-    let Reached::State(Machine { state, at, event, .. }) = reached else { return None };
+    let Reached::State(machine) = reached else { return None };
+    let Machine { state, at, event, .. } = &**machine;
     let (version, instant) = at.map_or((None, None), how_new);
     Some(ShownState { state: state.to_string(), version, instant, event: event.to_string() })
 }

@@ -95,7 +95,7 @@ fn cold(record: &KeyRecord, lane: &Lane, paused: bool, now: Now) -> String {
 
 /// The consumer has an event that it accepted with 202.
 fn acknowledgement(lane: &Lane, until: &str) -> String {
-    let event = lane.accepted.map_or(lane.head, |accepted| accepted.sequence).0;
+    let event = lane.accepted().map_or(lane.head, |accepted| accepted.sequence).0;
     format!(
         "The consumer accepted event {event} with 202 and has not acknowledged it yet; {until}."
     )
@@ -264,14 +264,14 @@ mod tests {
     fn what_is_accepted_waits_for_its_acknowledgement() {
         let now = Now { elapsed: ElapsedMicros(1_000_000), clock: UnixMicros(5_000_000) };
         let mut lane = stopped(LaneMode::Active);
-        lane.accepted = Some(sprag_core::record::Acceptance {
+        lane.accepted = Some(Box::new(sprag_core::record::Acceptance {
             sequence: Sequence(4),
             last: None,
             number: 1,
             out_of_order: false,
             started: UnixMicros(1),
             until: sprag_core::time::OpenMicros(7),
-        });
+        }));
         let left = Duration::from_millis(12_340);
         assert_eq!(
             sentence(&lane, WaitsFor::Acknowledgement(left), now),
