@@ -103,7 +103,7 @@ pub(super) fn limits(section: &Section<'_>) -> Option<Limits> {
     });
     let hot_keys = count("hot_keys", 100_000, 100_000_000);
     let key_backlog = count("key_backlog", 10_000, fixed::HELD_EVENTS);
-    let dedupe_ids = count("dedupe_ids", 1_000_000, 100_000_000);
+    let dedupe_ids = count("dedupe_ids", 250_000, 100_000_000);
     let forgotten =
         or(section.get("forgotten"), 1_000_000, |entry| entry.integer(0..=fixed::FORGOTTEN_MOST));
     let disk_reserve =

@@ -37,7 +37,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "limits.dedupe_ids",
         "integer 1–100000000",
-        Value("1000000"),
+        Value("250000"),
         "Ids and positions kept in memory for dedupe, over all partitions; older ones are looked up.",
     ),
     key("limits.forgotten", "integer 0–1000000000", Value("1000000"), "Tombstones that are kept."),
