@@ -264,6 +264,19 @@ mod tests {
     }
 
     #[test]
+    fn events_of_one_frame_have_an_entry_each() {
+        let mut recent = Recent::new(7);
+        let second = Place { index: 2, ..prior(1).event };
+        let other = Prior { event: second, sequence: Sequence(4), ..prior(1) };
+        recent.insert(FrameNumber(1), Fingerprint(1), prior(1));
+        recent.insert(FrameNumber(1), Fingerprint(2), other);
+        recent.insert(FrameNumber(1), Fingerprint(3), prior(1));
+        assert_eq!((recent.told.len(), recent.len()), (3, 3));
+        let of = |number| recent.get(Fingerprint(number));
+        assert_eq!([of(1), of(2), of(3)], [Some(&prior(1)), Some(&other), Some(&prior(1))]);
+    }
+
+    #[test]
     fn forgets_whole_frames_and_says_so() {
         let mut recent = Recent::new(7);
         for entry in 0..6_u64 {
@@ -299,6 +312,8 @@ mod tests {
     #[test]
     fn it_remembers_what_was_told_last_of_each() {
         let (mut recent, mut all) = (Recent::new(1), alloc::collections::BTreeMap::new());
+        // Its numbers go around soon.
+        recent.first = Number(NUMBERS - 2_000);
         let mut random = crate::random::Random::new(2);
         for frame in 1..=4_000_u64 {
             for _ in 0..random.below(4) {

@@ -24,6 +24,8 @@ const FEW_LANES: usize = 8;
 #[derive(Debug)]
 pub(super) struct Hot {
     pub(super) key: Key,
+    /// [`Key::number`]: asked for whenever another key is looked for near it.
+    number: u64,
     pub(super) record: KeyRecord,
     /// The event whose `received` fact was the key's last: the next fact says what became of it.
     /// Few keys have one at a time, and it is large.
@@ -186,6 +188,10 @@ impl Named for Hot {
     fn key(&self) -> &Key {
         &self.key
     }
+
+    fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 impl Hot {
@@ -193,8 +199,19 @@ impl Hot {
     pub(super) fn new(key: Key, record: KeyRecord) -> Self {
         let lanes = record.lanes.iter().map(|lane| LaneHot::new(lane.id())).collect();
         let (arriving, outlived, hold_timer, refill) = (None, Vec::new(), None, None);
-        let (judges_anew, came) = (false, None);
-        Self { key, record, arriving, lanes, outlived, hold_timer, judges_anew, refill, came }
+        let (judges_anew, came, number) = (false, None, key.number());
+        Self {
+            key,
+            number,
+            record,
+            arriving,
+            lanes,
+            outlived,
+            hold_timer,
+            judges_anew,
+            refill,
+            came,
+        }
     }
 
     /// Takes in what a fact says the key's record is. Decided here, it is that already; read from a

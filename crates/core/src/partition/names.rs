@@ -16,9 +16,7 @@ pub(super) trait Named {
     fn key(&self) -> &Key;
 
     /// The number of its key.
-    fn number(&self) -> u64 {
-        self.key().number()
-    }
+    fn number(&self) -> u64;
 }
 
 /// The slots of the keys in memory.

@@ -93,18 +93,22 @@ impl<D: Digest> Partition<D> {
         to.is_some_and(|to| to.batch.is_some()) || known.is_some_and(|lane| lane.batch.is_some())
     }
 
-    /// While its destination is down a lane keeps its next event at hand and no more, also where more was read or
-    /// was there before: in a long outage every lane in memory is looked at, and memory would fill with what does
-    /// not move.
+    /// While its destination is down a lane keeps its next event at hand and no more, also where more was read, or was
+    /// there before and it was tried: in a long outage every lane in memory is looked at, and memory would fill with
+    /// what does not move. A lane that waits with a whole range keeps that until it was tried.
     pub(super) fn keep_next(&mut self, slot: Slot, id: LaneId) {
         if !self.is_down(id.destination) {
             return;
         }
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let Some(at) = hot.lane_at(id) else { return };
-        let window = &mut hot.lanes[at].window;
-        window.truncate(limits::LANE_WINDOW_IN_OUTAGE);
-        window.shrink_to_fit();
+        hot.head_of(at);
+        let lane = &mut hot.lanes[at];
+        if lane.window.len() > limits::LANE_WINDOW_IN_OUTAGE {
+            lane.window.truncate(limits::LANE_WINDOW_IN_OUTAGE);
+            lane.is_reread = false;
+        }
+        lane.window.shrink_to(limits::LANE_WINDOW_IN_OUTAGE);
     }
 
     /// Waiting events of a lane are damaged on disk. Nobody writes them anew, so they are seldom looked at

@@ -83,8 +83,9 @@ impl FrameTable {
 /// Buckets of an index, by the topmost bits of a hash: with a million entries each has a thousand.
 const BUCKETS: usize = 1 << BUCKET_BITS;
 const BUCKET_BITS: u32 = 10;
-/// Entries at the end of a bucket that are in the order they came: so many are looked through one by
-/// one, and each of them moves what is in order once at the most.
+/// Entries at the end of a bucket that are in the order they came, at the least: so many are looked through one by
+/// one. Of a large bucket it is the root of its entries: whoever may choose ids can fill one bucket with them, and
+/// each time these are put in order all of it moves.
 const UNSORTED: usize = 32;
 /// What part of a bucket it has room for beyond its entries when it grows: all grow at the same time,
 /// for hashes are spread evenly, and doubled they would take as much again for nothing.
@@ -116,7 +117,7 @@ impl Bucket {
             self.entries.reserve_exact((self.entries.len() / GROWS_BY).max(4));
         }
         self.entries.push(entry);
-        if self.entries.len() - self.sorted >= UNSORTED {
+        if self.entries.len() - self.sorted >= UNSORTED.max(self.sorted.isqrt()) {
             // One that finds what is in order and merges, which the unstable one does not.
             self.entries.sort();
             self.sorted = self.entries.len();
