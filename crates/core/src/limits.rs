@@ -89,7 +89,7 @@ pub const STRANDS: usize = 64;
 /// Waiting events a lane keeps at hand; the rest is asked for (DESIGN F5, L6).
 pub const LANE_WINDOW: usize = 16;
 /// … and while its destination is down: its next one. Nothing moves then, and lanes in memory are many;
-/// the others are read once it works again.
+/// the others are read once it works again. One that waits with a range (rule L9) keeps all of that until it was tried.
 pub const LANE_WINDOW_IN_OUTAGE: usize = 1;
 /// Events that one attempt carries at the most (rule L9).
 pub const BATCH_EVENTS: usize = 100;
