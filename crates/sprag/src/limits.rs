@@ -125,10 +125,6 @@ pub const REFUSALS_WAITING: usize = 1_024;
 /// more, one thread for deciding and all that goes out would leave some idle.
 pub const FEW_CORES: usize = 2;
 
-/// How long commits may usually take that the deciding thread makes itself. Where they take longer, it is worth a
-/// hand-over each way, some 30 µs, that deciding goes on meanwhile.
-pub const QUICK_COMMIT: std::time::Duration = std::time::Duration::from_millis(1);
-
 /// Messages the deciding thread takes in before it carries out what follows from them: enough to
 /// fill a frame under load, few enough that answers do not wait for long.
 pub const MESSAGES_PER_TURN: usize = 1_024;

@@ -1,9 +1,8 @@
-//! The log of the deciding thread, which appends to it.
+//! The log of the deciding thread, as another thread writes it.
 //!
-//! It writes and syncs itself: what it decides next could leave no earlier than the sync that is under way,
-//! and a thread for that costs a hand-over each way. Only while commits take long a thread does it, so that
-//! deciding goes on meanwhile
-//! ([decision 027](../../../../docs/decisions/027-the-deciding-thread-appends.md)).
+//! What is decided is packed, written and synced there, so that deciding, and what is sent to consumers beside it,
+//! goes on meanwhile; what comes of it is durable together in the next commit
+//! ([decision 046](../../../../docs/decisions/046-a-thread-appends.md)).
 //!
 //! The writer is in one place at a time, so there is one who writes: with the thread from when it is handed
 //! over until it is taken back. What is submitted meanwhile is held, and given to it then, in order.
@@ -26,7 +25,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::{life, limits};
 
-/// A log that whoever has it appends to; what takes longer is done by threads that end when it is dropped.
+/// A log whose appends and questions are done by threads that end when it is dropped.
 pub struct NodeLog<D: Disk> {
     /// None while the thread has it.
     writer: Option<Writer<D>>,
@@ -34,16 +33,17 @@ pub struct NodeLog<D: Disk> {
     held: Vec<Change>,
     /// What the next commit takes.
     next: Option<Filling>,
-    slow: Sender<(Writer<D>, Filling)>,
-    returned: Receiver<(Writer<D>, Filling, Duration)>,
+    appending: Sender<(Writer<D>, Filling)>,
+    returned: Receiver<Returned<D>>,
     beside: Beside<D>,
     meter: Meter,
-    /// How long commits took lately.
-    usual: Duration,
     catalog: Catalog,
     /// Changes that have not completed.
     under_way: usize,
 }
+
+/// The writer with what came of a commit, and how long that took since its first frame was filled.
+type Returned<D> = (Writer<D>, Filling, Duration);
 
 /// What a commit takes.
 struct Filling {
@@ -70,19 +70,23 @@ where
     ) -> io::Result<(Self, LogQueries)> {
         let catalog = writer.catalog().clone();
         let (beside, others) = Beside::start(reader, disk, waker.clone())?;
-        let (slow, incoming) = channel();
+        let (appending, incoming) = channel();
         let (outgoing, returned) = channel();
         let clock = meter.clock;
-        spawn("sprag-log", move || append_slowly(&incoming, &outgoing, &waker, clock))?;
+        let append = move || {
+            // Behind the channels, which close first.
+            let end = WakesAtItsEnd(waker);
+            append(incoming, outgoing, &end.0, clock);
+        };
+        spawn("sprag-log", append)?;
         let log = Self {
             writer: Some(writer),
             held: Vec::new(),
             next: None,
-            slow,
+            appending,
             returned,
             beside,
             meter,
-            usual: Duration::ZERO,
             catalog,
             under_way: 0,
         };
@@ -94,25 +98,21 @@ where
         if self.writer.is_some() {
             return Ok(false);
         }
-        let (mut writer, filling, took) = match self.returned.try_recv() {
-            Ok(returned) => returned,
+        match self.returned.try_recv() {
+            Ok(returned) => self.has_returned(returned),
             Err(TryRecvError::Empty) => return Ok(false),
             Err(gone) => return Err(gone),
-        };
-        self.is_committed(&mut writer, &filling, took);
-        self.held.drain(..).for_each(|change| writer.submit(change));
-        self.writer = Some(writer);
+        }
         Ok(true)
     }
 
-    /// `took` is the disk's part of it.
-    fn is_committed(&mut self, writer: &mut Writer<D>, filling: &Filling, took: Duration) {
-        self.usual = (self.usual * 7 + took) / 8;
+    fn has_returned(&mut self, (mut writer, filling, took): Returned<D>) {
         let metrics = &self.meter.metrics;
-        let since = self.meter.clock.now().elapsed.since(filling.since.elapsed);
-        filling.frames.iter().for_each(|events| metrics.commit(since, *events));
+        filling.frames.iter().for_each(|events| metrics.commit(took, *events));
         metrics.bodies(&writer.tally());
-        self.beside.take_over(writer);
+        self.beside.take_over(&mut writer);
+        self.held.drain(..).for_each(|change| writer.submit(change));
+        self.writer = Some(writer);
     }
 }
 
@@ -128,19 +128,20 @@ where
             Ok(true) => return Committed::Now,
             Err(_) => return Committed::Never,
         }
-        let Some(mut writer) = self.writer.take() else { return Committed::Later };
-        let Some(filling) = self.next.take() else {
-            self.writer = Some(writer);
+        // There is nothing to commit, or the thread still has the writer: it wakes the deciding one.
+        let Some(filling) = self.next.take_if(|_| self.writer.is_some()) else {
             return Committed::Later;
         };
-        if self.usual > limits::QUICK_COMMIT {
-            let handed = self.slow.send((writer, filling));
-            return handed.map_or(Committed::Never, |()| Committed::Later);
+        let Some(writer) = self.writer.take() else { return Committed::Later };
+        self.appending.send((writer, filling)).map_or(Committed::Never, |()| Committed::Later)
+    }
+
+    fn rest(&mut self) {
+        if self.writer.is_none()
+            && let Ok(returned) = self.returned.recv_timeout(limits::STOP_PATIENCE)
+        {
+            self.has_returned(returned);
         }
-        let took = append(&mut writer, self.meter.clock);
-        self.is_committed(&mut writer, &filling, took);
-        self.writer = Some(writer);
-        Committed::Now
     }
 }
 
@@ -189,27 +190,32 @@ where
     }
 }
 
-/// Writes and syncs everything the writer was given; how long that took.
-fn append<D: Disk>(writer: &mut Writer<D>, clock: Clock) -> Duration {
-    life::step!("append");
-    let begun = clock.now().elapsed;
-    while writer.step() {}
-    clock.now().elapsed.since(begun)
-}
-
-/// The thread of a slow disk: takes the writer, appends, and gives it back.
-fn append_slowly<D: Disk>(
-    incoming: &Receiver<(Writer<D>, Filling)>,
-    outgoing: &Sender<(Writer<D>, Filling, Duration)>,
+/// The thread that appends: takes the writer, writes and syncs everything it was given, and gives it back.
+#[expect(clippy::needless_pass_by_value, reason = "they close when it ends")]
+fn append<D: Disk>(
+    incoming: Receiver<(Writer<D>, Filling)>,
+    outgoing: Sender<Returned<D>>,
     waker: &Waker,
     clock: Clock,
 ) {
     while let Ok((mut writer, filling)) = incoming.recv() {
-        let took = append(&mut writer, clock);
+        life::step!("append");
+        while writer.step() {}
+        let took = clock.now().elapsed.since(filling.since.elapsed);
         if outgoing.send((writer, filling, took)).is_err() {
             return;
         }
         waker.wake();
+    }
+}
+
+/// Wakes the deciding thread when the thread that has it ends, however that is: that nothing is committed any more is
+/// told by the next commit ([`Committed::Never`]).
+struct WakesAtItsEnd(Waker);
+
+impl Drop for WakesAtItsEnd {
+    fn drop(&mut self) {
+        self.0.wake();
     }
 }
 
@@ -256,35 +262,34 @@ mod tests {
         }
     }
 
-    /// Commits as on a quick disk, whatever this one is.
-    fn quickly(log: &mut NodeLog<FileDisk>) -> Committed {
-        log.usual = Duration::ZERO;
-        log.commit()
+    /// Commits what was submitted, and waits until it is.
+    fn committed(log: &mut NodeLog<FileDisk>) -> Completion {
+        assert_eq!(log.commit(), Committed::Later);
+        awaited(log)
     }
 
     #[test]
     fn nothing_is_written_before_it_is_committed() {
         let directory = tempfile::tempdir().unwrap();
         let mut log = log(directory.path());
-        assert_eq!(quickly(&mut log), Committed::Later, "nothing was submitted");
+        assert_eq!(log.commit(), Committed::Later, "nothing was submitted");
         let partition = PartitionId(1);
         log.submit(Request::Claim { partition });
         assert!(log.complete().is_none() && !log.is_idle());
-        assert_eq!(quickly(&mut log), Committed::Now);
-        assert!(matches!(log.complete(), Some(Completion::Claimed { result: Ok(_), .. })));
+        assert!(matches!(committed(&mut log), Completion::Claimed { result: Ok(_), .. }));
         assert!(log.is_idle());
-        assert_eq!(quickly(&mut log), Committed::Later);
     }
 
     #[test]
-    fn while_commits_take_long_a_thread_does_them_and_the_next_is_held() {
+    fn what_is_submitted_during_a_commit_is_held_for_the_next() {
         let directory = tempfile::tempdir().unwrap();
         let mut log = log(directory.path());
-        log.usual = limits::QUICK_COMMIT * 10_000;
-        for partition in [0, 1].map(PartitionId) {
-            log.submit(Request::Claim { partition });
-            assert_ne!(log.commit(), Committed::Never);
-        }
+        log.submit(Request::Claim { partition: PartitionId(0) });
+        assert_eq!((log.commit(), log.writer.is_some()), (Committed::Later, false));
+        log.submit(Request::Claim { partition: PartitionId(1) });
+        assert_eq!(log.held.len(), 1);
+        log.rest();
+        assert_eq!((log.writer.is_some(), log.held.len()), (true, 0));
         for partition in [0, 1].map(PartitionId) {
             match awaited(&mut log) {
                 Completion::Claimed { partition: claimed, result: Ok(_) } => {
@@ -295,9 +300,6 @@ mod tests {
             log.commit();
         }
         assert!(log.is_idle());
-        assert!(log.usual < limits::QUICK_COMMIT * 10_000, "what it took counts");
-        log.submit(Request::Claim { partition: PartitionId(0) });
-        assert_eq!(quickly(&mut log), Committed::Now, "the disk has become quick");
     }
 
     #[test]
@@ -306,17 +308,15 @@ mod tests {
         let mut log = log(directory.path());
         let partition = PartitionId(0);
         log.submit(Request::Claim { partition });
-        quickly(&mut log);
-        log.complete().unwrap();
+        committed(&mut log);
         log.submit(Request::Rewrite { segment: 1, dead: Default::default() });
         assert!(log.is_idle());
-        quickly(&mut log);
+        assert_eq!(log.commit(), Committed::Later);
         log.submit(Request::Claim { partition: PartitionId(1) });
         assert!(!log.is_idle());
         assert!(matches!(awaited(&mut log), Completion::Rewritten { .. }));
         assert!(!log.is_idle(), "the other change is still under way");
-        quickly(&mut log);
-        assert!(matches!(log.complete(), Some(Completion::Claimed { .. })));
+        assert!(matches!(committed(&mut log), Completion::Claimed { .. }));
         assert!(log.is_idle());
     }
 }

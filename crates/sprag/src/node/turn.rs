@@ -28,18 +28,21 @@ use crate::clock::Clock;
 use crate::state::outcome_name;
 use crate::{life, limits};
 
-/// A log that its owner commits.
+/// A log whose owner says when it is committed.
 pub trait Commit: Log {
-    /// Sees that what was submitted is written and synced.
+    /// Has what was submitted written and synced.
     fn commit(&mut self) -> Committed;
+
+    /// Waits until nothing is being written, at most for [`limits::STOP_PATIENCE`].
+    fn rest(&mut self);
 }
 
-/// What became of what was submitted.
+/// How it stands with what was submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
-    /// What came of it, or of what was submitted before, is there to be taken ([`Log::complete`]).
+    /// What was submitted before it is committed; what came of that is there to be taken ([`Log::complete`]).
     Now,
-    /// There was nothing, or somebody else does it, who wakes the deciding thread when it is done.
+    /// There is nothing to commit, or somebody does it, who wakes the deciding thread when it is done.
     Later,
     /// Whoever does it is gone.
     Never,
@@ -153,16 +156,12 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
         loop {
             self.turn();
             if self.has_stopped() {
+                self.node.log_mut().rest();
                 return;
             }
             match self.node.log_mut().commit() {
-                Committed::Now => {
-                    // What is durable now leaves before anything else is heard.
-                    self.turn();
-                    if let Ok(message) = receiver.try_recv() {
-                        self.hear_all(message, receiver);
-                    }
-                }
+                // What is durable now leaves before anything else is heard, and the next commit begins.
+                Committed::Now => {}
                 Committed::Later => self.wait(receiver).await,
                 // Nothing would ever be durable again: its end is told as a fault.
                 Committed::Never => return,

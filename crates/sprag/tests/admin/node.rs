@@ -66,6 +66,8 @@ impl Commit for SharedLog {
         // Memory keeps what is submitted at once.
         Committed::Later
     }
+
+    fn rest(&mut self) {}
 }
 
 impl History for SharedLog {
