@@ -133,7 +133,7 @@ impl<D: Digest> Partition<D> {
         let Some(id) = received.id.as_ref().filter(|_| received.origin != Origin::Again) else {
             return;
         };
-        let fingerprint = Fingerprint::of_id(&self.digest, &received.key, id);
+        let fingerprint = self.fingerprints.of_id(&self.digest, &received.key, id);
         let prior = Prior {
             event: place,
             digest: received.digest,
@@ -165,10 +165,10 @@ impl<D: Digest> Partition<D> {
             }
         }
         if let Some(id) = &arriving.essence.id {
-            let fingerprint = Fingerprint::of_id(&self.digest, key, id);
+            let fingerprint = self.fingerprints.of_id(&self.digest, key, id);
             self.recent.set_sequence(fingerprint, released.event, released.sequence);
         }
-        let position = Fingerprint::of_position(&self.digest, key, &released.position);
+        let position = self.fingerprints.of_position(&self.digest, key, &released.position);
         let Some(fingerprint) = position else { return };
         let prior = Prior {
             event: released.event,

@@ -362,9 +362,10 @@ impl Hot {
     /// What stands at the lane's head and is not sent; none when the head is, or is not at hand.
     pub(super) fn passed_head(&mut self, at: usize) -> Option<Passed> {
         let head = self.head_of(at)?;
+        let (entered, is_sent) = (head.entered, head.is_sent());
         let tail = self.record.lanes[at].reach();
-        if head.entered {
-            let is_dead = !head.is_sent() && self.record.lanes[at].has_backlog();
+        if entered {
+            let is_dead = !is_sent && self.record.lanes[at].has_backlog();
             return is_dead.then_some(Passed::Dead);
         }
         let window = self.lanes[at].window.iter();
@@ -373,13 +374,13 @@ impl Hot {
     }
 
     /// Drops what the lane has gone past; says what stands at its head, if that is at hand.
-    pub(super) fn head_of(&mut self, at: usize) -> Option<Waiting> {
+    pub(super) fn head_of(&mut self, at: usize) -> Option<&Waiting> {
         let head = self.record.lanes[at].head;
         let window = &mut self.lanes[at].window;
         while window.front().is_some_and(|waiting| waiting.sequence < head) {
             window.pop_front();
         }
-        window.front().filter(|waiting| waiting.sequence == head).cloned()
+        window.front().filter(|waiting| waiting.sequence == head)
     }
 }
 

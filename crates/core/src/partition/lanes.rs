@@ -487,20 +487,21 @@ fn head_readiness(
         return Readiness::Due(hot.lanes[at].due);
     }
     let Some(waiting) = hot.head_of(at) else { return Readiness::NeedsBacklog };
-    if waiting.released.frame > committed || !waiting.is_sent() {
+    let Waiting { sequence, released, recorded, epoch: released_in, .. } = *waiting;
+    if released.frame > committed || !waiting.is_sent() {
         return Readiness::Waits;
     }
     // What is sent again is no older than its lane's last progress: else history would go before all that
     // comes to other keys (promise 3).
     let record = &hot.record.lanes[at];
-    let again = record.sends_again(waiting.sequence).then_some(record.since);
+    let again = record.sends_again(sequence).then_some(record.since);
     Readiness::Ready(Work {
-        sequence: waiting.sequence,
+        sequence,
         last: None,
-        released: Some(waiting.released),
-        recorded: waiting.recorded.max(again.unwrap_or_default()),
+        released: Some(released),
+        recorded: recorded.max(again.unwrap_or_default()),
         failures,
-        redelivery: failures > 0 || waiting.epoch < epoch,
+        redelivery: failures > 0 || released_in < epoch,
         out_of_order: false,
     })
 }

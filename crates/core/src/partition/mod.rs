@@ -12,6 +12,7 @@ mod depends;
 mod draft;
 mod evolve;
 mod evolve_order;
+mod fingerprints;
 mod forget;
 mod hot;
 mod jump;
@@ -147,6 +148,7 @@ pub struct Partition<D> {
     checkpointed: FrameNumber,
     touched: Vec<Slot>,
     recent: Recent,
+    fingerprints: fingerprints::Fingerprints,
     directory: Directory,
     refusals: refuse::Refusals,
     /// Lanes that wake by themselves, and keys whose wait for missing positions ends.
@@ -219,6 +221,7 @@ impl<D: Digest> Partition<D> {
             dirty: BTreeSet::new(),
             touched: Vec::new(),
             recent: Recent::new(seed),
+            fingerprints: fingerprints::Fingerprints::default(),
             directory: Directory::default(),
             refusals: refuse::Refusals::new(),
             timers: BTreeSet::new(),

@@ -74,9 +74,9 @@ impl<D: Digest> Partition<D> {
 
     fn judge(&mut self, slot: Slot, arrival: &Arrival, seen: &Seen) -> Option<Judgement> {
         let recorded = self.decided_at();
+        let (by_id, by_position) = self.priors(arrival, seen);
         let source = self.settings.sources.get(&arrival.key.source)?;
         let order = &self.keys.get(slot)?.record.order;
-        let (by_id, by_position) = self.priors(arrival, seen);
         // Positions of before they began anew are others (DESIGN K9).
         let by_position = by_position.filter(|prior| order.since < prior.event);
         let identity = matches!(arrival.position, Position::Timestamp(_)).then(|| {
@@ -97,11 +97,12 @@ impl<D: Digest> Partition<D> {
     }
 
     /// What is known of the arrival's id and position: here, or as looked up (DESIGN F4).
-    fn priors(&self, arrival: &Arrival, seen: &Seen) -> (Option<Prior>, Option<Prior>) {
+    fn priors(&mut self, arrival: &Arrival, seen: &Seen) -> (Option<Prior>, Option<Prior>) {
+        let (digest, key) = (&self.digest, &arrival.key);
+        let id = arrival.id.as_ref();
+        let by_id = id.map(|id| self.fingerprints.of_id(digest, key, id));
+        let by_position = self.fingerprints.of_position(digest, key, &arrival.position);
         let recent = |fingerprint| self.recent.get(fingerprint).copied();
-        let id = arrival.id.as_deref();
-        let by_id = id.map(|id| Fingerprint::of_id(&self.digest, &arrival.key, id));
-        let by_position = self.position_of(arrival);
         (by_id.and_then(recent).or(seen.by_id), by_position.and_then(recent).or(seen.by_position))
     }
 
@@ -245,10 +246,6 @@ impl<D: Digest> Partition<D> {
             }
             waiting = left;
         }
-    }
-
-    fn position_of(&self, arrival: &Arrival) -> Option<Fingerprint> {
-        Fingerprint::of_position(&self.digest, &arrival.key, &arrival.position)
     }
 
     /// What an event that had to wait became by the end of the same step, of which the frame has these facts

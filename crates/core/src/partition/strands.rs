@@ -203,7 +203,7 @@ impl Hot {
     pub(super) fn take_strands(&mut self, destination: DestinationId, to: Sequence) {
         let Some(at) = self.lane_at(destination.into()) else { return };
         while feeds(&self.record, at) && self.record.lanes[at].head <= to {
-            let waiting = self.head_of(at);
+            let waiting = self.head_of(at).cloned();
             let lane = &mut self.record.lanes[at];
             let (event, before, since) = (lane.head, lane.bytes, lane.since);
             let turn = lane.due;

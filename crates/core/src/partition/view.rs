@@ -128,11 +128,12 @@ impl<D: Digest> Partition<D> {
         self.filling.is_full() || age.is_some_and(|age| age > limits::FRAME_AGE)
     }
 
-    /// Whether what was released may leave soon: then it is kept at hand (DESIGN L6). What entered no lane does not,
-    /// nor what only destinations get that are down: it waits, and is read when they are there again.
+    /// To how many destinations what was released may leave soon: for those it is kept at hand (DESIGN L6). What
+    /// entered no lane is not, nor is what only destinations get that are down: it waits, and is read when they are
+    /// there again.
     #[must_use]
-    pub fn is_wanted_soon(&self, released: &Released) -> bool {
-        released.lanes.iter().any(|destination| !self.is_down(*destination))
+    pub fn wanted_soon(&self, released: &Released) -> usize {
+        released.lanes.iter().filter(|destination| !self.is_down(**destination)).count()
     }
 
     /// Everything up to this frame must be looked up by the driver (DESIGN F4).

@@ -176,17 +176,17 @@ fn what_only_goes_where_it_is_down_is_not_wanted_soon() {
     });
     let mut released = all.next_back().expect("an event is under way");
     let partition = &mut world.nodes[0].partition;
-    assert!(released.lanes == [APP] && partition.is_wanted_soon(&released));
+    assert_eq!((&released.lanes[..], partition.wanted_soon(&released)), (&[APP][..], 1));
     partition.handle(now, Input::Breaker { destination: APP, is_open: true });
-    assert!(!partition.is_wanted_soon(&released));
+    assert_eq!(partition.wanted_soon(&released), 0);
     released.lanes.push(other);
-    assert!(partition.is_wanted_soon(&released));
+    assert_eq!(partition.wanted_soon(&released), 1);
     partition.handle(now, Input::Breaker { destination: other, is_open: true });
-    assert!(!partition.is_wanted_soon(&released));
+    assert_eq!(partition.wanted_soon(&released), 0);
     partition.handle(now, Input::Breaker { destination: APP, is_open: false });
-    assert!(partition.is_wanted_soon(&released));
+    assert_eq!(partition.wanted_soon(&released), 1);
     released.lanes.clear();
-    assert!(!partition.is_wanted_soon(&released));
+    assert_eq!(partition.wanted_soon(&released), 0);
 }
 
 /// A destination may go once nothing is left for it, durably.
