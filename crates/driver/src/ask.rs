@@ -325,6 +325,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         let mut events = events.into_iter();
         if let Some(event) = events.next() {
             let others = events.collect();
+            self.cache.carry(partition, &attempt);
             self.effects.push_back(Effect::Deliver { partition, attempt, event, others });
         }
     }

@@ -1,12 +1,16 @@
 //! Recently written events, so that delivering them reads nothing back (DESIGN L6).
 //!
-//! Bounded in bytes; the oldest go first, and what is gone is read from the log.
+//! An event stays until an attempt of each lane that wants it was answered with 2xx: what is delivered leaves at once,
+//! and its memory is used for the next one while it is still in the processor's. Bounded in bytes; the oldest go first, and
+//! what is gone is read from the log.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use sprag_core::fact::{Received, Released};
 use sprag_core::id::{PartitionId, Place};
+use sprag_core::input::{AttemptId, Ended};
+use sprag_core::output::Attempt;
 use sprag_core::time::UnixMicros;
 
 /// An event as received, with its body.
@@ -32,11 +36,23 @@ pub struct ReleasedEvent {
 /// The cache.
 #[derive(Debug)]
 pub struct EventCache {
+    /// Those that are not released.
     events: HashMap<Place, Arc<StoredEvent>>,
-    released: HashMap<Place, ReleasedEvent>,
-    order: VecDeque<(Entry, usize)>,
+    released: HashMap<Place, Wanted>,
+    /// Of each attempt under way the releases it carries, as far as they are here.
+    carried: HashMap<(PartitionId, AttemptId), Vec<Place>>,
+    /// The oldest first; some of them may be gone.
+    order: VecDeque<Entry>,
     bytes: usize,
     most: usize,
+}
+
+/// A released event, and how many lanes have not delivered it. One whose destination was down when it was released is
+/// not counted, and may take the place of another, which reads the log then.
+#[derive(Debug)]
+struct Wanted {
+    event: ReleasedEvent,
+    lanes: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +63,9 @@ enum Entry {
 
 /// What an entry costs beside its body, in bytes: facts, texts, table slots. An estimate that
 /// keeps small bodies from being counted as nothing.
-const OVERHEAD: usize = 512;
+const OVERHEAD: usize = 1_024;
+/// Entries of what is gone that are not worth looking for.
+const GONE: usize = 1_024;
 
 impl EventCache {
     /// A cache of at most `most` bytes.
@@ -56,6 +74,7 @@ impl EventCache {
         Self {
             events: HashMap::new(),
             released: HashMap::new(),
+            carried: HashMap::new(),
             order: VecDeque::new(),
             bytes: 0,
             most,
@@ -64,59 +83,102 @@ impl EventCache {
 
     /// Keeps an event that was just written.
     pub fn insert_event(&mut self, place: Place, event: Arc<StoredEvent>) {
-        self.admit(Entry::Event(place), event.body.len() + OVERHEAD);
+        self.bytes += bytes_of(&event);
         self.events.insert(place, event);
+        self.keep_bound(Entry::Event(place));
     }
 
     /// Lets an event go that nobody will ask for soon.
     pub fn remove_event(&mut self, place: Place) {
-        self.events.remove(&place);
-        // What was just written stands last. Where it does not, its place in the order goes when its time comes.
-        let is_it =
-            |(entry, _): &mut (Entry, usize)| matches!(entry, Entry::Event(of) if *of == place);
-        if let Some((_, bytes)) = self.order.pop_back_if(is_it) {
-            self.bytes -= bytes;
+        if let Some(event) = self.events.remove(&place) {
+            self.bytes -= bytes_of(&event);
         }
     }
 
-    /// Keeps a release that was just written, if its event is here.
-    pub fn insert_released(&mut self, place: Place, released: Released) {
-        let Some(event) = self.events.get(&released.event).cloned() else { return };
-        self.admit(Entry::Released(place), OVERHEAD);
-        self.released.insert(place, ReleasedEvent { released: Arc::new(released), event });
+    /// Keeps a release that was just written and that so many lanes will deliver, if its event is here.
+    pub fn insert_released(&mut self, place: Place, released: Released, lanes: usize) {
+        let Some(event) = self.events.remove(&released.event) else { return };
+        let event = ReleasedEvent { released: Arc::new(released), event };
+        self.released.insert(place, Wanted { event, lanes });
+        self.keep_bound(Entry::Released(place));
     }
 
     /// The release at a place.
     #[must_use]
     pub fn get(&self, released: Place) -> Option<&ReleasedEvent> {
-        self.released.get(&released)
+        Some(&self.released.get(&released)?.event)
+    }
+
+    /// An attempt begins.
+    pub fn carry(&mut self, partition: PartitionId, attempt: &Attempt) {
+        let places = attempt.released.iter().chain(&attempt.others).copied();
+        let known: Vec<_> = places.filter(|place| self.released.contains_key(place)).collect();
+        if !known.is_empty() {
+            self.carried.insert((partition, attempt.id), known);
+        }
+    }
+
+    /// An attempt ended; where it was answered with 2xx, its lane is done with what it carried. It may not be, with a part
+    /// of a range or until a request acknowledges it: then it is read from the log.
+    pub fn ended(&mut self, partition: PartitionId, ended: &Ended) {
+        let Some(places) = self.carried.remove(&(partition, ended.attempt)) else { return };
+        if ended.outcome.is_acknowledged() {
+            places.into_iter().for_each(|place| self.delivered(place));
+        }
+    }
+
+    fn delivered(&mut self, released: Place) {
+        let Some(wanted) = self.released.get_mut(&released) else { return };
+        wanted.lanes = wanted.lanes.saturating_sub(1);
+        if wanted.lanes == 0 {
+            self.remove(Entry::Released(released));
+        }
     }
 
     /// Forgets everything of a partition: frames that failed may be written anew otherwise.
     pub fn forget(&mut self, partition: PartitionId) {
         self.events.retain(|place, _| place.partition != partition);
         self.released.retain(|place, _| place.partition != partition);
+        let released = self.released.values().map(|wanted| &wanted.event.event);
+        self.bytes = self.events.values().chain(released).map(|event| bytes_of(event)).sum();
     }
 
-    fn admit(&mut self, entry: Entry, bytes: usize) {
-        self.order.push_back((entry, bytes));
-        self.bytes += bytes;
+    fn keep_bound(&mut self, newest: Entry) {
+        self.order.push_back(newest);
         while self.bytes > self.most {
-            let Some((oldest, bytes)) = self.order.pop_front() else { return };
-            self.bytes -= bytes;
-            match oldest {
-                Entry::Event(place) => drop(self.events.remove(&place)),
-                Entry::Released(place) => drop(self.released.remove(&place)),
-            }
+            let Some(oldest) = self.order.pop_front() else { return };
+            self.remove(oldest);
+        }
+        if self.order.len() > GONE + 2 * (self.events.len() + self.released.len()) {
+            let (events, released) = (&self.events, &self.released);
+            self.order.retain(|entry| match entry {
+                Entry::Event(place) => events.contains_key(place),
+                Entry::Released(place) => released.contains_key(place),
+            });
         }
     }
+
+    fn remove(&mut self, entry: Entry) {
+        let event = match entry {
+            Entry::Event(place) => self.events.remove(&place),
+            Entry::Released(place) => self.released.remove(&place).map(|wanted| wanted.event.event),
+        };
+        self.bytes -= event.map_or(0, |event| bytes_of(&event));
+    }
+}
+
+fn bytes_of(event: &StoredEvent) -> usize {
+    event.body.len() + OVERHEAD
 }
 
 #[cfg(test)]
 mod tests {
-    use sprag_core::fact::Origin;
-    use sprag_core::id::{FrameNumber, Key, SourceId};
+    use sprag_core::fact::{Kind, Late, Origin, Outcome};
+    use sprag_core::id::{
+        DestinationId, Epoch, FrameNumber, Hash, Key, Revision, Sequence, SourceId,
+    };
     use sprag_core::position::Position;
+    use sprag_core::ranges::Ranges;
 
     use super::*;
 
@@ -133,7 +195,7 @@ mod tests {
             position: Position::None,
             event_type: "t".into(),
             content_type: "application/json".into(),
-            digest: sprag_core::id::Hash::default(),
+            digest: Hash::default(),
             size: 0,
             body: 0,
             headers: Vec::new(),
@@ -141,6 +203,33 @@ mod tests {
             depends_on: None,
         };
         Arc::new(StoredEvent { received, body: vec![0; BODY].into(), recorded: UnixMicros(0) })
+    }
+
+    fn released(of: Place) -> Released {
+        Released {
+            key: Key { source: SourceId(1), name: "a".into() },
+            event: of,
+            position: Position::None,
+            sequence: Sequence(1),
+            kind: Kind::Event,
+            previous_hash: Hash::default(),
+            hash: Hash::default(),
+            lanes: vec![DestinationId(1)],
+            filtered: Vec::new(),
+            revision: Revision(1),
+            missing: Ranges::default(),
+            salt: None,
+            refers_to: None,
+            unordered: false,
+            fresh: Vec::new(),
+            concurrent: false,
+            causes: Vec::new(),
+            passed: Vec::new(),
+            late: Late::Delivered,
+            earlier: None,
+            broken_from: None,
+            depends_on: None,
+        }
     }
 
     #[test]
@@ -153,13 +242,85 @@ mod tests {
             }
         }
         assert_eq!(cache.events.keys().collect::<Vec<_>>(), [&place(0)]);
-        assert_eq!((cache.order.len(), cache.bytes), (1, BODY + OVERHEAD));
-        // One that is not the last leaves its place behind, until that is the oldest.
-        cache.insert_event(place(100), event());
-        cache.remove_event(place(0));
-        cache.insert_event(place(101), event());
-        cache.insert_event(place(102), event());
-        assert_eq!((cache.order.len(), cache.events.len()), (2, 2));
+        assert_eq!(cache.bytes, BODY + OVERHEAD);
+        (100..102).for_each(|index| cache.insert_event(place(index), event()));
+        assert_eq!((cache.events.len(), cache.events.contains_key(&place(0))), (2, false));
         assert_eq!(cache.bytes, 2 * (BODY + OVERHEAD));
+    }
+
+    /// An attempt with what was released at these places ends.
+    fn attempted(cache: &mut EventCache, number: u64, places: &[u32], outcome: Outcome) {
+        let id = AttemptId { epoch: Epoch(1), number };
+        let mut places = places.iter().map(|index| place(*index));
+        let attempt = Attempt {
+            id,
+            key: Key { source: SourceId(1), name: "a".into() },
+            destination: DestinationId(1),
+            sequence: Sequence(1),
+            last: None,
+            released: places.next(),
+            others: places.collect(),
+            previous: Sequence(0),
+            omitted: Vec::new(),
+            number: 1,
+            redelivery: false,
+            out_of_order: false,
+            unmet: false,
+        };
+        cache.carry(PartitionId(0), &attempt);
+        let (retry_after, dropped, acknowledged) = (None, None, None);
+        let took = std::time::Duration::ZERO;
+        let attempt = id;
+        let ended = Ended { attempt, outcome, retry_after, dropped, acknowledged, took };
+        cache.ended(PartitionId(0), &ended);
+    }
+
+    const DELIVERED: Outcome = Outcome::Answered { status: 204 };
+
+    #[test]
+    fn what_every_lane_has_delivered_is_gone() {
+        let mut cache = EventCache::new(10 * (BODY + OVERHEAD));
+        cache.insert_event(place(0), event());
+        cache.insert_released(place(1), released(place(0)), 2);
+        assert_eq!((cache.events.len(), cache.bytes), (0, BODY + OVERHEAD));
+        // A second release of it, as of one that is repeated, has nothing here.
+        cache.insert_released(place(2), released(place(0)), 1);
+        assert!(cache.get(place(2)).is_none());
+        attempted(&mut cache, 1, &[1, 2], Outcome::Answered { status: 503 });
+        attempted(&mut cache, 2, &[1, 2], Outcome::Unreachable);
+        attempted(&mut cache, 3, &[1, 2], DELIVERED);
+        assert_eq!((cache.get(place(1)).is_some(), cache.bytes), (true, BODY + OVERHEAD));
+        attempted(&mut cache, 4, &[1], DELIVERED);
+        assert!(cache.get(place(1)).is_none());
+        attempted(&mut cache, 5, &[1], DELIVERED);
+        assert_eq!((cache.bytes, cache.carried.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_oldest_releases_go_where_there_is_no_room() {
+        let mut cache = EventCache::new(2 * (BODY + OVERHEAD));
+        for index in 0..3 {
+            cache.insert_event(place(index), event());
+            cache.insert_released(place(10 + index), released(place(index)), 1);
+        }
+        let kept = [10, 11, 12].map(|index| cache.get(place(index)).is_some());
+        assert_eq!((kept, cache.bytes), ([false, true, true], 2 * (BODY + OVERHEAD)));
+    }
+
+    #[test]
+    fn one_that_stays_does_not_keep_the_traces_of_those_that_went() {
+        let mut cache = EventCache::new(10 * (BODY + OVERHEAD));
+        let elsewhere = Place { partition: PartitionId(1), ..place(0) };
+        cache.insert_event(place(0), event());
+        cache.insert_event(elsewhere, event());
+        for index in 1..10_000 {
+            cache.insert_event(place(index), event());
+            cache.insert_released(place(index), released(place(index)), 1);
+            attempted(&mut cache, u64::from(index), &[index], DELIVERED);
+        }
+        assert!(cache.order.len() < 2 * GONE, "{}", cache.order.len());
+        assert_eq!((cache.bytes, cache.events.len()), (2 * (BODY + OVERHEAD), 2));
+        cache.forget(PartitionId(0));
+        assert_eq!((cache.bytes, cache.events.len()), (BODY + OVERHEAD, 1));
     }
 }

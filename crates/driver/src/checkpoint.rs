@@ -56,17 +56,24 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         if !matches!(owner.stage, Stage::Serving) || !owner.is_settled() {
             return;
         }
-        // A key leaves memory only once it is stored: what fits there does not wait for the time.
-        let most = limits::CHECKPOINT_KEYS.min(self.plan.hot_keys.max(1));
-        let many = owner.partition.dirty_keys() >= most;
-        if !many && now.elapsed < owner.checkpoint_due {
+        let is_late = now.elapsed >= owner.checkpoint_due;
+        if !is_late && !has_much(owner, self.plan.hot_keys) && !self.has_long_tail(at) {
             return;
         }
+        let owner = &mut self.owners[at];
         let Some(checkpoint) = owner.partition.checkpoint() else { return };
+        owner.unstored_bytes = 0;
         owner.checkpoint_due = next_turn(now.elapsed, owner.partition.id(), partitions);
         owner.ready = Some(Box::new(batch(owner, checkpoint)));
         let partition = owner.partition.id();
         self.write_ready(partition);
+    }
+
+    /// Whether a restart would read for long (DESIGN F10), and what is read of this partition is no less than of others.
+    fn has_long_tail(&self, at: usize) -> bool {
+        let share = limits::TAIL_BYTES / self.owners.len().max(1) as u64;
+        let all = || self.owners.iter().map(|owner| owner.unstored_bytes).sum::<u64>();
+        self.owners[at].unstored_bytes > share && all() > limits::TAIL_BYTES
     }
 
     /// Sends the batch that waits, if its frame is committed.
@@ -105,6 +112,12 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             self.state.submit(StateRequest::Write(partition, batch));
         }
     }
+}
+
+/// Whether more keys changed than wait for their time: one leaves memory only once it is stored, so half of what fits
+/// there.
+fn has_much<D: Digest>(owner: &Owner<D>, hot_keys: usize) -> bool {
+    owner.partition.dirty_keys() >= limits::CHECKPOINT_KEYS.min((hot_keys / 2).max(1))
 }
 
 /// When a partition's next batch is due. Each has a moment of its own in the period: all at once they

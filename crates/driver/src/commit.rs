@@ -45,6 +45,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         };
         let bodies: Vec<Arc<[u8]>> = draft.bodies.iter().filter_map(body).collect();
         debug_assert_eq!(bodies.len(), draft.bodies.len(), "every ticket has its body");
+        owner.unstored_bytes += bodies.iter().map(|body| body.len() as u64).sum::<u64>();
         for (index, fact) in (0_u32..).zip(&draft.facts) {
             let place = Place { partition, frame: draft.number, index };
             let changes = letters::changes(place, draft.recorded, fact);
@@ -56,10 +57,10 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
                     let event = Arc::new(StoredEvent { received, body, recorded });
                     self.cache.insert_event(place, event);
                 }
-                Fact::Released(released) if owner.partition.is_wanted_soon(released) => {
-                    self.cache.insert_released(place, released.clone());
-                }
-                Fact::Released(released) => self.cache.remove_event(released.event),
+                Fact::Released(released) => match owner.partition.wanted_soon(released) {
+                    0 => self.cache.remove_event(released.event),
+                    lanes => self.cache.insert_released(place, released.clone(), lanes),
+                },
                 _ => {}
             }
         }

@@ -8,11 +8,14 @@ pub const CACHE_BYTES: usize = 64 << 20;
 pub const RECOVERY_READ_BYTES: usize = 4 << 20;
 /// Bytes of frames retention looks at in one step: about a thousand events.
 pub const RETENTION_READ_BYTES: usize = 256 << 10;
-/// The state store lags behind the log by about this, so that a restart reads little; a key that
-/// changes all the time is written as often.
-pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
+/// The state store lags behind the log by about this, so that a restart reads little: some 100,000 events under
+/// load, which take a second. A key that changes all the time is written as often.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// … or by this many changed keys of a partition, whichever comes first.
 pub const CHECKPOINT_KEYS: usize = 20_000;
+/// … or by events of so many bytes over all partitions, as they were received (DESIGN F10: 64 MiB): where they are
+/// large, a restart reads for as long as it takes to read them. Then those write that have more than their share.
+pub const TAIL_BYTES: u64 = 64 << 20;
 /// Another configuration is refused if it cannot be decided within this: a partition claims its log
 /// and recovers, or a destination that goes is never still. Both are over in a moment, or not at all.
 pub const RELOAD_PATIENCE: Duration = Duration::from_secs(5);

@@ -209,6 +209,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
 
     /// An attempt ended.
     pub fn ended(&mut self, now: Now, partition: PartitionId, ended: Ended) {
+        self.cache.ended(partition, &ended);
         self.input(now, partition, Input::Ended(ended));
     }
 
@@ -428,7 +429,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             };
             let refused = owner.refused.as_ref().map(|(due, _)| *due);
             let dirty = owner.partition.is_serving() && owner.partition.dirty_keys() > 0;
-            let checkpoint = (dirty && owner.is_settled()).then_some(owner.checkpoint_due);
+            // While a commit is under way its end is waited for: what is due then is made then.
+            let is_next = dirty && owner.is_settled() && self.log.is_idle();
+            let checkpoint = is_next.then_some(owner.checkpoint_due);
             [owner.partition.deadline(), claim, refused, checkpoint]
         });
         let destinations = self.destinations.values().filter_map(Destination::deadline);

@@ -55,6 +55,8 @@ pub(crate) struct Owner<D> {
     pub(crate) stored: FrameNumber,
     /// When the next batch is due.
     pub(crate) checkpoint_due: ElapsedMicros,
+    /// Bytes of events that were written since the last batch was made.
+    pub(crate) unstored_bytes: u64,
 }
 
 impl<D> Owner<D> {
@@ -72,6 +74,7 @@ impl<D> Owner<D> {
             refused: None,
             stored: FrameNumber(0),
             checkpoint_due: ElapsedMicros(0),
+            unstored_bytes: 0,
         }
     }
 
