@@ -12,6 +12,7 @@ use sprag_core::id::Sequence;
 use sprag_core::output::Attempt;
 use sprag_driver::cache::ReleasedEvent;
 
+use super::header_name;
 use super::headers::{Delivery, Values, forwarded, omitted, own};
 use crate::extract::encode::webhook_id;
 
@@ -95,22 +96,22 @@ pub(super) fn headers(delivery: &Delivery<'_>, last: Sequence, body: &[u8]) -> H
 fn whole(delivery: &Delivery<'_>, first: u64, last: u64) -> Values {
     let attempt = delivery.attempt;
     let mut own = Values::new();
-    own.number("sprag-attempt", attempt.number.into());
-    own.number("sprag-batch", last - first + 1);
-    own.number("sprag-epoch", attempt.id.epoch.0);
-    own.text("sprag-key", &attempt.key.name);
+    own.number(header_name::ATTEMPT, attempt.number.into());
+    own.number(header_name::BATCH, last - first + 1);
+    own.number(header_name::EPOCH, attempt.id.epoch.0);
+    own.text(header_name::KEY, &attempt.key.name);
     if !attempt.omitted.is_empty() {
-        own.text("sprag-omitted", &omitted(&attempt.omitted));
+        own.text(header_name::OMITTED, &omitted(&attempt.omitted));
     }
     if attempt.out_of_order {
-        own.text("sprag-out-of-order", "true");
+        own.text(header_name::OUT_OF_ORDER, "true");
     } else {
-        own.number("sprag-previous-sequence", attempt.previous.0);
+        own.number(header_name::PREVIOUS_SEQUENCE, attempt.previous.0);
     }
     if attempt.redelivery {
-        own.text("sprag-redelivery", "true");
+        own.text(header_name::REDELIVERY, "true");
     }
-    own.text("sprag-sequence", &format!("{first}-{last}"));
-    own.text("sprag-source", delivery.source);
+    own.text(header_name::SEQUENCE, &format!("{first}-{last}"));
+    own.text(header_name::SOURCE, delivery.source);
     own
 }

@@ -23,6 +23,7 @@ use sprag_core::time::UnixMicros;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_log::digest::Sha256;
 
+use super::header_name;
 use crate::extract::encode::{push_part, webhook_id};
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
@@ -51,7 +52,7 @@ const USUAL_HEADERS: usize = 20;
 pub(super) struct Values {
     text: String,
     /// The name of each value and where it ends.
-    ends: Vec<(&'static str, usize)>,
+    ends: Vec<(HeaderName, usize)>,
 }
 
 impl Values {
@@ -61,35 +62,35 @@ impl Values {
     }
 
     /// Adds a header whose value `write` appends.
-    pub(super) fn put(&mut self, name: &'static str, write: impl FnOnce(&mut String)) {
+    pub(super) fn put(&mut self, name: HeaderName, write: impl FnOnce(&mut String)) {
         write(&mut self.text);
         self.ends.push((name, self.text.len()));
     }
 
-    pub(super) fn number(&mut self, name: &'static str, number: u64) {
+    pub(super) fn number(&mut self, name: HeaderName, number: u64) {
         self.put(name, |text| push(text, number));
     }
 
-    pub(super) fn text(&mut self, name: &'static str, value: &str) {
+    pub(super) fn text(&mut self, name: HeaderName, value: &str) {
         self.put(name, |text| text.push_str(value));
     }
 
-    fn hash(&mut self, name: &'static str, hash: &Hash) {
+    fn hash(&mut self, name: HeaderName, hash: &Hash) {
         self.put(name, |text| HEXLOWER.encode_append(&hash.0, text));
     }
 
-    fn encoded(&mut self, name: &'static str, value: &str) {
+    fn encoded(&mut self, name: HeaderName, value: &str) {
         self.put(name, |text| push_part(text, value.as_bytes()));
     }
 
     /// Each name with where its value lies.
-    fn ranges(&self) -> impl Iterator<Item = (&'static str, Span<usize>)> {
+    fn ranges(&self) -> impl Iterator<Item = (&HeaderName, Span<usize>)> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
-        self.ends.iter().zip(starts).map(|((name, end), start)| (*name, start..*end))
+        self.ends.iter().zip(starts).map(|((name, end), start)| (name, start..*end))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.ranges().map(|(name, range)| (name, &self.text.as_bytes()[range]))
+        self.ranges().map(|(name, range)| (name.as_str(), &self.text.as_bytes()[range]))
     }
 
     /// Every value is encoded or made of digits and fixed words, so it is a header value.
@@ -97,7 +98,7 @@ impl Values {
         let text = Bytes::from(std::mem::take(&mut self.text));
         for (name, range) in self.ranges() {
             if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(range)) {
-                headers.insert(HeaderName::from_static(name), value);
+                headers.insert(name.clone(), value);
             }
         }
     }
@@ -127,12 +128,12 @@ impl Delivery<'_> {
         let seconds = i64::try_from(self.now.0 / 1_000_000).unwrap_or(i64::MAX);
         if let Some(keys) = self.keys {
             let signature = keys.sprag_signature(id, seconds, values.iter());
-            values.text("sprag-signature", &signature);
+            values.text(header_name::SIGNATURE, &signature);
             let signature = keys.webhook_signature(id, seconds, body);
-            values.text("webhook-signature", &signature);
+            values.text(header_name::WEBHOOK_SIGNATURE, &signature);
         }
-        values.text("webhook-id", id);
-        values.put("webhook-timestamp", |text| push(text, seconds));
+        values.text(header_name::WEBHOOK_ID, id);
+        values.put(header_name::WEBHOOK_TIMESTAMP, |text| push(text, seconds));
     }
 
     /// The provider's headers, then the operator's, which win.
@@ -172,7 +173,7 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     let is_unmet = attempt.is_some_and(|attempt| attempt.unmet);
     let mut own = Values::new();
     if let Some(attempt) = attempt {
-        own.number("sprag-attempt", attempt.number.into());
+        own.number(header_name::ATTEMPT, attempt.number.into());
     }
     let earlier = released.earlier.map(|earlier| earlier.0);
     let (undone, repeated) = match released.kind {
@@ -180,61 +181,61 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
         Kind::Event | Kind::Late => (None, earlier),
     };
     if let Some(undone) = undone {
-        own.number("sprag-compensates", undone);
+        own.number(header_name::COMPENSATES, undone);
     }
     if released.concurrent {
-        own.text("sprag-concurrent", "true");
+        own.text(header_name::CONCURRENT, "true");
     }
     if let Some(attempt) = attempt {
-        own.number("sprag-epoch", attempt.id.epoch.0);
+        own.number(header_name::EPOCH, attempt.id.epoch.0);
     }
     // Behind newer ones that were delivered, what was fresh when it was released is not.
     if !released.fresh.is_empty() && in_order {
-        own.text("sprag-fresh", &names(&released.fresh));
+        own.text(header_name::FRESH, &names(&released.fresh));
     }
-    own.hash("sprag-hash", &released.hash);
-    own.text("sprag-key", &released.key.name);
-    own.text("sprag-kind", released.kind.as_str());
+    own.hash(header_name::HASH, &released.hash);
+    own.text(header_name::KEY, &released.key.name);
+    own.text(header_name::KIND, released.kind.as_str());
     if !released.missing.is_empty() {
-        own.text("sprag-missing", &missing(&released.missing));
+        own.text(header_name::MISSING, &missing(&released.missing));
     } else if !released.causes.is_empty() {
-        own.text("sprag-missing", &causes(&released.causes));
+        own.text(header_name::MISSING, &causes(&released.causes));
     } else if let (Some(from), Position::Link(link)) = (&released.broken_from, &released.position) {
-        own.text("sprag-missing", &broken(from, link));
+        own.text(header_name::MISSING, &broken(from, link));
     }
     if let Some(attempt) = attempt.filter(|attempt| !attempt.omitted.is_empty()) {
-        own.text("sprag-omitted", &omitted(&attempt.omitted));
+        own.text(header_name::OMITTED, &omitted(&attempt.omitted));
     }
     match event.event.received.origin {
         Origin::Posted | Origin::Again => {}
-        Origin::Refilled => own.text("sprag-origin", "refilled"),
-        Origin::Reconciled => own.text("sprag-origin", "reconciled"),
+        Origin::Refilled => own.text(header_name::ORIGIN, "refilled"),
+        Origin::Reconciled => own.text(header_name::ORIGIN, "reconciled"),
     }
     if !in_order {
-        own.text("sprag-out-of-order", "true");
+        own.text(header_name::OUT_OF_ORDER, "true");
     }
     if !released.passed.is_empty() {
-        own.text("sprag-passed", &names(&released.passed));
+        own.text(header_name::PASSED, &names(&released.passed));
     }
     let position = released.position.header_text(&Sha256);
     if !position.is_empty() {
-        own.text("sprag-position", &position);
+        own.text(header_name::POSITION, &position);
     }
-    own.hash("sprag-previous-hash", &released.previous_hash);
+    own.hash(header_name::PREVIOUS_HASH, &released.previous_hash);
     if let Some(attempt) = attempt.filter(|_| in_order) {
-        own.number("sprag-previous-sequence", attempt.previous.0);
+        own.number(header_name::PREVIOUS_SEQUENCE, attempt.previous.0);
     }
-    own.put("sprag-received-at", |text| push_instant(text, event.event.recorded));
+    own.put(header_name::RECEIVED_AT, |text| push_instant(text, event.event.recorded));
     if attempt.is_some_and(|attempt| attempt.redelivery) {
-        own.text("sprag-redelivery", "true");
+        own.text(header_name::REDELIVERY, "true");
     }
     if let Some(repeated) = repeated {
-        own.number("sprag-repeats", repeated);
+        own.number(header_name::REPEATS, repeated);
     }
-    own.number("sprag-sequence", released.sequence.0);
+    own.number(header_name::SEQUENCE, released.sequence.0);
     own_of_source(&mut own, source, event);
     if let Some(depends_on) = released.depends_on.as_ref().filter(|_| is_unmet) {
-        own.text("sprag-unmet", &depends_on.of.name);
+        own.text(header_name::UNMET, &depends_on.of.name);
     }
     own
 }
@@ -242,12 +243,12 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
 /// Nearly the end of the alphabet.
 fn own_of_source(own: &mut Values, source: &str, event: &ReleasedEvent) {
     let received = &event.event.received;
-    own.text("sprag-source", source);
+    own.text(header_name::SOURCE, source);
     if let Some(id) = &received.id {
-        own.encoded("sprag-source-id", id);
+        own.encoded(header_name::SOURCE_ID, id);
     }
     if !received.event_type.is_empty() {
-        own.encoded("sprag-type", &received.event_type);
+        own.encoded(header_name::TYPE, &received.event_type);
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod connect;
 mod connections;
 mod endpoint;
 mod guard;
+mod header_name;
 mod headers;
 pub(crate) mod http1;
 mod http2;

@@ -4,7 +4,7 @@
 //! `sprag-*` header. The id ends in the sequence, which has to be that of `sprag-sequence`: place
 //! in the order, body and headers are bound to each other.
 
-use super::signature::{signed_headers, sprag_pieces};
+use super::signature::{signed_headers, sprag_text};
 use super::signature_list::ListKeys;
 use super::standard_webhooks::{STANDARD, Stamp};
 use super::{Refusal, SecretProblem, Verified, only_value, signature_in, within};
@@ -63,7 +63,7 @@ impl Sprag {
         if signed.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             return Err(Refusal::MalformedSignature);
         }
-        let pieces = sprag_pieces(stamp.id, stamp.timestamp, &signed);
-        self.keys.verify(list, &pieces.iter().copied())
+        let text = sprag_text(stamp.id, stamp.timestamp, &signed);
+        self.keys.verify(list, &std::iter::once(&text[..]))
     }
 }
