@@ -36,6 +36,8 @@ struct Store {
     partitions: BTreeMap<PartitionId, Kept>,
     requests: VecDeque<StateRequest>,
     completions: VecDeque<StateCompletion>,
+    /// Batches that were handed over.
+    batches: u64,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +88,9 @@ impl StateModel {
     pub(crate) fn step(&self, refuse: bool) {
         let mut store = self.0.borrow_mut();
         let Some(request) = store.requests.pop_front() else { return };
+        if matches!(request, StateRequest::Write(..)) {
+            store.let_loads_ahead();
+        }
         let completion = store.work_off(request, refuse);
         store.completions.extend(completion);
     }
@@ -160,6 +165,19 @@ impl StateModel {
 }
 
 impl Store {
+    /// Answers the loads that wait directly behind a batch before it is written: at every second one, so that both
+    /// come about.
+    fn let_loads_ahead(&mut self) {
+        self.batches += 1;
+        let is_load = |request: &mut StateRequest| matches!(request, StateRequest::Load(..));
+        while self.batches.is_multiple_of(2)
+            && let Some(load) = self.requests.pop_front_if(is_load)
+        {
+            let completion = self.work_off(load, false);
+            self.completions.extend(completion);
+        }
+    }
+
     fn work_off(&mut self, request: StateRequest, refuse: bool) -> Option<StateCompletion> {
         match request {
             StateRequest::Open(partition) => {

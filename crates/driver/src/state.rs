@@ -1,7 +1,7 @@
 //! The state store: records of keys, written behind the log (DESIGN section 3).
 //!
 //! It can be lost at any time; what it holds is rebuilt from the log. Requests and completions
-//! never block, and a store works them off in order. Must not know: how records are stored.
+//! never block, and a store works them off in order (see [`State::submit`]). Must not know: how records are stored.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,8 @@ use sprag_core::time::UnixMicros;
 
 /// A store of key records.
 pub trait State {
-    /// Hands over a request. Completions come in the order of requests.
+    /// Hands over a request. Completions come in the order of requests, but for loads directly behind a batch: what
+    /// is asked of keys may be answered before that is written, since none of them is in it.
     fn submit(&mut self, request: StateRequest);
 
     /// The next completion, if one is there.

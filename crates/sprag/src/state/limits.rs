@@ -34,3 +34,10 @@ pub const BUSY: Duration = Duration::from_secs(5);
 /// Rows of a list that one page looks at when more than a destination is asked for: a few
 /// milliseconds. What is not looked at is on the next page.
 pub const LOOKED_AT: usize = 5_000;
+
+/// Records of a batch that are written before loads have their turn: a fraction of a millisecond.
+pub const RECORDS_AT_ONCE: usize = 16;
+
+/// Loads that are answered before a batch goes on, and in one transaction: as many as there are events under way
+/// at usual loads, so that a batch is not held up for long either.
+pub const LOADS_AT_ONCE: usize = 64;

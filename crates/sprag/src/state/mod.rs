@@ -22,6 +22,7 @@ mod known;
 mod lanes;
 mod letters;
 pub mod limits;
+mod load;
 mod open;
 mod reader;
 mod rows;

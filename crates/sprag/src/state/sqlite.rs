@@ -19,8 +19,8 @@ use super::bytes::{self, Fault, column, number};
 use super::checkpoint::Checkpoints;
 use super::health::StateHealth;
 use super::open::{self, OpenError, Opened};
-use super::{limits, rows, tombstones, write};
-use crate::node::StateStep;
+use super::{limits, load, rows, tombstones, write};
+use crate::node::{Loads, StateStep};
 
 /// The state of all partitions in one SQLite file.
 #[derive(Debug)]
@@ -69,10 +69,6 @@ impl SqliteState {
                 self.counts = write::clear(&mut self.connection, *partition)?;
                 None
             }
-            StateRequest::Load(partition, keys) => {
-                let records = self.load(*partition, keys)?;
-                Some(StateCompletion::Loaded(*partition, records))
-            }
             StateRequest::Survey(partition, asked, keys, digests) => {
                 let keys = self.survey(*partition, keys)?;
                 let tombstones = tombstones::all(&self.connection, *partition, digests)?;
@@ -86,26 +82,24 @@ impl SqliteState {
                 let (partition, queue) = (*partition, page.queue);
                 Some(StateCompletion::Paged { partition, queue, keys, next })
             }
-            StateRequest::Write(..) => None,
+            StateRequest::Load(..) | StateRequest::Write(..) => None,
         })
     }
 
+    /// The records of these keys, and of those that are asked for behind them.
     fn load(
         &mut self,
         partition: PartitionId,
         keys: &[Key],
-    ) -> Result<Vec<(Key, Option<KeyRecord>)>, Fault> {
+        loads: &mut impl Loads,
+    ) -> Result<(), Fault> {
         // One transaction: the lock is taken once, not per key.
         let transaction = self.connection.transaction()?;
-        let mut select = record_statement(&transaction)?;
-        let mut records = Vec::with_capacity(keys.len());
-        for key in keys {
-            let found = record(&mut select, partition, key)?;
-            records.push((key.clone(), tombstones::or(&transaction, partition, key, found)?));
-        }
-        drop(select);
+        let records = load::records(&transaction, partition, keys)?;
+        loads.loaded(partition, records);
+        load::answer(&transaction, loads, &mut None)?;
         transaction.commit()?;
-        Ok(records)
+        Ok(())
     }
 
     fn survey(&mut self, partition: PartitionId, keys: &[Key]) -> Result<Vec<Surveyed>, Fault> {
@@ -146,11 +140,16 @@ impl SqliteState {
         Ok((records, next))
     }
 
-    fn write(&mut self, partition: PartitionId, batch: Box<Batch>) -> StateCompletion {
+    fn write(
+        &mut self,
+        partition: PartitionId,
+        batch: Box<Batch>,
+        loads: &mut impl Loads,
+    ) -> StateCompletion {
         if self.health.is_broken() {
             return StateCompletion::NotWritten(partition, batch);
         }
-        match self.written(partition, &batch) {
+        match self.written(partition, &batch, loads) {
             Ok(counts) => {
                 self.counts = counts;
                 self.health.written(None);
@@ -166,11 +165,26 @@ impl SqliteState {
         }
     }
 
-    fn written(&mut self, partition: PartitionId, batch: &Batch) -> Result<write::Counts, Fault> {
+    fn written(
+        &mut self,
+        partition: PartitionId,
+        batch: &Batch,
+        loads: &mut impl Loads,
+    ) -> Result<write::Counts, Fault> {
         self.stay_small();
         self.checkpoints.before_batch(&self.connection);
+        let mut taken = None;
+        let between = |connection: &Connection| load::answer(connection, loads, &mut taken);
         let (connection, buffer) = (&mut self.connection, &mut self.buffer);
-        let counts = write::write(connection, partition, batch, self.counts, buffer)?;
+        let written = write::write(connection, partition, batch, self.counts, buffer, between);
+        // A load that fails ends the batch, for SQLite may have rolled back what there is of it: the load may succeed
+        // without, as where the disk is full.
+        if let Some((partition, keys)) = taken
+            && let Err(fault) = self.load(partition, &keys, loads)
+        {
+            self.give_up(&fault);
+        }
+        let counts = written?;
         self.checkpoints.after_batch(&self.connection);
         Ok(counts)
     }
@@ -202,14 +216,24 @@ impl SqliteState {
 }
 
 impl StateStep for SqliteState {
-    fn step(&mut self, request: StateRequest) -> Option<StateCompletion> {
+    fn step_among(
+        &mut self,
+        request: StateRequest,
+        loads: &mut impl Loads,
+    ) -> Option<StateCompletion> {
         if let StateRequest::Write(partition, batch) = request {
-            return Some(self.write(partition, batch));
+            return Some(self.write(partition, batch, loads));
         }
         if self.health.is_broken() {
             return None;
         }
-        self.read(&request).unwrap_or_else(|fault| {
+        let read = match request {
+            StateRequest::Load(partition, keys) => {
+                self.load(partition, &keys, loads).map(|()| None)
+            }
+            other => self.read(&other),
+        };
+        read.unwrap_or_else(|fault| {
             self.give_up(&fault);
             None
         })

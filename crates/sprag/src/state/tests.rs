@@ -1,6 +1,6 @@
 //! The store against real files, and against a model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ mod lists;
 mod model;
 
 use super::{
-    HeldCounts, KeyFilter, KeyQuery, Opened, Rebuilt, Selection, SqliteState, StateReader,
-    StoppedCounts, StoppedLane, limits, open,
+    Fault, HeldCounts, KeyFilter, KeyQuery, Opened, Rebuilt, Selection, SqliteState, StateReader,
+    StoppedCounts, StoppedLane, limits, open, write,
 };
-use crate::node::StateStep;
+use crate::node::{Loads, StateStep};
 
 const P: PartitionId = PartitionId(3);
 const APP: DestinationId = DestinationId(1);
@@ -265,6 +265,83 @@ fn a_damaged_record_is_no_answer_and_costs_a_rebuild() {
     assert_eq!(completion, Some(StateCompletion::NotWritten(P, next)));
     drop(store);
     assert_eq!(head(&mut opened(directory.path()).store), Head::default());
+}
+
+/// Loads that wait, and what was answered.
+#[derive(Default)]
+struct Waiting {
+    loads: VecDeque<Vec<Key>>,
+    loaded: Vec<(Key, Option<KeyRecord>)>,
+}
+
+impl Loads for Waiting {
+    fn next(&mut self) -> Option<(PartitionId, Vec<Key>)> {
+        self.loads.pop_front().map(|keys| (P, keys))
+    }
+
+    fn loaded(&mut self, partition: PartitionId, records: Vec<(Key, Option<KeyRecord>)>) {
+        assert_eq!(partition, P);
+        self.loaded.extend(records);
+    }
+}
+
+#[test]
+fn loads_are_answered_in_the_middle_of_a_batch_and_with_each_other() {
+    let (_directory, mut store) = fresh();
+    write(&mut store, batch(4, vec![(key("a"), record(2)), (key("b"), record(3))], vec![]));
+    let expected =
+        || vec![(key("a"), Some(record(2))), (key("new"), None), (key("b"), Some(record(3)))];
+    let others = || VecDeque::from([vec![key("new")], vec![key("b")]]);
+    let mut waiting = Waiting { loads: others(), loaded: Vec::new() };
+    let completion = store.step_among(StateRequest::Load(P, vec![key("a")]), &mut waiting);
+    assert_eq!((completion, waiting.loaded), (None, expected()));
+    let many: Vec<_> = (10..60).map(|number| (key(&format!("k{number}")), record(5))).collect();
+    let mut loads = others();
+    loads.push_front(vec![key("a")]);
+    let mut waiting = Waiting { loads, loaded: Vec::new() };
+    let request = StateRequest::Write(P, batch(5, many, vec![]));
+    let completion = store.step_among(request, &mut waiting);
+    assert_eq!(completion, Some(StateCompletion::Written(P, FrameNumber(5))));
+    assert_eq!(waiting.loaded, expected());
+    assert_eq!(load(&mut store, &["k10", "k59"]), [Some(record(5)), Some(record(5))]);
+}
+
+/// As a load by itself: nobody may take it for a key that is not known.
+#[test]
+fn a_damaged_record_is_no_answer_in_the_middle_of_a_batch_either() {
+    let (directory, mut store) = fresh();
+    write(&mut store, batch(4, vec![(key("b"), record(2))], vec![]));
+    let other = rusqlite::Connection::open(open::path(directory.path())).unwrap();
+    other.execute("UPDATE keys SET record = x'00' WHERE key = 'b'", []).unwrap();
+    drop(other);
+    let loads = VecDeque::from([vec![key("b")], vec![key("a")]]);
+    let mut waiting = Waiting { loads, loaded: Vec::new() };
+    let many = (10..60).map(|number| (key(&format!("k{number}")), record(5))).collect();
+    let next = batch(5, many, vec![]);
+    let completion = store.step_among(StateRequest::Write(P, next.clone()), &mut waiting);
+    assert_eq!(completion, Some(StateCompletion::NotWritten(P, next)));
+    assert_eq!((waiting.loaded, waiting.loads.len()), (Vec::new(), 1));
+    assert!(store.health().is_broken());
+}
+
+/// SQLite may have rolled back what there was of it, and would take the rest in row by row.
+#[test]
+fn of_a_batch_in_which_a_load_failed_nothing_is_taken_in() {
+    let (directory, store) = fresh();
+    drop(store);
+    let (mut connection, _) = open::writing(&open::path(directory.path()), "log").unwrap();
+    let counts = write::Counts::of(&connection).unwrap();
+    let many = (10..60).map(|number| (key(&format!("k{number}")), record(5))).collect();
+    let (batch, mut pauses) = (batch(5, many, vec![]), 0);
+    let between = |_: &rusqlite::Connection| {
+        pauses += 1;
+        if pauses < 3 { Ok(()) } else { Err(Fault::Value("record")) }
+    };
+    let written = write::write(&mut connection, P, &batch, counts, &mut Vec::new(), between);
+    assert!((written.is_err(), pauses) == (true, 3) && connection.is_autocommit());
+    drop(connection);
+    let Opened { mut store, .. } = opened(directory.path());
+    assert_eq!((head(&mut store), load(&mut store, &["k10"])), (Head::default(), vec![None]));
 }
 
 #[test]

@@ -27,16 +27,21 @@ impl Counts {
     }
 }
 
-/// Takes a batch in, whole or not at all.
+/// Takes a batch in, whole or not at all. What is asked meanwhile has its turn `between` some of the
+/// records; where that fails, nothing of the batch is taken in.
 pub(super) fn write(
     connection: &mut Connection,
     partition: PartitionId,
     batch: &Batch,
     mut counts: Counts,
     buffer: &mut Vec<u8>,
+    mut between: impl FnMut(&Connection) -> Result<(), Fault>,
 ) -> Result<Counts, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    write_records(&transaction, partition, &batch.records, &mut counts, buffer)?;
+    for records in batch.records.chunks(limits::RECORDS_AT_ONCE) {
+        write_records(&transaction, partition, records, &mut counts, buffer)?;
+        between(&transaction)?;
+    }
     tombstones::write(&transaction, partition, &batch.tombstones, buffer)?;
     for change in &batch.letters {
         write_letter(&transaction, partition, change, &mut counts)?;

@@ -1,0 +1,47 @@
+//! Records of keys that come into memory: also while a batch is being written, which takes long.
+//!
+//! A key leaves memory only once its record is stored, so none of a batch is asked for before that batch is taken in,
+//! and what a load finds in the middle of it is what it would find before or behind it. Of tombstones it may find one
+//! that the batch drops or writes anew: the core has those in memory until the batch is written.
+
+use rusqlite::Connection;
+use sprag_core::id::{Key, PartitionId};
+use sprag_core::record::KeyRecord;
+
+use super::bytes::Fault;
+use super::{limits, sqlite, tombstones};
+use crate::node::Loads;
+
+/// A load that was taken up.
+pub(super) type Taken = (PartitionId, Vec<Key>);
+
+/// The records of these keys.
+pub(super) fn records(
+    connection: &Connection,
+    partition: PartitionId,
+    keys: &[Key],
+) -> Result<Vec<(Key, Option<KeyRecord>)>, Fault> {
+    let mut select = sqlite::record_statement(connection)?;
+    let of = |key: &Key| {
+        let found = sqlite::record(&mut select, partition, key)?;
+        let record = tombstones::or(connection, partition, key, found)?;
+        Ok((key.clone(), record))
+    };
+    keys.iter().map(of).collect()
+}
+
+/// Answers the loads that wait next, as many as one pause is for. `taken` is the one that could not be read.
+pub(super) fn answer(
+    connection: &Connection,
+    loads: &mut impl Loads,
+    taken: &mut Option<Taken>,
+) -> Result<(), Fault> {
+    for _ in 0..limits::LOADS_AT_ONCE {
+        let Some(load) = loads.next() else { return Ok(()) };
+        let (partition, keys) = taken.insert(load);
+        let records = records(connection, *partition, keys)?;
+        loads.loaded(*partition, records);
+        *taken = None;
+    }
+    Ok(())
+}
