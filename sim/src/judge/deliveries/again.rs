@@ -86,7 +86,9 @@ impl Seen {
         let had = self.again.before.last().copied().unwrap_or_default();
         // So it is with a range that its consumer dropped.
         let dropped = self.dropped.last().copied().unwrap_or_default();
-        self.again.under_way = Some((highest.max(had).max(dropped), until));
+        // And with one that was given up: each of it has the tries of the first.
+        let tried = self.failures.last_key_value().map(|(last, _)| *last).unwrap_or_default();
+        self.again.under_way = Some((highest.max(had).max(dropped).max(tried), until));
         // From here on everything is as for the first time.
         self.highest = 0;
         self.acknowledged.retain(|one, _| *one < sequence);
