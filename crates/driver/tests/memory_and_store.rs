@@ -1,4 +1,5 @@
-//! An id that leaves memory while its repeat waits for its cold key is looked up all the same (DESIGN F4).
+//! What is in memory and what is in the state store: an id that leaves memory while its repeat waits for its cold key is
+//! looked up all the same (DESIGN F4), and much that changed is stored before its time (F10).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -35,6 +36,8 @@ struct Kept {
     /// The key whose loads are held back.
     slow: Option<Arc<str>>,
     held: Vec<(PartitionId, Vec<Key>)>,
+    /// How many records each batch had.
+    batches: Vec<usize>,
 }
 
 impl Kept {
@@ -75,6 +78,7 @@ impl State for Store {
                 StateCompletion::Idle { partition, keys, next, beyond }
             }
             StateRequest::Write(partition, batch) => {
+                kept.batches.push(batch.records.len());
                 kept.records.extend(batch.records);
                 StateCompletion::Written(partition, batch.head.frame)
             }
@@ -88,7 +92,7 @@ impl State for Store {
     }
 }
 
-/// A node with room for one key, and its clock.
+/// A node and its clock.
 struct World {
     node: Node<MemoryLog, Store, Sha256>,
     store: Store,
@@ -97,7 +101,7 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn with_room_for(hot_keys: usize) -> Self {
         let source = SourceSettings {
             name: "orders".into(),
             contract: Contract::Arrival,
@@ -129,7 +133,7 @@ impl World {
             }],
             destinations: Vec::new(),
             retired: Vec::new(),
-            hot_keys: 1,
+            hot_keys,
             key_backlog: 10,
             destination_backlog: None,
             dedupe_ids: REMEMBERED,
@@ -169,8 +173,12 @@ impl World {
     }
 
     fn post(&mut self, key: &str, id: &str) -> Ticket {
+        self.post_body(key, id, id.as_bytes())
+    }
+
+    fn post_body(&mut self, key: &str, id: &str, body: &[u8]) -> Ticket {
         self.tickets += 1;
-        let (ticket, body) = (Ticket(self.tickets), id.as_bytes());
+        let ticket = Ticket(self.tickets);
         let arrival = Arrival {
             ticket,
             key: Key { source: SourceId(1), name: key.into() },
@@ -180,7 +188,7 @@ impl World {
             content_type: "application/json".into(),
             headers: Vec::new(),
             digest: sha256(&[body]),
-            size: u32::try_from(body.len()).expect("a few bytes"),
+            size: u32::try_from(body.len()).expect("a few megabytes"),
             in_time: true,
             origin: sprag_core::fact::Origin::Posted,
             depends_on: None,
@@ -207,7 +215,7 @@ fn status(answers: &BTreeMap<Ticket, Answer>, ticket: Ticket) -> Option<Status> 
 
 #[test]
 fn an_id_forgotten_while_its_key_is_loaded_is_looked_up() {
-    let mut world = World::new();
+    let mut world = World::with_room_for(1);
     let first = world.post("cold", "the one");
     let answers = world.rest();
     assert_eq!(status(&answers, first), Some(Status::Released));
@@ -233,4 +241,28 @@ fn an_id_forgotten_while_its_key_is_loaded_is_looked_up() {
     }
     let answers = world.rest();
     assert_eq!(status(&answers, again), Some(Status::Duplicate), "{answers:?}");
+}
+
+#[test]
+fn half_of_the_keys_that_fit_in_memory_do_not_wait_for_their_time() {
+    let mut world = World::with_room_for(8);
+    for (at, key) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
+        world.post(key, key);
+        world.rest();
+        let batches = world.store.0.borrow().batches.clone();
+        assert_eq!(batches, vec![4; usize::from(at > 2)], "{key}");
+    }
+}
+
+#[test]
+fn what_a_restart_would_read_for_long_does_not_either() {
+    let mut world = World::with_room_for(1_000);
+    let body = vec![b'x'; 15 << 20];
+    for number in 1..=6 {
+        world.post_body("a", &format!("{number}"), &body);
+        world.rest();
+        // The fifth makes 75 MiB; from there it is counted anew.
+        let batches = world.store.0.borrow().batches.clone();
+        assert_eq!(batches, vec![1; usize::from(number > 4)], "{number}");
+    }
 }
