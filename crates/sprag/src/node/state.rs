@@ -193,11 +193,8 @@ mod tests {
         state.submit(load("b"));
         state.submit(StateRequest::Open(partition));
         state.submit(load("c"));
-        let mut completions = Vec::new();
-        while completions.len() < 5 {
-            completions.extend(state.complete());
-            thread::yield_now();
-        }
+        let wait = std::time::Duration::from_secs(10);
+        let completions = [(); 5].map(|()| state.completions.recv_timeout(wait).unwrap());
         let found = |name| StateCompletion::Loaded(partition, vec![(key(name), None)]);
         assert_eq!(completions[..2], [found("a"), found("b")]);
         assert_eq!(completions[2], StateCompletion::Written(partition, FrameNumber(7)));
