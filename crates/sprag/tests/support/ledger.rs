@@ -122,6 +122,20 @@ impl Ledger {
         self.stopped = false;
     }
 
+    /// Events with these ids were lost, and that was told: they are posted as if they never had been.
+    /// Gives how many there are.
+    pub(crate) fn forget(&mut self, is_lost: impl Fn(&str) -> bool) -> usize {
+        let known = self.entries.iter_mut().enumerate().filter(|(_, entry)| entry.acknowledged);
+        let lost = known.filter(|(_, entry)| is_lost(&entry.event.id()));
+        let lost = lost.map(|(at, entry)| {
+            (entry.acknowledged, entry.released, entry.taken) = (false, false, 0);
+            at
+        });
+        let lost: Vec<usize> = lost.collect();
+        self.waiting.extend(&lost);
+        lost.len()
+    }
+
     /// Nothing more is posted until more is allowed.
     pub(crate) fn stop(&mut self) {
         self.stopped = true;
