@@ -1,7 +1,8 @@
 //! A million known keys: throughput beside a thousand, and memory while only ten thousand of them are hot.
 //!
-//! Both directories are filled once, an event a key; each run is a gateway on a fresh copy, under a load over all
-//! keys. After its start nothing is in memory, so at a million nearly every event loads its key.
+//! Both directories are filled once, with as many events: only the number of keys differs, and not how much history
+//! each event is looked up in. Each run is a gateway on a fresh copy, under a load over all keys. After its start
+//! nothing is in memory, so at a million nearly every event loads its key.
 
 use std::net::SocketAddr;
 
@@ -28,12 +29,20 @@ struct Known {
 }
 
 impl Known {
-    fn fill(bench: &Bench, name: &str, keys: u32, events: u64) -> Result<Self, Failure> {
+    /// So many events of each key.
+    fn fill(
+        bench: &Bench,
+        name: &str,
+        (keys, each): (u32, u64),
+        events: u64,
+    ) -> Result<Self, Failure> {
         let place = Place::empty(bench, name, Source::Made)?;
         let known = u64::from(keys);
-        Fill { events: known, keys: known, attempts: Attempts::Answered, corpus: None }
+        let filled = known * each;
+        Fill { events: filled, keys: known, attempts: Attempts::Answered, corpus: None }
             .write(bench, &place)?;
-        let load = bench.load_of(&format!("{name}-load"), after(known, keys, events))?;
+        let load = Load { first_sequence: each + 1, ..after(filled, keys, events) };
+        let load = bench.load_of(&format!("{name}-load"), load)?;
         Ok(Self { place, load })
     }
 
@@ -75,8 +84,9 @@ pub(crate) fn measure(
     events: u64,
     rounds: u32,
 ) -> Result<Vec<Line>, Failure> {
-    let few = Known::fill(bench, "few", FEW_KEYS, events)?;
-    let known = Known::fill(bench, "many", many, events)?;
+    let each = u64::from(many.div_ceil(FEW_KEYS));
+    let few = Known::fill(bench, "few", (FEW_KEYS, each), events)?;
+    let known = Known::fill(bench, "many", (many, 1), events)?;
     let (mut ratios, mut all_hot) = (Vec::new(), Vec::new());
     for number in 1..=rounds {
         let of_many = |first: bool| (first == number.is_multiple_of(2)).then_some(&known);
@@ -122,7 +132,9 @@ pub(crate) fn measure(
             unit: "",
             precision: 2,
             measured: Spread::of(ratios.into_iter()),
-            how: format!("{rounds} alternating pairs of {events} events; directories filled once"),
+            how: format!(
+                "{rounds} alternating pairs of {events} events; directories filled once, each with {many} events"
+            ),
         },
     ])
 }

@@ -12,6 +12,31 @@ use super::bytes::Fault;
 use super::{limits, sqlite, tombstones};
 use crate::node::Loads;
 
+/// One moment of the file for several reads, so that the lock is taken once. It begins and ends by statements that are
+/// kept: to parse them anew costs as much as a good part of finding a record.
+pub(super) struct Moment<'a>(&'a Connection);
+
+impl<'a> Moment<'a> {
+    pub(super) fn of(connection: &'a Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+
+    pub(super) fn end(self) -> rusqlite::Result<()> {
+        self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
+    }
+}
+
+/// What failed in between leaves no transaction open.
+impl Drop for Moment<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // Where even that fails, so does the next batch, and says so.
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+    }
+}
+
 /// A load that was taken up.
 pub(super) type Taken = (PartitionId, Vec<Key>);
 

@@ -18,6 +18,7 @@ use sprag_driver::state::{Batch, StateCompletion, StateRequest, Surveyed};
 use super::bytes::{self, Fault, column, number};
 use super::checkpoint::Checkpoints;
 use super::health::StateHealth;
+use super::load::Moment;
 use super::open::{self, OpenError, Opened};
 use super::{limits, load, rows, tombstones, write};
 use crate::node::{Loads, StateStep};
@@ -93,12 +94,11 @@ impl SqliteState {
         keys: &[Key],
         loads: &mut impl Loads,
     ) -> Result<(), Fault> {
-        // One transaction: the lock is taken once, not per key.
-        let transaction = self.connection.transaction()?;
-        let records = load::records(&transaction, partition, keys)?;
+        let moment = Moment::of(&self.connection)?;
+        let records = load::records(&self.connection, partition, keys)?;
         loads.loaded(partition, records);
-        load::answer(&transaction, loads, &mut None)?;
-        transaction.commit()?;
+        load::answer(&self.connection, loads, &mut None)?;
+        moment.end()?;
         Ok(())
     }
 

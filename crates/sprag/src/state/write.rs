@@ -71,6 +71,10 @@ fn write_records(
     counts: &mut Counts,
     buffer: &mut Vec<u8>,
 ) -> Result<(), Fault> {
+    let mut same = transaction.prepare_cached(
+        "UPDATE keys SET active = ?7, record = ?8 WHERE partition = ?1 AND source = ?2 AND key = ?3 \
+         AND dues = ?4 AND flags = ?5",
+    )?;
     let mut put = transaction.prepare_cached(
         "INSERT INTO keys (partition, source, key, dues, flags, drift, active, record) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (partition, source, key) \
@@ -91,13 +95,17 @@ fn write_records(
             continue;
         }
         bytes::encode(record, buffer)?;
-        let (dues, flags) = (rows::pack_dues(record), rows::flags(record));
-        let before = waiting.write(partition, key, &dues)?;
-        let drift = rows::drift(record);
-        held.change(key.source, before, (flags, drift));
-        let active = column(record.active.0);
-        let (source, name) = (key.source.0, &*key.name);
-        put.execute((partition.0, source, name, dues, flags, drift, active, &buffer[..]))?;
+        let (dues, flags, drift) =
+            (rows::pack_dues(record), rows::flags(record), rows::drift(record));
+        let (source, name, active) = (key.source.0, &*key.name, column(record.active.0));
+        let row = (partition.0, source, name, &dues[..], flags, drift, active, &buffer[..]);
+        // Most keys wait for nothing and did not before: one search, and no list changes. Nothing that is held, no
+        // drift: that need not be looked at.
+        if !dues.is_empty() || same.execute(row)? == 0 {
+            let before = waiting.write(partition, key, &dues)?;
+            held.change(key.source, before, (flags, drift));
+            put.execute(row)?;
+        }
         lanes.write(partition, key, record, counts)?;
     }
     held.write(transaction, partition)

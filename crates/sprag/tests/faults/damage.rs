@@ -84,8 +84,8 @@ fn place(files: &Files, round: usize, dice: &mut Dice) -> (String, usize) {
     let written = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0).map(|last| last + 1);
     let filled = files.iter().filter_map(|(name, bytes)| Some((name, 0, written(bytes)?)));
     let mut places: Vec<_> = filled.collect();
-    let segments = places.iter().filter(|(name, ..)| name.ends_with(".segment"));
-    let (newest, _, end) = *segments.last().expect("a log");
+    let mut segments = places.iter().filter(|(name, ..)| name.ends_with(".segment"));
+    let (newest, _, end) = *segments.next_back().expect("a log");
     let last = *frames(&files[newest]).last().expect("a frame");
     places.push((newest, last, end));
     let (name, start, end) = places[round % places.len()];

@@ -276,6 +276,20 @@ fn keys_are_listed_by_prefix_and_condition_page_by_page() {
 }
 
 #[test]
+fn a_key_that_waits_for_nothing_is_listed_as_paused_while_it_is() {
+    let (directory, mut store) = fresh();
+    let reader = StateReader::open(directory.path()).unwrap();
+    for (frame, is_paused) in [(1, false), (2, true), (3, true), (4, false)] {
+        let paused = KeyRecord { paused: is_paused, ..record(frame) };
+        write(&mut store, batch(frame, vec![(key("a"), paused.clone())], vec![]));
+        let (source, prefix, filter) = (SourceId(1), String::new(), KeyFilter::Paused);
+        let query = KeyQuery { source, prefix, filter, after: None, most: 9 };
+        assert_eq!(reader.keys(&query).unwrap().keys.len(), usize::from(is_paused));
+        assert_eq!(reader.record(P, &key("a")).unwrap(), Some(paused));
+    }
+}
+
+#[test]
 fn a_survey_brings_records_and_dead_letters_in_lanes() {
     let (_directory, mut store) = fresh();
     let place = |frame| Place { partition: P, frame: FrameNumber(frame), index: 0 };
