@@ -212,6 +212,9 @@ pub const REFILL_POSITIONS: u64 = 1_000;
 pub const REFILLS_UNDER_WAY: usize = 4;
 /// The longest pause between two asks for the same positions.
 pub const REFILL_PAUSE_MOST: Duration = Duration::from_secs(60);
+/// The longest that a consumer's `Retry-After` puts an attempt off (DESIGN L3): one that is a mistake stops a resource
+/// for no longer.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 /// The longest that a source may have itself left alone with `Retry-After`.
 pub const REFILL_REST_MOST: Duration = Duration::from_secs(3_600);
 /// Differences from the authority that a partition remembers of a source, so that the same one is written down

@@ -3,12 +3,10 @@
 use core::time::Duration;
 
 use crate::fact::Toll;
+use crate::limits::RETRY_AFTER_MAX;
 use crate::random::Random;
 use crate::settings::Retry;
 use crate::time::micros;
-
-/// The longest a consumer's `Retry-After` may ask for (DESIGN L3).
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// The delay before the next try: full jitter below min(cap, first × 2^(failures − 1)), and no
 /// less than the consumer's `Retry-After`, clamped to an hour.

@@ -13,6 +13,8 @@ use sprag_core::input::{AttemptId, Ended};
 use sprag_core::output::Attempt;
 use sprag_core::time::UnixMicros;
 
+use crate::limits;
+
 /// An event as received, with its body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StoredEvent {
@@ -64,8 +66,6 @@ enum Entry {
 /// What an entry costs beside its body, in bytes: facts, texts, table slots. An estimate that
 /// keeps small bodies from being counted as nothing.
 const OVERHEAD: usize = 1_024;
-/// Entries of what is gone that are not worth looking for.
-const GONE: usize = 1_024;
 
 impl EventCache {
     /// A cache of at most `most` bytes.
@@ -149,7 +149,7 @@ impl EventCache {
             let Some(oldest) = self.order.pop_front() else { return };
             self.remove(oldest);
         }
-        if self.order.len() > GONE + 2 * (self.events.len() + self.released.len()) {
+        if self.order.len() > limits::CACHE_GONE + 2 * (self.events.len() + self.released.len()) {
             let (events, released) = (&self.events, &self.released);
             self.order.retain(|entry| match entry {
                 Entry::Event(place) => events.contains_key(place),
@@ -318,7 +318,7 @@ mod tests {
             cache.insert_released(place(index), released(place(index)), 1);
             attempted(&mut cache, u64::from(index), &[index], DELIVERED);
         }
-        assert!(cache.order.len() < 2 * GONE, "{}", cache.order.len());
+        assert!(cache.order.len() < 2 * limits::CACHE_GONE, "{}", cache.order.len());
         assert_eq!((cache.bytes, cache.events.len()), (2 * (BODY + OVERHEAD), 2));
         cache.forget(PartitionId(0));
         assert_eq!((cache.bytes, cache.events.len()), (BODY + OVERHEAD, 1));

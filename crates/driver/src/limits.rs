@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Bytes of events kept in memory for delivery over all partitions (DESIGN L6: 64 MiB).
 pub const CACHE_BYTES: usize = 64 << 20;
+/// Places of events that left the cache, in the order in which they came: so many, and twice as many as events are
+/// there, are not worth looking for.
+pub const CACHE_GONE: usize = 1_024;
 /// Bytes of frames read at a time during recovery: a few frames of the largest size.
 pub const RECOVERY_READ_BYTES: usize = 4 << 20;
 /// Bytes of frames retention looks at in one step: about a thousand events.

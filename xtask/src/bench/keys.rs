@@ -72,7 +72,7 @@ impl Known {
     }
 }
 
-/// What follows a fill of one event a key.
+/// What follows a fill of so many events, one a key.
 pub(crate) fn after(known: u64, keys: u32, events: u64) -> Load {
     Load { first_event: known + 1, first_sequence: 2, ..Load::new(events, keys) }
 }
@@ -133,7 +133,8 @@ pub(crate) fn measure(
             precision: 2,
             measured: Spread::of(ratios.into_iter()),
             how: format!(
-                "{rounds} alternating pairs of {events} events; directories filled once, each with {many} events"
+                "{rounds} alternating pairs of {events} events; directories filled once, with {} events and {many}",
+                u64::from(FEW_KEYS) * each
             ),
         },
     ])

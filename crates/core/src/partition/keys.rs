@@ -12,7 +12,6 @@ use crate::input::{Input, Ticket};
 use crate::limits;
 use crate::output::{Answer, Busy, Checkpoint, Output};
 use crate::record::{KeyRecord, Lane};
-use crate::retry::RETRY_AFTER_MAX;
 use crate::slab::Slot;
 use crate::time::OpenMicros;
 
@@ -104,7 +103,7 @@ impl<D: Digest> Partition<D> {
                 let cap = retry.destinations.get(&record.destination).map(|d| d.retry.cap);
                 let latest = match cap.unwrap_or_default() {
                     cap if earlier => began.after(cap),
-                    cap => steady.after(cap.max(RETRY_AFTER_MAX)),
+                    cap => steady.after(cap.max(limits::RETRY_AFTER_MAX)),
                 };
                 lane.due = now.after(record.due.min(latest).since(steady));
             }

@@ -7,9 +7,9 @@ use std::time::Duration;
 /// about 20 MB, and more than anybody redrives one by one.
 pub const LETTERS: i64 = 100_000;
 
-/// Bytes of a page of a new file. A record has some 160 bytes, and of a million keys those of one batch share few
-/// pages; each is written twice, whole: into the write-ahead log and into the file. Half as many bytes cost more CPU:
-/// more pages are read and searched, and more are written.
+/// Bytes of a page of a new file. A record has some 160 bytes, and of a million keys two of one batch are seldom on
+/// one page. Each page is written twice, whole, into the write-ahead log and into the file: larger ones are more bytes
+/// on disk, smaller ones more pages to read, to search and to write.
 pub const PAGE_BYTES: i64 = 2_048;
 
 /// Bytes of the write-ahead log after which they go into the database file, and to which it is cut back
