@@ -167,7 +167,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         result: Result<Answer, ReadError>,
     ) {
         let Ok(Answer::Found(found)) = result else {
-            self.not_looked_up(partition, &arrival);
+            self.not_looked_up(now, partition, arrival);
             return;
         };
         let (seen, released) = seen(&found, &arrival);
@@ -199,15 +199,13 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Err(ReadError::Trimmed { .. } | ReadError::Missing) => {
                 self.input(now, partition, Input::Receive { arrival, seen });
             }
-            _ => self.not_looked_up(partition, &arrival),
+            _ => self.not_looked_up(now, partition, arrival),
         }
     }
 
     /// Without knowing what came before, an event cannot be taken: its source tries again.
-    fn not_looked_up(&mut self, partition: PartitionId, arrival: &Arrival) {
-        self.owner(partition).bodies.remove(&arrival.ticket);
-        let answer = sprag_core::output::Answer::Unavailable;
-        self.effects.push_back(Effect::Answer { ticket: arrival.ticket, answer });
+    fn not_looked_up(&mut self, now: Now, partition: PartitionId, arrival: Box<Arrival>) {
+        self.input(now, partition, Input::NotLookedUp(arrival));
     }
 
     pub(crate) fn ask_backlog(&mut self, partition: PartitionId, wanted: Box<WantedBacklog>) {
