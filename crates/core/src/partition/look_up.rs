@@ -61,7 +61,9 @@ impl<D: Digest> Partition<D> {
     /// What older frames know of an event is asked for; it comes again.
     pub(super) fn look_up(&mut self, arrival: Box<Arrival>) {
         let source = self.settings.sources.get(&arrival.key.source);
-        if source.is_some_and(|source| source.contract != Contract::Unordered) {
+        let has_order = source.is_some_and(|source| source.contract != Contract::Unordered);
+        // Events that cannot be read have no key in common.
+        if has_order && !arrival.key.name.is_empty() {
             let look_up = LookUp { ticket: arrival.ticket, waiting: VecDeque::new() };
             self.look_ups.insert(arrival.key.clone(), look_up);
         }

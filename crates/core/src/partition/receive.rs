@@ -28,7 +28,8 @@ impl<D: Digest> Partition<D> {
         if self.waits_behind_late(&arrival, seen) {
             return;
         }
-        if seen.through < self.recent.floor() {
+        // Behind others that wait for their key it is looked up in its turn.
+        if seen.through < self.recent.floor() && !self.loading.contains_key(&arrival.key) {
             let key = arrival.key.clone();
             self.look_up(arrival);
             // What was read of history is read anew then, should it be late still.

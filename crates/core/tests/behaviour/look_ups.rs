@@ -34,7 +34,7 @@ fn key() -> Key {
 }
 
 fn post(world: &mut World, number: u64) {
-    let contract = world.settings.sources[&SourceId(1)].contract.clone();
+    let contract = world.settings.sources[&SourceId(1)].contract;
     let has_order = contract != Contract::Unordered;
     let position = if has_order { Position::Sequence(number) } else { Position::None };
     let post = Post {
@@ -136,5 +136,35 @@ fn without_order_none_waits() {
     assert!(!world.read_one(0));
     world.settle();
     assert_eq!(answers(&world, " released event").len(), 4, "{:#?}", world.trace);
+    world.end_well(false);
+}
+
+/// What waits for its key to be loaded came first.
+#[test]
+fn an_event_of_a_key_that_is_loaded_is_looked_up_in_its_turn() {
+    let mut settings = settings();
+    settings.dedupe_ids = 0;
+    settings.sources.get_mut(&SourceId(1)).expect("the source").contract = Contract::Arrival;
+    let mut world = World::new(settings, 1, Habits { loads: false, ..Habits::default() });
+    world.declare();
+    world.settle();
+    let come = |world: &mut World, key: &str, id: &str| {
+        let (key, id, body) = (key.to_owned(), Some(id.to_owned()), "body".to_owned());
+        world.post(&Post { source: 1, key, id, body, ..Post::default() });
+        world.settle();
+    };
+    come(&mut world, "b", "other");
+    come(&mut world, "a", "first");
+    // With that of another key in history nothing is remembered any more.
+    assert!(world.load_one());
+    world.settle();
+    world.habits.reads = false;
+    come(&mut world, "a", "second");
+    world.habits.loads = true;
+    while world.load_one() {}
+    come_back(&mut world);
+    let received = |line: &&String| line.contains(" received a ");
+    let came: Vec<_> = world.trace.iter().filter(received).collect();
+    assert!(came[0].ends_with("id=first") && came[1].ends_with("id=second"), "{came:#?}");
     world.end_well(false);
 }
