@@ -96,6 +96,12 @@ impl<D: Digest> Partition<D> {
         }
     }
 
+    /// Whether events of a key wait until it is loaded: what comes behind them is looked up in its turn. A key that is
+    /// loaded may have come into memory otherwise meanwhile.
+    pub(super) fn waits_for_key(&self, key: &Key) -> bool {
+        self.loading.contains_key(key) && self.slot_of(key).is_none()
+    }
+
     /// Whether an event of a key is looked up.
     pub(super) fn is_looked_up(&self, slot: Slot) -> bool {
         let key = self.keys.get(slot).map(|hot| &hot.key);

@@ -28,8 +28,7 @@ impl<D: Digest> Partition<D> {
         if self.waits_behind_late(&arrival, seen) {
             return;
         }
-        // Behind others that wait for their key it is looked up in its turn.
-        if seen.through < self.recent.floor() && !self.loading.contains_key(&arrival.key) {
+        if seen.through < self.recent.floor() && !self.waits_for_key(&arrival.key) {
             let key = arrival.key.clone();
             self.look_up(arrival);
             // What was read of history is read anew then, should it be late still.
