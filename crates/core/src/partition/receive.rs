@@ -23,14 +23,14 @@ use crate::settings::{Contract, OnGap, OnLate, SourceSettings};
 use crate::slab::Slot;
 
 impl<D: Digest> Partition<D> {
-    /// It is an event's turn: load its key, look up what is forgotten, judge, write, promise.
-    pub(super) fn take_in(&mut self, arrival: Box<Arrival>, seen: &Seen) {
+    /// An event came in: load its key, look up what is forgotten, judge, write, promise.
+    pub(super) fn receive(&mut self, arrival: Box<Arrival>, seen: &Seen) {
         if self.waits_behind_late(&arrival, seen) {
             return;
         }
-        if seen.through < self.recent.floor() && !self.waits_for_key(&arrival.key) {
+        if seen.through < self.recent.floor() {
             let key = arrival.key.clone();
-            self.look_up(arrival);
+            self.outputs.push_back(Output::LookUp(arrival));
             // What was read of history is read anew then, should it be late still.
             return self.end_recall(&key);
         }

@@ -14,7 +14,6 @@ mod histories;
 mod interleavings;
 mod isolation;
 mod lists;
-mod look_ups;
 mod older;
 mod partitioning;
 mod plans;
