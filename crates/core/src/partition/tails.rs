@@ -14,8 +14,9 @@
 //! for in vain is asked for again in the same turn.
 //!
 //! **Bounds.** [`limits::TAIL_ASKS`] keys of a source at a time; its pass stands still meanwhile. A key that
-//! waits for its turn stays in memory, and so does one with a gap, for whose ask memory had no room before. What is known to
-//! be missing is asked for first (`crate::refill`).
+//! waits for its turn stays in memory, and so does one with a gap, for whose ask memory had no room before. At one that is
+//! being loaded, and at one that memory has no room for, it stands too. What is known to be missing is asked for
+//! first (`crate::refill`).
 //!
 //! **Crashes and failed commits.** All of it is memory. A new term in the same process goes on from its
 //! last pass; a new process takes the last recorded time for it, so what came due while nothing ran is asked
@@ -162,14 +163,12 @@ impl<D: Digest> Partition<D> {
                 stands = Some(key);
                 break;
             }
-            match self.slot_of_idle(key.clone(), record) {
-                Some(slot) => self.want_tail(slot),
-                None if self.loading.contains_key(&key) => {}
-                None => {
-                    stands = Some(key);
-                    break;
-                }
-            }
+            // One that is being loaded, by whatever asks for it, is as quiet as any: the pass stands until it is there.
+            let Some(slot) = self.slot_of_idle(key.clone(), record) else {
+                stands = Some(key);
+                break;
+            };
+            self.want_tail(slot);
         }
         self.go_on_with_tails(source, every, stands.or(next));
     }
