@@ -351,6 +351,8 @@ pub enum Input {
         /// The oldest tombstones, by fingerprint, with the last sequence of each.
         beyond: Vec<(Fingerprint, Sequence)>,
     },
+    /// An event of which older history cannot be read now.
+    NotLookedUp(Box<Arrival>),
     /// What a key released, as it was asked for.
     Recalled {
         /// The resource.

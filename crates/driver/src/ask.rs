@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sprag_core::chain::Digest;
 use sprag_core::destination::LaneRef;
 use sprag_core::fact::{Fact, Origin, Outcome, Released};
-use sprag_core::id::{FrameNumber, Key, PartitionId, Place, Sequence};
+use sprag_core::id::{Key, PartitionId, Place, Sequence};
 use sprag_core::input::{self, Arrival, AttemptId, Command, Ended, Input, Waiting};
 use sprag_core::output::Attempt;
 use sprag_core::recent::{Prior, Seen};
@@ -141,22 +141,28 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
     }
 
     /// Finds out what older frames know of an arriving event, then lets it in (DESIGN F4).
-    pub(crate) fn look_up(&mut self, now: Now, partition: PartitionId, arrival: Box<Arrival>) {
+    /// What is to be known of an arrival without reading: nothing older has its id or position. None where that has to be
+    /// read.
+    pub(crate) fn glance(&self, partition: PartitionId, arrival: &Arrival) -> Option<Seen> {
         let owner = &self.owners[usize::from(partition.0)];
-        let through = owner.partition.committed();
-        let remembers_all = owner.partition.recent_floor().0 == 0;
-        let wanted = if remembers_all { Vec::new() } else { wanted(&arrival) };
-        let may = |wanted: &Wanted| self.log.may_contain(partition, wanted);
-        if wanted.iter().any(may) {
-            let query = Query::Find { partition, wanted, up_to: through };
-            self.ask(Asked::Priors(partition, arrival), query);
-        } else {
-            // What is remembered now may be forgotten while the key is loaded: then nothing was
-            // looked at, and it is asked again.
-            let through = if remembers_all { FrameNumber(0) } else { through };
-            let seen = Seen { through, ..Seen::default() };
-            self.input(now, partition, Input::Receive { arrival, seen });
+        // What is remembered now may be forgotten while the key is loaded: then nothing was
+        // looked at, and it is asked again.
+        if owner.partition.recent_floor().0 == 0 {
+            return Some(Seen::default());
         }
+        let is_absent = |wanted: &Wanted| !self.log.may_contain(partition, wanted);
+        let through = owner.partition.committed();
+        let seen = Seen { through, ..Seen::default() };
+        wanted(arrival).iter().all(is_absent).then_some(seen)
+    }
+
+    pub(crate) fn look_up(&mut self, now: Now, partition: PartitionId, arrival: Box<Arrival>) {
+        if let Some(seen) = self.glance(partition, &arrival) {
+            return self.input(now, partition, Input::Receive { arrival, seen });
+        }
+        let up_to = self.owners[usize::from(partition.0)].partition.committed();
+        let query = Query::Find { partition, wanted: wanted(&arrival), up_to };
+        self.ask(Asked::Priors(partition, arrival), query);
     }
 
     fn priors(
@@ -167,13 +173,15 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         result: Result<Answer, ReadError>,
     ) {
         let Ok(Answer::Found(found)) = result else {
-            self.not_looked_up(partition, &arrival);
+            self.not_looked_up(now, partition, arrival);
             return;
         };
         let (seen, released) = seen(&found, &arrival);
         match released {
             Some(released) if seen.by_position.is_none() => {
-                let Fact::Released(fact) = &released.fact else { return };
+                let Fact::Released(fact) = &released.fact else {
+                    return self.not_looked_up(now, partition, arrival);
+                };
                 let query = Query::Fact { place: fact.event };
                 self.ask(Asked::PositionOwner(partition, arrival, seen, released), query);
             }
@@ -199,15 +207,13 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             Err(ReadError::Trimmed { .. } | ReadError::Missing) => {
                 self.input(now, partition, Input::Receive { arrival, seen });
             }
-            _ => self.not_looked_up(partition, &arrival),
+            _ => self.not_looked_up(now, partition, arrival),
         }
     }
 
     /// Without knowing what came before, an event cannot be taken: its source tries again.
-    fn not_looked_up(&mut self, partition: PartitionId, arrival: &Arrival) {
-        self.owner(partition).bodies.remove(&arrival.ticket);
-        let answer = sprag_core::output::Answer::Unavailable;
-        self.effects.push_back(Effect::Answer { ticket: arrival.ticket, answer });
+    fn not_looked_up(&mut self, now: Now, partition: PartitionId, arrival: Box<Arrival>) {
+        self.input(now, partition, Input::NotLookedUp(arrival));
     }
 
     pub(crate) fn ask_backlog(&mut self, partition: PartitionId, wanted: Box<WantedBacklog>) {

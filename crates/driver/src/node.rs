@@ -150,7 +150,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             self.lists.heard(now.elapsed, arrival.key.source);
         }
         self.owner(partition).bodies.insert(arrival.ticket, body);
-        self.look_up(now, partition, Box::new(arrival));
+        // Where history may have it the core asks: what comes behind it in its key waits then.
+        let seen = self.glance(partition, &arrival).unwrap_or_default();
+        self.input(now, partition, Input::Receive { arrival: Box::new(arrival), seen });
     }
 
     /// An event came in whose type its source does not accept. History has it in partition 0,

@@ -1,5 +1,5 @@
 //! A late event finds its place above sequences that a restore left out, whether its engine ends an answer there or not;
-//! below them it finds none (decision 040).
+//! below them it finds none (decision 040). An event that is looked up for long is not late.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +23,7 @@ use sprag_driver::effect::Effect;
 use sprag_driver::node::Node;
 use sprag_driver::state::{State, StateCompletion, StateRequest};
 use sprag_log::digest::{Sha256, sha256};
+use sprag_log::lookup::{Handle, Wanted};
 use sprag_log::memory::MemoryLog;
 use sprag_log::{Answer as Read, Completion, Log, Query, Request};
 
@@ -31,6 +32,37 @@ use sprag_log::{Answer as Read, Completion, Log, Query, Request};
 struct Engine {
     log: Rc<RefCell<MemoryLog>>,
     ends_at_holes: bool,
+    searching: Rc<RefCell<Searching>>,
+}
+
+/// How what is looked up is found.
+#[derive(Default)]
+struct Searching {
+    /// Nothing older seems to have any other id; none: any may be there.
+    only: Option<&'static str>,
+    /// Answers are kept back.
+    is_slow: bool,
+    kept: VecDeque<Completion>,
+}
+
+impl Engine {
+    fn next(&mut self) -> Option<Completion> {
+        let mut searching = self.searching.borrow_mut();
+        if !searching.is_slow
+            && let Some(kept) = searching.kept.pop_front()
+        {
+            return Some(kept);
+        }
+        loop {
+            let completion = self.log.borrow_mut().complete()?;
+            let is_found =
+                matches!(completion, Completion::Answered { result: Ok(Read::Found(_)), .. });
+            if !(is_found && searching.is_slow) {
+                return Some(completion);
+            }
+            searching.kept.push_back(completion);
+        }
+    }
 }
 
 impl Log for Engine {
@@ -39,7 +71,7 @@ impl Log for Engine {
     }
 
     fn complete(&mut self) -> Option<Completion> {
-        let mut completion = self.log.borrow_mut().complete()?;
+        let mut completion = self.next()?;
         if let Completion::Answered { result: Ok(Read::Sequences(facts)), .. } = &mut completion
             && self.ends_at_holes
         {
@@ -53,6 +85,11 @@ impl Log for Engine {
             facts.truncate(most);
         }
         Some(completion)
+    }
+
+    fn may_contain(&self, _: PartitionId, wanted: &Wanted) -> bool {
+        let is_it = |only: &str| matches!(&wanted.by, Handle::Id(id) if **id == *only);
+        self.searching.borrow().only.is_none_or(is_it)
     }
 }
 
@@ -154,7 +191,8 @@ struct World {
 
 impl World {
     fn new(ends_at_holes: bool) -> Self {
-        let engine = Engine { log: Rc::new(RefCell::new(MemoryLog::new(1))), ends_at_holes };
+        let log = Rc::new(RefCell::new(MemoryLog::new(1)));
+        let engine = Engine { log, ends_at_holes, searching: Rc::default() };
         let node = Node::new(engine.clone(), Store::default(), Sha256, plan(None), 1, 7);
         let mut world = Self { node, engine, micros: 0, tickets: 0 };
         world.rest();
@@ -257,4 +295,25 @@ fn a_late_event_finds_its_place_above_what_a_restore_left_out_and_none_below() {
     let expected = [(5, Late::InPlace), (2, Late::Dead)];
     assert_eq!(late_of(false), expected, "an engine that goes on");
     assert_eq!(late_of(true), expected, "an engine that ends there");
+}
+
+/// Others of its key overtake it and their wait is over before it comes back: more of them than may wait, and for longer.
+#[test]
+fn an_event_that_is_looked_up_for_long_is_not_late() {
+    let mut world = World::new(false);
+    world.engine.searching.borrow_mut().only = Some("102");
+    for position in 1..=101 {
+        assert_eq!(world.post(position), Some(Status::Released), "{position}");
+    }
+    world.engine.searching.borrow_mut().is_slow = true;
+    for position in 102..=113 {
+        assert_eq!(world.post(position), None, "{position}");
+    }
+    world.engine.searching.borrow_mut().is_slow = false;
+    let answers = world.rest();
+    let is_released =
+        |answer: &Answer| matches!(answer, Answer::Event { status: Status::Released, .. });
+    assert!(answers.len() == 12 && answers.values().all(is_released), "{answers:?}");
+    let positions = world.released().into_iter().map(|released| released.position.number());
+    assert!(positions.eq((1..=113).map(Some)), "in their order");
 }

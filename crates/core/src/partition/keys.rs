@@ -188,7 +188,7 @@ impl<D: Digest> Partition<D> {
 /// Who waits for the answer to an input.
 pub(super) fn ticket_of(input: &Input) -> Option<Ticket> {
     match input {
-        Input::Receive { arrival, .. } => Some(arrival.ticket),
+        Input::Receive { arrival, .. } | Input::NotLookedUp(arrival) => Some(arrival.ticket),
         Input::Ignore { ticket, .. } | Input::Command { ticket, .. } => Some(*ticket),
         _ => None,
     }

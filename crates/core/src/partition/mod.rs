@@ -21,6 +21,7 @@ mod lanes;
 mod late;
 mod letter;
 mod links;
+mod look_up;
 mod names;
 mod order;
 mod outside;
@@ -126,6 +127,8 @@ pub struct Partition<D> {
     asks: BTreeMap<Key, Vec<Ask>>,
     /// Keys that were loaded for asks though memory was full, until they leave it.
     beside: BTreeSet<Key>,
+    /// Keys of which an event is looked up in older history.
+    look_ups: BTreeMap<Key, look_up::LookUp>,
     /// Late events whose places are looked for.
     recalls: BTreeMap<Key, compensate::Recall>,
     outside: outside::Outside,
@@ -207,6 +210,7 @@ impl<D: Digest> Partition<D> {
             loading: BTreeMap::new(),
             asks: BTreeMap::new(),
             beside: BTreeSet::new(),
+            look_ups: BTreeMap::new(),
             recalls: BTreeMap::new(),
             outside: outside::Outside::default(),
             totals: Totals::default(),
@@ -263,6 +267,7 @@ impl<D: Digest> Partition<D> {
     fn dispatch(&mut self, input: Input) {
         match input {
             Input::Receive { arrival, seen } => self.receive(arrival, &seen),
+            Input::NotLookedUp(arrival) => self.not_looked_up(&arrival),
             Input::Ignore { ticket, source, id, event_type, digest } => {
                 self.ignore(ticket, source, id, event_type, digest);
             }
@@ -325,7 +330,10 @@ impl<D: Digest> Partition<D> {
             if let Some(hot) = self.keys.get_mut(slot) {
                 hot.hold_timer = None;
             }
-            self.end_wait(slot, AbandonReason::Waited);
+            // What it waits for may be what is looked up; its timer is set anew behind that.
+            if !self.is_looked_up(slot) {
+                self.end_wait(slot, AbandonReason::Waited);
+            }
         }
         self.end_acceptances();
         self.want_refills();

@@ -23,14 +23,14 @@ use crate::settings::{Contract, OnGap, OnLate, SourceSettings};
 use crate::slab::Slot;
 
 impl<D: Digest> Partition<D> {
-    /// An event came in: load its key, look up what is forgotten, judge, write, promise.
-    pub(super) fn receive(&mut self, arrival: Box<Arrival>, seen: &Seen) {
+    /// It is an event's turn: load its key, look up what is forgotten, judge, write, promise.
+    pub(super) fn take_in(&mut self, arrival: Box<Arrival>, seen: &Seen) {
         if self.waits_behind_late(&arrival, seen) {
             return;
         }
-        if seen.through < self.recent.floor() {
+        if seen.through < self.recent.floor() && !self.waits_for_key(&arrival.key) {
             let key = arrival.key.clone();
-            self.outputs.push_back(Output::LookUp(arrival));
+            self.look_up(arrival);
             // What was read of history is read anew then, should it be late still.
             return self.end_recall(&key);
         }

@@ -63,6 +63,7 @@ impl<D: Digest> Partition<D> {
                 self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });
             }
         }
+        self.end_look_ups();
         for recall in core::mem::take(&mut self.recalls).into_values() {
             for ticket in recall.tickets() {
                 self.outputs.push_back(Output::Answer { ticket, answer: Answer::Unavailable });

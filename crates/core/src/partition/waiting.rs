@@ -210,6 +210,7 @@ impl<D: Digest> Partition<D> {
             && hot.outlived.is_empty()
             && !self.keeps_refill(hot, pressed)
             && !self.recalls.contains_key(&hot.key)
+            && (hot.record.order.held.is_empty() || !self.look_ups.contains_key(&hot.key))
             && !depends::is_asking(hot, self.now.elapsed)
             && is_stored
             && !is_over

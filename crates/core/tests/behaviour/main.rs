@@ -14,6 +14,7 @@ mod histories;
 mod interleavings;
 mod isolation;
 mod lists;
+mod look_ups;
 mod older;
 mod partitioning;
 mod plans;

@@ -48,7 +48,7 @@ pub(crate) struct Habits {
     pub(crate) loads: bool,
     /// Aborted attempts end at once.
     pub(crate) aborts: bool,
-    /// Waiting events can be read.
+    /// History can be read.
     pub(crate) backlogs: bool,
     /// What cannot be read of them is damaged.
     pub(crate) damage: bool,
@@ -337,6 +337,7 @@ impl World {
         let Some((at, output)) = self.reads.remove(which) else { return false };
         let node = &mut self.nodes[at];
         let input = match output {
+            Output::LookUp(arrival) if !self.habits.backlogs => Input::NotLookedUp(arrival),
             Output::LookUp(arrival) => {
                 let seen = node.log.look_up(&arrival);
                 Input::Receive { arrival, seen }
