@@ -27,7 +27,8 @@
 //!                 one frame: received, released of all              received, released: a dead letter
 //! ```
 //!
-//! While it is asked for, nothing is written and nothing answered; other inputs of its key wait, a bounded number of them.
+//! While it is asked for, nothing is written and nothing answered; other inputs of its key wait, a bounded number of them, and
+//! so does the end of its wait for missing positions: what closes the gap may be among them.
 //!
 //! **Crashes.** Before the frame is durable nothing has happened: its source sends the event again. Behind it the
 //! releases are those of ordinary events: killed between any two of them, a lane goes on at its head.
@@ -273,6 +274,10 @@ impl<D: Digest> Partition<D> {
         let Some(recall) = self.recalls.remove(key) else { return };
         for input in recall.waiting {
             self.dispatch(input);
+        }
+        // Its wait for missing positions may have been over meanwhile.
+        if let Some(slot) = self.slot_of(key) {
+            self.arm_hold(slot);
         }
     }
 

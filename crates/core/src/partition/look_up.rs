@@ -102,10 +102,11 @@ impl<D: Digest> Partition<D> {
         self.loading.contains_key(key) && self.slot_of(key).is_none()
     }
 
-    /// Whether an event of a key is looked up.
-    pub(super) fn is_looked_up(&self, slot: Slot) -> bool {
-        let key = self.keys.get(slot).map(|hot| &hot.key);
-        key.is_some_and(|key| self.look_ups.contains_key(key))
+    /// Whether events of a key have come and are not judged yet: history is being read for one of them, and others may wait behind
+    /// it.
+    pub(super) fn is_read_for(&self, slot: Slot) -> bool {
+        let Some(key) = self.keys.get(slot).map(|hot| &hot.key) else { return false };
+        self.look_ups.contains_key(key) || self.recalls.contains_key(key)
     }
 
     /// The term ends: what waits is answered, and what is looked up comes back.

@@ -330,8 +330,8 @@ impl<D: Digest> Partition<D> {
             if let Some(hot) = self.keys.get_mut(slot) {
                 hot.hold_timer = None;
             }
-            // What it waits for may be what is looked up; its timer is set anew behind that.
-            if !self.is_looked_up(slot) {
+            // What it waits for may have come, and wait for history; its timer is set anew behind that.
+            if !self.is_read_for(slot) {
                 self.end_wait(slot, AbandonReason::Waited);
             }
         }

@@ -10,8 +10,8 @@ use crate::bounds::settings;
 use crate::harness::outside::Post;
 use crate::harness::world::{Habits, World};
 
-/// Behind a late event that many were released; how many releases there are in the end.
-fn released_with(behind: u64) -> u64 {
+/// A world whose source wants late events in their place.
+fn world() -> World {
     let mut settings = settings();
     if let Some(source) = settings.sources.get_mut(&SourceId(1)) {
         source.on_late = OnLate::Compensate;
@@ -21,12 +21,19 @@ fn released_with(behind: u64) -> u64 {
     let mut world = World::new(settings, 1, Habits::default());
     world.declare();
     world.settle();
-    let post = |world: &mut World, position: u64| {
-        let (key, body) = ("a".to_owned(), position.to_string());
-        let position = Position::Sequence(position);
-        world.post(&Post { source: 1, key, position, body, ..Post::default() });
-        world.settle();
-    };
+    world
+}
+
+fn post(world: &mut World, position: u64) {
+    let (key, body) = ("a".to_owned(), position.to_string());
+    let position = Position::Sequence(position);
+    world.post(&Post { source: 1, key, position, body, ..Post::default() });
+    world.settle();
+}
+
+/// Behind a late event that many were released; how many releases there are in the end.
+fn released_with(behind: u64) -> u64 {
+    let mut world = world();
     post(&mut world, 1);
     (3..3 + behind).for_each(|position| post(&mut world, position));
     world.advance(Duration::from_secs(2));
@@ -41,4 +48,45 @@ fn released_with(behind: u64) -> u64 {
 fn a_hundred_events_are_undone_and_no_more() {
     assert_eq!(released_with(100), 1 + 100 + 100 + 1 + 100);
     assert_eq!(released_with(101), 1 + 101 + 1);
+}
+
+/// What waits behind a late event has come: a gap that it closes is not given up meanwhile.
+#[test]
+fn the_wait_of_a_key_does_not_end_while_a_late_event_is_put_in_its_place() {
+    let mut world = world();
+    [1, 3].into_iter().for_each(|position| post(&mut world, position));
+    world.advance(Duration::from_secs(2));
+    post(&mut world, 5);
+    world.advance(Duration::from_millis(500));
+    world.habits.reads = false;
+    [2, 4].into_iter().for_each(|position| post(&mut world, position));
+    world.advance(Duration::from_secs(2));
+    world.habits.reads = true;
+    while world.read_one(0) {
+        world.settle();
+    }
+    let late = world.trace.iter().filter(|line| line.contains("kind=late"));
+    assert_eq!(late.count(), 1, "{:#?}", world.trace);
+    world.end_well(false);
+}
+
+/// Nor does it go on for ever: where what waited was another, it ends behind that.
+#[test]
+fn the_wait_of_a_key_ends_behind_a_late_event() {
+    let mut world = world();
+    [1, 3].into_iter().for_each(|position| post(&mut world, position));
+    world.advance(Duration::from_secs(2));
+    post(&mut world, 5);
+    world.advance(Duration::from_millis(500));
+    world.habits.reads = false;
+    post(&mut world, 2);
+    world.advance(Duration::from_secs(2));
+    world.habits.reads = true;
+    while world.read_one(0) {
+        world.settle();
+    }
+    world.advance(Duration::from_secs(1));
+    let abandoned = world.judge.facts.get("gap-abandoned").copied();
+    assert_eq!(abandoned, Some(2), "{:#?}", world.trace);
+    world.end_well(false);
 }
