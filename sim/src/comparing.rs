@@ -238,7 +238,7 @@ impl World {
             }
         }
         self.tell_compared(resource, &compared);
-        self.may_bring(resource, &compared);
+        self.may_bring(partition, resource, &compared);
         let now = self.clock();
         if let Some(process) = &mut self.process {
             process.node.compared(now, partition, Box::new(compared));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sprag_core::fact::Origin;
+use sprag_core::id::PartitionId;
 use sprag_core::input::{Compared, Ticket};
 use sprag_core::output::{Answer, Theirs};
 use sprag_core::position::Position;
@@ -66,9 +67,10 @@ fn event(resource: usize, theirs: &Theirs, at: Instant) -> Post {
 
 impl World {
     /// An answer reaches the process: what it says may come in.
-    pub(crate) fn may_bring(&mut self, resource: usize, compared: &Compared) {
-        let clock = self.clock().clock;
-        self.watching.brought.may(resource, compared, clock);
+    pub(crate) fn may_bring(&mut self, id: PartitionId, resource: usize, compared: &Compared) {
+        let Some(process) = &self.process else { return };
+        let Some(partition) = process.node.partitions().find(|one| one.id() == id) else { return };
+        self.watching.brought.may(resource, compared, partition.taken());
     }
 
     /// What an authority has is to come in.
@@ -84,8 +86,7 @@ impl World {
         }
         let post = event(resource, theirs, self.now);
         let record = self.record_of(&theirs.key);
-        let clock = self.clock().clock;
-        let verdict = self.watching.brought.comes(&post, record.as_ref(), clock);
+        let verdict = self.watching.brought.comes(&post, record.as_ref());
         self.judge("reconcile", verdict);
         self.counts.hit("compare", "brings in");
         let arrivals = &mut self.arrivals;

@@ -6,11 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprag_core::fact::{Origin, Received};
-use sprag_core::id::{Epoch, Hash, Place};
+use sprag_core::id::{Epoch, FrameNumber, Hash, Place};
 use sprag_core::input::Compared;
 use sprag_core::output::Status;
 use sprag_core::record::KeyRecord;
-use sprag_core::time::UnixMicros;
 
 use super::key_history::KeyHistory;
 use super::{Verdict, must};
@@ -21,8 +20,8 @@ use crate::workload::Post;
 struct May {
     epoch: Epoch,
     body: std::sync::Arc<[u8]>,
-    /// When the process had it.
-    at: UnixMicros,
+    /// The last frame that was taken when the process had it: what it said is judged in the next.
+    taken: FrameNumber,
 }
 
 /// What may come in and what did.
@@ -41,21 +40,16 @@ impl Brought {
     }
 
     /// An answer reaches the process.
-    pub(crate) fn may(&mut self, resource: usize, compared: &Compared, at: UnixMicros) {
+    pub(crate) fn may(&mut self, resource: usize, compared: &Compared, taken: FrameNumber) {
         let theirs = compared.theirs.as_ref().and_then(|theirs| theirs.number());
         if let Some((theirs, body)) = theirs.zip(compared.body.clone()) {
-            let may = May { epoch: compared.id.epoch, body, at };
+            let may = May { epoch: compared.id.epoch, body, taken };
             self.may.insert((resource, theirs), may);
         }
     }
 
     /// What it says is to come in.
-    pub(crate) fn comes(
-        &mut self,
-        post: &Post,
-        record: Option<&KeyRecord>,
-        now: UnixMicros,
-    ) -> Verdict {
+    pub(crate) fn comes(&mut self, post: &Post, record: Option<&KeyRecord>) -> Verdict {
         let (resource, position) = (post.resource, &post.position);
         let what = || format!("{position:?} of resource {resource} comes in");
         let Some(number) = position.number() else { return Err(what()) };
@@ -64,8 +58,9 @@ impl Brought {
         let came = self.came.entry((resource, post.digest)).or_insert((number, BTreeSet::new()));
         must(came.0 == number, || format!("{} with the body of {}", what(), came.0))?;
         came.1.insert(may.epoch);
-        // What came since the answer did, is on its way of its own right; of a clock that went back nobody can tell.
-        let Some(record) = record.filter(|record| record.active <= may.at && may.at <= now) else {
+        // What came since the answer did, is on its way of its own right: its frame may have begun before, and then it was
+        // written down at an earlier time.
+        let Some(record) = record.filter(|record| record.newest.frame <= may.taken) else {
             return Ok(());
         };
         must(record.is_idle(), || format!("{}, which is on its way: {record:?}", what()))?;
