@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// The one whose deliveries are counted.
 const HEALTHY: &str = "healthy";
 
-/// Measures with so many events waiting, and `events` coming in each run.
+/// Measures with so many events waiting, and `events` coming in each run. History is as long without the backlog: there all of
+/// them were delivered.
 pub(crate) fn measure(
     bench: &Bench,
     waiting: u64,
@@ -24,9 +25,13 @@ pub(crate) fn measure(
     keys: u32,
     number: u32,
 ) -> Result<Vec<Line>, Failure> {
-    let filled = Place::empty(bench, "filled", Source::Made)?;
-    let attempts = Attempts::Unreachable;
-    Fill { events: waiting, keys: keys.into(), attempts, corpus: None }.write(bench, &filled)?;
+    let filled = |name, attempts| {
+        let place = Place::empty(bench, name, Source::Made)?;
+        let fill = Fill { events: waiting, keys: keys.into(), attempts, corpus: None };
+        fill.write(bench, &place).map(|_| place)
+    };
+    let delivered = filled("delivered", Attempts::Answered)?;
+    let backlog = filled("backlog", Attempts::Unreachable)?;
     let load = Load { first_key: keys.into(), first_event: waiting + 1, ..Load::new(events, keys) };
     let load = bench.load_of("beside", load)?;
     let kinds = rounds::<3>("alone; beside a dead one; and its backlog", number, |kind| {
@@ -35,10 +40,8 @@ pub(crate) fn measure(
             let mut gateway = super::gateway::start(bench, consumer.address)?;
             return Run::of(&mut gateway, &load, load.events);
         }
-        let place = match kind {
-            1 => Place::empty(bench, "gateway", Source::Made)?,
-            _ => filled.copy(bench, "gateway")?,
-        };
+        let filled = if kind == 1 { &delivered } else { &backlog };
+        let place = filled.copy(bench, "gateway")?;
         let place = place.with_destination(HEALTHY, consumer.address, bench);
         let mut gateway = place.serve(bench, free_address()?, PATIENCE)?;
         gateway.counted = HEALTHY;
@@ -54,8 +57,8 @@ pub(crate) fn measure(
         precision: 2,
         measured: Spread::of(ratios(&kinds, 2, 1)),
         how: format!(
-            "{number} rounds of {events} events; {waiting} over {keys} keys wait, and all that come wait too, for the \
-             dead one in both; ÷ without a dead destination {alone:.2}"
+            "{number} rounds of {events} events; {waiting} over {keys} keys wait, or were delivered, and all that come wait for \
+             the dead one in both; ÷ without history and dead destination {alone:.2}"
         ),
     }])
 }

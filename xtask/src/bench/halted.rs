@@ -25,7 +25,8 @@ const STILL: Duration = Duration::from_secs(30);
 /// Between two looks at the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Measures with so many events behind the halt, and `events` of others in each run.
+/// Measures with so many events behind the halt, and `events` of others in each run. History is as long without the halt: there
+/// all of them were delivered.
 pub(crate) fn measure(
     bench: &Bench,
     behind: u64,
@@ -33,23 +34,25 @@ pub(crate) fn measure(
     keys: u32,
     number: u32,
 ) -> Result<Vec<Line>, Failure> {
-    let filled = Place::empty(bench, "filled", Source::Made)?;
-    let attempts = Attempts::Gone;
-    let fill = Fill { events: behind, keys: 1, attempts, corpus: None }.write(bench, &filled)?;
+    let filled = |name, attempts| {
+        let place = Place::empty(bench, name, Source::Made)?;
+        let fill = Fill { events: behind, keys: 1, attempts, corpus: None }.write(bench, &place)?;
+        Ok::<_, Failure>((place, fill))
+    };
+    let (delivered, _) = filled("delivered", Attempts::Answered)?;
+    let (halted, fill) = filled("halted", Attempts::Gone)?;
     let load = Load { first_key: 1, first_event: behind + 1, ..Load::new(events, keys) };
     let load = bench.load_of("others", load)?;
     let kinds = rounds::<2>("without a halted key; with it", number, |kind| {
         let consumer = consumer::consumer(bench, false)?;
-        let place = match kind {
-            0 => Place::empty(bench, "gateway", Source::Made)?,
-            _ => filled.copy(bench, "gateway")?,
-        };
+        let filled = if kind == 0 { &delivered } else { &halted };
+        let place = filled.copy(bench, "gateway")?;
         let mut gateway = place.serve(bench, consumer.address, PATIENCE)?;
         Run::of(&mut gateway, &load, load.events)
     })?;
     let more = kinds.iter().map(|[without, with]| with.memory_mib - without.memory_mib);
     let how = format!(
-        "{number} rounds of {events} events over {keys} keys; {behind} of one key wait, filled once with at most {:.0} MiB",
+        "{number} rounds of {events} events over {keys} keys; {behind} of one key wait, or were delivered, filled once with at most {:.0} MiB",
         fill.memory_mib
     );
     let speed = Line {
@@ -72,7 +75,7 @@ pub(crate) fn measure(
         measured: Spread::of(more),
         how,
     };
-    Ok(vec![speed, memory, freed(bench, &filled, &load)?])
+    Ok(vec![speed, memory, freed(bench, &halted, &load)?])
 }
 
 /// How much of what others added to the log is gone once their bodies are old enough.

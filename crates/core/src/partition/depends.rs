@@ -154,6 +154,11 @@ fn known_of<'a>(lane: &'a LaneHot, depends_on: &DependsOn) -> Option<&'a Depende
     lane.dependency.as_deref().filter(|known| known.of == depends_on.of)
 }
 
+/// Whether a lane was told last that what it waits for is there.
+pub(super) fn is_met(lane: &LaneHot) -> bool {
+    lane.dependency.as_deref().is_some_and(|known| matches!(known.stage, Stage::Met))
+}
+
 /// The resource that a lane's head waits for; none where it waits for none, or that is there.
 pub(super) fn waits_for<'a>(lane: &'a LaneHot, record: &Lane) -> Option<&'a DependsOn> {
     let depends_on = waited_for(lane, record)?;

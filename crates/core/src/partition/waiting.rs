@@ -26,8 +26,8 @@
 //!   one turn a round like any other: `strands` says what ends it.
 //! - **The window.** Of each destination only so many lanes are brought in to ask for a permit
 //!   ([`limits::LANE_REQUESTS`], and no more than its share of half the memory); among those the
-//!   destination grants the oldest first. A dead destination fills its own window, and every
-//!   destination has room for one lane however little memory there is.
+//!   destination grants the oldest first. A dead destination fills its own window, twice where its lanes wait for other
+//!   resources, and every destination has room for one lane however little memory there is.
 //!
 //! **The invariant.** A key outside is, for each of its queues, ahead of the queue's round, on the
 //! page that was asked for, or not due before the queue's next look. It holds because a key leaves
@@ -217,10 +217,13 @@ impl<D: Digest> Partition<D> {
             && hot.lanes.iter().all(lane_may_go)
     }
 
-    /// Whether a lane asks for a permit that others of its destination will get before it.
+    /// Whether a lane asks for a permit that others of its destination will get before it. While it asked about another resource,
+    /// others came into its window: what it was told would be forgotten with it, so that it had to ask again whenever it is back,
+    /// each time with the same end.
     fn is_beyond(&self, lane: &LaneHot) -> bool {
         let to = lane.id.destination;
-        self.directory.paused.contains(&to) || self.outside.seeking(to) > self.window()
+        let most = if depends::is_met(lane) { 2 * self.window() } else { self.window() };
+        self.directory.paused.contains(&to) || self.outside.seeking(to) > most
     }
 
     /// A key leaves memory: its queues bring it back.

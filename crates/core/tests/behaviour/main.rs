@@ -9,6 +9,7 @@
 mod bounds;
 mod comparing;
 mod compensation;
+mod dependencies;
 mod harness;
 mod histories;
 mod interleavings;

@@ -33,7 +33,7 @@ impl World {
         self.memory_equals_history();
     }
 
-    fn answer_everybody(&mut self) {
+    pub(crate) fn answer_everybody(&mut self) {
         while !self.under_way.is_empty() {
             self.end(0, Outcome::Answered { status: 200 }, None);
             self.settle();
