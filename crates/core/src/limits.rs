@@ -45,6 +45,9 @@ pub const TEXT_BYTES: usize = 256;
 /// How often a lane of an unordered key that has had its turn looks whether it may go on. Longer and
 /// it would wait where nobody does any more; shorter and resting would be work.
 pub const TURN_LOOK: Duration = Duration::from_secs(1);
+/// A key's wait for missing positions goes on for so long at the most, by open time, because what it waits for may be among events
+/// of the key for which history is being read: as long as requests wait by default (`limits.request_time`).
+pub const HISTORY_WAIT: Duration = Duration::from_secs(30);
 /// Open time grows by at most this a step (DESIGN F9): a suspended machine expires no hold.
 pub const OPEN_STEP: Duration = Duration::from_secs(1);
 /// Frames of a partition that may wait for their commit: one syncs while one is decided (F10).

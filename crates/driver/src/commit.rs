@@ -27,10 +27,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         while let Some(draft) = self.owners[at].partition.poll_frame() {
             taken = true;
             self.append(at, draft);
-            while !self.owners[at].partition.is_full(now)
-                && let Some(input) = self.owners[at].inbox.pop_front()
-            {
-                self.owners[at].partition.handle(now, input);
+            let owner = &mut self.owners[at];
+            if !owner.inbox.is_empty() {
+                owner.partition.catch_up(now, &mut owner.inbox);
             }
         }
         taken

@@ -38,6 +38,7 @@
 //! Must not know: where history is kept; that comes page by page.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::Partition;
@@ -72,7 +73,7 @@ pub(super) struct Recall {
     bytes: u64,
     found: Found,
     /// Other events of its key, in the order they came.
-    waiting: Vec<Input>,
+    waiting: VecDeque<Input>,
 }
 
 /// How far looking for the place has come.
@@ -87,11 +88,16 @@ enum Found {
 }
 
 impl Recall {
-    fn new(arrival: Box<Arrival>, seen: Seen, newest: Sequence, waiting: Vec<Input>) -> Self {
+    fn new(arrival: Box<Arrival>, seen: Seen, newest: Sequence, waiting: VecDeque<Input>) -> Self {
         let ticket = arrival.ticket;
         let (arrival, undone) = (Some((arrival, seen)), Vec::new());
         let (at, bytes, found) = (newest, 0, Found::NotYet);
         Self { ticket, arrival, newest, at, undone, bytes, found, waiting }
+    }
+
+    /// What waited for something else before waits for it now: it was let in already.
+    pub(super) fn wait_behind(&mut self, waiting: VecDeque<Input>) {
+        self.waiting.extend(waiting);
     }
 
     /// Everybody whose answer rests on it.
@@ -184,7 +190,7 @@ impl<D: Digest> Partition<D> {
         let ticket = arrival.ticket;
         if recall.waiting.len() < limits::RECALL_WAITING {
             let arrival = Box::new(arrival.clone());
-            recall.waiting.push(Input::Receive { arrival, seen: *seen });
+            recall.waiting.push_back(Input::Receive { arrival, seen: *seen });
         } else {
             let answer = Answer::Busy(Busy::Loading);
             self.outputs.push_back(Output::Answer { ticket, answer });
@@ -271,13 +277,8 @@ impl<D: Digest> Partition<D> {
 
     /// Nothing of a key is looked for any more: what waited for it happens now, in its order.
     pub(super) fn end_recall(&mut self, key: &Key) {
-        let Some(recall) = self.recalls.remove(key) else { return };
-        for input in recall.waiting {
-            self.dispatch(input);
-        }
-        // Its wait for missing positions may have been over meanwhile.
-        if let Some(slot) = self.slot_of(key) {
-            self.arm_hold(slot);
+        if let Some(recall) = self.recalls.remove(key) {
+            self.go_on_behind(key, recall.waiting);
         }
     }
 

@@ -43,7 +43,9 @@ impl<D: Digest> Partition<D> {
         key: &Key,
         input: impl FnOnce() -> Input,
     ) -> Option<Slot> {
-        if let Some(slot) = self.slot_of(key) {
+        // A key that is being loaded may have come into memory otherwise: what waits for it came first.
+        let waits = self.loading.get(key).is_some_and(|waiting| !waiting.is_empty());
+        if !waits && let Some(slot) = self.slot_of(key) {
             return Some(slot);
         }
         let input = input();
@@ -71,18 +73,21 @@ impl<D: Digest> Partition<D> {
     /// A cold key came: what waited for it happens now, in its order.
     pub(super) fn loaded(&mut self, key: Key, record: Option<Box<KeyRecord>>) {
         let Some(waiting) = self.loading.remove(&key) else { return };
-        let slot = if let Some(slot) = self.slot_of(&key) {
-            slot
-        } else {
+        let came_otherwise = self.slot_of(&key);
+        let slot = came_otherwise.unwrap_or_else(|| {
             let record = self.known_of(&key, record.map(|record| *record));
             let slot = self.insert(key, record.unwrap_or_default());
             self.arm(slot);
             slot
-        };
+        });
         for input in waiting {
             self.dispatch(input);
         }
         self.answer_asks(slot, true);
+        // Its wait for missing positions may be over.
+        if came_otherwise.is_some() {
+            self.arm_hold(slot);
+        }
     }
 
     /// Sets the timers of a key that came into memory, and serves its lanes.
@@ -137,7 +142,7 @@ impl<D: Digest> Partition<D> {
         source.is_some_and(|source| super::states::is_out_of_place(source, &hot.record.order))
     }
 
-    fn hold_deadline(&self, slot: Slot) -> Option<OpenMicros> {
+    pub(super) fn hold_deadline(&self, slot: Slot) -> Option<OpenMicros> {
         let hot = self.keys.get(slot)?;
         let source = self.settings.sources.get(&hot.key.source)?;
         let waits_for_ever = super::order::waits_for_ever(source, &hot.record.order);

@@ -7,7 +7,7 @@
 //! | a key of which … | what happens |
 //! |---|---|
 //! | nothing is looked up | an event is judged at once, or looked up |
-//! | an event is looked up | others wait behind it, up to a bound; the key's wait for missing positions does not end, and what it holds keeps it in memory |
+//! | an event is looked up | others wait behind it, up to a bound; the key's wait for missing positions does not end ([`limits::HISTORY_WAIT`] at the most), and what it holds keeps it in memory |
 //! | that event comes back | it is judged, then those behind it, until another of them has to be looked up |
 //! | history cannot be read | it is answered `unavailable`, for its source tries again; those behind it go on |
 //! | the term ends | those behind it are answered `unavailable`, and so is it when it comes back before the next serves |
@@ -27,6 +27,7 @@ use crate::output::{Answer, Busy, Output};
 use crate::recent::Seen;
 use crate::settings::Contract;
 use crate::slab::Slot;
+use crate::time::OpenMicros;
 
 /// The events of a key behind one that is looked up.
 #[derive(Debug)]
@@ -81,16 +82,20 @@ impl<D: Digest> Partition<D> {
         }
     }
 
-    /// What waited happens now, in its order, until another of it is looked up.
-    fn go_on_behind(&mut self, key: &Key, mut waiting: VecDeque<Input>) {
+    /// What waited happens now, in its order, until another of it is looked up or put in its place.
+    pub(super) fn go_on_behind(&mut self, key: &Key, mut waiting: VecDeque<Input>) {
         loop {
             if let Some(look_up) = self.look_ups.get_mut(key) {
                 return look_up.waiting.append(&mut waiting);
             }
+            // One of them is late, and is put in its place.
+            if let Some(recall) = self.recalls.get_mut(key) {
+                return recall.wait_behind(waiting);
+            }
             let Some(input) = waiting.pop_front() else { break };
             self.dispatch(input);
         }
-        // Its wait for missing positions may have been over meanwhile.
+        // Its wait for missing positions may be over.
         if let Some(slot) = self.slot_of(key) {
             self.arm_hold(slot);
         }
@@ -102,11 +107,21 @@ impl<D: Digest> Partition<D> {
         self.loading.contains_key(key) && self.slot_of(key).is_none()
     }
 
-    /// Whether events of a key have come and are not judged yet: history is being read for one of them, and others may wait behind
-    /// it.
+    /// Whether events of a key have come and are not judged yet: history or the key itself is being read for one of them, and
+    /// others may wait behind it.
     pub(super) fn is_read_for(&self, slot: Slot) -> bool {
         let Some(key) = self.keys.get(slot).map(|hot| &hot.key) else { return false };
-        self.look_ups.contains_key(key) || self.recalls.contains_key(key)
+        let is_loading = || self.loading.get(key).is_some_and(|waiting| !waiting.is_empty());
+        self.look_ups.contains_key(key) || self.recalls.contains_key(key) || is_loading()
+    }
+
+    /// When it is to be looked again whether a key's wait for missing positions is over, since what it waits for may be among what
+    /// has come; none once that took too long: nobody waits for an answer any more then, and what is read for may be others, one
+    /// after another.
+    pub(super) fn waits_for_history(&self, slot: Slot, deadline: OpenMicros) -> Option<OpenMicros> {
+        let ends = self.hold_deadline(slot).unwrap_or(deadline).after(limits::HISTORY_WAIT);
+        let waits = self.is_read_for(slot) && self.open < ends;
+        waits.then(|| self.open.after(limits::OPEN_STEP).min(ends))
     }
 
     /// The term ends: what waits is answered, and what is looked up comes back.

@@ -251,17 +251,41 @@ impl<D: Digest> Partition<D> {
             Phase::Serving => {
                 let idle = matches!(input, Input::Tick);
                 self.dispatch(input);
-                self.expire();
-                self.give_up_oldest();
-                self.make_room(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
-                self.look_for_idle();
-                self.look_for_tails();
-                self.look_for_compared();
+                self.pass(if idle { limits::PAGE_KEYS } else { limits::SWEEP_KEYS });
             }
             Phase::Recovering => self.refuse(input),
         }
         self.recent.trim(self.settings.dedupe_ids, self.committed);
         self.check();
+    }
+
+    /// Takes in what waited until there is room again ([`Self::is_full`]), in its order and as far as there is; then what time
+    /// makes of it, and not before: an event that waits there has come, and is not missing.
+    pub fn catch_up(&mut self, now: Now, waiting: &mut VecDeque<Input>) {
+        self.advance(now);
+        while !self.is_full(now)
+            && let Some(input) = waiting.pop_front()
+        {
+            match self.phase {
+                Phase::Serving => self.dispatch(input),
+                Phase::Recovering => self.refuse(input),
+            }
+        }
+        if self.phase == Phase::Serving {
+            self.pass(limits::SWEEP_KEYS);
+        }
+        self.recent.trim(self.settings.dedupe_ids, self.committed);
+        self.check();
+    }
+
+    /// What time makes of what happened; so many keys are looked at for room.
+    fn pass(&mut self, sweep: usize) {
+        self.expire();
+        self.give_up_oldest();
+        self.make_room(sweep);
+        self.look_for_idle();
+        self.look_for_tails();
+        self.look_for_compared();
     }
 
     fn dispatch(&mut self, input: Input) {
@@ -322,17 +346,19 @@ impl<D: Digest> Partition<D> {
     fn expire(&mut self) {
         self.end_timers();
         while let Some((deadline, slot)) = self.holds.first().copied() {
-            // A full frame takes no more; the rest follows with the next commit.
-            if deadline > self.open || self.filling.is_full() {
+            // A full frame takes no more; the rest follows with the next commit. What came since may wait for that.
+            if deadline > self.open || self.is_full(self.now) {
                 break;
             }
             self.holds.pop_first();
+            // What it waits for may have come, and wait for history.
+            let later = self.waits_for_history(slot, deadline);
             if let Some(hot) = self.keys.get_mut(slot) {
-                hot.hold_timer = None;
+                hot.hold_timer = later;
             }
-            // What it waits for may have come, and wait for history; its timer is set anew behind that.
-            if !self.is_read_for(slot) {
-                self.end_wait(slot, AbandonReason::Waited);
+            match later {
+                Some(later) => drop(self.holds.insert((later, slot))),
+                None => self.end_wait(slot, AbandonReason::Waited),
             }
         }
         self.end_acceptances();
@@ -353,7 +379,7 @@ impl<D: Digest> Partition<D> {
         let timer = self.timers.first().map(|(due, _, _)| *due);
         let hold = self.holds.first().map(|(deadline, _)| *deadline);
         let accepted = self.acceptances.first().map(|(until, _, _)| *until);
-        let ends = hold.into_iter().chain(accepted).min().filter(|_| !self.filling.is_full());
+        let ends = hold.into_iter().chain(accepted).min().filter(|_| !self.is_full(self.now));
         let hold = ends.map(|deadline| {
             let wait = deadline.since(self.open).min(limits::OPEN_STEP);
             self.now.elapsed.after(wait)

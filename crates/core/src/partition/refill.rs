@@ -300,7 +300,10 @@ impl<D: Digest> Partition<D> {
     /// What a key waits for and its source has none of is given up, as far as that was asked for; what
     /// waited for nothing else goes on.
     fn give_up_what_is_not(&mut self, slot: Slot, key: &Key, asked: Range, none: &Ranges) {
-        while let Some((gap, _)) = self.refillable(slot) {
+        // What has come is there, whatever its source says.
+        while !self.is_read_for(slot)
+            && let Some((gap, _)) = self.refillable(slot)
+        {
             let mut none = none.as_slice().iter().filter(|_| asked.contains(gap.from));
             let Some(range) = none.find(|range| range.contains(gap.from)) else { return };
             let missing = Range { from: gap.from, to: range.to.min(gap.to).min(asked.to) };

@@ -1,12 +1,12 @@
 //! What is bounded, and what a partition does at the bound (promise 7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sprag_core::destination::{End, Grant};
 use sprag_core::fact::{Fact, Outcome};
-use sprag_core::id::{DestinationId, Epoch, Key, PartitionId, Revision, SourceId};
+use sprag_core::id::{DestinationId, Epoch, Key, PartitionId, Revision, Sequence, SourceId};
 use sprag_core::input::{Arrival, Input, Ticket};
 use sprag_core::limits;
 use sprag_core::output::{Answer, Busy, Output, Status};
@@ -91,14 +91,8 @@ fn serving() -> Partition<Sha> {
     partition
 }
 
-pub(crate) fn receive(
-    partition: &mut Partition<Sha>,
-    now: Now,
-    ticket: u64,
-    name: &str,
-    position: u64,
-) {
-    let arrival = Box::new(Arrival {
+fn arrival(ticket: u64, name: &str, position: u64) -> Arrival {
+    Arrival {
         ticket: Ticket(ticket),
         key: Key { source: SourceId(1), name: Arc::from(name) },
         id: None,
@@ -111,7 +105,17 @@ pub(crate) fn receive(
         in_time: true,
         origin: sprag_core::fact::Origin::Posted,
         depends_on: None,
-    });
+    }
+}
+
+pub(crate) fn receive(
+    partition: &mut Partition<Sha>,
+    now: Now,
+    ticket: u64,
+    name: &str,
+    position: u64,
+) {
+    let arrival = Box::new(arrival(ticket, name, position));
     let seen = Seen { through: partition.taken(), ..Seen::default() };
     partition.handle(now, Input::Receive { arrival, seen });
 }
@@ -167,6 +171,43 @@ fn an_old_frame_takes_nothing_that_came_later() {
     assert!(partition.is_full(at(11 + age)), "its events would be told to have come earlier");
     partition.poll_frame().expect("the frame with the event");
     assert!(!partition.is_full(at(11 + age)), "the next frame has a time of its own");
+}
+
+/// The log takes nothing for a while: what comes waits for the next frame, and has come.
+#[test]
+fn what_waits_for_the_next_frame_is_not_missing() {
+    let mut partition = serving();
+    receive(&mut partition, at(0), 1, "a", 1);
+    receive(&mut partition, at(0), 2, "a", 3);
+    receive(&mut partition, at(0), 3, "b", 1);
+    carry_out(&mut partition, at(0));
+    receive(&mut partition, at(10), 4, "b", 2);
+    let in_flight = partition.poll_frame().expect("a frame of b");
+    receive(&mut partition, at(20), 5, "b", 3);
+    let mut waiting = VecDeque::new();
+    // The wait for position 2 of `a` is over while that frame is written; position 2 came before.
+    for millis in [1_100, 1_200] {
+        assert!(partition.is_full(at(millis)));
+        partition.handle(at(millis), Input::Tick);
+        let is_later = partition.deadline().is_none_or(|due| due > at(millis).elapsed);
+        assert!(is_later, "nothing is to be done before the log goes on");
+    }
+    for (ticket, name, position) in [(6, "b", 4), (7, "a", 2)] {
+        let arrival = Box::new(arrival(ticket, name, position));
+        waiting.push_back(Input::Receive { arrival, seen: Seen::default() });
+    }
+    partition.handle(at(1_300), Input::Committed(in_flight.number));
+    let next = partition.poll_frame().expect("the frame that was being filled");
+    partition.catch_up(at(1_300), &mut waiting);
+    partition.handle(at(1_300), Input::Committed(next.number));
+    let (_, outputs) = carry_out(&mut partition, at(1_300));
+    let late = outputs.iter().any(|output| {
+        matches!(output, Output::Answer { answer: Answer::Event { status: Status::Late, .. }, .. })
+    });
+    assert!(!late && waiting.is_empty(), "{outputs:?}");
+    let key = Key { source: SourceId(1), name: Arc::from("a") };
+    let record = partition.view(&key).expect("it is in memory").record;
+    assert_eq!((record.order.next, record.sequence), (Some(4), Sequence(3)));
 }
 
 #[test]

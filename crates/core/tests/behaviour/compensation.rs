@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sprag_core::id::SourceId;
+use sprag_core::limits;
 use sprag_core::position::Position;
 use sprag_core::settings::OnLate;
 
@@ -88,5 +89,31 @@ fn the_wait_of_a_key_ends_behind_a_late_event() {
     world.advance(Duration::from_secs(1));
     let abandoned = world.judge.facts.get("gap-abandoned").copied();
     assert_eq!(abandoned, Some(2), "{:#?}", world.trace);
+    world.end_well(false);
+}
+
+/// More may wait for history than may come while a place is looked for: none of them is sent away.
+#[test]
+fn what_waited_for_history_waits_behind_a_late_event_too() {
+    let mut settings = settings();
+    settings.dedupe_ids = 0;
+    let source = settings.sources.get_mut(&SourceId(1)).expect("the source");
+    source.on_late = OnLate::Compensate;
+    source.hold_wait = Duration::from_secs(1);
+    let mut world = World::new(settings, 1, Habits::default());
+    world.declare();
+    world.settle();
+    [1, 3].into_iter().for_each(|position| post(&mut world, position));
+    world.advance(Duration::from_secs(2));
+    world.habits.reads = false;
+    let last = 3 + 2 * limits::RECALL_WAITING as u64;
+    (2..=2).chain(4..=last).for_each(|position| post(&mut world, position));
+    while world.read_one(0) {
+        world.settle();
+    }
+    let busy: Vec<_> = world.trace.iter().filter(|line| line.contains("busy")).collect();
+    assert!(busy.is_empty(), "{busy:#?}");
+    let late = world.trace.iter().filter(|line| line.contains("kind=late"));
+    assert_eq!(late.count(), 1, "{:#?}", world.trace);
     world.end_well(false);
 }

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use sprag_core::fact::RefillOutcome;
 use sprag_core::id::{Key, Sequence, SourceId};
+use sprag_core::limits::HISTORY_WAIT;
 use sprag_core::position::Position;
-use sprag_core::settings::{Contract, SourceSettings};
+use sprag_core::ranges::{Range, Ranges};
+use sprag_core::rate::Rate;
+use sprag_core::settings::{Contract, RefillSettings, SourceSettings};
 
 use crate::bounds::settings;
 use crate::harness::outside::Post;
@@ -95,6 +99,51 @@ fn the_wait_for_an_event_does_not_end_while_it_is_looked_up() {
     come_back(&mut world);
     let record = world.nodes[0].partition.view(&key()).expect("it is in memory").record;
     assert_eq!((record.order.next, record.sequence), (Some(6), Sequence(4)));
+    world.end_well(false);
+}
+
+/// What is looked up may be others, one after another: those that wait for what is lost go on all the same.
+#[test]
+fn the_wait_for_an_event_ends_although_others_are_looked_up_without_end() {
+    let mut world = world(|_| {});
+    post(&mut world, 3);
+    come_back(&mut world);
+    let ends = (WAIT + HISTORY_WAIT).as_millis();
+    for _ in 0..ends / 250 {
+        post(&mut world, 1);
+        post(&mut world, 1);
+        assert!(world.read_one(0), "one of the two is judged, and the other is looked up");
+        world.settle();
+        world.advance(Duration::from_millis(250));
+    }
+    world.advance(Duration::from_secs(1));
+    let record = world.nodes[0].partition.view(&key()).expect("it is in memory").record;
+    assert_eq!((record.order.next, record.sequence), (Some(4), Sequence(2)));
+    come_back(&mut world);
+    world.end_well(false);
+}
+
+/// An API that lags says that there is none of what has come.
+#[test]
+fn what_is_looked_up_is_not_given_up_because_its_source_has_none() {
+    let mut world = world(|source| {
+        let after = Duration::from_millis(100);
+        let rate = Rate { count: 10, period: Duration::from_secs(1) };
+        source.refill = Some(RefillSettings { after, attempts: 3, rate, every: None });
+    });
+    post(&mut world, 3);
+    come_back(&mut world);
+    world.advance(Duration::from_millis(200));
+    post(&mut world, 2);
+    world.end_fetch(
+        0,
+        RefillOutcome::Whole,
+        0,
+        (None, Ranges::from_ranges([Range { from: 2, to: 2 }])),
+    );
+    world.settle();
+    come_back(&mut world);
+    is_in_order(&world, 3);
     world.end_well(false);
 }
 
