@@ -284,9 +284,12 @@ mod tests {
         assert!(failure.to_string().contains("code 100"), "{failure}");
     }
 
+    fn output_of_beside(name: &str) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("xtask-beside-{name}-{}", std::process::id()))
+    }
+
     fn beside(script: &str, name: &str) -> Result<Background, Failure> {
-        let file = format!("xtask-beside-{name}-{}", std::process::id());
-        Background::begin(&shell(script), std::env::temp_dir().join(file), STEP_LIMIT)
+        Background::begin(&shell(script), output_of_beside(name), STEP_LIMIT)
     }
 
     fn carried_out(run: &[(&'static str, Run)]) -> Result<String, String> {
@@ -306,9 +309,20 @@ mod tests {
         let late = Run::Beside(|_| beside("sleep 0.3; exit 1", "late"));
         let failure = carried_out(&[("sweep", late), ("other", quick)]).unwrap_err();
         assert!(failure.contains("step sweep"), "{failure}");
-        let soon = Run::Beside(|_| beside("exit 1", "soon"));
+        let soon = Run::Beside(|_| beside("echo $$; exit 1", "soon"));
+        // Until that has ended, however long it takes.
         let slow = Run::Alone(|_| {
-            std::thread::sleep(Duration::from_millis(500));
+            let ended = |status: String| {
+                status.lines().any(|line| line.starts_with("State:") && line.contains('Z'))
+            };
+            let has_ended = || {
+                let process = std::fs::read_to_string(output_of_beside("soon")).ok()?;
+                let status = format!("/proc/{}/status", process.trim().parse::<u32>().ok()?);
+                Some(std::fs::read_to_string(status).map_or(true, ended))
+            };
+            while has_ended() != Some(true) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
             Ok(String::new())
         });
         let never = Run::Alone(|_| panic!("what has failed ends the command before"));
@@ -319,6 +333,9 @@ mod tests {
         let long = Run::Beside(|_| beside("exec sleep 600", "long"));
         let failure = carried_out(&[("sweep", long), ("other", red)]).unwrap_err();
         assert!(failure.contains("step other") && failure.contains("red"), "{failure}");
+        for name in ["good", "late", "soon", "long"] {
+            std::fs::remove_file(output_of_beside(name)).unwrap();
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod support {
     pub(crate) mod world;
 }
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -100,7 +100,8 @@ impl Disk {
 
     /// Takes all space but so much.
     fn fill(&self, leave: u64) {
-        let mut file = File::create(self.directory.join("filler")).unwrap();
+        let mut file = self.filler();
+        file.seek(SeekFrom::End(0)).unwrap();
         let zeros = vec![0; 1 << 16];
         while self.free() > leave {
             let wanted = usize::try_from((self.free() - leave).min(1 << 16)).unwrap();
@@ -109,6 +110,19 @@ impl Disk {
             }
         }
         file.seek(SeekFrom::Start(0)).unwrap();
+    }
+
+    fn filler(&self) -> File {
+        let mut options = OpenOptions::new();
+        let options = options.create(true).write(true).truncate(false);
+        options.open(self.directory.join("filler")).unwrap()
+    }
+
+    /// Gives so much of it back: the rest need not be taken again.
+    fn give_back(&self, bytes: u64) {
+        let file = self.filler();
+        let length = file.metadata().unwrap().len();
+        file.set_len(length.saturating_sub(bytes)).unwrap();
     }
 
     fn empty(&self) {
@@ -219,7 +233,7 @@ async fn fill_before_it_is_looked_at(world: &World, disk: &Disk, gateway: &Gatew
         if locked(&world.ledger, |ledger| ledger.heard("not-durable")) > before {
             break;
         }
-        disk.empty();
+        disk.give_back(2 * RESERVE);
     }
     locked(&world.ledger, Ledger::stop);
     locked(&world.ledger, |ledger| ledger.filler = 100);

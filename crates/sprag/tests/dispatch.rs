@@ -216,7 +216,7 @@ fn closed_connections_cost_no_attempt() {
 #[test]
 fn a_hung_attempt_is_closed_before_the_retry() {
     let consumer = Consumer::listen();
-    let gateway = gateway(&format!("timeout = \"200ms\"\n{}", plain(&consumer)));
+    let gateway = gateway(&format!("timeout = \"2s\"\n{}", plain(&consumer)));
     post(&gateway, 1);
     let (mut open, first) = consumer.delivery();
     assert_eq!(first.header("sprag-redelivery"), "");

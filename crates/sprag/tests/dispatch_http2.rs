@@ -99,7 +99,7 @@ fn many_attempts_share_a_connection_that_tls_agreed_on() {
 #[test]
 fn a_hung_attempt_is_reset_before_the_retry_and_the_others_go_on() {
     let server = Server::start(&[b"h2"]);
-    let gateway = gateway(&format!("timeout = \"400ms\"\n{}", server.destination()));
+    let gateway = gateway(&format!("timeout = \"2s\"\n{}", server.destination()));
     post(&gateway, "hung", 1);
     let mut open = server.delivery();
     for number in 2..=4 {
@@ -292,7 +292,7 @@ fn a_lost_connection_leaves_all_its_attempts_unknown() {
 #[test]
 fn a_reset_that_nobody_confirms_closes_the_connection() {
     let consumer = Consumer::listen();
-    let gateway = plain(&consumer, "timeout = \"300ms\"");
+    let gateway = plain(&consumer, "timeout = \"2s\"");
     post(&gateway, "k", 1);
     let mut first = Frames::begin(consumer.stream(), &[]);
     let stream = first.request();

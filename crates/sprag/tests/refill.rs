@@ -234,7 +234,7 @@ fn an_answer_that_means_harm_costs_its_key_the_wait_and_nobody_anything() {
     let authority = Server::start(move |request| harm(&harmed(request), &leads));
     let consumer = consumer();
     let refill = format!("attempts = 1\nrate = \"1000/s\"\n{ALLOW}");
-    let wait = "hold = { wait = \"4s\" }";
+    let wait = "hold = { wait = \"8s\" }";
     let gateway = Gateway::start(LIMITS, &sections(&authority.url(), &refill, wait, &consumer));
     for order in HARMS {
         send(&gateway, order, 1);

@@ -98,7 +98,13 @@ impl Failing {
         recorded.record();
         shim::fail(&mut recorded.world.setup, &rule.text());
         let patience = if rule.times == 1 { PATIENCE } else { STARTS };
-        let next = |process: &mut Process| process.line_within(patience).flatten();
+        let next = |process: &mut Process| {
+            let line = process.line_within(patience);
+            let said = process.said();
+            // A slow start has said nothing of the disk, and goes on.
+            let tells = rule.words().iter().any(|words| said.contains(words));
+            if line.is_some() || tells { line } else { process.line_within(PATIENCE) }.flatten()
+        };
         let serves = match Gateway::announced(recorded.world.setup.spawn(), next) {
             Ok(mut gateway) => {
                 recorded.world.consumer.meets(gateway.listen);

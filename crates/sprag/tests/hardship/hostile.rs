@@ -34,14 +34,14 @@ const ALL: &[Delivery] = &[
     // No HTTP at all.
     unanswered!("", |stream| endless(stream, b"", b"\0\x01garbage", Duration::ZERO)),
     // A head that takes longer than the attempt may.
-    unanswered!("timeout = \"500ms\"", |stream| {
+    unanswered!("timeout = \"2s\"", |stream| {
         endless(stream, b"HTTP/1.1 200 OK\r\nx-slow: ", b"z", Duration::from_millis(20));
     }),
     // Interim answers, and never a final one.
-    unanswered!("timeout = \"500ms\"", |stream| {
+    unanswered!("timeout = \"2s\"", |stream| {
         endless(stream, b"", b"HTTP/1.1 100 Continue\r\n\r\n", Duration::ZERO);
     }),
-    unanswered!("timeout = \"500ms\"", |stream| {
+    unanswered!("timeout = \"2s\"", |stream| {
         endless(
             stream,
             b"",
@@ -58,7 +58,7 @@ const ALL: &[Delivery] = &[
     // A body without an end: its head has decided.
     Delivery { shows: &[], lines: "", act: endless_body },
     // An answer to what was not read, on a connection that is never read.
-    Delivery { shows: &[], lines: "timeout = \"500ms\"", act: early_answer },
+    Delivery { shows: &[], lines: "timeout = \"2s\"", act: early_answer },
     Delivery { shows: &[], lines: "", act: gone },
     Delivery { shows: &[], lines: "", act: gone_for_many },
     Delivery { shows: &[], lines: "", act: later_than_ever },

@@ -96,7 +96,7 @@ const ALL: &[Delivery] = &[
     },
     Delivery {
         shows: &["timeout"],
-        lines: "timeout = \"100ms\"",
+        lines: "timeout = \"1s\"",
         act: |lane| {
             lane.post("a");
             let (hung, _) = lane.consumer.delivery();

@@ -57,7 +57,7 @@ fn a_destination_begins_with_the_first_event_and_is_retired() {
     server.until_counted(r#"sprag_attempts_total{destination="first",outcome="2xx"}"#, 1);
 
     // Released before the second destination was known, and delivered to it all the same.
-    let start = "start = \"earliest\"\ntimeout = \"100ms\"\nconnect_timeout = \"100ms\"";
+    let start = "start = \"earliest\"\ntimeout = \"2s\"\nconnect_timeout = \"2s\"";
     let both = format!("{one}{}", destination("second", &second, start));
     let server = restarted(server, &both);
     let (connection, delivery) = second.delivery();
