@@ -61,10 +61,19 @@ pub(crate) struct Options {
     in_flight: u32,
 }
 
+/// Of one key no more than this: behind one whose id is looked up so many wait (`limits::COLD_KEY_INPUTS`), and the next is turned
+/// away.
+const IN_FLIGHT_OF_A_KEY: u64 = 1_000;
 /// An attempt that delivers.
 const ANSWERED: Outcome = Outcome::Answered { status: 200 };
 
 impl Options {
+    /// How many are on their way at once.
+    fn places(&self) -> u32 {
+        let of_keys = self.keys.saturating_mul(IN_FLIGHT_OF_A_KEY);
+        u32::try_from(of_keys).unwrap_or(u32::MAX).min(self.in_flight)
+    }
+
     /// How every attempt ends.
     fn outcome(&self) -> Outcome {
         match (self.dead, self.gone) {
@@ -94,8 +103,8 @@ fn configuration(options: &Options) -> Config {
 
 async fn fill(options: &Options) {
     let config = configuration(options);
-    let places = usize::try_from(options.in_flight).unwrap();
-    let permits = Arc::new(Semaphore::new(places));
+    let places = options.places();
+    let permits = Arc::new(Semaphore::new(usize::try_from(places).unwrap()));
     let filling = Filling::start(&config, permits.clone(), options.outcome()).await;
     let mut events = Events::new(options, &config, &filling.configured);
     let mut bytes = 0;
@@ -120,7 +129,7 @@ async fn fill(options: &Options) {
             }
         });
     }
-    drop(permits.acquire_many(options.in_flight).await.unwrap());
+    drop(permits.acquire_many(places).await.unwrap());
     filling.stop().await;
     println!("{{\"events\":{},\"body_bytes\":{bytes}}}", options.events);
 }
