@@ -140,7 +140,6 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         }
     }
 
-    /// Finds out what older frames know of an arriving event, then lets it in (DESIGN F4).
     /// What is to be known of an arrival without reading: nothing older has its id or position. None where that has to be
     /// read.
     pub(crate) fn glance(&self, partition: PartitionId, arrival: &Arrival) -> Option<Seen> {
@@ -156,6 +155,7 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
         wanted(arrival).iter().all(is_absent).then_some(seen)
     }
 
+    /// Finds out what older frames know of an arriving event, then lets it in (DESIGN F4).
     pub(crate) fn look_up(&mut self, now: Now, partition: PartitionId, arrival: Box<Arrival>) {
         if let Some(seen) = self.glance(partition, &arrival) {
             return self.input(now, partition, Input::Receive { arrival, seen });
