@@ -22,6 +22,9 @@
 //! Idle ─▶ Listing ─▶ Ready ⇄ Reading ─▶ Settling ─▶ Acting ─▶ Idle
 //! ```
 //!
+//! **Turns.** Segments are looked at in rounds, from the oldest to the newest that is old enough: a segment in which much waits
+//! may take longer to look at than until it may be looked at again, and those behind it would never have their turn.
+//!
 //! **Pace.** One page of one segment at a time, with a pause behind it; one rewriting or deletion
 //! at a time. Age is measured by the machine's clock or by what passed since the process began,
 //! whichever says less: a clock that jumps ahead deletes nothing.
@@ -57,6 +60,8 @@ pub struct Retention {
     seal_due: Option<ElapsedMicros>,
     /// Segments that were looked at, and when they may be again.
     looked: BTreeMap<u64, ElapsedMicros>,
+    /// The last segment of this round that was looked at for its bodies; 0 before the first.
+    round: u64,
     /// Counts steps that are answered: answers to earlier ones are void.
     asked: u64,
     /// Redrives that are not answered yet; and how many began or ended so far.
@@ -87,6 +92,7 @@ impl Retention {
             due: ElapsedMicros(0),
             seal_due: None,
             looked: BTreeMap::new(),
+            round: 0,
             asked: 0,
             redriving: 0,
             redrives: 0,
@@ -100,6 +106,7 @@ impl Retention {
             self.settings = settings;
             self.due = ElapsedMicros(0);
             self.looked.clear();
+            self.round = 0;
         }
     }
 
@@ -209,17 +216,29 @@ impl Retention {
         }
         let expired = self.before(now, self.settings.bodies);
         let goes_on = segments.last().filter(|last| !is_all && last.newest < expired);
-        if let Some((segment, deletes)) = self.choose(now, segments, after) {
+        let mut chosen = self.choose(now, segments, after);
+        if chosen.is_none() && goes_on.is_none() && after == 0 {
+            // The round is over, and these are all: the next begins with them.
+            self.round = 0;
+            chosen = self.choose(now, segments, after);
+        }
+        if let Some((segment, deletes)) = chosen {
+            self.round = if deletes { self.round } else { segment.number };
             let job = Job::new(segment.clone(), deletes, self.redrives, now.elapsed);
             self.go_on(now, Box::new(job));
         } else if let Some(last) = goes_on {
             self.phase = Phase::Listed { after: last.number };
+        } else if self.round > 0 {
+            // Over too: the next begins with the oldest.
+            self.round = 0;
+            self.phase = Phase::Listed { after: 0 };
         } else {
             self.rest(now.elapsed.after(self.every()));
         }
     }
 
-    /// The segment that is looked at next: the oldest for deletion, or the first for its bodies.
+    /// The segment that is looked at next: the oldest for deletion, or the next of the round for its bodies. An oldest that was
+    /// looked at stays for what waits in it: it is looked at again when a round begins.
     fn choose<'s>(
         &self,
         now: Now,
@@ -232,8 +251,12 @@ impl Retention {
         let old = self.before(now, self.settings.facts);
         let expired = self.before(now, self.settings.bodies);
         let oldest = segments.first().filter(|first| after == 0 && first.newest < old);
-        let oldest = oldest.filter(may_look).map(|first| (first, true));
-        let is_due = |segment: &&Segment| segment.newest < expired && segment.kept != Some(0);
+        let in_turn =
+            |first: &&Segment| self.round == 0 || !self.looked.contains_key(&first.number);
+        let oldest = oldest.filter(may_look).filter(in_turn).map(|first| (first, true));
+        let is_due = |segment: &&Segment| {
+            segment.newest < expired && segment.kept != Some(0) && segment.number > self.round
+        };
         let mut rest = segments.iter().filter(is_due).filter(may_look);
         oldest.or_else(|| rest.next().map(|segment| (segment, false)))
     }

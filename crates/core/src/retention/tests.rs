@@ -2,6 +2,7 @@
 
 use super::*;
 use alloc::vec;
+use alloc::vec::Vec;
 
 const DAY: u64 = 86_400_000_000;
 const P: PartitionId = PartitionId(0);
@@ -74,6 +75,27 @@ fn a_segment_is_rewritten_once_and_again_for_more_than_half() {
     }
     let tally = Tally { rewritten: 1, freed: 9, ..Tally::default() };
     assert_eq!(machine.tally(), tally);
+}
+
+/// Each takes longer to look at than until it may be looked at again, since much waits in it: all have their turn.
+#[test]
+fn segments_in_which_much_waits_do_not_keep_others_from_their_turn() {
+    let mut machine = machine();
+    let segments: Vec<Segment> = (1..=4).map(|number| segment(number, 3, None)).collect();
+    let mut looked = Vec::new();
+    for day in 6..14 {
+        lists(&mut machine, at(day), &segments);
+        match poll(&mut machine, at(day), 0) {
+            Some(Step::Read(reading)) => {
+                looked.push((reading.from.0 / 10, reading.carries));
+                let page = Looked { live: 1, is_pinned: true, ..Looked::default() };
+                machine.looked(at(day + 1), machine.asked(), page, reading.end);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let turns = [1, 2, 3, 4, 1, 2, 3, 4].map(|number| (number, false));
+    assert_eq!(looked, turns);
 }
 
 #[test]
