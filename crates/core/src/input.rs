@@ -219,6 +219,27 @@ pub struct Ended {
     pub took: Duration,
 }
 
+impl Ended {
+    /// How many events it acknowledges, of what was sent from the first on: of a range as many as it says, else all with
+    /// a 2xx. `is_accepted`: it says only that the consumer has them, and will acknowledge them by itself.
+    #[must_use]
+    pub fn acknowledges(
+        &self,
+        sequence: Sequence,
+        last: Option<Sequence>,
+        is_accepted: bool,
+    ) -> u64 {
+        let is_whole = self.outcome.is_acknowledged() && self.dropped.is_none() && !is_accepted;
+        let Some(last) = last else { return u64::from(is_whole) };
+        let length = last.0.saturating_sub(sequence.0).saturating_add(1);
+        match self.acknowledged {
+            Some(said) => said.min(length),
+            None if is_whole => length,
+            None => 0,
+        }
+    }
+}
+
 /// An ask for missing positions is over: every event that it brought is answered by now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {

@@ -76,6 +76,16 @@ fn is_of(request: &Message, id: &str, count: &str) {
     assert_eq!(request.header("sprag-signature"), hmac_of('A', &own));
 }
 
+/// How long each event took is in the metrics, whatever it was sent with.
+fn each_was_counted_once(gateway: &Gateway, events: u64) {
+    let mut metrics = Connection::to(gateway.running.admin);
+    metrics.send(b"GET /metrics HTTP/1.1\r\nhost: sprag\r\n\r\n");
+    let page = String::from_utf8(metrics.message().expect("metrics").body).unwrap();
+    let count = "sprag_lag_seconds_count{destination=\"app\",";
+    let lags = page.lines().filter(|line| line.starts_with(count));
+    assert!(lags.map(|line| line.ends_with(&format!(" {events}"))).eq([true]), "{page}");
+}
+
 #[test]
 fn a_range_is_one_signed_request_and_the_same_until_it_is_acknowledged() {
     let consumer = Consumer::listen();
@@ -150,6 +160,7 @@ fn a_range_is_one_signed_request_and_the_same_until_it_is_acknowledged() {
         (lane["status"] == "delivered").then_some(lane)
     });
     assert!(shown["attempts"].as_array().is_some_and(|tries| !tries.is_empty()), "{shown}");
+    each_was_counted_once(&gateway, 6);
 }
 
 #[test]

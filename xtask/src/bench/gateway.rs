@@ -316,15 +316,23 @@ impl Gateway {
 )]
 fn progress(page: &str, destination: &str) -> Option<Progress> {
     let attempts = &format!("sprag_attempts_total{{destination=\"{destination}\",outcome=\"");
-    let delivered = metric(page, &format!("{attempts}2xx\"}}"))? as u64;
+    let acknowledged = format!("{attempts}2xx\"}}");
+    // An attempt may carry many events: those are counted by the time that each took.
+    let lags = format!("sprag_lag_seconds_count{{destination=\"{destination}\",");
+    let delivered = sum(page, &lags);
     let in_flight = format!("sprag_in_flight{{destination=\"{destination}\",pool=\"main\"}}");
     let in_flight = metric(page, &in_flight);
-    let ended = page.lines().filter_map(|line| {
-        let (_, count) = line.strip_prefix(attempts.as_str())?.split_once("\"} ")?;
+    let failed = sum(page, attempts).saturating_sub(metric(page, &acknowledged)? as u64);
+    Some(Progress { delivered, failed, in_flight: in_flight.unwrap_or_default() as u64 })
+}
+
+/// The sum of all counters that begin so.
+fn sum(page: &str, begin: &str) -> u64 {
+    let counts = page.lines().filter_map(|line| {
+        let (_, count) = line.strip_prefix(begin)?.split_once("\"} ")?;
         count.trim().parse::<u64>().ok()
     });
-    let failed = ended.sum::<u64>().saturating_sub(delivered);
-    Some(Progress { delivered, failed, in_flight: in_flight.unwrap_or_default() as u64 })
+    counts.sum()
 }
 
 #[cfg(test)]
@@ -337,8 +345,10 @@ mod tests {
             sprag_attempts_total{destination=\"consumer\",outcome=\"2xx\"} 40\n\
             sprag_attempts_total{destination=\"consumer\",outcome=\"5xx\"} 2\n\
             sprag_attempts_total{destination=\"consumer\",outcome=\"unknown\"} 1\n\
+            sprag_lag_seconds_count{destination=\"consumer\",partition=\"0\"} 1500\n\
+            sprag_lag_seconds_count{destination=\"consumer\",partition=\"1\"} 500\n\
             sprag_in_flight{destination=\"consumer\",pool=\"main\"} 7\n";
-        let expected = Progress { delivered: 40, failed: 3, in_flight: 7 };
+        let expected = Progress { delivered: 2000, failed: 3, in_flight: 7 };
         assert_eq!(progress(page, DESTINATION), Some(expected));
         assert_eq!(progress(page, "other"), None);
     }

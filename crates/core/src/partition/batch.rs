@@ -79,16 +79,10 @@ pub(super) fn at_head(hot: &Hot, at: usize, most: usize) -> AtHead {
     }
 }
 
-/// What an answer acknowledges of what was tried: as many events as it says, else all with a 2xx.
+/// What an answer acknowledges of a range that was tried.
 pub(super) fn part(tried: Tried, ended: &Ended, is_accepted: bool) -> Option<Batch> {
     let last = tried.last?;
-    let length = last.0.saturating_sub(tried.sequence.0).saturating_add(1);
-    let is_whole = ended.outcome.is_acknowledged() && ended.dropped.is_none() && !is_accepted;
-    let acknowledged = match ended.acknowledged {
-        Some(said) => said.min(length),
-        None if is_whole => length,
-        None => 0,
-    };
+    let acknowledged = ended.acknowledges(tried.sequence, tried.last, is_accepted);
     Some(Batch { last, acknowledged })
 }
 

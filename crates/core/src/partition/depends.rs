@@ -52,8 +52,6 @@ use crate::time::{ElapsedMicros, OpenMicros};
 pub(super) struct Dependency {
     of: Key,
     stage: Stage,
-    /// When it was told anything last, or asked first, by open time: how long nobody answers.
-    heard: OpenMicros,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +70,8 @@ struct Asked {
     /// When, by both times.
     at: ElapsedMicros,
     open: OpenMicros,
+    /// How long nobody had answered those made just before it, by open time.
+    silent: Duration,
 }
 
 /// What it was told.
@@ -99,6 +99,12 @@ impl Asked {
     fn next(self) -> ElapsedMicros {
         self.at.after(limits::ASK_AGAIN_MAX)
     }
+
+    /// How long nobody answers, by open time. Of each ask no more counts than until the next is due: a lane that stood
+    /// meanwhile, or tried for long what is sent behind an ask, has not listened for so long.
+    fn silent(self, open: OpenMicros) -> Duration {
+        self.silent + open.since(self.open).min(limits::ASK_AGAIN_MAX)
+    }
 }
 
 /// What a lane does that could send its head now; none where it need not wait for another resource.
@@ -115,7 +121,7 @@ pub(super) fn step(hot: &Hot, at: usize, now: ElapsedMicros, open: OpenMicros) -
         Stage::Met => return None,
         Stage::Asked(asked) if asked.next() > now => Step::Wait(asked.next()),
         Stage::Asked(asked) => {
-            let is_silent = open.since(known.heard) >= limits::ASK_SILENCE;
+            let is_silent = asked.silent(open) >= limits::ASK_SILENCE;
             if is_silent && is_behind(asked.open) {
                 Step::GiveUp(depends_on.of.clone())
             } else {
@@ -264,10 +270,13 @@ impl<D: Digest> Partition<D> {
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let lane = &mut hot.lanes[at];
         let known = lane.dependency.take().filter(|known| known.of == of);
-        let heard = known.map_or(open, |known| known.heard);
-        let asked = Asked { at: now, open };
+        let silent = match known.map(|known| known.stage) {
+            Some(Stage::Asked(asked)) => asked.silent(open),
+            _ => Duration::ZERO,
+        };
+        let asked = Asked { at: now, open, silent };
         let stage = Stage::Asked(asked);
-        lane.dependency = Some(Box::new(Dependency { of: of.clone(), stage, heard }));
+        lane.dependency = Some(Box::new(Dependency { of: of.clone(), stage }));
         let ask = Ask {
             from: self.id,
             asker: hot.key.clone(),
@@ -292,7 +301,10 @@ impl<D: Digest> Partition<D> {
         if self.filling.is_full() {
             return self.promise(Promise::Wake(slot));
         }
-        let Some(hot) = self.keys.get(slot) else { return };
+        let Some(hot) = self.keys.get_mut(slot) else { return };
+        // That nobody answered says nothing by the time the next event's turn comes.
+        let is_asked = |known: &mut Box<Dependency>| matches!(known.stage, Stage::Asked(_));
+        hot.lanes[at].dependency.take_if(is_asked);
         let lane = &hot.record.lanes[at];
         let (key, destination, sequence) = (hot.key.clone(), lane.destination, lane.head);
         self.write(Fact::Unmet(Unmet { key, destination, sequence, of }));
@@ -303,7 +315,7 @@ impl<D: Digest> Partition<D> {
     /// when it was made.
     pub(super) fn told(&mut self, ask: &Ask, word: Word) {
         let Some(slot) = self.slot_of(&ask.asker) else { return };
-        let (now, heard, recorded) = (self.now.elapsed, self.open, self.recorded);
+        let (now, recorded) = (self.now.elapsed, self.recorded);
         let Some(hot) = self.keys.get_mut(slot) else { return };
         let Some(at) = hot.lane_at(ask.destination.into()) else { return };
         let lane = &mut hot.lanes[at];
@@ -320,7 +332,7 @@ impl<D: Digest> Partition<D> {
             Word::Pending => Stage::Told(Told { is_pending: true, asked, next }),
             Word::NotYet => Stage::Told(Told { is_pending: false, asked, next }),
         };
-        lane.dependency = Some(Box::new(Dependency { of: ask.of.clone(), stage, heard }));
+        lane.dependency = Some(Box::new(Dependency { of: ask.of.clone(), stage }));
         self.wake_lane(slot, at);
     }
 }

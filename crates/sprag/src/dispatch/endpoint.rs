@@ -142,10 +142,9 @@ impl Endpoint {
         })
     }
 
-    /// Whether the answer itself says that the event is delivered.
-    pub(super) fn is_delivered(&self, ended: &Ended) -> bool {
-        let later = self.acknowledges_later && ended.outcome == Outcome::Answered { status: 202 };
-        ended.outcome.is_acknowledged() && ended.dropped.is_none() && !later
+    /// Whether the consumer says that it has what was sent, and will acknowledge it by itself.
+    pub(super) fn is_accepted(&self, outcome: Outcome) -> bool {
+        self.acknowledges_later && outcome.is_accepted()
     }
 
     /// An attempt ended: it is counted, and the first that was not allowed is told.

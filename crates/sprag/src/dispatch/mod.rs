@@ -15,6 +15,7 @@ pub(crate) mod http1;
 mod http2;
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -227,10 +228,16 @@ impl Network for Dispatcher {
             let now = clock.now();
             let took = now.elapsed.since(started.elapsed);
             endpoint.ended(ended.outcome);
-            if endpoint.is_delivered(&ended) && !attempt.out_of_order {
-                endpoint.metrics().delivered(partition, now.clock.since(event.event.recorded));
+            let ended = ended.of(id, took);
+            if !attempt.out_of_order {
+                let is_accepted = endpoint.is_accepted(ended.outcome);
+                let count = ended.acknowledges(attempt.sequence, attempt.last, is_accepted);
+                let sent = iter::once(&event).chain(&others);
+                let lags = sent.map(|event| now.clock.since(event.event.recorded));
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                endpoint.metrics().delivered(partition, lags.take(count));
             }
-            node.ended(partition, ended.of(id, took));
+            node.ended(partition, ended);
         });
     }
 

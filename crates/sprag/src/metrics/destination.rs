@@ -61,9 +61,14 @@ impl DestinationMetrics {
         self.0.attempts[class(outcome)].inc();
     }
 
-    /// An event of a partition was acknowledged so long after it was received.
-    pub fn delivered(&self, partition: PartitionId, lag: Duration) {
+    /// Events of a partition were acknowledged so long after they were received.
+    pub fn delivered(&self, partition: PartitionId, lags: impl Iterator<Item = Duration>) {
+        let mut lags = lags.peekable();
+        if lags.peek().is_none() {
+            return;
+        }
         let labels = LaneLabels { destination: self.0.name.clone(), partition: partition.0 };
-        self.0.lags.get_or_create(&labels).observe(lag.as_secs_f64());
+        let histogram = self.0.lags.get_or_create(&labels);
+        lags.for_each(|lag| histogram.observe(lag.as_secs_f64()));
     }
 }

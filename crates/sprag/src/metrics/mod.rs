@@ -307,7 +307,7 @@ mod tests {
         metrics.commit(Duration::from_millis(2), 30);
         metrics.bodies(&Tally { received: 500, stored: 200, ..Tally::default() });
         metrics.bodies(&Tally { received: 700, stored: 300, ..Tally::default() });
-        app.delivered(PartitionId(3), Duration::from_millis(20));
+        app.delivered(PartitionId(3), [Duration::from_millis(20)].into_iter());
         let text = metrics.text(&levels());
         for line in [
             "sprag_events_total{source=\"billing\",fate=\"released\"} 2",

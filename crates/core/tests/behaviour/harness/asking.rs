@@ -20,25 +20,26 @@ pub(crate) struct Asking {
     waits: BTreeMap<(Key, DestinationId), Wait>,
 }
 
-/// What a lane that waits asked behind its bound, and was told.
-#[derive(Debug, Clone)]
+/// What a lane that waits asked, and was told.
+#[derive(Debug)]
 struct Wait {
     of: Key,
-    until: OpenMicros,
-    /// By when it asked: whether what it waits for was on its way then. An answer may be to one before the last.
+    /// By when it asked: whether what it waits for was on its way then, and the bound over. An answer may be to one before the last.
     asked: BTreeMap<OpenMicros, bool>,
     /// The ask that was answered last.
     told: Option<OpenMicros>,
 }
 
 impl Wait {
-    /// Whether what it waits for was on its way when the ask was made whose answer it has. Where nobody has answered
-    /// for long since then, it need not be.
+    /// Whether what it waits for was on its way when the ask was made whose answer it has, or it has none. Where nobody has
+    /// answered for long since then, it need not be.
     fn was_on_its_way(&self) -> bool {
-        let last = self.asked.last_key_value().map(|(made, _)| *made);
-        let (Some(told), Some(last)) = (self.told, last) else { return false };
-        let is_silent = last.since(told) + limits::ASK_AGAIN_MAX >= limits::ASK_SILENCE;
-        !is_silent && self.asked.get(&told).copied().unwrap_or_default()
+        let asks_in_silence = limits::ASK_SILENCE.div_duration_f64(limits::ASK_AGAIN_MAX);
+        let is_silent = |asks: usize| asks as f64 >= asks_in_silence;
+        match self.told {
+            None => !is_silent(self.asked.len()),
+            Some(told) => !is_silent(self.asked.range(told..).count() - 1) && self.asked[&told],
+        }
     }
 }
 
@@ -51,11 +52,10 @@ impl World {
             let was_on_its_way =
                 ask.made >= ask.until && self.is_on_its_way(&ask.of, ask.destination);
             let lane = (ask.asker.clone(), ask.destination);
-            let (of, until) = (ask.of.clone(), ask.until);
-            let new = Wait { of, until, asked: BTreeMap::new(), told: None };
-            let wait = self.asking.waits.entry(lane).or_insert_with(|| new.clone());
-            if (&wait.of, wait.until) != (&new.of, new.until) {
-                *wait = new;
+            let new = || Wait { of: ask.of.clone(), asked: BTreeMap::new(), told: None };
+            let wait = self.asking.waits.entry(lane).or_insert_with(new);
+            if wait.of != ask.of {
+                *wait = new();
             }
             wait.asked.insert(ask.made, was_on_its_way);
         }

@@ -186,7 +186,8 @@ mod tests {
         source.event(Status::Released);
         source.event(Status::Held);
         for millis in 1..=100 {
-            to.delivered(PartitionId(millis % 2), Duration::from_millis(u64::from(millis)));
+            let lag = Duration::from_millis(u64::from(millis));
+            to.delivered(PartitionId(millis % 2), [lag].into_iter());
         }
         let now = scrape(&metrics);
         let labels = [("source", "a \"b\" {c}")];
