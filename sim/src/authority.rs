@@ -442,7 +442,8 @@ impl World {
             let since = record.active.0.saturating_sub(CLOCK);
             let asked = self.authorities.resources.get(&resource);
             let was_asked = asked.is_some_and(|at| *at >= since);
-            let begins = record.order.next.is_some();
+            // A forgotten key may be in memory still; nothing follows what is forgotten.
+            let begins = record.order.next.is_some() && !record.forgotten;
             (is_due && begins && !is_throttled && !was_asked).then_some((key, record.active))
         });
         let unasked: Vec<_> = unasked.take(1).collect();
