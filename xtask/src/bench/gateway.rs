@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Bench;
-use super::http::{get, metric};
+use super::http::{TOKEN, get, json_number, metric};
 use super::server::{Server, free_address, wait_for};
 use crate::failure::Failure;
 use crate::process::{self, now};
@@ -44,12 +44,21 @@ pub(crate) struct Gateway {
 /// What the metrics say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Progress {
-    /// Deliveries answered with 2xx, their outcome durable when nothing is in flight.
+    /// Events delivered in order, their outcome durable when nothing is in flight.
     pub(crate) delivered: u64,
     /// Attempts that ended otherwise.
     pub(crate) failed: u64,
     /// Attempts under way.
     pub(crate) in_flight: u64,
+}
+
+/// How far a key has come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct KeyProgress {
+    /// Events that it has released.
+    pub(crate) released: u64,
+    /// Of those, what its first lane has delivered.
+    pub(crate) delivered: u64,
 }
 
 /// Whose events come in.
@@ -217,7 +226,7 @@ engine = "embedded"
         let mut command = Command::new(&bench.sprag);
         command.arg("serve").arg("--config").arg(&path).current_dir(&self.room);
         secrets(&mut command);
-        command.env("SPRAG_ADMIN_TOKEN", "bench");
+        command.env("SPRAG_ADMIN_TOKEN", TOKEN);
         let server = Server::start(&mut command, &self.room, &[listen, admin])?;
         let mut gateway = Gateway { listen, server, counted: DESTINATION, admin };
         let ready = wait_for(patience, || {
@@ -285,21 +294,40 @@ impl Gateway {
 
     /// Returns when so many events are delivered, whatever else is in flight.
     pub(crate) fn delivered(&mut self, events: u64) -> Result<(), Failure> {
+        self.until(|gateway| Ok((gateway.progress()?.delivered, events)))
+    }
+
+    /// Returns when so many of some events are delivered as are wanted: `look` says both.
+    pub(crate) fn until(
+        &mut self,
+        look: impl Fn(&Self) -> Result<(u64, u64), Failure>,
+    ) -> Result<(), Failure> {
         let mut moved = (now(), 0);
         loop {
             self.server.check()?;
-            let delivered = self.progress()?.delivered;
-            if delivered >= events {
+            let (delivered, wanted) = look(self)?;
+            if delivered >= wanted {
                 return Ok(());
             }
             if delivered > moved.1 {
                 moved = (now(), delivered);
             } else if moved.0.elapsed() > STUCK {
-                let why = format!("{delivered} of {events} events are delivered, and no more");
+                let why = format!("{delivered} of {wanted} events are delivered, and no more");
                 return Err(Failure::new(why));
             }
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// What a key has released, and its first lane delivered.
+    pub(crate) fn key(&self, name: &str) -> Result<KeyProgress, Failure> {
+        let source = Source::Made.name();
+        let key = get(self.admin, &format!("/v1/sources/{source}/keys/{name}"))?;
+        let of = |member| {
+            let why = || Failure::new(format!("no {member} in {key}"));
+            json_number(&key, member).ok_or_else(why)
+        };
+        Ok(KeyProgress { released: of("sequence")?, delivered: of("delivered")? })
     }
 
     /// What it says of itself now.

@@ -12,6 +12,8 @@ use crate::failure::Failure;
 
 /// Events of one key in one attempt at the most.
 const BATCH: &str = "batch = 50";
+/// The key that is hot.
+const HOT_KEY: &str = "cus_0000000";
 
 /// Measures with so many events of one key by itself, and `events` of which one in so many is of one key.
 pub(crate) fn measure(
@@ -33,7 +35,7 @@ pub(crate) fn measure(
     let hot_every = (2.0 * fastest / each.median).clamp(2.0, 1e6).ceil() as u64;
     let hot = bench.load_of("hot", Load { hot_every, ..Load::new(events, keys) })?;
     let beside = rounds::<2>("even keys; one hot among them", number, |kind| {
-        run(bench, [&even, &hot][kind], "")
+        others(bench, [&even, &hot][kind])
     })?;
     Ok(vec![
         Line {
@@ -58,7 +60,7 @@ pub(crate) fn measure(
             measured: Spread::of(ratios(&beside, 1, 0)),
             how: format!(
                 "{number} rounds of {events} events over {keys} keys; every {hot_every}th is of one of them, half of \
-                 what its lane takes"
+                 what its lane takes by itself; until all of the others are delivered"
             ),
         },
     ])
@@ -67,6 +69,21 @@ pub(crate) fn measure(
 fn run(bench: &Bench, load: &LoadFile, line: &str) -> Result<Run, Failure> {
     let consumer = consumer::consumer(bench, false)?;
     Run::of(&mut start(bench, consumer.address, line)?, load, load.events)
+}
+
+/// Until all events but those of the hot key are delivered: its lane is as fast as it is, whoever waits behind it.
+fn others(bench: &Bench, load: &LoadFile) -> Result<Run, Failure> {
+    let consumer = consumer::consumer(bench, false)?;
+    let mut gateway = start(bench, consumer.address, "")?;
+    Run::until(&mut gateway, load, |gateway| {
+        gateway.until(|gateway| {
+            // In this order: what the hot key's lane delivers meanwhile is none of the others'.
+            let delivered = gateway.progress()?.delivered;
+            let key = gateway.key(HOT_KEY)?;
+            Ok((delivered.saturating_sub(key.delivered), load.events.saturating_sub(key.released)))
+        })?;
+        Ok(gateway.progress()?.delivered)
+    })
 }
 
 fn start(bench: &Bench, consumer: SocketAddr, line: &str) -> Result<Gateway, Failure> {

@@ -23,17 +23,29 @@ impl Run {
         load: &LoadFile,
         delivered: u64,
     ) -> Result<Self, Failure> {
+        Self::until(gateway, load, |gateway| {
+            let came = gateway.drained(delivered)?.delivered;
+            if came < delivered {
+                return Err(Failure::new(format!("{came} of {delivered} events are delivered")));
+            }
+            Ok(load.events)
+        })
+    }
+
+    /// Sends a load, and waits until the end, which says how many events are delivered by then.
+    pub(crate) fn until(
+        gateway: &mut Gateway,
+        load: &LoadFile,
+        end: impl FnOnce(&mut Gateway) -> Result<u64, Failure>,
+    ) -> Result<Self, Failure> {
         let mut sending = load.send(gateway.listen, 0.0)?;
         let sent = |_: &mut Server| sending.is_done().map(|done| done.then_some(()));
         let (memory_mib, ()) = memory::most_until(&mut gateway.server, sent)?;
-        let came = gateway.drained(delivered)?.delivered;
-        if came < delivered {
-            return Err(Failure::new(format!("{came} of {delivered} events are delivered")));
-        }
+        let events = end(gateway)?;
         let ended = process::unix_seconds();
         let memory_mib = memory_mib.max(gateway.server.memory_mib()?);
         let seconds = ended - sending.finish()?.began;
-        Ok(Self { per_second: cpu::per(load.events, seconds), memory_mib })
+        Ok(Self { per_second: cpu::per(events, seconds), memory_mib })
     }
 }
 
