@@ -30,12 +30,13 @@ pub(crate) fn measure(
     let (each, batched) = (of(0), of(1));
     let even = bench.load_of("even", Load::new(events, keys))?;
     let fastest = run(bench, &even, "")?.per_second;
-    // Half of what its lane can take while the others come at their rate.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to millions")]
-    let hot_every = (2.0 * fastest / each.median).clamp(2.0, 1e6).ceil() as u64;
+    // More than its lane takes, to see how much that is while others come as fast as they can; then half of it.
+    let probe = Load { hot_every: every(2.0 * fastest / each.median), ..Load::new(events, keys) };
+    let beside_others = beside_others(bench, &bench.load_of("hot", probe)?)?;
+    let hot_every = every(2.0 * fastest / beside_others);
     let hot = bench.load_of("hot", Load { hot_every, ..Load::new(events, keys) })?;
     let beside = rounds::<2>("even keys; one hot among them", number, |kind| {
-        others(bench, [&even, &hot][kind])
+        run(bench, [&even, &hot][kind], "")
     })?;
     Ok(vec![
         Line {
@@ -59,8 +60,8 @@ pub(crate) fn measure(
             precision: 2,
             measured: Spread::of(ratios(&beside, 1, 0)),
             how: format!(
-                "{number} rounds of {events} events over {keys} keys; every {hot_every}th is of one of them, half of \
-                 what its lane takes by itself; until all of the others are delivered"
+                "{number} rounds of {events} events over {keys} keys; every {hot_every}th is of one of them, half of the \
+                 {beside_others:.0}/s that its lane takes beside them"
             ),
         },
     ])
@@ -71,19 +72,26 @@ fn run(bench: &Bench, load: &LoadFile, line: &str) -> Result<Run, Failure> {
     Run::of(&mut start(bench, consumer.address, line)?, load, load.events)
 }
 
-/// Until all events but those of the hot key are delivered: its lane is as fast as it is, whoever waits behind it.
-fn others(bench: &Bench, load: &LoadFile) -> Result<Run, Failure> {
+/// Every how many-th event is of the hot key.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to millions")]
+fn every(events: f64) -> u64 {
+    events.clamp(2.0, 1e6).ceil() as u64
+}
+
+/// Events a second of the hot key's lane, until all of the others are delivered.
+fn beside_others(bench: &Bench, load: &LoadFile) -> Result<f64, Failure> {
     let consumer = consumer::consumer(bench, false)?;
     let mut gateway = start(bench, consumer.address, "")?;
-    Run::until(&mut gateway, load, |gateway| {
+    let run = Run::until(&mut gateway, load, |gateway| {
         gateway.until(|gateway| {
             // In this order: what the hot key's lane delivers meanwhile is none of the others'.
             let delivered = gateway.progress()?.delivered;
             let key = gateway.key(HOT_KEY)?;
             Ok((delivered.saturating_sub(key.delivered), load.events.saturating_sub(key.released)))
         })?;
-        Ok(gateway.progress()?.delivered)
-    })
+        Ok(gateway.key(HOT_KEY)?.delivered)
+    })?;
+    Ok(run.per_second)
 }
 
 fn start(bench: &Bench, consumer: SocketAddr, line: &str) -> Result<Gateway, Failure> {
