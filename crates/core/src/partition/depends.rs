@@ -70,7 +70,9 @@ struct Asked {
     /// When, by both times.
     at: ElapsedMicros,
     open: OpenMicros,
-    /// How long nobody had answered those made just before it, by open time.
+    /// For the sake of which event.
+    head: Sequence,
+    /// How long nobody had answered those made just before it for this event, by open time.
     silent: Duration,
 }
 
@@ -100,9 +102,12 @@ impl Asked {
         self.at.after(limits::ASK_AGAIN_MAX)
     }
 
-    /// How long nobody answers, by open time. Of each ask no more counts than until the next is due: a lane that stood
-    /// meanwhile, or tried for long what is sent behind an ask, has not listened for so long.
-    fn silent(self, open: OpenMicros) -> Duration {
+    /// How long nobody answers what is asked for this event, by open time. Of each ask no more counts than until the next is
+    /// due: a lane that stood meanwhile has not listened for so long.
+    fn silent(self, head: Sequence, open: OpenMicros) -> Duration {
+        if self.head != head {
+            return Duration::ZERO;
+        }
         self.silent + open.since(self.open).min(limits::ASK_AGAIN_MAX)
     }
 }
@@ -121,7 +126,7 @@ pub(super) fn step(hot: &Hot, at: usize, now: ElapsedMicros, open: OpenMicros) -
         Stage::Met => return None,
         Stage::Asked(asked) if asked.next() > now => Step::Wait(asked.next()),
         Stage::Asked(asked) => {
-            let is_silent = asked.silent(open) >= limits::ASK_SILENCE;
+            let is_silent = asked.silent(record.head, open) >= limits::ASK_SILENCE;
             if is_silent && is_behind(asked.open) {
                 Step::GiveUp(depends_on.of.clone())
             } else {
@@ -268,13 +273,13 @@ impl<D: Digest> Partition<D> {
             return self.set_timer(slot, at, now.after(limits::ASK_AGAIN_MAX));
         }
         let Some(hot) = self.keys.get_mut(slot) else { return };
-        let lane = &mut hot.lanes[at];
+        let (lane, head) = (&mut hot.lanes[at], hot.record.lanes[at].head);
         let known = lane.dependency.take().filter(|known| known.of == of);
         let silent = match known.map(|known| known.stage) {
-            Some(Stage::Asked(asked)) => asked.silent(open),
+            Some(Stage::Asked(asked)) => asked.silent(head, open),
             _ => Duration::ZERO,
         };
-        let asked = Asked { at: now, open, silent };
+        let asked = Asked { at: now, open, head, silent };
         let stage = Stage::Asked(asked);
         lane.dependency = Some(Box::new(Dependency { of: of.clone(), stage }));
         let ask = Ask {
@@ -301,10 +306,7 @@ impl<D: Digest> Partition<D> {
         if self.filling.is_full() {
             return self.promise(Promise::Wake(slot));
         }
-        let Some(hot) = self.keys.get_mut(slot) else { return };
-        // That nobody answered says nothing by the time the next event's turn comes.
-        let is_asked = |known: &mut Box<Dependency>| matches!(known.stage, Stage::Asked(_));
-        hot.lanes[at].dependency.take_if(is_asked);
+        let Some(hot) = self.keys.get(slot) else { return };
         let lane = &hot.record.lanes[at];
         let (key, destination, sequence) = (hot.key.clone(), lane.destination, lane.head);
         self.write(Fact::Unmet(Unmet { key, destination, sequence, of }));

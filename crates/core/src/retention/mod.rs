@@ -22,8 +22,7 @@
 //! Idle ─▶ Listing ─▶ Ready ⇄ Reading ─▶ Settling ─▶ Acting ─▶ Idle
 //! ```
 //!
-//! **Turns.** Segments are looked at in rounds, from the oldest to the newest that is old enough: a segment in which much waits
-//! may take longer to look at than until it may be looked at again, and those behind it would never have their turn.
+//! **Turns.** Segments are looked at in rounds (`round`), from the oldest to the newest that is old enough.
 //!
 //! **Pace.** One page of one segment at a time, with a pause behind it; one rewriting or deletion
 //! at a time. Age is measured by the machine's clock or by what passed since the process began,
@@ -32,6 +31,7 @@
 //! Must not know: how segments are stored, what a page costs.
 
 mod job;
+mod round;
 mod said;
 #[cfg(test)]
 mod tests;
@@ -41,6 +41,7 @@ use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use job::Job;
+use round::Round;
 pub use said::{DeadBodies, Looked, Reading, Segment, Step, Tally};
 
 use crate::id::{FrameNumber, PartitionId};
@@ -60,8 +61,8 @@ pub struct Retention {
     seal_due: Option<ElapsedMicros>,
     /// Segments that were looked at, and when they may be again.
     looked: BTreeMap<u64, ElapsedMicros>,
-    /// The last segment of this round that was looked at for its bodies; 0 before the first.
-    round: u64,
+    /// The round of looks that is under way.
+    round: Option<Round>,
     /// Counts steps that are answered: answers to earlier ones are void.
     asked: u64,
     /// Redrives that are not answered yet; and how many began or ended so far.
@@ -92,7 +93,7 @@ impl Retention {
             due: ElapsedMicros(0),
             seal_due: None,
             looked: BTreeMap::new(),
-            round: 0,
+            round: None,
             asked: 0,
             redriving: 0,
             redrives: 0,
@@ -106,7 +107,7 @@ impl Retention {
             self.settings = settings;
             self.due = ElapsedMicros(0);
             self.looked.clear();
-            self.round = 0;
+            self.round = None;
         }
     }
 
@@ -214,51 +215,47 @@ impl Retention {
         if let (0, Some(first)) = (after, segments.first()) {
             self.looked = self.looked.split_off(&first.number);
         }
-        let expired = self.before(now, self.settings.bodies);
-        let goes_on = segments.last().filter(|last| !is_all && last.newest < expired);
-        let mut chosen = self.choose(now, segments, after);
-        if chosen.is_none() && goes_on.is_none() && after == 0 {
-            // The round is over, and these are all: the next begins with them.
-            self.round = 0;
-            chosen = self.choose(now, segments, after);
+        let mut round = self.round.take().unwrap_or_else(|| self.new_round(now));
+        let last = segments.last().filter(|_| !is_all);
+        let goes_on = last.filter(|last| round.goes_on_behind(last));
+        let mut chosen = self.choose(now, &round, segments, after);
+        let is_over = chosen.is_none() && goes_on.is_none() && !round.is_untouched();
+        if is_over {
+            // The next begins with the oldest.
+            round = self.new_round(now);
+            chosen = self.choose(now, &round, segments, after).filter(|_| after == 0);
         }
         if let Some((segment, deletes)) = chosen {
-            self.round = if deletes { self.round } else { segment.number };
+            round.take(segment.number, deletes);
             let job = Job::new(segment.clone(), deletes, self.redrives, now.elapsed);
             self.go_on(now, Box::new(job));
         } else if let Some(last) = goes_on {
             self.phase = Phase::Listed { after: last.number };
-        } else if self.round > 0 {
-            // Over too: the next begins with the oldest.
-            self.round = 0;
+        } else if is_over && after > 0 {
             self.phase = Phase::Listed { after: 0 };
         } else {
             self.rest(now.elapsed.after(self.every()));
+            return;
         }
+        self.round = Some(round);
     }
 
-    /// The segment that is looked at next: the oldest for deletion, or the next of the round for its bodies. An oldest that was
-    /// looked at stays for what waits in it: it is looked at again when a round begins.
+    fn new_round(&self, now: Now) -> Round {
+        Round::new(self.before(now, self.settings.bodies))
+    }
+
     fn choose<'s>(
         &self,
         now: Now,
+        round: &Round,
         segments: &'s [Segment],
         after: u64,
     ) -> Option<(&'s Segment, bool)> {
-        let may_look = |segment: &&Segment| {
+        let may_look = |segment: &Segment| {
             self.looked.get(&segment.number).is_none_or(|due| *due <= now.elapsed)
         };
         let old = self.before(now, self.settings.facts);
-        let expired = self.before(now, self.settings.bodies);
-        let oldest = segments.first().filter(|first| after == 0 && first.newest < old);
-        let in_turn =
-            |first: &&Segment| self.round == 0 || !self.looked.contains_key(&first.number);
-        let oldest = oldest.filter(may_look).filter(in_turn).map(|first| (first, true));
-        let is_due = |segment: &&Segment| {
-            segment.newest < expired && segment.kept != Some(0) && segment.number > self.round
-        };
-        let mut rest = segments.iter().filter(is_due).filter(may_look);
-        oldest.or_else(|| rest.next().map(|segment| (segment, false)))
+        round.next(segments, after == 0, old, may_look)
     }
 
     fn read(&mut self, now: Now, job: Box<Job>) -> Step {
@@ -287,6 +284,8 @@ impl Retention {
             if segment.kept == Some(0) {
                 self.put_off(now, segment.number);
             } else {
+                // That is its turn for bodies too.
+                self.round.iter_mut().for_each(|round| round.take(segment.number, false));
                 let job = Job::new(segment, false, self.redrives, now.elapsed);
                 self.go_on(now, Box::new(job));
             }

@@ -77,25 +77,66 @@ fn a_segment_is_rewritten_once_and_again_for_more_than_half() {
     assert_eq!(machine.tally(), tally);
 }
 
-/// Each takes longer to look at than until it may be looked at again, since much waits in it: all have their turn.
+/// Which segment is looked at on each of these days, and whether for deletion. All of it waits, and each look takes half a day:
+/// longer than until it may be looked at again.
+fn turns(
+    machine: &mut Retention,
+    days: core::ops::Range<u64>,
+    segments: impl Fn(u64) -> Vec<Segment>,
+) -> Vec<(u64, bool)> {
+    days.map(|day| {
+        lists(machine, at(day), &segments(day));
+        let (mut now, mut turn) = (at(day), None);
+        loop {
+            let Some(Step::Read(reading)) = poll(machine, now, 0) else {
+                panic!("none has its turn")
+            };
+            turn.get_or_insert((reading.from.0 / 10, reading.carries));
+            let page = Looked { live: 1, is_pinned: true, ..Looked::default() };
+            let half = Duration::from_micros(DAY / 2);
+            now = Now { elapsed: now.elapsed.after(half), clock: now.clock.after(half) };
+            machine.looked(now, machine.asked(), page, reading.end);
+            // One that stays is looked at for its bodies.
+            if !reading.carries {
+                break;
+            }
+        }
+        turn.expect("the loop sets it")
+    })
+    .collect()
+}
+
 #[test]
 fn segments_in_which_much_waits_do_not_keep_others_from_their_turn() {
+    let segments = |_| (1..=4).map(|number| segment(number, 3, None)).collect();
+    let looked = turns(&mut machine(), 6..14, segments);
+    assert_eq!(looked, [1, 2, 3, 4, 1, 2, 3, 4].map(|number| (number, false)));
+}
+
+#[test]
+fn an_oldest_that_stays_is_looked_at_for_deletion_once_a_round() {
+    let segments = |_| (1..=3).map(|number| segment(number, 3, None)).collect();
+    let looked = turns(&mut machine(), 20..26, segments);
+    let round = [(1, true), (2, false), (3, false)];
+    assert_eq!(looked, [round, round].concat());
+}
+
+/// One is written each day.
+#[test]
+fn a_round_ends_whatever_becomes_old_meanwhile() {
+    let segments =
+        |day| (1..=day - 3).map(|number| segment(number, number + 2, None)).collect::<Vec<_>>();
+    let looked = turns(&mut machine(), 6..13, segments);
+    assert_eq!(looked, [1, 1, 2, 1, 2, 3, 4].map(|number| (number, false)));
+}
+
+/// All of them had their turn for bodies.
+#[test]
+fn the_oldest_is_looked_at_for_deletion_within_a_round() {
     let mut machine = machine();
-    let segments: Vec<Segment> = (1..=4).map(|number| segment(number, 3, None)).collect();
-    let mut looked = Vec::new();
-    for day in 6..14 {
-        lists(&mut machine, at(day), &segments);
-        match poll(&mut machine, at(day), 0) {
-            Some(Step::Read(reading)) => {
-                looked.push((reading.from.0 / 10, reading.carries));
-                let page = Looked { live: 1, is_pinned: true, ..Looked::default() };
-                machine.looked(at(day + 1), machine.asked(), page, reading.end);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    let turns = [1, 2, 3, 4, 1, 2, 3, 4].map(|number| (number, false));
-    assert_eq!(looked, turns);
+    let segments = |_| (1..=4).map(|number| segment(number, 3, None)).collect();
+    turns(&mut machine, 6..12, segments);
+    assert_eq!(turns(&mut machine, 14..16, segments), [(1, true), (3, false)]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! for what was not on its way, when it asked and when it went on.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 
 use sprag_core::fact::{Fact, Unmet};
 use sprag_core::id::{DestinationId, Key};
@@ -28,6 +29,8 @@ struct Wait {
     asked: BTreeMap<OpenMicros, bool>,
     /// The ask that was answered last.
     told: Option<OpenMicros>,
+    /// The last before the event that waited before this one waited in vain.
+    before: Option<OpenMicros>,
 }
 
 impl Wait {
@@ -35,11 +38,10 @@ impl Wait {
     /// answered for long since then, it need not be.
     fn was_on_its_way(&self) -> bool {
         let asks_in_silence = limits::ASK_SILENCE.div_duration_f64(limits::ASK_AGAIN_MAX);
-        let is_silent = |asks: usize| asks as f64 >= asks_in_silence;
-        match self.told {
-            None => !is_silent(self.asked.len()),
-            Some(told) => !is_silent(self.asked.range(told..).count() - 1) && self.asked[&told],
-        }
+        let answered = self.told.max(self.before).map_or(Bound::Unbounded, Bound::Excluded);
+        let unanswered = self.asked.range((answered, Bound::Unbounded)).count();
+        let is_silent = unanswered as f64 >= asks_in_silence;
+        !is_silent && self.told.is_none_or(|told| self.asked[&told])
     }
 }
 
@@ -52,7 +54,8 @@ impl World {
             let was_on_its_way =
                 ask.made >= ask.until && self.is_on_its_way(&ask.of, ask.destination);
             let lane = (ask.asker.clone(), ask.destination);
-            let new = || Wait { of: ask.of.clone(), asked: BTreeMap::new(), told: None };
+            let new =
+                || Wait { of: ask.of.clone(), asked: BTreeMap::new(), told: None, before: None };
             let wait = self.asking.waits.entry(lane).or_insert_with(new);
             if wait.of != ask.of {
                 *wait = new();
@@ -86,10 +89,12 @@ impl World {
     }
 
     /// A lane says that it waited in vain: then that is so. Where nobody answers it need not be.
-    pub(super) fn judge_unmet(&self, unmet: &Unmet) {
-        let wait = self.asking.waits.get(&(unmet.key.clone(), unmet.destination));
+    pub(super) fn judge_unmet(&mut self, unmet: &Unmet) {
+        let is_on_its_way = self.is_on_its_way(&unmet.of, unmet.destination);
+        let wait = self.asking.waits.get_mut(&(unmet.key.clone(), unmet.destination));
         let wait = wait.unwrap_or_else(|| panic!("nobody asked: {unmet:?}"));
-        let is_untrue = wait.was_on_its_way() && self.is_on_its_way(&unmet.of, unmet.destination);
+        let is_untrue = wait.was_on_its_way() && is_on_its_way;
+        wait.before = wait.asked.last_key_value().map(|(made, _)| *made);
         assert!(
             !is_untrue,
             "what it waited for is there or on its way: {unmet:?} {:#?}",
@@ -115,7 +120,7 @@ impl World {
     }
 
     /// What a frame that is taken says of waits.
-    pub(super) fn judge_waits(&self, facts: &[Fact]) {
+    pub(super) fn judge_waits(&mut self, facts: &[Fact]) {
         for fact in facts {
             if let Fact::Unmet(unmet) = fact {
                 self.judge_unmet(unmet);
