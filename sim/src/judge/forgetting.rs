@@ -75,8 +75,8 @@ impl Buried {
                 let floor = self.floor(partition, key);
                 history.begin_behind(fact, floor)
             }
-            // That it was compared is no sign of life.
-            Fact::Carried(_) | Fact::Reconciled(_) => Ok(()),
+            // That it was compared, or asked for in vain, is no sign of life.
+            Fact::Carried(_) | Fact::Reconciled(_) | Fact::RefillEnded(_) => Ok(()),
             _ => {
                 history.active = Some((when.recorded, when.uptime));
                 let is_new = history.hash == Hash::default() && history.sequence == 0;
