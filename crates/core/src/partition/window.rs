@@ -28,7 +28,7 @@ impl<D: Digest> Partition<D> {
             return;
         }
         let record = &hot.record.lanes[at];
-        let most = window(&self.settings, record);
+        let most = self.keeps(slot, at);
         // Where all that was looked for is gone, the oldest that is kept may be far away.
         let reach = if hot.lanes[at].is_gone { limits::BACKLOG_REACH } else { most as u64 };
         let to = Sequence(record.reach().0.min(record.head.0.saturating_add(reach - 1)));
@@ -45,6 +45,20 @@ impl<D: Digest> Partition<D> {
         let Some(id) = asked else { return };
         let lane = self.lane_ref(slot, id);
         self.outputs.push_back(Output::Backlog { lane, key, from, to, most, opened, again });
+    }
+
+    /// How many waiting events of a lane are asked for. While its destination is down no more than stay (`keep_next`): what is
+    /// read for nothing, others wait for. Which events are its own of those before it was opened, or of what it sends again,
+    /// is judged many at a time.
+    fn keeps(&self, slot: Slot, at: usize) -> usize {
+        let Some(hot) = self.keys.get(slot) else { return limits::LANE_WINDOW };
+        let (id, record) = (hot.lanes[at].id, &hot.record.lanes[at]);
+        let is_plain = record.opened == Sequence(0) && record.rewound.is_none();
+        if self.is_down(id.destination) && is_plain && !self.sends_ranges(self.lane_ref(slot, id)) {
+            limits::LANE_WINDOW_IN_OUTAGE
+        } else {
+            window(&self.settings, record)
+        }
     }
 
     /// Waiting events of a lane came. Where its head is not among them (it cannot be read now, or
@@ -104,10 +118,9 @@ impl<D: Digest> Partition<D> {
         let Some(at) = hot.lane_at(id) else { return };
         hot.head_of(at);
         let lane = &mut hot.lanes[at];
-        if lane.window.len() > limits::LANE_WINDOW_IN_OUTAGE {
-            lane.window.truncate(limits::LANE_WINDOW_IN_OUTAGE);
-            lane.is_reread = false;
-        }
+        lane.window.truncate(limits::LANE_WINDOW_IN_OUTAGE);
+        // There may be more.
+        lane.is_reread = false;
         lane.window.shrink_to(limits::LANE_WINDOW_IN_OUTAGE);
     }
 

@@ -272,6 +272,7 @@ impl World {
             | Output::FindIdle(_)
             | Output::Recall { .. }
             | Output::Backlog { .. } => {
+                self.tell_read(&output);
                 self.reads.push_back((at, output));
                 if self.habits.reads {
                     self.read_one(0);
@@ -329,6 +330,15 @@ impl World {
         let command = Command::PauseGone(id);
         self.handle(0, Input::Command { ticket, command });
         true
+    }
+
+    /// What a lane asks for, where that is not answered at once.
+    fn tell_read(&mut self, output: &Output) {
+        if let (Output::Backlog { lane, key, from, to, .. }, false) = (output, self.habits.backlogs)
+        {
+            let (destination, from, to) = (lane.destination.0, from.0, to.0);
+            self.trace.push(format!("  reads {}>{destination} {from} to {to}", key.name));
+        }
     }
 
     /// One of the things that were asked of log and state is answered.
