@@ -48,13 +48,15 @@ impl<D: Digest> Partition<D> {
     }
 
     /// How many waiting events of a lane are asked for. While its destination is down no more than stay (`keep_next`): what is
-    /// read for nothing, others wait for. Which events are its own of those before it was opened, or of what it sends again,
-    /// is judged many at a time.
+    /// read for nothing, others wait for. Which are its own of those before it was opened, or of what it sends again, is judged
+    /// many at a time; and a lane of an unordered key hands all of them to its strands at once.
     fn keeps(&self, slot: Slot, at: usize) -> usize {
         let Some(hot) = self.keys.get(slot) else { return limits::LANE_WINDOW };
         let (id, record) = (hot.lanes[at].id, &hot.record.lanes[at]);
-        let is_plain = record.opened == Sequence(0) && record.rewound.is_none();
-        if self.is_down(id.destination) && is_plain && !self.sends_ranges(self.lane_ref(slot, id)) {
+        let feeds = hot.record.unordered && record.strand.is_none();
+        let is_judged = record.head <= record.opened || record.rewound.is_some();
+        let uses_more = feeds || is_judged || self.sends_ranges(self.lane_ref(slot, id));
+        if self.is_down(id.destination) && !uses_more {
             limits::LANE_WINDOW_IN_OUTAGE
         } else {
             window(&self.settings, record)

@@ -152,6 +152,8 @@ impl Retention {
     /// A partition lost its term: what it said may not be so.
     pub fn lost(&mut self, now: Now) {
         if !matches!(self.phase, Phase::Acting { .. }) {
+            // A look that ended early has its turn again.
+            self.round = None;
             self.rest(now.elapsed.after(self.every()));
         }
     }
