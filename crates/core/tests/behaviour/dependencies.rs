@@ -65,3 +65,26 @@ fn two_that_wait_for_one_do_not_take_each_others_place() {
     assert_eq!(attempts.count(), 2, "{:#?}", world.trace);
     world.end_well(false);
 }
+
+/// While its destination is paused a lane asks nobody, however much goes on beside it: that is no silence of others.
+#[test]
+fn a_pause_is_no_silence() {
+    let mut world = World::new(Settings { hot_keys: 100, ..few_keys() }, 1, Habits::default());
+    world.declare();
+    world.settle();
+    world.habits.asks = false;
+    post(&mut world, 2, "card", Some("customer"));
+    // The bound ends, and behind it the lane has asked.
+    (0..3).for_each(|_| world.advance(Duration::from_secs(1)));
+    world.order(0, Command::PauseDestination(DestinationId(1)));
+    for other in 0..40 {
+        world.advance(Duration::from_secs(1));
+        post(&mut world, 1, &format!("other/{other}"), None);
+    }
+    world.order(0, Command::ResumeDestination(DestinationId(1)));
+    world.settle();
+    let unmet = world.trace.iter().find(|line| line.contains(" unmet card"));
+    assert_eq!(unmet, None, "{:#?}", world.trace);
+    world.habits.asks = true;
+    world.end_well(false);
+}
