@@ -4,7 +4,7 @@
 //! and its memory is used for the next one while it is still in the processor's. Bounded in bytes; the oldest go first, and
 //! what is gone is read from the log.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sprag_core::fact::{Received, Released};
@@ -14,6 +14,7 @@ use sprag_core::output::Attempt;
 use sprag_core::time::UnixMicros;
 
 use crate::limits;
+use crate::numbered::ByNumber;
 
 /// An event as received, with its body.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,10 +40,10 @@ pub struct ReleasedEvent {
 #[derive(Debug)]
 pub struct EventCache {
     /// Those that are not released.
-    events: HashMap<Place, Arc<StoredEvent>>,
-    released: HashMap<Place, Wanted>,
+    events: ByNumber<Place, Arc<StoredEvent>>,
+    released: ByNumber<Place, Wanted>,
     /// Of each attempt under way the releases it carries, as far as they are here.
-    carried: HashMap<(PartitionId, AttemptId), Vec<Place>>,
+    carried: ByNumber<(PartitionId, AttemptId), Vec<Place>>,
     /// The oldest first; some of them may be gone.
     order: VecDeque<Entry>,
     bytes: usize,
@@ -72,9 +73,9 @@ impl EventCache {
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
-            events: HashMap::new(),
-            released: HashMap::new(),
-            carried: HashMap::new(),
+            events: ByNumber::default(),
+            released: ByNumber::default(),
+            carried: ByNumber::default(),
             order: VecDeque::new(),
             bytes: 0,
             most,

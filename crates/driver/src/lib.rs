@@ -13,6 +13,7 @@ pub mod letters;
 pub mod limits;
 mod lists;
 pub mod node;
+pub mod numbered;
 mod overflow;
 mod owner;
 mod permits;

@@ -4,7 +4,7 @@
 //! keeps what it takes to do so. Every step returns at once; what takes time is submitted and
 //! completes later (DESIGN F8). Must not know: clocks, threads, sockets, files.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use sprag_core::backlog::Watch;
@@ -31,6 +31,7 @@ use crate::ask::{Asked, WantedBacklog};
 use crate::cache::EventCache;
 use crate::effect::{Effect, Notice};
 use crate::limits;
+use crate::numbered::{ByNumber, Numbers};
 use crate::owner::{Owner, Stage};
 use crate::redrive::Redrives;
 use crate::reload::Reload;
@@ -77,10 +78,10 @@ pub struct Node<L, S, D> {
     pub(crate) retaining: Retaining,
     pub(crate) redrives: Redrives,
     pub(crate) cache: EventCache,
-    pub(crate) asked: HashMap<u64, Asked>,
+    pub(crate) asked: ByNumber<u64, Asked>,
     pub(crate) next_query: u64,
     /// Attempts broken off while their event was still being read.
-    pub(crate) broken_off: HashSet<(PartitionId, AttemptId)>,
+    pub(crate) broken_off: Numbers<(PartitionId, AttemptId)>,
     /// Tickets that wait until the state store has what was committed when they came.
     pub(crate) storing: Vec<crate::checkpoint::Storing>,
     /// Whether history has all configured names: before, no fact may use their numbers (F6).
@@ -130,9 +131,9 @@ impl<L: Log, S: State, D: Digest + Clone> Node<L, S, D> {
             retaining: Retaining::default(),
             redrives: Redrives::default(),
             cache: EventCache::new(limits::CACHE_BYTES),
-            asked: HashMap::new(),
+            asked: ByNumber::default(),
             next_query: 0,
-            broken_off: HashSet::new(),
+            broken_off: Numbers::default(),
             storing: Vec::new(),
             is_declared: false,
             reload: Reload::default(),

@@ -1,6 +1,6 @@
 //! A partition and what surrounds it: its place in recovery, its bodies, its checkpoints.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sprag_core::id::{Epoch, FrameNumber};
@@ -9,6 +9,7 @@ use sprag_core::partition::Partition;
 use sprag_core::time::ElapsedMicros;
 use sprag_log::{Claim, Frames};
 
+use crate::numbered::ByNumber;
 use crate::state::{Batch, LetterChange};
 
 /// How far a partition is on its way to serve.
@@ -40,7 +41,7 @@ pub(crate) struct Owner<D> {
     /// Inputs that wait because the frame being filled is full.
     pub(crate) inbox: VecDeque<Input>,
     /// Bodies of events that are not written yet.
-    pub(crate) bodies: HashMap<Ticket, Arc<[u8]>>,
+    pub(crate) bodies: ByNumber<Ticket, Arc<[u8]>>,
     /// Changes of the list of dead letters that are in no batch yet, with their frame.
     pub(crate) letters: VecDeque<(FrameNumber, LetterChange)>,
     /// A batch that waits for the commit of its frame.
@@ -66,7 +67,7 @@ impl<D> Owner<D> {
             stage: Stage::Unclaimed(ElapsedMicros(0)),
             failed_claims: 0,
             inbox: VecDeque::new(),
-            bodies: HashMap::new(),
+            bodies: ByNumber::default(),
             letters: VecDeque::new(),
             ready: None,
             writing: false,

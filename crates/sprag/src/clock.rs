@@ -15,6 +15,8 @@ use crate::limits;
 /// although the answer may be there and was looked at by nobody. The limit is spent in steps; each counts
 /// for no more than it was to last (as for rule F9), and behind one that ended late, in which others had
 /// no turn either, there is always another.
+///
+/// What is long is handed in pinned, for it is kept twice otherwise: as it came, and where it is pinned.
 pub async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let whole = limit / limits::PATIENCE_STEPS;

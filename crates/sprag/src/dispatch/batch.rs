@@ -96,7 +96,7 @@ pub(super) fn headers(delivery: &Delivery<'_>, last: Sequence, body: &[u8]) -> H
 fn whole(delivery: &Delivery<'_>, first: u64, last: u64) -> Values {
     let attempt = delivery.attempt;
     let mut own = Values::new();
-    own.number(header_name::ATTEMPT, attempt.number.into());
+    own.number(header_name::ATTEMPT, attempt.number);
     own.number(header_name::BATCH, last - first + 1);
     own.number(header_name::EPOCH, attempt.id.epoch.0);
     own.text(header_name::KEY, &attempt.key.name);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -189,11 +190,14 @@ impl Endpoint {
         let range = attempt.last.map(|last| (last, batch::body(&delivery, others)));
         loop {
             let mut open = None;
-            let exchange = self.exchange(&delivery, range.as_ref(), &mut open);
-            let ended = tokio::select! {
-                biased;
-                _ = &mut broken_off => None,
-                ended = within(self.timeout, exchange) => ended,
+            let ended = {
+                // Pinned here: handed on by value it would be in this attempt three times over, and be copied as often.
+                let exchange = pin!(self.exchange(&delivery, range.as_ref(), &mut open));
+                tokio::select! {
+                    biased;
+                    _ = &mut broken_off => None,
+                    ended = within(self.timeout, exchange) => ended,
+                }
             };
             if let Some(open) = open {
                 Box::pin(open.abort()).await;
@@ -252,7 +256,11 @@ impl Endpoint {
                 Err(Unconnected::Ended(outcome)) => return Some(Ended::with(outcome)),
                 Err(Unconnected::NoDescriptor) => return None,
                 Ok(Carrier::Http1 { connection, is_kept }) => {
-                    let ended = self.send_http1(connection, request(), delivery.now, open).await;
+                    let Open::Http1(sending) = open.insert(Open::Http1(connection)) else {
+                        return None;
+                    };
+                    let sent = sending.send(request()).await;
+                    let ended = self.sent_http1(sent, delivery.now, open);
                     ended.or((!is_kept).then_some(Ended::with(Outcome::Unreachable)))
                 }
                 Ok(Carrier::Http2(slot)) => {
@@ -269,16 +277,14 @@ impl Endpoint {
         }
     }
 
-    /// Sends on a connection of its own; none when nothing of the request was sent.
-    async fn send_http1(
+    /// What came of a request on a connection of its own; none when nothing of it was sent.
+    fn sent_http1(
         &self,
-        connection: http1::Connection,
-        request: Request<Bytes>,
+        sent: http1::Sent,
         now: UnixMicros,
         open: &mut Option<Open>,
     ) -> Option<Ended> {
-        let Open::Http1(sending) = open.insert(Open::Http1(connection)) else { return None };
-        match sending.send(request).await {
+        match sent {
             http1::Sent::Unsent => {
                 *open = None;
                 None

@@ -67,8 +67,8 @@ impl Values {
         self.ends.push((name, self.text.len()));
     }
 
-    pub(super) fn number(&mut self, name: HeaderName, number: u64) {
-        self.put(name, |text| push(text, number));
+    pub(super) fn number(&mut self, name: HeaderName, number: impl itoa::Integer) {
+        self.put(name, |text| text.push_str(itoa::Buffer::new().format(number)));
     }
 
     pub(super) fn text(&mut self, name: HeaderName, value: &str) {
@@ -133,7 +133,7 @@ impl Delivery<'_> {
             values.text(header_name::WEBHOOK_SIGNATURE, &signature);
         }
         values.text(header_name::WEBHOOK_ID, id);
-        values.put(header_name::WEBHOOK_TIMESTAMP, |text| push(text, seconds));
+        values.number(header_name::WEBHOOK_TIMESTAMP, seconds);
     }
 
     /// The provider's headers, then the operator's, which win.
@@ -173,7 +173,7 @@ pub(super) fn own(source: &str, event: &ReleasedEvent, attempt: Option<&Attempt>
     let is_unmet = attempt.is_some_and(|attempt| attempt.unmet);
     let mut own = Values::new();
     if let Some(attempt) = attempt {
-        own.number(header_name::ATTEMPT, attempt.number.into());
+        own.number(header_name::ATTEMPT, attempt.number);
     }
     let earlier = released.earlier.map(|earlier| earlier.0);
     let (undone, repeated) = match released.kind {

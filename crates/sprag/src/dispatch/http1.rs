@@ -1,6 +1,7 @@
 //! One HTTP/1.1 connection to a consumer: one attempt at a time.
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -68,15 +69,17 @@ impl Connection {
         self.sender.is_closed()
     }
 
-    /// Sends a request and waits for the head of its answer.
-    pub(crate) async fn send(&mut self, request: Request<Bytes>) -> Sent {
-        match self.sender.try_send_request(request.map(Full::new)).await {
+    /// Sends a request and waits for the head of its answer. It is handed over at once, so that who waits does not
+    /// carry it.
+    pub(crate) fn send(&mut self, request: Request<Bytes>) -> impl Future<Output = Sent> + use<> {
+        let sent = self.sender.try_send_request(request.map(Full::new));
+        sent.map(|sent| match sent {
             Ok(response) => Sent::Answered(response),
             Err(mut error) => match error.take_message() {
                 Some(_) => Sent::Unsent,
                 None => Sent::Unknown,
             },
-        }
+        })
     }
 
     /// Reads the rest of an answer; says whether the connection can carry another request.

@@ -14,7 +14,7 @@ mod headers;
 pub(crate) mod http1;
 mod http2;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +27,7 @@ use sprag_core::output::{Attempt, Compare, Fetch, Theirs};
 use sprag_core::ranges::Ranges;
 use sprag_driver::cache::ReleasedEvent;
 use sprag_driver::effect::{Configured, Notice};
+use sprag_driver::numbered::ByNumber;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
@@ -129,7 +130,7 @@ pub struct Dispatcher {
 
 /// Attempts under way, each with what breaks it off.
 #[derive(Debug, Default)]
-struct Running(Mutex<HashMap<(PartitionId, AttemptId), oneshot::Sender<()>>>);
+struct Running(Mutex<ByNumber<(PartitionId, AttemptId), oneshot::Sender<()>>>);
 
 impl Running {
     fn insert(&self, name: (PartitionId, AttemptId), breaker: oneshot::Sender<()>) {

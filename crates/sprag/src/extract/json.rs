@@ -256,14 +256,22 @@ impl<'a, 'p> Scanner<'a, 'p> {
 
     /// The name of a member, up to the start of its value.
     fn name(&mut self) -> Result<(&'a str, bool), Unreadable> {
+        let start = self.at;
+        let (end, escaped) = self.pass_name()?;
+        Ok((&self.text[start..end], escaped))
+    }
+
+    /// The same for one that nobody reads; where it ended, and whether it has escapes.
+    fn pass_name(&mut self) -> Result<(usize, bool), Unreadable> {
         if self.peek() != Some(b'"') {
             return self.fault("a member name is missing");
         }
-        let name = self.string()?;
+        let escaped = self.pass_string()?;
+        let end = self.at;
         self.blank();
         self.expect(b':', "a colon is missing")?;
         self.blank();
-        Ok(name)
+        Ok((end, escaped))
     }
 
     fn mark_duplicate(&mut self, child: &Child) {
@@ -291,10 +299,13 @@ impl<'a, 'p> Scanner<'a, 'p> {
                         objects = objects << 1 | u128::from(is_object);
                         open += 1;
                         if is_object {
-                            self.name()?;
+                            self.pass_name()?;
                         }
                         continue;
                     }
+                }
+                Some(b'"') => {
+                    self.pass_string()?;
                 }
                 _ => {
                     self.scalar()?;
@@ -304,7 +315,7 @@ impl<'a, 'p> Scanner<'a, 'p> {
                 let is_object = objects & 1 == 1;
                 if self.comma(if is_object { b'}' } else { b']' })? {
                     if is_object {
-                        self.name()?;
+                        self.pass_name()?;
                     }
                     break;
                 }
@@ -375,6 +386,12 @@ impl<'a, 'p> Scanner<'a, 'p> {
     /// A string from quote to quote, and whether it has escapes.
     fn string(&mut self) -> Result<(&'a str, bool), Unreadable> {
         let start = self.at;
+        let escaped = self.pass_string()?;
+        Ok((&self.text[start..self.at], escaped))
+    }
+
+    /// Steps over a string; whether it has escapes.
+    fn pass_string(&mut self) -> Result<bool, Unreadable> {
         let mut escaped = false;
         self.at += 1;
         loop {
@@ -382,7 +399,7 @@ impl<'a, 'p> Scanner<'a, 'p> {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok((&self.text[start..self.at], escaped));
+                    return Ok(escaped);
                 }
                 Some(b'\\') => {
                     escaped = true;

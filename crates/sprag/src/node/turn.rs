@@ -3,7 +3,6 @@
 //! It drives a runtime of its own, so that what it waits for and what is to run beside deciding on the same
 //! thread (attempts, on a machine of few cores) take turns: after each of its own, the others have theirs.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::{io, thread};
 
@@ -13,6 +12,7 @@ use sprag_core::output::Answer;
 use sprag_core::time::UnixMicros;
 use sprag_driver::effect::Effect;
 use sprag_driver::node::Node;
+use sprag_driver::numbered::ByNumber;
 use sprag_driver::state::State;
 use sprag_log::Log;
 use tokio::runtime;
@@ -81,7 +81,7 @@ struct Turning<L, S, D, N> {
     node: Node<L, S, D>,
     network: N,
     clock: Clock,
-    answers: HashMap<Ticket, Asking>,
+    answers: ByNumber<Ticket, Asking>,
     room: Arc<Room>,
     next_ticket: u64,
     breakers: Breakers,
@@ -113,7 +113,7 @@ where
         node: make(waker)?,
         network: network(handle.clone(), runtime.handle()),
         clock,
-        answers: HashMap::new(),
+        answers: ByNumber::default(),
         room: handle.room().clone(),
         next_ticket: 0,
         breakers: Breakers::default(),

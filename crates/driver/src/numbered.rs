@@ -1,0 +1,14 @@
+//! Tables by numbers that Sprag itself gives: places, tickets, attempts.
+//!
+//! Nobody outside chooses them, so the hash need not withstand one who does, and costs a tenth of the library's own.
+//! Must not know: what is in a table.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+
+/// Values by such a number.
+pub type ByNumber<Number, Value> = HashMap<Number, Value, RandomState>;
+
+/// Such numbers.
+pub type Numbers<Number> = HashSet<Number, RandomState>;
