@@ -158,12 +158,14 @@ impl Place {
         self.with_sections(section)
     }
 
-    /// The same data once more.
+    /// The same data once more, and on disk: hundreds of megabytes that the system still wrote down during the run
+    /// would hold up its commits, and those of the larger directory for longer.
     pub(crate) fn copy(&self, bench: &Bench, name: &str) -> Result<Self, Failure> {
         let room = bench.room(name)?;
         let mut copy = Command::new("cp");
         copy.args(["--recursive", "--reflink=auto"]).arg(self.data()).arg(&room);
         process::output_of(&mut copy)?;
+        process::output_of(Command::new("sync").arg("--file-system").arg(&room))?;
         Ok(Self { room, ..self.clone() })
     }
 
