@@ -227,7 +227,12 @@ fn a_lost_term_ends_the_look_and_answers_to_it_are_void() {
     machine.lost(now);
     machine.looked(now, asked, dead(12, 1, 0), FrameNumber(20));
     assert_eq!(poll(&mut machine, now, 0), None);
-    lists(&mut machine, at(7), &[segment(1, 3, None)]);
+    // It has its turn again, and not the next.
+    lists(&mut machine, at(7), &[segment(1, 3, None), segment(2, 3, None)]);
+    match poll(&mut machine, at(7), 0) {
+        Some(Step::Read(reading)) => assert_eq!(reading.from.0 / 10, 1),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A reload: other ages.
