@@ -26,8 +26,9 @@ const SETTLE: Duration = Duration::from_secs(3);
 const WINDOW: Duration = Duration::from_secs(20);
 /// No attempt is slow: slots are those of `concurrency` alone.
 const NOT_SLOW: &str = "slow_after = \"10s\"";
-/// With all as delivered an attempt of a second is slow, and may have one of four times as many slots besides.
-const WITH_SLOW_POOL: u32 = 5;
+/// With all as by default an attempt of a second is slow. Lanes whose last one was have the slow pool, four times as many slots;
+/// those of which nothing was answered yet have half of `concurrency` besides (DESIGN D4).
+const BY_DEFAULT: u32 = 4 * SLOTS[0] + SLOTS[0] / 2;
 
 /// Measures with so many lanes.
 pub(crate) fn measure(bench: &Bench, lanes: u32) -> Result<Vec<Line>, Failure> {
@@ -70,8 +71,11 @@ pub(crate) fn measure(bench: &Bench, lanes: u32) -> Result<Vec<Line>, Failure> {
             "slow consumer: deliveries/s ÷ slots, all as by default",
             "slow_consumer_default",
             default[0],
-            SLOTS[0] * WITH_SLOW_POOL,
-            how("concurrency 64 and slow_concurrency 256, as attempts of a second are slow"),
+            BY_DEFAULT,
+            how(
+                "attempts of a second are slow: slow_concurrency 256, and 32 of concurrency 64 for lanes \
+                 without an answer yet (D4)",
+            ),
         ),
     ])
 }

@@ -256,9 +256,8 @@ impl Endpoint {
                 Err(Unconnected::Ended(outcome)) => return Some(Ended::with(outcome)),
                 Err(Unconnected::NoDescriptor) => return None,
                 Ok(Carrier::Http1 { connection, is_kept }) => {
-                    let Open::Http1(sending) = open.insert(Open::Http1(connection)) else {
-                        return None;
-                    };
+                    let carried = open.insert(Open::Http1(connection));
+                    let Open::Http1(sending) = carried else { continue };
                     let sent = sending.send(request()).await;
                     let ended = self.sent_http1(sent, delivery.now, open);
                     ended.or((!is_kept).then_some(Ended::with(Outcome::Unreachable)))
