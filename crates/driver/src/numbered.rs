@@ -1,6 +1,6 @@
-//! Tables by numbers that Sprag itself gives: places, tickets, attempts.
+//! Tables by numbers that Sprag itself gives: places, tickets, attempts, questions to the log.
 //!
-//! Nobody outside chooses them, so the hash need not withstand one who does, and costs a tenth of the library's own.
+//! Nobody outside chooses them, so the hash need not withstand one who does, as the standard library's must.
 //! Must not know: what is in a table.
 
 use std::collections::{HashMap, HashSet};

@@ -27,7 +27,7 @@ const WINDOW: Duration = Duration::from_secs(20);
 /// No attempt is slow: slots are those of `concurrency` alone.
 const NOT_SLOW: &str = "slow_after = \"10s\"";
 /// With all as by default an attempt of a second is slow. Lanes whose last one was have the slow pool, four times as many slots;
-/// those of which nothing was answered yet have half of `concurrency` besides (DESIGN D4).
+/// those not tried yet have half of `concurrency` besides (DESIGN D4).
 const BY_DEFAULT: u32 = 4 * SLOTS[0] + SLOTS[0] / 2;
 
 /// Measures with so many lanes.
@@ -74,7 +74,7 @@ pub(crate) fn measure(bench: &Bench, lanes: u32) -> Result<Vec<Line>, Failure> {
             BY_DEFAULT,
             how(
                 "attempts of a second are slow: slow_concurrency 256, and 32 of concurrency 64 for lanes \
-                 without an answer yet (D4)",
+                 not tried yet (D4)",
             ),
         ),
     ])

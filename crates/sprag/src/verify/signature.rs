@@ -109,7 +109,10 @@ impl DestinationKeys {
 pub(super) fn signed_headers<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Vec<(&'a str, &'a [u8])> {
-    let is_signed = |name: &str| name.starts_with("sprag-") && name != "sprag-signature";
+    let is_signed = |name: &str| {
+        debug_assert!(!name.bytes().any(|byte| byte.is_ascii_uppercase()), "{name}");
+        name.starts_with("sprag-") && name != "sprag-signature"
+    };
     let mut signed = Vec::with_capacity(USUAL_SIGNED);
     signed.extend(headers.filter(|(name, _)| is_signed(name)));
     signed.sort_unstable();

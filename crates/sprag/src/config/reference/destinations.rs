@@ -81,7 +81,7 @@ pub(super) const KEYS: &[Key] = &[
         "destinations.*.slow_concurrency",
         "integer 1–65536",
         Absent("4 × `concurrency`"),
-        "Slow attempts in flight: those that take much longer than usual, and those of lanes whose last attempt failed or was slow. A consumer that always takes longer than `slow_after` has so many at once, and besides half of `concurrency` for lanes of which nothing was answered in the last minute: raise both, or `slow_after`, for more.",
+        "Slow attempts in flight: those that take much longer than usual, and those of lanes whose last attempt failed or was slow. A consumer that always takes longer than `slow_after` has so many at once, and half of `concurrency` besides for lanes that were not tried yet: raise it for more, or `slow_after` above the time it takes and `concurrency` to as many as are to be in flight.",
     ),
     key(
         "destinations.*.slow_after",
