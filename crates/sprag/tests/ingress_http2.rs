@@ -54,10 +54,13 @@ fn assert_serves(gateway: &Gateway, order: &str) {
     assert_eq!(answer.status(), 200, "{answer:?}");
 }
 
-/// A connection of a library, as providers have it.
+/// A connection of a library, as providers have it. Until it is told how many requests may be under way it has as many
+/// as hyper and nghttp2: without that it sends all at once, and those beyond the limit are refused.
 async fn connect(gateway: &Gateway) -> SendRequest<Bytes> {
     let stream = tokio::net::TcpStream::connect(gateway.listen()).await.unwrap();
-    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    let mut client = h2::client::Builder::new();
+    client.initial_max_send_streams(REQUEST_STREAMS as usize);
+    let (sender, connection) = client.handshake(stream).await.unwrap();
     tokio::spawn(connection);
     sender
 }
