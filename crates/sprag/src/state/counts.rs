@@ -6,8 +6,9 @@ use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Source
 use sprag_core::time::UnixMicros;
 
 use super::bytes::{Fault, number};
+use super::keys::Records;
 use super::reader::StateReader;
-use super::{lanes, limits, rows, sqlite};
+use super::{lanes, limits, rows};
 
 /// What waits for missing positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -105,14 +106,14 @@ impl StateReader {
     fn holds(&self, select: &str, most: usize) -> Result<Vec<(Key, Place)>, Fault> {
         let connection = self.connection();
         let mut select = connection.prepare_cached(select)?;
-        let mut record = sqlite::record_statement(&connection)?;
+        let mut records = Records::of(&connection)?;
         let (queue, most) = (rows::queue(sprag_core::record::Queue::Holds), i64::try_from(most)?);
         let mut holds = Vec::new();
         for partition in lanes::partitions(&connection, None)? {
             let mut rows = select.query((partition.0, queue, most))?;
             while let Some(row) = rows.next()? {
                 let key = rows::key(row.get(0)?, row.get(1)?)?;
-                let record = sqlite::record(&mut record, partition, &key)?;
+                let record = records.find(partition, &key)?;
                 let held = record.iter().flat_map(|record| record.order.held.values());
                 let oldest = held.min_by_key(|held| held.deadline).map(|held| held.event);
                 holds.extend(oldest.map(|event| (key, event)));

@@ -6,9 +6,10 @@ use sprag_core::record::{Lane, LaneMode};
 use sprag_core::time::UnixMicros;
 
 use super::bytes::{Fault, column, number};
+use super::keys::Records;
 use super::reader::StateReader;
 use super::selection::Selection;
-use super::{limits, rows, sqlite};
+use super::{limits, rows};
 
 /// A lane that waits for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,7 +231,7 @@ fn waiting_lane(
     place: &WaitingCursor,
 ) -> Result<Option<WaitingLane>, Fault> {
     let (partition, key) = (place.partition, place.key.clone());
-    let record = sqlite::record(&mut sqlite::record_statement(connection)?, partition, &key)?;
+    let record = Records::of(connection)?.find(partition, &key)?;
     let first = record.and_then(|record| {
         let lanes = record.lanes_to(place.destination).iter();
         lanes.filter(|lane| record.sends(lane)).min_by_key(|lane| lane.due).cloned()

@@ -9,7 +9,8 @@ use sprag_core::id::{Key, PartitionId};
 use sprag_core::record::KeyRecord;
 
 use super::bytes::Fault;
-use super::{limits, sqlite, tombstones};
+use super::keys::Records;
+use super::{limits, tombstones};
 use crate::node::Loads;
 
 /// One moment of the file for several reads, so that the lock is taken once. It begins and ends by statements that are
@@ -46,13 +47,13 @@ pub(super) fn records(
     partition: PartitionId,
     keys: &[Key],
 ) -> Result<Vec<(Key, Option<KeyRecord>)>, Fault> {
-    let mut select = sqlite::record_statement(connection)?;
-    let of = |key: &Key| {
-        let found = sqlite::record(&mut select, partition, key)?;
+    let mut records = Records::of(connection)?;
+    let mut of = |key: &Key| {
+        let found = records.find(partition, key)?;
         let record = tombstones::or(connection, partition, key, found)?;
         Ok((key.clone(), record))
     };
-    keys.iter().map(of).collect()
+    keys.iter().map(&mut of).collect()
 }
 
 /// Answers the loads that wait next, as many as one pause is for. `taken` is the one that could not be read.

@@ -18,6 +18,7 @@ mod checkpoint;
 mod counts;
 mod failure;
 mod health;
+mod keys;
 mod known;
 mod lanes;
 mod letters;

@@ -20,12 +20,12 @@ const FILE: &str = "state.sqlite";
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
 /// Counts up when the tables below change.
-const SCHEMA: i64 = 5;
+const SCHEMA: i64 = 6;
 
 /// Version of tables and records in one number.
 const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
 
-/// `keys`: `dues` are its places in the queues, as [`super::rows`] packs them; `flags` are its, and `drift` how far the
+/// `keys`: `id` is the number of the row, as [`super::keys`] makes it; `dues` are its places in the queues, as [`super::rows`] packs them; `flags` are its, and `drift` how far the
 /// highest position it holds is ahead of the last it released.
 /// `active` is when something was last written down about it.
 /// `tombstones` are keys that are forgotten, by the fingerprints of their names; `forgotten` counts them.
@@ -44,10 +44,11 @@ const TABLES: &str = "
         partition INTEGER PRIMARY KEY, frame INTEGER NOT NULL, recorded INTEGER NOT NULL,
         open INTEGER NOT NULL, directory BLOB NOT NULL, totals BLOB NOT NULL);
     CREATE TABLE keys (
-        partition INTEGER NOT NULL, source INTEGER NOT NULL, key TEXT NOT NULL,
-        dues BLOB NOT NULL, flags INTEGER NOT NULL,
-        drift INTEGER NOT NULL, active INTEGER NOT NULL, record BLOB NOT NULL,
-        PRIMARY KEY (partition, source, key)) WITHOUT ROWID;
+        id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, source INTEGER NOT NULL,
+        key TEXT NOT NULL, dues BLOB NOT NULL, flags INTEGER NOT NULL,
+        drift INTEGER NOT NULL, active INTEGER NOT NULL, record BLOB NOT NULL);
+    CREATE UNIQUE INDEX keys_by_name ON keys (partition, source, key);
+    CREATE INDEX keys_displaced ON keys (partition, source, key) WHERE id < 0;
     CREATE TABLE tombstones (
         partition INTEGER NOT NULL, digest BLOB NOT NULL, active INTEGER NOT NULL,
         record BLOB NOT NULL, PRIMARY KEY (partition, digest)) WITHOUT ROWID;

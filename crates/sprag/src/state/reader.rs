@@ -13,8 +13,9 @@ use sprag_core::partition::Head;
 use sprag_core::record::KeyRecord;
 
 use super::bytes::Fault;
+use super::keys::Records;
 use super::open::{self, OpenError};
-use super::{rows, sqlite, tombstones};
+use super::{keys, rows, sqlite, tombstones};
 
 /// Reads the state store beside the one who writes it. Cheap to clone; one call at a time.
 #[derive(Debug, Clone)]
@@ -112,7 +113,7 @@ impl StateReader {
     /// When the store cannot be read.
     pub fn record(&self, partition: PartitionId, key: &Key) -> Result<Option<KeyRecord>, Fault> {
         let connection = self.connection();
-        let record = sqlite::record(&mut sqlite::record_statement(&connection)?, partition, key)?;
+        let record = Records::of(&connection)?.find(partition, key)?;
         tombstones::or(&connection, partition, key, record)
     }
 
@@ -179,7 +180,7 @@ fn keys_of(
         if !key.name.starts_with(&query.prefix) {
             break;
         }
-        keys.push(KeyRow { partition, key, record: sqlite::decoded(row, 1)? });
+        keys.push(KeyRow { partition, key, record: keys::decoded(row, 1)? });
     }
     Ok(())
 }

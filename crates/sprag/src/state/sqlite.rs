@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
+use rusqlite::Connection;
 use sprag_core::id::{FrameNumber, Key, PartitionId, Sequence};
 use sprag_core::input::PageCursor;
 use sprag_core::output::PageRequest;
@@ -18,6 +18,7 @@ use sprag_driver::state::{Batch, StateCompletion, StateRequest, Surveyed};
 use super::bytes::{self, Fault, column, number};
 use super::checkpoint::Checkpoints;
 use super::health::StateHealth;
+use super::keys::Records;
 use super::load::Moment;
 use super::open::{self, OpenError, Opened};
 use super::{limits, load, rows, tombstones, write};
@@ -104,14 +105,14 @@ impl SqliteState {
 
     fn survey(&mut self, partition: PartitionId, keys: &[Key]) -> Result<Vec<Surveyed>, Fault> {
         let transaction = self.connection.transaction()?;
-        let mut select = record_statement(&transaction)?;
+        let mut records = Records::of(&transaction)?;
         let mut letters = transaction.prepare_cached(
             "SELECT sequence, recorded FROM letters \
              WHERE partition = ?1 AND source = ?2 AND key = ?3 AND destination >= 0",
         )?;
         let mut surveyed = Vec::with_capacity(keys.len());
         for key in keys {
-            let record = record(&mut select, partition, key)?;
+            let record = records.find(partition, key)?;
             let record = tombstones::or(&transaction, partition, key, record)?;
             let mut rows = letters.query((partition.0, key.source.0, &*key.name))?;
             let mut found = Vec::new();
@@ -121,7 +122,7 @@ impl SqliteState {
             }
             surveyed.push(Surveyed { key: key.clone(), record, letters: found });
         }
-        drop((select, letters));
+        drop((records, letters));
         transaction.commit()?;
         Ok(surveyed)
     }
@@ -129,15 +130,15 @@ impl SqliteState {
     fn page(&mut self, partition: PartitionId, page: &PageRequest) -> Result<Page, Fault> {
         let transaction = self.connection.transaction()?;
         let (keys, next) = places(&transaction, partition, page)?;
-        let mut select = record_statement(&transaction)?;
-        let mut records = Vec::with_capacity(keys.len());
+        let mut records = Records::of(&transaction)?;
+        let mut found = Vec::with_capacity(keys.len());
         for key in keys {
-            let record = record(&mut select, partition, &key)?;
-            records.push((key, record.ok_or(Fault::Value("waiting key"))?));
+            let record = records.find(partition, &key)?;
+            found.push((key, record.ok_or(Fault::Value("waiting key"))?));
         }
-        drop(select);
+        drop(records);
         transaction.commit()?;
-        Ok((records, next))
+        Ok((found, next))
     }
 
     fn write(
@@ -256,26 +257,6 @@ pub(super) fn head(connection: &Connection, partition: PartitionId) -> Result<Op
         directory: bytes::decode_directory(directory)?,
         totals: bytes::decode_totals(totals)?,
     }))
-}
-
-pub(super) fn record_statement(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
-    connection
-        .prepare_cached("SELECT record FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3")
-}
-
-/// One record by its key.
-pub(super) fn record(
-    select: &mut CachedStatement<'_>,
-    partition: PartitionId,
-    key: &Key,
-) -> Result<Option<KeyRecord>, Fault> {
-    let name = (partition.0, key.source.0, &*key.name);
-    let found = select.query_row(name, |row| Ok(decoded(row, 0))).optional()?;
-    found.transpose()
-}
-
-pub(super) fn decoded(row: &Row<'_>, column: usize) -> Result<KeyRecord, Fault> {
-    bytes::decode(row.get_ref(column)?.as_blob().map_err(|_| Fault::Value("record"))?)
 }
 
 /// Waiting keys, and the first place behind them.

@@ -17,7 +17,7 @@ use sprag_driver::rebuilt::{PartitionState, Records, Tombstones};
 
 use super::bytes::{Fault, column};
 use super::open::{self, OpenError, Rebuilt};
-use super::{rows, sqlite};
+use super::{keys, rows, sqlite};
 
 /// Why there is nothing to compare.
 #[derive(Debug)]
@@ -144,12 +144,16 @@ impl StoppedState {
 
     fn records(&self, partition: PartitionId, lists: &mut Lists) -> Result<Records, Fault> {
         let mut select = self.connection.prepare(
-            "SELECT source, key, record, dues, flags, drift, active FROM keys WHERE partition = ?1",
+            "SELECT source, key, record, dues, flags, drift, active FROM keys \
+             WHERE id BETWEEN ?2 AND ?3 UNION ALL \
+             SELECT source, key, record, dues, flags, drift, active FROM keys \
+             INDEXED BY keys_displaced WHERE partition = ?1 AND id < 0",
         )?;
-        let mut found = select.query([partition.0])?;
+        let (first, last) = keys::numbers(partition);
+        let mut found = select.query((partition.0, first, last))?;
         let mut records = Records::new();
         while let Some(row) = found.next()? {
-            let (key, record) = (rows::key(row.get(0)?, row.get(1)?)?, sqlite::decoded(row, 2)?);
+            let (key, record) = (rows::key(row.get(0)?, row.get(1)?)?, keys::decoded(row, 2)?);
             lists.expect(&key, &record, &Columns::of_row(row)?);
             records.insert(key, record);
         }
@@ -164,7 +168,7 @@ impl StoppedState {
         let mut tombstones = Tombstones::new();
         while let Some(row) = found.next()? {
             let digest = Fingerprint(u128::from_be_bytes(row.get(0)?));
-            let record = sqlite::decoded(row, 1)?;
+            let record = keys::decoded(row, 1)?;
             if row.get::<_, i64>(2)? != column(record.active.0) {
                 lists.differences.insert(ListDifference::Tombstone(digest));
             }

@@ -24,6 +24,7 @@ use sprag_driver::state::{
 use sprag_log::digest::Sha256;
 use tempfile::TempDir;
 
+mod displaced;
 mod full_disk;
 mod lists;
 mod model;

@@ -13,8 +13,9 @@ use sprag_driver::state::StateCompletion;
 use sprag_log::digest::Sha256;
 
 use super::bytes::{self, Fault, column, number};
+use super::keys::Records;
 use super::reader::StateReader;
-use super::{rows, sqlite};
+use super::{keys, rows};
 
 /// What is known of a key: its record, else its tombstone.
 pub(super) fn or(
@@ -37,7 +38,7 @@ fn of(
     let mut select = connection
         .prepare_cached("SELECT record FROM tombstones WHERE partition = ?1 AND digest = ?2")?;
     let named = (partition.0, digest.0.to_be_bytes());
-    let found = select.query_row(named, |row| Ok(sqlite::decoded(row, 0))).optional()?;
+    let found = select.query_row(named, |row| Ok(keys::decoded(row, 0))).optional()?;
     found.transpose()
 }
 
@@ -97,13 +98,13 @@ pub(super) fn idle(
 ) -> Result<StateCompletion, Fault> {
     let transaction = connection.transaction()?;
     let (names, next) = idle_keys(&transaction, partition, request)?;
-    let mut select = sqlite::record_statement(&transaction)?;
+    let mut records = Records::of(&transaction)?;
     let mut keys = Vec::with_capacity(names.len());
     for key in names {
-        let record = sqlite::record(&mut select, partition, &key)?;
+        let record = records.find(partition, &key)?;
         keys.push((key, record.ok_or(Fault::Value("idle key"))?));
     }
-    drop(select);
+    drop(records);
     let beyond = beyond(&transaction, partition, request.tombstones)?;
     transaction.commit()?;
     Ok(StateCompletion::Idle { partition, keys, next, beyond })
@@ -156,7 +157,7 @@ fn beyond(
     let mut oldest = Vec::new();
     while let Some(row) = found.next()? {
         let digest: [u8; 16] = row.get(0)?;
-        let record = sqlite::decoded(row, 1)?;
+        let record = keys::decoded(row, 1)?;
         oldest.push((Fingerprint(u128::from_be_bytes(digest)), record.sequence));
     }
     Ok(oldest)

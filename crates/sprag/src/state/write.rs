@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{
-    CachedStatement, Connection, OptionalExtension, Row, Transaction, TransactionBehavior,
-};
+use rusqlite::{CachedStatement, Connection, Row, Transaction, TransactionBehavior};
 use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Sequence, SourceId};
 use sprag_core::record::KeyRecord;
 use sprag_driver::state::{Batch, Letter, LetterChange, Stop};
 
 use super::bytes::{self, Fault, column};
+use super::keys::{self, Columns, KeyRows, Standing};
 use super::{limits, rows, tombstones};
 
 /// How many rows the small tables have, so that most batches need not touch them.
@@ -38,7 +37,7 @@ pub(super) fn write(
     mut between: impl FnMut(&Connection) -> Result<(), Fault>,
 ) -> Result<Counts, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for records in batch.records.chunks(limits::RECORDS_AT_ONCE) {
+    for records in in_rows(partition, batch).chunks(limits::RECORDS_AT_ONCE) {
         write_records(&transaction, partition, records, &mut counts, buffer)?;
         between(&transaction)?;
     }
@@ -64,49 +63,54 @@ pub(super) fn write(
     Ok(counts)
 }
 
+/// A record with the number of its row.
+type Numbered<'a> = (i64, &'a Key, &'a KeyRecord);
+
+/// The records of a batch as their rows lie, so that those on one page are written one after another.
+fn in_rows(partition: PartitionId, batch: &Batch) -> Vec<Numbered<'_>> {
+    let numbered = |(key, record)| (keys::number(partition, key), key, record);
+    let mut records: Vec<_> =
+        batch.records.iter().map(|(key, record)| (key, record)).map(numbered).collect();
+    records.sort_unstable_by_key(|(number, ..)| *number);
+    records
+}
+
 fn write_records(
     transaction: &Transaction<'_>,
     partition: PartitionId,
-    records: &[(Key, KeyRecord)],
+    records: &[Numbered<'_>],
     counts: &mut Counts,
     buffer: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    let mut same = transaction.prepare_cached(
-        "UPDATE keys SET active = ?7, record = ?8 WHERE partition = ?1 AND source = ?2 AND key = ?3 \
-         AND dues = ?4 AND flags = ?5",
-    )?;
-    let mut put = transaction.prepare_cached(
-        "INSERT INTO keys (partition, source, key, dues, flags, drift, active, record) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (partition, source, key) \
-         DO UPDATE SET dues = excluded.dues, flags = excluded.flags, \
-         drift = excluded.drift, active = excluded.active, record = excluded.record",
-    )?;
-    let mut remove = transaction
-        .prepare_cached("DELETE FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3")?;
+    let mut rows = KeyRows::prepare(transaction)?;
     let mut waiting = WaitingRows::prepare(transaction)?;
     let mut lanes = StoppedLanes::prepare(transaction)?;
     let mut held = Held::default();
-    for (key, record) in records {
+    for (number, key, record) in records {
+        lanes.write(partition, key, record, counts)?;
         if record.forgotten {
-            let before = waiting.write(partition, key, &[])?;
-            held.change(key.source, before, (0, 0));
-            remove.execute((partition.0, key.source.0, &*key.name))?;
-            lanes.write(partition, key, record, counts)?;
+            if let Some(found) = rows.find(*number, partition, key)? {
+                waiting.write(partition, key, &found.dues, &[])?;
+                held.change(key.source, found.standing, Standing::default());
+                rows.remove(&found)?;
+            }
             continue;
         }
-        bytes::encode(record, buffer)?;
-        let (dues, flags, drift) =
-            (rows::pack_dues(record), rows::flags(record), rows::drift(record));
-        let (source, name, active) = (key.source.0, &*key.name, column(record.active.0));
-        let row = (partition.0, source, name, &dues[..], flags, drift, active, &buffer[..]);
+        let columns = Columns::of(record, buffer)?;
         // Most keys wait for nothing and did not before: one search, and no list changes. Nothing that is held, no
         // drift: that need not be looked at.
-        if !dues.is_empty() || same.execute(row)? == 0 {
-            let before = waiting.write(partition, key, &dues)?;
-            held.change(key.source, before, (flags, drift));
-            put.execute(row)?;
+        if columns.dues.is_empty() && rows.stays(*number, key, &columns)? {
+            continue;
         }
-        lanes.write(partition, key, record, counts)?;
+        let found = rows.find(*number, partition, key)?;
+        let (old, before) =
+            found.as_ref().map_or_else(Default::default, |found| (&found.dues[..], found.standing));
+        waiting.write(partition, key, old, &columns.dues)?;
+        held.change(key.source, before, columns.standing);
+        match &found {
+            Some(found) => rows.put(found, &columns)?,
+            None => rows.add(*number, partition, key, &columns)?,
+        }
     }
     held.write(transaction, partition)
 }
@@ -115,12 +119,9 @@ fn write_records(
 #[derive(Default)]
 struct Held(BTreeMap<SourceId, [i64; 3]>);
 
-/// Flags and drift of a key.
-type Standing = (i64, i64);
-
 impl Held {
     fn change(&mut self, source: SourceId, before: Standing, after: Standing) {
-        let of = |(flags, drift): Standing| {
+        let of = |Standing { flags, drift }| {
             [i64::from(rows::has_gap(flags)), rows::held_events(flags), drift]
         };
         let (before, after) = (of(before), of(after));
@@ -149,7 +150,6 @@ impl Held {
 
 /// The statements that keep the queues.
 struct WaitingRows<'a> {
-    select: CachedStatement<'a>,
     delete: CachedStatement<'a>,
     insert: CachedStatement<'a>,
 }
@@ -157,9 +157,6 @@ struct WaitingRows<'a> {
 impl<'a> WaitingRows<'a> {
     fn prepare(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            select: transaction.prepare_cached(
-                "SELECT dues, flags, drift FROM keys WHERE partition = ?1 AND source = ?2 AND key = ?3",
-            )?,
             delete: transaction.prepare_cached(
                 "DELETE FROM waiting WHERE partition = ?1 AND queue = ?2 AND due = ?3 \
                  AND source = ?4 AND key = ?5",
@@ -171,24 +168,25 @@ impl<'a> WaitingRows<'a> {
         })
     }
 
-    /// Moves a key to its new places; where none changed, no row is touched. Gives flags and
-    /// drift as they were.
-    fn write(&mut self, partition: PartitionId, key: &Key, dues: &[u8]) -> Result<Standing, Fault> {
-        let (partition, source, name) = (partition.0, key.source.0, &*key.name);
-        let old = self.select.query_row((partition, source, name), |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, (row.get(1)?, row.get(2)?)))
-        });
-        let (old, standing) = old.optional()?.unwrap_or_default();
-        if old == dues {
-            return Ok(standing);
+    /// Moves a key to its new places; where none changed, no row is touched.
+    fn write(
+        &mut self,
+        partition: PartitionId,
+        key: &Key,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<(), Fault> {
+        if old == new {
+            return Ok(());
         }
-        for (queue, due) in rows::unpack_dues(&old) {
+        let (partition, source, name) = (partition.0, key.source.0, &*key.name);
+        for (queue, due) in rows::unpack_dues(old) {
             self.delete.execute((partition, queue, due, source, name))?;
         }
-        for (queue, due) in rows::unpack_dues(dues) {
+        for (queue, due) in rows::unpack_dues(new) {
             self.insert.execute((partition, queue, due, source, name))?;
         }
-        Ok(standing)
+        Ok(())
     }
 }
 
