@@ -28,6 +28,7 @@ mod displaced;
 mod full_disk;
 mod lists;
 mod model;
+mod pages;
 
 use super::{
     Fault, HeldCounts, KeyFilter, KeyQuery, Opened, Rebuilt, Selection, SqliteState, StateReader,

@@ -37,8 +37,16 @@ pub(super) fn write(
     mut between: impl FnMut(&Connection) -> Result<(), Fault>,
 ) -> Result<Counts, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (mut moves, mut known) = (Vec::new(), true);
     for records in in_rows(partition, batch).chunks(limits::RECORDS_AT_ONCE) {
-        write_records(&transaction, partition, records, &mut counts, buffer)?;
+        known &= write_records(&transaction, partition, records, &mut counts, &mut moves, buffer)?;
+        if known {
+            write_pages(&transaction, records)?;
+        }
+        between(&transaction)?;
+    }
+    for moves in moves.chunks(limits::RECORDS_AT_ONCE) {
+        write_moves(&transaction, partition, moves)?;
         between(&transaction)?;
     }
     tombstones::write(&transaction, partition, &batch.tombstones, buffer)?;
@@ -75,25 +83,41 @@ fn in_rows(partition: PartitionId, batch: &Batch) -> Vec<Numbered<'_>> {
     records
 }
 
-fn write_records(
+/// Brings the pages that changed into the write-ahead log, where they count for nothing before the batch does: all of
+/// them when it ends would keep who asks meanwhile waiting. But for the last row's: the next record may be on it, and a
+/// page that comes twice has all checksums behind it computed anew.
+fn write_pages(transaction: &Transaction<'_>, records: &[Numbered<'_>]) -> Result<(), Fault> {
+    let Some((number, ..)) = records.last() else { return Ok(()) };
+    // Pages that a statement stands on stay.
+    let mut last = transaction.prepare_cached("SELECT id FROM keys WHERE id = ?1")?;
+    let mut rows = last.query([number])?;
+    rows.next()?;
+    Ok(transaction.cache_flush()?)
+}
+
+/// Writes records as their rows lie, but for their places in the queues; whether each had a row and has it still, so
+/// that only pages of rows changed, each once.
+fn write_records<'a>(
     transaction: &Transaction<'_>,
     partition: PartitionId,
-    records: &[Numbered<'_>],
+    records: &[Numbered<'a>],
     counts: &mut Counts,
+    moves: &mut Vec<Move<'a>>,
     buffer: &mut Vec<u8>,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let mut rows = KeyRows::prepare(transaction)?;
-    let mut waiting = WaitingRows::prepare(transaction)?;
     let mut lanes = StoppedLanes::prepare(transaction)?;
     let mut held = Held::default();
+    let mut known = true;
     for (number, key, record) in records {
         lanes.write(partition, key, record, counts)?;
         if record.forgotten {
             if let Some(found) = rows.find(*number, partition, key)? {
-                waiting.write(partition, key, &found.dues, &[])?;
-                held.change(key.source, found.standing, Standing::default());
                 rows.remove(&found)?;
+                held.change(key.source, found.standing, Standing::default());
+                moves.push(Move { key, old: found.dues, new: Vec::new() });
             }
+            known = false;
             continue;
         }
         let columns = Columns::of(record, buffer)?;
@@ -103,16 +127,36 @@ fn write_records(
             continue;
         }
         let found = rows.find(*number, partition, key)?;
-        let (old, before) =
-            found.as_ref().map_or_else(Default::default, |found| (&found.dues[..], found.standing));
-        waiting.write(partition, key, old, &columns.dues)?;
-        held.change(key.source, before, columns.standing);
         match &found {
             Some(found) => rows.put(found, &columns)?,
             None => rows.add(*number, partition, key, &columns)?,
         }
+        known &= found.is_some();
+        let (old, before) =
+            found.map_or_else(Default::default, |found| (found.dues, found.standing));
+        held.change(key.source, before, columns.standing);
+        moves.push(Move { key, old, new: columns.dues });
     }
-    held.write(transaction, partition)
+    held.write(transaction, partition)?;
+    Ok(known)
+}
+
+/// A key's places in the queues, as they were and as they are.
+struct Move<'a> {
+    key: &'a Key,
+    old: Vec<u8>,
+    new: Vec<u8>,
+}
+
+/// Moves keys to their new places, behind all rows: pages of the queues, which many keys share, would come again and
+/// again otherwise.
+fn write_moves(
+    transaction: &Transaction<'_>,
+    partition: PartitionId,
+    moves: &[Move<'_>],
+) -> Result<(), Fault> {
+    let mut waiting = WaitingRows::prepare(transaction)?;
+    moves.iter().try_for_each(|Move { key, old, new }| waiting.write(partition, key, old, new))
 }
 
 /// What a batch changes about how much is held, by source: keys with a gap, events, drift.

@@ -1,0 +1,63 @@
+//! Which pages a batch writes, and when.
+
+use super::*;
+
+/// Bytes of the write-ahead log.
+fn ahead(directory: &Path) -> u64 {
+    let mut name = open::path(directory).into_os_string();
+    name.push("-wal");
+    fs::metadata(name).unwrap().len()
+}
+
+/// What is asked while a batch comes to its end waits for what is written then.
+#[test]
+fn a_batch_of_known_keys_has_written_its_pages_when_it_ends() {
+    let (directory, mut store) = fresh();
+    let records = |sequence| (0..2_000).map(move |n| (key(&format!("key {n}")), record(sequence)));
+    write(&mut store, batch(1, records(1).collect(), vec![]));
+    drop(store);
+    let path = open::path(directory.path());
+    let (mut connection, _) = open::writing(&path, "log one").unwrap();
+    let (counts, batch) =
+        (write::Counts::of(&connection).unwrap(), batch(2, records(2).collect(), vec![]));
+    let mut ahead_of_end = Vec::new();
+    let between = |_: &rusqlite::Connection| {
+        ahead_of_end.push(ahead(directory.path()));
+        Ok(())
+    };
+    write::write(&mut connection, P, &batch, counts, &mut Vec::new(), between).unwrap();
+    let page = u64::try_from(limits::PAGE_BYTES).unwrap();
+    let (first, last, all) =
+        (ahead_of_end[0], *ahead_of_end.last().unwrap(), ahead(directory.path()));
+    assert!(all > first + 50 * page, "{first} {all}");
+    // The page of the last row, the head's, and what is rounded.
+    assert!(all - last <= 4 * page, "{last} of {all}");
+    drop(connection);
+    let mut store = opened(directory.path()).store;
+    assert_eq!(load(&mut store, &["key 0", "key 1999"]), [Some(record(2)), Some(record(2))]);
+}
+
+/// What was written ahead of its end counts for nothing where that is not reached.
+#[test]
+fn of_a_batch_that_fails_no_page_counts() {
+    let (directory, mut store) = fresh();
+    let records = |sequence| (0..2_000).map(move |n| (key(&format!("key {n}")), record(sequence)));
+    write(&mut store, batch(1, records(1).collect(), vec![]));
+    drop(store);
+    let (mut connection, _) = open::writing(&open::path(directory.path()), "log one").unwrap();
+    let (counts, batch) =
+        (write::Counts::of(&connection).unwrap(), batch(2, records(2).collect(), vec![]));
+    let mut pauses = 0;
+    let between = |_: &rusqlite::Connection| {
+        pauses += 1;
+        if pauses < 100 { Ok(()) } else { Err(Fault::Value("record")) }
+    };
+    write::write(&mut connection, P, &batch, counts, &mut Vec::new(), between).unwrap_err();
+    assert!(connection.is_autocommit());
+    drop(connection);
+    let mut store = opened(directory.path()).store;
+    assert_eq!(head(&mut store).frame, FrameNumber(1));
+    let names: Vec<String> = (0..2_000).map(|n| format!("key {n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert!(load(&mut store, &names).iter().all(|found| *found == Some(record(1))));
+}
