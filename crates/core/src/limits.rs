@@ -117,7 +117,7 @@ pub const STEPS_BETWEEN_FULL_CHECKS: u64 = 1_000;
 /// a key of their bucket gave before it was forgotten for good (DESIGN D8). A power of two; 4,096 floors
 /// are about 16 KiB.
 pub const BUCKETS: u16 = 4_096;
-/// Keys that the state store looks at for one page of idle ones: about a millisecond.
+/// Keys that the state store looks at for one page of idle ones: some three milliseconds.
 pub const IDLE_LOOKED: usize = 1_024;
 /// Idle keys that one page brings: each is a fact.
 pub const IDLE_KEYS: usize = 128;

@@ -219,7 +219,7 @@ pub enum DraftBody {
 pub struct Checkpoint {
     /// The newest frame the records reflect.
     pub through: FrameNumber,
-    /// The records, sorted by key. Of a key that is forgotten, its tombstone stands beside them.
+    /// The records, each key once; their order means nothing. Of a key that is forgotten, its tombstone stands beside them.
     pub records: Vec<(Key, KeyRecord)>,
     /// The recorded time of that frame.
     pub recorded: UnixMicros,

@@ -101,7 +101,7 @@ pub struct Surveyed {
 pub struct Batch {
     /// What the store reflects afterwards.
     pub head: Head,
-    /// The records, sorted by key. One that is forgotten leaves the store: its tombstone is beside.
+    /// The records, each key once; their order means nothing. One that is forgotten leaves the store: its tombstone is beside.
     pub records: Vec<(Key, KeyRecord)>,
     /// Tombstones that came, and that are gone.
     pub tombstones: Vec<(Fingerprint, Option<KeyRecord>)>,

@@ -162,11 +162,9 @@ impl<D: Digest> Partition<D> {
         let dirty = core::mem::take(&mut self.dirty);
         let record =
             |slot: &Slot| self.keys.get(*slot).map(|hot| (hot.key.clone(), hot.record.clone()));
-        let mut records: Vec<_> = dirty.iter().filter_map(record).collect();
-        records.sort_by(|(one, _), (other, _)| one.cmp(other));
         Some(Checkpoint {
             through: self.taken,
-            records,
+            records: dirty.iter().filter_map(record).collect(),
             recorded: self.recorded,
             open: self.open_persisted,
             directory: self.directory_facts(),

@@ -41,33 +41,48 @@ impl Drop for Moment<'_> {
 /// A load that was taken up.
 pub(super) type Taken = (PartitionId, Vec<Key>);
 
-/// The records of these keys.
-pub(super) fn records(
-    connection: &Connection,
-    partition: PartitionId,
-    keys: &[Key],
-) -> Result<Vec<(Key, Option<KeyRecord>)>, Fault> {
-    let mut records = Records::of(connection)?;
-    let mut of = |key: &Key| {
-        let found = records.find(partition, key)?;
-        let record = tombstones::or(connection, partition, key, found)?;
-        Ok((key.clone(), record))
-    };
-    keys.iter().map(&mut of).collect()
+/// Reads what is known of keys; its statement is made ready once, however many loads it answers.
+pub(super) struct Reading<'a> {
+    connection: &'a Connection,
+    records: Option<Records<'a>>,
 }
 
-/// Answers the loads that wait next, as many as one pause is for. `taken` is the one that could not be read.
-pub(super) fn answer(
-    connection: &Connection,
-    loads: &mut impl Loads,
-    taken: &mut Option<Taken>,
-) -> Result<(), Fault> {
-    for _ in 0..limits::LOADS_AT_ONCE {
-        let Some(load) = loads.next() else { return Ok(()) };
-        let (partition, keys) = taken.insert(load);
-        let records = records(connection, *partition, keys)?;
-        loads.loaded(*partition, records);
-        *taken = None;
+impl<'a> Reading<'a> {
+    pub(super) fn of(connection: &'a Connection) -> Self {
+        Self { connection, records: None }
     }
-    Ok(())
+
+    /// What is known of these keys.
+    pub(super) fn known(
+        &mut self,
+        partition: PartitionId,
+        keys: &[Key],
+    ) -> Result<Vec<(Key, Option<KeyRecord>)>, Fault> {
+        let records = match &mut self.records {
+            Some(records) => records,
+            none => none.insert(Records::of(self.connection)?),
+        };
+        let mut of = |key: &Key| {
+            let found = records.find(partition, key)?;
+            let record = tombstones::or(self.connection, partition, key, found)?;
+            Ok((key.clone(), record))
+        };
+        keys.iter().map(&mut of).collect()
+    }
+
+    /// Answers the loads that wait next, as many as one pause is for. `taken` is the one that could not be read.
+    pub(super) fn answer(
+        &mut self,
+        loads: &mut impl Loads,
+        taken: &mut Option<Taken>,
+    ) -> Result<(), Fault> {
+        for _ in 0..limits::LOADS_AT_ONCE {
+            let Some(load) = loads.next() else { return Ok(()) };
+            let (partition, keys) = taken.insert(load);
+            let known = self.known(*partition, keys)?;
+            loads.loaded(*partition, known);
+            *taken = None;
+        }
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 //! The state store: a SQLite file with the record of every key, what is due, and the lists the
 //! admin API reads (DESIGN section 3).
 //!
-//! It is written behind the log in sorted batches and can be lost at any time: then it is rebuilt
+//! It is written behind the log in batches and can be lost at any time: then it is rebuilt
 //! from the log. So it is never repaired; whatever is wrong with it ends in a fresh file.
 //!
 //! What a batch promises: it is there whole, with the head that says what it reflects, or not at

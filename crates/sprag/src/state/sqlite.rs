@@ -19,9 +19,9 @@ use super::bytes::{self, Fault, column, number};
 use super::checkpoint::Checkpoints;
 use super::health::StateHealth;
 use super::keys::Records;
-use super::load::Moment;
+use super::load::{Moment, Reading};
 use super::open::{self, OpenError, Opened};
-use super::{limits, load, rows, tombstones, write};
+use super::{limits, rows, tombstones, write};
 use crate::node::{Loads, StateStep};
 
 /// The state of all partitions in one SQLite file.
@@ -96,9 +96,10 @@ impl SqliteState {
         loads: &mut impl Loads,
     ) -> Result<(), Fault> {
         let moment = Moment::of(&self.connection)?;
-        let records = load::records(&self.connection, partition, keys)?;
-        loads.loaded(partition, records);
-        load::answer(&self.connection, loads, &mut None)?;
+        let mut reading = Reading::of(&self.connection);
+        loads.loaded(partition, reading.known(partition, keys)?);
+        reading.answer(loads, &mut None)?;
+        drop(reading);
         moment.end()?;
         Ok(())
     }
@@ -175,7 +176,7 @@ impl SqliteState {
         self.stay_small();
         self.checkpoints.before_batch(&self.connection);
         let mut taken = None;
-        let between = |connection: &Connection| load::answer(connection, loads, &mut taken);
+        let between = |connection: &Connection| Reading::of(connection).answer(loads, &mut taken);
         let (connection, buffer) = (&mut self.connection, &mut self.buffer);
         let written = write::write(connection, partition, batch, self.counts, buffer, between);
         // A load that fails ends the batch, for SQLite may have rolled back what there is of it: the load may succeed
