@@ -213,7 +213,6 @@ fn state(keys: u64) -> f64 {
             let number = at.wrapping_mul(61_803) % KEYS[1];
             key.name = Arc::from(format!("cus_{number:07}"));
         }
-        next.records.sort_by(|(one, _), (other, _)| one.cmp(other));
         let before = cpu();
         let done = store.step(StateRequest::Write(PartitionId(0), Box::new(next)));
         took += cpu() - before;

@@ -175,6 +175,9 @@ impl Names {
             ListDifference::Columns(key) => {
                 format!("{}: what stands beside its record {RECORD}", self.key(key))
             }
+            ListDifference::Row(key) => {
+                format!("{}: where its row is, nobody looks for it", self.key(key))
+            }
             ListDifference::Queues(key) => {
                 format!("{}: when it is due {RECORD}", self.key(key))
             }

@@ -47,8 +47,10 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, Unknown};
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => {
-            // `Unknown` is also what a missing table or column answers.
+            // `Unknown` is also what a missing table or column answers. A row that should not be there: no batch
+            // would be taken in any more.
             matches!(failure.code, DatabaseCorrupt | NotADatabase | Unknown)
+                || failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
         }
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)

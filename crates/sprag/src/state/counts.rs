@@ -6,7 +6,7 @@ use sprag_core::id::{DestinationId, FrameNumber, Key, PartitionId, Place, Source
 use sprag_core::time::UnixMicros;
 
 use super::bytes::{Fault, number};
-use super::keys::Records;
+use super::keys::Finder;
 use super::reader::StateReader;
 use super::{lanes, limits, rows};
 
@@ -106,7 +106,7 @@ impl StateReader {
     fn holds(&self, select: &str, most: usize) -> Result<Vec<(Key, Place)>, Fault> {
         let connection = self.connection();
         let mut select = connection.prepare_cached(select)?;
-        let mut records = Records::of(&connection)?;
+        let mut records = Finder::of(&connection)?;
         let (queue, most) = (rows::queue(sprag_core::record::Queue::Holds), i64::try_from(most)?);
         let mut holds = Vec::new();
         for partition in lanes::partitions(&connection, None)? {

@@ -2,8 +2,8 @@
 //!
 //! A table by name would keep whole rows in its inner pages, ten to each, and of a million keys one would be six
 //! pages down. So a row has a number, which its key's name makes, and inner pages hold numbers only. Two
-//! names may make the same: who comes second is *displaced*, has a negative number, and is found by the name. What names
-//! make which number says how soon a row is found, never which.
+//! names may make the same: who comes second is *displaced*, has a negative number, and is found by the name. So numbers
+//! say how soon a row is found, never whose it is.
 
 use std::hash::Hasher;
 
@@ -18,7 +18,8 @@ use super::rows;
 /// together. 16 bits of partition leave these of 63.
 const NAME_BITS: u32 = 47;
 
-/// The number that the row of a key has unless another key's row has it.
+/// The number that the row of a key has unless another key's row has it. Part of the form of the file: who changes
+/// it counts the version of the tables up, or no row that is there is found.
 pub(super) fn number(partition: PartitionId, key: &Key) -> i64 {
     // The same on every machine, unlike the standard library's. Whoever makes names that meet only displaces rows.
     let mut hasher = fnv::FnvHasher::default();
@@ -29,6 +30,11 @@ pub(super) fn number(partition: PartitionId, key: &Key) -> i64 {
     column(u64::from(partition.0) << NAME_BITS | name)
 }
 
+/// Whether a key's row is found where it is.
+pub(super) fn is_found_at(id: i64, partition: PartitionId, key: &Key) -> bool {
+    id < 0 || id == number(partition, key)
+}
+
 /// The numbers of a partition's rows that are not displaced.
 pub(super) fn numbers(partition: PartitionId) -> (i64, i64) {
     let first = u64::from(partition.0) << NAME_BITS;
@@ -36,12 +42,12 @@ pub(super) fn numbers(partition: PartitionId) -> (i64, i64) {
 }
 
 /// Reads records by their keys.
-pub(super) struct Records<'a> {
+pub(super) struct Finder<'a> {
     connection: &'a Connection,
     select: CachedStatement<'a>,
 }
 
-impl<'a> Records<'a> {
+impl<'a> Finder<'a> {
     pub(super) fn of(connection: &'a Connection) -> rusqlite::Result<Self> {
         let select = "SELECT record FROM keys WHERE id = ?1 AND source = ?2 AND key = ?3";
         Ok(Self { connection, select: connection.prepare_cached(select)? })

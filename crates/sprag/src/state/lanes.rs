@@ -6,7 +6,7 @@ use sprag_core::record::{Lane, LaneMode};
 use sprag_core::time::UnixMicros;
 
 use super::bytes::{Fault, column, number};
-use super::keys::Records;
+use super::keys::Finder;
 use super::reader::StateReader;
 use super::selection::Selection;
 use super::{limits, rows};
@@ -231,7 +231,7 @@ fn waiting_lane(
     place: &WaitingCursor,
 ) -> Result<Option<WaitingLane>, Fault> {
     let (partition, key) = (place.partition, place.key.clone());
-    let record = Records::of(connection)?.find(partition, &key)?;
+    let record = Finder::of(connection)?.find(partition, &key)?;
     let first = record.and_then(|record| {
         let lanes = record.lanes_to(place.destination).iter();
         lanes.filter(|lane| record.sends(lane)).min_by_key(|lane| lane.due).cloned()

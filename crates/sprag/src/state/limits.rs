@@ -20,9 +20,10 @@ pub const WAL_BYTES: i64 = 64 << 20;
 /// 64 MiB are brought in beside it, batches add a few.
 pub const WAL_TIMES_MOST: i64 = 4;
 
-/// Page cache of the writing connection, KiB: inner pages of a million keys are 1.2 MiB, one batch some 6. Pages of
-/// rows are seldom found in a larger one, and looking for them there takes longer than reading them from the system's
-/// (load and write of one of a million keys, µs of CPU: 7.6 with 8 MiB, 8.1 with 16).
+/// Page cache of the writing connection, KiB: inner pages of a million keys are 1.2 MiB. Pages of rows are seldom found
+/// in a larger one, and looking for them there takes longer than reading them from the system's (load and write of
+/// one of a million keys, µs of CPU: 7.6 with 8 MiB, 8.1 with 16). A batch need not fit: what changed goes to the
+/// write-ahead log before it ends.
 pub const WRITE_CACHE_KIB: i64 = 8 << 10;
 
 /// Page cache of the reading connection, KiB: it pages through lists.

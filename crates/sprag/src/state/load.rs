@@ -9,7 +9,7 @@ use sprag_core::id::{Key, PartitionId};
 use sprag_core::record::KeyRecord;
 
 use super::bytes::Fault;
-use super::keys::Records;
+use super::keys::Finder;
 use super::{limits, tombstones};
 use crate::node::Loads;
 
@@ -44,7 +44,7 @@ pub(super) type Taken = (PartitionId, Vec<Key>);
 /// Reads what is known of keys; its statement is made ready once, however many loads it answers.
 pub(super) struct Reading<'a> {
     connection: &'a Connection,
-    records: Option<Records<'a>>,
+    records: Option<Finder<'a>>,
 }
 
 impl<'a> Reading<'a> {
@@ -60,7 +60,7 @@ impl<'a> Reading<'a> {
     ) -> Result<Vec<(Key, Option<KeyRecord>)>, Fault> {
         let records = match &mut self.records {
             Some(records) => records,
-            none => none.insert(Records::of(self.connection)?),
+            none => none.insert(Finder::of(self.connection)?),
         };
         let mut of = |key: &Key| {
             let found = records.find(partition, key)?;

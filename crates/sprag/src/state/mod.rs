@@ -26,6 +26,7 @@ pub mod limits;
 mod load;
 mod open;
 mod reader;
+mod records;
 mod rows;
 mod selection;
 mod sqlite;

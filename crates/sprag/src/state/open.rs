@@ -19,14 +19,15 @@ use super::sqlite::SqliteState;
 const FILE: &str = "state.sqlite";
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
-/// Counts up when the tables below change.
+/// Counts up when the tables below change, or the numbers of rows ([`super::keys`]).
 const SCHEMA: i64 = 6;
 
 /// Version of tables and records in one number.
 const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
 
-/// `keys`: `id` is the number of the row, as [`super::keys`] makes it; `dues` are its places in the queues, as [`super::rows`] packs them; `flags` are its, and `drift` how far the
-/// highest position it holds is ahead of the last it released.
+/// `keys`: `id` is the number of the row, as [`super::keys`] makes it; `dues` are its places in the queues, as
+/// [`super::rows`] packs them; `flags` are its, and `drift` how far the highest position it holds is ahead of the last it
+/// released.
 /// `active` is when something was last written down about it.
 /// `tombstones` are keys that are forgotten, by the fingerprints of their names; `forgotten` counts them.
 /// `held` counts what waits for missing positions: events, keys with such events, and the

@@ -13,7 +13,7 @@ use sprag_core::partition::Head;
 use sprag_core::record::KeyRecord;
 
 use super::bytes::Fault;
-use super::keys::Records;
+use super::keys::Finder;
 use super::open::{self, OpenError};
 use super::{keys, rows, sqlite, tombstones};
 
@@ -113,7 +113,7 @@ impl StateReader {
     /// When the store cannot be read.
     pub fn record(&self, partition: PartitionId, key: &Key) -> Result<Option<KeyRecord>, Fault> {
         let connection = self.connection();
-        let record = Records::of(&connection)?.find(partition, key)?;
+        let record = Finder::of(&connection)?.find(partition, key)?;
         tombstones::or(&connection, partition, key, record)
     }
 

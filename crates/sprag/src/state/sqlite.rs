@@ -18,7 +18,7 @@ use sprag_driver::state::{Batch, StateCompletion, StateRequest, Surveyed};
 use super::bytes::{self, Fault, column, number};
 use super::checkpoint::Checkpoints;
 use super::health::StateHealth;
-use super::keys::Records;
+use super::keys::Finder;
 use super::load::{Moment, Reading};
 use super::open::{self, OpenError, Opened};
 use super::{limits, rows, tombstones, write};
@@ -106,7 +106,7 @@ impl SqliteState {
 
     fn survey(&mut self, partition: PartitionId, keys: &[Key]) -> Result<Vec<Surveyed>, Fault> {
         let transaction = self.connection.transaction()?;
-        let mut records = Records::of(&transaction)?;
+        let mut records = Finder::of(&transaction)?;
         let mut letters = transaction.prepare_cached(
             "SELECT sequence, recorded FROM letters \
              WHERE partition = ?1 AND source = ?2 AND key = ?3 AND destination >= 0",
@@ -131,7 +131,7 @@ impl SqliteState {
     fn page(&mut self, partition: PartitionId, page: &PageRequest) -> Result<Page, Fault> {
         let transaction = self.connection.transaction()?;
         let (keys, next) = places(&transaction, partition, page)?;
-        let mut records = Records::of(&transaction)?;
+        let mut records = Finder::of(&transaction)?;
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
             let record = records.find(partition, &key)?;

@@ -61,6 +61,8 @@ impl std::error::Error for Unusable {}
 pub enum ListDifference {
     /// What stands beside a key's record: its flags, its drift, when it was active, when it is due.
     Columns(Key),
+    /// The number of a key's row: by it nothing is known of the key.
+    Row(Key),
     /// The places of a key in the queues of what is due.
     Queues(Key),
     /// The stopped lanes of a key.
@@ -144,9 +146,9 @@ impl StoppedState {
 
     fn records(&self, partition: PartitionId, lists: &mut Lists) -> Result<Records, Fault> {
         let mut select = self.connection.prepare(
-            "SELECT source, key, record, dues, flags, drift, active FROM keys \
-             WHERE id BETWEEN ?2 AND ?3 UNION ALL \
-             SELECT source, key, record, dues, flags, drift, active FROM keys \
+            "SELECT source, key, record, dues, flags, drift, active, id FROM keys NOT INDEXED \
+             WHERE partition = ?1 AND id BETWEEN ?2 AND ?3 UNION ALL \
+             SELECT source, key, record, dues, flags, drift, active, id FROM keys \
              INDEXED BY keys_displaced WHERE partition = ?1 AND id < 0",
         )?;
         let (first, last) = keys::numbers(partition);
@@ -154,7 +156,10 @@ impl StoppedState {
         let mut records = Records::new();
         while let Some(row) = found.next()? {
             let (key, record) = (rows::key(row.get(0)?, row.get(1)?)?, keys::decoded(row, 2)?);
-            lists.expect(&key, &record, &Columns::of_row(row)?);
+            lists.expect(&key, &record, &Beside::of_row(row)?);
+            if !keys::is_found_at(row.get(7)?, partition, &key) {
+                lists.differences.insert(ListDifference::Row(key.clone()));
+            }
             records.insert(key, record);
         }
         Ok(records)
@@ -268,8 +273,8 @@ struct Lists {
 }
 
 impl Lists {
-    fn expect(&mut self, key: &Key, record: &KeyRecord, columns: &Columns) {
-        let expected = Columns::of(record);
+    fn expect(&mut self, key: &Key, record: &KeyRecord, columns: &Beside) {
+        let expected = Beside::of(record);
         if *columns != expected {
             self.differences.insert(ListDifference::Columns(key.clone()));
         }
@@ -287,14 +292,14 @@ impl Lists {
 
 /// What stands beside a record.
 #[derive(Debug, PartialEq, Eq)]
-struct Columns {
+struct Beside {
     dues: Vec<u8>,
     flags: i64,
     drift: i64,
     active: i64,
 }
 
-impl Columns {
+impl Beside {
     fn of(record: &KeyRecord) -> Self {
         let (dues, flags) = (rows::pack_dues(record), rows::flags(record));
         Self { dues, flags, drift: rows::drift(record), active: column(record.active.0) }

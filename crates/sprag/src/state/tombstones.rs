@@ -13,7 +13,7 @@ use sprag_driver::state::StateCompletion;
 use sprag_log::digest::Sha256;
 
 use super::bytes::{self, Fault, column, number};
-use super::keys::Records;
+use super::keys::Finder;
 use super::reader::StateReader;
 use super::{keys, rows};
 
@@ -98,7 +98,7 @@ pub(super) fn idle(
 ) -> Result<StateCompletion, Fault> {
     let transaction = connection.transaction()?;
     let (names, next) = idle_keys(&transaction, partition, request)?;
-    let mut records = Records::of(&transaction)?;
+    let mut records = Finder::of(&transaction)?;
     let mut keys = Vec::with_capacity(names.len());
     for key in names {
         let record = records.find(partition, &key)?;

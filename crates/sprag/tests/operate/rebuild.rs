@@ -108,6 +108,7 @@ fn what_was_changed_by_hand_is_found_and_named() {
         "UPDATE keys SET active = active + 1 WHERE key = 'c'",
         &["billing:c: what stands beside"],
     );
+    found("UPDATE keys SET id = id + 1 WHERE key = 'c'", &["billing:c: where its row is"]);
     let waiting = "DELETE FROM waiting WHERE key = 'b' AND queue = -1";
     found(waiting, &["billing:b: when it is due is not", "1 differences"]);
     found("DELETE FROM stopped", &["billing:c: the list of its stopped lanes"]);

@@ -87,6 +87,12 @@ fn a_partition_has_its_rows_beside_each_other() {
             assert!((first..=last).contains(&number) && first >= 0, "{name}");
         }
     }
+    // Rows that are there are found by it.
+    assert_eq!(
+        keys::number(P, &key("a")),
+        437_256_256_646_501,
+        "another number of rows is another version of the tables"
+    );
     let (_, last) = keys::numbers(P);
     assert_eq!(keys::numbers(PartitionId(4)).0, last + 1);
 }
