@@ -45,12 +45,16 @@ impl Fault {
 
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, Unknown};
+    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => {
-            // `Unknown` is also what a missing table or column answers. A row that should not be there: no batch
+            // `Unknown` is also what a missing table or column answers. And a row that should not be there: no batch
             // would be taken in any more.
             matches!(failure.code, DatabaseCorrupt | NotADatabase | Unknown)
-                || failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+                || matches!(
+                    failure.extended_code,
+                    SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY
+                )
         }
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)

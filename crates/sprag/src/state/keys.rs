@@ -19,7 +19,7 @@ use super::rows;
 const NAME_BITS: u32 = 47;
 
 /// The number that the row of a key has unless another key's row has it. Part of the form of the file: who changes
-/// it counts the version of the tables up, or no row that is there is found.
+/// it counts the version of the tables up, or none of the rows that are there would be found.
 pub(super) fn number(partition: PartitionId, key: &Key) -> i64 {
     // The same on every machine, unlike the standard library's. Whoever makes names that meet only displaces rows.
     let mut hasher = fnv::FnvHasher::default();

@@ -41,7 +41,7 @@ impl Drop for Moment<'_> {
 /// A load that was taken up.
 pub(super) type Taken = (PartitionId, Vec<Key>);
 
-/// Reads what is known of keys; its statement is made ready once, however many loads it answers.
+/// Reads what is known of keys; its statement is made ready once, for all loads that are answered in one pause.
 pub(super) struct Reading<'a> {
     connection: &'a Connection,
     records: Option<Finder<'a>>,

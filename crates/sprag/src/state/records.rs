@@ -1,7 +1,7 @@
 //! The records of a batch: first the rows of keys, and behind all of them what is derived from them.
 //!
-//! Pages are written as the rows are: all of them when a batch ends would keep who asks meanwhile waiting. Until the
-//! batch is whole they count for nothing.
+//! While only rows change, pages are written as they are: all of them when a batch ends would keep who asks meanwhile
+//! waiting. Until the batch is whole they count for nothing.
 
 use std::collections::BTreeMap;
 

@@ -154,6 +154,7 @@ impl StoppedState {
         let (first, last) = keys::numbers(partition);
         let mut found = select.query((partition.0, first, last))?;
         let mut records = Records::new();
+        self.rows_of_others(partition, lists)?;
         while let Some(row) = found.next()? {
             let (key, record) = (rows::key(row.get(0)?, row.get(1)?)?, keys::decoded(row, 2)?);
             lists.expect(&key, &record, &Beside::of_row(row)?);
@@ -163,6 +164,20 @@ impl StoppedState {
             records.insert(key, record);
         }
         Ok(records)
+    }
+
+    /// Rows whose numbers are those of another partition: by them nothing is known of their keys.
+    fn rows_of_others(&self, partition: PartitionId, lists: &mut Lists) -> Result<(), Fault> {
+        let mut select = self.connection.prepare(
+            "SELECT source, key FROM keys INDEXED BY keys_by_name \
+             WHERE partition = ?1 AND id >= 0 AND id NOT BETWEEN ?2 AND ?3",
+        )?;
+        let (first, last) = keys::numbers(partition);
+        let mut found = select.query((partition.0, first, last))?;
+        while let Some(row) = found.next()? {
+            lists.differences.insert(ListDifference::Row(rows::key(row.get(0)?, row.get(1)?)?));
+        }
+        Ok(())
     }
 
     fn tombstones(&self, partition: PartitionId, lists: &mut Lists) -> Result<Tombstones, Fault> {

@@ -109,6 +109,10 @@ fn what_was_changed_by_hand_is_found_and_named() {
         &["billing:c: what stands beside"],
     );
     found("UPDATE keys SET id = id + 1 WHERE key = 'c'", &["billing:c: where its row is"]);
+    found(
+        "UPDATE keys SET id = id + (1 << 50) WHERE key = 'c'",
+        &["billing:c: where its row is", "billing:c: the state knows nothing of it"],
+    );
     let waiting = "DELETE FROM waiting WHERE key = 'b' AND queue = -1";
     found(waiting, &["billing:b: when it is due is not", "1 differences"]);
     found("DELETE FROM stopped", &["billing:c: the list of its stopped lanes"]);

@@ -24,14 +24,14 @@ fn listed(directory: &Path) -> Vec<(String, Option<KeyRecord>)> {
     rows.iter().map(|row| (row.key.name.to_string(), of(&row.key))).collect()
 }
 
-fn read_whole(directory: &Path) -> BTreeMap<Key, KeyRecord> {
+pub(super) fn read_whole(directory: &Path) -> BTreeMap<Key, KeyRecord> {
     let stopped = StoppedState::open(directory, "log one").unwrap();
     let (PartitionState { records, .. }, differences) = stopped.partition(P).unwrap();
     assert!(differences.is_empty(), "{differences:?}");
     records
 }
 
-fn forgotten() -> KeyRecord {
+pub(super) fn forgotten() -> KeyRecord {
     KeyRecord { forgotten: true, ..record(0) }
 }
 
@@ -73,9 +73,38 @@ fn a_displaced_key_is_found_when_the_one_that_has_its_number_is_gone() {
     assert_eq!(both(&mut store), [Some(record(4)), None]);
     let left: Vec<_> = read_whole(directory.path()).into_keys().collect();
     assert_eq!(left, [key(ONE)]);
-    // None of it is left over for another partition.
+}
+
+/// One that stayed would be found with an old record.
+#[test]
+fn a_cleared_partition_has_no_displaced_keys_and_another_has_its_own() {
+    let (directory, mut store) = fresh();
+    let records = || vec![(key(ONE), record(1)), (key(OTHER), record(2))];
+    write(&mut store, batch(1, records(), vec![]));
+    let elsewhere = PartitionId(4);
+    store.step(StateRequest::Write(elsewhere, batch(1, records(), vec![])));
     store.step(StateRequest::Clear(P));
-    assert_eq!(both(&mut store), [None, None]);
+    assert_eq!(load(&mut store, &[ONE, OTHER]), [None, None]);
+    let reader = StateReader::open(directory.path()).unwrap();
+    let known = |name: &str| reader.record(elsewhere, &key(name)).unwrap();
+    assert_eq!((known(ONE), known(OTHER)), (Some(record(1)), Some(record(2))));
+}
+
+/// A row where nobody looks for it: its key is taken for a new one until a batch says so.
+#[test]
+fn a_row_that_is_elsewhere_costs_a_rebuild() {
+    let (directory, mut store) = fresh();
+    write(&mut store, batch(1, vec![(key("a"), record(1))], vec![]));
+    let path = open::path(directory.path());
+    let other = rusqlite::Connection::open(&path).unwrap();
+    assert_eq!(other.execute("UPDATE keys SET id = id + 1", []).unwrap(), 1);
+    drop(other);
+    let next = batch(2, vec![(key("a"), record(2))], vec![]);
+    let completion = store.step(StateRequest::Write(P, next.clone()));
+    assert_eq!(completion, Some(StateCompletion::NotWritten(P, next)));
+    assert!(store.health().is_broken() && !path.exists());
+    drop(store);
+    assert_eq!(head(&mut opened(directory.path()).store), Head::default());
 }
 
 #[test]

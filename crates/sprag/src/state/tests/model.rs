@@ -18,6 +18,10 @@ fn any_record() -> impl Strategy<Value = KeyRecord> {
     })
 }
 
+fn any_or_forgotten() -> impl Strategy<Value = KeyRecord> {
+    prop_oneof![6 => any_record(), 1 => Just(displaced::forgotten())]
+}
+
 /// Of some the rows have the same number.
 fn any_name() -> impl Strategy<Value = String> {
     prop_oneof![8 => "[a-d]{1,2}", 1 => Just(displaced::ONE.to_owned()), 1 => Just(displaced::OTHER.to_owned())]
@@ -48,7 +52,7 @@ proptest! {
     #[test]
     fn batches_reopens_and_pages_agree_with_a_model(
         batches in prop::collection::vec(
-            (prop::collection::btree_map(any_name(), any_record(), 0..8), any::<bool>()), 1..6
+            (prop::collection::btree_map(any_name(), any_or_forgotten(), 0..8), any::<bool>()), 1..6
         ),
         most in 1..5_usize,
         until in prop_oneof![0..5_u64, Just(u64::MAX)],
@@ -57,7 +61,12 @@ proptest! {
         let mut model = BTreeMap::new();
         for (frame, (records, reopen)) in (1..).zip(batches) {
             let records: Vec<_> = records.into_iter().map(|(n, r)| (key(&n), r)).collect();
-            model.extend(records.clone());
+            for (key, record) in records.clone() {
+                match record.forgotten {
+                    true => model.remove(&key),
+                    false => model.insert(key, record),
+                };
+            }
             write(&mut store, batch(frame, records, vec![]));
             if reopen {
                 drop(store);
@@ -86,5 +95,7 @@ proptest! {
         let stopped = stopped.filter(|lane| lane.is_stopped()).count();
         let reader = StateReader::open(directory.path()).unwrap();
         prop_assert_eq!(reader.stopped_lanes(&Selection::default(), None, 99).unwrap().lanes.len(), stopped);
+        drop((reader, store));
+        prop_assert_eq!(displaced::read_whole(directory.path()), model);
     }
 }

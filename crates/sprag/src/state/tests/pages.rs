@@ -47,17 +47,30 @@ fn of_a_batch_that_fails_no_page_counts() {
     let (mut connection, _) = open::writing(&open::path(directory.path()), "log one").unwrap();
     let (counts, batch) =
         (write::Counts::of(&connection).unwrap(), batch(2, records(2).collect(), vec![]));
-    let mut pauses = 0;
+    let (mut pauses, killed) = (0, TempDir::new().unwrap());
+    let begun = ahead(directory.path());
     let between = |_: &rusqlite::Connection| {
         pauses += 1;
-        if pauses < 100 { Ok(()) } else { Err(Fault::Value("record")) }
+        if pauses < 100 {
+            return Ok(());
+        }
+        // As the death of the process would leave the files.
+        assert!(ahead(directory.path()) > begun, "nothing was written ahead");
+        for file in fs::read_dir(directory.path()).unwrap().map(Result::unwrap) {
+            if !file.file_name().to_string_lossy().ends_with("-shm") {
+                fs::copy(file.path(), killed.path().join(file.file_name())).unwrap();
+            }
+        }
+        Err(Fault::Value("record"))
     };
     write::write(&mut connection, P, &batch, counts, &mut Vec::new(), between).unwrap_err();
     assert!(connection.is_autocommit());
     drop(connection);
-    let mut store = opened(directory.path()).store;
-    assert_eq!(head(&mut store).frame, FrameNumber(1));
-    let names: Vec<String> = (0..2_000).map(|n| format!("key {n}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    assert!(load(&mut store, &names).iter().all(|found| *found == Some(record(1))));
+    for directory in [directory.path(), killed.path()] {
+        let Opened { mut store, rebuilt } = opened(directory);
+        assert_eq!((rebuilt, head(&mut store).frame), (None, FrameNumber(1)));
+        let names: Vec<String> = (0..2_000).map(|n| format!("key {n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert!(load(&mut store, &names).iter().all(|found| *found == Some(record(1))));
+    }
 }
