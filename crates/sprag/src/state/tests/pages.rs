@@ -9,17 +9,26 @@ fn ahead(directory: &Path) -> u64 {
     fs::metadata(name).unwrap().len()
 }
 
+/// A batch of two thousand keys.
+fn all(frame: u64) -> Box<Batch> {
+    let records = (0..2_000).map(|n| (key(&format!("key {n}")), record(frame)));
+    batch(frame, records.collect(), vec![])
+}
+
+/// A file that has them all, and the connection that writes it.
+fn known() -> (TempDir, rusqlite::Connection) {
+    let (directory, mut store) = fresh();
+    write(&mut store, all(1));
+    drop(store);
+    let (connection, _) = open::writing(&open::path(directory.path()), "log one").unwrap();
+    (directory, connection)
+}
+
 /// What is asked while a batch comes to its end waits for what is written then.
 #[test]
 fn a_batch_of_known_keys_has_written_its_pages_when_it_ends() {
-    let (directory, mut store) = fresh();
-    let records = |sequence| (0..2_000).map(move |n| (key(&format!("key {n}")), record(sequence)));
-    write(&mut store, batch(1, records(1).collect(), vec![]));
-    drop(store);
-    let path = open::path(directory.path());
-    let (mut connection, _) = open::writing(&path, "log one").unwrap();
-    let (counts, batch) =
-        (write::Counts::of(&connection).unwrap(), batch(2, records(2).collect(), vec![]));
+    let (directory, mut connection) = known();
+    let (counts, batch) = (write::Counts::of(&connection).unwrap(), all(2));
     let mut ahead_of_end = Vec::new();
     let between = |_: &rusqlite::Connection| {
         ahead_of_end.push(ahead(directory.path()));
@@ -27,11 +36,11 @@ fn a_batch_of_known_keys_has_written_its_pages_when_it_ends() {
     };
     write::write(&mut connection, P, &batch, counts, &mut Vec::new(), between).unwrap();
     let page = u64::try_from(limits::PAGE_BYTES).unwrap();
-    let (first, last, all) =
-        (ahead_of_end[0], *ahead_of_end.last().unwrap(), ahead(directory.path()));
-    assert!(all > first + 50 * page, "{first} {all}");
+    let (first, last) = (ahead_of_end[0], *ahead_of_end.last().unwrap());
+    let ended = ahead(directory.path());
+    assert!(ended > first + 50 * page, "{first} {ended}");
     // The page of the last row, the head's, and what is rounded.
-    assert!(all - last <= 4 * page, "{last} of {all}");
+    assert!(ended - last <= 4 * page, "{last} of {ended}");
     drop(connection);
     let mut store = opened(directory.path()).store;
     assert_eq!(load(&mut store, &["key 0", "key 1999"]), [Some(record(2)), Some(record(2))]);
@@ -40,13 +49,8 @@ fn a_batch_of_known_keys_has_written_its_pages_when_it_ends() {
 /// What was written ahead of its end counts for nothing where that is not reached.
 #[test]
 fn of_a_batch_that_fails_no_page_counts() {
-    let (directory, mut store) = fresh();
-    let records = |sequence| (0..2_000).map(move |n| (key(&format!("key {n}")), record(sequence)));
-    write(&mut store, batch(1, records(1).collect(), vec![]));
-    drop(store);
-    let (mut connection, _) = open::writing(&open::path(directory.path()), "log one").unwrap();
-    let (counts, batch) =
-        (write::Counts::of(&connection).unwrap(), batch(2, records(2).collect(), vec![]));
+    let (directory, mut connection) = known();
+    let (counts, batch) = (write::Counts::of(&connection).unwrap(), all(2));
     let (mut pauses, killed) = (0, TempDir::new().unwrap());
     let begun = ahead(directory.path());
     let between = |_: &rusqlite::Connection| {
