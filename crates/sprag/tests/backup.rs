@@ -150,6 +150,19 @@ fn ask_admin(gateway: &Gateway, path: &str) -> serde_json::Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
+/// Waits until history has the answer to a delivery: a consumer hands it on before it answers, and
+/// what history does not know as acknowledged is delivered again.
+fn until_acknowledged(gateway: &Gateway, delivery: &Message) {
+    let path = format!("/v1/events/{}", delivery.header("webhook-id"));
+    let patience = std::iter::repeat_n((), 2_000);
+    let acknowledged = patience.into_iter().any(|()| {
+        std::thread::sleep(Duration::from_millis(10));
+        let event = ask_admin(gateway, &path);
+        event["fates"]["destinations"][0]["attempts"][0]["outcome"] == "acknowledged"
+    });
+    assert!(acknowledged, "waited 20 s in vain for an acknowledgement of {delivery:?}");
+}
+
 fn sprag(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sprag")).args(arguments).output().unwrap()
 }
@@ -192,7 +205,9 @@ fn sequences_of_after_the_backup_are_never_given_again() {
     let first = start(&data, &consumer).unwrap();
     for id in 1..=3 {
         assert_eq!(post(&first, "a", &format!("a{id}")), id);
-        ids.take(&consumer.next());
+        let delivery = consumer.next();
+        ids.take(&delivery);
+        until_acknowledged(&first, &delivery);
     }
     assert_ends(&backup(&first, &copy), 0, "segments");
     // What the backup does not know: more of a key, and a key.
