@@ -154,6 +154,8 @@ fn what_never_comes_is_named_and_late() {
     let in_vain = ("a=3,b=1;b".to_owned(), "event".to_owned(), false, "a=2-3".to_owned());
     assert_eq!(all, [event("a=1;a", false), in_vain, late("a=2;a")]);
     assert_eq!(told(&gateway, "far", "a", &json!({"a": 14, "b": 1}))["status"], "invalid");
+    // The metric is read from the state store, which knows all of it once a list was asked for.
+    get(&gateway, "/v1/dead-letters");
     assert_eq!(gateway.counted(r#"sprag_gaps_open{source="replicas"}"#), 0);
 }
 

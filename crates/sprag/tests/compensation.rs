@@ -24,8 +24,9 @@ use wire::{Connection, Message, until};
 
 /// The real binary on its data directory.
 struct Gateway {
-    setup: Setup,
+    // Before the directory of its data, which goes last.
     serving: Serving,
+    setup: Setup,
 }
 
 impl Gateway {

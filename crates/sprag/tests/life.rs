@@ -102,7 +102,7 @@ fn life_of_an_event() {
         steps.0.lock().unwrap().clear();
         let answer = post(gateway.listen, r#"{"order":"a","number":1}"#).await;
         assert!(answer.contains(r#""status":"released""#), "{answer}");
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             if steps.0.lock().unwrap().len() >= expected.len() {
                 break;
             }

@@ -180,7 +180,7 @@ allow = ["127.0.0.0/8"]
 #[test]
 fn the_merged_document_is_what_a_consumer_has() {
     let consumer = Consumer::listen();
-    let sections = with_values("bodies = \"5s\"", &consumer);
+    let sections = with_values("bodies = \"10s\"", &consumer);
     let gateway = Gateway::start(LIMITS, &sections);
     let events = [
         ("a", r#"{"mail":2,"name":1}"#, r#"{"mail":"m2","name":{"first":"n1"}}"#),
@@ -225,7 +225,7 @@ fn the_merged_document_is_what_a_consumer_has() {
 fn of_what_history_has_no_more_the_document_says_so() {
     let consumer = Consumer::listen();
     let gateway =
-        Gateway::start(LIMITS, &with_values("bodies = \"1s\"\nfacts = \"2s\"", &consumer));
+        Gateway::start(LIMITS, &with_values("bodies = \"5s\"\nfacts = \"6s\"", &consumer));
     let body = r#"{"id":"a","contact":"c1","versions":{"mail":2},"data":{"mail":"m2"}}"#;
     gateway.ask(&post::post("/in/contacts", "", body));
     acknowledge(&mut consumer.delivery().0);

@@ -84,7 +84,7 @@ fn profile_updated_three_times() {
         r#"key = "body:/user"
 position = { timestamp = "body:/at", unit = "ms" }
 contract = "settle"
-settle = "1s""#,
+settle = "5s""#,
     );
     let event = |id: &str, at: u64, name: &str| json!({ "id": id, "type": "user.updated", "user": "u", "at": 1_770_000_000_000_u64 + at, "data": { "name": name } });
     situation.comes(&event("second", 50, "Alicia"), "held");
@@ -103,7 +103,7 @@ fn create_update_race() {
         r#"key = "body:/order"
 position = { timestamp = "body:/at", unit = "s" }
 contract = "settle"
-settle = "1s"
+settle = "5s"
 ranks = ["*.created", "*.updated"]"#,
     );
     let event = |id: &str, kind: &str, status: &str| json!({ "id": id, "type": kind, "order": 7, "at": 1_770_000_000, "data": { "status": status } });
@@ -122,6 +122,7 @@ fn cancellation_before_update() {
         r#"key = "body:/booking"
 position = { state = "body:/data/status", version = "body:/version" }
 contract = "states"
+hold.wait = "1h"
 states = { initial = ["pending"], allow = { pending = ["confirmed", "cancelled"], confirmed = ["updated", "cancelled"], updated = ["updated", "cancelled"] } }"#,
     );
     let event = |id: &str, version: u64, status: &str| json!({ "id": id, "type": "booking", "booking": 9, "version": version, "data": { "status": status } });
@@ -142,6 +143,7 @@ fn refund_before_charge() {
         r#"key = "body:/payment"
 position = { state = "body:/data/status" }
 contract = "states"
+hold.wait = "1h"
 states = { initial = ["charged"], allow = { charged = ["refunded"] } }"#,
     );
     let event = |id: &str, status: &str, balance: i64| json!({ "id": id, "type": "payment", "payment": 3, "data": { "status": status, "balance": balance } });
@@ -180,7 +182,7 @@ fn customer_and_card() {
         r#"key = "body:/customer"
 position = { timestamp = "body:/at", unit = "s" }
 contract = "settle"
-settle = "1s"
+settle = "5s"
 ranks = ["customer.created", "card.created"]"#,
     );
     let event = |id: &str, kind: &str| json!({ "id": id, "type": kind, "customer": "c", "at": 1_770_000_000, "data": { "of": kind } });
@@ -195,7 +197,7 @@ fn customer_and_card_of_their_own() {
     let situation = Situation::of(
         r#"key = [{ type = "customer.*", at = "body:/customer" }, { type = "*", at = { join = ["const:card", "body:/card"] } }]
 contract = "arrival"
-depends_on = { source = "provider", key = [{ type = "card.*", at = "body:/customer" }] }"#,
+depends_on = { source = "provider", wait = "1h", key = [{ type = "card.*", at = "body:/customer" }] }"#,
     );
     let event = |id: &str, kind: &str, customer: &str| json!({ "id": id, "type": kind, "card": id, "customer": customer, "data": { "of": kind } });
     situation.comes(&event("customer d", "customer.created", "d"), "released");

@@ -166,8 +166,9 @@ fn until_true(what: &str, is_so: impl Fn() -> bool) {
 }
 
 struct World {
-    setup: Setup,
+    // Before the directory of its data, which goes last.
     gateway: Gateway,
+    setup: Setup,
     app: Consumer,
     audit: Consumer,
     reloads: u64,
@@ -238,7 +239,7 @@ impl World {
         let findings = after["last_reload"]["findings"].to_string();
         for word in why {
             assert!(findings.contains(word), "{word} is not in {findings}");
-            assert!(self.gateway.process.said().contains(word), "{word} is not in the log");
+            until_true("the log says why", || self.gateway.process.said().contains(word));
         }
         assert_eq!(self.counted("sprag_config_reload_successful"), 0);
     }
@@ -266,6 +267,7 @@ url = "http://127.0.0.1:{port}/{path}"
 secrets = ["file:DIRECTORY/signs"]
 headers = {{ x-app = "file:DIRECTORY/app" }}
 allow = ["127.0.0.0/8"]
+timeout = "5m"
 "#
     )
 }
@@ -279,6 +281,7 @@ url = "http://127.0.0.1:{port}/"
 secrets = ["file:DIRECTORY/signs"]
 start = "earliest"
 allow = ["127.0.0.0/8"]
+timeout = "5m"
 "#
     )
 }

@@ -77,7 +77,7 @@ fn delivered(consumer: &Consumer, count: usize) -> Vec<(String, String)> {
 #[test]
 fn what_comes_within_a_moment_is_put_in_order() {
     let consumer = Consumer::listen();
-    let gateway = gateway("1s", &consumer);
+    let gateway = gateway("5s", &consumer);
     let now = sprag::clock::Clock::start().now().clock.0 / 1_000_000;
     let at = json!(now - 60);
     for (id, event_type) in [("u", "card.updated"), ("x", "card.closed"), ("c", "card.created")] {

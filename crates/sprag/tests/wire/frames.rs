@@ -30,7 +30,7 @@ pub(crate) struct Frame {
 impl Frames {
     /// Reads the preface and sends these settings.
     pub(crate) fn begin(mut stream: TcpStream, settings: &[(u16, u32)]) -> Self {
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
         let mut preface = [0; 24];
         stream.read_exact(&mut preface).unwrap();
         assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
