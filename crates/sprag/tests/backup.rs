@@ -301,6 +301,7 @@ fn a_backup_that_is_not_whole_is_not_restored() {
     std::fs::write(&segment, &whole).unwrap();
     std::fs::remove_file(copy.join("manifest.json")).unwrap();
     assert_ends(&restore(&to("incomplete")), 2, "no manifest");
+    gateway.stop();
 }
 
 /// Waits until nothing is held.
@@ -340,4 +341,5 @@ fn what_a_backup_holds_is_let_go() {
     until_none(&held);
     assert_ends(&backup(&gateway, &copy), 0, "segments");
     until_none(&held);
+    gateway.stop();
 }

@@ -317,16 +317,15 @@ fn the_demo_shows_a_table_and_can_stay() {
 }
 
 /// Lines of a log until one contains all of these.
-fn until_logged(gateway: &mut Background, parts: &[&str]) {
+/// Until a line of the log has all parts of each of these, in whatever order they come.
+fn until_logged(gateway: &mut Background, wanted: &[&[&str]]) {
     let mut log = BufReader::with_capacity(1, gateway.0.stderr.as_mut().unwrap());
-    let mut line = String::new();
-    while log.read_line(&mut line).unwrap() > 0 {
-        if parts.iter().all(|part| line.contains(part)) {
-            return;
-        }
+    let (mut line, mut left) = (String::new(), wanted.to_vec());
+    while !left.is_empty() {
         line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "no line has {left:?}");
+        left.retain(|parts| !parts.iter().all(|part| line.contains(part)));
     }
-    panic!("no line has {parts:?}");
 }
 
 #[test]
@@ -384,8 +383,9 @@ fn a_destination_that_is_dead_or_not_allowed_is_told_in_the_log() {
     let send =
         ["send", "--config", text(&config), "--url", &listen, "--events", "5", "--keys", "5"];
     assert_eq!(run(&send).0, 0);
-    until_logged(&mut gateway, &["WARN", "address-not-allowed", "audit", "allow"]);
-    until_logged(&mut gateway, &["WARN", "breaker-open", "app", "last: unreachable", "lane(s)"]);
+    let refused: &[&str] = &["WARN", "address-not-allowed", "audit", "allow"];
+    let dead: &[&str] = &["WARN", "breaker-open", "app", "last: unreachable", "lane(s)"];
+    until_logged(&mut gateway, &[refused, dead]);
 }
 
 #[test]

@@ -13,8 +13,8 @@ mod server;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod wire;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use documents::lines;
@@ -198,7 +198,8 @@ fn questions_follow_each_other_over_connections_that_are_kept() {
     gateway.until_counted(&result("same"), 120);
     let (asks, connections) =
         (authority.requests().len(), authority.connections.load(Ordering::SeqCst));
-    assert!(connections <= 4, "{asks} questions over {connections} connections");
+    // A few more than are under way at once: one that is not ready again yet is not waited for.
+    assert!(connections * 10 <= asks, "{asks} questions over {connections} connections");
 }
 
 /// An answer for each kind of harm.
@@ -304,21 +305,29 @@ fn an_answer_that_means_harm_is_an_outcome_and_nothing_else() {
 
 #[test]
 fn a_source_that_is_asked_too_often_is_left_alone_as_long_as_it_says() {
-    let asks = AtomicUsize::new(0);
-    let authority = Server::start(move |_| match asks.fetch_add(1, Ordering::SeqCst) {
-        0 => Reply::Answer(429, "retry-after: 2\r\n".to_owned(), Vec::new()),
-        _ => resource(3),
+    let (times, clock) = (Arc::new(Mutex::new(Vec::new())), sprag::clock::Clock::start());
+    let seen = times.clone();
+    let authority = Server::start(move |_| {
+        let mut seen = seen.lock().unwrap();
+        seen.push(clock.now().elapsed);
+        match seen.len() {
+            1 => Reply::Answer(429, "retry-after: 2\r\n".to_owned(), Vec::new()),
+            _ => resource(3),
+        }
     });
     let consumer = consumer();
     let reconcile = "rate = \"1000/s\"";
     let gateway = Gateway::start(LIMITS, &sections(&authority, LATEST, reconcile, &consumer));
     send(&gateway, "a", 1);
     gateway.until_counted(&outcome("throttled"), 1);
-    let began = gateway.clock.now();
     gateway.until_counted(&result("behind"), 1);
-    let took = gateway.clock.now().elapsed.since(began.elapsed);
-    assert!(took >= Duration::from_secs(1), "{took:?}");
-    assert_eq!(reconciled(&gateway), [("a".to_owned(), "1".to_owned(), "3".to_owned())]);
+    let times = times.lock().unwrap().clone();
+    assert!(times[1].since(times[0]) >= Duration::from_secs(2), "{times:?}");
+    let told = until("history has the difference", || {
+        let told = reconciled(&gateway);
+        (!told.is_empty()).then_some(told)
+    });
+    assert_eq!(told, [("a".to_owned(), "1".to_owned(), "3".to_owned())]);
 }
 
 #[test]

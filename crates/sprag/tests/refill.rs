@@ -253,8 +253,12 @@ fn an_answer_that_means_harm_costs_its_key_the_wait_and_nobody_anything() {
     let skipped = deliveries.iter().filter(|delivery| delivery.header("sprag-missing") == "2");
     assert_eq!(skipped.count(), HARMS.len(), "each goes on without what is missing");
     let outcomes = ["whole", "cut", "failed", "declined", "unreadable", "unfinished"];
-    let counted = outcomes.map(|outcome| {
-        gateway.counted(&format!(r#"sprag_refills_total{{source="orders",outcome="{outcome}"}}"#))
+    let counted = until("all asks have ended", || {
+        let counted = outcomes.map(|outcome| {
+            let total = format!(r#"sprag_refills_total{{source="orders",outcome="{outcome}"}}"#);
+            gateway.counted(&total)
+        });
+        (counted.iter().sum::<u64>() >= HARMS.len() as u64).then_some(counted)
     });
     assert!(counted.iter().all(|count| *count > 0), "{outcomes:?}: {counted:?}");
     let asked: u64 = counted.iter().sum();

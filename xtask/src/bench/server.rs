@@ -153,29 +153,45 @@ pub(crate) fn send(process: u32, signal: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
-    fn shell(script: &str) -> Result<Server, Failure> {
-        let mut command = Command::new("sh");
-        let directory = std::env::temp_dir().join(format!("xtask-server-{}", std::process::id()));
+    /// A directory of a test's own.
+    fn directory(name: &str) -> PathBuf {
+        let process = std::process::id();
+        let directory = std::env::temp_dir().join(format!("xtask-server-{name}-{process}"));
+        let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).unwrap();
-        Server::start(command.args(["-c", script]), &directory, &[])
+        directory
+    }
+
+    fn shell(script: &str, directory: &Path) -> Server {
+        let mut command = Command::new("sh");
+        Server::start(command.args(["-c", script]), directory, &[]).unwrap()
     }
 
     #[test]
     fn a_dropped_server_is_gone() {
-        let server = shell("exec sleep 600").unwrap();
+        let directory = directory("dropped");
+        let server = shell("exec sleep 600", &directory);
         let process = server.child.id();
         assert!(cpu::of_family(process).is_ok());
         drop(server);
         assert!(cpu::of_family(process).is_err());
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]
     fn an_ended_server_says_so_with_its_exit_code() {
-        let server = shell("trap 'exit 3' INT; while :; do sleep 0.01; done").unwrap();
-        thread::sleep(Duration::from_millis(100));
+        let directory = directory("ended");
+        let script = "trap 'exit 3' INT; echo ready; while :; do sleep 0.01; done";
+        let server = shell(script, &directory);
+        let output = directory.join("output");
+        let ready = || std::fs::read_to_string(&output).ok().filter(|said| said.contains("ready"));
+        assert!(wait_for(Duration::from_secs(60), || Ok(ready())).unwrap().is_some());
         assert_eq!(server.end("INT"), Some(3));
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

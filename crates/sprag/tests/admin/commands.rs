@@ -61,6 +61,7 @@ async fn an_event_its_lane_has_passed_is_redriven_out_of_order_or_dropped() {
     let newest = &page["items"][0];
     assert_eq!((&newest["is"], &newest["sequence"]), (&json!("passed"), &json!(2)), "{page}");
     assert_eq!(newest["reason"], "given-up");
+    world.until("/v1/dead-letters", |page| items(page) == 3).await;
     // One by one through the cursor.
     let first = world.get("/v1/dead-letters?limit=1").await.json();
     assert_eq!(first["items"][0]["is"], "lane");

@@ -210,7 +210,6 @@ fn beyond_what_may_wait_senders_are_turned_away() {
     let recorder = Recorder::start();
     let target = format!("http://{}", recorder.address);
     let hour = ["chaos", "--target", &target, "--listen", "127.0.0.1:0", "--delay", "1h", "--json"];
-    // So many leave within the time that an end may take, on a slow machine too.
     let mut proxy = Background::start(&[&hour[..], &["--concurrency", "16"]].concat());
     let mut sender = Sender::to(&proxy.address());
     for _ in 0..10_000 {
@@ -221,8 +220,12 @@ fn beyond_what_may_wait_senders_are_turned_away() {
     assert!(answer.head.contains("retry-after: 1\r\n"), "{answer:?}");
     let (code, out) = proxy.end();
     let counts: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &counts["taken"], &counts["turned_away"]), (0, &10_000.into(), &1.into()));
-    assert_eq!(recorder.take().len(), 10_000);
+    assert_eq!((&counts["taken"], &counts["turned_away"]), (&10_000.into(), &1.into()));
+    // An end takes no longer than it may: what has not left by then is counted, and 16 may be under way.
+    let left = usize::try_from(counts["left"].as_u64().unwrap()).unwrap();
+    assert_eq!(code, i32::from(left > 0), "{out}");
+    let came = recorder.take().len();
+    assert!((10_000 - left..=10_016 - left).contains(&came), "{came} came: {out}");
 }
 
 #[test]

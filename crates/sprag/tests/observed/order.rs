@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::scenario::{Scenario, Source, run};
-use super::server::problem;
+use super::server::{document, problem};
 use crate::wire::until;
 
 fn numbered(number: u64) -> String {
@@ -158,7 +158,7 @@ const ALL: &[Scenario] = &[
     },
     Scenario {
         shows: &["position.clock", "position.node"],
-        lines: "position = { clock = \"body:/of\", node = \"header:x-node\" }\ncontract = \"causal\"",
+        lines: "position = { clock = \"body:/of\", node = \"header:x-node\" }\ncontract = \"causal\"\nhold.wait = \"30d\"",
         act: |source| {
             let of = |id: &str, node: &str, status: &str, of: serde_json::Value| {
                 let headers = format!("x-id: {id}\r\nx-node: {node}\r\n");
@@ -238,12 +238,15 @@ const ALL: &[Scenario] = &[
     Scenario {
         shows: &["ranks"],
         lines: "position = { timestamp = \"body:/at\", unit = \"s\" }\ncontract = \"settle\"\nsettle = \"1s\"\n\
-                type = \"body:/type\"\nranks = [\"b\"]",
+                id = \"body:/id\"\nsplit = \"body:\"\ntype = \"body:/type\"\nranks = [\"b\"]",
         act: |source| {
-            for (id, event_type) in [("1", "a"), ("2", "b")] {
-                let event = json!({"key": "a", "at": 1_700_000_000, "type": event_type});
-                source.taken("held", id, &event.to_string());
-            }
+            let event =
+                |id: &str, of: &str| json!({"id": id, "key": "a", "at": 1_700_000_000, "type": of});
+            // In one request, so that nothing lies between the two.
+            let both = json!([event("1", "a"), event("2", "b")]).to_string();
+            let both = document(&source.ask("", &both))["events"].clone();
+            let became = [0, 1].map(|at| both[at]["status"].clone());
+            assert_eq!(became, ["held", "held"], "{both}");
             let path = format!("/v1/events/{}:a:1", source.name);
             let first =
                 source.server.until(&path, "the first", |one| one["release"]["sequence"] == 1);

@@ -82,6 +82,7 @@ fn every_key_of_reconcile_has_its_effect() {
     observed("key", "sources.*.reconcile.timestamp");
     observed("key", "sources.*.reconcile.unit");
     server.until_counted("sprag_reconcile_asked_total{source=\"closed\",outcome=\"refused\"}", 1);
+    until("seldom is asked", || (asked(&authority, "/seldom/") > 0).then_some(()));
     let meanwhile = Deadline::after(MEANWHILE);
     until("more passes were made", || meanwhile.has_passed().then_some(()));
     assert_eq!(asked(&authority, "/seldom/"), 1);

@@ -50,6 +50,7 @@ id = "header:x-id"
 key = {{ join = ["header:x-shop", "body:/key"] }}
 type = "header:x-type"
 position = {{ sequence = "header:x-n" }}
+hold.wait = "30d"
 [sources.elsewhere.refill]
 url = "{url}/orders/{{key.2}}?from={{from}}&to={{to}}"
 headers = {{ authorization = "env:B" }}
@@ -66,6 +67,7 @@ verify = {{ scheme = "none" }}
 id = "header:x-id"
 key = "body:/key"
 position = {{ sequence = "header:x-n" }}
+hold.wait = "30d"
 [sources.told.refill]
 url = "{url}/told/{{key}}"
 after = "10ms"

@@ -32,8 +32,9 @@ fn secrets() -> Vec<(&'static str, String)> {
 
 /// A running gateway.
 pub(crate) struct Server {
-    pub(crate) setup: Setup,
+    // Before the directory of its data, which goes last.
     pub(crate) gateway: Gateway,
+    pub(crate) setup: Setup,
 }
 
 impl Server {

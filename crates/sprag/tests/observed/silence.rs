@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::record::observed;
 use super::server::{Server, post, taken};
+use crate::wire::until;
 
 const SECTIONS: &str = r#"
 [sources.expected]
@@ -39,8 +40,11 @@ fn a_source_that_is_silent_for_longer_than_expected_is_an_alert() {
     let refused = server.ask(&post("/in/expected", "", r#"{"other":1}"#));
     assert!(refused.start.contains("422"), "{refused:?}");
     assert_eq!(silent(&server.show("/v1/alerts")), ["expected"]);
-    taken(&server.ask(&post("/in/expected", "", r#"{"key":"k"}"#)), "released");
-    server.until("/v1/alerts", "heard", |alerts| silent(alerts).is_empty());
+    let event = post("/in/expected", "", r#"{"key":"k"}"#);
+    until("it is heard", || {
+        taken(&server.ask(&event), "released");
+        silent(&server.show("/v1/alerts")).is_empty().then_some(())
+    });
     server.until("/v1/alerts", "silent again", |alerts| !silent(alerts).is_empty());
     observed("key", "sources.*.expect_every");
 }

@@ -119,11 +119,18 @@ const ALL: &[Scenario] = &[
     },
     Scenario {
         shows: &["dedupe"],
-        lines: "dedupe = \"1s\"\ncontract = \"arrival\"",
+        lines: "dedupe = \"1s\"\nid = \"body:/id\"\nsplit = \"body:\"\ncontract = \"arrival\"",
         act: |source| {
-            source.taken("released", "1", r#"{"key":"a"}"#);
-            source.taken("duplicate", "1", r#"{"key":"a"}"#);
-            assert_eq!(source.until("released", "1", r#"{"key":"a"}"#)["sequence"], 2);
+            let ask = |events: &str| document(&source.ask("", events))["events"].clone();
+            // In one request, so that nothing lies between the two.
+            let both = ask(r#"[{"id":"1","key":"a"},{"id":"1","key":"a"}]"#);
+            let became = [0, 1].map(|at| both[at]["status"].clone());
+            assert_eq!(became, ["released", "duplicate"], "{both}");
+            let again = until("its id is forgotten", || {
+                let again = ask(r#"[{"id":"1","key":"a"}]"#);
+                (again[0]["status"] == "released").then_some(again)
+            });
+            assert_eq!(again[0]["sequence"], 2);
         },
     },
     Scenario { shows: &[], lines: "contract = \"arrival\"", act: requests_that_are_no_events },

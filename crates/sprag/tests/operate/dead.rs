@@ -72,6 +72,7 @@ fn passed_events_are_sent_again_or_dropped_one_by_one_and_in_bulk() {
     world.send("a", &[1, 2, 3]);
     let audit = ["dead", "--destination", "audit", "--json"];
     world.until(&audit, |said| said.json().as_array().unwrap().len() == 3);
+    world.until_lane("a", "mode", &json!("halted"));
     let said = world.run(&["dead"]);
     assert!(said.code == 1 && said.out.contains("passed") && said.out.contains("halted"));
     world.consumer.answers(204);

@@ -18,6 +18,8 @@ fn an_event_that_was_held_and_failed_is_told_from_its_beginning() {
     assert!(said.out.contains("sprag override give-up-gap billing:a"), "{said:?}");
     world.send("a", &[2]);
     world.until_lane("a", "mode", &json!("halted"));
+    let audit = ["dead", "--destination", "audit", "--json"];
+    world.until(&audit, |said| said.json().as_array().unwrap().len() == 3);
     world.send("a", &[90_000]);
     world.consumer.answers(204);
     let said = world.run(&["explain", "billing:a:1"]);
@@ -57,7 +59,7 @@ fn an_event_that_was_held_and_failed_is_told_from_its_beginning() {
 fn events_are_listed_and_shown_with_their_attempts() {
     let world = World::start(204);
     world.send("a", &[1, 2, 3]);
-    world.until_lane("a", "delivered", &json!(3));
+    world.until_delivered("a", 3);
     let said = world.run(&["events", "billing:a"]);
     assert!(said.code == 0 && said.out.contains("app, audit"), "{said:?}");
     let said = world.run(&["events", "billing:a", "--limit", "2", "--json"]);

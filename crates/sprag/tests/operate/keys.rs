@@ -9,7 +9,7 @@ fn keys_are_listed_and_one_tells_why_it_waits() {
     let world = World::start(204);
     world.send("a", &[1, 2]);
     world.send("b", &[1, 3]);
-    world.until_lane("a", "delivered", &json!(2));
+    world.until_delivered("a", 2);
     let said = world.run(&["keys"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.starts_with("KEY") && said.out.contains("billing:a"), "{said:?}");

@@ -164,7 +164,16 @@ impl World {
         panic!("{arguments:?} stays {said:?}");
     }
 
-    /// Waits until a key's lane to a destination is as expected.
+    /// Waits until so many events of a key are delivered in each of its lanes.
+    pub(crate) fn until_delivered(&self, key: &str, events: u64) {
+        let is_so = |said: &Said| {
+            let key = said.json();
+            key["lanes"].as_array().unwrap().iter().all(|lane| lane["delivered"] == events)
+        };
+        self.until(&["keys", &format!("billing:{key}"), "--json"], is_so);
+    }
+
+    /// Waits until a key's lane to the first destination is as expected.
     pub(crate) fn until_lane(&self, key: &str, name: &str, value: &Value) -> Value {
         let expected = |said: &Said| said.json()["lanes"][0][name] == *value;
         self.until(&["keys", &format!("billing:{key}"), "--json"], expected).json()

@@ -69,7 +69,7 @@ contract = "latest""#,
 type     = "body:/type"
 position = { timestamp = "body:/at", unit = "s" }
 contract = "settle"
-settle   = "500ms"
+settle   = "2s"
 ranks    = ["*.created", "*.paid"]"#,
         comes: &[
             ("shipped", r#"{"id":"shipped","order":7,"type":"order.shipped","at":1770000001}"#),

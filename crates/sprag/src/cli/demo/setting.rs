@@ -13,8 +13,9 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long a gap is waited for. Long beside the delays of the provider, short beside patience.
-pub(super) const HOLD: Duration = Duration::from_secs(1);
+/// How long a gap is waited for. Long beside the delays of the provider, short beside patience, and more
+/// than the second that a machine which stands still takes of a wait (`OPEN_STEP`).
+pub(super) const HOLD: Duration = Duration::from_secs(2);
 
 /// The name of the source.
 pub(super) const SOURCE: &str = "billing";
