@@ -9,6 +9,8 @@ use sprag_core::id::{FrameNumber, PartitionId, Place};
 use sprag_core::retention;
 use sprag_core::time::UnixMicros;
 
+use super::filter::Filter;
+use super::filters::Filters;
 use super::index::StoredIndex;
 use super::open_index::{FrameTable, OpenIndex, PartitionFrames};
 use super::record::Seal;
@@ -57,6 +59,10 @@ fn lock(damages: &Mutex<Damages>) -> MutexGuard<'_, Damages> {
 struct Segments {
     /// Oldest first; copied when it changes, so that readers keep what they looked at.
     sealed: Arc<Vec<Arc<Segment>>>,
+    /// Those of them whose index is in memory, where a hash is looked for itself.
+    in_memory: Vec<Arc<Segment>>,
+    /// What stands for the others.
+    filters: Filters,
     /// The one being written; none only while the log is opened.
     open: Option<Segment>,
     /// The segment that is being rewritten.
@@ -137,11 +143,9 @@ impl Segment {
         }
     }
 
-    fn may_contain(&self, hash: u64) -> bool {
-        match &self.lookups {
-            Lookups::Memory(index) => index.contains(hash),
-            Lookups::Stored(index) => index.may_contain(hash),
-        }
+    /// Whether its index is in memory and has a hash.
+    fn has_at_hand(&self, hash: u64) -> bool {
+        matches!(&self.lookups, Lookups::Memory(index) if index.contains(hash))
     }
 
     /// Adds a frame that follows the last of its partition.
@@ -163,9 +167,10 @@ impl Segment {
 }
 
 impl Catalog {
-    /// A catalog of sealed segments, oldest first.
-    pub(crate) fn of_sealed(sealed: Vec<Arc<Segment>>) -> Self {
-        let segments = Segments { sealed: Arc::new(sealed), ..Segments::default() };
+    /// A catalog of sealed segments, oldest first, and the filters of those that have one.
+    pub(crate) fn of_sealed(sealed: Vec<Arc<Segment>>, filters: Filters) -> Self {
+        let mut segments = Segments { filters, ..Segments::default() };
+        segments.set_sealed(sealed);
         Self {
             segments: Arc::new(RwLock::new(segments)),
             damages: Arc::default(),
@@ -178,8 +183,9 @@ impl Catalog {
     #[must_use]
     pub fn may_contain(&self, hash: u64) -> bool {
         let segments = self.read();
-        segments.open.as_ref().is_some_and(|open| open.may_contain(hash))
-            || segments.sealed.iter().any(|segment| segment.may_contain(hash))
+        segments.open.as_ref().is_some_and(|open| open.has_at_hand(hash))
+            || segments.in_memory.iter().any(|segment| segment.has_at_hand(hash))
+            || segments.filters.holders(hash).any(|number| segments.sealed(number).is_some())
     }
 
     /// The last durable frame of a partition; 0 before the first.
@@ -254,21 +260,26 @@ impl Catalog {
         let segments = self.read();
         let open = segments.open.as_ref().filter(|open| open.seal == seal);
         let segment = open.or_else(|| {
-            let number = |segment: &Arc<Segment>| segment.seal.segment;
-            let at = segments.sealed.binary_search_by_key(&seal.segment, number).ok()?;
-            segments.sealed.get(at).map(AsRef::as_ref).filter(|sealed| sealed.seal == seal)
+            let sealed = segments.sealed(seal.segment).map(AsRef::as_ref);
+            sealed.filter(|sealed| sealed.seal == seal)
         })?;
         segment.frames.behind(offset).unwrap_or(segment.length).checked_sub(offset)
     }
 
-    /// The sealed segments, oldest first, and what the open one has under a hash.
-    pub(crate) fn candidates(&self, hash: u64) -> (Arc<Vec<Arc<Segment>>>, Vec<Place>) {
+    /// The sealed segments that may have a hash, oldest first, and what the open one has under it.
+    pub(crate) fn candidates(&self, hash: u64) -> (Vec<Arc<Segment>>, Vec<Place>) {
         let segments = self.read();
+        let in_memory = segments.in_memory.iter().filter(|segment| segment.has_at_hand(hash));
+        let holders = segments.filters.holders(hash);
+        let holders = holders.filter_map(|number| segments.sealed(number));
+        let mut sealed: Vec<Arc<Segment>> = holders.chain(in_memory).cloned().collect();
+        sealed.sort_by_key(|segment| segment.seal.segment);
+        sealed.dedup_by_key(|segment| segment.seal.segment);
         let mut places = Vec::new();
         if let Some(Segment { frames, lookups: Lookups::Memory(index), .. }) = &segments.open {
             places.extend(index.get(hash).filter_map(|packed| frames.unpack(packed)));
         }
-        (Arc::clone(&segments.sealed), places)
+        (sealed, places)
     }
 
     /// Adds frames of the open segment, which is now durable up to `length`.
@@ -286,11 +297,12 @@ impl Catalog {
         let sealed = Arc::new(Segment { newest, ..segments.open.replace(next)? });
         let mut all = segments.sealed.to_vec();
         all.push(Arc::clone(&sealed));
-        segments.sealed = Arc::new(all);
+        segments.set_sealed(all);
         Some(sealed)
     }
 
-    /// Puts a segment in the place of the one with its number; false when that is gone.
+    /// Puts a segment in the place of the one with its number; false when that is gone. One with an index file
+    /// needs its filter: see [`Self::install`].
     pub(crate) fn replace(&self, segment: Segment) -> bool {
         let mut segments = self.write();
         let mut all = segments.sealed.to_vec();
@@ -298,8 +310,23 @@ impl Catalog {
             return false;
         };
         *slot = Arc::new(segment);
-        segments.sealed = Arc::new(all);
+        segments.set_sealed(all);
         true
+    }
+
+    /// The same with a segment that has an index file now.
+    pub(crate) fn install(&self, segment: Segment, filter: &Filter) -> bool {
+        self.add_filter(segment.seal.segment, filter);
+        self.replace(segment)
+    }
+
+    /// Adds the filter of a segment that is looked into by itself as yet, share by share: whoever looks
+    /// something up waits for one of them at the most.
+    fn add_filter(&self, segment: u64, filter: &Filter) {
+        if !self.read().filters.knows(segment) {
+            let shares = 0..Filters::shares(filter);
+            shares.for_each(|share| self.write().filters.add(segment, filter, share));
+        }
     }
 
     /// Takes a sealed segment for rewriting: until [`Self::release`] it is not deleted. None when it
@@ -318,15 +345,21 @@ impl Catalog {
         Some(found)
     }
 
-    /// The rewriting of a segment has ended; what came of it, if anything, takes its place.
-    pub(crate) fn release(&self, rewritten: Option<Segment>) {
+    /// The rewriting of a segment has ended, and nothing came of it.
+    pub(crate) fn release(&self) {
+        self.write().rewriting = None;
+    }
+
+    /// The rewriting of a segment has ended; what came of it takes its place. It has no fact that was not in
+    /// the segment before, so a filter of that stands for it as well.
+    pub(crate) fn release_rewritten(&self, segment: Segment, filter: &Filter) {
+        self.add_filter(segment.seal.segment, filter);
         let mut segments = self.write();
         segments.rewriting = None;
-        let Some(segment) = rewritten else { return };
         let mut all = segments.sealed.to_vec();
         if let Some(slot) = all.iter_mut().find(|s| s.seal.segment == segment.seal.segment) {
             *slot = Arc::new(segment);
-            segments.sealed = Arc::new(all);
+            segments.set_sealed(all);
         }
     }
 
@@ -401,7 +434,12 @@ impl Catalog {
     /// Forgets the oldest sealed segment.
     pub(crate) fn forget_first_sealed(&self) {
         let mut segments = self.write();
-        segments.sealed = Arc::new(segments.sealed.iter().skip(1).cloned().collect());
+        let kept = segments.sealed.iter().skip(1).cloned().collect();
+        segments.set_sealed(kept);
+        let oldest = segments.sealed.first().map(AsRef::as_ref).or(segments.open.as_ref());
+        if let Some(oldest) = oldest.map(|segment| segment.seal.segment) {
+            segments.filters.forget_before(oldest);
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Segments> {
@@ -414,6 +452,18 @@ impl Catalog {
 }
 
 impl Segments {
+    fn set_sealed(&mut self, sealed: Vec<Arc<Segment>>) {
+        let is_in_memory = |segment: &&Arc<Segment>| matches!(segment.lookups, Lookups::Memory(_));
+        self.in_memory = sealed.iter().filter(is_in_memory).cloned().collect();
+        self.sealed = Arc::new(sealed);
+    }
+
+    /// A sealed segment by its number.
+    fn sealed(&self, number: u64) -> Option<&Arc<Segment>> {
+        let at = self.sealed.binary_search_by_key(&number, |segment| segment.seal.segment).ok()?;
+        self.sealed.get(at)
+    }
+
     fn oldest(&self, partition: PartitionId) -> Option<FrameNumber> {
         let first = self.sealed.first().map(AsRef::as_ref).or(self.open.as_ref());
         first.and_then(|segment| segment.frames.of(partition)).map(|frames| frames.first)

@@ -1,11 +1,13 @@
 //! A small filter that says of a hash: surely not there, or perhaps.
 //!
-//! A Bloom filter whose bits for one hash lie in one block of 64 bytes, so that a lookup in
-//! hundreds of segments touches one cache line each.
+//! A Bloom filter whose bits for one hash lie in one block of 512. It is made once, with all hashes of a
+//! segment, and stored in its index file; what looks into it is [`super::filters`].
 
 use crate::limits::FILTER_BITS;
 
-const BLOCK_BYTES: usize = 64;
+/// Bits of a block, all of one hash among them.
+pub(crate) const BLOCK_BITS: usize = 512;
+pub(crate) const BLOCK_BYTES: usize = BLOCK_BITS / 8;
 const PROBES: u32 = 6;
 
 /// A filter over 64-bit hashes; what was inserted is always found.
@@ -17,7 +19,7 @@ pub(crate) struct Filter {
 impl Filter {
     /// A filter for so many hashes.
     pub(crate) fn for_entries(entries: usize) -> Self {
-        let blocks = (entries * FILTER_BITS).div_ceil(BLOCK_BYTES * 8);
+        let blocks = size((entries * FILTER_BITS).div_ceil(BLOCK_BITS));
         Self { bytes: vec![0; blocks * BLOCK_BYTES] }
     }
 
@@ -30,32 +32,49 @@ impl Filter {
         &self.bytes
     }
 
+    /// How many blocks it has; none where it is of no hashes.
+    pub(crate) fn blocks(&self) -> usize {
+        self.bytes.len() / BLOCK_BYTES
+    }
+
     pub(crate) fn insert(&mut self, hash: u64) {
-        let Some(start) = self.block(hash) else { return };
+        let Some(block) = block(hash, self.blocks()) else { return };
         for bit in bits(hash) {
-            self.bytes[start + bit / 8] |= 1 << (bit % 8);
+            self.bytes[block * BLOCK_BYTES + bit / 8] |= 1 << (bit % 8);
         }
     }
+}
 
-    pub(crate) fn may_contain(&self, hash: u64) -> bool {
-        let Some(start) = self.block(hash) else { return false };
-        bits(hash).all(|bit| self.bytes[start + bit / 8] & (1 << (bit % 8)) != 0)
-    }
+/// Sizes are few, so that the filters of several segments have the same: of each power of two four, which is
+/// at most a quarter too much.
+fn size(blocks: usize) -> usize {
+    let step = blocks.checked_ilog2().map_or(1, |bits| 1 << bits.saturating_sub(2));
+    blocks.next_multiple_of(step)
+}
 
-    /// Where the block of a hash begins; an empty filter has none.
-    fn block(&self, hash: u64) -> Option<usize> {
-        let blocks = self.bytes.len() / BLOCK_BYTES;
-        let scaled = u128::from(hash) * (blocks as u128);
-        let block = usize::try_from(scaled >> 64).ok()?;
-        (blocks > 0).then_some(block * BLOCK_BYTES)
-    }
+/// The block of a hash among so many; among none it has none.
+pub(crate) fn block(hash: u64, blocks: usize) -> Option<usize> {
+    let scaled = u128::from(hash) * (blocks as u128);
+    let block = usize::try_from(scaled >> 64).ok()?;
+    (blocks > 0).then_some(block)
 }
 
 /// The bits of a hash within its block: nine bits each of the hash multiplied once more, as its
 /// high bits chose the block already.
-fn bits(hash: u64) -> impl Iterator<Item = usize> {
+pub(crate) fn bits(hash: u64) -> impl Iterator<Item = usize> {
     let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (0..PROBES).map(move |probe| ((mixed >> (probe * 9 + 10)) & 0x1ff) as usize)
+}
+
+#[cfg(test)]
+impl Filter {
+    /// What [`super::filters::Filters`] has to say of it.
+    pub(crate) fn may_contain(&self, hash: u64) -> bool {
+        let is_set = |block: usize, bit: usize| {
+            self.bytes[block * BLOCK_BYTES + bit / 8] & (1 << (bit % 8)) != 0
+        };
+        block(hash, self.blocks()).is_some_and(|block| bits(hash).all(|bit| is_set(block, bit)))
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +99,12 @@ mod tests {
     fn an_empty_filter_contains_nothing() {
         assert!(!Filter::for_entries(0).may_contain(7));
         assert_eq!(Filter::from_bytes(&[0; 63]), None);
+    }
+
+    #[test]
+    fn there_are_four_sizes_between_a_number_and_its_double() {
+        assert_eq!([0, 1, 5, 9, 1_025, 11_719].map(size), [0, 1, 5, 10, 1_280, 12_288]);
+        let sizes: std::collections::BTreeSet<usize> = (1_025..=2_048).map(size).collect();
+        assert!(sizes.into_iter().eq([1_280, 1_536, 1_792, 2_048]));
     }
 }

@@ -1,5 +1,6 @@
 //! The index file of a sealed segment (DESIGN F3): a head that is kept in memory (where frames
-//! lie, a filter, where pages begin) and pages of sorted entries that are read one by one.
+//! lie, where pages begin, and a filter, by itself: see [`super::filters`]) and pages of sorted entries that
+//! are read one by one.
 //!
 //! It is only a faster way to find what the segment holds: damaged or missing, it is built again.
 
@@ -51,7 +52,6 @@ impl From<DecodeError> for IndexError {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct StoredIndex {
     name: String,
-    filter: Filter,
     pages: Vec<Page>,
     /// Where the first page begins in the file.
     pages_start: u64,
@@ -75,14 +75,14 @@ struct Content {
     entries: usize,
 }
 
-/// Writes the index of a segment of this length, durably.
+/// Writes the index of a segment of this length, durably; it and its filter.
 pub(crate) fn write(
     disk: &impl Disk,
     seal: Seal,
     length: u64,
     frames: &FrameTable,
     index: &OpenIndex,
-) -> io::Result<StoredIndex> {
+) -> io::Result<(StoredIndex, Filter)> {
     let entries = index.len();
     let mut filter = Filter::for_entries(entries);
     let mut pages = Vec::with_capacity(entries.div_ceil(INDEX_PAGE_ENTRIES));
@@ -110,7 +110,7 @@ pub(crate) fn write(
     file.sync_data()?;
     disk.sync_directory()?;
     let Content { filter, pages, .. } = content;
-    Ok(StoredIndex { name, filter, pages, pages_start: head.len() as u64, entries })
+    Ok((StoredIndex { name, pages, pages_start: head.len() as u64, entries }, filter))
 }
 
 /// The pages of an index one after another, each with the bytes that stand for it. They are made twice, for
@@ -169,12 +169,12 @@ fn small(size: usize) -> io::Result<u32> {
     u32::try_from(size).map_err(io::Error::other)
 }
 
-/// Opens the index of a segment of this length, if it is usable.
+/// Opens the index of a segment of this length, if it is usable: where frames lie, it and its filter.
 pub(crate) fn open(
     disk: &impl Disk,
     seal: Seal,
     length: u64,
-) -> Result<(FrameTable, StoredIndex), IndexError> {
+) -> Result<(FrameTable, StoredIndex, Filter), IndexError> {
     let name = seal.index_name();
     let mut start = [0; START_BYTES];
     read_exact_at(disk, &name, 0, &mut start)?;
@@ -196,7 +196,7 @@ pub(crate) fn open(
         return Err(IndexError::Unusable);
     }
     let Content { frames, filter, pages, entries, .. } = content;
-    Ok((frames, StoredIndex { name, filter, pages, pages_start, entries }))
+    Ok((frames, StoredIndex { name, pages, pages_start, entries }, filter))
 }
 
 fn decode_head(head: &[u8], rewrites: u32) -> Result<Content, IndexError> {
@@ -233,11 +233,6 @@ fn read_frames(reader: &mut Reader<'_>) -> Result<PartitionFrames, DecodeError> 
 }
 
 impl StoredIndex {
-    /// Whether an entry of this hash may be there; never wrong when it says no.
-    pub(crate) fn may_contain(&self, hash: u64) -> bool {
-        self.filter.may_contain(hash)
-    }
-
     /// The name of its file.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -11,6 +11,7 @@ mod dictionaries;
 pub mod disk;
 mod file_disk;
 mod filter;
+mod filters;
 mod index;
 mod open_index;
 mod reader;

@@ -274,9 +274,8 @@ impl<D: Disk> Reader<D> {
         let (sealed, newest) = self.catalog.candidates(hash);
         let reaches =
             |segment: &Segment| segment.frames.of(partition).is_some_and(|f| f.end() > since);
-        let first = sealed.partition_point(|segment| !reaches(segment));
         let mut places = Vec::new();
-        for segment in sealed.iter().skip(first) {
+        for segment in sealed.iter().filter(|segment| reaches(segment)) {
             let packed = self.packed(segment, hash)?;
             places.extend(packed.into_iter().filter_map(|place| segment.frames.unpack(place)));
         }
@@ -287,7 +286,6 @@ impl<D: Disk> Reader<D> {
     fn packed(&self, segment: &Segment, hash: u64) -> Result<Vec<PackedPlace>, ReadError> {
         match &segment.lookups {
             Lookups::Memory(index) => Ok(index.get(hash).collect()),
-            Lookups::Stored(index) if !index.may_contain(hash) => Ok(Vec::new()),
             Lookups::Stored(index) => match index.get(&self.disk, hash) {
                 Ok(places) => Ok(places),
                 Err(IndexError::Failed(error)) => Err(error.into()),

@@ -17,10 +17,12 @@ use super::Options;
 use super::catalog::{Catalog, Lookups, Segment};
 use super::dictionaries;
 use super::disk::Disk;
+use super::filter::Filter;
+use super::filters::Filters;
 use super::index::{self, IndexError};
 use super::replay::{Replay, replay_sealed, replay_tail};
 use super::scan::start_of_zeros;
-use super::seal::SealJob;
+use super::seal::{SealJob, SealedIndex};
 use super::segment::{
     Predecessor, SegmentHeader, index_name, longest_header_bytes, numbers_of, segment_name,
 };
@@ -142,9 +144,11 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
     let headers = path.iter().map(|number| header_of(&found, *number));
     let headers = headers.collect::<Result<Vec<_>, _>>()?;
 
-    let mut sealed = Vec::new();
+    let (mut sealed, mut filters) = (Vec::new(), Filters::default());
     for pair in headers.windows(2) {
-        sealed.push(Arc::new(sealed_segment(disk, pair[0], pair[1], &mut report)?));
+        let (segment, filter) = sealed_segment(disk, pair[0], pair[1], &mut report)?;
+        filters.add_all(segment.seal.segment, &filter);
+        sealed.push(Arc::new(segment));
     }
     let next_segment = found.keys().next_back().map_or(1, |newest| newest + 1);
     let mut start = Start {
@@ -174,7 +178,7 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
         tail = Some(segment);
     }
     start.epoch = start.epoch.max(options.after);
-    let catalog = Catalog::of_sealed(sealed);
+    let catalog = Catalog::of_sealed(sealed, filters);
     if let Some(header) = headers.last() {
         start.dictionaries = dictionaries::all(disk, header, &catalog)?;
     }
@@ -309,20 +313,20 @@ fn newest(found: &BTreeMap<u64, Found>, options: Options) -> Result<Option<u64>,
     Ok(None)
 }
 
-/// A segment that another continues: by its index, or read as a whole when that is unusable.
+/// A segment that another continues, and its filter: by its index, or read as a whole when that is unusable.
 fn sealed_segment(
     disk: &impl Disk,
     header: &SegmentHeader,
     next: &SegmentHeader,
     report: &mut Report,
-) -> Result<Segment, OpenError> {
+) -> Result<(Segment, Filter), OpenError> {
     let named = next.predecessor.map_or(0, |predecessor| predecessor.length);
     let Some(length) = header.length(named) else {
         return Err(absent(header.seal.segment, "it was rewritten from another segment"));
     };
     let newest = next.tips.iter().map(|tip| tip.recorded).max().unwrap_or_default();
     match index::open(disk, header.seal, length) {
-        Ok((frames, stored)) => {
+        Ok((frames, stored, filter)) => {
             let mut partitions = frames.partitions.iter().zip(&header.tips).zip(&next.tips);
             let fits = frames.partitions.len() == header.tips.len()
                 && partitions.all(|((frames, from), to)| {
@@ -332,7 +336,8 @@ fn sealed_segment(
                 let lookups = Lookups::Stored(stored);
                 let kept = header.rewritten.map(|rewritten| rewritten.kept);
                 let (seal, begun) = (header.seal, header.begun());
-                return Ok(Segment { seal, length, begun, newest, kept, frames, lookups });
+                let segment = Segment { seal, length, begun, newest, kept, frames, lookups };
+                return Ok((segment, filter));
             }
         }
         Err(IndexError::Unusable) => {}
@@ -348,10 +353,11 @@ fn sealed_segment(
     let segment = Arc::new(Segment { newest, ..replay.segment });
     let job = SealJob::new(Arc::clone(&segment), Catalog::default());
     // A disk that takes no index takes no history either; until then memory serves.
-    let written = job.run(disk).map(|sealed| sealed.into_segment());
+    let written = job.run(disk).map(SealedIndex::into_parts);
     drop(job);
     Ok(written.unwrap_or_else(|_| {
-        Arc::into_inner(segment).expect("the job held the only other reference")
+        let segment = Arc::into_inner(segment).expect("the job held the only other reference");
+        (segment, Filter::default())
     }))
 }
 

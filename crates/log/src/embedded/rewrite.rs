@@ -256,10 +256,11 @@ impl<D: Disk> RewriteJob<D> {
         let Lookups::Memory(open) = lookups else { return Ok(0) };
         let _ = self.disk.remove(&seal.index_name());
         // Syncs the directory too.
-        let stored = index::write(&self.disk, seal, length, frames, open)?;
+        let (stored, filter) = index::write(&self.disk, seal, length, frames, open)?;
         let (frames, lookups) = (frames.clone(), Lookups::Stored(stored));
         let begun = length;
-        self.catalog.release(Some(Segment { seal, length, begun, newest, kept, frames, lookups }));
+        let segment = Segment { seal, length, begun, newest, kept, frames, lookups };
+        self.catalog.release_rewritten(segment, &filter);
         self.is_over = true;
         // From here on nothing fails: what cannot be removed counts again at the next start.
         let old = self.source.seal;
@@ -278,7 +279,7 @@ impl<D: Disk> RewriteJob<D> {
                 let _ = self.disk.remove(&name);
             }
         }
-        self.catalog.release(None);
+        self.catalog.release();
     }
 }
 

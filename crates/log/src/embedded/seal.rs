@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::catalog::{Catalog, Lookups, Segment};
 use super::disk::Disk;
+use super::filter::Filter;
 use super::index;
 
 /// The index of one sealed segment, to be written by whoever has time.
@@ -20,6 +21,7 @@ pub struct SealJob {
 #[derive(Debug)]
 pub struct SealedIndex {
     segment: Segment,
+    filter: Filter,
     catalog: Catalog,
 }
 
@@ -38,7 +40,7 @@ impl SealJob {
             return Err(io::ErrorKind::AlreadyExists.into());
         };
         let write = || index::write(disk, segment.seal, segment.length, &segment.frames, open);
-        let stored = match write() {
+        let (stored, filter) = match write() {
             // One that could not be used, or a run that did not end.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 disk.remove(&segment.seal.index_name())?;
@@ -55,17 +57,17 @@ impl SealJob {
             frames: segment.frames.clone(),
             lookups: Lookups::Stored(stored),
         };
-        Ok(SealedIndex { segment, catalog: self.catalog.clone() })
+        Ok(SealedIndex { segment, filter, catalog: self.catalog.clone() })
     }
 }
 
 impl SealedIndex {
-    pub(crate) fn into_segment(self) -> Segment {
-        self.segment
+    pub(crate) fn into_parts(self) -> (Segment, Filter) {
+        (self.segment, self.filter)
     }
 
     /// Lets lookups use it; false when its segment was trimmed meanwhile.
     pub fn install(self) -> bool {
-        self.catalog.replace(self.segment)
+        self.catalog.install(self.segment, &self.filter)
     }
 }
