@@ -104,10 +104,8 @@ pub const INDEX_PAGE_ENTRIES: usize = 256;
 /// Bits of an index's filter an entry gets at the least: one lookup in 800 reads in vain. Each event that comes is
 /// looked up in the filters of all segments, so with a hundred of them one event in five still reads.
 pub const FILTER_BITS: usize = 16;
-/// Filters of segments that stand side by side at the most: bits of a word, which is read at once.
-pub const FILTER_GROUP: usize = 64;
 /// Blocks of a filter, 64 bytes each, that are joined with those of others at a time: half a mebibyte of the largest
-/// group, for which nobody can look anything up meanwhile.
+/// group, which is there twice meanwhile.
 pub const FILTER_SHARE_BLOCKS: usize = 128;
 /// Bytes of an index file's head: filter and tables of a segment of empty frames stay below.
 pub const INDEX_HEAD_BYTES: usize = 256 << 20;

@@ -67,6 +67,38 @@ fn every_sealed_segment_has_its_index_and_is_opened_by_it() {
     finds_everything(&mut log, 1, 60);
 }
 
+/// So many that their filters stand side by side: whatever is looked up is found while they become more,
+/// after a start, and once the oldest are gone.
+#[test]
+fn among_more_than_a_hundred_segments_everything_is_found() {
+    let disk = SimulatedDisk::new(1);
+    let (mut log, _) = opened(&disk);
+    let epoch = log.claim(0).unwrap().epoch;
+    let is_found = |log: &mut Log, number: u64| {
+        !log.find(0, vec![by_id(&key("a"), number)], u64::MAX).facts[0].is_empty()
+    };
+    for number in 1..=700 {
+        log.append(event(0, number, epoch, &key("a"), number)).unwrap();
+        for older in [number, number.div_ceil(2), number * 7 % number.next_multiple_of(8) + 1] {
+            assert_eq!(is_found(&mut log, older), older <= number, "{older} of {number}");
+        }
+    }
+    drop(log);
+    let (mut log, report) = opened(&disk);
+    assert!(report.segments > 100, "{report:?}");
+    finds_everything(&mut log, 1, 700);
+    log.claim(0).unwrap();
+    // Partition 1 has nothing that keeps a segment.
+    for before in (5..=700).step_by(5) {
+        let trim = Request::Trim { partition: PartitionId(0), before: FrameNumber(before) };
+        let Completion::Trimmed { result, .. } = log.ask([trim]).remove(0) else { panic!() };
+        let oldest = result.unwrap().0;
+        assert!(!is_found(&mut log, oldest - 1) && is_found(&mut log, oldest), "{oldest}");
+        assert!(is_found(&mut log, 700));
+    }
+    assert!(names(&disk, ".segment").len() < 5);
+}
+
 #[test]
 fn indexes_that_are_missing_or_damaged_are_built_again() {
     let disk = filled(60);

@@ -21,6 +21,8 @@ use crate::log::{Corruption, LogSize, ReadError};
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     segments: Arc<RwLock<Segments>>,
+    /// Whoever adds a filter: one at a time, since what is added to is put back later.
+    adding: Arc<Mutex<()>>,
     /// Damage that took nothing yet, or not from whoever came upon it.
     damages: Arc<Mutex<Damages>>,
     /// Damage that kept somebody from reading what was asked for.
@@ -61,7 +63,7 @@ struct Segments {
     sealed: Arc<Vec<Arc<Segment>>>,
     /// Those of them whose index is in memory, where a hash is looked for itself.
     in_memory: Vec<Arc<Segment>>,
-    /// What stands for the others.
+    /// Has the filter of each of the others, and perhaps more.
     filters: Filters,
     /// The one being written; none only while the log is opened.
     open: Option<Segment>,
@@ -173,6 +175,7 @@ impl Catalog {
         segments.set_sealed(sealed);
         Self {
             segments: Arc::new(RwLock::new(segments)),
+            adding: Arc::default(),
             damages: Arc::default(),
             unreadable: Arc::default(),
         }
@@ -301,9 +304,18 @@ impl Catalog {
         Some(sealed)
     }
 
-    /// Puts a segment in the place of the one with its number; false when that is gone. One with an index file
-    /// needs its filter: see [`Self::install`].
-    pub(crate) fn replace(&self, segment: Segment) -> bool {
+    /// Puts a segment whose index is in memory in the place of the one that it is; false when that is gone.
+    pub(crate) fn replace_in_memory(&self, segment: Segment) -> bool {
+        self.replace(segment)
+    }
+
+    /// Puts a segment with an index file in the place of the one that it is; false when that is gone.
+    pub(crate) fn install(&self, segment: Segment, filter: &Filter) -> bool {
+        self.add_filter(segment.seal.segment, filter);
+        self.replace(segment)
+    }
+
+    fn replace(&self, segment: Segment) -> bool {
         let mut segments = self.write();
         let mut all = segments.sealed.to_vec();
         let Some(slot) = all.iter_mut().find(|other| other.seal == segment.seal) else {
@@ -314,18 +326,21 @@ impl Catalog {
         true
     }
 
-    /// The same with a segment that has an index file now.
-    pub(crate) fn install(&self, segment: Segment, filter: &Filter) -> bool {
-        self.add_filter(segment.seal.segment, filter);
-        self.replace(segment)
-    }
-
-    /// Adds the filter of a segment that is looked into by itself as yet, share by share: whoever looks
-    /// something up waits for one of them at the most.
+    /// Adds the filter of a segment that is looked into by itself as yet. Nothing is locked for others while shares
+    /// are joined; those of gone segments that come back meanwhile go at the next trimming.
     fn add_filter(&self, segment: u64, filter: &Filter) {
-        if !self.read().filters.knows(segment) {
-            let shares = 0..Filters::shares(filter);
-            shares.for_each(|share| self.write().filters.add(segment, filter, share));
+        let _alone = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.read().filters.knows(segment) {
+            return;
+        }
+        for (at, blocks) in filter.shares().enumerate() {
+            let mut share = self.read().filters.share(filter.blocks(), at);
+            share.add(segment, blocks);
+            let mut segments = self.write();
+            if segments.sealed(segment).is_none() {
+                return;
+            }
+            segments.filters.put(filter.blocks(), at, share);
         }
     }
 
@@ -437,9 +452,11 @@ impl Catalog {
         let kept = segments.sealed.iter().skip(1).cloned().collect();
         segments.set_sealed(kept);
         let oldest = segments.sealed.first().map(AsRef::as_ref).or(segments.open.as_ref());
-        if let Some(oldest) = oldest.map(|segment| segment.seal.segment) {
-            segments.filters.forget_before(oldest);
-        }
+        let oldest = oldest.map(|segment| segment.seal.segment);
+        let gone = oldest.map(|oldest| segments.filters.forget_before(oldest));
+        // Many pages may go with it, for which nobody needs to wait.
+        drop(segments);
+        drop(gone);
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Segments> {

@@ -3,11 +3,11 @@
 //! A Bloom filter whose bits for one hash lie in one block of 512. It is made once, with all hashes of a
 //! segment, and stored in its index file; what looks into it is [`super::filters`].
 
-use crate::limits::FILTER_BITS;
+use crate::limits::{FILTER_BITS, FILTER_SHARE_BLOCKS};
 
 /// Bits of a block, all of one hash among them.
 pub(crate) const BLOCK_BITS: usize = 512;
-pub(crate) const BLOCK_BYTES: usize = BLOCK_BITS / 8;
+const BLOCK_BYTES: usize = BLOCK_BITS / 8;
 const PROBES: u32 = 6;
 
 /// A filter over 64-bit hashes; what was inserted is always found.
@@ -30,6 +30,11 @@ impl Filter {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// A few of its blocks, and the next few.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks(FILTER_SHARE_BLOCKS * BLOCK_BYTES)
     }
 
     /// How many blocks it has; none where it is of no hashes.

@@ -9,11 +9,13 @@
 
 use std::sync::Arc;
 
-use super::filter::{BLOCK_BITS, BLOCK_BYTES, Filter, bits, block};
-use crate::limits::{FILTER_GROUP, FILTER_SHARE_BLOCKS};
+use super::filter::{BLOCK_BITS, Filter, bits, block};
+use crate::limits::FILTER_SHARE_BLOCKS;
 
 /// How many filters become the smallest group: a byte for each bit.
 const FEWEST: usize = 8;
+/// How many the largest has: a word for each bit.
+const MOST: usize = u64::BITS as usize;
 
 /// Filters by the numbers of their segments.
 #[derive(Debug, Default)]
@@ -26,54 +28,50 @@ pub(crate) struct Filters {
 struct Shelf {
     /// Blocks of each.
     blocks: usize,
-    /// A few blocks of all of them, and the next few: groups are joined share by share, which holds up
-    /// whoever looks for the time and takes the memory of one.
+    /// A few blocks of all of them, and the next few: joining takes the memory of one share.
     shares: Vec<Share>,
 }
 
-/// The same blocks of all filters of a size, oldest first, in groups that become smaller.
+/// The same blocks of all filters of a size, in groups that become smaller. Clones share the blocks.
 #[derive(Debug, Default, Clone)]
-struct Share {
+pub(crate) struct Share {
     groups: Vec<Group>,
 }
 
 /// Blocks of one filter, or of several side by side.
 #[derive(Debug, Clone)]
 struct Group {
-    /// The numbers of the segments, ascending: 1, 8, 16, 32 or 64.
+    /// The numbers of the segments, in the order they were added: 1, 8, 16, 32 or 64.
     segments: Arc<[u64]>,
     /// For each bit of a filter a bit of each segment.
-    rows: Vec<u8>,
+    rows: Arc<[u8]>,
 }
 
 impl Filters {
-    /// In how many steps a filter is added.
-    pub(crate) fn shares(filter: &Filter) -> usize {
-        filter.blocks().div_ceil(FILTER_SHARE_BLOCKS)
-    }
-
-    /// Adds a share of the filter of a segment: each once, in their order. Until the last of them is added, what
-    /// is said of the segment may be wrong.
-    pub(crate) fn add(&mut self, segment: u64, filter: &Filter, share: usize) {
-        let shelf = self.shelf(filter.blocks());
-        let Some(share_bytes) =
-            filter.as_bytes().chunks(FILTER_SHARE_BLOCKS * BLOCK_BYTES).nth(share)
-        else {
-            return;
-        };
-        shelf.shares[share].add(Group { segments: [segment].into(), rows: share_bytes.to_vec() });
-    }
-
     /// Adds the filter of a segment.
-    pub(crate) fn add_all(&mut self, segment: u64, filter: &Filter) {
-        (0..Self::shares(filter)).for_each(|share| self.add(segment, filter, share));
+    pub(crate) fn add(&mut self, segment: u64, filter: &Filter) {
+        let shelf = self.shelf(filter.blocks());
+        let shares = shelf.shares.iter_mut().zip(filter.shares());
+        shares.for_each(|(share, blocks)| share.add(segment, blocks));
+    }
+
+    /// A share of the filters that have so many blocks, to be added to and put back.
+    pub(crate) fn share(&self, blocks: usize, at: usize) -> Share {
+        let shelf = self.shelves.iter().find(|shelf| shelf.blocks == blocks);
+        shelf.and_then(|shelf| shelf.shares.get(at)).cloned().unwrap_or_default()
+    }
+
+    /// Puts a share back.
+    pub(crate) fn put(&mut self, blocks: usize, at: usize, share: Share) {
+        if let Some(place) = self.shelf(blocks).shares.get_mut(at) {
+            *place = share;
+        }
     }
 
     /// Whether the filter of a segment was added, all of it.
     pub(crate) fn knows(&self, segment: u64) -> bool {
         let last = self.shelves.iter().filter_map(|shelf| shelf.shares.last());
-        let mut groups = last.flat_map(|share| &share.groups);
-        groups.any(|group| group.segments.binary_search(&segment).is_ok())
+        last.flat_map(|share| &share.groups).any(|group| group.segments.contains(&segment))
     }
 
     /// The segments that may have a hash, by their numbers, in no order.
@@ -81,13 +79,14 @@ impl Filters {
         self.shelves.iter().flat_map(move |shelf| shelf.holders(hash))
     }
 
-    /// Segments before this one are gone.
-    pub(crate) fn forget_before(&mut self, oldest: u64) {
-        let is_kept = |group: &Group| group.segments.last().is_some_and(|last| *last >= oldest);
-        for share in self.shelves.iter_mut().flat_map(|shelf| &mut shelf.shares) {
-            share.groups.retain(is_kept);
-        }
+    /// Segments before this one are gone; whatever stands for no other is given back, to be let go.
+    pub(crate) fn forget_before(&mut self, oldest: u64) -> Vec<Share> {
+        let is_gone = |group: &mut Group| group.segments.iter().all(|number| *number < oldest);
+        let shares = self.shelves.iter_mut().flat_map(|shelf| &mut shelf.shares);
+        let gone = shares.map(|share| share.groups.extract_if(.., is_gone).collect());
+        let gone = gone.map(|groups| Share { groups }).collect();
         self.shelves.retain(|shelf| shelf.shares.iter().any(|share| !share.groups.is_empty()));
+        gone
     }
 
     /// The shelf of a size.
@@ -105,25 +104,26 @@ impl Filters {
 impl Shelf {
     fn holders(&self, hash: u64) -> impl Iterator<Item = u64> {
         let block = block(hash, self.blocks).unwrap_or(0);
-        let groups = self.shares.get(block / FILTER_SHARE_BLOCKS).into_iter();
+        let share = self.shares.get(block / FILTER_SHARE_BLOCKS).into_iter();
         let row = block % FILTER_SHARE_BLOCKS * BLOCK_BITS;
-        groups.flat_map(|share| &share.groups).flat_map(move |group| group.holders(row, hash))
+        share.flat_map(|share| &share.groups).flat_map(move |group| group.holders(row, hash))
     }
 }
 
 impl Share {
-    fn add(&mut self, group: Group) {
-        self.groups.push(group);
-        let single = |group: &Group| group.segments.len() == 1;
-        while let Some(from) = self.groups.len().checked_sub(FEWEST)
-            && self.groups[from..].iter().all(single)
+    /// Adds blocks of the filter of a segment, and joins what can be joined.
+    pub(crate) fn add(&mut self, segment: u64, blocks: &[u8]) {
+        self.groups.push(Group { segments: [segment].into(), rows: blocks.into() });
+        let is_single = |group: &Group| group.segments.len() == 1;
+        if let Some(from) = self.groups.len().checked_sub(FEWEST)
+            && self.groups[from..].iter().all(is_single)
         {
             let joined = Group::of_filters(&self.groups[from..]);
             self.groups.truncate(from);
             self.groups.push(joined);
         }
         while let [.., first, second] = &self.groups[..]
-            && (FEWEST..FILTER_GROUP).contains(&second.segments.len())
+            && (FEWEST..MOST).contains(&second.segments.len())
             && first.segments.len() == second.segments.len()
         {
             let joined = Group::of_two(first, second);
@@ -136,25 +136,28 @@ impl Share {
 impl Group {
     /// Eight filters side by side.
     fn of_filters(filters: &[Self]) -> Self {
-        let segments = filters.iter().flat_map(|filter| filter.segments.iter().copied()).collect();
-        let bytes = filters[0].rows.len();
-        let eight = |at: usize| {
+        let mut rows = Vec::with_capacity(filters.iter().map(|filter| filter.rows.len()).sum());
+        for at in 0..filters[0].rows.len() {
             let mut eight = [0; FEWEST];
             eight.iter_mut().zip(filters).for_each(|(byte, filter)| *byte = filter.rows[at]);
-            transposed(eight)
-        };
-        Self { segments, rows: (0..bytes).flat_map(eight).collect() }
+            rows.extend_from_slice(&transposed(eight));
+        }
+        Self::new(filters, rows)
     }
 
     /// Two groups of one size side by side.
     fn of_two(first: &Self, second: &Self) -> Self {
-        let width = first.segments.len() / 8;
-        let mut rows = Vec::with_capacity(first.rows.len() + second.rows.len());
-        for (first, second) in first.rows.chunks(width).zip(second.rows.chunks(width)) {
-            rows.extend_from_slice(first);
-            rows.extend_from_slice(second);
-        }
-        Self { segments: first.segments.iter().chain(&*second.segments).copied().collect(), rows }
+        let rows = match first.segments.len() {
+            8 => alternating::<1>(&first.rows, &second.rows),
+            16 => alternating::<2>(&first.rows, &second.rows),
+            _ => alternating::<4>(&first.rows, &second.rows),
+        };
+        Self::new(&[first.clone(), second.clone()], rows)
+    }
+
+    fn new(groups: &[Self], rows: Vec<u8>) -> Self {
+        let segments = groups.iter().flat_map(|group| group.segments.iter().copied()).collect();
+        Self { segments, rows: rows.into() }
     }
 
     /// The segments whose filters have all bits of a hash, with the first row of its block.
@@ -185,8 +188,18 @@ impl Group {
     }
 }
 
-/// Of eight bytes the lowest bits, then the next: a matrix of eight by eight bits on its other side, its
-/// quarters first, then theirs.
+/// A row of the one, a row of the other.
+fn alternating<const WIDTH: usize>(first: &[u8], second: &[u8]) -> Vec<u8> {
+    let mut rows = Vec::with_capacity(first.len() + second.len());
+    for (first, second) in first.as_chunks::<WIDTH>().0.iter().zip(second.as_chunks::<WIDTH>().0) {
+        rows.extend_from_slice(first);
+        rows.extend_from_slice(second);
+    }
+    rows
+}
+
+/// Of eight bytes the lowest bits, then the next: a matrix of eight by eight bits on its other side,
+/// squares of two by two first, its quarters last.
 fn transposed(eight: [u8; FEWEST]) -> [u8; FEWEST] {
     let mut word = u64::from_le_bytes(eight);
     for (shift, mask) in
@@ -220,60 +233,74 @@ mod tests {
         holders
     }
 
-    /// Beside each filter by itself, whatever was joined: 150 segments of three sizes, one of several shares.
+    /// How many segments the groups have, the same in each share.
+    fn sizes(shelf: &Shelf) -> Vec<usize> {
+        let sizes = |share: &Share| -> Vec<usize> {
+            share.groups.iter().map(|group| group.segments.len()).collect()
+        };
+        let first = sizes(&shelf.shares[0]);
+        assert!(shelf.shares.iter().all(|share| sizes(share) == first));
+        first
+    }
+
+    /// Beside each filter by itself, whatever was joined: sizes of less than a share, of some and of many, the segments
+    /// in no order.
     #[test]
     fn they_say_together_what_each_says() {
         let mut random = Random::new(11);
         let (mut filters, mut each) = (Filters::default(), Vec::new());
-        for segment in 1..=150 {
-            let entries = [40, 700, 9_000][below(&mut random, 3)];
+        for number in 1..=300_u64 {
+            let segment = number * 101 % 301;
+            let entries = [40, 40, 700, 9_000][below(&mut random, 4)];
             let (filter, hashes) = filter(&mut random, entries);
             assert!(!filters.knows(segment));
-            filters.add_all(segment, &filter);
+            filters.add(segment, &filter);
             assert!(filters.knows(segment));
             each.push((segment, filter, hashes));
             let (_, _, some) = &each[below(&mut random, each.len())];
-            let absent = (0..50).map(|_| random.below(u64::MAX));
-            let asked: Vec<u64> = some.iter().take(50).copied().chain(absent).collect();
+            let absent = (0..20).map(|_| random.below(u64::MAX));
+            let asked: Vec<u64> = some.iter().take(20).copied().chain(absent).collect();
             for hash in asked {
                 let own = each.iter().filter(|(_, filter, _)| filter.may_contain(hash));
-                let own: Vec<u64> = own.map(|(segment, _, _)| *segment).collect();
+                let mut own: Vec<u64> = own.map(|(segment, _, _)| *segment).collect();
+                own.sort_unstable();
                 assert_eq!(holders(&filters, hash), own, "{hash} after {segment}");
             }
         }
+        let sizes: Vec<Vec<usize>> = filters.shelves.iter().map(sizes).collect();
+        assert!(sizes.iter().filter(|sizes| sizes.contains(&64)).count() > 1, "{sizes:?}");
     }
 
     #[test]
     fn a_hundred_of_a_size_are_six_groups() {
         let (mut filters, mut random) = (Filters::default(), Random::new(2));
         let (filter, _) = filter(&mut random, 5_000);
-        (1..=100).for_each(|segment| filters.add_all(segment, &filter));
-        let sizes = |share: &Share| -> Vec<usize> {
-            share.groups.iter().map(|group| group.segments.len()).collect()
-        };
-        let shares = &filters.shelves[0].shares;
-        assert!(
-            shares.len() > 1 && shares.iter().all(|share| sizes(share) == [64, 32, 1, 1, 1, 1])
-        );
+        (1..=100).for_each(|segment| filters.add(segment, &filter));
+        assert!(filters.shelves.len() == 1 && filters.shelves[0].shares.len() > 1);
+        assert_eq!(sizes(&filters.shelves[0]), [64, 32, 1, 1, 1, 1]);
     }
 
+    /// However they came: an older one may be the last of its group.
     #[test]
-    fn what_is_gone_is_forgotten_with_the_last_of_its_group() {
+    fn what_is_gone_is_forgotten_with_all_of_its_group_and_nothing_else_is() {
         let (mut filters, mut random) = (Filters::default(), Random::new(3));
-        let (first, hashes) = filter(&mut random, 600);
-        (1..=9).for_each(|segment| filters.add_all(segment, &first));
-        filters.forget_before(8);
-        assert!(holders(&filters, hashes[0]).contains(&8));
-        filters.forget_before(9);
-        assert_eq!(holders(&filters, hashes[0]), [9]);
-        filters.forget_before(10);
-        assert!(filters.shelves.is_empty() && !filters.knows(9));
+        let (filter, hashes) = filter(&mut random, 600);
+        [4, 5, 6, 7, 8, 9, 10, 3, 12, 11].into_iter().for_each(|one| filters.add(one, &filter));
+        for oldest in 1..=12 {
+            filters.forget_before(oldest);
+            let kept: Vec<u64> =
+                holders(&filters, hashes[0]).into_iter().filter(|one| *one >= oldest).collect();
+            assert!(kept.into_iter().eq(oldest.max(3)..=12), "{oldest}");
+        }
+        assert_eq!(holders(&filters, hashes[0]), [12]);
+        filters.forget_before(13);
+        assert!(filters.shelves.is_empty() && !filters.knows(12));
     }
 
     #[test]
     fn nothing_is_in_a_segment_without_entries() {
         let mut filters = Filters::default();
-        filters.add_all(1, &Filter::for_entries(0));
+        filters.add(1, &Filter::for_entries(0));
         assert_eq!(holders(&filters, 7), []);
     }
 }

@@ -318,7 +318,7 @@ impl<D: Disk> Reader<D> {
         if let Lookups::Stored(index) = &segment.lookups {
             let _ = self.disk.remove(index.name());
         }
-        self.catalog.replace(rebuilt);
+        self.catalog.replace_in_memory(rebuilt);
         Ok(places)
     }
 

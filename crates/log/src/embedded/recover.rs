@@ -147,7 +147,7 @@ pub(crate) fn open<D: Disk>(disk: &D, options: Options) -> Result<(Writer<D>, Re
     let (mut sealed, mut filters) = (Vec::new(), Filters::default());
     for pair in headers.windows(2) {
         let (segment, filter) = sealed_segment(disk, pair[0], pair[1], &mut report)?;
-        filters.add_all(segment.seal.segment, &filter);
+        filters.add(segment.seal.segment, &filter);
         sealed.push(Arc::new(segment));
     }
     let next_segment = found.keys().next_back().map_or(1, |newest| newest + 1);

@@ -71,3 +71,43 @@ impl SealedIndex {
         self.catalog.install(self.segment, &self.filter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::filters::Filters;
+    use crate::embedded::open_index::{FrameTable, OpenIndex, PackedPlace};
+    use crate::embedded::record::Seal;
+    use crate::embedded::simulated::SimulatedDisk;
+    use sprag_core::random::Random;
+    use sprag_core::time::UnixMicros;
+
+    /// Also one whose filter has many shares.
+    #[test]
+    fn what_a_segment_has_is_found_before_and_after_its_index_is_used() {
+        let (mut random, mut index) = (Random::new(4), OpenIndex::default());
+        let hashes: Vec<u64> = (0..20_000).map(|_| random.below(u64::MAX)).collect();
+        hashes.iter().for_each(|hash| index.insert(*hash, PackedPlace(0)));
+        let segment = Arc::new(Segment {
+            seal: Seal { salt: 1, segment: 7, rewrites: 0 },
+            length: 0,
+            begun: 0,
+            newest: UnixMicros(0),
+            kept: None,
+            frames: FrameTable::default(),
+            lookups: Lookups::Memory(index),
+        });
+        let catalog = Catalog::of_sealed(vec![Arc::clone(&segment)], Filters::default());
+        let are_found = || {
+            let candidates = |hash: &u64| catalog.candidates(*hash).0.len();
+            hashes.iter().all(|hash| catalog.may_contain(*hash) && candidates(hash) == 1)
+        };
+        assert!(are_found());
+        let sealed = SealJob::new(segment, catalog.clone()).run(&SimulatedDisk::new(1)).unwrap();
+        assert!(sealed.install() && are_found());
+        let absent = (0..10_000).filter(|_| catalog.may_contain(random.below(u64::MAX))).count();
+        assert!(absent < 40, "{absent} of 10,000 absent hashes look present");
+        catalog.forget_first_sealed();
+        assert!(hashes.iter().all(|hash| !catalog.may_contain(*hash)));
+    }
+}
