@@ -105,7 +105,7 @@ pub const INDEX_PAGE_ENTRIES: usize = 256;
 /// looked up in the filters of all segments, so with a hundred of them one event in five still reads.
 pub const FILTER_BITS: usize = 16;
 /// Blocks of a filter, 64 bytes each, that are joined with those of others at a time: half a mebibyte of the largest
-/// group, which is there twice meanwhile.
+/// group, of which there are three and a half meanwhile.
 pub const FILTER_SHARE_BLOCKS: usize = 128;
 /// Bytes of an index file's head: filter and tables of a segment of empty frames stay below.
 pub const INDEX_HEAD_BYTES: usize = 256 << 20;

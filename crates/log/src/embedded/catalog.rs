@@ -340,7 +340,9 @@ impl Catalog {
             if segments.sealed(segment).is_none() {
                 return;
             }
-            segments.filters.put(filter.blocks(), at, share);
+            let before = segments.filters.put(filter.blocks(), at, share);
+            drop(segments);
+            drop(before);
         }
     }
 

@@ -61,11 +61,10 @@ impl Filters {
         shelf.and_then(|shelf| shelf.shares.get(at)).cloned().unwrap_or_default()
     }
 
-    /// Puts a share back.
-    pub(crate) fn put(&mut self, blocks: usize, at: usize, share: Share) {
-        if let Some(place) = self.shelf(blocks).shares.get_mut(at) {
-            *place = share;
-        }
+    /// Puts a share back; what was in its place is given back, to be let go.
+    pub(crate) fn put(&mut self, blocks: usize, at: usize, share: Share) -> Option<Share> {
+        let place = self.shelf(blocks).shares.get_mut(at)?;
+        Some(std::mem::replace(place, share))
     }
 
     /// Whether the filter of a segment was added, all of it.
@@ -295,6 +294,25 @@ mod tests {
         assert_eq!(holders(&filters, hashes[0]), [12]);
         filters.forget_before(13);
         assert!(filters.shelves.is_empty() && !filters.knows(12));
+    }
+
+    /// The oldest go while a filter is added: they may come back, and nothing else is lost.
+    #[test]
+    fn what_is_added_while_others_are_forgotten_is_there() {
+        let (mut filters, mut random) = (Filters::default(), Random::new(5));
+        let (filter, hashes) = filter(&mut random, 9_000);
+        (1..=9).for_each(|segment| filters.add(segment, &filter));
+        for (at, blocks) in filter.shares().enumerate() {
+            let mut share = filters.share(filter.blocks(), at);
+            filters.forget_before(if at == 0 { 9 } else { 10 });
+            share.add(10, blocks);
+            filters.put(filter.blocks(), at, share);
+        }
+        assert!(hashes.iter().all(|hash| holders(&filters, *hash).contains(&10)));
+        filters.forget_before(10);
+        assert!(hashes.iter().all(|hash| holders(&filters, *hash) == [10]));
+        filters.forget_before(11);
+        assert!(filters.shelves.is_empty());
     }
 
     #[test]
