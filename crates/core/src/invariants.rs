@@ -19,7 +19,8 @@ pub fn broken(record: &KeyRecord) -> Option<&'static str> {
         return Some("lanes are not in the order of their destinations");
     }
     let lanes = record.lanes.iter().filter(|lane| lane.strand.is_none());
-    let passed = |jump: &&crate::ranges::Range| lanes.clone().any(|lane| lane.head.0 == jump.from);
+    let passed =
+        |jump: &&crate::ranges::Range| lanes.clone().any(|lane| jump.contains(lane.head.0));
     if record.jumps.iter().find(passed).is_some() {
         return Some("a lane waits for a sequence that is not given");
     }
@@ -88,7 +89,8 @@ fn broken_lane(lane: &Lane, released: Sequence) -> Option<&'static str> {
     if lane.head.0 > lane.tail.0 + 1 {
         return Some("a lane's head is past its tail");
     }
-    if lane.has_backlog() != (lane.waiting > 0) {
+    let follow = (lane.tail.0 + 1).saturating_sub(lane.head.0);
+    if lane.has_backlog() != (lane.waiting > 0) || lane.waiting > follow {
         return Some("a lane counts what waits wrongly");
     }
     if lane.tail > released {

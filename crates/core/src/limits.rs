@@ -68,6 +68,9 @@ pub const COMPENSATED_BYTES: u64 = 4 << 20;
 /// Ranges of its history that a lane remembers to have been led over; the oldest merge: what lies between them then
 /// counts as sent where a late event undoes it.
 pub const COVERED: usize = 64;
+/// What restores left out that a key remembers behind all its lanes, for those that are set back or opened over it later;
+/// of more, the oldest are forgotten: they are named as filtered then.
+pub const JUMPS: usize = 16;
 /// Releases read at a time while the place of a late event is looked for: most of it lies within a few.
 pub const RECALLED: u64 = 16;
 /// Late events of a partition whose places are looked for at a time: each may hold [`COMPENSATED_BYTES`], and as much of a

@@ -48,7 +48,8 @@ pub struct KeyRecord {
     pub order: Order,
     /// The jumps of restores that its sequences lie behind (DESIGN D10).
     pub jumped: u64,
-    /// Sequences passed over by such jumps that a lane still has before it.
+    /// Sequences passed over by such jumps, ascending: all that a lane still has before it, and the newest behind
+    /// ([`limits::JUMPS`]).
     pub jumps: Vec<Range>,
     /// When something was last written down about it.
     pub active: UnixMicros,

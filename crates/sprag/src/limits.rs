@@ -243,8 +243,9 @@ pub const REQUESTS_WINDOW_BYTES: u32 = 256 * 1024;
 /// purpose makes work and never waits for it: then the connection is closed.
 pub const CANCELLED_REQUESTS: usize = 20;
 
-/// Requests of one HTTP/2 connection that were reset because of what its sender did wrong; then it is closed.
-pub const FAULTY_REQUESTS: usize = 100;
+/// Resets of requests of one HTTP/2 connection that its sender did not ask for; then it is closed. Refusals count too, and
+/// again for a body behind one: Envoy sends up to 1,024 requests before it can know [`REQUEST_STREAMS`], which is no fault.
+pub const FAULTY_REQUESTS: usize = 2048;
 
 /// Bytes of answers to one HTTP/2 request that wait to be sent. All are smaller but pages of events.
 pub const ANSWER_SEND_BYTES: usize = 64 * 1024;

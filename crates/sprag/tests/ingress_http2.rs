@@ -180,6 +180,57 @@ fn requests_beyond_the_limit_of_streams_are_refused() {
     assert_serves(&gateway, "others");
 }
 
+/// As many as Envoy sends before it has read anything, unless it is told otherwise.
+const BURST: u32 = 1024;
+
+#[test]
+fn who_cannot_know_the_limit_yet_keeps_its_connection() {
+    let gateway = gateway("");
+    let mut provider = Provider::begin(gateway.listen());
+    let mut burst = Vec::new();
+    for number in 0..BURST {
+        let stream = 2 * number + 1;
+        let id = head("/in/open", "x-id", &stream.to_string());
+        burst.extend(frame(HEADERS, END_HEADERS, stream, &id));
+        // Those within the limit stay under way, so that none of the others finds room.
+        if number >= REQUEST_STREAMS {
+            burst.extend(frame(DATA, END_STREAM, stream, body("a", 1).as_bytes()));
+        }
+    }
+    assert!(provider.send(&burst));
+    let mut refused = 0;
+    while refused < BURST - REQUEST_STREAMS {
+        let Some(Frame { kind, stream, payload }) = provider.next() else { panic!("it ended") };
+        assert_eq!(kind, RST_STREAM, "of {stream}, after {refused} were refused");
+        // A body behind a refusal is reset once more, for another reason.
+        refused += u32::from(payload == REFUSED_STREAM.to_be_bytes());
+    }
+    // One of those that are taken goes on to its answer.
+    provider.send(&frame(DATA, END_STREAM, 1, body("a", 1).as_bytes()));
+    let mut frames = std::iter::from_fn(|| provider.next());
+    let answered = frames.find(|frame| frame.kind != RST_STREAM).unwrap();
+    assert_eq!((answered.kind, answered.stream), (HEADERS, 1));
+    assert_eq!(answered.payload[0], 0x88);
+    assert_serves(&gateway, "others");
+}
+
+#[test]
+fn who_goes_on_with_what_is_refused_is_cut_off() {
+    let gateway = gateway("");
+    let mut provider = Provider::begin(gateway.listen());
+    let mut burst = Vec::new();
+    for stream in (1..20_000_u32).step_by(2) {
+        let id = head("/in/open", "x-id", &stream.to_string());
+        burst.extend(frame(HEADERS, END_HEADERS, stream, &id));
+    }
+    let taken = burst.chunks(64 * 1024).take_while(|piece| provider.send(piece)).count();
+    let code = provider.farewell();
+    let all = burst.chunks(64 * 1024).count();
+    // A reset may take the farewell with it.
+    assert!(code == Some(ENHANCE_YOUR_CALM) || taken < all, "{code:?} after {taken} of {all}");
+    assert_serves(&gateway, "others");
+}
+
 #[test]
 fn who_cancels_at_once_what_it_asks_is_cut_off() {
     let gateway = gateway("");

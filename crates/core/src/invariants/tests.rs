@@ -98,6 +98,7 @@ fn a_lane_counts_what_waits_between_its_head_and_its_tail() {
     assert_eq!(lane(&|lane| (lane.head, lane.waiting) = (Sequence(9), 0)), past);
     let counts = Some("a lane counts what waits wrongly");
     assert_eq!(lane(&|lane| lane.waiting = 0), counts);
+    assert_eq!(lane(&|lane| lane.waiting = 9), counts);
     assert_eq!(lane(&|lane| lane.head = Sequence(8)), counts);
     assert_eq!(lane(&|lane| lane.tail = Sequence(10)), None);
     assert_eq!(

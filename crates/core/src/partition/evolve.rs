@@ -240,29 +240,31 @@ fn release(hot: &mut Hot, times: Times, released: &Released) -> Option<Arriving>
         }
         _ => {}
     }
+    let jumps = core::mem::take(&mut hot.record.jumps);
     for destination in &released.lanes {
         let head = if begins { Sequence(1) } else { released.sequence };
         let lane = hot.lane_or_new(*destination, head);
         if begins {
             jump::begin(lane, released.sequence, boundary);
         }
-        enter(lane, released.sequence, arriving.essence.size, times.recorded);
+        enter(lane, &jumps, released.sequence, arriving.essence.size, times.recorded);
         // Behind what waits it waits, however many strands are free.
         if released.unordered && lane.head == released.sequence {
             hot.take_strands(*destination, released.sequence);
         }
     }
+    hot.record.jumps = jumps;
     Some(arriving)
 }
 
 /// The event enters a lane. What was released since the lane was last entered was not for it.
-fn enter(lane: &mut Lane, sequence: Sequence, size: u32, recorded: UnixMicros) {
+fn enter(lane: &mut Lane, jumps: &[Range], sequence: Sequence, size: u32, recorded: UnixMicros) {
     if !lane.has_backlog() {
         lane.since = recorded;
     }
     if !lane.has_backlog() && lane.head < sequence {
         let passed = Range { from: lane.head.0, to: sequence.0.saturating_sub(1) };
-        omit(lane, passed, OmitReason::Filtered);
+        jump::omit_filtered(lane, passed, jumps);
         lane.head = sequence;
     }
     lane.tail = sequence;
@@ -452,6 +454,12 @@ pub(super) fn keep_waiting(lane: &mut Lane, left: u64) {
     lane.waiting = left;
 }
 
+/// No more events wait than sequences follow: what was given up in part was counted too high (`overflow`).
+pub(super) fn keep_what_follows(lane: &mut Lane) {
+    let follow = (lane.tail.0 + 1).saturating_sub(lane.head.0);
+    keep_waiting(lane, lane.waiting.min(follow));
+}
+
 /// The lane goes on behind its head.
 pub(super) fn settle_head(lane: &mut Lane) {
     let head = lane.head.next();
@@ -504,13 +512,20 @@ pub(super) fn omit(lane: &mut Lane, range: Range, reason: OmitReason) {
 }
 
 /// The lane goes past events that did not enter it.
-fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
-    let Some(lane) = lane_mut(record, filtered.destination.into()) else { return };
-    omit(lane, Range { from: filtered.from.0, to: filtered.to.0 }, OmitReason::Filtered);
+pub(super) fn pass_filtered(record: &mut KeyRecord, filtered: &Filtered) {
+    let Some(at) = record.index_of(filtered.destination.into()) else { return };
+    let lane = &mut record.lanes[at];
+    // In earlier history lanes went so past what a restore left out; now they are past it before.
+    let from = filtered.from.max(lane.head);
+    if filtered.to < from {
+        return;
+    }
+    jump::omit_filtered(lane, Range { from: from.0, to: filtered.to.0 }, &record.jumps);
     lane.head = filtered.to.next();
     // Of what was released before the lane was opened, all was counted.
-    let counted = (filtered.to.min(lane.opened).0 + 1).saturating_sub(filtered.from.0);
+    let counted = (filtered.to.min(lane.opened).0 + 1).saturating_sub(from.0);
     lane.waiting = lane.waiting.saturating_sub(counted);
+    keep_what_follows(lane);
     end_drain(lane);
     forget_sent(lane);
 }

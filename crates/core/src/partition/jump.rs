@@ -6,14 +6,15 @@
 //! many sequences when it next releases an event, and so does a key that was unknown until then, for
 //! it may have come after the backup. Its record says which jumps its sequences lie behind.
 //!
-//! A lane that has events before the jump delivers them first; a jump is passed as soon as it stands
-//! at the lane's head.
+//! A lane that has events before the jump delivers them first; a jump is passed as soon as the lane's
+//! head comes to it.
 
 use super::Partition;
-use super::evolve::omit;
+use super::evolve::{keep_what_follows, omit};
 use crate::chain::Digest;
 use crate::fact::{Fact, Jumped, Restored};
 use crate::id::{Key, Sequence};
+use crate::limits;
 use crate::ranges::Range;
 use crate::record::{KeyRecord, Lane, OmitReason};
 use crate::slab::Slot;
@@ -49,20 +50,41 @@ impl<D: Digest> Partition<D> {
 pub(super) fn note(record: &mut KeyRecord, jumped: &Jumped) {
     record.sequence = jumped.through;
     record.jumped = jumped.total;
+    // A list that grows by itself begins with room for four, and most keys jump once.
+    record.jumps.reserve_exact(1);
     record.jumps.push(Range { from: jumped.from.0, to: jumped.through.0 });
 }
 
-/// Lanes that stand at a jump go past it; jumps that no lane has before it are forgotten.
+/// Lanes that stand at a jump, or in it, go past it. One that all are past is kept: a lane may be set back over it, or
+/// opened over it, and nothing else says that there never was an event.
 pub(super) fn pass(record: &mut KeyRecord) {
     for jump in &record.jumps {
         for lane in record.lanes.iter_mut().filter(|lane| lane.strand.is_none()) {
-            if lane.head.0 == jump.from {
-                skip(lane, *jump, OmitReason::Restored);
+            if jump.contains(lane.head.0) {
+                skip(lane, Range { from: lane.head.0, to: jump.to }, OmitReason::Restored);
             }
         }
     }
     let lanes = record.lanes.iter().filter(|lane| lane.strand.is_none());
-    record.jumps.retain(|jump| lanes.clone().any(|lane| lane.head.0 <= jump.to));
+    let is_passed = |jump: &Range| lanes.clone().all(|lane| lane.head.0 > jump.to);
+    let passed = record.jumps.partition_point(is_passed);
+    record.jumps.drain(..passed.saturating_sub(limits::JUMPS));
+}
+
+/// The lane goes past what did not enter it; what of that is not given was not filtered.
+pub(super) fn omit_filtered(lane: &mut Lane, passed: Range, jumps: &[Range]) {
+    let mut from = passed.from;
+    for jump in jumps.iter().filter(|jump| jump.from <= passed.to && jump.to >= passed.from) {
+        if from < jump.from {
+            omit(lane, Range { from, to: jump.from - 1 }, OmitReason::Filtered);
+        }
+        let never = Range { from: jump.from.max(from), to: jump.to.min(passed.to) };
+        omit(lane, never, OmitReason::Restored);
+        from = never.to.saturating_add(1);
+    }
+    if from <= passed.to {
+        omit(lane, Range { from, to: passed.to }, OmitReason::Filtered);
+    }
 }
 
 /// A lane of a key whose first event has not the first sequence: it began behind a floor, after a restore,
@@ -86,4 +108,5 @@ fn skip(lane: &mut Lane, jump: Range, reason: OmitReason) {
     lane.waiting = lane.waiting.saturating_sub(counted);
     lane.head = Sequence(jump.to.saturating_add(1));
     lane.tail = Sequence(lane.tail.0.max(jump.to));
+    keep_what_follows(lane);
 }

@@ -10,8 +10,8 @@
 //! an event and has not acknowledged it. What the store does not have yet is too young to be the oldest.
 //!
 //! **What is left of a lane** is not exact where a fact names only a part of it: which of its events are the
-//! lane's own is said by their releases, and those are not read for this. No more is left than follows, so at
-//! the most too much is counted, until the lane is empty. A part ends before sequences that were never given
+//! lane's own is said by their releases, and those are not read for this. No more is left than follows, then and
+//! as the lane goes on, so at the most too much is counted, until the lane is empty. A part ends before sequences that were never given
 //! (`jump`): a lane passes those when it stands at the first of them.
 //!
 //! **Crashes.** What was not written is not given up: the node sees that as much waits as before.
@@ -207,7 +207,10 @@ fn keep_behind(lane: &mut Lane, to: Sequence, behind: u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::evolve::pass_filtered;
+    use super::super::jump;
     use super::*;
+    use crate::fact::Filtered;
     use crate::id::SourceId;
     use crate::invariants::broken;
 
@@ -230,6 +233,28 @@ mod tests {
             (record.lanes[0].waiting, record.lanes[0].bytes)
         };
         parts.iter().map(after).collect()
+    }
+
+    /// A thousand events and the last three are the lane's own; the thousand are given up, and it passes what follows.
+    fn passed(tail: u64, jumps: &[Range], to: u64) -> KeyRecord {
+        let lane = Lane::new(DestinationId(1), Sequence(1));
+        let lane = Lane { tail: Sequence(tail), waiting: 1_003, bytes: 10_030, ..lane };
+        let mut record = record(lane, jumps);
+        let BacklogDropped { key, destination, .. } = dropped(1, 1_000);
+        note(&mut record, &dropped(1, 1_000));
+        let (from, to) = (Sequence(1_001), Sequence(to));
+        pass_filtered(&mut record, &Filtered { key, destination, from, to });
+        jump::pass(&mut record);
+        assert_eq!(broken(&record), None, "{record:?}");
+        record
+    }
+
+    #[test]
+    fn no_more_waits_than_follows_as_the_lane_goes_on() {
+        let record = passed(3_000, &[], 2_997);
+        assert_eq!((record.lanes[0].waiting, record.lanes[0].bytes), (3, 19));
+        let record = passed(9_003, &[Range { from: 1_201, to: 9_000 }], 1_200);
+        assert_eq!((record.lanes[0].head, record.lanes[0].waiting), (Sequence(9_001), 3));
     }
 
     #[test]

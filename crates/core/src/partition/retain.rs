@@ -261,7 +261,9 @@ fn waits_with(lane: &Lane, sequence: Sequence) -> bool {
 
 /// About how many bytes a record is written in.
 fn rough_bytes(record: &KeyRecord) -> usize {
-    let lists = record.order.abandoned.as_slice().len() + record.order.missing.as_slice().len();
+    let lists = record.order.abandoned.as_slice().len()
+        + record.order.missing.as_slice().len()
+        + record.jumps.len();
     let lanes: usize = record.lanes.iter().map(|lane| 64 + 8 * lane.omitted.len()).sum();
     let reached = match &record.order.reached {
         Reached::Fields(fields) => fields.iter().map(|field| field.name.len() + 24).sum(),
