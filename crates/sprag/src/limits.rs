@@ -244,8 +244,8 @@ pub const REQUESTS_WINDOW_BYTES: u32 = 256 * 1024;
 pub const CANCELLED_REQUESTS: usize = 20;
 
 /// Resets of requests of one HTTP/2 connection that its sender did not ask for; then it is closed. Refusals count too, and
-/// again for a body behind one: Envoy sends up to 1,024 requests before it can know [`REQUEST_STREAMS`], which is no fault.
-pub const FAULTY_REQUESTS: usize = 2048;
+/// each piece of a body behind one: Envoy sends up to 1,024 requests before it can know [`REQUEST_STREAMS`], which is no fault.
+pub const FAULTY_REQUESTS: usize = 4096;
 
 /// Bytes of answers to one HTTP/2 request that wait to be sent. All are smaller but pages of events.
 pub const ANSWER_SEND_BYTES: usize = 64 * 1024;

@@ -454,7 +454,7 @@ pub(super) fn keep_waiting(lane: &mut Lane, left: u64) {
     lane.waiting = left;
 }
 
-/// No more events wait than sequences follow: what was given up in part was counted too high (`overflow`).
+/// No more events wait than sequences follow, given or not: what was given up in part was counted too high (`overflow`).
 pub(super) fn keep_what_follows(lane: &mut Lane) {
     let follow = (lane.tail.0 + 1).saturating_sub(lane.head.0);
     keep_waiting(lane, lane.waiting.min(follow));

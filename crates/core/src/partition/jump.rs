@@ -10,7 +10,7 @@
 //! head comes to it.
 
 use super::Partition;
-use super::evolve::{keep_what_follows, omit};
+use super::evolve::{end_drain, forget_sent, keep_what_follows, omit};
 use crate::chain::Digest;
 use crate::fact::{Fact, Jumped, Restored};
 use crate::id::{Key, Sequence};
@@ -109,4 +109,7 @@ fn skip(lane: &mut Lane, jump: Range, reason: OmitReason) {
     lane.head = Sequence(jump.to.saturating_add(1));
     lane.tail = Sequence(lane.tail.0.max(jump.to));
     keep_what_follows(lane);
+    // It may have been the last that waited: stopped at nothing, the lane would keep what comes next.
+    end_drain(lane);
+    forget_sent(lane);
 }

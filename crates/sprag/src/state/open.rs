@@ -19,8 +19,8 @@ use super::sqlite::SqliteState;
 const FILE: &str = "state.sqlite";
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
-/// Counts up when the tables below change, or the numbers of rows ([`super::keys`]).
-const SCHEMA: i64 = 6;
+/// Counts up when the tables below change, the numbers of rows ([`super::keys`]), or what a record says of the same history.
+const SCHEMA: i64 = 7;
 
 /// Version of tables and records in one number.
 const VERSION: i64 = SCHEMA * 256 + snapshot::VERSION as i64;
