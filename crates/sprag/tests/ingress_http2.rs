@@ -214,6 +214,16 @@ fn who_cannot_know_the_limit_yet_keeps_its_connection() {
     assert_serves(&gateway, "others");
 }
 
+/// Its connection is closed before it has sent all, or with the reason; others are served.
+fn assert_cut_off(gateway: &Gateway, provider: &mut Provider, burst: &[u8]) {
+    let taken = burst.chunks(64 * 1024).take_while(|piece| provider.send(piece)).count();
+    let code = provider.farewell();
+    let all = burst.chunks(64 * 1024).count();
+    // A reset may take the farewell with it.
+    assert!(code == Some(ENHANCE_YOUR_CALM) || taken < all, "{code:?} after {taken} of {all}");
+    assert_serves(gateway, "others");
+}
+
 #[test]
 fn who_goes_on_with_what_is_refused_is_cut_off() {
     let gateway = gateway("");
@@ -223,12 +233,7 @@ fn who_goes_on_with_what_is_refused_is_cut_off() {
         let id = head("/in/open", "x-id", &stream.to_string());
         burst.extend(frame(HEADERS, END_HEADERS, stream, &id));
     }
-    let taken = burst.chunks(64 * 1024).take_while(|piece| provider.send(piece)).count();
-    let code = provider.farewell();
-    let all = burst.chunks(64 * 1024).count();
-    // A reset may take the farewell with it.
-    assert!(code == Some(ENHANCE_YOUR_CALM) || taken < all, "{code:?} after {taken} of {all}");
-    assert_serves(&gateway, "others");
+    assert_cut_off(&gateway, &mut provider, &burst);
 }
 
 #[test]
@@ -242,12 +247,7 @@ fn who_cancels_at_once_what_it_asks_is_cut_off() {
         burst.extend(frame(HEADERS, END_HEADERS, stream, &id));
         burst.extend(frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes()));
     }
-    let taken = burst.chunks(64 * 1024).take_while(|piece| provider.send(piece)).count();
-    let code = provider.farewell();
-    let all = burst.chunks(64 * 1024).count();
-    // A reset may take the farewell with it.
-    assert!(code == Some(ENHANCE_YOUR_CALM) || taken < all, "{code:?} after {taken} of {all}");
-    assert_serves(&gateway, "others");
+    assert_cut_off(&gateway, &mut provider, &burst);
 }
 
 #[test]
