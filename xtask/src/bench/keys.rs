@@ -16,19 +16,34 @@ use super::{Bench, Load, consumer};
 use crate::failure::Failure;
 
 /// The smaller number of keys.
-const FEW_KEYS: u32 = 1_000;
+pub(crate) const FEW_KEYS: u32 = 1_000;
 /// Keys that are hot while memory is measured.
 const HOT_KEYS: u32 = 10_000;
 /// Events of them by which memory is as full as it gets: more than `limits.dedupe_ids`.
 const HOT_EVENTS: u64 = 1_200_000;
 
 /// A filled directory and the load that goes on where it ended.
-struct Known {
+pub(crate) struct Known {
     place: Place,
     load: LoadFile,
 }
 
 impl Known {
+    /// The smaller number of keys, with as much history as so many have with an event each.
+    pub(crate) fn few(bench: &Bench, many: u32, events: u64) -> Result<Self, Failure> {
+        Self::fill(bench, "few", (FEW_KEYS, each_of_few(many)), events)
+    }
+
+    /// So many keys, with an event each.
+    pub(crate) fn many(bench: &Bench, keys: u32, events: u64) -> Result<Self, Failure> {
+        Self::fill(bench, "many", (keys, 1), events)
+    }
+
+    /// The same directory under another load.
+    pub(crate) fn under(self, load: LoadFile) -> Self {
+        Self { load, ..self }
+    }
+
     /// So many events of each key.
     fn fill(
         bench: &Bench,
@@ -51,7 +66,8 @@ impl Known {
         self.place.copy(bench, "gateway")?.serve(bench, consumer, READY)
     }
 
-    fn run(&self, bench: &Bench) -> Result<Run, Failure> {
+    /// The load, to a gateway on a fresh copy.
+    pub(crate) fn run(&self, bench: &Bench) -> Result<Run, Failure> {
         let consumer = consumer::consumer(bench, false)?;
         Run::of(&mut self.start(bench, consumer.address)?, &self.load, self.load.events)
     }
@@ -72,6 +88,11 @@ impl Known {
     }
 }
 
+/// Events that each of the few keys has where so many have one: as much history in both.
+fn each_of_few(many: u32) -> u64 {
+    u64::from(many.div_ceil(FEW_KEYS))
+}
+
 /// What follows a fill of so many events, one a key.
 pub(crate) fn after(known: u64, keys: u32, events: u64) -> Load {
     Load { first_event: known + 1, first_sequence: 2, ..Load::new(events, keys) }
@@ -84,9 +105,8 @@ pub(crate) fn measure(
     events: u64,
     rounds: u32,
 ) -> Result<Vec<Line>, Failure> {
-    let each = u64::from(many.div_ceil(FEW_KEYS));
-    let few = Known::fill(bench, "few", (FEW_KEYS, each), events)?;
-    let known = Known::fill(bench, "many", (many, 1), events)?;
+    let few = Known::few(bench, many, events)?;
+    let known = Known::many(bench, many, events)?;
     let (mut ratios, mut all_hot) = (Vec::new(), Vec::new());
     for number in 1..=rounds {
         let of_many = |first: bool| (first == number.is_multiple_of(2)).then_some(&known);
@@ -134,7 +154,7 @@ pub(crate) fn measure(
             measured: Spread::of(ratios.into_iter()),
             how: format!(
                 "{rounds} alternating pairs of {events} events; directories filled once, with {} events and {many}",
-                u64::from(FEW_KEYS) * each
+                u64::from(FEW_KEYS) * each_of_few(many)
             ),
         },
     ])

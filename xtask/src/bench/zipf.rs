@@ -1,18 +1,13 @@
 //! Very many known keys: a million under a load as it is in life, where few keys have most events, and ten million
-//! evenly, both beside a thousand keys evenly. As in the part `keys`, after a start nothing is in memory.
+//! evenly, each beside a thousand keys evenly with as much history. As in the part `keys`, after a start nothing is
+//! in memory.
 
 use super::figures::Spread;
-use super::fill::{Attempts, Fill};
-use super::gateway::{Place, READY, Source};
-use super::keys::after;
-use super::load::LoadFile;
-use super::run::{Run, ratios, rounds};
+use super::keys::{FEW_KEYS, Known, after};
+use super::run::{ratios, rounds};
 use super::table::{Line, Side};
-use super::{Bench, Load, consumer};
+use super::{Bench, Load};
 use crate::failure::Failure;
-
-/// The smaller number of keys.
-const FEW_KEYS: u32 = 1_000;
 
 /// Measures with so many keys under Zipf's law, and so many evenly.
 pub(crate) fn measure(
@@ -21,47 +16,34 @@ pub(crate) fn measure(
     events: u64,
     number: u32,
 ) -> Result<Vec<Line>, Failure> {
-    let few = known(bench, "few", FEW_KEYS)?;
-    let few_load = bench.load_of("few-load", after(FEW_KEYS.into(), FEW_KEYS, events))?;
-    let of_zipf = |many: &Place| -> Result<Line, Failure> {
-        let load = Load { zipf: true, ..after(zipf.into(), zipf, events) };
-        let load = bench.load_of("zipf-load", load)?;
-        let what = "throughput at 1 M keys, Zipf ÷ at 1 k keys";
-        line(bench, what, "throughput_zipf", zipf, [(&few, &few_load), (many, &load)], number)
-    };
-    let of_even = |many: &Place| -> Result<Line, Failure> {
-        let load = bench.load_of("even-load", after(even.into(), even, events))?;
-        let what = "throughput at 10 M keys, evenly ÷ at 1 k keys";
-        line(bench, what, "throughput_10m_keys", even, [(&few, &few_load), (many, &load)], number)
-    };
-    let first = of_zipf(&known(bench, "many", zipf)?)?;
-    let second = of_even(&known(bench, "many", even)?)?;
-    Ok(vec![first, second])
+    Ok(vec![of_zipf(bench, zipf, events, number)?, of_even(bench, even, events, number)?])
 }
 
-fn known(bench: &Bench, name: &str, keys: u32) -> Result<Place, Failure> {
-    let place = Place::empty(bench, name, Source::Made)?;
-    let attempts = Attempts::Answered;
-    Fill { events: keys.into(), keys: keys.into(), attempts, corpus: None }.write(bench, &place)?;
-    Ok(place)
+fn of_zipf(bench: &Bench, keys: u32, events: u64, number: u32) -> Result<Line, Failure> {
+    let load = Load { zipf: true, ..after(keys.into(), keys, events) };
+    let load = bench.load_of("zipf-load", load)?;
+    let sides = [Known::few(bench, keys, events)?, Known::many(bench, keys, events)?.under(load)];
+    let what = "throughput at 1 M keys, Zipf ÷ at 1 k keys";
+    line(bench, [what, "throughput_zipf"], keys, &sides, events, number)
+}
+
+fn of_even(bench: &Bench, keys: u32, events: u64, number: u32) -> Result<Line, Failure> {
+    let sides = [Known::few(bench, keys, events)?, Known::many(bench, keys, events)?];
+    let what = "throughput at 10 M keys, evenly ÷ at 1 k keys";
+    line(bench, [what, "throughput_10m_keys"], keys, &sides, events, number)
 }
 
 fn line(
     bench: &Bench,
-    what: &'static str,
-    name: &'static str,
+    [what, name]: [&'static str; 2],
     keys: u32,
-    sides: [(&Place, &LoadFile); 2],
+    sides: &[Known; 2],
+    events: u64,
     number: u32,
 ) -> Result<Line, Failure> {
-    let kinds = rounds::<2>(&format!("{FEW_KEYS} keys; {keys}"), number, |kind| {
-        let (place, load) = sides[kind];
-        let consumer = consumer::consumer(bench, false)?;
-        let mut gateway = place.copy(bench, "gateway")?.serve(bench, consumer.address, READY)?;
-        Run::of(&mut gateway, load, load.events)
-    })?;
+    let title = format!("{FEW_KEYS} keys; {keys}");
+    let kinds = rounds::<2>(&title, number, |kind| sides[kind].run(bench))?;
     let memory = Spread::of(kinds.iter().map(|round| round[1].memory_mib));
-    let events = sides[1].1.events;
     Ok(Line {
         what,
         name,
@@ -71,7 +53,7 @@ fn line(
         precision: 2,
         measured: Spread::of(ratios(&kinds, 1, 0)),
         how: format!(
-            "{number} rounds of {events} events, {keys} known keys; memory {memory:.0} MiB"
+            "{number} rounds of {events} events, {keys} known keys, as much history in both; memory {memory:.0} MiB"
         ),
     })
 }
