@@ -159,3 +159,15 @@ pub(crate) fn measure(
         },
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_keys_have_as_much_history_as_many() {
+        for many in [50_000, 1_000_000, 10_000_000] {
+            assert_eq!(u64::from(FEW_KEYS) * each_of_few(many), u64::from(many));
+        }
+    }
+}
