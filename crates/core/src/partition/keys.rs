@@ -162,9 +162,12 @@ impl<D: Digest> Partition<D> {
         let dirty = core::mem::take(&mut self.dirty);
         let record =
             |slot: &Slot| self.keys.get(*slot).map(|hot| (hot.key.clone(), hot.record.clone()));
+        // Room for all at once: a list that doubles would be copied as it grows, a megabyte of it.
+        let mut records = Vec::with_capacity(dirty.len());
+        records.extend(dirty.iter().filter_map(record));
         Some(Checkpoint {
             through: self.taken,
-            records: dirty.iter().filter_map(record).collect(),
+            records,
             recorded: self.recorded,
             open: self.open_persisted,
             directory: self.directory_facts(),
