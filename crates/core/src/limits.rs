@@ -57,7 +57,7 @@ pub const FRAMES_IN_FLIGHT: usize = 2;
 pub const FRAME_AGE: Duration = Duration::from_secs(1);
 /// Facts in a frame: a frame is one write, and its facts are decoded as one piece.
 pub const FRAME_FACTS: usize = 4_096;
-/// Bytes of bodies in a frame, above which it takes no further event.
+/// Bytes of bodies and of headers kept with them in a frame, above which it takes no further event.
 pub const FRAME_BODY_BYTES: u64 = 8 << 20;
 /// Abandoned ranges a key remembers; the oldest merge (DESIGN G2).
 pub const ABANDONED_RANGES: usize = 1_000;

@@ -115,7 +115,7 @@ pub const PARTITIONS: u64 = 1024;
 /// `not-durable` at once.
 pub const UNANSWERED_BYTES: usize = 136 << 20;
 
-/// What an event counts for beside its body: key, kept headers, and who waits for it.
+/// What an event counts for beside its body and the headers kept of it: its key, and who waits for it.
 pub const UNANSWERED_LEAST: u32 = 1_024;
 
 /// Refused requests that may wait to be noted; more are counted and not noted, as those are that come too often.
@@ -131,6 +131,9 @@ pub const MESSAGES_PER_TURN: usize = 1_024;
 
 /// Addresses of a destination's name that are tried in one attempt.
 pub const RESOLVED_ADDRESSES: usize = 4;
+
+/// How long one of them may take to answer before the next is tried beside it (RFC 8305 section 5 recommends this).
+pub const NEXT_ADDRESS: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// Bytes of the head of a consumer's answer; hyper needs at least 8 KiB.
 pub const ANSWER_HEAD_BYTES: usize = 64 * 1024;
@@ -154,6 +157,10 @@ pub const ANSWERS_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// How often a consumer with HTTP/2 attempts open is asked whether it is there.
 pub const PING_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long an HTTP/1.1 connection to a consumer may rest before it is used no more: what lies between (a load balancer, an
+/// address translation) forgets one after a minute or more, some without a sign of it.
+pub const IDLE_KEPT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How long it may take to answer that before its connection is given up. A process that is busy
 /// answers late; a machine that is gone never.

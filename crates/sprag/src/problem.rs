@@ -4,6 +4,7 @@
 //! is a status, a text and what to say about trying again.
 
 use crate::extract::{ExtractError, Subject};
+use crate::fate::AtIngress;
 use crate::verify::Refusal;
 use serde_json::{Map, Value};
 use sprag_core::id::Hash;
@@ -316,8 +317,14 @@ const HEAD: &str = "# Problems\n\n\
 Generated from the list the program answers with; change it there (`problem.rs`).\n\n\
 Every refusal is an `application/problem+json` document (RFC 9457) with `type`, `title`, `status`, \
 `code` and mostly `detail`. Codes never change their meaning. 429 and 503 carry `Retry-After`. \
-Old, repeated and dead-lettered events are no refusals: they are answered 200 with their status.\n\n\
+Old, repeated and dead-lettered events are no refusals: they are answered 200 with their status, below.\n\n\
 | status | code | title | when, and what to do |\n|---|---|---|---|\n";
+
+const TAKEN: &str = "\n## What is answered 200\n\n\
+Once an event is durable: `{\"status\":\"released\",\"id\":\"3-1042-7\",\"key\":\"cus_42\",\"sequence\":17}`, with its place in the \
+log and, where it has one, its sequence. It need not be sent again, whatever its status. With `split` there is one such object for each \
+event: `{\"events\":[…]}`.\n\n\
+| status | what it is |\n|---|---|\n";
 
 /// The text of docs/reference/problems.md.
 #[must_use]
@@ -326,6 +333,10 @@ pub fn problems_markdown() -> String {
     for code in Code::ALL {
         let (status, title, meaning) = (code.status(), code.title(), code.meaning().trim());
         page.push_str(&format!("| {status} | `{}` | {title} | {meaning} |\n", code.as_str()));
+    }
+    page.push_str(TAKEN);
+    for status in AtIngress::ALL {
+        page.push_str(&format!("| `{}` | {} |\n", status.as_str(), status.meaning()));
     }
     page
 }

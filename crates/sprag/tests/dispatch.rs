@@ -18,7 +18,7 @@ use proof::{hash_of, hmac_of, signed_texts};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use wire::{Connection, Gateway, Message, SECRET};
+use wire::{Connection, Gateway, Message, SECRET, until};
 
 const ORIGIN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -210,6 +210,47 @@ fn closed_connections_cost_no_attempt() {
     }
     gateway.until_counted(&attempts("2xx"), 10);
     assert_eq!(gateway.counted(&attempts("unknown")), 0);
+}
+
+/// What lies between may forget a connection that rests without a word: each would else cost an attempt, and the breaker
+/// a probe.
+#[test]
+fn of_kept_connections_that_died_one_attempt_finds_out() {
+    let consumer = Consumer::listen();
+    let gateway = gateway(&format!("timeout = \"1s\"\n{}", plain(&consumer)));
+    let post_of = |key: u64| {
+        post_body(&gateway, key, &body(1).replace("a b", &key.to_string()));
+        consumer.delivery()
+    };
+    let mut dead: Vec<_> = (1..=8).map(|key| post_of(key).0).collect();
+    dead.iter_mut().for_each(acknowledge);
+    gateway.until_counted(&attempts("2xx"), 8);
+    // From here on nobody reads what comes on these.
+    post_body(&gateway, 9, &body(1));
+    let (mut fresh, again) = consumer.delivery();
+    assert_eq!(again.header("sprag-attempt"), "2");
+    acknowledge(&mut fresh);
+    gateway.until_counted(&attempts("2xx"), 9);
+    assert_eq!(gateway.counted(&attempts("unknown")), 1);
+}
+
+/// The head of an answer decides, but whoever never ends one has no more connections than attempts.
+#[test]
+fn answers_without_an_end_keep_few_connections() {
+    let consumer = Consumer::listen();
+    let gateway = gateway(&format!("concurrency = 2\n{}", plain(&consumer)));
+    let mut open = Vec::new();
+    for number in 1..=8 {
+        post(&gateway, number);
+        let (mut connection, _) = consumer.delivery();
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
+        gateway.until_counted(&attempts("2xx"), number);
+        open.push(connection);
+    }
+    for mut beyond in open.split_off(2) {
+        until("the gateway closes it", || is_closed(&mut beyond).then_some(()));
+    }
+    assert!(!open.iter_mut().any(is_closed), "there is time to end these");
 }
 
 /// Rule L1: no two attempts of an event are ever open at once.

@@ -52,6 +52,18 @@ rate = "2/h"
 verify = { scheme = "standard-webhooks", secrets = ["env:A"], tolerance = "5m" }
 id = "header:webhook-id"
 key = "body:/order"
+type = "body:/type"
+accept = ["order.*"]
+position = { sequence = "body:/number" }
+[sources.timed]
+verify = { scheme = "stripe", secrets = ["env:A"] }
+id = "none"
+key = "body:/order"
+position = { sequence = "body:/number" }
+[sources.families]
+verify = { scheme = "svix", secrets = ["env:A"] }
+id = "none"
+key = "body:/order"
 position = { sequence = "body:/number" }
 [destinations.nowhere]
 from = ["open"]
@@ -173,6 +185,32 @@ fn a_valid_signature_outside_the_tolerance_needs_a_known_id() {
     assert_taken(&ask("one", 0), "released");
     assert_taken(&ask("one", 3_600), "duplicate");
     assert_refused(&ask("two", 3_600), 401, "timestamp-outside-tolerance");
+    // Nor may it fill history with what the source does not accept.
+    let other = first.replace("order.", "other.");
+    let ask = |ago: i64| {
+        gateway.ask(&post("/in/signed", &signature(&gateway, "three", ago, &other), &other))
+    };
+    assert_taken(&ask(0), "ignored");
+    assert_refused(&ask(3_600), 401, "timestamp-outside-tolerance");
+}
+
+#[test]
+fn a_sender_is_told_which_part_of_its_own_scheme_is_missing() {
+    let gateway = gateway();
+    let told = |path: &str, headers: &str| {
+        let answer = gateway.ask(&post(path, headers, &body("a", 1)));
+        assert_eq!(answer.status(), 401, "{answer:?}");
+        String::from_utf8(answer.body).unwrap()
+    };
+    let timed = told("/in/timed", "stripe-signature: v1=00\r\n");
+    assert!(
+        timed.contains("it is not in what the sender wrote into stripe-signature\""),
+        "{timed}"
+    );
+    let other = told("/in/families", "webhook-id: a\r\nwebhook-signature: v1,AAAA\r\n");
+    assert!(other.contains("these are missing: webhook-timestamp\""), "{other}");
+    let none = told("/in/families", "");
+    assert!(none.contains("missing: svix-id, svix-timestamp, svix-signature\""), "{none}");
 }
 
 #[test]

@@ -311,6 +311,23 @@ mod hmac {
         assert_eq!(verifier.verify(0, &headers, "", b"{}"), Err(Refusal::MalformedSignedSequence));
     }
 
+    /// `a.evt` + `41` and `a` + `evt.41` would be the same signed text.
+    #[test]
+    fn bytes_cannot_move_between_the_body_and_a_value_behind_it() {
+        let scheme = Scheme::Hmac(Declared {
+            id: Some(HeaderName::from_static("x-id")),
+            ..declared("x-signature", "", SignatureEncoding::Hex, "{body}.{id}")
+        });
+        let signer = Signer::new(&scheme, &secrets(&["s"])).unwrap();
+        let signed = |id| Signed { id, at_us: 0, sequence: 1, query: "" };
+        let verifier = verifier(&scheme, &["s"]);
+        let headers: HeaderMap = signer.sign(signed("41"), b"a.evt").unwrap().into_iter().collect();
+        assert_eq!(verifier.verify(0, &headers, "", b"a.evt"), Ok(Verified::InTime));
+        let mut moved = headers;
+        moved.insert("x-id", HeaderValue::from_static("evt.41"));
+        assert_eq!(verifier.verify(0, &moved, "", b"a"), Err(Refusal::MalformedSignedId));
+    }
+
     #[test]
     fn each_missing_header_is_named() {
         let (verifier, headers) = signed_request(b"{}");

@@ -75,6 +75,8 @@ impl Pace {
         in_use: usize,
         retry_after: Option<Duration>,
     ) {
+        // Less than a second is written as 0: it asks for a rest and does not say how long.
+        let retry_after = retry_after.filter(|asked| !asked.is_zero());
         if now >= self.rests_until {
             self.allowance = (self.allowance.min(in_use) / 2).max(1);
             if retry_after.is_none() {

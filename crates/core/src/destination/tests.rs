@@ -274,6 +274,23 @@ fn a_429_halves_what_is_in_use_once_a_rest() {
     assert!(!destination.is_open(), "429 is no failure");
 }
 
+/// What is less than a second is written as 0.
+#[test]
+fn a_429_that_asks_for_no_time_is_a_429_that_does_not_say() {
+    let all = lanes(8);
+    let mut destination = Destination::new(&settings(8));
+    all.iter().for_each(|lane| destination.request(request(*lane, 1, Standing::Proven)));
+    assert_eq!(grants(&mut destination, at(0)).len(), 8);
+    for (key, lane) in (0..).zip(&all) {
+        let outcome = Outcome::Answered { status: 429 };
+        let retry_after = Some(Duration::ZERO);
+        destination.give_back(at(1), *lane, End::Ended { key, outcome, retry_after });
+        destination.request(request(*lane, 1, Standing::Proven));
+    }
+    assert!(grants(&mut destination, at(1_000)).is_empty());
+    assert_eq!(grants(&mut destination, at(1_001)).len(), 4);
+}
+
 #[test]
 fn gone_for_three_keys_within_a_minute_it_asks_to_be_paused() {
     let all = lanes(4);

@@ -165,7 +165,9 @@ impl<D: Digest> Partition<D> {
         let essence = Essence::of(&received);
         let index = u32::try_from(self.filling.bodies.len()).unwrap_or(u32::MAX);
         self.filling.bodies.push(body);
-        self.filling.body_bytes += u64::from(received.size);
+        // What an event says beside its body is bounded but for the headers that are kept of it.
+        let headers = received.headers.iter().map(|header| header.value.len() as u64);
+        self.filling.body_bytes += u64::from(received.size) + headers.sum::<u64>();
         (self.write(Fact::Received(Received { body: index, ..received })), essence)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprag_core::destination::{End, Grant};
-use sprag_core::fact::{Fact, Outcome};
+use sprag_core::fact::{Fact, Outcome, StoredHeader};
 use sprag_core::id::{DestinationId, Epoch, Key, PartitionId, Revision, Sequence, SourceId};
 use sprag_core::input::{Arrival, Input, Ticket};
 use sprag_core::limits;
@@ -154,6 +154,24 @@ fn waits_that_end_at_once_fill_no_frame_beyond_its_bound() {
     assert!(frames.iter().all(|facts| *facts <= limits::FRAME_FACTS + 4), "{frames:?}");
     let written: usize = frames.iter().sum();
     assert_eq!(written as u64, 2 * keys, "every key gave its gap up and released its event");
+}
+
+/// They are written with every event, so a frame of small ones may be large.
+#[test]
+fn headers_that_are_kept_fill_a_frame_too() {
+    let mut partition = serving();
+    receive(&mut partition, at(0), 1, "a", 1);
+    carry_out(&mut partition, at(0));
+    let header = StoredHeader { name: Arc::from("x-long"), value: vec![0; 1 << 20].into() };
+    let (headers, mut taken) = (vec![header; 2], 0);
+    while !partition.is_full(at(10)) && taken < 100 {
+        let arrival = arrival(2 + taken, "a", 2 + taken);
+        let arrival = Box::new(Arrival { headers: headers.clone(), ..arrival });
+        let seen = Seen { through: partition.taken(), ..Seen::default() };
+        partition.handle(at(10), Input::Receive { arrival, seen });
+        taken += 1;
+    }
+    assert_eq!(taken * (2 << 20), limits::FRAME_BODY_BYTES);
 }
 
 #[test]

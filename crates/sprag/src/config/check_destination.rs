@@ -10,8 +10,8 @@ use crate::dispatch::is_allowed;
 use crate::extract::InstantUnit;
 use crate::limits;
 use crate::verify::signature::DestinationKeys;
-use http::Uri;
 use http::uri::Scheme;
+use http::{HeaderName, Uri};
 use rustls::RootCertStore;
 use sprag_core::pattern::Pattern;
 use sprag_core::settings::Start;
@@ -287,6 +287,16 @@ pub(super) fn joined(
     }
     for (name, section) in root.named("destinations") {
         let Some(to) = destinations.get(name).and_then(Option::as_ref) else { continue };
+        for source in feeding(name, to, sources) {
+            let scheme = sources.get(source).and_then(Option::as_ref).map(|source| &source.scheme);
+            let is_token = |name: &&HeaderName| scheme.is_some_and(|scheme| scheme.is_token(name));
+            if let Some(token) = to.forward.iter().find(is_token) {
+                section.error(&format!(
+                    "`forward` names `{token}`, which is the token of source `{source}`: whoever reads it can \
+                     send with it, so it is never kept (rule F13)"
+                ));
+            }
+        }
         if to.types.iter().any(Pattern::is_any) {
             continue;
         }

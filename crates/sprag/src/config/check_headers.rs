@@ -8,13 +8,15 @@ use super::raw::{Entry, Section};
 use crate::limits;
 
 /// Headers that frame a message or belong to one connection (RFC 9110 section 7.6.1).
-const FRAMING: [HeaderName; 10] = [
+const FRAMING: [HeaderName; 12] = [
     header::HOST,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
     header::TRANSFER_ENCODING,
     header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
     header::TE,
     header::TRAILER,
     header::UPGRADE,

@@ -559,11 +559,17 @@ fn headers_that_are_sprags_own_or_grant_something_are_refused() {
         "headers.webhook-id = \"x\"",
         "headers.content-type = \"x\"",
         "forward = [\"transfer-encoding\"]",
+        "forward = [\"keep-alive\"]",
+        "headers.proxy-connection = \"close\"",
     ] {
         assert!(with(line).contains("is a header that Sprag sends itself"), "{line}");
     }
     assert!(with("forward = [\"Authorization\"]").contains("never kept"));
     assert!(with("forward = [\"not a name\"]").contains("is no header name"));
+    let token =
+        r#"sources.s.verify = { scheme = "token", header = "x-token", secrets = ["env:PLAIN"] }"#;
+    let forwarded = small(token, FIFO, "destinations.d.forward = [\"x-token\"]");
+    assert!(reasons(&forwarded).contains("which is the token of source"), "{forwarded}");
     assert!(with("headers.x-note = \"two\\nlines\"").contains("no header can carry"));
     assert!(with("headers.x-token = \"env:NOT_SET\"").contains("does not exist"));
     let config = checked(&fifo("destinations.d.headers.x-note = \"plain\"")).config;

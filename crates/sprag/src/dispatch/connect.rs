@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sprag_core::fact::Outcome;
@@ -59,7 +61,7 @@ impl From<Outcome> for Unconnected {
 }
 
 impl Target {
-    /// Connects. The first address that is allowed and answers is taken.
+    /// Connects.
     pub(crate) async fn connect(&self) -> Result<Connected, Unconnected> {
         let connected = within(self.connect_timeout, self.handshake()).await;
         connected.unwrap_or(Err(Outcome::Unreachable.into()))
@@ -94,6 +96,7 @@ where
     }
 }
 
+/// Resolves, and connects to the first address that is allowed and answers.
 async fn connect_tcp(url: &Url, allow: &[Network]) -> Result<TcpStream, Unconnected> {
     let addresses = tokio::net::lookup_host((url.host.as_str(), url.port)).await;
     // A resolver does not tell what it lacked.
@@ -101,17 +104,86 @@ async fn connect_tcp(url: &Url, allow: &[Network]) -> Result<TcpStream, Unconnec
         Err(error) if is_exhausted(&error) => Unconnected::NoDescriptor,
         _ => Outcome::Unreachable.into(),
     };
-    let addresses: Vec<SocketAddr> = addresses.map_err(unresolved)?.collect();
-    let mut last = if addresses.is_empty() { Outcome::Unreachable } else { Outcome::Refused };
-    for address in addresses.into_iter().take(limits::RESOLVED_ADDRESSES) {
-        if !guard::is_allowed(address.ip(), allow) {
-            continue;
-        }
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) if is_exhausted(&error) => return Err(Unconnected::NoDescriptor),
-            Err(_) => last = Outcome::Unreachable,
+    let (allowed, refused): (Vec<SocketAddr>, Vec<SocketAddr>) =
+        addresses.map_err(unresolved)?.partition(|address| guard::is_allowed(address.ip(), allow));
+    if allowed.is_empty() && !refused.is_empty() {
+        return Err(Outcome::Refused.into());
+    }
+    first_that_answers(allowed.into_iter().take(limits::RESOLVED_ADDRESSES)).await
+}
+
+/// Connects to one address after another, the next once the one before has failed or not answered for
+/// [`limits::NEXT_ADDRESS`], and takes the first connection (RFC 8305 section 5): an address whose packets are lost
+/// would else take all the time there is for connecting.
+async fn first_that_answers(
+    addresses: impl ExactSizeIterator<Item = SocketAddr>,
+) -> Result<TcpStream, Unconnected> {
+    let mut left = addresses;
+    let mut trying = FuturesUnordered::new();
+    loop {
+        trying.extend(left.next().map(TcpStream::connect));
+        let next = trying.next();
+        let ended = if left.len() == 0 {
+            next.await
+        } else {
+            let Ok(ended) = tokio::time::timeout(limits::NEXT_ADDRESS, next).await else {
+                continue;
+            };
+            ended
+        };
+        match ended {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) if is_exhausted(&error) => return Err(Unconnected::NoDescriptor),
+            Some(Err(_)) => {}
+            None => return Err(Outcome::Unreachable.into()),
         }
     }
-    Err(last.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    fn listener(backlog: u32) -> tokio::net::TcpListener {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        socket.listen(backlog).unwrap()
+    }
+
+    /// Its queue is full, so the system drops what asks for a connection.
+    async fn deaf() -> (tokio::net::TcpListener, Vec<TcpStream>) {
+        let listener = listener(1);
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        let ask = || tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address));
+        while let Ok(Ok(stream)) = ask().await {
+            waiting.push(stream);
+        }
+        (listener, waiting)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let (deaf, _waiting) = deaf().await;
+        let good = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (deaf, good) = (deaf.local_addr().unwrap(), good.local_addr().unwrap());
+        let connected = first_that_answers([deaf, good].into_iter());
+        let connected = tokio::time::timeout(Duration::from_secs(5), connected).await;
+        let connected = connected.expect("the second within its time").unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), good);
+    }
+
+    #[tokio::test]
+    async fn all_are_tried_before_a_destination_is_unreachable() {
+        let closed = listener(1).local_addr().unwrap();
+        let unreachable = Unconnected::Ended(Outcome::Unreachable);
+        let none = first_that_answers([closed, closed].into_iter()).await;
+        assert_eq!(none.unwrap_err(), unreachable);
+        let good = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let good = good.local_addr().unwrap();
+        let connected = first_that_answers([closed, closed, good].into_iter()).await.unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), good);
+    }
 }

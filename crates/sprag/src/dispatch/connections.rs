@@ -1,19 +1,24 @@
 //! The connections to one destination: what the next attempt is sent on, and who connects.
 //!
-//! HTTP/1.1 connections are kept when they are idle; HTTP/2 connections are shared. As long as it is
+//! HTTP/1.1 connections are kept while they are idle, for a minute: what lies between may forget one without a word.
+//! Where an attempt on one gets no answer, those that rested meanwhile go with it. HTTP/2 connections are shared. As long as it is
 //! not known that a consumer speaks HTTP/1.1, one connects for all that wait: else every attempt of
 //! a busy start would open an HTTP/2 connection of its own. Idle ones are given up when file descriptors
 //! are missing (`descriptors`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use hyper::body::Incoming;
 use sprag_core::fact::Outcome;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::connect::{Connected, Target, Unconnected};
 use super::{http1, http2};
+use crate::clock::within;
 use crate::config::HttpVersion;
 use crate::descriptors::{Descriptors, Spare};
+use crate::limits;
 
 /// See the module.
 #[derive(Debug)]
@@ -22,18 +27,27 @@ pub(super) struct Connections {
     state: Mutex<State>,
     /// Idle connections kept at the most.
     most: usize,
+    /// Room for as many answers whose rest is still read: each has a connection, beside those of attempts.
+    answers: Arc<Semaphore>,
     descriptors: Arc<Descriptors>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// The most recently used last: it is the least likely to be closed.
-    idle: Vec<http1::Connection>,
+    idle: Vec<Idle>,
     shared: Vec<Arc<http2::Connection>>,
     /// Whether the newest connection spoke HTTP/1.1.
     speaks_http1: bool,
     /// What came of the connecting that is under way.
     opening: Option<watch::Receiver<Opened>>,
+}
+
+/// A connection that rests.
+#[derive(Debug)]
+struct Idle {
+    connection: http1::Connection,
+    since: Instant,
 }
 
 /// None while it is under way.
@@ -61,7 +75,8 @@ impl Connections {
         // Without TLS nothing is negotiated.
         let speaks_http1 = target.tls.is_none() && target.http != HttpVersion::Http2;
         let state = Mutex::new(State { speaks_http1, ..State::default() });
-        let connections = Arc::new(Self { target, state, most, descriptors });
+        let answers = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        let connections = Arc::new(Self { target, state, most, answers, descriptors });
         let weak: Weak<Self> = Arc::downgrade(&connections);
         connections.descriptors.ask(weak);
         connections
@@ -89,13 +104,44 @@ impl Connections {
         }
     }
 
+    /// Keeps a connection once the rest of its answer is read. Beyond so many such answers it is closed: their head
+    /// has decided, and a consumer that never ends them would have connections without a bound.
+    pub(super) fn keep_after(self: &Arc<Self>, mut connection: http1::Connection, body: Incoming) {
+        if hyper::body::Body::is_end_stream(&body) && connection.is_ready() {
+            return self.keep(connection);
+        }
+        let Ok(room) = self.answers.clone().try_acquire_owned() else { return };
+        let connections = self.clone();
+        tokio::spawn(async move {
+            if connection.drain(body).await {
+                connections.keep(connection);
+            }
+            drop(room);
+        });
+    }
+
+    /// The same for a stream: beyond so many it is reset.
+    pub(super) fn end_after(&self, exchange: http2::Exchange, body: h2::RecvStream) {
+        let Ok(room) = self.answers.clone().try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            within(limits::ANSWER_PATIENCE, exchange.drain(body)).await;
+            drop(room);
+        });
+    }
+
     /// Keeps a connection whose last answer was read to its end.
-    pub(super) fn keep(&self, connection: http1::Connection) {
+    fn keep(&self, connection: http1::Connection) {
         let most = self.descriptors.keep(self.most);
         let mut state = self.lock();
         if state.idle.len() < most && !connection.is_closed() {
-            state.idle.push(connection);
+            state.idle.push(Idle { connection, since: Instant::now() });
         }
+    }
+
+    /// An attempt that began then had no answer. What rested meanwhile may be as dead as its connection, and each would
+    /// cost an attempt to find out, or a probe of the breaker; what was used since is not.
+    pub(super) fn distrust(&self, began: Instant) {
+        self.lock().idle.retain(|idle| idle.since > began);
     }
 
     fn step(self: &Arc<Self>) -> Step {
@@ -104,8 +150,11 @@ impl Connections {
         if let Some(slot) = state.shared.iter().find_map(http2::Connection::slot) {
             return Step::Go(Carrier::Http2(slot));
         }
-        while let Some(connection) = state.idle.pop() {
-            if connection.is_ready() {
+        while let Some(Idle { connection, since }) = state.idle.pop() {
+            if since.elapsed() >= limits::IDLE_KEPT {
+                // So have all that rested for longer.
+                state.idle.clear();
+            } else if connection.is_ready() {
                 return Step::Go(Carrier::Http1 { connection, is_kept: true });
             }
         }
@@ -140,7 +189,9 @@ impl Connections {
         let mut state = self.lock();
         state.speaks_http1 = matches!(connected, Connected::Http1(_));
         match connected {
-            Connected::Http1(connection) => state.idle.push(connection),
+            Connected::Http1(connection) => {
+                state.idle.push(Idle { connection, since: Instant::now() });
+            }
             Connected::Http2(connection) => state.shared.push(connection),
         }
     }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
-use hyper::body::Incoming;
 use rustls::{ClientConfig, RootCertStore};
 use sprag_core::fact::Outcome;
 use sprag_core::id::Sequence;
@@ -18,6 +17,7 @@ use sprag_core::output::Attempt;
 use sprag_core::time::UnixMicros;
 use sprag_driver::cache::ReleasedEvent;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::batch;
 use super::connect::{ALPN_HTTP1, ALPN_HTTP2, Target, Unconnected};
@@ -62,7 +62,11 @@ impl fmt::Debug for Endpoint {
 /// What an attempt without an answer has to end.
 #[derive(Debug)]
 enum Open {
-    Http1(http1::Connection),
+    /// A connection for itself; whether it was kept from an attempt before.
+    Http1 {
+        connection: http1::Connection,
+        is_kept: bool,
+    },
     Http2(http2::Exchange),
 }
 
@@ -76,7 +80,7 @@ impl Open {
     /// Returns once the consumer is cut off from the attempt.
     async fn abort(self) {
         match self {
-            Self::Http1(connection) => connection.abort().await,
+            Self::Http1 { connection, .. } => connection.abort().await,
             Self::Http2(exchange) => exchange.abort().await,
         }
     }
@@ -189,17 +193,25 @@ impl Endpoint {
         let mut delivery = Delivery { attempt, event, source, keys, host, added, forward, now };
         let range = attempt.last.map(|last| (last, batch::body(&delivery, others)));
         loop {
-            let mut open = None;
+            let (mut open, began) = (None, Instant::now());
+            let mut is_broken_off = false;
             let ended = {
                 // Pinned here: handed on by value it would be in this attempt three times over, and be copied as often.
                 let exchange = pin!(self.exchange(&delivery, range.as_ref(), &mut open));
                 tokio::select! {
                     biased;
-                    _ = &mut broken_off => None,
+                    _ = &mut broken_off => {
+                        is_broken_off = true;
+                        None
+                    }
                     ended = within(self.timeout, exchange) => ended,
                 }
             };
             if let Some(open) = open {
+                // A new connection says nothing about those that rest, and pings look after shared ones.
+                if matches!(open, Open::Http1 { is_kept: true, .. }) && !is_broken_off {
+                    self.connections.distrust(began);
+                }
                 Box::pin(open.abort()).await;
             }
             match ended {
@@ -256,9 +268,9 @@ impl Endpoint {
                 Err(Unconnected::Ended(outcome)) => return Some(Ended::with(outcome)),
                 Err(Unconnected::NoDescriptor) => return None,
                 Ok(Carrier::Http1 { connection, is_kept }) => {
-                    let carried = open.insert(Open::Http1(connection));
-                    let Open::Http1(sending) = carried else { continue };
-                    let sent = sending.send(request()).await;
+                    let carried = open.insert(Open::Http1 { connection, is_kept });
+                    let Open::Http1 { connection, .. } = carried else { continue };
+                    let sent = connection.send(request()).await;
                     let ended = self.sent_http1(sent, delivery.now, open);
                     ended.or((!is_kept).then_some(Ended::with(Outcome::Unreachable)))
                 }
@@ -291,8 +303,8 @@ impl Endpoint {
             http1::Sent::Unknown => Some(Ended::with(Outcome::Unknown)),
             http1::Sent::Answered(response) => {
                 let ended = ended(&response, now);
-                if let Some(Open::Http1(connection)) = open.take() {
-                    self.keep(connection, response.into_body());
+                if let Some(Open::Http1 { connection, .. }) = open.take() {
+                    self.connections.keep_after(connection, response.into_body());
                 }
                 Some(ended)
             }
@@ -316,26 +328,11 @@ impl Endpoint {
             http2::Sent::Answered(response) => {
                 let ended = ended(&response, now);
                 if let Some(Open::Http2(exchange)) = open.take() {
-                    let rest = exchange.drain(response.into_body());
-                    tokio::spawn(within(limits::ANSWER_PATIENCE, rest));
+                    self.connections.end_after(exchange, response.into_body());
                 }
                 Some(ended)
             }
         }
-    }
-
-    /// The head of the answer decides; its body is read apart, so that the lane need not wait.
-    fn keep(&self, mut connection: http1::Connection, body: Incoming) {
-        let connections = self.connections.clone();
-        if hyper::body::Body::is_end_stream(&body) && connection.is_ready() {
-            connections.keep(connection);
-            return;
-        }
-        tokio::spawn(async move {
-            if connection.drain(body).await {
-                connections.keep(connection);
-            }
-        });
     }
 }
 

@@ -163,7 +163,7 @@ impl Extractor {
             Found::Array(array) => array,
             other => return Err(invalid(not_an_array(other))),
         };
-        let elements = elements(array).map_err(ExtractError::Unreadable)?;
+        let elements = elements(array, limits::SPLIT_EVENTS).map_err(ExtractError::Unreadable)?;
         if elements.len() > limits::SPLIT_EVENTS {
             return Err(invalid(Reason::TooMany { limit: limits::SPLIT_EVENTS }));
         }

@@ -71,8 +71,8 @@ pub fn scan<'a>(body: &'a [u8], paths: &Paths) -> Result<Vec<Found<'a>>, Unreada
     Ok(scanner.found)
 }
 
-/// The elements of an array that [`scan`] found, as written.
-pub fn elements(array: &str) -> Result<Vec<&str>, Unreadable> {
+/// The elements of an array that [`scan`] found, as written, `most` and one at the most.
+pub fn elements(array: &str, most: usize) -> Result<Vec<&str>, Unreadable> {
     let paths = Paths::default();
     let mut scanner =
         Scanner { text: array, bytes: array.as_bytes(), at: 0, paths: &paths, found: Vec::new() };
@@ -85,7 +85,7 @@ pub fn elements(array: &str) -> Result<Vec<&str>, Unreadable> {
         let start = scanner.at;
         scanner.skip(1)?;
         elements.push(&array[start..scanner.at]);
-        if !scanner.comma(b']')? {
+        if elements.len() > most || !scanner.comma(b']')? {
             return Ok(elements);
         }
     }
@@ -455,4 +455,15 @@ fn plain_bytes(bytes: &[u8]) -> usize {
     let rest = &bytes[count..];
     let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
     count + rest.iter().position(special).unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_elements_are_listed_than_tell_that_there_are_too_many() {
+        assert_eq!(elements("[1,{},[2]]", 3).unwrap(), ["1", "{}", "[2]"]);
+        assert_eq!(elements("[1,2,3,4,5]", 2).unwrap(), ["1", "2", "3"]);
+    }
 }

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use sprag_core::fact::Origin;
+use sprag_core::fact::{Origin, StoredHeader};
 use sprag_core::id::{Hash, Key};
 use sprag_core::output::Answer;
 use sprag_core::position::Position;
@@ -100,7 +100,8 @@ async fn accept(
         return if in_time { Ok(challenge) } else { Err(late()) };
     }
     life::step!("extract");
-    let request = Authentic { source, parts, query, content_type, in_time };
+    let kept = source.stored_headers(&parts.headers);
+    let request = Authentic { source, parts, query, content_type, in_time, kept };
     if source.extractor.splits() {
         let events = request.several(&body)?;
         let several = events.into_iter().map(|event| event.commit(ingress, source));
@@ -125,6 +126,8 @@ struct Authentic<'a> {
     query: &'a str,
     content_type: Arc<str>,
     in_time: bool,
+    /// The headers that are kept with each event: their bytes are shared.
+    kept: Vec<StoredHeader>,
 }
 
 /// An event ready for the node.
@@ -156,6 +159,10 @@ impl Authentic<'_> {
             digest: &digest.0,
         };
         match self.source.extractor.extract(received) {
+            // No id of it is known: nobody is to fill history with what was signed long ago.
+            Ok(Extraction::Ignored { .. }) if !self.in_time => {
+                Err(Problem::new(Code::TimestampOutsideTolerance).of_body(digest))
+            }
             Ok(Extraction::Ignored { event_type }) => {
                 Ok(Ready::Ignored { event_type: event_type.into(), digest })
             }
@@ -176,7 +183,7 @@ impl Authentic<'_> {
             position: order::position(extracted.position),
             event_type: Arc::from(extracted.event_type),
             content_type: self.content_type.clone(),
-            headers: self.source.stored_headers(&self.parts.headers),
+            headers: self.kept.clone(),
             digest,
             in_time: self.in_time,
             origin: Origin::Posted,
@@ -193,7 +200,7 @@ impl Authentic<'_> {
             position: Position::None,
             event_type: Arc::from(""),
             content_type: self.content_type.clone(),
-            headers: self.source.stored_headers(&self.parts.headers),
+            headers: self.kept.clone(),
             digest,
             in_time: self.in_time,
             origin: Origin::Posted,

@@ -22,7 +22,7 @@ pub struct IngressSource {
     /// Who may send.
     pub verifier: Verifier,
     /// The headers that prove who sent an event.
-    pub needed: Vec<HeaderName>,
+    pub needed: Vec<Vec<HeaderName>>,
     /// Where id, key, type and position are.
     pub extractor: Extractor,
     /// How the provider makes sure that it may post here.
@@ -93,12 +93,19 @@ impl IngressSource {
         if !refusal.is_of_absence() {
             return problem;
         }
-        let absent = self.needed.iter().filter(|name| !headers.contains_key(*name));
-        let absent: Vec<&str> = absent.map(HeaderName::as_str).collect();
-        problem.with_detail(format!(
-            "of the headers of its scheme these are missing: {}",
-            absent.join(", ")
-        ))
+        let absent = |family: &[HeaderName]| {
+            family.iter().filter(|name| !headers.contains_key(*name)).count()
+        };
+        // Of several families the one that the sender seems to use.
+        let family = self.needed.iter().min_by_key(|family| absent(family));
+        let family: Vec<&str> = family.into_iter().flatten().map(HeaderName::as_str).collect();
+        let absent: Vec<&str> =
+            family.iter().copied().filter(|name| !headers.contains_key(*name)).collect();
+        problem.with_detail(if absent.is_empty() {
+            format!("it is not in what the sender wrote into {}", family.join(", "))
+        } else {
+            format!("of the headers of its scheme these are missing: {}", absent.join(", "))
+        })
     }
 
     /// What is wrong with a content type.
@@ -153,7 +160,7 @@ pub(crate) fn kept_headers(
     let mut kept: Vec<HeaderName> = evidence.into_iter().chain(read).chain(forwarded).collect();
     kept.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     kept.dedup();
-    kept.retain(|name| !is_sensitive(name));
+    kept.retain(|name| !is_sensitive(name) && !config.scheme.is_token(name));
     kept
 }
 

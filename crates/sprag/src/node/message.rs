@@ -73,8 +73,6 @@ pub(super) enum Message {
     Ignore(SourceId, Option<Arc<str>>, Arc<str>, Hash, Asking),
     /// A request was refused: source, problem code, peer, digest of its body; and the room this takes.
     Refuse(SourceId, Arc<str>, Arc<str>, Option<Hash>, OwnedSemaphorePermit),
-    /// Nobody can bring an event in: what nobody waits for any more is to give its room back.
-    RoomIsShort,
     /// Another configuration. A notice tells the network what became of it.
     Reload(Box<Plan>),
     /// An operator's command.

@@ -3,7 +3,6 @@
 //! It drives a runtime of its own, so that what it waits for and what is to run beside deciding on the same
 //! thread (attempts, on a machine of few cores) take turns: after each of its own, the others have theirs.
 
-use std::sync::Arc;
 use std::{io, thread};
 
 use sprag_core::chain::Digest;
@@ -22,7 +21,6 @@ use tokio::sync::oneshot;
 use super::breakers::Breakers;
 use super::handle::NodeHandle;
 use super::message::{Asking, Message, Network};
-use super::room::Room;
 use super::statistics::{Statistics, wait_until};
 use crate::clock::Clock;
 use crate::state::outcome_name;
@@ -82,7 +80,6 @@ struct Turning<L, S, D, N> {
     network: N,
     clock: Clock,
     answers: ByNumber<Ticket, Asking>,
-    room: Arc<Room>,
     next_ticket: u64,
     breakers: Breakers,
     /// Told to stop: nothing new is taken, and it ends once everything is committed and stored.
@@ -114,7 +111,6 @@ where
         network: network(handle.clone(), runtime.handle()),
         clock,
         answers: ByNumber::default(),
-        room: handle.room().clone(),
         next_ticket: 0,
         breakers: Breakers::default(),
         stopping: None,
@@ -244,7 +240,6 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
             Message::Refuse(source, code, peer, digest, _room) => {
                 self.node.refuse(now, source, code, peer, digest);
             }
-            Message::RoomIsShort => self.make_room(),
             Message::Command(command, answer) => {
                 if let Some(ticket) = self.ticket(answer) {
                     self.node.command(now, ticket, command);
@@ -288,12 +283,6 @@ impl<L: Commit, S: State, D: Digest + Clone, N: Network> Turning<L, S, D, N> {
         let ticket = Ticket(self.next_ticket);
         self.answers.insert(ticket, asking);
         Some(ticket)
-    }
-
-    /// Those who have gone wait for nothing, and may wait for something that never comes.
-    fn make_room(&mut self) {
-        self.answers.retain(|_, asking| !asking.answer.is_closed());
-        self.room.was_made();
     }
 
     fn stop(&mut self, done: oneshot::Sender<()>) {

@@ -277,6 +277,45 @@ fn stripe_objects_without_an_id_have_a_key() {
     assert_eq!(key("invoice.paid", r#"{"id":"in_1","customer":"cus_1"}"#), "in_1");
 }
 
+/// Each of these counts: under one key the older of two would be stale, and answered 200 all the same.
+#[test]
+fn what_shopify_must_be_able_to_rely_on_replaces_nothing() {
+    let source = source("shopify", "");
+    let key = |topic: &str, body: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-shopify-topic", topic.parse().unwrap());
+        headers.insert("x-shopify-shop-domain", "a.myshopify.com".parse().unwrap());
+        headers.insert("x-shopify-webhook-id", "1".parse().unwrap());
+        headers.insert("x-shopify-triggered-at", "2026-11-29T10:00:00Z".parse().unwrap());
+        let body = body.as_bytes();
+        let received = Received { headers: &headers, query: "", body, digest: &[0; 32] };
+        match source.extractor().unwrap().extract(received).unwrap() {
+            Extraction::Event(event) => event.key,
+            ignored @ Extraction::Ignored { .. } => panic!("{ignored:?}"),
+        }
+    };
+    let request = |id: u32| {
+        let body = format!(r#"{{"shop_id":1,"customer":{{"id":7}},"data_request":{{"id":{id}}}}}"#);
+        key("customers/data_request", &body)
+    };
+    let redact = |id: u32| {
+        let body = format!(r#"{{"shop_id":1,"customer":{{"id":{id}}},"orders_to_redact":[]}}"#);
+        key("customers/redact", &body)
+    };
+    let of_shop = |topic: &str| key(topic, r#"{"shop_id":1}"#);
+    let keys = [
+        request(1),
+        request(2),
+        redact(1),
+        redact(2),
+        of_shop("app/uninstalled"),
+        of_shop("shop/update"),
+        of_shop("shop/redact"),
+    ];
+    assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), 7, "{keys:?}");
+    assert_eq!(request(1), request(1));
+}
+
 /// `sprag send` can play every provider: what it makes is verified and read back.
 #[test]
 fn events_can_be_made_for_every_preset() {

@@ -202,7 +202,7 @@ impl Hmac {
         let Some((header, unit)) = &self.declared.timestamp else { return Ok((b"", None)) };
         let text = time_in(headers, header)?;
         let separator = self.declared.signed.separator_after(Placeholder::Timestamp).as_bytes();
-        // RFC 3339 ends where its zone ends, whatever follows; digits end only at a non-digit.
+        // RFC 3339 ends where its zone ends, which has one length, whatever follows; digits end only at a non-digit.
         if *unit != TimestampUnit::Rfc3339 && reaches_over(text, separator) {
             return Err(Refusal::MalformedTimestamp);
         }
@@ -220,9 +220,11 @@ impl Hmac {
         let Some(header) = header else { return Ok(b"") };
         let value = only_value(headers, header, missing, malformed)?;
         let separator = self.declared.signed.separator_after(placeholder).as_bytes();
+        let behind_body = self.declared.signed.separator_behind_body(placeholder);
         if value.is_empty()
             || value.len() > limits::SIGNED_HEADER_BYTES
             || reaches_over(value, separator)
+            || behind_body.is_some_and(|separator| reaches_back(separator.as_bytes(), value))
         {
             return Err(malformed);
         }
@@ -243,9 +245,23 @@ fn reaches_over(value: &[u8], separator: &[u8]) -> bool {
     (0..value.len()).any(occurs_at)
 }
 
+/// The same of `separator ‖ value`, where the body stands before: does the separator occur behind its own place?
+fn reaches_back(separator: &[u8], value: &[u8]) -> bool {
+    let joined = [separator, value].concat();
+    joined.windows(separator.len().max(1)).skip(1).any(|piece| piece == separator)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::reaches_over;
+    use super::{reaches_back, reaches_over};
+
+    #[test]
+    fn a_value_behind_the_body_may_not_hold_or_begin_with_its_separator() {
+        assert!(reaches_back(b".", b"evt.41"));
+        assert!(reaches_back(b"::", b":a"), "body:::a could be cut before or after a colon");
+        assert!(!reaches_back(b"::", b"a:b"));
+        assert!(!reaches_back(b".", b"evt-41"));
+    }
 
     #[test]
     fn a_value_may_not_hold_or_prolong_its_separator() {

@@ -67,7 +67,6 @@ impl Scheme {
     /// is none of them: whoever reads it can send with it.
     #[must_use]
     pub fn evidence_headers(&self) -> Vec<HeaderName> {
-        let all = |names: &Names| [names.id, names.timestamp, names.signature].map(Clone::clone);
         match self {
             Self::StandardWebhooks => all(&STANDARD).to_vec(),
             Self::Svix => [all(&SVIX), all(&STANDARD)].concat(),
@@ -88,14 +87,22 @@ impl Scheme {
         }
     }
 
-    /// The headers without which nothing proves who sent an event; of Svix and Shopify one family does.
+    /// The headers without which nothing proves who sent an event, in families, of which one does.
     #[must_use]
-    pub fn needed_headers(&self) -> Vec<HeaderName> {
+    pub fn needed_headers(&self) -> Vec<Vec<HeaderName>> {
         match self {
-            Self::Token { header } => vec![header.clone()],
-            Self::Basic => vec![AUTHORIZATION],
-            signed => signed.evidence_headers(),
+            Self::Token { header } => vec![vec![header.clone()]],
+            Self::Basic => vec![vec![AUTHORIZATION]],
+            Self::Svix => vec![all(&SVIX).to_vec(), all(&STANDARD).to_vec()],
+            Self::Shopify => vec![vec![shopify::SIGNATURE], vec![shopify::EVENTS_SIGNATURE]],
+            signed => vec![signed.evidence_headers()],
         }
+    }
+
+    /// Whether a header is the token itself: whoever reads it can send with it.
+    #[must_use]
+    pub fn is_token(&self, name: &HeaderName) -> bool {
+        matches!(self, Self::Token { header } if header == name)
     }
 
     /// Does the signature cover the query of the URL?
@@ -125,6 +132,10 @@ impl Scheme {
             | Self::None => false,
         }
     }
+}
+
+fn all(names: &Names) -> [HeaderName; 3] {
+    [names.id, names.timestamp, names.signature].map(Clone::clone)
 }
 
 /// Why a secret cannot be used by a scheme. Never quotes the secret.

@@ -123,6 +123,19 @@ impl Template {
         }
     }
 
+    /// The literal between the body and a value right behind it: that value must not contain it either, else bytes
+    /// could move between the two. None where something else stands before the value.
+    pub(super) fn separator_behind_body(&self, value: Placeholder) -> Option<&str> {
+        self.0.windows(3).find_map(|parts| match parts {
+            [Part::Value(Placeholder::Body), Part::Literal(text), Part::Value(found)]
+                if *found == value =>
+            {
+                Some(&**text)
+            }
+            _ => None,
+        })
+    }
+
     fn check(&self) -> Result<(), TemplateProblem> {
         for (_, value) in NAMES {
             if self.0.iter().filter(|part| **part == Part::Value(value)).count() > 1 {

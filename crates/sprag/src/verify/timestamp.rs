@@ -52,15 +52,32 @@ fn epoch(text: &[u8]) -> Option<i64> {
 fn rfc3339(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?;
     // RFC 9557 adds `[Europe/Berlin]`, whose meaning depends on a time zone database.
-    if text.contains('[') {
+    if text.contains('[') || !ends_with_zone(text.as_bytes()) {
         return None;
     }
     Some(text.parse::<Timestamp>().ok()?.as_microsecond())
 }
 
+/// `Z`, or an offset with hours and minutes, as RFC 3339 has it (section 5.6) and others do not: a time could else
+/// be written so that what follows it in a signed text began with its minutes.
+fn ends_with_zone(text: &[u8]) -> bool {
+    matches!(text, [.., b'Z' | b'z'] | [.., b'+' | b'-', _, _, b':', _, _])
+}
+
 #[cfg(test)]
 mod tests {
     use super::TimestampUnit::{Milliseconds, Rfc3339, Seconds};
+
+    #[test]
+    fn an_offset_has_hours_and_minutes() {
+        assert!(Rfc3339.read_us(b"2022-04-07T23:39:13+02:00").is_some());
+        assert!(Rfc3339.read_us(b"2022-04-07T23:39:13-00:30").is_some());
+        assert!(Rfc3339.read_us(b"2022-04-07T23:39:13z").is_some());
+        for text in ["+02", "+0200", "+02:00:00", ""] {
+            let text = format!("2022-04-07T23:39:13{text}");
+            assert_eq!(Rfc3339.read_us(text.as_bytes()), None, "{text}");
+        }
+    }
 
     #[test]
     fn units_and_offsets_are_the_same_instant() {
