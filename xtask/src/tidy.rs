@@ -42,7 +42,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<String, Failure> {
 
 fn check(sources: &[Source]) -> Vec<Violation> {
     let single = sources.iter().flat_map(|source| CHECKS.iter().flat_map(|check| check(source)));
-    single.chain(links::resolve(sources)).chain(rules::cited(sources)).collect()
+    let across = links::resolve(sources).into_iter().chain(links::listed(sources));
+    single.chain(across).chain(rules::cited(sources)).collect()
 }
 
 /// Every text file of the project; a file that is not UTF-8 has no lines to check.

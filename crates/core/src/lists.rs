@@ -102,6 +102,12 @@ impl Reading {
         }
     }
 
+    /// Under other settings. A pass that is under way stays so, and whoever asked for a rest has it.
+    fn revised(&self, settings: ListSettings, now: ElapsedMicros) -> Self {
+        let Self { under_way, rests_until, rest, .. } = *self;
+        Self { under_way, rests_until, rest, ..Self::new(settings, now) }
+    }
+
     /// When a silence of its source lasts for too long; none where it was read since.
     fn silent(&self) -> Option<ElapsedMicros> {
         let silence = self.settings.silence.filter(|_| !self.was_read);
@@ -151,9 +157,12 @@ impl Lists {
         self.sources.retain(|id, _| list(id).is_some());
         for id in settings.sources.keys() {
             let Some(list) = list(id) else { continue };
-            let under_way = self.sources.get(id).and_then(|known| known.under_way);
-            let anew = Reading::new(list, now.elapsed);
-            self.sources.insert(*id, Reading { under_way, void: self.asked, ..anew });
+            let known = self.sources.get(id);
+            let reading = known.map_or_else(
+                || Reading::new(list, now.elapsed),
+                |known| known.revised(list, now.elapsed),
+            );
+            self.sources.insert(*id, Reading { void: self.asked, ..reading });
         }
     }
 
@@ -327,6 +336,21 @@ mod tests {
         ended(&mut lists, 3, RefillOutcome::Whole, Some(1));
         let asked = lists.poll(ahead(63)).unwrap();
         assert!(asked.since < at(1).clock, "{asked:?}");
+    }
+
+    #[test]
+    fn a_rest_outlasts_other_settings() {
+        let mut lists = lists(settings());
+        assert!(window(&mut lists, 2).is_some());
+        let asked = lists.sources[&SOURCE].under_way.unwrap();
+        let outcome = RefillOutcome::Answered { status: 403 };
+        let retry_after = Some(Duration::from_secs(3_600));
+        let read =
+            ListRead { number: asked.number, source: SOURCE, outcome, newest: None, retry_after };
+        lists.ended(at(3).elapsed, &read);
+        let revised = lists.sources[&SOURCE].revised(settings(), at(4).elapsed);
+        lists.sources.insert(SOURCE, revised);
+        assert_eq!(lists.deadline(), Some(at(3_603).elapsed));
     }
 
     #[test]

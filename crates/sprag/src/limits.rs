@@ -334,6 +334,9 @@ pub const LIST_PAGES: usize = 1_000;
 /// Bytes of pages that are kept on the way through a list; the newest beyond are got again on the way back.
 pub const LIST_BYTES: usize = 16 << 20;
 
+/// How long the way back through a list's pages may take, so that there is as much time for what was found.
+pub const LIST_WALK: std::time::Duration = std::time::Duration::from_secs(900);
+
 /// How long one pass may take, its events made durable included: what it brought is known by the next.
 pub const LIST_TIME: std::time::Duration = std::time::Duration::from_secs(1_800);
 

@@ -308,9 +308,10 @@ impl Starting {
         let on_notice = Box::new(move |notice: Notice| {
             log_notice(&notice);
             let of_reload = matches!(notice, Notice::Reloaded(_) | Notice::ReloadRefused(_));
+            let is_start = serving < u32::from(partitions);
             serving += u32::from(matches!(notice, Notice::Serving(_)));
-            // After the start only what becomes of reloads is waited for, and nobody at its end.
-            if of_reload || serving <= u32::from(partitions) {
+            // After the start only what becomes of reloads is waited for: others would pile up. Nobody waits at its end.
+            if of_reload || is_start {
                 let _ = notices.send(notice);
             }
         });

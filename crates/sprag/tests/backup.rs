@@ -271,7 +271,36 @@ fn sequences_of_after_the_backup_are_never_given_again() {
     // What the backup knew is known still.
     let again = post_body(&third, "a2", r#"{ "order":"a", "id":"a2" }"#);
     assert_eq!(again["status"], "duplicate");
+    lists_and_replays_go_over_what_was_left_out(&third, &consumer);
     third.stop();
+}
+
+/// The key has 1, 2, 3, 14 and 15.
+fn lists_and_replays_go_over_what_was_left_out(gateway: &Gateway, consumer: &Consumer) {
+    let list = |more: &str| ask_admin(gateway, &format!("/v1/events?source=shop&key=a{more}"));
+    let sequences = |page: &serde_json::Value| -> Vec<u64> {
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|event| event["sequence"].as_u64().unwrap()).collect()
+    };
+    let all = list("");
+    assert_eq!(sequences(&all), [15, 14, 3, 2, 1]);
+    let page = list("&limit=2");
+    assert_eq!(sequences(&page), [15, 14]);
+    let cursor = |page: &serde_json::Value| page["next"].as_str().unwrap().to_owned();
+    let page = list(&format!("&limit=2&cursor={}", cursor(&page)));
+    assert_eq!(sequences(&page), [3, 2]);
+    let page = list(&format!("&limit=2&cursor={}", cursor(&page)));
+    assert_eq!((sequences(&page), &page["next"]), (vec![1], &serde_json::Value::Null));
+    let page = list("&limit=3");
+    assert_eq!(sequences(&page), [15, 14]);
+
+    let second = all["items"][3]["released_at"].as_str().unwrap();
+    let url = format!("http://{}", gateway.running.admin);
+    let admin = ["replay", "--admin", &url, "--token", &token()];
+    let what = ["--source", "shop", "--key", "a", "--to", "app", "--from", second];
+    assert_ends(&sprag(&[&admin[..], &what].concat()), 0, "1 ");
+    let again = [(); 4].map(|()| consumer.next().header("sprag-sequence").to_owned());
+    assert_eq!(again, ["2", "3", "14", "15"]);
 }
 
 #[test]

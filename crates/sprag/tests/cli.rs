@@ -173,6 +173,18 @@ fn check_names_every_fault_with_file_and_line() {
 }
 
 #[test]
+fn what_could_not_be_written_is_no_success() {
+    let directory = TempDir::new().unwrap();
+    let good = configuration(&directory, "127.0.0.1:3000");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let check = ["check", "--config", text(&good)];
+    let output = sprag().args(check).stdout(full).output().unwrap();
+    let (code, _, err) = ended(&output);
+    assert_eq!(code, 2);
+    assert!(err.contains("what was written is not all"), "{err}");
+}
+
+#[test]
 fn without_a_configuration_an_example_is_shown() {
     let directory = TempDir::new().unwrap();
     for arguments in [["serve"].as_slice(), &["check"], &["send", "--events", "1"]] {

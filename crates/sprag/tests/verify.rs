@@ -328,6 +328,25 @@ mod hmac {
         assert_eq!(verifier.verify(0, &moved, "", b"a"), Err(Refusal::MalformedSignedId));
     }
 
+    /// Nor over a value that stands between: `a.b.c` + `5` + `e` and `a` + `b` + `c.5.e` are the same text.
+    #[test]
+    fn bytes_cannot_move_from_the_body_over_a_value() {
+        let scheme = Scheme::Hmac(Declared {
+            id: Some(HeaderName::from_static("x-id")),
+            sequence: Some(HeaderName::from_static("x-sequence")),
+            ..declared("x-signature", "", SignatureEncoding::Hex, "{body}.{sequence}.{id}")
+        });
+        let signer = Signer::new(&scheme, &secrets(&["s"])).unwrap();
+        let signed = Signed { id: "e", at_us: 0, sequence: 5, query: "" };
+        let verifier = verifier(&scheme, &["s"]);
+        let headers: HeaderMap = signer.sign(signed, b"a.b.c").unwrap().into_iter().collect();
+        assert_eq!(verifier.verify(0, &headers, "", b"a.b.c"), Ok(Verified::InTime));
+        let mut moved = headers;
+        moved.insert("x-sequence", HeaderValue::from_static("b"));
+        moved.insert("x-id", HeaderValue::from_static("c.5.e"));
+        assert_eq!(verifier.verify(0, &moved, "", b"a"), Err(Refusal::MalformedSignedId));
+    }
+
     #[test]
     fn each_missing_header_is_named() {
         let (verifier, headers) = signed_request(b"{}");

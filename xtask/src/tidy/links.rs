@@ -15,6 +15,21 @@ pub(crate) fn resolve(sources: &[Source]) -> Vec<Violation> {
     pages.flat_map(|page| broken(page, &known)).collect()
 }
 
+/// The list of decision records, and where they are.
+const DECISIONS: &str = "docs/decisions/";
+
+/// Every decision record is named in their list: nobody reads all to find one.
+pub(crate) fn listed(sources: &[Source]) -> Vec<Violation> {
+    let list = format!("{DECISIONS}README.md");
+    let Some(list) = sources.iter().find(|source| source.path == list) else { return Vec::new() };
+    let named: Vec<String> =
+        prose(list).flat_map(|(_, line)| targets(&without_code(line))).collect();
+    let records = sources.iter().filter_map(|source| source.path.strip_prefix(DECISIONS));
+    let records = records.filter(|name| *name != "README.md");
+    let missing = records.filter(|name| !named.iter().any(|target| target == name));
+    missing.map(|name| list.violation(1, format!("`{name}` is missing: name it here"))).collect()
+}
+
 fn broken(page: &Source, known: &BTreeMap<&str, &Source>) -> Vec<Violation> {
     let links = prose(page).flat_map(|(number, line)| {
         targets(&without_code(line)).into_iter().map(move |target| (number, target))
@@ -111,6 +126,17 @@ mod tests {
         for (line, start) in found.iter().zip(expected) {
             assert!(line.starts_with(&format!("docs/guides/start.md:{start}")), "{line}");
         }
+    }
+
+    #[test]
+    fn a_decision_that_is_not_in_the_list_is_named() {
+        let sources = [
+            Source::new("docs/decisions/README.md", "# Decisions\n- [one](001-one.md)\n"),
+            Source::new("docs/decisions/001-one.md", "# One\n"),
+            Source::new("docs/decisions/002-two.md", "# Two\n"),
+        ];
+        let found: Vec<_> = listed(&sources).iter().map(ToString::to_string).collect();
+        assert!(matches!(&found[..], [one] if one.contains("002-two.md")), "{found:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use sprag_core::fact::{Fact, Released};
 use sprag_core::id::{DestinationId, Sequence};
+use sprag_core::ranges::Range;
 use sprag_log::{Answer, Query, StoredFact};
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,8 +14,9 @@ use super::cursor;
 use super::names::Names;
 use super::problems::ReadProblems;
 use super::request::{Parameters, moment, page_size};
-use super::state::AdminState;
+use super::state::{AdminState, KnownKey};
 use crate::extract::webhook_id;
+use crate::problem::Problem;
 
 /// Of which key.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -72,25 +74,50 @@ pub(super) async fn list(
     let since = wanted.since.as_deref().map(|text| moment("since", text)).transpose()?;
     let known = state.key(&names, &wanted.source, &wanted.key).await?;
     let newest = known.record.sequence.0;
-    let to = before.map_or(newest, |before| before.saturating_sub(1).min(newest));
+    let below = |sequence: u64| below(&known.record.jumps, sequence);
+    let to = below(before.map_or(newest, |before| before.saturating_sub(1).min(newest)));
     let from = to.saturating_sub(most as u64 - 1).max(1);
-    let (partition, key) = (known.partition, known.key);
-    let query = Query::Sequences { partition, key, from: Sequence(from), to: Sequence(to), most };
-    let mut stored = match state.ask(query).await? {
-        Some(Answer::Sequences(stored)) if to > 0 => stored,
-        _ => Vec::new(),
-    };
+    let mut stored = releases(&state, &known, (from, to), most).await?;
     stored.reverse();
     // What is no longer kept ends the list.
-    let complete = stored.last().is_some_and(|oldest| sequence(oldest) == Some(from));
+    let rest = stored.last().and_then(sequence).map(|oldest| below(oldest.saturating_sub(1)));
+    let rest = rest.filter(|rest| *rest < from);
     let reached = since.is_some_and(|since| stored.last().is_some_and(|old| old.recorded < since));
     stored.retain(|stored| {
         since.is_none_or(|since| stored.recorded >= since)
             && only.is_none_or(|to| enters(stored, to))
     });
-    let next = (complete && !reached && from > 1).then(|| cursor::write(&from)).transpose()?;
+    let next = rest.filter(|rest| *rest > 0 && !reached).map(|rest| cursor::write(&(rest + 1)));
+    let next = next.transpose()?;
     let listed = stored.iter().filter_map(|stored| listed(&names, &wanted, stored));
     Ok(Json(Page { items: listed.collect(), next }))
+}
+
+/// The nearest sequence from there on downwards that a restore did not pass over (DESIGN D10).
+fn below(jumps: &[Range], sequence: u64) -> u64 {
+    let jump = jumps.iter().find(|jump| jump.contains(sequence));
+    jump.map_or(sequence, |jump| jump.from.saturating_sub(1))
+}
+
+/// The releases of a range, ascending, as far as they are kept. An engine may stop where a restore passed sequences
+/// over: it is asked for what is behind.
+async fn releases(
+    state: &AdminState,
+    known: &KnownKey,
+    (from, to): (u64, u64),
+    most: usize,
+) -> Result<Vec<StoredFact>, Problem> {
+    let (mut all, mut next) = (Vec::new(), from);
+    while next <= to {
+        let (partition, key) = (known.partition, known.key.clone());
+        let query =
+            Query::Sequences { partition, key, from: Sequence(next), to: Sequence(to), most };
+        let Some(Answer::Sequences(found)) = state.ask(query).await? else { break };
+        let Some(last) = found.last().and_then(sequence) else { break };
+        all.extend(found);
+        next = last.saturating_add(1);
+    }
+    Ok(all)
 }
 
 fn sequence(stored: &StoredFact) -> Option<u64> {

@@ -130,7 +130,7 @@ async fn rewind(
     range: Range,
 ) -> Result<(), Problem> {
     let last = record.sequence;
-    let halve = |at| first_since(state, partition, key, (record.boundary, last), at);
+    let halve = |at| first_since(state, partition, key, record, at);
     let mut from = range.from;
     if let Some(since) = range.since {
         from = from.max(halve(since).await?);
@@ -152,13 +152,17 @@ async fn first_since(
     state: &AdminState,
     partition: PartitionId,
     key: &Key,
-    (floor, last): (Sequence, Sequence),
+    record: &KeyRecord,
     at: UnixMicros,
 ) -> Result<Sequence, Problem> {
-    let (mut before, mut behind) = (floor.0.saturating_add(1), last.0.saturating_add(1));
+    let (floor, to) = (record.boundary, record.sequence);
+    let (mut before, mut behind) = (floor.0.saturating_add(1), to.0.saturating_add(1));
     while before < behind {
         let middle = before + (behind - before) / 2;
-        let (from, to) = (Sequence(middle), Sequence(behind - 1));
+        // Where a restore passed sequences over the first one behind them tells (DESIGN D10), else they would count as
+        // older, and with them all that is before.
+        let jump = record.jumps.iter().find(|jump| jump.contains(middle));
+        let from = Sequence(jump.map_or(middle, |jump| jump.to.saturating_add(1)));
         let query = Query::Sequences { partition, key: key.clone(), from, to, most: 1 };
         let found = match state.ask(query).await? {
             Some(Answer::Sequences(found)) => found.into_iter().next(),

@@ -120,6 +120,10 @@ pub fn run() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
     };
     match outcome {
+        Ok(_) if words::is_short() => {
+            eprintln!("sprag: standard output takes no more: what was written is not all");
+            ExitCode::from(2)
+        }
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Found) => ExitCode::from(1),
         Err(Failure(reason)) => {

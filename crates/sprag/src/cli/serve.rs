@@ -52,15 +52,22 @@ async fn serve(config: Config, path: PathBuf) -> Result<Verdict, Failure> {
     let (mut signals, mut hangup) = (Signals::listen()?, Hangup::listen()?);
     let mut running = tokio::select! {
         started = serve::start(config) => started.map_err(Failure::new)?,
-        // Nothing was taken yet, so nothing needs to be brought to an end.
-        () = signals.wait() => return Ok(Verdict::Fine),
+        // Nothing was taken yet, so nothing needs to be brought to an end; what reads the disk may take its time.
+        () = signals.wait() => {
+            signals.end_at_once();
+            return Ok(Verdict::Fine);
+        }
     };
     say_addresses(&running);
     loop {
         tokio::select! {
             () = signals.wait() => break,
             why = running.fails() => return Err(Failure::new(why)),
-            () = hangup.wait() => reload(&mut running, &path).await,
+            // It may wait for a disk; a signal does not wait for it.
+            () = hangup.wait() => tokio::select! {
+                () = reload(&mut running, &path) => {}
+                () = signals.wait() => break,
+            },
         }
     }
     tracing::info!("stopping; a second signal ends at once");

@@ -1,12 +1,25 @@
 //! The only way a command writes to standard output.
 
 use std::fmt;
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether something could not be written, for another reason than that nobody reads.
+static IS_SHORT: AtomicBool = AtomicBool::new(false);
 
 /// One line, or several. Who reads may have gone (`sprag sink | head`): the exit code still tells
 /// what was found.
 pub(super) fn say(line: impl fmt::Display) {
-    let _ = writeln!(stdout().lock(), "{line}");
+    if let Err(error) = writeln!(stdout().lock(), "{line}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        IS_SHORT.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether what was said is not all there, as on a disk that is full: no exit code may then say that it is.
+pub(super) fn is_short() -> bool {
+    IS_SHORT.load(Ordering::Relaxed)
 }
 
 /// Says that a list was cut off.

@@ -120,6 +120,7 @@ async fn first_that_answers(
 ) -> Result<TcpStream, Unconnected> {
     let mut left = addresses;
     let mut trying = FuturesUnordered::new();
+    let mut end = Outcome::Unreachable.into();
     loop {
         trying.extend(left.next().map(TcpStream::connect));
         let next = trying.next();
@@ -133,9 +134,9 @@ async fn first_that_answers(
         };
         match ended {
             Some(Ok(stream)) => return Ok(stream),
-            Some(Err(error)) if is_exhausted(&error) => return Err(Unconnected::NoDescriptor),
+            Some(Err(error)) if is_exhausted(&error) => end = Unconnected::NoDescriptor,
             Some(Err(_)) => {}
-            None => return Err(Outcome::Unreachable.into()),
+            None => return Err(end),
         }
     }
 }

@@ -143,8 +143,9 @@ impl Authentic<'_> {
         let bodies = self.source.extractor.bodies(body).map_err(|error| Problem::from(&error))?;
         let event = |(number, body): (usize, &[u8])| {
             self.event(Arc::from(body)).map_err(|problem| {
-                let detail = problem.detail.clone().unwrap_or_default();
-                problem.with_detail(format!("event {number} of the request: {detail}"))
+                let which = format!("event {number} of the request");
+                let detail = problem.detail.as_ref().map(|detail| format!("{which}: {detail}"));
+                problem.with_detail(detail.unwrap_or(which))
             })
         };
         bodies.into_iter().enumerate().map(event).collect()

@@ -139,8 +139,9 @@ impl Refiller {
         fetch: &Fetch,
         progress: &mut Progress,
     ) -> Ended {
-        if self.disk.is_reached() {
-            return Ended::cut("the disk's reserve is reached");
+        // It would count as an ask in vain, and nobody was asked.
+        while self.disk.is_reached() {
+            tokio::time::sleep(limits::REFILL_PAUSE).await;
         }
         let Some(mut target) = self.template.fill(&fetch.key.name, fetch.asked) else {
             let detail = "its key has a part that would mean another directory";

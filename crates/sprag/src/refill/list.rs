@@ -239,8 +239,11 @@ impl Lister {
         if self.disk.is_reached() {
             return Err(Ended::cut("the disk's reserve is reached"));
         }
-        let walked = self.walk_back(pass).await;
-        // What is at hand is taken in, however the walk ended.
+        let walked = within(limits::LIST_WALK, self.walk_back(pass)).await;
+        let walked = walked.unwrap_or_else(|| {
+            Err(Ended::cut(format!("its pages take more than {:?}", limits::LIST_WALK)))
+        });
+        // What is at hand is taken in, however the walk ended: the next pass has as much less to bring.
         let taken = self.take_all_in(pass).await;
         walked.and(taken)
     }
@@ -416,6 +419,7 @@ impl Lister {
             return Ok(answered);
         }
         pass.is_throttled |= throttles;
+        pass.rests = pass.rests.max(rests);
         let told = if throttles { StatusCode::TOO_MANY_REQUESTS } else { *status };
         let outcome = RefillOutcome::Answered { status: told.as_u16() };
         let detail = format!("with status {}", status.as_u16());

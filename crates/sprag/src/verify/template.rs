@@ -123,15 +123,13 @@ impl Template {
         }
     }
 
-    /// The literal between the body and a value right behind it: that value must not contain it either, else bytes
-    /// could move between the two. None where something else stands before the value.
+    /// The literal before a value that stands anywhere behind the body: that value must not contain it either. Then
+    /// the end of the text can be cut in one way only, and bytes move neither between such values nor into the body.
     pub(super) fn separator_behind_body(&self, value: Placeholder) -> Option<&str> {
-        self.0.windows(3).find_map(|parts| match parts {
-            [Part::Value(Placeholder::Body), Part::Literal(text), Part::Value(found)]
-                if *found == value =>
-            {
-                Some(&**text)
-            }
+        let behind_body = self.0.iter().skip_while(|part| **part != Part::Value(Placeholder::Body));
+        let parts: Vec<&Part> = behind_body.collect();
+        parts.windows(2).find_map(|pair| match pair {
+            [Part::Literal(text), Part::Value(found)] if *found == value => Some(&**text),
             _ => None,
         })
     }
