@@ -75,11 +75,11 @@ codes! {
     TimestampOutsideTolerance = 401, "timestamp-outside-tolerance", "The signed time is too far from now";
     /// The header with the signed id is absent.
     MissingSignedId = 401, "missing-signed-id", "The signed id is missing";
-    /// The signed id is empty, too long, occurs twice, or holds the separator that follows it in the signed text.
+    /// The signed id is empty, too long, occurs twice, or holds the separator that follows it in the signed text, or behind the body the one before it.
     MalformedSignedId = 401, "malformed-signed-id", "The signed id cannot be used";
     /// The header with the signed sequence is absent.
     MissingSignedSequence = 401, "missing-signed-sequence", "The signed sequence is missing";
-    /// The signed sequence is empty, too long, occurs twice, or holds the separator that follows it in the signed text.
+    /// The signed sequence is empty, too long, occurs twice, or holds the separator that follows it in the signed text, or behind the body the one before it.
     MalformedSignedSequence = 401, "malformed-signed-sequence", "The signed sequence cannot be used";
     /// The header with the token is absent.
     MissingToken = 401, "missing-token", "The token is missing";

@@ -163,6 +163,7 @@ async fn first_since(
         // older, and with them all that is before.
         let jump = record.jumps.iter().find(|jump| jump.contains(middle));
         let from = Sequence(jump.map_or(middle, |jump| jump.to.saturating_add(1)));
+        let to = if jump.is_some() { to } else { Sequence(behind - 1) };
         let query = Query::Sequences { partition, key: key.clone(), from, to, most: 1 };
         let found = match state.ask(query).await? {
             Some(Answer::Sequences(found)) => found.into_iter().next(),

@@ -98,7 +98,9 @@ impl Failure {
 /// Runs the command that the arguments of the process name.
 #[must_use]
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    let serves = matches!(command, Command::Serve(_));
+    let outcome = match command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments),
@@ -120,7 +122,8 @@ pub fn run() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
     };
     match outcome {
-        Ok(_) if words::is_short() => {
+        // What `serve` says is no result.
+        Ok(_) if words::is_short() && !serves => {
             eprintln!("sprag: standard output takes no more: what was written is not all");
             ExitCode::from(2)
         }
@@ -137,7 +140,11 @@ pub fn run() -> ExitCode {
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(cores::workers()).enable_all().build();
-    runtime.map_err(Failure::new)?.block_on(work)
+    let runtime = runtime.map_err(Failure::new)?;
+    let outcome = runtime.block_on(work);
+    // What still reads a disk is not waited for: dropped, a runtime waits without a limit.
+    runtime.shutdown_background();
+    outcome
 }
 
 #[cfg(test)]

@@ -99,6 +99,10 @@ impl Refiller {
 
     /// One ask. Returns once everything it brought is answered.
     pub async fn fetch(&self, node: &NodeHandle, clock: Clock, fetch: &Fetch) -> Fetched {
+        // It would count as an ask in vain, and nobody was asked. All of this source wait for the same.
+        while self.disk.is_reached() {
+            tokio::time::sleep(limits::REFILL_PAUSE).await;
+        }
         let mut progress = Progress::default();
         let reading = self.read_all(node, clock, fetch, &mut progress);
         let ended = within(limits::REFILL_TIME, reading).await;
@@ -139,10 +143,6 @@ impl Refiller {
         fetch: &Fetch,
         progress: &mut Progress,
     ) -> Ended {
-        // It would count as an ask in vain, and nobody was asked.
-        while self.disk.is_reached() {
-            tokio::time::sleep(limits::REFILL_PAUSE).await;
-        }
         let Some(mut target) = self.template.fill(&fetch.key.name, fetch.asked) else {
             let detail = "its key has a part that would mean another directory";
             return Ended::with(RefillOutcome::Refused, detail);

@@ -17,11 +17,11 @@ pub enum Refusal {
     MalformedTimestamp,
     /// The header with the signed id is absent.
     MissingSignedId,
-    /// The signed id is empty, too long, or contains the separator that follows it.
+    /// The signed id is empty, too long, or contains the separator that follows it, or behind the body the one before it.
     MalformedSignedId,
     /// The header with the signed sequence is absent.
     MissingSignedSequence,
-    /// The signed sequence is empty, too long, or contains the separator that follows it.
+    /// The signed sequence is empty, too long, or contains the separator that follows it, or behind the body the one before it.
     MalformedSignedSequence,
     /// The header with the token is absent.
     MissingToken,

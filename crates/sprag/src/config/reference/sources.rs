@@ -74,7 +74,7 @@ pub(super) const KEYS: &[Key] = &[
         "sources.*.verify.signed",
         "template",
         Value(r#""{body}""#),
-        "Scheme `hmac`: the signed text made of `{timestamp}`, `{id}`, `{sequence}`, `{body}` and literals. With `{sequence}` the signature binds the place in the order; read the position from the same header.",
+        "Scheme `hmac`: the signed text made of `{timestamp}`, `{id}`, `{sequence}`, `{body}` and literals. With `{sequence}` the signature binds the place in the order; read the position from the same header. No value may hold the literal that follows it, and behind `{body}` none the literal before it: bytes could move under one signature.",
     ),
     key(
         "sources.*.verify.timestamp",
