@@ -253,6 +253,28 @@ fn a_segment_is_not_rewritten_while_recovery_may_come_back_to_its_tail() {
     }
 }
 
+/// Wherever removing them ends, what is left is a whole segment: one that is unfinished is never left alone.
+#[test]
+fn of_the_files_of_a_segment_the_whole_one_goes_last() {
+    let mut ended_between = 0;
+    for after in 0..4 {
+        let (disk, _) = filled();
+        let mut log = opened(&disk);
+        disk.put("0000000001-1.segment", b"unfinished".to_vec());
+        disk.inject(Operation::Remove, after, Fault::Error);
+        for partition in [0, 1] {
+            let before = FrameNumber(FRAMES);
+            log.ask([Request::Trim { partition: PartitionId(partition), before }]);
+            let left = files(&disk, 1);
+            let has = |name: &str| left.iter().any(|left| left == name);
+            let [whole, unfinished] = ["0000000001.segment", "0000000001-1.segment"].map(has);
+            assert!(whole || !unfinished, "{after}: {left:?}");
+            ended_between += u32::from(whole && !unfinished);
+        }
+    }
+    assert!(ended_between > 0, "no removal failed between the two");
+}
+
 /// A rewriting that failed could not remove its unfinished file either: with the segment, it goes.
 #[test]
 fn an_unfinished_file_goes_with_its_segment() {

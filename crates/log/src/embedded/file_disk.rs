@@ -35,11 +35,7 @@ impl FileDisk {
     /// # Errors
     /// [`OpenError::InUse`] when another process has it; otherwise when the disk fails.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(directory)?;
-        // The directory's own entry is as much needed as those in it.
-        if let Some(parent) = directory.canonicalize()?.parent() {
-            File::open(parent)?.sync_all()?;
-        }
+        make_for_good(directory)?;
         let mut options = OpenOptions::new();
         let lock = options.create(true).truncate(false).write(true).open(directory.join(LOCK))?;
         match lock.try_lock() {
@@ -70,6 +66,19 @@ impl FileDisk {
         open.insert(name.to_owned(), Arc::clone(&file));
         Ok(file)
     }
+}
+
+/// Makes a directory, and those it is in where they are missing. Each one's own entry is as much needed as those in it.
+fn make_for_good(directory: &Path) -> io::Result<()> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = directory.ancestors().take_while(is_missing).collect();
+    std::fs::create_dir_all(directory)?;
+    for made in missing.into_iter().skip(1).rev().chain([directory]) {
+        if let Some(parent) = made.canonicalize()?.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+    }
+    Ok(())
 }
 
 impl Disk for FileDisk {

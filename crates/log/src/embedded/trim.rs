@@ -45,19 +45,33 @@ impl<D: Disk> Writer<D> {
     /// Removes the files of trimmed segments; what fails is tried again before anything newer.
     fn bury(&mut self) -> io::Result<()> {
         while let Some(seal) = self.doomed.front() {
-            // A file that a rewriting could not remove, or one it left unfinished, may be there.
-            let names = (0..=seal.rewrites + 1).flat_map(|rewrites| {
-                [segment_name(seal.segment, rewrites), index_name(seal.segment, rewrites)]
-            });
-            for name in names {
-                match self.disk.remove(&name) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
+            let (number, newest) = (seal.segment, seal.rewrites + 1);
+            let mut is_synced = false;
+            // A file that a rewriting could not remove, or one it left unfinished, may be there. The newest goes first, and for
+            // good: left alone, one that is unfinished would be taken for the segment at a start.
+            for rewrites in (0..=newest).rev() {
+                let segment = self.remove(&segment_name(number, rewrites))?;
+                let index = self.remove(&index_name(number, rewrites))?;
+                if segment || index {
+                    self.disk.sync_directory()?;
+                    is_synced = true;
                 }
             }
-            self.disk.sync_directory()?;
+            // All were removed before, and perhaps not for good.
+            if !is_synced {
+                self.disk.sync_directory()?;
+            }
             self.doomed.pop_front();
         }
         Ok(())
+    }
+
+    /// Removes a file; whether there was one.
+    fn remove(&mut self, name: &str) -> io::Result<bool> {
+        match self.disk.remove(name) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
