@@ -1,6 +1,6 @@
 //! The connections to one destination: what the next attempt is sent on, and who connects.
 //!
-//! HTTP/1.1 connections are kept while they are idle, for a minute: what lies between may forget one without a word.
+//! HTTP/1.1 connections are kept while they are idle, and used for a minute of that: what lies between may forget one without a word.
 //! Where an attempt on one gets no answer, those that rested meanwhile go with it. HTTP/2 connections are shared. As long as it is
 //! not known that a consumer speaks HTTP/1.1, one connects for all that wait: else every attempt of
 //! a busy start would open an HTTP/2 connection of its own. Idle ones are given up when file descriptors
